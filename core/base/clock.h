@@ -1,0 +1,32 @@
+/* core/base/clock.h - time as an interface, so that tests and the simulator bring their own.
+ *
+ * Intervals are measured with mono_ms; what is stored is wall_ms (hardening.md R12).
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct clock {
+    int64_t (*mono_ms)(void *ctx);
+    int64_t (*wall_ms)(void *ctx);
+    void *ctx;
+};
+
+extern const struct clock clock_system;
+
+static inline int64_t clock_mono_ms(const struct clock *clock)
+{
+    return clock->mono_ms(clock->ctx);
+}
+static inline int64_t clock_wall_ms(const struct clock *clock)
+{
+    return clock->wall_ms(clock->ctx);
+}
+
+/* A clock that stands still until told otherwise. */
+struct clock_fake {
+    struct clock clock;
+    int64_t mono, wall;
+};
+void clock_fake_init(struct clock_fake *fake, int64_t wall_ms);
+void clock_fake_advance(struct clock_fake *fake, int64_t ms);

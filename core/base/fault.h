@@ -1,0 +1,25 @@
+/* core/base/fault.h - the seams at which test builds break things (hardening.md §12).
+ *
+ * EFFECT("name", statement) marks an outside effect: in a -Dfaults=true build the points
+ * name.before and name.after are counted, appended to $FLOTILLA_EFFECTS_LOG and are places where
+ * $FLOTILLA_KILL_AT=name.before:N kills the process at once. In other builds it is the statement
+ * alone. The names are listed in docs/design/processes.md.
+ */
+#pragma once
+
+#ifdef FLOTILLA_FAULTS
+void effect_point(const char *name, const char *side);
+#else
+static inline void effect_point(const char *name, const char *side)
+{
+    (void) name;
+    (void) side;
+}
+#endif
+
+#define EFFECT(name, statement)                                                                    \
+    do {                                                                                           \
+        effect_point((name), "before");                                                            \
+        statement;                                                                                 \
+        effect_point((name), "after");                                                             \
+    } while (0)

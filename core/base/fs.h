@@ -1,0 +1,26 @@
+/* core/base/fs.h - files: whole reads and writes, replacing in one step, the state directory
+ * (hardening.md P1 to P5).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+int fs_write_all(int fd, const void *data,
+                 size_t len); /* 0 or negative errno; retries short writes and EINTR */
+int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out,
+                 struct error *err); /* O_NOFOLLOW is not set: `path` may be the operator's */
+int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                    struct error *err); /* write, fsync, rename, fsync of the directory */
+
+/* Creates (with parents) and opens a directory that only we may use: owner checked, group and
+ * others without rights, else an error that says what to do. */
+int fs_open_private_dir(const char *path, int *ret_fd, struct error *err);
+int fs_mkdirs(const char *path, mode_t mode, struct error *err);
+int fs_open_std_null(void); /* opens the null device on 0, 1, 2 where closed (P4) */
+int fs_set_cloexec(int fd);
+int fs_set_nonblock(int fd);
+int fs_remove_tree(int dir_fd, const char *name); /* does not follow links */

@@ -1,0 +1,64 @@
+/* core/base/str.h - strings: comparing, whole-string parsing of numbers and durations, showing
+ * outside text to people.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+static inline bool str_eq(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+static inline bool str_empty(const char *a)
+{
+    return !a || !*a;
+}
+bool str_starts(const char *text, const char *prefix);
+bool str_ends(const char *text, const char *suffix);
+int str_copy(char *dst, size_t size,
+             const char *src); /* -ENAMETOOLONG and dst = "" when it does not fit */
+
+/* The whole string must be a decimal number within [min, max]; else -EINVAL or -ERANGE and *ret
+ * untouched (hardening.md V2). */
+int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
+
+/* Go duration syntax: "1h30m", "1.5h", "90s", "250ms", "0"; result in milliseconds, rounded down.
+ * Negative values are accepted and given as such. */
+int parse_duration_ms(const char *text, int64_t *ret);
+void format_duration(struct buf *out,
+                     int64_t ms); /* as Go prints it: "1h0m0s", "1m30s", "250ms", "0s" */
+
+/* Text from outside, made safe for a terminal or a log line: control bytes and invalid UTF-8 as
+ * \xNN, cut to `max` bytes with "…". */
+void str_display(struct buf *out, const char *text, size_t len, size_t max);
+
+/* Distance between two words, for "did you mean"; stops counting at `limit`. */
+size_t str_distance(const char *a, const char *b, size_t limit);
+
+bool utf8_valid(const char *data, size_t len);
+bool mem_equal_secret(const void *a, const void *b,
+                      size_t len); /* constant time (hardening.md S7) */
+
+static inline bool add_checked(size_t a, size_t b, size_t *ret)
+{
+    return !__builtin_add_overflow(a, b, ret);
+}
+static inline bool mul_checked(size_t a, size_t b, size_t *ret)
+{
+    return !__builtin_mul_overflow(a, b, ret);
+}
+
+int base64_encode(struct buf *out, const void *data, size_t len);
+int base64_decode(struct buf *out, const char *text,
+                  size_t len); /* -EINVAL on anything but canonical base64 with padding */
+void hex_encode(char *dst, const void *data, size_t len); /* dst holds 2 * len + 1 bytes */

@@ -1,0 +1,96 @@
+/* core/config/config.h - config.toml as the rest of flotilla sees it: validated once, defaults
+ * filled in.
+ *
+ * config_load() reads the whole file before any part is used. Every finding is FILE:LINE:COLUMN:
+ * sentence (hardening.md V19). Secrets are struct secret. Durations are milliseconds.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/json.h"
+#include "core/base/log.h"
+#include "core/base/secret.h"
+
+struct config_policy {
+    char **periods; /* NULL = always */
+    size_t n_periods;
+    char *timezone; /* NULL = the system's */
+    int64_t idle_count, idle_time_ms, scale_factor_limit;
+    double scale_factor;
+    int preemptive; /* -1 unset, 0, 1 */
+};
+
+struct config_connector {
+    char *os, *arch, *protocol, *username;
+    struct secret *password;
+    char *key_path; /* resolved against the process's working directory, as upstream */
+    bool use_static_credentials, use_external_addr;
+    int64_t protocol_port; /* 0 = the protocol's own */
+    int64_t keepalive_ms, timeout_ms;
+    char *
+        host_key_policy; /* pin, tofu, accept; NULL = pin when the provider gives keys, else tofu */
+};
+
+struct config_autoscaler {
+    char *plugin;
+    bool plugin_inline;       /* plugin_host = "inline" */
+    json_t *plugin_config;    /* object, never NULL */
+    json_t *connector_config; /* the table as written, for the plugin; the core adds "key" */
+    struct config_connector connector;
+    int64_t capacity_per_instance, max_use_count, max_instances;
+    int64_t instance_acquire_timeout_ms, update_interval_ms, update_interval_when_expecting_ms,
+        deletion_retry_interval_ms;
+    int64_t shutdown_deletion_interval_ms, shutdown_deletion_retries, failure_threshold;
+    bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
+    char *instance_ready_command;
+    struct config_policy *policies;
+    size_t n_policies;
+};
+
+struct config_runner {
+    char *name, *url, *executor, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file,
+        *tls_cert_file, *tls_key_file;
+    struct secret *token;
+    int64_t id, limit, request_concurrency, output_limit_kib;
+    char **environment; /* KEY=VALUE */
+    size_t n_environment;
+    char *pre_get_sources_script, *post_get_sources_script, *pre_build_script, *post_build_script;
+    struct config_autoscaler autoscaler;
+    int line; /* of [[runners]], for messages */
+};
+
+struct config {
+    char *file;
+    int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
+    char *state_dir; /* NULL = the default */
+    enum log_level log_level;
+    enum log_format log_format;
+    struct config_runner *runners;
+    size_t n_runners;
+};
+
+enum config_severity { CONFIG_NOTE, CONFIG_WARNING, CONFIG_ERROR };
+struct config_finding {
+    enum config_severity severity;
+    int line, column;
+    char *text; /* "FILE:LINE:COLUMN: sentence" */
+};
+struct config_findings {
+    struct config_finding *items;
+    size_t count;
+};
+void config_findings_done(struct config_findings *findings);
+
+/* Reads and validates `file` (or `text` when not NULL, with `file` as its name in messages). 0 and
+ * *ret when there is no finding of severity error; findings are filled in both cases. */
+int config_load(const char *file, const char *text, struct config **ret,
+                struct config_findings *findings, struct error *err);
+void config_free(struct config *config);
+DEFINE_AUTO_PTR(struct config, config_free)
+
+/* The runner token without its prefix, first nine characters (coordinator-protocol.md 5.6); dst
+ * holds 10 bytes. */
+void config_short_token(const char *token, char dst[10]);

@@ -1,0 +1,169 @@
+/* core/fleet/fleet.h - one group's instances, slots, reservations and waiting jobs.
+ *
+ * A pure state machine: events go in with their time, changes come out; no clock, no I/O. The
+ * supervisor persists and carries out; scaler.h decides how many instances there should be. Rules:
+ * reference/autoscaler.md, cited by section at the code. A job is known here by its ledger `seq`.
+ * Times are milliseconds of one clock that the caller chooses (the supervisor uses wall time, so
+ * that idle clocks survive a restart).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+
+/* numbers as on the wire (autoscaler.md 2.1) */
+enum instance_state {
+    INSTANCE_CREATING,
+    INSTANCE_RUNNING,
+    INSTANCE_DELETING,
+    INSTANCE_DELETED,
+    INSTANCE_TIMEOUT,
+    INSTANCE_SUSPENDING,
+    INSTANCE_SUSPENDED,
+    INSTANCE_RESUMING
+};
+enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED, CAUSE_RESTORED };
+const char *instance_state_name(enum instance_state state);
+int instance_state_parse(const char *name, enum instance_state *ret);
+
+/* why something was or was not done; every action carries one */
+enum fleet_reason {
+    REASON_NONE,
+    REASON_DEMAND,           /* jobs wait for slots */
+    REASON_IDLE_TARGET,      /* idle_count or scale_factor wants capacity */
+    REASON_AT_MAXIMUM,       /* wanted more, max_instances holds */
+    REASON_ENOUGH,           /* what exists or is ordered covers the demand */
+    REASON_DEMAND_GONE,      /* an order that was not sent is cancelled */
+    REASON_USES_SPENT,       /* max_use_count reached and no job on it */
+    REASON_IDLE_TOO_LONG,    /* surplus, idle for idle_time */
+    REASON_UNKNOWN_AT_START, /* hardening.md R7 */
+    REASON_REPORTED_GONE,    /* the cloud says deleting, deleted or timeout */
+    REASON_VANISHED,         /* absent by the rule of architecture.md §3 */
+    REASON_NOT_READY,        /* the ready gate failed */
+    REASON_HOST_KEY_CHANGED,
+    REASON_UNHEALTHY,
+    REASON_SHUTDOWN,
+    REASON_GROWTH_FAILED,   /* increase failed; next try after a back-off */
+    REASON_PENDING_EXPIRED, /* ordered, accepted, never appeared */
+    REASON_NO_CAPACITY,     /* a reservation was refused */
+};
+const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
+
+struct fleet_config {
+    uint32_t capacity;      /* slots an instance, >= 1 */
+    uint32_t max_use_count; /* 0 = unlimited */
+    uint32_t max_instances; /* > 0: the configured or the provider's own maximum */
+    uint32_t idle_count;    /* in jobs */
+    int64_t idle_time_ms;
+    double scale_factor;
+    uint32_t scale_factor_limit; /* 0 = none */
+    bool preemptive;
+    bool vm_isolation;
+    int64_t pending_limit_ms; /* ordered instances that never appear are given up (V17); 15 min */
+};
+
+struct fleet_slot {
+    int64_t seq; /* job on it, 0 = free */
+};
+struct fleet_instance {
+    char id[256];
+    enum instance_state state;
+    enum instance_cause cause;
+    bool ready;    /* through the ready gate */
+    bool removing; /* marked: never taken back */
+    bool removal_accepted;
+    enum fleet_reason remove_reason;
+    int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
+    uint32_t uses, misses, n_slots;
+    bool connection_dead; /* a worker lost it; counts at the next complete list */
+    struct fleet_slot *slots;
+};
+
+struct fleet;
+int fleet_new(const struct fleet_config *config, struct fleet **ret);
+void fleet_free(struct fleet *fleet);
+int fleet_configure(struct fleet *fleet, const struct fleet_config *config); /* live reload */
+const struct fleet_config *fleet_get_config(const struct fleet *fleet);
+
+size_t fleet_instance_count(const struct fleet *fleet);
+const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i);
+const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *id);
+
+/* The ledger's instances, before the first list. They keep uses and idle clock (V64). */
+int fleet_restore(struct fleet *fleet, const char *id, enum instance_state state, uint32_t uses,
+                  int64_t first_seen_ms, int64_t ready_ms, int64_t idle_since_ms, bool removing);
+/* A job of the ledger that holds a slot (adoption). */
+int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq,
+                 struct error *err);
+/* Orders of an intent whose answer was lost: up to n instances of the coming lists are its own
+ * (hardening.md R5). */
+void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms);
+
+/* Lists. */
+struct fleet_listed {
+    const char *id;
+    enum instance_state state;
+};
+enum fleet_change_kind { CHANGE_APPEARED, CHANGE_STATE, CHANGE_GONE, CHANGE_PENDING_EXPIRED };
+struct fleet_change {
+    enum fleet_change_kind kind;
+    const struct fleet_instance
+        *instance; /* valid during the callback; NULL for CHANGE_PENDING_EXPIRED */
+    enum fleet_reason reason;
+    uint32_t count;
+};
+typedef void (*fleet_change_fn)(void *arg, const struct fleet_change *change);
+/* A duplicate id or an id that is not V12 is an error: the whole list is refused and nothing
+ * changes. Jobs on an instance that goes are found by the callback in change->instance->slots,
+ * which is still whole. */
+int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
+                  bool complete, fleet_change_fn on_change, void *arg, struct error *err);
+bool fleet_expecting(const struct fleet *fleet); /* poll fast: something is requested, pending,
+                                                    removing or between states (10.2) */
+
+/* Orders: requested (decided) → sent → pending (accepted) → appeared. */
+uint32_t fleet_requested(const struct fleet *fleet);
+uint32_t fleet_pending(const struct fleet *fleet);
+void fleet_request(struct fleet *fleet, uint32_t n);
+void fleet_cancel_requests(struct fleet *fleet, uint32_t n);
+void fleet_on_increase(
+    struct fleet *fleet, int64_t now_ms, uint32_t asked,
+    uint32_t accepted); /* the rest stays requested; accepted is clamped to asked */
+
+/* Removal. */
+void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason);
+void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_ms);
+/* Ids to send to decrease now: marked without jobs on them, not accepted, or accepted longer ago
+ * than retry_ms and still there. Borrowed pointers; returns the count. */
+size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_ms,
+                       const char **ids, size_t max);
+
+void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms);
+void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
+
+/* Reservations: a claim before a job is asked for (5.1). */
+bool fleet_reserve(struct fleet *fleet,
+                   struct error *why); /* why: the refusal text of autoscaler.md 4 */
+void fleet_unreserve(struct fleet *fleet);
+uint32_t fleet_reserved(const struct fleet *fleet);
+
+/* A job arrived: the reservation (if it had one) becomes a waiter; waiters are served in order
+ * (5.2). */
+int fleet_wait(struct fleet *fleet, int64_t seq, bool had_reservation);
+void fleet_stop_waiting(struct fleet *fleet, int64_t seq);
+uint32_t fleet_waiting(const struct fleet *fleet);
+/* Gives the first waiter a slot: 1 with *ret_*, 0 when nobody waits or nothing is free. Counts the
+ * use. */
+int fleet_assign_next(struct fleet *fleet, int64_t now_ms, int64_t *ret_seq,
+                      const struct fleet_instance **ret_instance, uint32_t *ret_slot);
+void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms); /* unknown: nothing */
+
+/* autoscaler.md 4 */
+struct fleet_numbers {
+    uint32_t instances, live, acquired, idle, waiting, reserved, unavailable, unready, requested,
+        pending, removing;
+};
+void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret);

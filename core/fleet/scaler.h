@@ -1,0 +1,29 @@
+/* core/fleet/scaler.h - how many instances should exist, and which to let go.
+ *
+ * A pure decision (autoscaler.md 7.2 and 8): scaler_plan() reads the fleet and returns a plan; the
+ * supervisor carries it out. Same input, same plan.
+ */
+#pragma once
+
+#include "core/fleet/fleet.h"
+
+struct scaler_removal {
+    char id[256];
+    enum fleet_reason reason;
+    int64_t idle_ms; /* for REASON_IDLE_TOO_LONG */
+};
+struct scaler_plan {
+    uint32_t request, cancel;
+    enum fleet_reason reason; /* for request, cancel, or why neither */
+    /* The numbers behind it. */
+    uint32_t wanted, have, total, acquired, waiting, lost, idle_target, slots_wanted, max_instances;
+    struct scaler_removal *removals;
+    size_t n_removals;
+    int64_t next_ms; /* when time alone can change the decision; INT64_MAX = never */
+};
+int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct scaler_plan *ret);
+void scaler_plan_done(struct scaler_plan *plan);
+
+/* One sentence with the numbers: "wanted 3 instances (2 acquired, 1 waiting, 0 lost, idle target 0,
+ * 1 slot each), have 2: request 1, because jobs wait for slots". */
+void scaler_explain(const struct scaler_plan *plan, char *text, size_t size);

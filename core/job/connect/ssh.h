@@ -1,0 +1,65 @@
+/* core/job/connect/ssh.h - one SSH connection to an instance, blocking, with deadlines and a way to
+ * stop (hardening.md §6).
+ *
+ * The back end (libssh here; libssh2 later) is chosen at build time. Only we open channels.
+ * Everything read is hostile.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+
+/* What every wait watches besides the socket: the worker's control descriptor. `poll_control` is
+ * called when `control_fd` is readable and at least every 250 ms; it returns 0 to go on, or
+ * negative to stop the operation with that code (-ECANCELED for cancel, -EINTR for abort,
+ * -ENETRESET for a lost instance). */
+struct ssh_watch {
+    int control_fd; /* -1 = none; may change between waits */
+    int (*poll_control)(void *arg);
+    void *arg;
+};
+
+enum host_key_policy { HOST_KEY_TOFU, HOST_KEY_PIN, HOST_KEY_ACCEPT };
+struct ssh_options {
+    const char *address;
+    uint16_t port;
+    const char *username;
+    const char *password;    /* NULL = none */
+    const char *private_key; /* text of an unencrypted key; NULL = none */
+    int64_t timeout_ms; /* whole connect, retries included: an instance that still boots is tried
+                           again */
+    int64_t keepalive_ms;
+    /* Before authentication: type ("ssh-ed25519"), key in base64. 0 = accept; negative with a
+     * sentence = refuse, and it is not tried again. */
+    int (*check_host_key)(void *arg, const char *type, const char *key_base64, struct error *err);
+    void *check_arg;
+    struct ssh_watch watch;
+};
+
+struct ssh_conn;
+int ssh_connect(const struct ssh_options *options, struct ssh_conn **ret, struct error *err);
+void ssh_disconnect(struct ssh_conn *conn); /* bounded time; accepts NULL */
+
+struct ssh_exit {
+    bool has_status;
+    int status;      /* 128 + signal when killed by one */
+    char signal[16]; /* "KILL", or "" */
+};
+struct ssh_exec {
+    const char *command;
+    const void *input; /* whole stdin, then EOF */
+    size_t input_len;
+    int (*on_output)(void *arg, bool is_stderr, const void *data, size_t len); /* negative stops */
+    void *arg;
+    int64_t deadline_mono_ms; /* 0 = none; -ETIMEDOUT */
+};
+/* Runs a command to its end. 0 with *ret filled when the channel closed after an exit status or
+ * signal; -EPIPE with a sentence when the connection broke or the channel closed without one (N7);
+ * the watch's code when stopped. */
+int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+             struct error *err);
+
+void ssh_library_warm_up(void);

@@ -1,0 +1,127 @@
+/* core/store/ledger.h - the ledger: what flotilla must still know after a crash
+ * (docs/design/processes.md, hardening.md §10).
+ *
+ * Only the supervisor opens it. Every function is one transaction unless it says otherwise; it is
+ * on disk when the function returns 0. Illegal transitions give -EPERM with a sentence. Strings in
+ * rows that are handed out belong to the row; free a row with its _done().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/secret.h"
+
+struct ledger;
+
+/* Opens DIR/ledger.db, creates or migrates it forward (a newer schema is refused), runs
+ * quick_check. `dir` is an absolute path. */
+int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret, struct error *err);
+void ledger_close(struct ledger *ledger); /* accepts NULL */
+int ledger_checkpoint(
+    struct ledger *ledger,
+    struct error *err); /* WAL truncated, so that nulled tokens are gone from disk */
+
+/* Finds or makes the group and raises its epoch. */
+int ledger_open_group(struct ledger *ledger, const char *key, int64_t *ret_id, int64_t *ret_epoch,
+                      struct error *err);
+
+/* Instances. */
+enum ledger_life { LIFE_PRESENT, LIFE_REMOVING, LIFE_GONE };
+struct ledger_instance {
+    int64_t group_id;
+    char id[256];
+    enum ledger_life life;
+    int state;                                                     /* enum instance_state */
+    int cause;                                                     /* enum instance_cause */
+    int64_t uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms; /* wall; 0 = not yet */
+    char remove_reason[128];
+};
+int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row,
+                        struct error *err); /* insert or update, forward only */
+/* Calls back for every instance of the group that is not gone. */
+int ledger_each_instance(struct ledger *ledger, int64_t group_id,
+                         void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,
+                         struct error *err);
+
+/* Jobs. */
+enum job_state {
+    JOB_RECEIVED,
+    JOB_ACKNOWLEDGED,
+    JOB_ASSIGNED,
+    JOB_RUNNING,
+    JOB_FINISHED,
+    JOB_CLOSED
+};
+const char *job_state_name(enum job_state state);
+struct ledger_job {
+    int64_t seq; /* set by ledger_add_job */
+    int64_t group_id, job_id, project_id;
+    const char *coordinator_url, *runner, *name;
+    struct secret *token, *payload; /* NULL once nulled */
+    enum job_state state;
+    char worker_key[33];
+    char instance_id[256]; /* "" = none */
+    int64_t slot, sent_offset, timeout_s;
+    char result_state[16]; /* "success", "failed", "" */
+    char failure_reason[64];
+    int64_t exit_code, log_size;
+    uint32_t log_crc;
+    int64_t received_ms, assigned_ms, started_ms, finished_ms, closed_ms;
+    char message[256];
+};
+void ledger_job_done(struct ledger_job *row);
+
+int ledger_add_job(struct ledger *ledger, struct ledger_job *row,
+                   struct error *err); /* → received */
+int ledger_acknowledge_job(struct ledger *ledger, int64_t seq,
+                           struct error *err); /* → acknowledged */
+/* → assigned: job, slot row and the instance's use count in one transaction. Repeated for the same
+ * slot (a start that never began) it changes the key only. */
+int ledger_assign_job(struct ledger *ledger, int64_t seq, const char *instance_id, int64_t slot,
+                      const char *worker_key, struct error *err);
+int ledger_start_job(struct ledger *ledger, int64_t seq,
+                     struct error *err); /* → running; payload nulled */
+/* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
+ * of the instance starts when it was the last). */
+int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,
+                      const char *failure_reason, int64_t exit_code, int64_t log_size,
+                      uint32_t log_crc, const char *message, struct error *err);
+int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset,
+                     struct error *err); /* may lag, never lead */
+int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message,
+                     struct error *err); /* → closed; token and payload nulled, slot row removed */
+int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct ledger_job *row),
+                         void *arg, struct error *err);
+int ledger_each_recent_job(struct ledger *ledger, int limit,
+                           void (*on_row)(void *arg, struct ledger_job *row), void *arg,
+                           struct error *err);
+
+/* Intents: written before the provider is called, ended after its answer. */
+enum intent_state { INTENT_OPEN, INTENT_DONE, INTENT_FAILED, INTENT_RESOLVED };
+struct ledger_intent {
+    char request_id[37];
+    int64_t group_id, epoch, count;
+    char kind[16];   /* "increase", "decrease" */
+    const char *ids; /* JSON array or NULL */
+    enum intent_state state;
+    int64_t created_ms;
+};
+int ledger_add_intent(struct ledger *ledger, const struct ledger_intent *intent, struct error *err);
+int ledger_end_intent(struct ledger *ledger, const char *request_id, enum intent_state state,
+                      int64_t count, const char *message, struct error *err);
+int ledger_each_open_intent(struct ledger *ledger, int64_t group_id,
+                            void (*on_row)(void *arg, const struct ledger_intent *intent),
+                            void *arg, struct error *err);
+
+/* Host keys: the first is recorded, a different one later is -EKEYREJECTED with a sentence. */
+int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                          const char *type, const char *key_base64, struct error *err);
+int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                       int64_t project_id, struct error *err);
+
+/* Removes closed jobs and gone instances beyond the limits of hardening.md §9. */
+int ledger_prune(struct ledger *ledger, struct error *err);
