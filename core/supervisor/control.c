@@ -1,0 +1,206 @@
+/* core/supervisor/control.c - the control socket: questions of the operator's commands, and job
+ * workers that come back after a restart (docs/design/processes.md, hardening.md P6). */
+#include "core/supervisor/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "core/base/frame.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "control"
+#include "core/base/log.h"
+
+#define MAX_CLIENTS 512
+
+struct control_client {
+    struct control *control;
+    struct channel *channel;
+    struct control_client *next;
+};
+
+struct control {
+    struct supervisor *supervisor;
+    uv_poll_t poll;
+    int fd;
+    struct control_client *clients;
+    unsigned n_clients;
+};
+
+static void forget_client(struct control_client *client)
+{
+    struct control *control = client->control;
+
+    for (struct control_client **at = &control->clients; *at; at = &(*at)->next)
+        if (*at == client) {
+            *at = client->next;
+            control->n_clients--;
+            break;
+        }
+    free(client);
+}
+
+static void on_client_closed(void *arg, const char *why)
+{
+    (void) why;
+    forget_client(arg);
+}
+
+/* A worker proves itself with the key of its row; one that can't is let go and ends its job. */
+static void attach_worker(struct control_client *client, json_t *frame)
+{
+    struct supervisor *supervisor = client->control->supervisor;
+    struct channel *channel = client->channel;
+    const char *key = NULL;
+    int64_t seq = 0;
+    struct job *job = NULL;
+
+    if (json_need_i64(frame, "seq", 1, INT64_MAX, &seq, NULL) == 0 &&
+        json_need_str(frame, "key", &key, NULL) == 0)
+        job = job_find(supervisor, seq);
+    if (!job || strlen(key) != strlen(job->worker_key) || strlen(key) != 32 ||
+        !mem_equal_secret(key, job->worker_key, 32)) {
+        log_warning("a worker of job row %" PRId64 " came back that is not expected, refused", seq);
+        forget_client(client);
+        channel_close(channel);
+        return;
+    }
+    forget_client(client);
+    worker_attach(job, channel);
+}
+
+static void on_client_frame(void *arg, json_t *frame)
+{
+    struct control_client *client = arg;
+    struct supervisor *supervisor = client->control->supervisor;
+    const char *type = "", *runner = NULL;
+    autojson json_t *answer = NULL;
+
+    (void) json_opt_str(frame, "type", &type, NULL);
+    (void) json_opt_str(frame, "runner", &runner, NULL);
+    if (str_eq(type, "attach")) {
+        attach_worker(client, frame);
+        return;
+    }
+    if (str_eq(type, "status")) {
+        answer = status_report(supervisor);
+    } else if (str_eq(type, "explain")) {
+        answer = status_explain(supervisor, runner);
+    } else {
+        answer = json_frame("error");
+        (void) json_add_str(answer, "message", "this supervisor does not know that request");
+    }
+    if (answer)
+        channel_send(client->channel, answer);
+}
+
+static bool peer_allowed(int fd)
+{
+    struct ucred cred = { 0 };
+    socklen_t len = sizeof(cred);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+           (cred.uid == 0 || cred.uid == geteuid());
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct control *control = poll->data;
+    struct control_client *client;
+    struct error err = { 0 };
+    int fd;
+
+    (void) events;
+    if (status < 0)
+        return;
+    fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    client = mem_zero(sizeof(*client));
+    if (!client || !peer_allowed(fd) || control->n_clients >= MAX_CLIENTS) {
+        log_warning("a connection to the control socket was refused");
+        (void) close(fd);
+        free(client);
+        return;
+    }
+    client->control = control;
+    if (channel_open(control->supervisor->loop, fd, FRAME_MAX_OPERATOR, on_client_frame,
+                     on_client_closed, client, &client->channel, &err) < 0) {
+        log_warning("control socket: %s", err.message);
+        free(client);
+        return;
+    }
+    client->next = control->clients;
+    control->clients = client;
+    control->n_clients++;
+}
+
+static int listen_at(const char *path, struct error *err)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    autoclose int fd = -1;
+
+    if (str_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
+        return error_set(err, -ENAMETOOLONG,
+                         "control socket %s: the path is longer than the %zu bytes a socket may "
+                         "have; choose a shorter state directory",
+                         path, sizeof(address.sun_path) - 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_errno(err, -errno, "control socket");
+    /* The state directory's lock says that nobody else listens here. */
+    (void) unlink(path);
+    if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
+        listen(fd, 64) < 0)
+        return error_errno(err, -errno, "control socket %s", path);
+    return take_fd(&fd);
+}
+
+int control_start(struct supervisor *supervisor, struct error *err)
+{
+    struct control *control = mem_zero(sizeof(*control));
+
+    if (!control)
+        return error_set(err, -ENOMEM, "control socket: out of memory");
+    control->supervisor = supervisor;
+    control->fd = listen_at(supervisor->control_path, err);
+    if (control->fd < 0) {
+        int r = control->fd;
+
+        free(control);
+        return r;
+    }
+    (void) uv_poll_init(supervisor->loop, &control->poll, control->fd);
+    control->poll.data = control;
+    (void) uv_poll_start(&control->poll, UV_READABLE, on_connection);
+    supervisor->control = control;
+    return 0;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void control_stop(struct supervisor *supervisor)
+{
+    struct control *control = supervisor->control;
+
+    if (!control)
+        return;
+    supervisor->control = NULL;
+    while (control->clients) {
+        channel_close(control->clients->channel);
+        forget_client(control->clients);
+    }
+    (void) uv_poll_stop(&control->poll);
+    (void) close(control->fd);
+    (void) unlink(supervisor->control_path);
+    uv_close((uv_handle_t *) &control->poll, on_poll_closed);
+}

@@ -1,0 +1,278 @@
+/* core/supervisor/group_setup.c - a group from its [[runners]] entry: plugin, provider, fleet
+ * settings, what the ledger remembers, and how its instances are connected to. */
+#include "core/supervisor/group_setup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/plugin/plugin.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+#define PENDING_LIMIT_MS (15 * 60 * 1000)
+#define DEFAULT_IDLE_TIME_MS (5 * 60 * 1000)
+#define KEY_FILE_MAX (64 * 1024)
+
+int64_t group_pending_limit_ms(void)
+{
+    return PENDING_LIMIT_MS;
+}
+
+int64_t group_intent_grace_ms(const struct group *group)
+{
+    return MAX((int64_t) 2000, 5 * group->runner->autoscaler.update_interval_when_expecting_ms);
+}
+
+/* Without periods the last policy holds always (autoscaler.md 6.1); none at all: idle 0, 5 minutes.
+ */
+static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_t provider_max,
+                              struct fleet_config *ret)
+{
+    const struct config_policy *policy =
+        autoscaler->n_policies > 0 ? &autoscaler->policies[autoscaler->n_policies - 1] : NULL;
+    int64_t max = autoscaler->max_instances > 0 ? autoscaler->max_instances : provider_max;
+
+    *ret = (struct fleet_config) { .capacity = (uint32_t) MAX((int64_t) 1,
+                                                              autoscaler->capacity_per_instance),
+                                   .max_use_count = (uint32_t) autoscaler->max_use_count,
+                                   .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
+                                   .idle_time_ms = DEFAULT_IDLE_TIME_MS,
+                                   .pending_limit_ms = PENDING_LIMIT_MS };
+    if (!policy)
+        return;
+    ret->idle_count = (uint32_t) policy->idle_count;
+    ret->idle_time_ms = policy->idle_time_ms;
+    ret->scale_factor = policy->scale_factor;
+    ret->scale_factor_limit = (uint32_t) policy->scale_factor_limit;
+    ret->preemptive = policy->preemptive < 0 ? policy->idle_count > 0 : policy->preemptive != 0;
+}
+
+static void on_open(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
+{
+    struct group *group = arg;
+    const struct config_autoscaler *autoscaler = &group->runner->autoscaler;
+    struct fleet_config config;
+    int64_t provider_max = 0;
+
+    (void) retry_after_ms;
+    if (code != 0) {
+        if (!str_eq(group->provider_error, message))
+            log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
+                      autoscaler->plugin, message);
+        (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
+        return;
+    }
+    (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &provider_max, NULL);
+    if (provider_max > 0 && autoscaler->max_instances > provider_max) {
+        (void) snprintf(group->provider_error, sizeof(group->provider_error),
+                        "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,
+                        autoscaler->max_instances, provider_max);
+        log_error("runner '%s': %s; lower max_instances", group->runner->name,
+                  group->provider_error);
+        return;
+    }
+    if (autoscaler->max_instances == 0 && provider_max == 0)
+        provider_max = 1000;
+    fill_fleet_config(autoscaler, provider_max, &config);
+    if (fleet_configure(group->fleet, &config) < 0)
+        return;
+    if (!group->usable)
+        log_notice("plugin initialized: runner '%s', plugin '%s'", group->runner->name,
+                   autoscaler->plugin);
+    group->usable = true;
+    group->provider_error[0] = '\0';
+    group->next_list_mono = 0;
+    supervisor_evaluate_soon(group->supervisor);
+}
+
+/* The key file is the operator's; others must not be able to write it (hardening.md P2). */
+static int read_key(struct group *group, struct error *err)
+{
+    const char *path = group->runner->autoscaler.connector.key_path;
+    autobuf struct buf text = BUF_INIT;
+    struct stat st;
+    int r;
+
+    if (str_empty(path))
+        return 0;
+    if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
+        return error_set(err, -EACCES,
+                         "reading instance group connector key: %s can be written by others; "
+                         "chmod 600 it",
+                         path);
+    if (stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)))
+        log_warning("key file %s can be read by others; chmod 600 it", path);
+    r = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, err);
+    if (r < 0)
+        return error_wrap(err, r, "reading instance group connector key");
+    group->key_text = mem_strdup(buf_str(&text));
+    secret_wipe(text.data, text.len);
+    return group->key_text ? 0 : error_set(err, -ENOMEM, "connector key: out of memory");
+}
+
+static int connector_text(struct group *group, struct buf *out)
+{
+    autojson json_t *copy = NULL;
+
+    if (json_object_deep_copy(group->runner->autoscaler.connector_config, &copy, NULL) < 0)
+        return -ENOMEM;
+    (void) json_add_str(copy, "key", group->key_text);
+    buf_add_str(out, json_text(copy));
+    return buf_error(out);
+}
+
+static int start_provider(struct group *group, struct error *err)
+{
+    struct supervisor *supervisor = group->supervisor;
+    const struct config_runner *runner = group->runner;
+    autofree char *file = NULL, *state_dir = NULL;
+    autobuf struct buf connector = BUF_INIT, notice = BUF_INIT;
+    struct provider_options options;
+    int r;
+
+    r = plugin_find(runner->autoscaler.plugin, supervisor->options.plugin_dirs, &file, &notice,
+                    err);
+    if (r < 0)
+        return error_wrap(err, r, "loading fleeting plugin");
+    if (notice.len > 0)
+        log_notice("runner '%s': %s", runner->name, buf_str(&notice));
+    r = connector_text(group, &connector);
+    state_dir = mem_strdup(supervisor->state_dir);
+    if (r < 0 || !state_dir)
+        return error_set(err, -ENOMEM, "provider: out of memory");
+    options = (struct provider_options) {
+        .file = file,
+        .group = runner->name,
+        .state_dir = state_dir,
+        .plugin_config = json_text(runner->autoscaler.plugin_config),
+        .connector_config = buf_str(&connector),
+        .self_exe = supervisor->options.self_exe,
+        .run_inline = runner->autoscaler.plugin_inline,
+    };
+    r = provider_client_new(supervisor->loop, &options, &group->provider, err);
+    secret_wipe(connector.data, connector.len);
+    if (r < 0)
+        return r;
+    provider_client_on_open(group->provider, on_open, group);
+    supervisor->providers_open++;
+    return 0;
+}
+
+/* Who the group is, so that a rotated token changes nothing (hardening.md R10). */
+static char *group_key(const struct config_runner *runner)
+{
+    const char *name = "";
+
+    (void) json_opt_str(runner->autoscaler.plugin_config, "name", &name, NULL);
+    if (runner->id > 0)
+        return mem_printf("%s|%" PRId64 "|%s|%s", runner->url, runner->id,
+                          runner->autoscaler.plugin, name);
+    return mem_printf("%s|%s|%s|%s", runner->url, runner->name, runner->autoscaler.plugin, name);
+}
+
+int group_init(struct group *group, struct supervisor *supervisor,
+               const struct config_runner *runner, struct error *err)
+{
+    autofree char *key = group_key(runner);
+    struct fleet_config config;
+    int r;
+
+    group->supervisor = supervisor;
+    group->runner = runner;
+    config_short_token(secret_reveal(runner->token), group->short_token);
+    group->host = (struct coordinator_host) { .url = runner->url,
+                                              .tls_ca_file = runner->tls_ca_file,
+                                              .tls_cert_file = runner->tls_cert_file,
+                                              .tls_key_file = runner->tls_key_file };
+    group->info = coordinator_info(runner->shell);
+    fill_fleet_config(&runner->autoscaler, 1000, &config);
+    if (!key || !group->info || fleet_new(&config, &group->fleet) < 0)
+        return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
+    r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
+    if (r < 0)
+        return r;
+    r = read_key(group, err);
+    if (r == 0)
+        r = start_provider(group, err);
+    if (r < 0) {
+        /* One broken entry must not stop the others: it is shown in status and takes no jobs. */
+        (void) str_copy(group->provider_error, sizeof(group->provider_error),
+                        err ? err->message : "");
+        log_error("runner '%s': %s", runner->name, group->provider_error);
+    }
+    return group_restore(group, err);
+}
+
+void group_done(struct group *group)
+{
+    scaler_plan_done(&group->last_plan);
+    fleet_free(group->fleet);
+    json_object_put(group->info);
+    secret_wipe_str(group->key_text);
+    free(group->key_text);
+}
+
+static void restore_instance(void *arg, const struct ledger_instance *row)
+{
+    struct group *group = arg;
+
+    if (fleet_restore(group->fleet, row->id, (enum instance_state) row->state, (uint32_t) row->uses,
+                      row->first_seen_ms, row->ready_ms, row->idle_since_ms,
+                      row->life == LIFE_REMOVING) < 0)
+        log_error("instance %s cannot be restored: out of memory", row->id);
+}
+
+int group_restore(struct group *group, struct error *err)
+{
+    int r =
+        ledger_each_instance(group->supervisor->ledger, group->id, restore_instance, group, err);
+
+    if (r == 0)
+        group_restore_intents(group);
+    return r;
+}
+
+json_t *group_build_connect(struct group *group, json_t *reply)
+{
+    const struct config_connector *connector = &group->runner->autoscaler.connector;
+    json_t *given = NULL, *connect = NULL, *keys = NULL;
+    const char *username = NULL, *key = NULL, *password = NULL, *internal = NULL, *external = NULL;
+    const char *policy = connector->host_key_policy, *address;
+
+    (void) json_opt_object(reply, "connect", &given, NULL);
+    if (!given || json_object_deep_copy(given, &connect, NULL) < 0)
+        return NULL;
+    (void) json_opt_str(given, "username", &username, NULL);
+    (void) json_opt_str(given, "key", &key, NULL);
+    (void) json_opt_str(given, "password", &password, NULL);
+    (void) json_opt_str(given, "address", &internal, NULL);
+    (void) json_opt_str(given, "external_address", &external, NULL);
+    (void) json_opt_array(given, "host_keys", &keys, NULL);
+    address = (connector->use_external_addr && !str_empty(external)) || str_empty(internal)
+                  ? external
+                  : internal;
+    (void) json_add_str(connect, "address", address);
+    if (str_empty(username))
+        (void) json_add_str(connect, "username", connector->username);
+    if (str_empty(key))
+        (void) json_add_str(connect, "key", group->key_text);
+    if (str_empty(password) && connector->password)
+        (void) json_add_str(connect, "password", secret_reveal(connector->password));
+    if (connector->protocol_port > 0)
+        (void) json_add_i64(connect, "port", connector->protocol_port);
+    (void) json_add_i64(connect, "timeout_ms", connector->timeout_ms);
+    (void) json_add_i64(connect, "keepalive_ms", connector->keepalive_ms);
+    if (!policy)
+        policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
+    (void) json_add_str(connect, "host_key_policy", policy);
+    if (group->runner->autoscaler.log_internal_ip || group->runner->autoscaler.log_external_ip)
+        (void) json_add_str(connect, "log_address", address);
+    return connect;
+}

@@ -1,0 +1,218 @@
+/* core/supervisor/internal.h - the objects of the supervisor, for its own files only.
+ *
+ *   struct supervisor owns everything
+ *   struct group      one [[runners]] entry: provider, fleet, job requests      (group.c,
+ * scheduler.c) struct job        one job from its ledger row to its closing                (job.c,
+ * reporter.c)
+ *
+ * Times named _ms are wall clock unless they say mono.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/base/clock.h"
+#include "core/base/fault.h"
+#include "core/base/random.h"
+#include "core/base/secret.h"
+#include "core/config/config.h"
+#include "core/coordinator/client.h"
+#include "core/fleet/fleet.h"
+#include "core/fleet/scaler.h"
+#include "core/provider/client.h"
+#include "core/store/ledger.h"
+#include "core/supervisor/channel.h"
+#include "core/supervisor/spawner.h"
+#include "core/supervisor/supervisor.h"
+
+struct job {
+    struct supervisor *supervisor;
+    struct group *group;
+    struct job *next;
+
+    /* As in the ledger. */
+    int64_t seq, job_id, project_id, timeout_s;
+    char *name;
+    struct secret *token, *payload; /* payload: until the worker has it */
+    enum job_state state;
+    char worker_key[33], instance_id[256];
+    uint32_t slot;
+    char result_state[16], failure_reason[64];
+    int64_t exit_code, log_size;
+    uint32_t log_crc;
+
+    bool had_reservation, dropped;
+    int concurrent_id, concurrent_project_id;
+    int64_t waiting_since_mono;
+
+    /* The worker (worker_link.c). */
+    struct channel *worker;
+    int worker_fd; /* our end of its socketpair until it was spawned, else -1 */
+    int lock_fd;   /* the spool's descriptor with the lock until the worker has it, else -1 */
+    int starts;    /* workers started that never began */
+    bool spawned, start_sent;
+    bool connecting; /* connect_info is under way */
+    int64_t connect_since_mono;
+    char lost_reason[256]; /* the instance went; told to the worker when it is there */
+
+    /* Reporting (reporter.c). */
+    int spool_fd; /* for reading; -1 = not open */
+    int64_t sent_offset, crc_offset, noted_offset;
+    uint32_t crc;    /* of [0, crc_offset) */
+    int bad_offsets; /* answers that named an impossible offset, in a row */
+    int64_t interval_ms, last_sent_mono, final_tries;
+    int64_t final_since_ms;
+    bool acknowledged, abort_told, cancel_told, touched;
+    struct coordinator_call *call;
+    uv_timer_t timer;
+    bool timer_closed;
+};
+
+struct group {
+    struct supervisor *supervisor;
+    const struct config_runner *runner;
+    char short_token[10];
+    int64_t id, epoch; /* in the ledger */
+    struct coordinator_host host;
+    json_t *info;
+    char *key_text; /* connector_config.key_path's content; wiped */
+
+    /* Provider and fleet (group.c). */
+    struct provider_client *provider;
+    struct fleet *fleet;
+    bool usable, listed_once;
+    bool list_busy, increase_busy, decrease_busy;
+    int64_t next_list_mono, next_increase_mono, next_decrease_mono;
+    int64_t growth_backoff_ms;
+    char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
+    uint32_t increase_n;
+    unsigned lists_complete;
+    char growth_error[256], list_error[256], provider_error[256];
+    struct scaler_plan last_plan;
+    int64_t last_plan_ms;
+
+    /* Job requests (scheduler.c). */
+    struct coordinator_call *poll;
+    bool poll_reserved;
+    char last_update[256];
+    int64_t next_poll_mono, poll_started_mono;
+    unsigned unhealthy;
+    char refusal[256]; /* why no job is asked for now; "" = one is */
+};
+
+struct supervisor {
+    uv_loop_t *loop;
+    struct supervisor_options options;
+    const struct config *config;
+    const struct clock *clock;
+    const struct rng *rng;
+    char *state_dir, *control_path;
+    int state_fd, spool_dir_fd, lock_fd;
+    char system_id[15];
+    struct ledger *ledger;
+    struct coordinator_client *coordinator;
+    struct spawner *spawner;
+    struct group *groups;
+    size_t n_groups;
+    struct job *jobs;
+    struct control *control;
+    uv_timer_t tick;
+    uv_check_t idle_check;
+    bool evaluate_wanted;
+    int64_t checkpoint_at_mono; /* 0 = none wanted */
+    bool draining, stopping, delete_instances, fatal;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+    void (*on_stopped)(void *arg);
+    void *stopped_arg;
+    int64_t stop_since_mono;
+    int stop_rounds;
+    size_t providers_open;
+};
+
+static inline int64_t now_mono(const struct supervisor *supervisor)
+{
+    return clock_mono_ms(supervisor->clock);
+}
+static inline int64_t now_wall(const struct supervisor *supervisor)
+{
+    return clock_wall_ms(supervisor->clock);
+}
+
+/* supervisor.c */
+void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind kind,
+                     const struct group *group, const char *instance, const struct job *job,
+                     const char *detail);
+/* The ledger failed: nothing may happen that it does not know, so the process ends (crash-only). */
+void supervisor_fatal(struct supervisor *supervisor, const char *what, const struct error *err);
+/* Asks for one evaluation of all groups at the end of this loop turn. */
+void supervisor_evaluate_soon(struct supervisor *supervisor);
+struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id);
+unsigned supervisor_running_jobs(const struct supervisor *supervisor, const struct group *group);
+
+/* group.c */
+int group_init(struct group *group, struct supervisor *supervisor,
+               const struct config_runner *runner, struct error *err);
+void group_done(struct group *group);
+void group_evaluate(struct group *group);
+void group_connect_info(struct group *group, struct job *job);
+bool group_deleting_all_done(const struct group *group);
+void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
+
+/* scheduler.c */
+void scheduler_poll(struct group *group);
+void scheduler_stop(struct group *group);
+
+/* job.c */
+int job_from_payload(struct group *group, const char *body, size_t len, struct error *err);
+struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
+                          struct ledger_job *row);
+void job_free(struct job *job);
+struct job *job_find(struct supervisor *supervisor, int64_t seq);
+void job_acknowledge(struct job *job);
+void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
+void job_check_acquire_timeout(struct job *job);
+void job_instance_lost(struct job *job, const char *why);
+/* Ends the job in the ledger with what the spool holds; `line` (may be NULL) is added to the log.
+ */
+void job_finish(struct job *job, const char *result_state, const char *failure_reason,
+                int64_t exit_code, const char *line);
+void job_close(struct job *job, const char *message);
+
+/* worker_link.c */
+void worker_start(struct job *job, json_t *connect);
+void worker_on_spawned(void *arg, int64_t tag, const char *failure);
+void worker_on_exited(void *arg, int64_t tag, int status, int signal);
+void worker_attach(struct job *job, struct channel *channel);
+void worker_tell(struct job *job, const char *type, const char *message);
+/* Without a connection: is the worker dead (the spool's lock is free)? Acts on it if so. */
+void worker_check_lock(struct job *job);
+
+/* reporter.c */
+void reporter_start(struct job *job);
+void reporter_poke(struct job *job);
+void reporter_stop(struct job *job);
+int reporter_checksum(struct job *job, int64_t *ret_size, uint32_t *ret_crc);
+
+/* spool.c */
+int spool_create(struct supervisor *supervisor, int64_t seq, int *ret_fd, struct error *err);
+int spool_open(struct supervisor *supervisor, int64_t seq);
+/* 1 = locked now (nobody else writes), 0 = somebody holds it. */
+int spool_try_lock(struct supervisor *supervisor, int64_t seq, int *ret_fd);
+int64_t spool_size(struct supervisor *supervisor, int64_t seq);
+void spool_append_line(int fd, const char *line);
+void spool_remove(struct supervisor *supervisor, int64_t seq);
+void spool_sweep(struct supervisor *supervisor);
+
+/* adopt.c */
+int adopt_all(struct supervisor *supervisor, struct error *err);
+
+/* control.c */
+int control_start(struct supervisor *supervisor, struct error *err);
+void control_stop(struct supervisor *supervisor);
+
+/* status.c */
+json_t *status_report(struct supervisor *supervisor);
+json_t *status_explain(struct supervisor *supervisor, const char *runner);

@@ -1,0 +1,407 @@
+/* core/supervisor/job.c - one job in the supervisor: received, acknowledged, given a slot, ended,
+ * closed. Each step is in the ledger before its effect; states only go forward.
+ *
+ * worker_link.c talks to the job's worker, reporter.c to GitLab about it, adopt.c brings back the
+ * jobs of a former run. */
+#include "core/supervisor/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "job"
+#include "core/base/log.h"
+
+#define MAX_JOB_TIMEOUT_S (365 * 24 * 3600)
+
+static struct job *job_new(struct group *group)
+{
+    struct supervisor *supervisor = group->supervisor;
+    struct job *job = mem_zero(sizeof(*job));
+
+    if (!job)
+        return NULL;
+    job->supervisor = supervisor;
+    job->group = group;
+    job->worker_fd = job->lock_fd = job->spool_fd = -1;
+    job->next = supervisor->jobs;
+    supervisor->jobs = job;
+    return job;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void job_free(struct job *job)
+{
+    for (struct job **at = &job->supervisor->jobs; *at; at = &(*at)->next)
+        if (*at == job) {
+            *at = job->next;
+            break;
+        }
+    coordinator_call_cancel(job->call);
+    channel_close(job->worker);
+    if (job->worker_fd >= 0)
+        (void) close(job->worker_fd);
+    if (job->lock_fd >= 0)
+        (void) close(job->lock_fd);
+    if (job->spool_fd >= 0)
+        (void) close(job->spool_fd);
+    secret_free(job->token);
+    secret_free(job->payload);
+    free(job->name);
+    if (job->timer.data)
+        uv_close((uv_handle_t *) &job->timer, on_timer_closed);
+    else
+        free(job);
+}
+
+struct job *job_find(struct supervisor *supervisor, int64_t seq)
+{
+    for (struct job *job = supervisor->jobs; job; job = job->next)
+        if (job->seq == seq)
+            return job;
+    return NULL;
+}
+
+/* The smallest numbers unused among the runner's present jobs (coordinator-protocol.md 6.2). */
+static void pick_concurrent_ids(struct job *job)
+{
+    bool taken = true;
+
+    for (job->concurrent_id = -1; taken;) {
+        job->concurrent_id++;
+        taken = false;
+        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
+            taken |= other != job && other->group == job->group && other->state < JOB_FINISHED &&
+                     other->concurrent_id == job->concurrent_id;
+    }
+    taken = true;
+    for (job->concurrent_project_id = -1; taken;) {
+        job->concurrent_project_id++;
+        taken = false;
+        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
+            taken |= other != job && other->group == job->group && other->state < JOB_FINISHED &&
+                     other->project_id == job->project_id &&
+                     other->concurrent_project_id == job->concurrent_project_id;
+    }
+}
+
+struct payload_facts {
+    int64_t id, project_id, timeout_s;
+    const char *token, *name;
+};
+
+/* Only what the supervisor itself needs; the worker validates the rest before it runs anything. */
+static int read_payload(json_t *payload, struct payload_facts *ret, struct error *err)
+{
+    json_t *info = NULL, *runner_info = NULL;
+    int r;
+
+    *ret = (struct payload_facts) { .name = "" };
+    r = json_need_i64(payload, "id", 1, INT64_MAX, &ret->id, err);
+    if (r == 0)
+        r = json_need_str(payload, "token", &ret->token, err);
+    if (r == 0 && !*ret->token)
+        r = error_set(err, -EINVAL, "token: is empty");
+    if (r < 0)
+        return r;
+    (void) json_opt_object(payload, "job_info", &info, NULL);
+    if (info) {
+        (void) json_opt_str(info, "name", &ret->name, NULL);
+        (void) json_opt_i64(info, "project_id", 0, INT64_MAX, &ret->project_id, NULL);
+    }
+    (void) json_opt_object(payload, "runner_info", &runner_info, NULL);
+    if (runner_info)
+        (void) json_opt_i64(runner_info, "timeout", INT64_MIN, INT64_MAX, &ret->timeout_s, NULL);
+    if (ret->timeout_s <= 0)
+        ret->timeout_s = 7200;
+    ret->timeout_s = MIN(ret->timeout_s, MAX_JOB_TIMEOUT_S);
+    return 0;
+}
+
+int job_from_payload(struct group *group, const char *body, size_t len, struct error *err)
+{
+    struct supervisor *supervisor = group->supervisor;
+    autojson json_t *payload = NULL;
+    struct payload_facts facts;
+    struct ledger_job row = { 0 };
+    struct job *job;
+    int r;
+
+    r = json_parse(body, len, &payload, err);
+    if (r == 0)
+        r = read_payload(payload, &facts, err);
+    if (r < 0)
+        return error_wrap(err, r, "job payload");
+    job = job_new(group);
+    if (!job)
+        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", facts.id);
+    job->job_id = facts.id;
+    job->project_id = facts.project_id;
+    job->timeout_s = facts.timeout_s;
+    job->name = mem_strdup(facts.name);
+    job->token = secret_from_str(facts.token);
+    job->payload = secret_new(body, len);
+    job->had_reservation = true;
+    if (!job->name || !job->token || !job->payload) {
+        job_free(job);
+        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", facts.id);
+    }
+    pick_concurrent_ids(job);
+    row = (struct ledger_job) { .group_id = group->id,
+                                .job_id = job->job_id,
+                                .project_id = job->project_id,
+                                .coordinator_url = group->runner->url,
+                                .runner = group->runner->name,
+                                .name = job->name,
+                                .token = job->token,
+                                .payload = job->payload,
+                                .timeout_s = job->timeout_s,
+                                .received_ms = now_wall(supervisor) };
+    EFFECT("job_row", r = ledger_add_job(supervisor->ledger, &row, err));
+    if (r < 0) {
+        job_free(job);
+        return r;
+    }
+    job->seq = row.seq;
+    job->state = JOB_RECEIVED;
+    log_info("Checking for jobs... received: job %" PRId64 " of runner '%s'", job->job_id,
+             group->runner->name);
+    supervisor_emit(supervisor, EVENT_JOB_RECEIVED, group, "", job, "");
+    job_acknowledge(job);
+    return 0;
+}
+
+/* A job of a former run, as its row tells; adopt.c decides what becomes of it. */
+struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
+                          struct ledger_job *row)
+{
+    struct job *job = job_new(group);
+
+    if (!job)
+        return NULL;
+    job->seq = row->seq;
+    job->job_id = row->job_id;
+    job->project_id = row->project_id;
+    job->timeout_s = row->timeout_s;
+    job->state = row->state;
+    job->slot = (uint32_t) row->slot;
+    job->exit_code = row->exit_code;
+    job->log_size = row->log_size;
+    job->log_crc = row->log_crc;
+    job->sent_offset = job->noted_offset = row->sent_offset;
+    (void) str_copy(job->worker_key, sizeof(job->worker_key), row->worker_key);
+    (void) str_copy(job->instance_id, sizeof(job->instance_id), row->instance_id);
+    (void) str_copy(job->result_state, sizeof(job->result_state), row->result_state);
+    (void) str_copy(job->failure_reason, sizeof(job->failure_reason), row->failure_reason);
+    job->name = mem_strdup(row->name ? row->name : "");
+    job->token = secret_dup(row->token);
+    job->payload = secret_dup(row->payload);
+    if (!job->name || (row->token && !job->token) || (row->payload && !job->payload)) {
+        job_free(job);
+        return NULL;
+    }
+    pick_concurrent_ids(job);
+    (void) supervisor;
+    return job;
+}
+
+static void on_acknowledged(void *arg, const struct update_outcome *outcome)
+{
+    struct job *job = arg;
+    struct supervisor *supervisor = job->supervisor;
+    struct error err = { 0 };
+
+    job->call = NULL;
+    effect_point("acknowledge", "after");
+    if (outcome->result == UPDATE_ABORT) {
+        log_notice("job %" PRId64 ": GitLab no longer wants it run (%s), dropped", job->job_id,
+                   outcome->message);
+        job->dropped = true;
+        if (job->had_reservation)
+            fleet_unreserve(job->group->fleet);
+        job_close(job, "dropped at its acknowledgement");
+        supervisor_evaluate_soon(supervisor);
+        return;
+    }
+    if (ledger_acknowledge_job(supervisor->ledger, job->seq, &err) < 0) {
+        supervisor_fatal(supervisor, "acknowledging a job", &err);
+        return;
+    }
+    job->state = JOB_ACKNOWLEDGED;
+    job->acknowledged = true;
+    job->last_sent_mono = now_mono(supervisor);
+    if (outcome->cancel) {
+        if (job->had_reservation)
+            fleet_unreserve(job->group->fleet);
+        job->had_reservation = false;
+        reporter_start(job);
+        job_finish(job, "failed", "job_canceled", 0, NULL);
+        return;
+    }
+    job->waiting_since_mono = now_mono(supervisor);
+    if (fleet_wait(job->group->fleet, job->seq, job->had_reservation) < 0) {
+        reporter_start(job);
+        job_finish(job, "failed", "runner_system_failure", 0,
+                   "Job failed (system failure): the manager is out of memory");
+        return;
+    }
+    job->had_reservation = false;
+    reporter_start(job);
+    supervisor_evaluate_soon(supervisor);
+}
+
+void job_acknowledge(struct job *job)
+{
+    struct coordinator_job_update update = { .job_id = job->job_id,
+                                             .token = secret_reveal(job->token),
+                                             .state = "running",
+                                             .info = job->group->info };
+    struct error err = { 0 };
+
+    effect_point("acknowledge", "before");
+    if (coordinator_update_job(job->supervisor->coordinator, &job->group->host, &update,
+                               on_acknowledged, job, &job->call, &err) < 0)
+        supervisor_fatal(job->supervisor, "acknowledging a job", &err);
+}
+
+void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot)
+{
+    struct supervisor *supervisor = job->supervisor;
+    struct error err = { 0 };
+    int r;
+
+    rng_hex(supervisor->rng, job->worker_key, 16);
+    (void) str_copy(job->instance_id, sizeof(job->instance_id), instance->id);
+    job->slot = slot;
+    EFFECT("assign_slot", r = ledger_assign_job(supervisor->ledger, job->seq, job->instance_id,
+                                                slot, job->worker_key, &err));
+    if (r < 0) {
+        supervisor_fatal(supervisor, "giving a job its slot", &err);
+        return;
+    }
+    if (job->state < JOB_ASSIGNED)
+        job->state = JOB_ASSIGNED;
+    (void) ledger_note_warmth(supervisor->ledger, job->group->id, job->instance_id, job->project_id,
+                              NULL);
+    supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
+    job->connect_since_mono = now_mono(supervisor);
+    group_connect_info(job->group, job);
+}
+
+void job_check_acquire_timeout(struct job *job)
+{
+    int64_t limit = job->group->runner->autoscaler.instance_acquire_timeout_ms;
+    autobuf struct buf line = BUF_INIT;
+
+    if (job->state != JOB_ACKNOWLEDGED || job->waiting_since_mono == 0 ||
+        now_mono(job->supervisor) - job->waiting_since_mono < limit)
+        return;
+    fleet_stop_waiting(job->group->fleet, job->seq);
+    buf_add_str(&line, "Job failed (system failure): unable to acquire instance within the "
+                       "configured timeout of ");
+    format_duration(&line, limit);
+    if (*job->group->growth_error)
+        buf_addf(&line, " (%s)", job->group->growth_error);
+    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+}
+
+void job_instance_lost(struct job *job, const char *why)
+{
+    if (job->state >= JOB_FINISHED || *job->lost_reason)
+        return;
+    (void) snprintf(job->lost_reason, sizeof(job->lost_reason), "instance %s is gone: %s",
+                    job->instance_id, why);
+    if (job->worker && job->start_sent) {
+        worker_tell(job, "instance_lost", job->lost_reason);
+    } else if (!job->spawned && job->state == JOB_ASSIGNED) {
+        autobuf struct buf line = BUF_INIT;
+
+        buf_addf(&line, "Job failed (system failure): %s", job->lost_reason);
+        job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+    }
+}
+
+/* The last line of a job that no worker can complete any more goes behind what the spool holds. */
+static void add_last_line(struct job *job, const char *line)
+{
+    int fd = -1;
+
+    if (job->lock_fd >= 0) {
+        spool_append_line(job->lock_fd, line);
+        return;
+    }
+    if (spool_try_lock(job->supervisor, job->seq, &fd) == 1) {
+        spool_append_line(fd, line);
+        (void) close(fd);
+    }
+}
+
+void job_finish(struct job *job, const char *result_state, const char *failure_reason,
+                int64_t exit_code, const char *line)
+{
+    struct supervisor *supervisor = job->supervisor;
+    struct error err = { 0 };
+    int r;
+
+    if (job->state >= JOB_FINISHED)
+        return;
+    if (line)
+        add_last_line(job, line);
+    if (reporter_checksum(job, &job->log_size, &job->log_crc) < 0) {
+        log_error("job %" PRId64 ": its spool cannot be read, its log is reported empty",
+                  job->job_id);
+        job->log_size = 0;
+        job->log_crc = 0;
+    }
+    (void) str_copy(job->result_state, sizeof(job->result_state), result_state);
+    (void) str_copy(job->failure_reason, sizeof(job->failure_reason),
+                    failure_reason ? failure_reason : "");
+    job->exit_code = exit_code;
+    EFFECT("result_row", r = ledger_finish_job(supervisor->ledger, job->seq, job->result_state,
+                                               job->failure_reason, exit_code, job->log_size,
+                                               job->log_crc, line ? line : "", &err));
+    if (r < 0) {
+        supervisor_fatal(supervisor, "storing a job's result", &err);
+        return;
+    }
+    job->state = JOB_FINISHED;
+    if (job->lock_fd >= 0) {
+        (void) close(job->lock_fd);
+        job->lock_fd = -1;
+    }
+    EFFECT("slot_free", fleet_release(job->group->fleet, job->seq, now_wall(supervisor)));
+    log_info("job %" PRId64 ": %s%s%s", job->job_id, result_state, failure_reason ? ", " : "",
+             failure_reason ? failure_reason : "");
+    supervisor_emit(supervisor, EVENT_JOB_FINISHED, job->group, job->instance_id, job,
+                    job->result_state);
+    supervisor_evaluate_soon(supervisor);
+    reporter_poke(job);
+}
+
+void job_close(struct job *job, const char *message)
+{
+    struct supervisor *supervisor = job->supervisor;
+    struct error err = { 0 };
+    int r;
+
+    reporter_stop(job);
+    EFFECT("job_close", r = ledger_close_job(supervisor->ledger, job->seq, message, &err));
+    if (r < 0) {
+        supervisor_fatal(supervisor, "closing a job", &err);
+        return;
+    }
+    job->state = JOB_CLOSED;
+    EFFECT("spool_unlink", spool_remove(supervisor, job->seq));
+    supervisor->checkpoint_at_mono = now_mono(supervisor) + 500;
+    supervisor_emit(supervisor, EVENT_JOB_CLOSED, job->group, job->instance_id, job,
+                    job->result_state);
+    job_free(job);
+    supervisor_evaluate_soon(supervisor);
+}

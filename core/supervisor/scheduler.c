@@ -1,0 +1,136 @@
+/* core/supervisor/scheduler.c - asks GitLab for jobs, one parked request for each runner entry, and
+ * only when a slot is free or can be made (autoscaler.md 1, 5.1; coordinator-protocol.md 3.1, 3.2).
+ */
+#include "core/supervisor/internal.h"
+
+#include <inttypes.h>
+
+#include "core/base/str.h"
+
+#define LOG_TOPIC "scheduler"
+#include "core/base/log.h"
+
+#define UNHEALTHY_AFTER 3
+#define UNHEALTHY_PAUSE_MS (60 * 60 * 1000)
+
+/* Jobs and parked requests both hold places under `concurrent` and `limit`. */
+static unsigned places_taken(const struct supervisor *supervisor, const struct group *only)
+{
+    unsigned n = supervisor_running_jobs(supervisor, only);
+
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        if (supervisor->groups[i].poll && (!only || only == &supervisor->groups[i]))
+            n++;
+    return n;
+}
+
+static bool refused(struct group *group)
+{
+    struct supervisor *supervisor = group->supervisor;
+    const struct config_runner *runner = group->runner;
+    struct error why = { 0 };
+
+    group->refusal[0] = '\0';
+    if (!group->usable || !group->listed_once)
+        (void) str_copy(group->refusal, sizeof(group->refusal),
+                        "the instance group has not answered yet");
+    else if (group->unhealthy >= UNHEALTHY_AFTER)
+        (void) str_copy(group->refusal, sizeof(group->refusal),
+                        "GitLab refuses the runner's token; asking again after a pause");
+    else if ((int64_t) places_taken(supervisor, NULL) >= supervisor->config->concurrent)
+        (void) snprintf(group->refusal, sizeof(group->refusal),
+                        "concurrent = %" PRId64 " jobs run already",
+                        supervisor->config->concurrent);
+    else if (runner->limit > 0 && (int64_t) places_taken(supervisor, group) >= runner->limit)
+        (void) snprintf(group->refusal, sizeof(group->refusal),
+                        "limit = %" PRId64 " jobs of this runner run already", runner->limit);
+    else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
+        (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
+                        group->growth_error);
+    else if (!fleet_reserve(group->fleet, &why))
+        (void) str_copy(group->refusal, sizeof(group->refusal), why.message);
+    else
+        return false;
+    return true;
+}
+
+static void judge_health(struct group *group, int status)
+{
+    if (status != 403 && status != COORDINATOR_CLIENT_ERROR) {
+        group->unhealthy = 0;
+        return;
+    }
+    group->unhealthy++;
+    if (group->unhealthy < UNHEALTHY_AFTER)
+        return;
+    log_error("runner '%s' (%s): GitLab refused its token %d times in a row; no job is asked for "
+              "during the next hour. Check the token in the configuration",
+              group->runner->name, group->short_token, UNHEALTHY_AFTER);
+    group->next_poll_mono = now_mono(group->supervisor) + UNHEALTHY_PAUSE_MS;
+}
+
+static void on_answer(void *arg, const struct coordinator_job_answer *answer)
+{
+    struct group *group = arg;
+    struct supervisor *supervisor = group->supervisor;
+    struct error err = { 0 };
+    bool got_job = false;
+
+    group->poll = NULL;
+    if (!str_empty(answer->last_update))
+        (void) str_copy(group->last_update, sizeof(group->last_update), answer->last_update);
+    judge_health(group, answer->status);
+    if (answer->status == 201) {
+        got_job = job_from_payload(group, answer->body, answer->body_len, &err) == 0;
+        if (!got_job)
+            log_error("runner '%s': a job cannot be taken: %s", group->runner->name, err.message);
+    } else if (answer->status != 204 && answer->status != 409) {
+        log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name,
+                    answer->message);
+    }
+    if (!got_job)
+        fleet_unreserve(group->fleet);
+    group->poll_reserved = false;
+    if (group->unhealthy < UNHEALTHY_AFTER)
+        group->next_poll_mono =
+            got_job ? now_mono(supervisor)
+                    : group->poll_started_mono + supervisor->config->check_interval_ms;
+    supervisor_evaluate_soon(supervisor);
+}
+
+void scheduler_poll(struct group *group)
+{
+    struct supervisor *supervisor = group->supervisor;
+    struct error err = { 0 };
+
+    if (group->poll || supervisor->draining || supervisor->stopping ||
+        now_mono(supervisor) < group->next_poll_mono)
+        return;
+    if (group->unhealthy >= UNHEALTHY_AFTER)
+        group->unhealthy = 0; /* the pause is over */
+    if (refused(group))
+        return;
+    group->poll_started_mono = now_mono(supervisor);
+    if (coordinator_request_job(supervisor->coordinator, &group->host,
+                                secret_reveal(group->runner->token), supervisor->system_id,
+                                *group->last_update ? group->last_update : NULL, group->info,
+                                on_answer, group, &group->poll, &err) < 0) {
+        log_error("runner '%s': asking for a job failed: %s, retrying", group->runner->name,
+                  err.message);
+        fleet_unreserve(group->fleet);
+        group->next_poll_mono = now_mono(supervisor) + supervisor->config->check_interval_ms;
+        return;
+    }
+    group->poll_reserved = true;
+}
+
+void scheduler_stop(struct group *group)
+{
+    if (!group->poll)
+        return;
+    coordinator_call_cancel(group->poll);
+    group->poll = NULL;
+    if (group->poll_reserved)
+        fleet_unreserve(group->fleet);
+    group->poll_reserved = false;
+}

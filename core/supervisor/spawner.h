@@ -1,0 +1,37 @@
+/* core/supervisor/spawner.h - the process that forks job workers, seen from both ends.
+ *
+ * The supervisor execs it first; it warms up what workers need and then forks one for each request,
+ * never seeing a payload (architecture.md §1, hardening.md X1). After a worker that died by a
+ * signal it is replaced by a fresh exec, so that nobody meets the same address layout twice.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/base/error.h"
+
+struct spawner;
+
+struct spawner_events {
+    /* The worker `tag` was forked, or could not be. */
+    void (*on_spawned)(void *arg, int64_t tag, const char *failure);
+    /* The worker ended: exit status, or the signal that killed it (0 = none). */
+    void (*on_exited)(void *arg, int64_t tag, int status, int signal);
+    void *arg;
+};
+
+int spawner_start(uv_loop_t *loop, const char *self_exe, const struct spawner_events *events,
+                  struct spawner **ret, struct error *err);
+
+/* Asks for a worker; its control socket and spool descriptor are passed on and stay the caller's.
+ */
+int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
+                  struct error *err);
+
+/* Replaces the process by a fresh one; the old one goes when its workers are done. */
+void spawner_renew(struct spawner *spawner);
+void spawner_stop(struct spawner *spawner); /* workers go on; accepts NULL */
+
+/* Hidden subcommand `spawner`: the process itself, its link on descriptor 3. */
+int spawner_main(void);

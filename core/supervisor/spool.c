@@ -1,0 +1,135 @@
+/* core/supervisor/spool.c - the spool files from the supervisor's side: made with their lock, read,
+ * completed when a worker died, removed when their job is closed (docs/design/processes.md). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/io.h"
+#include "core/base/str.h"
+#include "core/supervisor/internal.h"
+
+#define LOG_TOPIC "spool"
+#include "core/base/log.h"
+
+static void spool_name(char name[32], int64_t seq)
+{
+    (void) snprintf(name, 32, "%" PRId64 ".log", seq);
+}
+
+static int open_locked(struct supervisor *supervisor, int64_t seq, int flags, int *ret_fd)
+{
+    autoclose int fd = -1;
+    char name[32];
+
+    spool_name(name, seq);
+    fd = io_openat(supervisor->spool_dir_fd, name,
+                   O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int spool_create(struct supervisor *supervisor, int64_t seq, int *ret_fd, struct error *err)
+{
+    int r = open_locked(supervisor, seq, O_CREAT, ret_fd);
+
+    if (r < 0)
+        return error_errno(err, r, "spool of job row %" PRId64, seq);
+    return 0;
+}
+
+int spool_open(struct supervisor *supervisor, int64_t seq)
+{
+    char name[32];
+    int fd;
+
+    spool_name(name, seq);
+    fd = io_openat(supervisor->spool_dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int spool_try_lock(struct supervisor *supervisor, int64_t seq, int *ret_fd)
+{
+    int r = open_locked(supervisor, seq, O_CREAT, ret_fd);
+
+    if (r == -EWOULDBLOCK)
+        return 0;
+    if (r < 0) {
+        log_error("spool of job row %" PRId64 ": %s, trying again", seq, strerror(-r));
+        return 0;
+    }
+    return 1;
+}
+
+int64_t spool_size(struct supervisor *supervisor, int64_t seq)
+{
+    struct stat st;
+    char name[32];
+
+    spool_name(name, seq);
+    if (fstatat(supervisor->spool_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return st.st_size;
+}
+
+/* Only after the worker's death. The line is ours and constant but for an instance's validated
+ * name, so the masker has nothing to find in it. */
+void spool_append_line(int fd, const char *line)
+{
+    autobuf struct buf text = BUF_INIT;
+    struct stat st;
+    char last = '\n';
+
+    if (fstat(fd, &st) == 0 && st.st_size > 0)
+        (void) pread(fd, &last, 1, st.st_size - 1);
+    buf_addf(&text, "%s\033[31;1mERROR: %s\033[0;m\n", last == '\n' ? "" : "\n", line);
+    if (buf_error(&text) == 0 && fs_write_all(fd, text.data, text.len) < 0)
+        log_error("spool: the last line of a job could not be written: %s, ignoring",
+                  strerror(errno));
+}
+
+void spool_remove(struct supervisor *supervisor, int64_t seq)
+{
+    char name[32];
+
+    spool_name(name, seq);
+    if (unlinkat(supervisor->spool_dir_fd, name, 0) < 0 && errno != ENOENT)
+        log_warning("spool %s: cannot be removed: %s, ignoring", name, strerror(errno));
+}
+
+/* At start: files whose job is closed were left by a crash between closing and removing. */
+void spool_sweep(struct supervisor *supervisor)
+{
+    autoclosedir DIR *dir = NULL;
+    const struct dirent *entry;
+    int fd = fcntl(supervisor->spool_dir_fd, F_DUPFD_CLOEXEC, 3);
+
+    if (fd < 0)
+        return;
+    dir = fdopendir(fd);
+    if (!dir) {
+        (void) close(fd);
+        return;
+    }
+    rewinddir(dir);
+    while ((entry = readdir(dir))) {
+        size_t len = strlen(entry->d_name);
+        char digits[24];
+        int64_t seq;
+
+        if (len < 5 || len - 4 >= sizeof(digits) || !str_ends(entry->d_name, ".log"))
+            continue;
+        memcpy(digits, entry->d_name, len - 4);
+        digits[len - 4] = '\0';
+        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0 && !job_find(supervisor, seq))
+            spool_remove(supervisor, seq);
+    }
+}

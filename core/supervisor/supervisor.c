@@ -1,0 +1,463 @@
+/* core/supervisor/supervisor.c - owns the parts, starts and stops them, keeps the time.
+ *
+ * Start is recovery: the ledger is read, workers of a former run are adopted, then jobs are asked
+ * for. What happens on each turn is in group.c (fleet), scheduler.c (requests), job.c and
+ * reporter.c (one job). */
+#include "core/supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/coordinator/rules.h"
+#include "core/supervisor/group_setup.h"
+#include "core/supervisor/internal.h"
+
+#define LOG_TOPIC "supervisor"
+#include "core/base/log.h"
+
+#define TICK_MS 1000
+#define PRUNE_EVERY_MS (3600 * 1000)
+
+static void on_tick(uv_timer_t *timer);
+
+void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind kind,
+                     const struct group *group, const char *instance, const struct job *job,
+                     const char *detail)
+{
+    struct supervisor_event event = { .kind = kind,
+                                      .runner = group->runner->name,
+                                      .instance = instance ? instance : "",
+                                      .job_name = job ? job->name : "",
+                                      .job_id = job ? job->job_id : 0,
+                                      .detail = detail ? detail : "" };
+
+    if (supervisor->options.on_event)
+        supervisor->options.on_event(supervisor->options.arg, &event);
+}
+
+void supervisor_fatal(struct supervisor *supervisor, const char *what, const struct error *err)
+{
+    (void) supervisor;
+    log_error("%s: %s. The manager stops here, because nothing may happen that its ledger does not "
+              "know; jobs that run go on and are adopted at the next start",
+              what, err->message);
+    log_flush();
+    _exit(1);
+}
+
+void supervisor_evaluate_soon(struct supervisor *supervisor)
+{
+    supervisor->evaluate_wanted = true;
+    (void) uv_timer_start(&supervisor->tick, on_tick, 0, 0);
+}
+
+struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id)
+{
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        if (supervisor->groups[i].id == group_id)
+            return &supervisor->groups[i];
+    return NULL;
+}
+
+unsigned supervisor_running_jobs(const struct supervisor *supervisor, const struct group *group)
+{
+    unsigned n = 0;
+
+    for (const struct job *job = supervisor->jobs; job; job = job->next)
+        if (job->state < JOB_FINISHED && (!group || job->group == group))
+            n++;
+    return n;
+}
+
+/* The next thing that time alone brings about, at most a tick away. */
+static int64_t next_due(const struct supervisor *supervisor)
+{
+    int64_t now = now_mono(supervisor), due = TICK_MS;
+
+    for (size_t i = 0; i < supervisor->n_groups; i++) {
+        const struct group *group = &supervisor->groups[i];
+
+        if (!group->usable)
+            continue;
+        if (!group->list_busy && group->next_list_mono > now)
+            due = MIN(due, group->next_list_mono - now);
+        if (!group->poll && group->next_poll_mono > now)
+            due = MIN(due, group->next_poll_mono - now);
+        if (!group->increase_busy && group->next_increase_mono > now)
+            due = MIN(due, group->next_increase_mono - now);
+    }
+    return due;
+}
+
+static void check_jobs(struct supervisor *supervisor)
+{
+    struct job *next;
+
+    for (struct job *job = supervisor->jobs; job; job = next) {
+        next = job->next;
+        job_check_acquire_timeout(job);
+        if (!job->worker)
+            worker_check_lock(job);
+    }
+}
+
+static void check_drained(struct supervisor *supervisor)
+{
+    void (*on_drained)(void *) = supervisor->on_drained;
+
+    if (!supervisor->draining || supervisor->jobs || !on_drained)
+        return;
+    supervisor->on_drained = NULL;
+    on_drained(supervisor->drained_arg);
+}
+
+static void checkpoint_if_due(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    if (supervisor->checkpoint_at_mono == 0 ||
+        now_mono(supervisor) < supervisor->checkpoint_at_mono)
+        return;
+    supervisor->checkpoint_at_mono = 0;
+    if (ledger_checkpoint(supervisor->ledger, &err) < 0)
+        log_warning("%s, ignoring", err.message);
+}
+
+static void continue_stopping(struct supervisor *supervisor);
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct supervisor *supervisor = timer->data;
+
+    supervisor->evaluate_wanted = false;
+    check_jobs(supervisor);
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        group_evaluate(&supervisor->groups[i]);
+    checkpoint_if_due(supervisor);
+    log_flush();
+    (void) uv_timer_start(&supervisor->tick, on_tick,
+                          supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
+    if (supervisor->stopping)
+        continue_stopping(supervisor);
+    else
+        check_drained(supervisor);
+}
+
+char *supervisor_default_state_dir(void)
+{
+    const char *home = getenv("HOME"), *state = getenv("XDG_STATE_HOME");
+    const struct passwd *pw;
+
+    if (geteuid() == 0)
+        return mem_strdup("/var/lib/flotilla");
+    if (!str_empty(state) && *state == '/')
+        return mem_printf("%s/flotilla", state);
+    if (str_empty(home)) {
+        pw = getpwuid(geteuid());
+        home = pw ? pw->pw_dir : "/";
+    }
+    return mem_printf("%s/.local/state/flotilla", home);
+}
+
+/* One supervisor a state directory: the second says so instead of deleting the first one's work. */
+static int lock_state_dir(struct supervisor *supervisor, struct error *err)
+{
+    supervisor->lock_fd =
+        openat(supervisor->state_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (supervisor->lock_fd < 0)
+        return error_errno(err, -errno, "state directory %s: lock", supervisor->state_dir);
+    if (flock(supervisor->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return error_set(
+            err, -EBUSY,
+            "state directory %s is in use by another flotilla; stop it or give another "
+            "directory with --state-dir",
+            supervisor->state_dir);
+    return 0;
+}
+
+static int open_state_dir(struct supervisor *supervisor, struct error *err)
+{
+    const char *given = supervisor->options.state_dir ? supervisor->options.state_dir
+                                                      : supervisor->config->state_dir;
+    char resolved[PATH_MAX];
+    int r;
+
+    supervisor->state_dir = given ? mem_strdup(given) : supervisor_default_state_dir();
+    if (!supervisor->state_dir)
+        return error_set(err, -ENOMEM, "state directory: out of memory");
+    r = fs_open_private_dir(supervisor->state_dir, &supervisor->state_fd, err);
+    if (r < 0)
+        return r;
+    if (!realpath(supervisor->state_dir, resolved))
+        return error_errno(err, -errno, "state directory %s", supervisor->state_dir);
+    free(supervisor->state_dir);
+    supervisor->state_dir = mem_strdup(resolved);
+    supervisor->control_path = mem_printf("%s/control.sock", resolved);
+    if (!supervisor->state_dir || !supervisor->control_path)
+        return error_set(err, -ENOMEM, "state directory: out of memory");
+    r = lock_state_dir(supervisor, err);
+    if (r < 0)
+        return r;
+    if (mkdirat(supervisor->state_fd, "spool", 0700) < 0 && errno != EEXIST)
+        return error_errno(err, -errno, "state directory %s: spool", resolved);
+    supervisor->spool_dir_fd =
+        openat(supervisor->state_fd, "spool", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (supervisor->spool_dir_fd < 0)
+        return error_errno(err, -errno, "state directory %s: spool", resolved);
+    return 0;
+}
+
+static bool system_id_valid(const char *id)
+{
+    if (strlen(id) != 14 || (!str_starts(id, "s_") && !str_starts(id, "r_")))
+        return false;
+    for (const char *c = id + 2; *c; c++)
+        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')))
+            return false;
+    return true;
+}
+
+/* One value for each state directory (coordinator-protocol.md 1.13). */
+static void load_system_id(struct supervisor *supervisor)
+{
+    autobuf struct buf text = BUF_INIT, machine = BUF_INIT;
+    struct error err = { 0 };
+    char id[64];
+
+    if (fs_read_file(supervisor->state_fd, "system_id", 64, &text, NULL) == 0 &&
+        str_copy(id, sizeof(id), buf_str(&text)) == 0) {
+        id[strcspn(id, " \r\n\t")] = '\0';
+        if (system_id_valid(id)) {
+            (void) str_copy(supervisor->system_id, sizeof(supervisor->system_id), id);
+            return;
+        }
+    }
+    if (fs_read_file(AT_FDCWD, "/var/lib/dbus/machine-id", 256, &machine, NULL) < 0 ||
+        machine.len == 0) {
+        buf_clear(&machine);
+        (void) fs_read_file(AT_FDCWD, "/etc/machine-id", 256, &machine, NULL);
+    }
+    if (rules_system_id(machine.len > 0 ? buf_str(&machine) : NULL, supervisor->system_id) < 0)
+        return;
+    if (fs_replace_file(supervisor->state_fd, "system_id", supervisor->system_id, 14, 0600, &err) <
+        0)
+        log_warning("%s; the system id holds for this run only", err.message);
+}
+
+static int start_groups(struct supervisor *supervisor, struct error *err)
+{
+    const struct config *config = supervisor->config;
+    int r = 0;
+
+    supervisor->groups = mem_array(config->n_runners + 1, sizeof(*supervisor->groups));
+    if (!supervisor->groups)
+        return error_set(err, -ENOMEM, "groups: out of memory");
+    for (size_t i = 0; i < config->n_runners && r == 0; i++) {
+        r = group_init(&supervisor->groups[i], supervisor, &config->runners[i], err);
+        if (r == 0)
+            supervisor->n_groups++;
+        else
+            group_done(&supervisor->groups[i]);
+    }
+    return r;
+}
+
+static int start_parts(struct supervisor *supervisor, struct error *err)
+{
+    struct spawner_events events = { .on_spawned = worker_on_spawned,
+                                     .on_exited = worker_on_exited,
+                                     .arg = supervisor };
+    int r;
+
+    r = open_state_dir(supervisor, err);
+    if (r == 0)
+        r = spawner_start(supervisor->loop, supervisor->options.self_exe, &events,
+                          &supervisor->spawner, err);
+    if (r == 0) {
+        load_system_id(supervisor);
+        r = ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err);
+    }
+    if (r == 0)
+        r = coordinator_client_new(supervisor->loop, &supervisor->coordinator, err);
+    if (r == 0)
+        r = start_groups(supervisor, err);
+    if (r == 0)
+        r = adopt_all(supervisor, err);
+    if (r == 0)
+        r = control_start(supervisor, err);
+    return r;
+}
+
+static void free_jobs(struct supervisor *supervisor)
+{
+    while (supervisor->jobs)
+        job_free(supervisor->jobs);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    struct supervisor *supervisor = handle->data;
+    void (*on_stopped)(void *) = supervisor->on_stopped;
+    void *arg = supervisor->stopped_arg;
+
+    free(supervisor->state_dir);
+    free(supervisor->control_path);
+    free(supervisor->groups);
+    free(supervisor);
+    if (on_stopped)
+        on_stopped(arg);
+}
+
+/* Everything but the providers, which are gone already. */
+static void finish_stopping(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    control_stop(supervisor);
+    free_jobs(supervisor);
+    coordinator_client_free(supervisor->coordinator);
+    spawner_stop(supervisor->spawner);
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        group_done(&supervisor->groups[i]);
+    if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
+        log_warning("%s, ignoring", err.message);
+    ledger_close(supervisor->ledger);
+    if (supervisor->spool_dir_fd >= 0)
+        (void) close(supervisor->spool_dir_fd);
+    if (supervisor->lock_fd >= 0)
+        (void) close(supervisor->lock_fd);
+    if (supervisor->state_fd >= 0)
+        (void) close(supervisor->state_fd);
+    uv_close((uv_handle_t *) &supervisor->tick, on_tick_closed);
+}
+
+int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
+                     struct supervisor **ret, struct error *err)
+{
+    struct supervisor *supervisor = mem_zero(sizeof(*supervisor));
+    int r;
+
+    if (!supervisor)
+        return error_set(err, -ENOMEM, "supervisor: out of memory");
+    supervisor->loop = loop;
+    supervisor->options = *options;
+    supervisor->config = options->config;
+    supervisor->clock = &clock_system;
+    supervisor->rng = &rng_system;
+    supervisor->state_fd = supervisor->spool_dir_fd = supervisor->lock_fd = -1;
+    (void) uv_timer_init(loop, &supervisor->tick);
+    supervisor->tick.data = supervisor;
+    r = start_parts(supervisor, err);
+    if (r < 0) {
+        supervisor_stop(supervisor, false, NULL, NULL);
+        return r;
+    }
+    spool_sweep(supervisor);
+    if (ledger_prune(supervisor->ledger, err) < 0)
+        log_warning("%s, ignoring", err ? err->message : "pruning the ledger failed");
+    supervisor_evaluate_soon(supervisor);
+    *ret = supervisor;
+    return 0;
+}
+
+void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *arg), void *arg)
+{
+    supervisor->draining = true;
+    supervisor->on_drained = on_drained;
+    supervisor->drained_arg = arg;
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        scheduler_stop(&supervisor->groups[i]);
+    supervisor_evaluate_soon(supervisor);
+}
+
+void supervisor_abort_jobs(struct supervisor *supervisor)
+{
+    struct job *next;
+
+    for (struct job *job = supervisor->jobs; job; job = next) {
+        next = job->next;
+        if (job->state >= JOB_FINISHED || job->abort_told)
+            continue;
+        job->abort_told = true;
+        worker_tell(job, "abort", NULL);
+        if (job->state == JOB_ACKNOWLEDGED) {
+            fleet_stop_waiting(job->group->fleet, job->seq);
+            job_finish(job, "failed", "job_canceled", 0, "Job failed: canceled");
+        }
+    }
+}
+
+static void on_provider_closed(void *arg)
+{
+    struct supervisor *supervisor = arg;
+
+    if (--supervisor->providers_open == 0)
+        finish_stopping(supervisor);
+}
+
+static void close_providers(struct supervisor *supervisor)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        n += supervisor->groups[i].provider != NULL;
+    supervisor->providers_open = n;
+    (void) uv_timer_stop(&supervisor->tick);
+    if (n == 0) {
+        finish_stopping(supervisor);
+        return;
+    }
+    for (size_t i = 0; i < supervisor->n_groups; i++) {
+        struct provider_client *provider = supervisor->groups[i].provider;
+
+        supervisor->groups[i].provider = NULL;
+        supervisor->groups[i].usable = false;
+        if (provider)
+            provider_client_close(provider, 2000, on_provider_closed, supervisor);
+    }
+}
+
+/* Deleting at shutdown: until nothing is left, at most retries × interval of the settings, and at
+ * least what the provider needs to answer once (autoscaler.md 10.4, 11.3). */
+static void continue_stopping(struct supervisor *supervisor)
+{
+    int64_t limit = 0;
+    bool done = true;
+
+    for (size_t i = 0; i < supervisor->n_groups; i++) {
+        const struct config_autoscaler *autoscaler = &supervisor->groups[i].runner->autoscaler;
+
+        done &= group_deleting_all_done(&supervisor->groups[i]);
+        limit = MAX(limit, autoscaler->shutdown_deletion_retries *
+                               autoscaler->shutdown_deletion_interval_ms);
+    }
+    if (supervisor->delete_instances && !done &&
+        now_mono(supervisor) - supervisor->stop_since_mono < limit)
+        return;
+    if (supervisor->delete_instances && !done)
+        log_warning("some instances are still there at shutdown; the next start removes them");
+    close_providers(supervisor);
+}
+
+void supervisor_stop(struct supervisor *supervisor, bool delete_instances,
+                     void (*on_stopped)(void *arg), void *arg)
+{
+    if (supervisor->stopping)
+        return;
+    supervisor->stopping = true;
+    supervisor->delete_instances = delete_instances;
+    supervisor->on_stopped = on_stopped;
+    supervisor->stopped_arg = arg;
+    supervisor->stop_since_mono = now_mono(supervisor);
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        scheduler_stop(&supervisor->groups[i]);
+    supervisor_evaluate_soon(supervisor);
+}

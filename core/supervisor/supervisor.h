@@ -1,0 +1,61 @@
+/* core/supervisor/supervisor.h - the supervisor as its commands see it (`flotilla run`, `flotilla
+ * exec`): start it on a loop, watch it, stop it.
+ *
+ * One thread, one loop. It runs no foreign code and parses nothing that an instance or a job wrote.
+ * Stopping is a crash with a warning: workers go on and the next supervisor adopts them.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "core/base/error.h"
+#include "core/config/config.h"
+#include "core/fleet/fleet.h"
+#include "core/store/ledger.h"
+
+struct supervisor;
+
+enum supervisor_event_kind {
+    EVENT_INSTANCE_APPEARED,
+    EVENT_INSTANCE_READY,
+    EVENT_INSTANCE_REMOVING,
+    EVENT_INSTANCE_GONE,
+    EVENT_JOB_RECEIVED,
+    EVENT_JOB_ASSIGNED,
+    EVENT_JOB_RUNNING,
+    EVENT_JOB_FINISHED,
+    EVENT_JOB_CLOSED,
+};
+struct supervisor_event { /* borrowed; fields that do not apply are "" or 0 */
+    enum supervisor_event_kind kind;
+    const char *runner, *instance, *job_name, *detail;
+    int64_t job_id;
+};
+
+struct supervisor_options {
+    const struct config *config; /* outlives the supervisor */
+    const char *state_dir;       /* NULL = the configuration's, else the default */
+    const char *self_exe;        /* our own binary, for the spawner and the provider workers */
+    const char *plugin_dirs;     /* --plugin-dir, colon-separated, or NULL */
+    void (*on_event)(void *arg, const struct supervisor_event *event); /* may be NULL */
+    void *arg;
+};
+
+/* Recovers what a former run left, then takes jobs. */
+int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
+                     struct supervisor **ret, struct error *err);
+
+/* No new jobs from now on. `on_drained` (may be NULL) is called once when no job is open any more.
+ */
+void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *arg), void *arg);
+
+/* Aborts every job that runs: they end as canceled. */
+void supervisor_abort_jobs(struct supervisor *supervisor);
+
+/* Leaves the loop: with `delete_instances` every instance is removed first, within the time of the
+ * shutdown settings. `on_stopped` is called once; the supervisor is freed before. */
+void supervisor_stop(struct supervisor *supervisor, bool delete_instances,
+                     void (*on_stopped)(void *arg), void *arg);
+
+/* /var/lib/flotilla for root, ~/.local/state/flotilla for others; the caller frees. */
+char *supervisor_default_state_dir(void);

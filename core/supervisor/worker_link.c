@@ -1,0 +1,359 @@
+/* core/supervisor/worker_link.c - a job's worker from the supervisor's side: spawned, given its
+ * start frame, heard, told, and found dead (docs/design/processes.md "Job worker").
+ *
+ * Whether a worker lives is never guessed: the lock on its spool says so. */
+#include "core/supervisor/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/frame.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/coordinator/rules.h"
+
+#define LOG_TOPIC "worker"
+#include "core/base/log.h"
+
+/* A worker that died before it wrote a byte has run nothing: it is started again this often. */
+#define MAX_STARTS 5
+
+static void on_worker_frame(void *arg, json_t *frame);
+static void on_worker_closed(void *arg, const char *why);
+
+static void fail_system(struct job *job, const char *why)
+{
+    autobuf struct buf line = BUF_INIT;
+
+    buf_addf(&line, "Job failed (system failure): %s", why);
+    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+}
+
+static void add_runner(json_t *start, const struct job *job)
+{
+    const struct group *group = job->group;
+    const struct config_runner *runner = group->runner;
+    json_t *obj = json_object_new_object(), *environment;
+
+    if (!obj)
+        return;
+    (void) json_add_str(obj, "name", runner->name);
+    (void) json_add_str(obj, "short_token", group->short_token);
+    (void) json_add_str(obj, "token", secret_reveal(runner->token));
+    (void) json_add_str(obj, "url", runner->url);
+    (void) json_add_str(obj, "system_id", job->supervisor->system_id);
+    (void) json_add_str(obj, "shell", runner->shell);
+    (void) json_add_str(obj, "builds_dir", runner->builds_dir);
+    (void) json_add_str(obj, "cache_dir", runner->cache_dir);
+    (void) json_add_str(obj, "clone_url", runner->clone_url);
+    if (runner->output_limit_kib > 0)
+        (void) json_add_i64(obj, "output_limit", runner->output_limit_kib * 1024);
+    (void) json_add_str(obj, "pre_get_sources_script", runner->pre_get_sources_script);
+    (void) json_add_str(obj, "post_get_sources_script", runner->post_get_sources_script);
+    (void) json_add_str(obj, "pre_build_script", runner->pre_build_script);
+    (void) json_add_str(obj, "post_build_script", runner->post_build_script);
+    environment = json_object_new_array();
+    for (size_t i = 0; environment && i < runner->n_environment; i++)
+        (void) json_object_array_add(environment, json_object_new_string(runner->environment[i]));
+    (void) json_add(obj, "environment", environment);
+    (void) json_add(start, "runner", obj);
+}
+
+static void add_slot(json_t *start, const struct job *job)
+{
+    json_t *obj = json_object_new_object();
+
+    if (!obj)
+        return;
+    (void) json_add_str(obj, "instance", job->instance_id);
+    (void) json_add_i64(obj, "slot", job->slot);
+    (void) json_add_i64(obj, "concurrent_id", job->concurrent_id);
+    (void) json_add_i64(obj, "concurrent_project_id", job->concurrent_project_id);
+    (void) json_add(start, "slot", obj);
+}
+
+static json_t *build_start(const struct job *job, json_t *connect)
+{
+    json_t *start = json_frame("start"), *payload = NULL;
+
+    if (!start)
+        return NULL;
+    if (json_parse(secret_reveal(job->payload), secret_len(job->payload), &payload, NULL) < 0) {
+        json_object_put(start);
+        return NULL;
+    }
+    (void) json_add_i64(start, "seq", job->seq);
+    (void) json_add_str(start, "key", job->worker_key);
+    (void) json_add_str(start, "control_socket", job->supervisor->control_path);
+    (void) json_add(start, "payload", payload);
+    add_runner(start, job);
+    add_slot(start, job);
+    (void) json_add(start, "connect", json_object_get(connect));
+    return start;
+}
+
+/* Makes the spool with its lock and the socketpair, and asks the spawner; the start frame waits in
+ * our end of the socketpair until the worker reads it. */
+static int spawn_worker(struct job *job, json_t *connect, struct error *err)
+{
+    struct supervisor *supervisor = job->supervisor;
+    autojson json_t *start = NULL;
+    autoclose int ours = -1, theirs = -1;
+    int fds[2];
+    int r = 0;
+
+    if (job->lock_fd < 0)
+        r = spool_create(supervisor, job->seq, &job->lock_fd, err);
+    if (r < 0)
+        return r;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return error_errno(err, -errno, "worker: socketpair");
+    ours = fds[0];
+    theirs = fds[1];
+    start = build_start(job, connect);
+    if (!start)
+        return error_set(err, -ENOMEM, "worker: the start frame cannot be made");
+    EFFECT("worker_spawn",
+           r = spawner_spawn(supervisor->spawner, job->seq, theirs, job->lock_fd, err));
+    if (r < 0)
+        return r;
+    /* From here on the lock is the worker's alone. */
+    (void) close(job->lock_fd);
+    job->lock_fd = -1;
+    job->spawned = true;
+    job->starts++;
+    r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_worker_frame,
+                     on_worker_closed, job, &job->worker, err);
+    if (r < 0)
+        return r;
+    EFFECT("worker_start", channel_send_secret(job->worker, start, FRAME_MAX_START));
+    job->start_sent = true;
+    if (*job->lost_reason)
+        worker_tell(job, "instance_lost", job->lost_reason);
+    return 0;
+}
+
+void worker_start(struct job *job, json_t *connect)
+{
+    struct error err = { 0 };
+
+    if (spawn_worker(job, connect, &err) < 0)
+        fail_system(job, err.message);
+}
+
+void worker_on_spawned(void *arg, int64_t tag, const char *failure)
+{
+    struct job *job = job_find(arg, tag);
+
+    if (!job || !failure)
+        return;
+    log_error("job %" PRId64 ": no worker could be started: %s", job->job_id, failure);
+    channel_close(job->worker);
+    job->worker = NULL;
+    worker_check_lock(job);
+}
+
+void worker_on_exited(void *arg, int64_t tag, int status, int signal)
+{
+    struct supervisor *supervisor = arg;
+    struct job *job = job_find(supervisor, tag);
+
+    if (signal != 0)
+        log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s", tag, signal,
+                  job ? " on instance " : "", job ? job->instance_id : "");
+    else if (status != 0)
+        log_warning("the worker of job row %" PRId64 " ended with status %d", tag, status);
+    if (!job || job->state >= JOB_FINISHED)
+        return;
+    if (signal != 0)
+        (void) snprintf(job->lost_reason, sizeof(job->lost_reason),
+                        "the job's worker was killed by signal %d on instance %s", signal,
+                        job->instance_id);
+    if (!job->worker)
+        worker_check_lock(job);
+}
+
+/* The lock is free: nobody writes the spool any more. An empty spool means that the worker never
+ * began, because it writes the job's header before it touches the instance. */
+static void worker_is_dead(struct job *job, int lock_fd)
+{
+    bool began = job->state >= JOB_RUNNING || spool_size(job->supervisor, job->seq) > 0;
+
+    job->spawned = job->start_sent = false;
+    if (job->lock_fd < 0)
+        job->lock_fd = lock_fd;
+    if (!began && job->payload && job->starts < MAX_STARTS) {
+        const struct fleet_instance *instance = fleet_find(job->group->fleet, job->instance_id);
+
+        if (instance) {
+            log_notice("job %" PRId64 ": its worker ended before it began, starting another",
+                       job->job_id);
+            job_assigned(job, instance, job->slot);
+            return;
+        }
+    }
+    fail_system(job, *job->lost_reason ? job->lost_reason : "the job's worker ended unexpectedly");
+}
+
+void worker_check_lock(struct job *job)
+{
+    int lock_fd = -1;
+
+    if (job->state >= JOB_FINISHED || job->state < JOB_ASSIGNED || job->worker || job->connecting)
+        return;
+    if (job->lock_fd >= 0)
+        return; /* we hold it ourselves: no worker was spawned yet */
+    if (spool_try_lock(job->supervisor, job->seq, &lock_fd) == 1)
+        worker_is_dead(job, lock_fd);
+}
+
+static void on_worker_closed(void *arg, const char *why)
+{
+    struct job *job = arg;
+
+    job->worker = NULL;
+    log_debug("job %" PRId64 ": connection to its worker ended: %s", job->job_id, why);
+    worker_check_lock(job);
+}
+
+void worker_tell(struct job *job, const char *type, const char *message)
+{
+    autojson json_t *frame = json_frame(type);
+
+    if (!job->worker || !frame)
+        return;
+    (void) json_add_str(frame, "message", message);
+    channel_send(job->worker, frame);
+}
+
+static void answer_host_key(struct job *job, json_t *frame)
+{
+    autojson json_t *verdict = json_frame("host_key_verdict");
+    struct error err = { 0 };
+    const char *type = NULL, *key = NULL;
+    int r;
+
+    r = json_need_str(frame, "key_type", &type, &err);
+    if (r == 0)
+        r = json_need_str(frame, "key", &key, &err);
+    if (r == 0)
+        r = ledger_check_host_key(job->supervisor->ledger, job->group->id, job->instance_id, type,
+                                  key, &err);
+    if (!verdict)
+        return;
+    (void) json_add_bool(verdict, "ok", r == 0);
+    if (r < 0) {
+        log_error("instance %s: %s; it will be replaced", job->instance_id, err.message);
+        (void) json_add_str(verdict, "message", err.message);
+        group_mark_removing(job->group, job->instance_id, REASON_HOST_KEY_CHANGED);
+    }
+    channel_send(job->worker, verdict);
+}
+
+static void take_started(struct job *job)
+{
+    struct error err = { 0 };
+    int r;
+
+    if (job->state >= JOB_RUNNING)
+        return;
+    EFFECT("payload_drop", r = ledger_start_job(job->supervisor->ledger, job->seq, &err));
+    if (r < 0) {
+        supervisor_fatal(job->supervisor, "noting that a job runs", &err);
+        return;
+    }
+    job->state = JOB_RUNNING;
+    supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
+}
+
+/* What this server understands (coordinator-protocol.md 4.2): the worker has the payload and says
+ * which reasons that names. */
+static const char *map_reason(json_t *frame, const char *reason)
+{
+    const char *supported[64];
+    json_t *list = NULL;
+    size_t n = 0;
+
+    (void) json_opt_array(frame, "supported_reasons", &list, NULL);
+    for (size_t i = 0; list && i < json_object_array_length(list) && n < ARRAY_LEN(supported);
+         i++) {
+        json_t *item = json_object_array_get_idx(list, i);
+
+        if (json_object_is_type(item, json_type_string))
+            supported[n++] = json_object_get_string(item);
+    }
+    return rules_map_failure_reason(reason, supported, n);
+}
+
+static void take_result(struct job *job, json_t *frame)
+{
+    autojson json_t *stored = json_frame("result_stored");
+    struct error err = { 0 };
+    const char *state = NULL, *reason = "", *message = "";
+    int64_t exit_code = 0, offset = 0;
+
+    if (json_need_str(frame, "state", &state, &err) < 0 ||
+        (!str_eq(state, "success") && !str_eq(state, "failed")) ||
+        json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
+        json_opt_str(frame, "message", &message, &err) < 0 ||
+        json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0 ||
+        json_need_i64(frame, "offset", 0, INT64_MAX, &offset, &err) < 0) {
+        log_error("job %" PRId64 ": its worker sent a bad result: %s", job->job_id, err.message);
+        return;
+    }
+    if (job->state < JOB_FINISHED) {
+        take_started(job);
+        if (str_eq(state, "success"))
+            job_finish(job, "success", NULL, 0, NULL);
+        else
+            job_finish(job, "failed", map_reason(frame, reason), exit_code, NULL);
+    }
+    if (job->state != JOB_FINISHED || !stored || !job->worker)
+        return;
+    EFFECT("result_stored", channel_send(job->worker, stored));
+    channel_close_flushed(job->worker);
+    job->worker = NULL;
+}
+
+static void on_worker_frame(void *arg, json_t *frame)
+{
+    struct job *job = arg;
+    const char *type = "";
+
+    (void) json_opt_str(frame, "type", &type, NULL);
+    if (str_eq(type, "started")) {
+        take_started(job);
+    } else if (str_eq(type, "progress")) {
+        reporter_poke(job);
+    } else if (str_eq(type, "host_key")) {
+        answer_host_key(job, frame);
+    } else if (str_eq(type, "result")) {
+        take_result(job, frame);
+    } else if (!str_eq(type, "stage")) {
+        log_error("job %" PRId64 ": its worker sent an unknown frame, ending the connection",
+                  job->job_id);
+        channel_close(job->worker);
+        job->worker = NULL;
+    }
+}
+
+void worker_attach(struct job *job, struct channel *channel)
+{
+    autojson json_t *attached = json_frame("attached");
+
+    channel_close(job->worker);
+    job->worker = channel;
+    job->spawned = job->start_sent = true;
+    channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
+    if (attached)
+        channel_send(channel, attached);
+    log_notice("job %" PRId64 ": its worker is back, the job goes on", job->job_id);
+    if (job->cancel_told)
+        worker_tell(job, "cancel", NULL);
+    if (job->abort_told)
+        worker_tell(job, "abort", NULL);
+    if (*job->lost_reason)
+        worker_tell(job, "instance_lost", job->lost_reason);
+}
