@@ -1,0 +1,79 @@
+/* core/cli/control_client.c - one question to the supervisor over its control socket. */
+#include "core/cli/control_client.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/base/frame.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/config/config.h"
+#include "core/supervisor/supervisor.h"
+
+#define ANSWER_TIMEOUT_MS 10000
+#define ANSWER_MAX (16 * 1024 * 1024)
+
+char *control_state_dir(const char *state_dir, const char *config_file)
+{
+    struct config_findings findings = { 0 };
+    auto_ptr(config_free) struct config *config = NULL;
+    char *dir = NULL;
+
+    if (state_dir)
+        return mem_strdup(state_dir);
+    if (config_file && config_load(config_file, NULL, &config, &findings, NULL) == 0 &&
+        config->state_dir)
+        dir = mem_strdup(config->state_dir);
+    config_findings_done(&findings);
+    return dir ? dir : supervisor_default_state_dir();
+}
+
+static int connect_to(const char *state_dir, struct error *err)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    autofree char *path = mem_printf("%s/control.sock", state_dir);
+    autoclose int fd = -1;
+
+    if (!path)
+        return error_set(err, -ENOMEM, "control socket: out of memory");
+    if (str_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
+        return error_set(err, -ENAMETOOLONG, "control socket %s: the path is too long", path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_errno(err, -errno, "control socket");
+    if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+        return error_errno(err, -errno,
+                           "no flotilla answers at %s (is `flotilla run` running with this state "
+                           "directory?)",
+                           path);
+    return take_fd(&fd);
+}
+
+int control_ask(const char *state_dir, json_t *request, json_t **ret, struct error *err)
+{
+    autoclose int fd = connect_to(state_dir, err);
+    struct frame_decoder decoder;
+    autojson json_t *answer = NULL;
+    const char *type = "", *message = "";
+    int r;
+
+    if (fd < 0)
+        return fd;
+    r = frame_send(fd, request, FRAME_MAX_OPERATOR, ANSWER_TIMEOUT_MS, err);
+    if (r < 0)
+        return r;
+    frame_decoder_init(&decoder, ANSWER_MAX);
+    r = frame_recv(fd, &decoder, ANSWER_TIMEOUT_MS, &answer, err);
+    frame_decoder_done(&decoder);
+    if (r == 0)
+        return error_set(err, -EPIPE, "the supervisor closed the connection without an answer");
+    if (r < 0)
+        return r;
+    (void) json_opt_str(answer, "type", &type, NULL);
+    (void) json_opt_str(answer, "message", &message, NULL);
+    if (str_eq(type, "error"))
+        return error_set(err, -EINVAL, "%s", message);
+    *ret = take_ptr(answer);
+    return 0;
+}

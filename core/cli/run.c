@@ -1,0 +1,205 @@
+/* core/cli/run.c - `flotilla run`: the manager in the foreground.
+ *
+ * SIGTERM and SIGINT stop it at once and leave jobs to be adopted by the next start; SIGQUIT takes no
+ * new jobs, waits for those that run, and then stops. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/cli/cli.h"
+#include "core/config/config.h"
+#include "core/supervisor/supervisor.h"
+
+#define LOG_TOPIC "run"
+#include "core/base/log.h"
+
+struct run {
+    uv_loop_t loop;
+    struct supervisor *supervisor;
+    uv_signal_t signals[3];
+    bool stopping, delete_instances;
+};
+
+struct run_options {
+    const char *config, *state_dir, *plugin_dirs, *log_level, *log_format;
+};
+
+static void usage(FILE *out)
+{
+    (void) fprintf(out,
+                   "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
+                   "                    [--log-level LEVEL] [--log-format text|json]\n"
+                   "Takes jobs from GitLab and runs them on autoscaled instances.\n");
+}
+
+static int parse_options(int argc, char **argv, struct run_options *ret)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },     { "state-dir", required_argument, NULL, 's' },
+        { "plugin-dir", required_argument, NULL, 'p' }, { "log-level", required_argument, NULL, 'l' },
+        { "log-format", required_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 's':
+            ret->state_dir = optarg;
+            break;
+        case 'p':
+            ret->plugin_dirs = optarg;
+            break;
+        case 'l':
+            ret->log_level = optarg;
+            break;
+        case 'f':
+            ret->log_format = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return 1;
+        default:
+            usage(stderr);
+            return -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        (void) fprintf(stderr, "flotilla run: unexpected argument '%s'\n", argv[optind]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int open_log(const struct run_options *options, const struct config *config)
+{
+    enum log_level level = config->log_level;
+    enum log_format format = config->log_format;
+
+    if (options->log_level && log_parse_level(options->log_level, &level) < 0) {
+        (void) fprintf(stderr, "flotilla run: --log-level '%s' is none of error, warning, notice, "
+                               "info, debug\n",
+                       options->log_level);
+        return -EINVAL;
+    }
+    if (options->log_format && log_parse_format(options->log_format, &format) < 0) {
+        (void) fprintf(stderr, "flotilla run: --log-format '%s' is neither text nor json\n",
+                       options->log_format);
+        return -EINVAL;
+    }
+    log_open(2, format, level);
+    return 0;
+}
+
+int cli_load_config(const char *file, struct config **ret)
+{
+    struct config_findings findings = { 0 };
+    struct error err = { 0 };
+    int r = config_load(file, NULL, ret, &findings, &err);
+
+    for (size_t i = 0; i < findings.count; i++)
+        (void) fprintf(stderr, "%s%s\n",
+                       findings.items[i].severity == CONFIG_ERROR     ? "error: "
+                       : findings.items[i].severity == CONFIG_WARNING ? "warning: "
+                                                                      : "note: ",
+                       findings.items[i].text);
+    if (r < 0 && findings.count == 0)
+        (void) fprintf(stderr, "error: %s\n", err.message);
+    config_findings_done(&findings);
+    return r;
+}
+
+static void close_signals(struct run *run)
+{
+    for (size_t i = 0; i < ARRAY_LEN(run->signals); i++)
+        if (!uv_is_closing((uv_handle_t *) &run->signals[i]))
+            uv_close((uv_handle_t *) &run->signals[i], NULL);
+}
+
+static void on_stopped(void *arg)
+{
+    close_signals(arg);
+}
+
+static void on_drained(void *arg)
+{
+    struct run *run = arg;
+
+    log_notice("no job is open any more, stopping");
+    supervisor_stop(run->supervisor, run->delete_instances, on_stopped, run);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct run *run = handle->data;
+
+    if (signum == SIGQUIT) {
+        log_notice("taking no new jobs, waiting for those that run");
+        supervisor_drain(run->supervisor, on_drained, run);
+        return;
+    }
+    if (run->stopping)
+        _exit(1);
+    run->stopping = true;
+    log_notice("received shutdown signal; jobs that run go on and are adopted at the next start");
+    supervisor_stop(run->supervisor, false, on_stopped, run);
+}
+
+static bool wants_deletion(const struct config *config)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < config->n_runners; i++)
+        wanted |= config->runners[i].autoscaler.delete_instances_on_shutdown;
+    return wanted;
+}
+
+static void watch_signals(struct run *run)
+{
+    static const int signums[] = { SIGTERM, SIGINT, SIGQUIT };
+
+    for (size_t i = 0; i < ARRAY_LEN(signums); i++) {
+        (void) uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        (void) uv_signal_start(&run->signals[i], on_signal, signums[i]);
+    }
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options options = { .config = cli_default_config() };
+    auto_ptr(config_free) struct config *config = NULL;
+    struct supervisor_options supervisor_options;
+    struct run run = { 0 };
+    struct error err = { 0 };
+    int r;
+
+    r = parse_options(argc, argv, &options);
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    if (cli_load_config(options.config, &config) < 0 || open_log(&options, config) < 0)
+        return 1;
+    (void) signal(SIGPIPE, SIG_IGN);
+    if (uv_loop_init(&run.loop) < 0)
+        return 1;
+    run.delete_instances = wants_deletion(config);
+    supervisor_options = (struct supervisor_options) { .config = config,
+                                                       .state_dir = options.state_dir,
+                                                       .self_exe = cli_self_exe(),
+                                                       .plugin_dirs = options.plugin_dirs };
+    r = supervisor_start(&run.loop, &supervisor_options, &run.supervisor, &err);
+    if (r < 0)
+        log_error("%s", err.message);
+    else
+        watch_signals(&run);
+    (void) uv_run(&run.loop, UV_RUN_DEFAULT);
+    (void) uv_loop_close(&run.loop);
+    log_flush();
+    return r < 0 ? 1 : 0;
+}
