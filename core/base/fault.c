@@ -1,0 +1,53 @@
+/* core/base/fault.c - effect points of test builds: counted, logged, and places to die (fault.h).
+ */
+#include "core/base/fault.h"
+
+#ifdef FLOTILLA_FAULTS
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/str.h"
+
+static void note_passing(const char *point)
+{
+    const char *path = getenv("FLOTILLA_EFFECTS_LOG");
+    char line[128];
+    int fd, len;
+
+    if (!path)
+        return;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    len = snprintf(line, sizeof(line), "%s\n", point);
+    (void) !write(fd, line, (size_t) len);
+    (void) close(fd);
+}
+
+void effect_point(const char *name, const char *side)
+{
+    static long long left = -1;
+    const char *kill_at = getenv("FLOTILLA_KILL_AT"), *colon;
+    char point[96];
+
+    (void) snprintf(point, sizeof(point), "%s.%s", name, side);
+    note_passing(point);
+    colon = kill_at ? strchr(kill_at, ':') : NULL;
+    if (!colon || strlen(point) != (size_t) (colon - kill_at) ||
+        strncmp(point, kill_at, strlen(point)) != 0)
+        return;
+    if (left < 0) {
+        int64_t n;
+
+        left = parse_i64(colon + 1, 1, 1000000, &n) == 0 ? n : 0;
+    }
+    if (left > 0 && --left == 0)
+        (void) kill(getpid(), SIGKILL);
+}
+
+#endif

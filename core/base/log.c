@@ -1,0 +1,191 @@
+/* core/base/log.c - lines for the operator, through a bounded queue that never blocks (log.h). */
+#include "core/base/log.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/json.h"
+#include "core/base/str.h"
+
+#define QUEUE_MAX ((size_t) 256 * 1024)
+#define SCOPES_MAX 8
+
+static const char *const level_names[] = { "error", "warning", "notice", "info", "debug" };
+
+/* The logger is the process's one piece of global state: every line of the process goes here. */
+static struct {
+    int fd;
+    enum log_format format;
+    enum log_level level;
+    struct buf queue;
+    uint64_t dropped;
+} logger = { .fd = 2, .level = LOG_LEVEL_INFO };
+
+static __thread struct {
+    char key[24], value[96];
+} scopes[SCOPES_MAX];
+static __thread int scope_depth;
+
+void log_open(int fd, enum log_format format, enum log_level level)
+{
+    logger.fd = fd;
+    logger.format = format;
+    logger.level = level;
+}
+
+int log_parse_level(const char *text, enum log_level *ret)
+{
+    if (str_eq(text, "warn"))
+        text = "warning";
+    if (str_eq(text, "fatal") || str_eq(text, "panic"))
+        text = "error";
+    for (size_t i = 0; i < ARRAY_LEN(level_names); i++)
+        if (str_eq(text, level_names[i])) {
+            *ret = (enum log_level) i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+int log_parse_format(const char *text, enum log_format *ret)
+{
+    if (str_eq(text, "json"))
+        *ret = LOG_FORMAT_JSON;
+    else if (str_eq(text, "text") || str_eq(text, "runner"))
+        *ret = LOG_FORMAT_TEXT;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level <= logger.level;
+}
+
+/* Writes what the descriptor takes at this moment and keeps the rest. */
+void log_flush(void)
+{
+    while (logger.queue.len > 0) {
+        struct pollfd ready = { .fd = logger.fd, .events = POLLOUT };
+        size_t n = MIN(logger.queue.len, (size_t) PIPE_BUF);
+        ssize_t written;
+
+        /* A pipe that polls writable takes PIPE_BUF bytes without blocking. */
+        if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+            return;
+        written = write(logger.fd, logger.queue.data, n);
+        if (written <= 0)
+            return;
+        buf_consume(&logger.queue, (size_t) written);
+    }
+}
+
+static void format_time(char *text, size_t size)
+{
+    struct timespec now;
+    struct tm tm;
+    size_t n;
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    (void) gmtime_r(&now.tv_sec, &tm);
+    n = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void) snprintf(text + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+static void add_text_line(struct buf *out, const char *when, const char *level, const char *topic,
+                          const char *message)
+{
+    buf_addf(out, "%s %-7s %s: ", when, level, topic);
+    str_display(out, message, strlen(message), 4096);
+    for (int i = 0; i < scope_depth; i++) {
+        buf_addf(out, " %s=", scopes[i].key);
+        str_display(out, scopes[i].value, strlen(scopes[i].value), 256);
+    }
+    buf_add_char(out, '\n');
+}
+
+static void add_json_line(struct buf *out, const char *when, const char *level, const char *topic,
+                          const char *message)
+{
+    autojson json_t *line = json_object_new_object();
+    autobuf struct buf clean = BUF_INIT;
+
+    str_display(&clean, message, strlen(message), 4096);
+    if (!line)
+        return;
+    (void) json_add_str(line, "time", when);
+    (void) json_add_str(line, "level", level);
+    (void) json_add_str(line, "topic", topic);
+    (void) json_add_str(line, "msg", buf_str(&clean));
+    for (int i = 0; i < scope_depth; i++)
+        (void) json_add_str(line, scopes[i].key, scopes[i].value);
+    buf_addf(out, "%s\n", json_text(line));
+}
+
+static void queue_line(const struct buf *line)
+{
+    if (logger.queue.len + line->len > QUEUE_MAX || buf_error(line)) {
+        logger.dropped++;
+        return;
+    }
+    buf_add(&logger.queue, line->data, line->len);
+}
+
+void log_line(enum log_level level, const char *topic, const char *fmt, ...)
+{
+    autobuf struct buf message = BUF_INIT, line = BUF_INIT;
+    char when[40], note[96];
+    va_list args;
+    uint64_t dropped;
+
+    if (!log_enabled(level))
+        return;
+    va_start(args, fmt);
+    buf_vaddf(&message, fmt, args);
+    va_end(args);
+    format_time(when, sizeof(when));
+    log_flush();
+    dropped = logger.dropped;
+    if (dropped > 0 && logger.queue.len < QUEUE_MAX / 2) {
+        (void) snprintf(note, sizeof(note),
+                        "%" PRIu64 " log lines were dropped: stderr was blocked", dropped);
+        logger.dropped = 0;
+        add_text_line(&line, when, "warning", "log", note);
+        queue_line(&line);
+        buf_clear(&line);
+    }
+    if (logger.format == LOG_FORMAT_JSON)
+        add_json_line(&line, when, level_names[level], topic, buf_str(&message));
+    else
+        add_text_line(&line, when, level_names[level], topic, buf_str(&message));
+    queue_line(&line);
+    log_flush();
+}
+
+struct log_scope log_scope_open(const char *key, const char *fmt, ...)
+{
+    struct log_scope scope = { .depth = scope_depth };
+    va_list args;
+
+    if (scope_depth == SCOPES_MAX)
+        return scope;
+    (void) snprintf(scopes[scope_depth].key, sizeof(scopes[scope_depth].key), "%s", key);
+    va_start(args, fmt);
+    (void) vsnprintf(scopes[scope_depth].value, sizeof(scopes[scope_depth].value), fmt, args);
+    va_end(args);
+    scope_depth++;
+    return scope;
+}
+
+void log_scope_close(struct log_scope *scope)
+{
+    scope_depth = scope->depth;
+}
