@@ -1,0 +1,6 @@
+"""The checker: a scripted coordinator that judges any run of flotilla from outside.
+
+It shares no code with flotilla. `coordinator.py` plays GitLab and remembers everything, `jobs.py`
+makes jobs whose log can be foretold, `watch.py` looks at processes and instances while the run goes
+on, `evidence.py` gathers what is left, `rules.py` holds the rules; `judge.py` applies them.
+"""

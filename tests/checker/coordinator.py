@@ -1,0 +1,285 @@
+"""A scripted coordinator: plays GitLab's runner API and remembers every request and answer.
+
+Written from the protocol alone. It is strict where GitLab is: two-phase commit, ranges, tokens.
+Faults are scripted by `fault`, a callable that may replace or lose an answer.
+"""
+
+import json
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+import zlib
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+LOSE = "lose"  # act, then cut the connection without an answer
+DROP = "drop"  # cut the connection without acting
+
+
+@dataclass
+class Record:
+    time: float
+    method: str
+    path: str
+    status: int
+    job_id: int = 0
+    detail: dict = field(default_factory=dict)
+
+
+class JobState:
+    def __init__(self, job):
+        self.job = job
+        self.state = "created"  # created, pending (given), running, success, failed
+        self.trace = bytearray()
+        self.given = 0
+        self.acknowledged = 0
+        self.finals = []  # accepted final updates
+        self.refused_finals = []
+        self.cancel = ""  # "canceling" or "canceled": what Job-Status says
+
+
+class Coordinator:
+    def __init__(self, runner_token="glrt-t1_checkerRunner0123456", poll_seconds=5.0, fault=None,
+                 interval=1, certificate=None):
+        self.runner_token = runner_token
+        self.poll_seconds = poll_seconds
+        self.interval = interval
+        self.fault = fault
+        self.jobs: dict[int, JobState] = {}
+        self.queue: list[int] = []
+        self.records: list[Record] = []
+        self.connections = 0
+        self.open_connections = 0
+        self.max_connections = 0
+        self.lock = threading.Condition()
+        self.cursor = 1
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def setup(self):
+                super().setup()
+                with outer.lock:
+                    outer.connections += 1
+                    outer.open_connections += 1
+                    outer.max_connections = max(outer.max_connections, outer.open_connections)
+
+            def finish(self):
+                with outer.lock:
+                    outer.open_connections -= 1
+                try:
+                    super().finish()
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+
+            def handle_any(self):
+                outer.handle(self)
+
+            do_POST = do_PUT = do_PATCH = do_GET = handle_any
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, request, client_address):
+                pass  # a client that was killed in mid-request is what this server is for
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def add(self, *jobs):
+        with self.lock:
+            for job in jobs:
+                self.jobs[job.id] = JobState(job)
+                self.queue.append(job.id)
+            self.cursor += 1
+            self.lock.notify_all()
+
+    def cancel(self, job_id, how="canceling"):
+        with self.lock:
+            self.jobs[job_id].cancel = how
+
+    def all_ended(self):
+        with self.lock:
+            return all(state.finals for state in self.jobs.values())
+
+    def wait_all_ended(self, timeout):
+        deadline = time.monotonic() + timeout
+        with self.lock:
+            while not all(state.finals for state in self.jobs.values()):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self.lock.wait(min(left, 0.5))
+        return True
+
+    # One request.
+
+    def handle(self, request):
+        length = int(request.headers.get("Content-Length") or 0)
+        body = request.rfile.read(length)
+        if len(body) < length:
+            return
+        fault = self.fault(request.command, request.path, body) if self.fault else None
+        if fault == DROP:
+            self.cut(request)
+            return
+        if isinstance(fault, tuple):  # (status, headers): answered without acting
+            self.record(request, fault[0])
+            self.answer(request, fault[0], fault[1])
+            return
+        status, headers, text = self.act(request, body)
+        if fault == LOSE:
+            self.cut(request)
+            return
+        self.answer(request, status, headers, text)
+
+    def cut(self, request):
+        request.close_connection = True
+        try:
+            request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                          struct.pack("ii", 1, 0))
+            request.connection.close()
+        except OSError:
+            pass
+
+    def answer(self, request, status, headers=None, text=b""):
+        try:
+            request.send_response(status)
+            for name, value in (headers or {}).items():
+                request.send_header(name, value)
+            request.send_header("Content-Length", str(len(text)))
+            request.end_headers()
+            request.wfile.write(text)
+        except OSError:
+            request.close_connection = True
+
+    def record(self, request, status, job_id=0, **detail):
+        self.records.append(Record(time.time(), request.command, request.path, status, job_id,
+                                   detail))
+
+    def act(self, request, body):
+        if request.command == "POST" and request.path == "/api/v4/jobs/request":
+            return self.request_job(request, body)
+        match = re.fullmatch(r"/api/v4/jobs/(\d+)", request.path)
+        if match and request.command == "PUT":
+            return self.update_job(request, int(match[1]), body)
+        match = re.fullmatch(r"/api/v4/jobs/(\d+)/trace\?debug_trace=(true|false)", request.path)
+        if match and request.command == "PATCH":
+            return self.patch_trace(request, int(match[1]), body)
+        self.record(request, 404)
+        return 404, {}, b""
+
+    def request_job(self, request, body):
+        fields = json.loads(body)
+        token = request.headers.get("RUNNER-TOKEN")
+        if fields.get("token") != self.runner_token or token != self.runner_token:
+            self.record(request, 403)
+            return 403, {"Content-Type": "application/json"}, b'{"message":"403 Forbidden"}'
+        deadline = time.monotonic() + self.poll_seconds
+        with self.lock:
+            waits = fields.get("last_update") == str(self.cursor)
+            while not self.queue and waits and time.monotonic() < deadline:
+                self.lock.wait(max(0.0, deadline - time.monotonic()))
+            headers = {"X-GitLab-Last-Update": str(self.cursor)}
+            if not self.queue:
+                self.record(request, 204, cursor=fields.get("last_update"))
+                return 204, headers, b""
+            state = self.jobs[self.queue.pop(0)]
+            state.state = "pending"
+            state.given += 1
+            self.record(request, 201, state.job.id)
+        headers["Content-Type"] = "application/json"
+        return 201, headers, json.dumps(state.job.payload).encode()
+
+    def requeue(self, job_id):
+        """GitLab gives a job again whose acknowledgement never came."""
+        with self.lock:
+            state = self.jobs[job_id]
+            if state.state == "pending":
+                state.state = "created"
+                self.queue.append(job_id)
+                self.cursor += 1
+                self.lock.notify_all()
+
+    def signals(self, state):
+        headers = {"X-GitLab-Trace-Update-Interval": str(self.interval)}
+        headers["Job-Status"] = state.cancel or state.state
+        return headers
+
+    def update_job(self, request, job_id, body):
+        fields = json.loads(body)
+        with self.lock:
+            state = self.jobs.get(job_id)
+            if not state or fields.get("token") != state.job.token:
+                self.record(request, 403, job_id)
+                return 403, {}, b""
+            status = self.apply_update(state, fields)
+            self.record(request, status, job_id, state=fields.get("state"), output=fields.get("output"))
+            self.lock.notify_all()
+            return status, self.signals(state), b""
+
+    def apply_update(self, state, fields):
+        wanted = fields.get("state")
+        if state.finals:
+            return 403  # the job has ended: nothing more is taken
+        if wanted == "running":
+            if state.state == "pending":
+                state.state = "running"
+                state.acknowledged += 1
+            return 200
+        if wanted not in ("success", "failed"):
+            return 400
+        if state.state != "running":
+            return 400  # two-phase commit: a final state that comes first is refused
+        output = fields.get("output") or {}
+        if output.get("bytesize", 0) != len(state.trace):
+            state.refused_finals.append(fields)
+            return 412
+        state.finals.append(fields)
+        state.state = wanted
+        state.cancel = ""
+        return 200
+
+    def patch_trace(self, request, job_id, body):
+        with self.lock:
+            state = self.jobs.get(job_id)
+            if not state or request.headers.get("JOB-TOKEN") != state.job.token or state.finals:
+                self.record(request, 403, job_id)
+                return 403, {}, b""
+            match = re.fullmatch(r"(\d+)-(\d+)", request.headers.get("Content-Range") or "")
+            headers = self.signals(state)
+            if not match or int(match[2]) - int(match[1]) + 1 != len(body):
+                self.record(request, 400, job_id, range=request.headers.get("Content-Range"))
+                return 400, headers, b""
+            first = int(match[1])
+            headers["Range"] = f"0-{len(state.trace)}"
+            if first != len(state.trace):
+                self.record(request, 416, job_id, first=first, have=len(state.trace))
+                return 416, headers, b""
+            state.trace += body
+            headers["Range"] = f"0-{len(state.trace)}"
+            self.record(request, 202, job_id, first=first, length=len(body))
+            return 202, headers, b""
+
+
+def crc_text(data: bytes) -> str:
+    return f"crc32:{zlib.crc32(data):08x}"

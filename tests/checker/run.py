@@ -1,0 +1,138 @@
+"""One run of `flotilla run` under the checker's eyes: configuration, start, kill, stop, verdict."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .coordinator import Coordinator
+from .evidence import gather
+from .rules import judge
+from .watch import Watch, processes
+
+CONFIG = """\
+concurrent = {concurrent}
+check_interval = 1
+log_level = "debug"
+
+[[runners]]
+  name = "checker"
+  url = "{url}"
+  token = "{token}"
+  executor = "instance"
+  shell = "{shell}"
+{runner_extra}
+  [runners.autoscaler]
+    plugin = "local"
+    plugin_host = "{plugin_host}"
+    capacity_per_instance = {capacity}
+    max_use_count = {max_use_count}
+    max_instances = {max_instances}
+    update_interval = "2s"
+    update_interval_when_expecting = "100ms"
+    delete_instances_on_shutdown = true
+    [runners.autoscaler.plugin_config]
+      name = "checker"
+{plugin_extra}
+    [runners.autoscaler.connector_config]
+      timeout = "30s"
+    [[runners.autoscaler.policy]]
+      idle_count = {idle_count}
+      idle_time = "{idle_time}"
+"""
+
+
+class Run:
+    """Everything lives under `folder`; the binary and the plugins come from the build tree."""
+
+    def __init__(self, folder: Path, binary: Path, plugin_dir: Path, coordinator: Coordinator | None = None,
+                 capacity=1, max_use_count=0, max_instances=3, idle_count=0, idle_time="0s",
+                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra=""):
+        self.folder = folder
+        self.binary = binary
+        self.plugin_dir = plugin_dir
+        self.coordinator = coordinator or Coordinator()
+        self.state_dir = folder / "state"
+        self.instances_dir = self.state_dir / "local" / "checker" / "instances"
+        self.marks = folder / "marks"
+        self.daemon_log = folder / "daemon.log"
+        self.config = folder / "config.toml"
+        self.limits = {"capacity": capacity, "max_use_count": max_use_count,
+                       "max_instances": max_instances}
+        self.config.write_text(CONFIG.format(
+            url=self.coordinator.url, token=self.coordinator.runner_token, capacity=capacity,
+            max_use_count=max_use_count, max_instances=max_instances, idle_count=idle_count,
+            idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell,
+            plugin_extra=plugin_extra, runner_extra=runner_extra))
+        self.config.chmod(0o600)
+        self.process: subprocess.Popen | None = None
+        self.killed_instances: set[str] = set()
+        self.watch: Watch | None = None
+
+    def start(self, kill_at: str = "", effects_log: Path | None = None):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOTILLA_")}
+        if kill_at:
+            environment["FLOTILLA_KILL_AT"] = kill_at
+        if effects_log:
+            environment["FLOTILLA_EFFECTS_LOG"] = str(effects_log)
+        if not self.watch:
+            secrets = [s for j in self.coordinator.jobs.values() for s in j.job.secrets]
+            self.watch = Watch(self.instances_dir, secrets)
+        with open(self.daemon_log, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "run", "--config", self.config, "--state-dir", self.state_dir,
+                 "--plugin-dir", self.plugin_dir],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def wait_dead(self, timeout) -> bool:
+        try:
+            self.process.wait(timeout)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def stop(self, timeout=60) -> int:
+        """Graceful: no new jobs, running ones end, instances are deleted."""
+        self.process.send_signal(signal.SIGQUIT)
+        if not self.wait_dead(timeout):
+            self.process.kill()
+            self.process.wait()
+            return -1
+        return self.process.returncode
+
+    def wait_no_workers(self, timeout=10):
+        """Workers and the spawner end by themselves a moment after the manager."""
+        needle = str(self.state_dir).encode()
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not any(needle in cmdline and b"flotilla" in cmdline for _, cmdline, _, _ in processes()):
+                return
+            time.sleep(0.05)
+
+    def evidence(self, stopped=True):
+        self.watch.stop()
+        return gather(self.coordinator, self.state_dir, self.instances_dir, self.marks,
+                      self.daemon_log, self.watch, self.limits, stopped, self.killed_instances)
+
+    def finish(self, timeout=60) -> list[str]:
+        """Waits for every job's end, stops the manager, judges."""
+        ended = self.coordinator.wait_all_ended(timeout)
+        status = self.stop()
+        self.wait_no_workers()
+        breaches = judge(self.evidence())
+        if not ended:
+            breaches.append(f"the jobs did not end within {timeout} s")
+        if status != 0:
+            breaches.append(f"the manager ended with status {status}")
+        self.coordinator.close()
+        return breaches
+
+    def log_tail(self, lines=40) -> str:
+        if not self.daemon_log.exists():
+            return ""
+        return "\n".join(self.daemon_log.read_text(errors="replace").splitlines()[-lines:])
