@@ -1,7 +1,7 @@
 /* core/cli/run.c - `flotilla run`: the manager in the foreground.
  *
- * SIGTERM and SIGINT stop it at once and leave jobs to be adopted by the next start; SIGQUIT takes no
- * new jobs, waits for those that run, and then stops. */
+ * SIGTERM and SIGINT stop it at once and leave jobs to be adopted by the next start; SIGQUIT takes
+ * no new jobs, waits for those that run, and then stops. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -29,18 +29,21 @@ struct run_options {
 
 static void usage(FILE *out)
 {
-    (void) fprintf(out,
-                   "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
-                   "                    [--log-level LEVEL] [--log-format text|json]\n"
-                   "Takes jobs from GitLab and runs them on autoscaled instances.\n");
+    (void) fprintf(
+        out, "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
+             "                    [--log-level LEVEL] [--log-format text|json]\n"
+             "Takes jobs from GitLab and runs them on autoscaled instances.\n");
 }
 
 static int parse_options(int argc, char **argv, struct run_options *ret)
 {
     static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },     { "state-dir", required_argument, NULL, 's' },
-        { "plugin-dir", required_argument, NULL, 'p' }, { "log-level", required_argument, NULL, 'l' },
-        { "log-format", required_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "state-dir", required_argument, NULL, 's' },
+        { "plugin-dir", required_argument, NULL, 'p' },
+        { "log-level", required_argument, NULL, 'l' },
+        { "log-format", required_argument, NULL, 'f' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -83,8 +86,9 @@ static int open_log(const struct run_options *options, const struct config *conf
     enum log_format format = config->log_format;
 
     if (options->log_level && log_parse_level(options->log_level, &level) < 0) {
-        (void) fprintf(stderr, "flotilla run: --log-level '%s' is none of error, warning, notice, "
-                               "info, debug\n",
+        (void) fprintf(stderr,
+                       "flotilla run: --log-level '%s' is none of error, warning, notice, "
+                       "info, debug\n",
                        options->log_level);
         return -EINVAL;
     }

@@ -1,5 +1,5 @@
-/* core/cli/status.c - `flotilla status` and `flotilla explain`: what the running supervisor has, and
- * why. */
+/* core/cli/status.c - `flotilla status` and `flotilla explain`: what the running supervisor has,
+ * and why. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -18,8 +18,10 @@ struct ask_options {
 static int parse_options(int argc, char **argv, const char *usage, struct ask_options *ret)
 {
     static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' }, { "state-dir", required_argument, NULL, 's' },
-        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "state-dir", required_argument, NULL, 's' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int c;

@@ -23,7 +23,7 @@
 #include "core/fleet/scaler.h"
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
-#include "core/supervisor/channel.h"
+#include "core/base/channel.h"
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
 

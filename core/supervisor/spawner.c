@@ -9,7 +9,7 @@
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/supervisor/channel.h"
+#include "core/base/channel.h"
 
 #define LOG_TOPIC "spawner"
 #include "core/base/log.h"

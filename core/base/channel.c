@@ -1,5 +1,5 @@
-/* core/supervisor/channel.c - framed connections on libuv (channel.h says for whom). */
-#include "core/supervisor/channel.h"
+/* core/base/channel.c - framed connections on libuv (channel.h says for whom). */
+#include "core/base/channel.h"
 
 #include "core/base/frame.h"
 #include "core/base/mem.h"

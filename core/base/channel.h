@@ -1,5 +1,5 @@
-/* core/supervisor/channel.h - one framed connection on the supervisor's loop: to the spawner, to a
- * job worker, to an operator's command.
+/* core/base/channel.h - one framed connection on a libuv loop: the supervisor's links to the
+ * spawner, to providers, to job workers and to operators' commands.
  *
  * The owner gets whole frames and one on_closed when the peer went away or broke the rules. After
  * channel_close() no callback comes any more; the memory goes when the loop is done with it.

@@ -1,0 +1,23 @@
+/* core/cli/cli.h - the subcommands of flotilla, one file each, and what they share. */
+#pragma once
+
+#include "core/config/config.h"
+
+struct cli_command {
+    const char *name;
+    const char *summary;               /* NULL = hidden: started by flotilla itself */
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand; returns the exit status */
+};
+
+int cli_run(int argc, char **argv);     /* run.c */
+int cli_status(int argc, char **argv);  /* status.c */
+int cli_explain(int argc, char **argv); /* status.c */
+int cli_plugin(int argc, char **argv);  /* plugin.c */
+int cli_exec(int argc, char **argv);    /* exec.c */
+
+/* Reads the configuration and prints its findings on stderr; negative when it can't be used. */
+int cli_load_config(const char *file, struct config **ret);
+/* /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others. */
+const char *cli_default_config(void);
+/* Our own binary, for the processes that it starts. */
+const char *cli_self_exe(void);

@@ -1,0 +1,68 @@
+/* core/main.c - flotilla: a table of subcommands. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/str.h"
+#include "core/cli/cli.h"
+#include "core/provider/client.h"
+#include "core/supervisor/spawner.h"
+
+static int run_spawner(int argc, char **argv)
+{
+    (void) argc;
+    (void) argv;
+    return spawner_main();
+}
+
+static int run_provider(int argc, char **argv)
+{
+    (void) argc;
+    (void) argv;
+    return provider_worker_main();
+}
+
+static const struct cli_command commands[] = {
+    { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
+    { "exec", "run a .gitlab-ci.yml here, by the same code", cli_exec },
+    { "status", "show runners, instances and jobs of the running manager", cli_status },
+    { "explain", "say why there are, or are not, instances and jobs", cli_explain },
+    { "plugin", "list, describe and check provider plugins", cli_plugin },
+    { "spawner", NULL, run_spawner },
+    { "provider", NULL, run_provider },
+};
+
+static void usage(FILE *out)
+{
+    (void) fprintf(out, "Usage: flotilla COMMAND [OPTIONS]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (commands[i].summary)
+            (void) fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+    (void) fprintf(out,
+                   "\n`flotilla COMMAND --help` says more. `flotilla --version` names this one.\n");
+}
+
+int main(int argc, char **argv)
+{
+    (void) umask(077);
+    if (fs_open_std_null() < 0)
+        return 125;
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+    if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help")) {
+        usage(stdout);
+        return 0;
+    }
+    if (str_eq(argv[1], "--version")) {
+        (void) printf("flotilla %s\n", FLOTILLA_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (str_eq(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    (void) fprintf(stderr, "flotilla: '%s' is no command; `flotilla --help` lists them\n", argv[1]);
+    return 2;
+}

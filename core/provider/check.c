@@ -1,0 +1,174 @@
+/* core/provider/check.c - the rules of check.h. */
+#include "core/provider/check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/str.h"
+
+#define ID_MAX 255
+#define TEXT_MAX 4096
+#define KEY_MAX (64 * 1024)
+#define HOST_KEYS_MAX 16
+
+bool provider_id_valid(const char *id)
+{
+    size_t len = id ? strnlen(id, ID_MAX + 1) : 0;
+
+    if (len == 0 || len > ID_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
+              (id[i] >= '0' && id[i] <= '9') || strchr("._:/-", id[i])))
+            return false;
+    return true;
+}
+
+static bool text_within(const char *text, size_t max)
+{
+    size_t len = text ? strnlen(text, max + 1) : max + 1;
+
+    return len <= max && utf8_valid(text, len);
+}
+
+bool provider_text_valid(const char *text)
+{
+    return text_within(text, TEXT_MAX);
+}
+
+bool provider_is_on_this_machine(const char *provider_name)
+{
+    return str_eq(provider_name, "local") || str_eq(provider_name, "static");
+}
+
+static bool dns_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > 253 || name[0] == '-' || name[0] == '.')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
+              (name[i] >= '0' && name[i] <= '9') || name[i] == '.' || name[i] == '-' ||
+              name[i] == '_'))
+            return false;
+    return true;
+}
+
+static bool v4_reserved(const unsigned char b[4])
+{
+    return b[0] == 127 || b[0] == 0 || (b[0] == 169 && b[1] == 254) || b[0] >= 224;
+}
+
+static bool v6_reserved(const struct in6_addr *a)
+{
+    return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
+           IN6_IS_ADDR_MULTICAST(a) || (IN6_IS_ADDR_V4MAPPED(a) && v4_reserved(&a->s6_addr[12]));
+}
+
+int provider_check_address(const char *address, bool this_machine, struct error *err)
+{
+    struct in6_addr v6;
+    struct in_addr v4;
+    bool reserved = false;
+
+    if (inet_pton(AF_INET, address, &v4) == 1)
+        reserved = v4_reserved((const unsigned char *) &v4);
+    else if (inet_pton(AF_INET6, address, &v6) == 1)
+        reserved = v6_reserved(&v6);
+    else if (!dns_name(address))
+        return error_set(err, -EINVAL, "the address is neither an IP address nor a DNS name");
+    else
+        reserved = str_eq(address, "localhost");
+    if (reserved && !this_machine)
+        return error_set(err, -EINVAL,
+                         "the address %s is loopback, link-local or no host's; only the local and "
+                         "static providers may name it",
+                         address);
+    return 0;
+}
+
+static int add_text(json_t *obj, const char *key, const char *text, size_t max, struct error *err)
+{
+    if (!text)
+        return 0;
+    if (!text_within(text, max))
+        return error_set(err, -EINVAL, "%s is too long or no UTF-8", key);
+    return json_add_str(obj, key, text);
+}
+
+static int add_address(json_t *obj, const char *key, const char *address, bool this_machine,
+                       struct error *err)
+{
+    int r;
+
+    if (str_empty(address))
+        return 0;
+    if (!text_within(address, TEXT_MAX))
+        return error_set(err, -EINVAL, "%s is too long or no UTF-8", key);
+    r = provider_check_address(address, this_machine, err);
+    return r < 0 ? r : json_add_str(obj, key, address);
+}
+
+static int add_host_keys(json_t *obj, const struct flt_connect_info *info, struct error *err)
+{
+    json_t *array = json_object_new_array();
+    int r = 0;
+
+    if (!array || info->n_host_keys > HOST_KEYS_MAX) {
+        json_object_put(array);
+        return error_set(err, -EINVAL, "more than %d host keys", HOST_KEYS_MAX);
+    }
+    for (uint32_t i = 0; r == 0 && i < info->n_host_keys; i++) {
+        json_t *item = json_object_new_object();
+
+        r = add_text(item, "type", info->host_keys[i].type, 64, err);
+        if (r == 0)
+            r = add_text(item, "key", info->host_keys[i].key, TEXT_MAX, err);
+        (void) json_object_array_add(array, item);
+    }
+    (void) json_add(obj, "host_keys", array);
+    return r;
+}
+
+int provider_connect_json(const struct flt_connect_info *info, bool this_machine, json_t **ret,
+                          struct error *err)
+{
+    autojson json_t *obj = json_object_new_object();
+    const char *protocol = info->protocol ? info->protocol : "ssh";
+    int r;
+
+    if (!obj)
+        return error_set(err, -ENOMEM, "out of memory");
+    if (!str_eq(protocol, "ssh") && !str_eq(protocol, "winrm") && !str_eq(protocol, "winrm+https"))
+        return error_set(err, -EINVAL,
+                         "invalid protocol: must be either winrm, ssh, or winrm+https");
+    if (info->port > 65535)
+        return error_set(err, -ERANGE, "protocol port is invalid: %u", info->port);
+    if (str_empty(info->address) && str_empty(info->external_address))
+        return error_set(err, -EINVAL, "it names no address");
+    (void) json_add_str(obj, "protocol", protocol);
+    if (info->port > 0)
+        (void) json_add_i64(obj, "port", info->port);
+    r = add_address(obj, "address", info->address, this_machine, err);
+    if (r == 0)
+        r = add_address(obj, "external_address", info->external_address, this_machine, err);
+    if (r == 0)
+        r = add_text(obj, "os", info->os, 64, err);
+    if (r == 0)
+        r = add_text(obj, "arch", info->arch, 64, err);
+    if (r == 0)
+        r = add_text(obj, "username", info->username, 256, err);
+    if (r == 0)
+        r = add_text(obj, "password", info->password, TEXT_MAX, err);
+    if (r == 0)
+        r = add_text(obj, "key", info->key, KEY_MAX, err);
+    if (r == 0)
+        r = add_host_keys(obj, info, err);
+    if (r < 0)
+        return r;
+    (void) json_add_i64(obj, "expires_ms", info->expires_ms);
+    *ret = take_ptr(obj);
+    return 0;
+}

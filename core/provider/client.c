@@ -1,0 +1,455 @@
+/* core/provider/client.c - queue, deadlines and restarts around a transport (client.h).
+ *
+ *   down → (start) → loading → opening → open → … → down → after a pause, again
+ *
+ * One request is under way at a time. `load` and `open` are the client's own; callers' requests
+ * wait until the group is open. */
+#include "core/provider/client.h"
+
+#include <errno.h>
+#include <flotilla/provider.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/secret.h"
+#include "core/base/str.h"
+#include "core/provider/transport.h"
+
+#define LOG_TOPIC "provider"
+#include "core/base/log.h"
+
+#define OPEN_DEADLINE_MS 60000
+#define OVERDUE_MS 2000
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 60000
+
+enum phase { PHASE_DOWN, PHASE_LOADING, PHASE_OPENING, PHASE_OPEN };
+
+struct call {
+    struct call *next;
+    int64_t id, deadline_ms;
+    json_t *request;
+    bool urgent; /* short calls overtake lists */
+    provider_reply_fn fn;
+    void *arg;
+};
+
+struct provider_client {
+    uv_loop_t *loop;
+    const struct transport_kind *kind;
+    struct transport *transport;
+    char *file, *group, *state_dir, *plugin_config, *connector_config, *self_exe;
+    enum phase phase;
+    struct call *queue, *running;
+    int64_t last_id, backoff_ms;
+    provider_reply_fn on_open;
+    void *on_open_arg;
+    uv_timer_t restart, deadline, kick;
+    unsigned handles;
+    bool closing, cancel_sent;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+static void send_next(struct provider_client *client);
+
+static void free_client(struct provider_client *client)
+{
+    free(client->file);
+    free(client->group);
+    free(client->state_dir);
+    secret_wipe_str(client->plugin_config);
+    free(client->plugin_config);
+    secret_wipe_str(client->connector_config);
+    free(client->connector_config);
+    free(client->self_exe);
+    free(client);
+}
+
+/* The call is answered and gone before its owner hears of it, who may ask for more. */
+static void answer(struct call *call, int code, const char *message, int64_t retry_after_ms,
+                   json_t *reply)
+{
+    json_object_put(call->request);
+    if (call->fn)
+        call->fn(call->arg, code, message, retry_after_ms, reply);
+    free(call);
+}
+
+static struct call *new_call(struct provider_client *client, json_t *request, int64_t deadline_ms,
+                             provider_reply_fn fn, void *arg)
+{
+    struct call *call = mem_zero(sizeof(*call));
+
+    if (!call)
+        return NULL;
+    call->id = ++client->last_id;
+    call->deadline_ms = deadline_ms;
+    call->request = request;
+    call->fn = fn;
+    call->arg = arg;
+    (void) json_add_i64(request, "id", call->id);
+    (void) json_add_i64(request, "deadline_ms", deadline_ms);
+    return call;
+}
+
+static void on_restart(uv_timer_t *timer);
+
+static void fail_calls(struct provider_client *client, int code, const char *why)
+{
+    struct call *running = client->running, *queue = client->queue, *next;
+
+    client->running = client->queue = NULL;
+    (void) uv_timer_stop(&client->deadline);
+    if (running)
+        answer(running, code, why, 0, NULL);
+    for (; queue; queue = next) {
+        next = queue->next;
+        answer(queue, code, why, 0, NULL);
+    }
+}
+
+static void go_down(struct provider_client *client, const char *why)
+{
+    char text[512];
+
+    if (client->transport)
+        client->kind->stop(client->transport);
+    client->transport = NULL;
+    client->phase = PHASE_DOWN;
+    if (client->closing)
+        return;
+    client->backoff_ms =
+        client->backoff_ms ? MIN(client->backoff_ms * 2, BACKOFF_MAX_MS) : BACKOFF_MIN_MS;
+    (void) snprintf(text, sizeof(text), "%.400s; it is started again in %" PRId64 " ms", why,
+                    client->backoff_ms);
+    log_error("provider of '%s': %s", client->group, text);
+    (void) uv_timer_start(&client->restart, on_restart, (uint64_t) client->backoff_ms, 0);
+    fail_calls(client, FLT_E_UNAVAILABLE, why);
+}
+
+static void on_down(void *arg, const char *why)
+{
+    struct provider_client *client = arg;
+
+    client->transport = NULL; /* stopped itself */
+    go_down(client, why);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct provider_client *client = timer->data;
+
+    if (!client->running)
+        return;
+    if (!client->cancel_sent) {
+        client->cancel_sent = true;
+        if (client->transport)
+            client->kind->cancel(client->transport, client->running->id);
+        (void) uv_timer_start(timer, on_deadline, OVERDUE_MS, 0);
+        return;
+    }
+    if (client->kind->can_kill) {
+        go_down(client, "the plugin missed the deadline of a call and was killed");
+    } else {
+        /* A thread cannot be killed: the call is given up, the plugin may come back. */
+        struct call *late = client->running;
+
+        log_error("provider of '%s': the plugin missed the deadline of a call; inline it cannot be "
+                  "killed",
+                  client->group);
+        client->running = NULL;
+        answer(late, FLT_E_TIMEOUT, "the plugin missed the deadline of the call", 0, NULL);
+    }
+}
+
+static void take_call(struct provider_client *client, struct call **at)
+{
+    client->running = *at;
+    *at = client->running->next;
+    client->running->next = NULL;
+}
+
+static void transmit(struct provider_client *client)
+{
+    client->cancel_sent = false;
+    (void) uv_timer_start(&client->deadline, on_deadline, (uint64_t) client->running->deadline_ms,
+                          0);
+    client->kind->send(client->transport, client->running->request);
+}
+
+static void send_next(struct provider_client *client)
+{
+    struct call **at = &client->queue;
+
+    if (client->running || client->phase != PHASE_OPEN || !client->queue || !client->transport)
+        return;
+    for (struct call **other = &client->queue; *other; other = &(*other)->next)
+        if ((*other)->urgent) {
+            at = other;
+            break;
+        }
+    take_call(client, at);
+    transmit(client);
+}
+
+static void start_own_call(struct provider_client *client, json_t *request)
+{
+    struct call *call = request ? new_call(client, request, OPEN_DEADLINE_MS, NULL, NULL) : NULL;
+
+    if (!call) {
+        json_object_put(request);
+        go_down(client, "out of memory");
+        return;
+    }
+    client->running = call;
+    transmit(client);
+}
+
+static void send_load(struct provider_client *client)
+{
+    json_t *request = json_frame("load");
+
+    (void) json_add_str(request, "file", client->file);
+    (void) json_add_str(request, "group", client->group);
+    (void) json_add_str(request, "state_dir", client->state_dir);
+    client->phase = PHASE_LOADING;
+    start_own_call(client, request);
+}
+
+static void send_open(struct provider_client *client)
+{
+    json_t *request = json_frame("open");
+
+    (void) json_add_str(request, "plugin_config", client->plugin_config);
+    (void) json_add_str(request, "connector_config", client->connector_config);
+    client->phase = PHASE_OPENING;
+    start_own_call(client, request);
+}
+
+/* Answers to `load` and `open` drive the phases. */
+static void on_own_reply(struct provider_client *client, int code, const char *message,
+                         int64_t retry_after_ms, json_t *reply)
+{
+    bool opening = client->phase == PHASE_OPENING;
+
+    if (code == FLT_OK && !opening) {
+        send_open(client);
+        return;
+    }
+    if (code == FLT_OK) {
+        client->phase = PHASE_OPEN;
+        client->backoff_ms = 0;
+    }
+    if (client->on_open)
+        client->on_open(client->on_open_arg, code, message, retry_after_ms, reply);
+    if (code != FLT_OK)
+        go_down(client, *message ? message : "the plugin could not open its group");
+}
+
+static void on_frame(void *arg, json_t *frame)
+{
+    struct provider_client *client = arg;
+    struct call *call = client->running;
+    const char *type = "", *text = "", *message = "";
+    int64_t id = 0, code = 0, retry_after_ms = 0, level = LOG_LEVEL_INFO;
+    struct error err = { 0 };
+
+    (void) json_opt_str(frame, "type", &type, NULL);
+    if (str_eq(type, "log")) {
+        (void) json_opt_str(frame, "text", &text, NULL);
+        (void) json_opt_i64(frame, "level", LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, &level, NULL);
+        log_line((enum log_level) level, "plugin", "%s: %s", client->group, text);
+        return;
+    }
+    if (!str_eq(type, "reply") || json_need_i64(frame, "id", 1, INT64_MAX, &id, &err) < 0 ||
+        json_need_i64(frame, "code", FLT_E_LAST, 0, &code, &err) < 0 ||
+        json_opt_str(frame, "message", &message, &err) < 0 ||
+        json_opt_i64(frame, "retry_after_ms", 0, INT64_MAX, &retry_after_ms, &err) < 0 ||
+        (client->kind->can_kill && (!call || id != call->id))) {
+        go_down(client, "the provider worker broke its protocol");
+        return;
+    }
+    if (!call || id != call->id)
+        return; /* the late answer of a call that was given up inline */
+    if (code != 0 && !*message)
+        message = "the plugin gives no reason";
+    client->running = NULL;
+    (void) uv_timer_stop(&client->deadline);
+    if (client->phase != PHASE_OPEN && !client->closing) {
+        answer(call, (int) code, message, retry_after_ms, frame);
+        on_own_reply(client, (int) code, message, MIN(retry_after_ms, 600000), frame);
+    } else {
+        answer(call, (int) code, message, MIN(retry_after_ms, 600000), frame);
+    }
+    send_next(client);
+}
+
+static void start(struct provider_client *client)
+{
+    struct transport_events events = { on_frame, on_down, client };
+    struct error err = { 0 };
+
+    if (client->kind->start(client->loop, client->self_exe, &events, &client->transport, &err) <
+        0) {
+        go_down(client, err.message);
+        return;
+    }
+    send_load(client);
+}
+
+static void on_restart(uv_timer_t *timer)
+{
+    start(timer->data);
+}
+
+static void on_kick(uv_timer_t *timer)
+{
+    send_next(timer->data);
+}
+
+int provider_client_new(uv_loop_t *loop, const struct provider_options *options,
+                        struct provider_client **ret, struct error *err)
+{
+    struct provider_client *client = mem_zero(sizeof(*client));
+    uv_timer_t *timers[3];
+
+    if (!client)
+        return error_set(err, -ENOMEM, "provider: out of memory");
+    client->loop = loop;
+    client->kind = options->run_inline ? &transport_inline : &transport_process;
+    client->file = mem_strdup(options->file);
+    client->group = mem_strdup(options->group);
+    client->state_dir = mem_strdup(options->state_dir ? options->state_dir : "");
+    client->plugin_config = mem_strdup(options->plugin_config ? options->plugin_config : "{}");
+    client->connector_config =
+        mem_strdup(options->connector_config ? options->connector_config : "{}");
+    client->self_exe = mem_strdup(options->self_exe ? options->self_exe : "/proc/self/exe");
+    if (!client->file || !client->group || !client->state_dir || !client->plugin_config ||
+        !client->connector_config || !client->self_exe) {
+        free_client(client);
+        return error_set(err, -ENOMEM, "provider: out of memory");
+    }
+    timers[0] = &client->restart;
+    timers[1] = &client->deadline;
+    timers[2] = &client->kick;
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        (void) uv_timer_init(loop, timers[i]);
+        timers[i]->data = client;
+        client->handles++;
+    }
+    (void) uv_timer_start(&client->restart, on_restart, 0, 0);
+    *ret = client;
+    return 0;
+}
+
+void provider_client_on_open(struct provider_client *client, provider_reply_fn fn, void *arg)
+{
+    client->on_open = fn;
+    client->on_open_arg = arg;
+}
+
+bool provider_client_is_open(const struct provider_client *client)
+{
+    return client->phase == PHASE_OPEN && !client->closing;
+}
+
+int provider_client_call(struct provider_client *client, json_t *request, int64_t deadline_ms,
+                         provider_reply_fn fn, void *arg, struct error *err)
+{
+    struct call *call, **at = &client->queue;
+    const char *type = "";
+
+    if (client->phase != PHASE_OPEN || client->closing) {
+        json_object_put(request);
+        return error_set(err, -ENOTCONN, "the instance group is not open");
+    }
+    call = new_call(client, request, deadline_ms, fn, arg);
+    if (!call) {
+        json_object_put(request);
+        return error_set(err, -ENOMEM, "provider: out of memory");
+    }
+    (void) json_opt_str(request, "type", &type, NULL);
+    call->urgent = str_eq(type, "connect_info") || str_eq(type, "heartbeat");
+    while (*at)
+        at = &(*at)->next;
+    *at = call;
+    /* Not at once: the answer must not come before this returns. */
+    (void) uv_timer_start(&client->kick, on_kick, 0, 0);
+    return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct provider_client *client = handle->data;
+    void (*closed)(void *) = client->on_closed;
+    void *arg = client->closed_arg;
+
+    if (--client->handles > 0)
+        return;
+    free_client(client);
+    if (closed)
+        closed(arg);
+}
+
+static void end_client(struct provider_client *client)
+{
+    if (client->transport)
+        client->kind->stop(client->transport);
+    client->transport = NULL;
+    if (client->running)
+        answer(client->running, FLT_E_CANCELLED, "the provider is closed", 0, NULL);
+    client->running = NULL;
+    uv_close((uv_handle_t *) &client->restart, on_handle_closed);
+    uv_close((uv_handle_t *) &client->deadline, on_handle_closed);
+    uv_close((uv_handle_t *) &client->kick, on_handle_closed);
+}
+
+static void on_close_answered(void *arg, int code, const char *message, int64_t retry_after_ms,
+                              json_t *reply)
+{
+    struct provider_client *client = arg;
+
+    (void) code;
+    (void) message;
+    (void) retry_after_ms;
+    (void) reply;
+    (void) uv_timer_stop(&client->restart);
+    end_client(client);
+}
+
+static void on_close_overdue(uv_timer_t *timer)
+{
+    struct provider_client *client = timer->data;
+
+    if (client->running)
+        client->running->fn = NULL;
+    end_client(client);
+}
+
+void provider_client_close(struct provider_client *client, int64_t grace_ms,
+                           void (*on_closed)(void *arg), void *arg)
+{
+    json_t *request;
+    struct call *call;
+    bool can_ask = client->phase == PHASE_OPEN && !client->running;
+
+    client->closing = true;
+    client->on_closed = on_closed;
+    client->closed_arg = arg;
+    (void) uv_timer_stop(&client->restart);
+    (void) uv_timer_stop(&client->kick);
+    fail_calls(client, FLT_E_CANCELLED, "the provider is closed");
+    request = can_ask && client->transport ? json_frame("close") : NULL;
+    call = request ? new_call(client, request, grace_ms, on_close_answered, client) : NULL;
+    if (!call) {
+        json_object_put(request);
+        end_client(client);
+        return;
+    }
+    client->running = call;
+    client->kind->send(client->transport, request);
+    (void) uv_timer_start(&client->restart, on_close_overdue, (uint64_t) grace_ms, 0);
+}

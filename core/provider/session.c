@@ -1,0 +1,433 @@
+/* core/provider/session.c - requests against a loaded provider, replies out of what it emits.
+ *
+ * dispatch: session_run() finds the request's handler in a table; each handler reads its arguments,
+ * calls one slot and adds its results to the reply. */
+#include "core/provider/session.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/plugin/plugin.h"
+#include "core/provider/check.h"
+
+#define LIST_MAX 10000
+
+struct session {
+    struct flt_provider provider;
+    flt_group *group;
+    bool loaded;
+    char *group_name, *state_dir;
+    int cancel_fd;
+    _Atomic int64_t running_id; /* 0 = none */
+    _Atomic bool cancelled;
+    session_log_fn on_log;
+    void *log_arg;
+    char breach[256];
+};
+
+int session_new(session_log_fn on_log, void *arg, struct session **ret, struct error *err)
+{
+    struct session *session = mem_zero(sizeof(*session));
+
+    if (!session)
+        return error_set(err, -ENOMEM, "provider: out of memory");
+    session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (session->cancel_fd < 0) {
+        free(session);
+        return error_errno(err, -errno, "provider: eventfd");
+    }
+    session->on_log = on_log;
+    session->log_arg = arg;
+    *ret = session;
+    return 0;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    if (session->group)
+        session->provider.close(session->group);
+    (void) close(session->cancel_fd);
+    free(session->group_name);
+    free(session->state_dir);
+    free(session);
+}
+
+const char *session_breach(const struct session *session)
+{
+    return *session->breach ? session->breach : NULL;
+}
+
+int session_cancel_fd(struct session *session)
+{
+    return session->cancel_fd;
+}
+
+bool session_is_cancelled(struct session *session)
+{
+    return atomic_load(&session->cancelled);
+}
+
+const char *session_state_dir(const struct session *session)
+{
+    return session->state_dir;
+}
+
+void session_log(struct session *session, enum log_level level, const char *text)
+{
+    session->on_log(session->log_arg, level, text);
+}
+
+void session_cancel(struct session *session, int64_t id)
+{
+    uint64_t one = 1;
+
+    if (atomic_load(&session->running_id) != id)
+        return;
+    atomic_store(&session->cancelled, true);
+    (void) !write(session->cancel_fd, &one, sizeof(one));
+}
+
+static void breach(struct session *session, const char *text)
+{
+    if (!*session->breach)
+        (void) snprintf(session->breach, sizeof(session->breach), "%s", text);
+}
+
+/* Sinks: copy and check at once; a record after the end of its call is a breach. */
+
+static bool sink_open(flt_call *call, const void *record)
+{
+    if (call->ended)
+        breach(call->session, "the plugin emitted after its call had returned");
+    else if (!record)
+        breach(call->session, "the plugin emitted NULL");
+    else
+        return true;
+    return false;
+}
+
+static bool first_time(flt_call *call, const char *id)
+{
+    if (!provider_id_valid(id)) {
+        breach(call->session, "the plugin emitted an id that is not 1 to 255 bytes of letters, "
+                              "digits and ._:/-");
+        return false;
+    }
+    if (json_object_object_get_ex(call->seen, id, NULL)) {
+        breach(call->session, "the plugin emitted the same id twice in one call");
+        return false;
+    }
+    return json_add_bool(call->seen, id, true) == 0;
+}
+
+static int32_t take_instance(void *arg, const struct flt_instance *raw)
+{
+    flt_call *call = arg;
+    struct flt_instance instance = { 0 };
+    json_t *item;
+
+    if (!sink_open(call, raw))
+        return 1;
+    memcpy(&instance, raw, MIN((size_t) raw->struct_size, sizeof(instance)));
+    if (!first_time(call, instance.id))
+        return 1;
+    if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING) {
+        breach(call->session, "the plugin emitted an instance in a state that does not exist");
+        return 1;
+    }
+    if (json_object_array_length(call->items) >= LIST_MAX) {
+        breach(call->session, "the plugin listed more than 10,000 instances");
+        return 1;
+    }
+    item = json_object_new_object();
+    (void) json_add_str(item, "id", instance.id);
+    (void) json_add_i64(item, "state", instance.state);
+    return json_object_array_add(call->items, item) < 0;
+}
+
+static int32_t take_id(void *arg, const char *id)
+{
+    flt_call *call = arg;
+
+    if (!sink_open(call, id) || !first_time(call, id))
+        return 1;
+    return json_object_array_add(call->items, json_object_new_string(id)) < 0;
+}
+
+static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
+{
+    flt_call *call = arg;
+    struct flt_connect_info info = { 0 };
+    struct error err = { 0 };
+
+    if (!sink_open(call, raw))
+        return 1;
+    memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
+    json_object_put(call->connect);
+    call->connect = NULL;
+    if (provider_connect_json(&info, provider_is_on_this_machine(call->session->provider.name),
+                              &call->connect, &err) < 0) {
+        (void) snprintf(call->message, sizeof(call->message), "connect_info: %.900s", err.message);
+        return 1;
+    }
+    return 0;
+}
+
+static int32_t take_key(void *arg, const struct flt_config_key *raw)
+{
+    flt_call *call = arg;
+    struct flt_config_key key = { 0 };
+    json_t *item;
+
+    if (!sink_open(call, raw))
+        return 1;
+    memcpy(&key, raw, MIN((size_t) raw->struct_size, sizeof(key)));
+    if (!provider_text_valid(key.name) || !provider_text_valid(key.type))
+        return 1;
+    item = json_object_new_object();
+    (void) json_add_str(item, "name", key.name);
+    (void) json_add_str(item, "type", key.type);
+    (void) json_add_bool(item, "required", key.required != 0);
+    if (provider_text_valid(key.default_value))
+        (void) json_add_str(item, "default", key.default_value);
+    if (provider_text_valid(key.help))
+        (void) json_add_str(item, "help", key.help);
+    return json_object_array_add(call->items, item) < 0;
+}
+
+/* Handlers: the return value is the code of the reply. */
+
+static int32_t argument_missing(flt_call *call, const struct error *err)
+{
+    return session_host.fail(call, FLT_E_INVALID, 0, err->message);
+}
+
+static int32_t run_load(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    const char *file = NULL, *group = "", *state_dir = "";
+    struct error err = { 0 };
+
+    if (session->loaded)
+        return session_host.fail(call, FLT_E_INVALID, 0, "a plugin is loaded already");
+    if (json_need_str(request, "file", &file, &err) < 0 ||
+        json_opt_str(request, "group", &group, &err) < 0 ||
+        json_opt_str(request, "state_dir", &state_dir, &err) < 0)
+        return argument_missing(call, &err);
+    session->group_name = mem_strdup(group);
+    session->state_dir = mem_strdup(state_dir);
+    if (!session->group_name || !session->state_dir)
+        return FLT_E_INTERNAL;
+    if (plugin_load_provider(file, &session->provider, &err) < 0)
+        return session_host.fail(call, FLT_E_ABI, 0, err.message);
+    session->loaded = true;
+    (void) json_add_str(reply, "name", session->provider.name);
+    (void) json_add_str(reply, "version", session->provider.version);
+    (void) json_add_i64(reply, "abi_minor", session->provider.abi_minor);
+    (void) json_add_i64(reply, "capabilities", (int64_t) session->provider.capabilities);
+    if (session->provider.config_keys)
+        (void) session->provider.config_keys(take_key, call);
+    (void) json_add(reply, "keys", json_object_get(call->items));
+    return FLT_OK;
+}
+
+static int32_t run_open(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    const char *plugin_config = "{}", *connector_config = "{}";
+    struct error err = { 0 };
+    int32_t code;
+
+    if (session->group)
+        return session_host.fail(call, FLT_E_INVALID, 0, "the group is open already");
+    if (json_opt_str(request, "plugin_config", &plugin_config, &err) < 0 ||
+        json_opt_str(request, "connector_config", &connector_config, &err) < 0)
+        return argument_missing(call, &err);
+    code = session->provider.open(&session_host, call, plugin_config, connector_config,
+                                  &session->group);
+    if (code != FLT_OK) {
+        session->group = NULL;
+        return code;
+    }
+    if (!session->group)
+        return session_host.fail(call, FLT_E_INTERNAL, 0, "open succeeded without a group");
+    (void) json_add_i64(reply, "max_size", call->info.max_size);
+    (void) json_add_str(reply, "identity", call->identity);
+    (void) json_add_i64(reply, "price_micros_hour", call->info.price_micros_hour);
+    (void) json_add_i64(reply, "minimum_billed_ms", call->info.minimum_billed_ms);
+    (void) json_add_i64(reply, "minimum_life_ms", call->info.minimum_life_ms);
+    (void) json_add_i64(reply, "recycle_ms", call->info.recycle_ms);
+    return FLT_OK;
+}
+
+static int32_t run_list(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    int32_t code = session->provider.list(session->group, call, take_instance, call);
+
+    (void) request;
+    (void) json_add(reply, "instances", json_object_get(call->items));
+    (void) json_add_bool(reply, "complete", code == FLT_OK);
+    return code;
+}
+
+static int32_t run_increase(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    struct error err = { 0 };
+    uint32_t accepted = 0;
+    int64_t n = 0;
+    int32_t code;
+
+    if (json_need_i64(request, "n", 1, LIST_MAX, &n, &err) < 0)
+        return argument_missing(call, &err);
+    code = session->provider.increase(session->group, call, (uint32_t) n, &accepted);
+    (void) json_add_i64(reply, "accepted", accepted);
+    return code;
+}
+
+static int32_t run_decrease(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    autofree const char **ids = NULL;
+    struct error err = { 0 };
+    json_t *array = NULL;
+    size_t n;
+    int32_t code;
+
+    if (json_opt_array(request, "ids", &array, &err) < 0 || !array)
+        return argument_missing(call, &err);
+    n = json_object_array_length(array);
+    ids = mem_array(n + 1, sizeof(*ids));
+    if (!ids || n > LIST_MAX)
+        return FLT_E_INTERNAL;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = json_object_get_string(json_object_array_get_idx(array, i));
+    code = session->provider.decrease(session->group, call, ids, (uint32_t) n, take_id, call);
+    (void) json_add(reply, "accepted", json_object_get(call->items));
+    return code;
+}
+
+static int32_t run_connect_info(struct session *session, flt_call *call, json_t *request,
+                                json_t *reply)
+{
+    struct error err = { 0 };
+    const char *id = NULL;
+    int32_t code;
+
+    if (json_need_str(request, "instance", &id, &err) < 0)
+        return argument_missing(call, &err);
+    code = session->provider.connect_info(session->group, call, id, take_connect, call);
+    if (code != FLT_OK)
+        return code;
+    if (!call->connect)
+        return *call->message ? FLT_E_INTERNAL
+                              : session_host.fail(call, FLT_E_INTERNAL, 0,
+                                                  "connect_info succeeded without an answer");
+    (void) json_add(reply, "connect", json_object_get(call->connect));
+    return FLT_OK;
+}
+
+static int32_t run_heartbeat(struct session *session, flt_call *call, json_t *request,
+                             json_t *reply)
+{
+    struct error err = { 0 };
+    const char *id = NULL;
+
+    (void) reply;
+    if (json_need_str(request, "instance", &id, &err) < 0)
+        return argument_missing(call, &err);
+    if (!session->provider.heartbeat)
+        return FLT_OK; /* no opinion */
+    return session->provider.heartbeat(session->group, call, id);
+}
+
+static int32_t run_close(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    (void) call;
+    (void) request;
+    (void) reply;
+    if (session->group)
+        session->provider.close(session->group);
+    session->group = NULL;
+    return FLT_OK;
+}
+
+static const struct {
+    const char *type;
+    int32_t (*run)(struct session *, flt_call *, json_t *, json_t *);
+    bool needs_plugin, needs_group;
+} handlers[] = {
+    { "load", run_load, false, false },         { "open", run_open, true, false },
+    { "list", run_list, true, true },           { "increase", run_increase, true, true },
+    { "decrease", run_decrease, true, true },   { "connect_info", run_connect_info, true, true },
+    { "heartbeat", run_heartbeat, true, true }, { "close", run_close, false, false },
+};
+
+static int32_t run_type(struct session *session, flt_call *call, const char *type, json_t *request,
+                        json_t *reply)
+{
+    for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
+        if (!str_eq(type, handlers[i].type))
+            continue;
+        if (handlers[i].needs_plugin && !session->loaded)
+            return session_host.fail(call, FLT_E_INVALID, 0, "no plugin is loaded");
+        if (handlers[i].needs_group && !session->group)
+            return session_host.fail(call, FLT_E_INVALID, 0, "the group is not open");
+        return handlers[i].run(session, call, request, reply);
+    }
+    return session_host.fail(call, FLT_E_INVALID, 0, "the request is of no known type");
+}
+
+static void begin_call(struct session *session, int64_t id)
+{
+    uint64_t ignored;
+
+    (void) !read(session->cancel_fd, &ignored, sizeof(ignored));
+    atomic_store(&session->cancelled, false);
+    atomic_store(&session->running_id, id);
+}
+
+static int32_t closed_set(int32_t code)
+{
+    return code == FLT_OK || (code <= FLT_E_INVALID && code >= FLT_E_LAST) ? code : FLT_E_INTERNAL;
+}
+
+json_t *session_run(struct session *session, json_t *request)
+{
+    json_t *reply = json_frame("reply");
+    flt_call call = { .session = session };
+    const char *type = "", *request_id = NULL;
+    struct error err = { 0 };
+    int64_t deadline_ms = 60000;
+    int32_t code;
+
+    call.items = json_object_new_array();
+    call.seen = json_object_new_object();
+    if (!reply || !call.items || !call.seen)
+        code = FLT_E_INTERNAL;
+    else if (json_need_i64(request, "id", 1, INT64_MAX, &call.id, &err) < 0 ||
+             json_need_str(request, "type", &type, &err) < 0 ||
+             json_opt_i64(request, "deadline_ms", 1, 3600000, &deadline_ms, &err) < 0 ||
+             json_opt_str(request, "request_id", &request_id, &err) < 0 ||
+             json_opt_i64(request, "epoch", 0, INT64_MAX, &call.epoch, &err) < 0) {
+        code = argument_missing(&call, &err);
+    } else {
+        call.request_id = request_id;
+        call.deadline_mono_ms = clock_mono_ms(&clock_system) + deadline_ms;
+        begin_call(session, call.id);
+        code = closed_set(run_type(session, &call, type, request, reply));
+        atomic_store(&session->running_id, 0);
+    }
+    call.ended = true;
+    (void) json_add_i64(reply, "id", call.id);
+    (void) json_add_i64(reply, "code", code);
+    (void) json_add_str(reply, "message", call.message);
+    (void) json_add_i64(reply, "retry_after_ms", call.retry_after_ms);
+    json_object_put(call.items);
+    json_object_put(call.seen);
+    json_object_put(call.connect);
+    return reply;
+}

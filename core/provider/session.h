@@ -1,0 +1,54 @@
+/* core/provider/session.h - one loaded provider and its group: runs request objects against it.
+ *
+ * The same code serves the provider worker (worker.c) and inline mode (inline.c); they differ only
+ * in who brings the requests. Everything the plugin hands out is copied and checked at once
+ * (hardening.md L3). One thread runs session_run(); session_cancel() may come from another.
+ */
+#pragma once
+
+#include <flotilla/provider.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/json.h"
+#include "core/base/log.h"
+
+struct session;
+
+/* The plugin's log lines, on the calling thread. */
+typedef void (*session_log_fn)(void *arg, enum log_level level, const char *text);
+
+int session_new(session_log_fn on_log, void *arg, struct session **ret, struct error *err);
+void session_free(struct session *session);
+
+/* Runs one request (docs/design/processes.md "Provider link") and returns its reply, a new
+ * reference; NULL only when memory is short. A broken request gets a reply with FLT_E_INVALID. */
+json_t *session_run(struct session *session, json_t *request);
+
+/* Makes the cancel descriptor of the request with this id readable, if it runs now. Any thread. */
+void session_cancel(struct session *session, int64_t id);
+
+/* A sentence when the plugin broke a rule that makes its process untrustworthy; else NULL. */
+const char *session_breach(const struct session *session);
+
+/* The call a plugin sees; opaque to it. */
+struct flt_call {
+    struct session *session;
+    int64_t id, deadline_mono_ms, epoch, retry_after_ms;
+    const char *request_id;
+    bool ended;
+    char message[1024];
+    struct flt_group_info info;
+    char identity[512];
+    json_t *items;   /* what sinks collected */
+    json_t *seen;    /* ids emitted so far */
+    json_t *connect; /* connect_info's record */
+};
+
+/* host.c: the services given to plugins. */
+extern const struct flt_host session_host;
+int session_cancel_fd(struct session *session);
+bool session_is_cancelled(struct session *session);
+const char *session_state_dir(const struct session *session);
+void session_log(struct session *session, enum log_level level, const char *text);
