@@ -302,16 +302,27 @@ size_t automaton_memory(const struct automaton *automaton)
     return sizeof(*a) + (size_t) a->n_nodes * 16 + table + ((size_t) 1 << a->shift_bits);
 }
 
+static inline size_t shift_at(const struct automaton *a, const unsigned char *block)
+{
+    return a->shift[block_hash(a, block)];
+}
+
 /* The first place from `at` on at which a pattern may begin, or a place so near to the end that no
- * window fits. */
+ * window fits. Four blocks at the full distance are looked up together, since a chain of lookups
+ * that wait for one another is what takes the time. */
 static size_t skip(const struct automaton *a, const unsigned char *data, size_t at, size_t len)
 {
-    size_t offset = a->window - a->block, reach = offset + sizeof(uint32_t);
-    const uint8_t *shift = a->shift;
+    size_t offset = a->window - a->block, full = offset + 1, reach = offset + sizeof(uint32_t);
 
     while (at + reach <= len) {
-        size_t move = shift[block_hash(a, data + at + offset)];
+        const unsigned char *block = data + at + offset;
+        size_t move = shift_at(a, block);
 
+        if (move == full && at + reach + 3 * full <= len &&
+            shift_at(a, block + full) + shift_at(a, block + 2 * full) +
+                    shift_at(a, block + 3 * full) ==
+                3 * full)
+            move = 4 * full;
         if (move == 0)
             return at;
         at += move;
