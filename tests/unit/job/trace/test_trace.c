@@ -141,6 +141,18 @@ static void test_one_notice_at_the_limit_and_nothing_after_it(void **unused)
     }
 }
 
+static void test_the_notice_comes_with_the_write_that_fills_the_log(void **unused)
+{
+    struct fixture f;
+
+    open_trace(&f, (struct trace_options) { .limit_bytes = 8 });
+    put(&f, TRACE_STDOUT, "1234567");
+    assert_spool(&f, "below", "1234567");
+    put(&f, TRACE_STDOUT, "8");
+    assert_spool(&f, "full", "12345678" NOTICE("8"));
+    close_trace(&f);
+}
+
 static void test_the_default_limit_is_4_mib_with_a_notice_of_122_bytes(void **unused)
 {
     struct fixture f;
@@ -199,6 +211,21 @@ static void test_sections_and_timestamps_look_as_gitlab_reads_them(void **unused
                  "2026-11-23T10:01:01.005000Z 01O two\n"
                  "2026-11-23T10:01:01.005000Z 00O section_end:1795428061:prepare_script\r\033[0K\n"
                  "2026-11-23T10:01:01.005000Z 00O+\033[32;1mJob succeeded\033[0;m\n");
+    close_trace(&f);
+}
+
+static void test_our_lines_are_whole_although_a_secret_may_begin_at_their_end(void **unused)
+{
+    static const char *const secrets[] = { "Kennwort" };
+    struct fixture f;
+
+    open_trace(&f,
+               (struct trace_options) {
+                   .patterns = secrets, .n_patterns = 1, .timestamps = true, .sections = true });
+    assert_int_equal(trace_section_start(f.trace, "x", "h"), 0);
+    assert_spool(&f, "the mark ends with K",
+                 T0 "00O section_start:1795428000:x\r\033[0K\n" T0
+                    "00O+\033[0K\033[36;1mh\033[0;m\033[0;m\n");
     close_trace(&f);
 }
 
@@ -556,6 +583,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coordinator_v21_sizes_and_checksums),
         cmocka_unit_test(test_one_notice_at_the_limit_and_nothing_after_it),
+        cmocka_unit_test(test_the_notice_comes_with_the_write_that_fills_the_log),
+        cmocka_unit_test(test_our_lines_are_whole_although_a_secret_may_begin_at_their_end),
         cmocka_unit_test(test_the_default_limit_is_4_mib_with_a_notice_of_122_bytes),
         cmocka_unit_test(test_lines_of_ours_have_their_colours),
         cmocka_unit_test(test_sections_and_timestamps_look_as_gitlab_reads_them),
