@@ -21,6 +21,7 @@
 /* A write is worked on in parts of this size, so that scratch memory stays small. */
 #define PART_SIZE ((size_t) 64 * 1024)
 #define N_STREAMS 3
+#define SHORT_PATTERN 4
 
 #define CLEAR "\033[0K"
 #define RESET "\033[0;m"
@@ -46,6 +47,7 @@ struct trace {
     struct spool spool;
     struct buf masked, no_params, no_tokens, entries, repaired; /* scratch: what each stage gives */
     const struct clock *clock;
+    size_t n_short; /* patterns that mask ordinary text */
     bool mask_encodings, with_sections, started, finished;
 };
 
@@ -111,7 +113,7 @@ int trace_new(int spool_fd, const struct trace_options *options, struct trace **
     if (rc < 0)
         return error_set(err, rc, "no memory for the token prefixes of the job's log");
     for (size_t i = 0; i < options->n_patterns; i++) {
-        rc = patterns_add(&trace->given, options->patterns[i], err);
+        rc = trace_add_pattern(trace, options->patterns[i], err);
         if (rc < 0)
             return rc;
     }
@@ -121,10 +123,21 @@ int trace_new(int spool_fd, const struct trace_options *options, struct trace **
 
 int trace_add_pattern(struct trace *trace, const char *pattern, struct error *err)
 {
+    size_t before = trace->given.count;
+    int rc;
+
     if (trace->started)
         return error_set(err, -EINVAL,
                          "a value to mask came after the first line of the job's log");
-    return patterns_add(&trace->given, pattern, err);
+    rc = patterns_add(&trace->given, pattern, err);
+    if (trace->given.count > before && trace->given.items[before].len < SHORT_PATTERN)
+        trace->n_short++;
+    return rc;
+}
+
+size_t trace_short_patterns(const struct trace *trace)
+{
+    return trace->n_short;
 }
 
 /* Builds the automaton once all patterns are known: with the first write. */

@@ -38,6 +38,9 @@ int trace_new(int spool_fd, const struct trace_options *options, struct trace **
 void trace_free(struct trace *trace);
 int trace_add_pattern(struct trace *trace, const char *pattern,
                       struct error *err); /* before the first write only */
+/* How many of the secrets have less than 4 bytes: they mask ordinary text, so the job is told (M9).
+ */
+size_t trace_short_patterns(const struct trace *trace);
 
 int trace_write(struct trace *trace, enum trace_stream stream, const void *data,
                 size_t len); /* 0 or the negative errno of the spool */

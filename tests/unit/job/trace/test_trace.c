@@ -531,6 +531,55 @@ static void test_patterns_are_complete_before_the_first_write_and_within_limits(
     close_trace(&f);
 }
 
+static void test_short_secrets_are_counted_once_each(void **unused)
+{
+    static const char *const secrets[] = { "abc", " abc ", "", "abcd", "é" };
+    struct fixture f;
+
+    open_trace(&f, (struct trace_options) { .patterns = secrets, .n_patterns = 5 });
+    assert_int_equal(trace_short_patterns(f.trace), 2);
+    put(&f, TRACE_STDOUT, "x");
+    assert_int_equal(trace_short_patterns(f.trace), 2);
+    close_trace(&f);
+}
+
+/* Every allocation fails once; what is in the file is then the beginning of the masked text. */
+static void test_no_failed_allocation_lets_a_secret_through(void **unused)
+{
+#ifdef FLOTILLA_FAULTS
+    static const char *const secrets[] = { "secret-one", "a secret of more than thirty-two bytes" };
+    static const char text[] = "x secret-one y a secret of more than thirty-two bytes\n";
+    static const char want[] = T0 "01O x [MASKED] y [MASKED]\n";
+    struct trace_options options = { .patterns = secrets, .n_patterns = 2, .timestamps = true };
+
+    for (size_t n = 1;; n++) {
+        struct fixture f = { .trace = NULL };
+        autobuf struct buf got = BUF_INIT;
+        int rc;
+
+        f.fd = memfd_create("spool", MFD_CLOEXEC);
+        clock_fake_init(&f.clock, NOW_MS);
+        options.clock = &f.clock.clock;
+        (void) mem_fail_at(n);
+        rc = trace_new(f.fd, &options, &f.trace, NULL);
+        for (size_t i = 0; i < sizeof(text) - 1 && rc == 0; i++)
+            rc = trace_write(f.trace, TRACE_STDOUT, text + i, 1);
+        (void) mem_fail_at(0);
+        if (f.trace) {
+            read_spool(&f, &got);
+            if (strncmp(buf_str(&got), want, got.len) != 0)
+                fail_msg("allocation %zu: \"%s\"", n, buf_str(&got));
+        }
+        close_trace(&f);
+        if (rc == 0)
+            break;
+        assert_int_equal(rc, -ENOMEM);
+    }
+#else
+    skip();
+#endif
+}
+
 static void test_nothing_is_written_after_the_finish(void **unused)
 {
     struct fixture f;
@@ -602,6 +651,8 @@ int main(void)
         cmocka_unit_test(test_a_spool_that_cannot_be_written_is_reported_from_then_on),
         cmocka_unit_test(test_a_spool_that_took_a_part_has_the_size_and_crc_of_the_part),
         cmocka_unit_test(test_patterns_are_complete_before_the_first_write_and_within_limits),
+        cmocka_unit_test(test_short_secrets_are_counted_once_each),
+        cmocka_unit_test(test_no_failed_allocation_lets_a_secret_through),
         cmocka_unit_test(test_nothing_is_written_after_the_finish),
         cmocka_unit_test(test_the_file_is_the_same_for_every_cut),
     };
