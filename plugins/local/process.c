@@ -1,0 +1,375 @@
+/* process.c - the processes of an instance: recognising its sshd, and ending everything on it.
+ *
+ * There is no kernel object that holds an instance's processes together without privileges, so they
+ * are found in /proc, by whatever gives them away:
+ *   - the listening sshd has the instance's sshd_config in its command line;
+ *   - sshd's session processes hold a socket with the instance's port (they outlive the listener);
+ *   - what sessions start has the instance's mark in its environment, or its working directory in
+ *     the instance's home;
+ *   - and the descendants, process groups and sessions of all these.
+ * A process id is used only through a pidfd whose process was seen to have the same start time.
+ */
+
+#include "local.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define END_TIME_MS 10000 /* SIGKILL works at once, but for a process in an uninterruptible call   \
+                           */
+#define SOCKETS_MAX 256
+#define TCP_LISTEN_STATE 0x0au
+
+struct process {
+    pid_t pid, parent, group, session;
+    uint64_t start;
+    char comm[16], state;
+    bool doomed;
+};
+
+struct processes {
+    struct process *items;
+    size_t n, cap;
+};
+
+/* The sockets of the instance's port, as in /proc/net/tcp. */
+struct sockets {
+    unsigned long inodes[SOCKETS_MAX];
+    size_t n;
+    bool listening;
+};
+
+struct search {
+    char home[LOCAL_FILE_MAX], config[64], mark[64];
+    struct sockets sockets;
+};
+
+static int open_proc(pid_t pid, const char *name)
+{
+    char path[64];
+
+    (void) snprintf(path, sizeof(path), "/proc/%ld/%s", (long) pid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
+{
+    int fd = open_proc(pid, name);
+    size_t len = 0;
+    ssize_t got;
+
+    if (fd < 0)
+        return -1;
+    while (len < size - 1 && (got = read(fd, buf + len, size - 1 - len)) > 0)
+        len += (size_t) got;
+    (void) close(fd);
+    buf[len] = '\0';
+    return (ssize_t) len;
+}
+
+static bool read_process(pid_t pid, struct process *ret)
+{
+    char stat[1024], *open, *close;
+    long parent, group, session;
+    size_t len;
+
+    if (read_proc(pid, "stat", stat, sizeof(stat)) <= 0)
+        return false;
+    /* The name may itself hold brackets and spaces: it ends at the last one. */
+    open = strchr(stat, '(');
+    close = strrchr(stat, ')');
+    if (!open || !close || close < open)
+        return false;
+    memset(ret, 0, sizeof(*ret));
+    len = (size_t) (close - open - 1);
+    if (len >= sizeof(ret->comm))
+        len = sizeof(ret->comm) - 1;
+    memcpy(ret->comm, open + 1, len);
+    if (sscanf(close + 1,
+               " %c %ld %ld %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+               &ret->state, &parent, &group, &session, &ret->start) != 5)
+        return false;
+    ret->pid = pid;
+    ret->parent = (pid_t) parent;
+    ret->group = (pid_t) group;
+    ret->session = (pid_t) session;
+    return ret->state != 'Z' && ret->state != 'X';
+}
+
+static bool is_sshd(const struct process *p)
+{
+    return strncmp(p->comm, "sshd", 4) == 0; /* from 9.8 on also sshd-session and sshd-auth */
+}
+
+static bool has_config(pid_t pid, const char *config)
+{
+    char line[2048];
+    ssize_t len = read_proc(pid, "cmdline", line, sizeof(line));
+
+    return len > 0 && memmem(line, (size_t) len, config, strlen(config)) != NULL;
+}
+
+/* "/ID/sshd_config". sshd overwrites its command line with a title that begins "sshd: " and then
+ * the arguments, cut at their old length; -E with a long path comes last for that reason. */
+static void format_config(const char *id, char *ret, size_t size)
+{
+    (void) snprintf(ret, size, "/%s/sshd_config", id);
+}
+
+bool process_is_listener(pid_t pid, const char *id)
+{
+    char config[64];
+    struct process p;
+
+    format_config(id, config, sizeof(config));
+    return pid > 1 && read_process(pid, &p) && is_sshd(&p) && has_config(pid, config);
+}
+
+/* Whether `entry` stands in the environment, read as a stream: it may be very long. */
+static bool has_mark(pid_t pid, const char *entry)
+{
+    size_t want = strlen(entry) + 1, at = 0; /* with the NUL that ends an entry */
+    bool possible = true, found = false;
+    char block[4096];
+    ssize_t got;
+    int fd = open_proc(pid, "environ");
+
+    if (fd < 0)
+        return false;
+    while (!found && (got = read(fd, block, sizeof(block))) > 0)
+        for (ssize_t i = 0; i < got && !found; i++) {
+            possible = possible && block[i] == entry[at];
+            found = possible && ++at == want;
+            if (block[i] == '\0') {
+                possible = true;
+                at = 0;
+            }
+        }
+    (void) close(fd);
+    return found;
+}
+
+static bool is_in_home(pid_t pid, const char *home)
+{
+    char path[64], cwd[4096];
+    size_t len = strlen(home);
+    ssize_t got;
+
+    (void) snprintf(path, sizeof(path), "/proc/%ld/cwd", (long) pid);
+    got = readlink(path, cwd, sizeof(cwd) - 1);
+    if (got < (ssize_t) len)
+        return false;
+    cwd[got] = '\0';
+    return strncmp(cwd, home, len) == 0 &&
+           (cwd[len] == '\0' || cwd[len] == '/' || cwd[len] == ' '); /* " (deleted)" */
+}
+
+/* The inodes of sockets whose own end is 127.0.0.1 and this port. */
+static void read_sockets(uint16_t port, struct sockets *ret)
+{
+    unsigned address, own, state;
+    unsigned long inode;
+    char line[512];
+    FILE *file;
+
+    ret->n = 0;
+    ret->listening = false;
+    file = port ? fopen("/proc/net/tcp", "re") : NULL;
+    if (!file)
+        return;
+    while (ret->n < SOCKETS_MAX && fgets(line, sizeof(line), file)) {
+        if (sscanf(line, " %*u: %x:%x %*s %x %*s %*s %*s %*s %*s %lu", &address, &own, &state,
+                   &inode) != 4 ||
+            address != htonl(INADDR_LOOPBACK) || own != port || inode == 0)
+            continue;
+        ret->inodes[ret->n++] = inode;
+        ret->listening = ret->listening || state == TCP_LISTEN_STATE;
+    }
+    (void) fclose(file);
+}
+
+static bool is_wanted_socket(const struct sockets *s, const char *link)
+{
+    unsigned long inode;
+
+    if (sscanf(link, "socket:[%lu]", &inode) != 1)
+        return false;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->inodes[i] == inode)
+            return true;
+    return false;
+}
+
+static bool holds_socket(pid_t pid, const struct sockets *s)
+{
+    struct dirent *entry;
+    bool found = false;
+    char path[64], link[64];
+    DIR *dir;
+
+    (void) snprintf(path, sizeof(path), "/proc/%ld/fd", (long) pid);
+    dir = s->n > 0 ? opendir(path) : NULL;
+    if (!dir)
+        return false;
+    while (!found && (entry = readdir(dir))) {
+        ssize_t got = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+        if (got <= 0)
+            continue;
+        link[got] = '\0';
+        found = is_wanted_socket(s, link);
+    }
+    (void) closedir(dir);
+    return found;
+}
+
+static bool gives_itself_away(const struct search *search, const struct process *p)
+{
+    if (is_sshd(p) &&
+        (has_config(p->pid, search->config) || holds_socket(p->pid, &search->sockets)))
+        return true;
+    return has_mark(p->pid, search->mark) || is_in_home(p->pid, search->home);
+}
+
+static bool add_process(struct processes *all, const struct process *p)
+{
+    if (all->n == all->cap) {
+        size_t cap = all->cap ? all->cap * 2 : 256;
+        struct process *items = reallocarray(all->items, cap, sizeof(*items));
+
+        if (!items)
+            return false;
+        all->items = items;
+        all->cap = cap;
+    }
+    all->items[all->n++] = *p;
+    return true;
+}
+
+static bool scan(const struct search *search, struct processes *all)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    struct process p;
+    bool ok = dir != NULL;
+
+    all->n = 0;
+    while (ok && (entry = readdir(dir))) {
+        char *end;
+        long pid = strtol(entry->d_name, &end, 10);
+
+        if (*end || pid <= 1 || pid == getpid() || !read_process((pid_t) pid, &p))
+            continue;
+        p.doomed = gives_itself_away(search, &p);
+        ok = add_process(all, &p);
+    }
+    if (dir)
+        (void) closedir(dir);
+    return ok;
+}
+
+/* Dooms whatever a doomed process has started or leads. */
+static bool spread(struct processes *all)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t j = 0; all->items[i].doomed && j < all->n; j++) {
+            struct process *p = &all->items[j];
+            pid_t leader = all->items[i].pid;
+
+            if (p->doomed || (p->parent != leader && p->group != leader && p->session != leader))
+                continue;
+            p->doomed = true;
+            changed = true;
+        }
+    return changed;
+}
+
+/* Signals the process that was seen, or nobody when its id has a new owner. */
+static int send_signal(const struct process *seen, int number)
+{
+    int fd = (int) syscall(SYS_pidfd_open, seen->pid, 0);
+    struct process now;
+    int result = 0;
+
+    if (fd < 0)
+        return errno == ESRCH ? 0 : -1;
+    if (read_process(seen->pid, &now) && now.start == seen->start)
+        result = (int) syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+    (void) close(fd);
+    return result;
+}
+
+int process_stop(pid_t pid, const char *id)
+{
+    struct process p;
+
+    if (!process_is_listener(pid, id) || !read_process(pid, &p)) {
+        errno = ESRCH;
+        return -1;
+    }
+    return send_signal(&p, SIGSTOP);
+}
+
+/* One round: kills what is found and returns how many that was, -1 when /proc cannot be read. */
+static int end_round(const struct search *search, struct processes *all)
+{
+    int found = 0;
+
+    if (!scan(search, all))
+        return -1;
+    while (spread(all))
+        ;
+    for (size_t i = 0; i < all->n; i++)
+        if (all->items[i].doomed) {
+            (void) send_signal(&all->items[i], SIGKILL);
+            found++;
+        }
+    return found;
+}
+
+int32_t process_end_all(struct flt_group *g, flt_call *call, const char *id, uint16_t port)
+{
+    int64_t until = clock_boot_ms() + END_TIME_MS;
+    struct search search = { 0 };
+    struct processes all = { 0 };
+    int32_t code = FLT_OK;
+    int found;
+
+    format_config(id, search.config, sizeof(search.config));
+    (void) snprintf(search.mark, sizeof(search.mark), LOCAL_MARK "=%s", id);
+    (void) snprintf(search.home, sizeof(search.home), "%s/instances/%s/home", g->dir, id);
+    /* Once our sshd is dead its port may be somebody else's: then it says nothing any more. */
+    read_sockets(port, &search.sockets);
+    if (search.sockets.listening && !machine_is_up(g, id))
+        port = 0;
+    for (;;) {
+        read_sockets(port, &search.sockets);
+        found = end_round(&search, &all);
+        if (found <= 0)
+            break;
+        if (clock_boot_ms() > until) {
+            code = flt_failf(g->host, call, FLT_E_UNAVAILABLE, 0,
+                             "instance %s: %d processes do not end after SIGKILL", id, found);
+            break;
+        }
+        code = call_wait(g->host, call, 5);
+        if (code != FLT_OK)
+            break;
+    }
+    if (found < 0)
+        code = flt_failf(g->host, call, FLT_E_INTERNAL, 0, "instance %s: /proc cannot be read: %m",
+                         id);
+    free(all.items);
+    return code;
+}
