@@ -55,7 +55,7 @@ struct job {
     bool spawned, start_sent;
     bool connecting; /* connect_info is under way */
     int64_t connect_since_mono;
-    char lost_reason[256]; /* the instance went; told to the worker when it is there */
+    char lost_reason[320]; /* the instance went; told to the worker when it is there */
 
     /* Reporting (reporter.c). */
     int spool_fd; /* for reading; -1 = not open */

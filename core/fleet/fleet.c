@@ -1,0 +1,476 @@
+/* core/fleet/fleet.c - instances and orders of one group: what lists and answers of the provider do
+ * to them. slots.c hands out places on them, scaler.c decides how many there should be.
+ *
+ * Refuses to know the provider, the ledger and the clock. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/fleet/internal.h"
+
+int fleet_new(const struct fleet_config *config, struct fleet **ret)
+{
+    struct fleet *fleet = mem_zero(sizeof(*fleet));
+
+    if (!fleet)
+        return -ENOMEM;
+    fleet->config = *config;
+    *ret = fleet;
+    return 0;
+}
+
+void fleet_free(struct fleet *fleet)
+{
+    if (!fleet)
+        return;
+    for (size_t i = 0; i < fleet->n_instances; i++)
+        free(fleet->instances[i].slots);
+    free(fleet->instances);
+    free(fleet->orders);
+    free(fleet->waiters);
+    free(fleet);
+}
+
+const struct fleet_config *fleet_get_config(const struct fleet *fleet)
+{
+    return &fleet->config;
+}
+
+/* Slots that hold jobs are never taken away; a smaller capacity acts as they become free. */
+static int resize_slots(struct fleet_instance *instance, uint32_t capacity)
+{
+    uint32_t want = capacity;
+    struct fleet_slot *slots;
+
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        if (instance->slots[i].seq != 0 && i + 1 > want)
+            want = i + 1;
+    if (want == instance->n_slots)
+        return 0;
+    slots = mem_array(want, sizeof(*slots));
+    if (!slots)
+        return -ENOMEM;
+    memcpy(slots, instance->slots, MIN(want, instance->n_slots) * sizeof(*slots));
+    free(instance->slots);
+    instance->slots = slots;
+    instance->n_slots = want;
+    return 0;
+}
+
+int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
+{
+    int r = 0;
+
+    fleet->config = *config;
+    for (size_t i = 0; i < fleet->n_instances && r == 0; i++)
+        r = resize_slots(&fleet->instances[i], config->capacity);
+    return r;
+}
+
+size_t fleet_instance_count(const struct fleet *fleet)
+{
+    return fleet->n_instances;
+}
+
+const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i)
+{
+    return &fleet->instances[i];
+}
+
+struct fleet_instance *fleet_get(struct fleet *fleet, const char *id)
+{
+    for (size_t i = 0; i < fleet->n_instances; i++)
+        if (str_eq(fleet->instances[i].id, id))
+            return &fleet->instances[i];
+    return NULL;
+}
+
+const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *id)
+{
+    return fleet_get((struct fleet *) (uintptr_t) fleet, id);
+}
+
+struct fleet_instance *fleet_add(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance, *grown;
+    struct fleet_slot *slots = mem_array(fleet->config.capacity, sizeof(*slots));
+
+    if (slots && fleet->n_instances == fleet->cap_instances) {
+        size_t cap = fleet->cap_instances ? fleet->cap_instances * 2 : 16;
+
+        grown = mem_resize(fleet->instances, cap, sizeof(*grown));
+        if (!grown) {
+            free(slots);
+            return NULL;
+        }
+        fleet->instances = grown;
+        fleet->cap_instances = cap;
+    }
+    if (!slots)
+        return NULL;
+    instance = &fleet->instances[fleet->n_instances++];
+    *instance = (struct fleet_instance) { .slots = slots, .n_slots = fleet->config.capacity };
+    (void) str_copy(instance->id, sizeof(instance->id), id);
+    return instance;
+}
+
+/* Order is kept, so that the same events give the same decisions. */
+void fleet_drop(struct fleet *fleet, struct fleet_instance *instance)
+{
+    size_t i = (size_t) (instance - fleet->instances);
+
+    free(instance->slots);
+    memmove(instance, instance + 1, (fleet->n_instances - i - 1) * sizeof(*instance));
+    fleet->n_instances--;
+}
+
+uint32_t instance_busy(const struct fleet_instance *instance)
+{
+    uint32_t busy = 0;
+
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        busy += instance->slots[i].seq != 0;
+    return busy;
+}
+
+uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance)
+{
+    uint32_t busy = instance_busy(instance);
+    uint32_t by_slots = config->capacity > busy ? config->capacity - busy : 0;
+    uint32_t by_uses =
+        config->max_use_count > instance->uses ? config->max_use_count - instance->uses : 0;
+
+    return config->max_use_count == 0 ? by_slots : MIN(by_slots, by_uses);
+}
+
+bool instance_usable(const struct fleet_instance *instance)
+{
+    return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
+           !instance->connection_dead;
+}
+
+bool instance_live(const struct fleet_instance *instance)
+{
+    return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
+           !instance->removing;
+}
+
+bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance)
+{
+    return config->max_use_count > 0 && instance->uses >= config->max_use_count;
+}
+
+int fleet_restore(struct fleet *fleet, const char *id, enum instance_state state, uint32_t uses,
+                  int64_t first_seen_ms, int64_t ready_ms, int64_t idle_since_ms, bool removing)
+{
+    struct fleet_instance *instance = fleet_add(fleet, id);
+
+    if (!instance)
+        return -ENOMEM;
+    instance->state = state;
+    instance->cause = CAUSE_RESTORED;
+    instance->uses = uses;
+    instance->first_seen_ms = first_seen_ms;
+    instance->ready_ms = ready_ms;
+    instance->ready = ready_ms != 0 && state == INSTANCE_RUNNING;
+    instance->idle_since_ms = idle_since_ms;
+    instance->removing = removing;
+    return 0;
+}
+
+/* Orders. */
+
+uint32_t fleet_requested(const struct fleet *fleet)
+{
+    return fleet->requested;
+}
+
+uint32_t fleet_pending(const struct fleet *fleet)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < fleet->n_orders; i++)
+        n += fleet->orders[i].count;
+    return n;
+}
+
+void fleet_request(struct fleet *fleet, uint32_t n)
+{
+    fleet->requested += n;
+}
+
+void fleet_cancel_requests(struct fleet *fleet, uint32_t n)
+{
+    fleet->requested -= MIN(n, fleet->requested);
+}
+
+void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms)
+{
+    struct fleet_order *grown;
+
+    if (n == 0)
+        return;
+    if (fleet->n_orders == fleet->cap_orders) {
+        size_t cap = fleet->cap_orders ? fleet->cap_orders * 2 : 8;
+
+        grown = mem_resize(fleet->orders, cap, sizeof(*grown));
+        if (!grown)
+            return; /* what appears then counts as unexpected, which is taken in as well */
+        fleet->orders = grown;
+        fleet->cap_orders = cap;
+    }
+    fleet->orders[fleet->n_orders++] = (struct fleet_order) { n, now_ms };
+}
+
+void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted)
+{
+    accepted = MIN(accepted, asked);
+    fleet->requested -= MIN(accepted, fleet->requested);
+    fleet_restore_pending(fleet, accepted, now_ms);
+}
+
+/* First in, first out: ids are not known before they appear (autoscaler.md 2.2). */
+static bool take_order(struct fleet *fleet)
+{
+    if (fleet->n_orders == 0)
+        return false;
+    if (--fleet->orders[0].count == 0) {
+        fleet->n_orders--;
+        memmove(fleet->orders, fleet->orders + 1, fleet->n_orders * sizeof(*fleet->orders));
+    }
+    return true;
+}
+
+/* V17: the cloud accepted and never delivered. */
+static uint32_t expire_orders(struct fleet *fleet, int64_t now_ms)
+{
+    uint32_t expired = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < fleet->n_orders; i++) {
+        if (now_ms - fleet->orders[i].accepted_ms >= fleet->config.pending_limit_ms)
+            expired += fleet->orders[i].count;
+        else
+            fleet->orders[kept++] = fleet->orders[i];
+    }
+    fleet->n_orders = kept;
+    return expired;
+}
+
+/* Lists. */
+
+static bool id_valid(const char *id)
+{
+    size_t len = id ? strnlen(id, 256) : 0;
+
+    return len >= 1 && len <= 255 &&
+           strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-") == len;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* A list that contradicts itself is no evidence of anything (hardening.md case 39). */
+static int check_list(const struct fleet_listed *listed, size_t n, struct error *err)
+{
+    autofree const char **ids = mem_array(n + 1, sizeof(*ids));
+
+    if (!ids)
+        return error_set(err, -ENOMEM, "list: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        if (!id_valid(listed[i].id))
+            return error_set(
+                err, -EINVAL,
+                "the provider lists an id that is not 1 to 255 bytes of letters, digits "
+                "and ._:/-");
+        ids[i] = listed[i].id;
+    }
+    qsort(ids, n, sizeof(*ids), compare_ids);
+    for (size_t i = 1; i < n; i++)
+        if (str_eq(ids[i - 1], ids[i]))
+            return error_set(err, -EINVAL, "the provider lists instance %s twice", ids[i]);
+    return 0;
+}
+
+static bool gone_state(enum instance_state state)
+{
+    return state == INSTANCE_DELETED || state == INSTANCE_TIMEOUT;
+}
+
+static void report(fleet_change_fn on_change, void *arg, enum fleet_change_kind kind,
+                   const struct fleet_instance *instance, enum fleet_reason reason, uint32_t count)
+{
+    struct fleet_change change = { kind, instance, reason, count };
+
+    on_change(arg, &change);
+}
+
+static enum instance_cause cause_of_new(struct fleet *fleet)
+{
+    if (take_order(fleet))
+        return CAUSE_REQUESTED;
+    return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
+}
+
+static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
+                        fleet_change_fn on_change, void *arg)
+{
+    struct fleet_instance *instance = fleet_get(fleet, item->id);
+
+    if (!instance && gone_state(item->state))
+        return 0;
+    if (!instance) {
+        instance = fleet_add(fleet, item->id);
+        if (!instance)
+            return -ENOMEM;
+        instance->state = item->state;
+        instance->cause = cause_of_new(fleet);
+        instance->first_seen_ms = now_ms;
+        report(on_change, arg, CHANGE_APPEARED, instance, REASON_NONE, 1);
+        return 0;
+    }
+    instance->misses = 0;
+    if (gone_state(item->state)) {
+        instance->state = item->state;
+        report(on_change, arg, CHANGE_GONE, instance, REASON_REPORTED_GONE, 1);
+        fleet_drop(fleet, instance);
+        return 0;
+    }
+    if (instance->state != item->state) {
+        instance->state = item->state;
+        if (item->state != INSTANCE_RUNNING)
+            instance->ready = false;
+        report(on_change, arg, CHANGE_STATE, instance, REASON_NONE, 1);
+    }
+    return 0;
+}
+
+/* Absence is proved by complete lists only: at once for what we delete, or what the cloud says it
+ * deletes, or whose connection is dead; else at the second miss in a row (architecture.md §3). */
+static void miss_instances(struct fleet *fleet, const struct fleet_listed *listed, size_t n,
+                           fleet_change_fn on_change, void *arg)
+{
+    for (size_t i = 0; i < fleet->n_instances;) {
+        struct fleet_instance *instance = &fleet->instances[i];
+        bool expected, seen = false;
+
+        for (size_t k = 0; k < n && !seen; k++)
+            seen = str_eq(listed[k].id, instance->id);
+        if (seen) {
+            i++;
+            continue;
+        }
+        instance->misses++;
+        expected = instance->removing || instance->state == INSTANCE_DELETING;
+        if (!expected && !instance->connection_dead && instance->misses < 2) {
+            i++;
+            continue;
+        }
+        report(on_change, arg, CHANGE_GONE, instance,
+               expected ? (instance->removing ? instance->remove_reason : REASON_REPORTED_GONE)
+                        : REASON_VANISHED,
+               1);
+        fleet_drop(fleet, instance);
+    }
+}
+
+int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
+                  bool complete, fleet_change_fn on_change, void *arg, struct error *err)
+{
+    uint32_t expired;
+    int r = check_list(listed, n, err);
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = see_instance(fleet, now_ms, &listed[i], on_change, arg);
+    if (r < 0)
+        return r == -ENOMEM ? error_set(err, r, "list: out of memory") : r;
+    if (!complete)
+        return 0;
+    miss_instances(fleet, listed, n, on_change, arg);
+    if (fleet->complete_lists < 2)
+        fleet->complete_lists++;
+    expired = expire_orders(fleet, now_ms);
+    if (expired > 0)
+        report(on_change, arg, CHANGE_PENDING_EXPIRED, NULL, REASON_PENDING_EXPIRED, expired);
+    return 0;
+}
+
+bool fleet_expecting(const struct fleet *fleet)
+{
+    if (fleet->requested > 0 || fleet->n_orders > 0 || fleet->complete_lists < 2)
+        return true;
+    for (size_t i = 0; i < fleet->n_instances; i++) {
+        const struct fleet_instance *instance = &fleet->instances[i];
+
+        if (instance->removing || instance->misses > 0 ||
+            (instance->state != INSTANCE_RUNNING && instance->state != INSTANCE_SUSPENDED))
+            return true;
+    }
+    return false;
+}
+
+/* Removal. */
+
+void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance->removing)
+        return;
+    instance->removing = true;
+    instance->remove_reason = reason;
+}
+
+void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_ms)
+{
+    struct fleet_instance *instance = id ? fleet_get(fleet, id) : NULL;
+
+    if (!instance || !instance->removing)
+        return;
+    instance->removal_accepted = true;
+    instance->removal_accepted_ms = now_ms;
+}
+
+size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_ms,
+                       const char **ids, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fleet->n_instances && n < max; i++) {
+        const struct fleet_instance *instance = &fleet->instances[i];
+        bool forced = instance->remove_reason == REASON_SHUTDOWN;
+
+        if (!instance->removing || (instance_busy(instance) > 0 && !forced))
+            continue;
+        if (instance->removal_accepted && (instance->state == INSTANCE_DELETING ||
+                                           now_ms - instance->removal_accepted_ms < retry_ms))
+            continue;
+        ids[n++] = instance->id;
+    }
+    return n;
+}
+
+void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance->ready)
+        return;
+    instance->ready = true;
+    /* An adopted instance keeps its clocks (V64). */
+    if (instance->ready_ms == 0)
+        instance->ready_ms = now_ms;
+    if (instance->idle_since_ms == 0)
+        instance->idle_since_ms = now_ms;
+}
+
+void fleet_mark_connection_dead(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (instance)
+        instance->connection_dead = true;
+}

@@ -1,0 +1,36 @@
+/* core/fleet/internal.h - the fleet's state, for its own files only. */
+#pragma once
+
+#include "core/fleet/fleet.h"
+
+struct fleet_order { /* instances the provider accepted, oldest first */
+    uint32_t count;
+    int64_t accepted_ms;
+};
+
+struct fleet_waiter {
+    int64_t seq;
+};
+
+struct fleet {
+    struct fleet_config config;
+    struct fleet_instance *instances;
+    size_t n_instances, cap_instances;
+    uint32_t requested; /* decided, not accepted yet */
+    struct fleet_order *orders;
+    size_t n_orders, cap_orders;
+    uint32_t reserved;
+    struct fleet_waiter *waiters; /* in order of arrival */
+    size_t n_waiters, cap_waiters;
+    unsigned complete_lists; /* how many complete lists were seen, saturating at 2 */
+};
+
+struct fleet_instance *fleet_get(struct fleet *fleet, const char *id);
+struct fleet_instance *fleet_add(struct fleet *fleet, const char *id);
+void fleet_drop(struct fleet *fleet, struct fleet_instance *instance);
+uint32_t instance_busy(const struct fleet_instance *instance);
+/* Slots that could be handed out by count alone (autoscaler.md 3.4). */
+uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);
+bool instance_usable(const struct fleet_instance *instance);
+bool instance_live(const struct fleet_instance *instance); /* autoscaler.md 7.2 */
+bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance);

@@ -1,0 +1,72 @@
+/* core/store/internal.h - statements and transactions, for the ledger's own files. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "core/store/ledger.h"
+
+/* Every statement is prepared once and kept; the enum is its place in the table of ledger.c. */
+enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_FIND_GROUP,
+    SQL_ADD_GROUP,
+    SQL_RAISE_EPOCH,
+    SQL_PUT_INSTANCE,
+    SQL_EACH_INSTANCE,
+    SQL_COUNT_USE,
+    SQL_START_IDLE,
+    SQL_ADD_JOB,
+    SQL_ACKNOWLEDGE_JOB,
+    SQL_ASSIGN_JOB,
+    SQL_REASSIGN_JOB,
+    SQL_HOLD_SLOT,
+    SQL_START_JOB,
+    SQL_FINISH_JOB,
+    SQL_FREE_SLOT,
+    SQL_NOTE_SENT,
+    SQL_CLOSE_JOB,
+    SQL_JOB_STATE,
+    SQL_JOB_GROUP,
+    SQL_EACH_OPEN_JOB,
+    SQL_EACH_RECENT_JOB,
+    SQL_ADD_INTENT,
+    SQL_END_INTENT,
+    SQL_EACH_OPEN_INTENT,
+    SQL_FIND_HOST_KEY,
+    SQL_ADD_HOST_KEY,
+    SQL_NOTE_WARMTH,
+    SQL_PRUNE_JOBS,
+    SQL_PRUNE_INSTANCES,
+    SQL_PRUNE_INTENTS,
+    SQL_COUNT
+};
+
+struct ledger {
+    sqlite3 *db;
+    const struct clock *clock;
+    sqlite3_stmt *statements[SQL_COUNT];
+    char *path;
+};
+
+int schema_apply(struct ledger *ledger, struct error *err); /* schema.c */
+
+/* A prepared statement, reset and without bindings; NULL with err set when it can't be prepared. */
+sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err);
+/* Steps a statement that returns no rows; resets it. -EPERM when a trigger or CHECK refuses. */
+int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
+int ledger_error(struct ledger *ledger, struct error *err, const char *what);
+int ledger_begin(struct ledger *ledger, struct error *err);
+/* Commits when r is 0, else rolls back; returns r, or the failure of the commit. */
+int ledger_end(struct ledger *ledger, int r, struct error *err);
+static inline int64_t ledger_now(const struct ledger *ledger)
+{
+    return clock_wall_ms(ledger->clock);
+}
+static inline const char *column_text(sqlite3_stmt *stmt, int i)
+{
+    const char *text = (const char *) sqlite3_column_text(stmt, i);
+
+    return text ? text : "";
+}

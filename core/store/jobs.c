@@ -1,0 +1,343 @@
+/* core/store/jobs.c - jobs in the ledger: each step of processes.md "Job states", one transaction
+ * each.
+ *
+ * Secrets are bound, never put into SQL text, and nulled in the transaction that ends their use. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/base/str.h"
+#include "core/store/internal.h"
+
+static const char *const states[] = { "received", "acknowledged", "assigned",
+                                      "running",  "finished",     "closed" };
+
+const char *job_state_name(enum job_state state)
+{
+    return (size_t) state < ARRAY_LEN(states) ? states[state] : "unknown";
+}
+
+static void bind_secret(sqlite3_stmt *stmt, int i, const struct secret *secret)
+{
+    if (secret)
+        (void) sqlite3_bind_text(stmt, i, secret_reveal(secret), (int) secret_len(secret),
+                                 SQLITE_STATIC);
+}
+
+int ledger_add_job(struct ledger *ledger, struct ledger_job *row, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_ADD_JOB, err);
+    int r;
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, row->group_id);
+    (void) sqlite3_bind_text(stmt, 2, row->coordinator_url, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_text(stmt, 3, row->runner, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 4, row->job_id);
+    (void) sqlite3_bind_int64(stmt, 5, row->project_id);
+    (void) sqlite3_bind_text(stmt, 6, row->name ? row->name : "", -1, SQLITE_STATIC);
+    bind_secret(stmt, 7, row->token);
+    bind_secret(stmt, 8, row->payload);
+    (void) sqlite3_bind_int64(stmt, 9, row->timeout_s);
+    (void) sqlite3_bind_int64(stmt, 10, row->received_ms);
+    r = ledger_step(ledger, stmt, err);
+    if (r < 0)
+        return r;
+    row->seq = sqlite3_last_insert_rowid(ledger->db);
+    row->state = JOB_RECEIVED;
+    return 0;
+}
+
+/* A step whose WHERE matched nothing came from the wrong state. */
+static int refused(struct ledger *ledger, int64_t seq, const char *step, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_JOB_STATE, err);
+    char state[16] = "missing";
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        (void) str_copy(state, sizeof(state), column_text(stmt, 0));
+    (void) sqlite3_reset(stmt);
+    return error_set(err, -EPERM, "ledger %s: job row %" PRId64 " is %s and cannot be %s",
+                     ledger->path, seq, state, step);
+}
+
+static int step_job(struct ledger *ledger, sqlite3_stmt *stmt, int64_t seq, const char *step,
+                    struct error *err)
+{
+    int r = ledger_step(ledger, stmt, err);
+
+    if (r == 0 && sqlite3_changes(ledger->db) == 0)
+        r = refused(ledger, seq, step, err);
+    return r;
+}
+
+int ledger_acknowledge_job(struct ledger *ledger, int64_t seq, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_ACKNOWLEDGE_JOB, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    return step_job(ledger, stmt, seq, "acknowledged", err);
+}
+
+static sqlite3_stmt *assignment(struct ledger *ledger, enum statement which, int64_t seq,
+                                const char *instance_id, int64_t slot, const char *worker_key,
+                                struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
+
+    if (!stmt)
+        return NULL;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 3, slot);
+    if (worker_key)
+        (void) sqlite3_bind_text(stmt, 4, worker_key, -1, SQLITE_STATIC);
+    if (which == SQL_ASSIGN_JOB)
+        (void) sqlite3_bind_int64(stmt, 5, ledger_now(ledger));
+    return stmt;
+}
+
+static int64_t job_group(struct ledger *ledger, int64_t seq)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_JOB_GROUP, NULL);
+    int64_t group_id = 0;
+
+    if (!stmt)
+        return 0;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        group_id = sqlite3_column_int64(stmt, 0);
+    (void) sqlite3_reset(stmt);
+    return group_id;
+}
+
+static int first_assignment(struct ledger *ledger, int64_t seq, const char *instance_id,
+                            int64_t slot, const char *worker_key, struct error *err)
+{
+    sqlite3_stmt *stmt =
+        assignment(ledger, SQL_ASSIGN_JOB, seq, instance_id, slot, worker_key, err);
+    int r = stmt ? step_job(ledger, stmt, seq, "assigned", err) : -EIO;
+
+    if (r < 0)
+        return r;
+    stmt = assignment(ledger, SQL_HOLD_SLOT, seq, instance_id, slot, NULL, err);
+    r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    if (r < 0)
+        return r;
+    stmt = ledger_statement(ledger, SQL_COUNT_USE, err);
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, job_group(ledger, seq));
+    (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
+    return ledger_step(ledger, stmt, err);
+}
+
+int ledger_assign_job(struct ledger *ledger, int64_t seq, const char *instance_id, int64_t slot,
+                      const char *worker_key, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    stmt = assignment(ledger, SQL_REASSIGN_JOB, seq, instance_id, slot, worker_key, err);
+    r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    if (r == 0 && sqlite3_changes(ledger->db) == 0)
+        r = first_assignment(ledger, seq, instance_id, slot, worker_key, err);
+    return ledger_end(ledger, r, err);
+}
+
+int ledger_start_job(struct ledger *ledger, int64_t seq, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_START_JOB, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_int64(stmt, 2, ledger_now(ledger));
+    return step_job(ledger, stmt, seq, "started", err);
+}
+
+/* Deletes the slot row; the instance's idle clock starts when it was the last. */
+static int free_slot(struct ledger *ledger, int64_t seq, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FREE_SLOT, err);
+    char instance_id[256] = "";
+    int64_t group_id = 0;
+    int r;
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    r = sqlite3_step(stmt);
+    if (r == SQLITE_ROW) {
+        group_id = sqlite3_column_int64(stmt, 0);
+        (void) str_copy(instance_id, sizeof(instance_id), column_text(stmt, 1));
+        r = sqlite3_step(stmt);
+    }
+    if (r != SQLITE_DONE)
+        return ledger_error(ledger, err, "freeing a slot");
+    (void) sqlite3_reset(stmt);
+    if (!*instance_id)
+        return 0;
+    stmt = ledger_statement(ledger, SQL_START_IDLE, err);
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, group_id);
+    (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 3, ledger_now(ledger));
+    return ledger_step(ledger, stmt, err);
+}
+
+int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,
+                      const char *failure_reason, int64_t exit_code, int64_t log_size,
+                      uint32_t log_crc, const char *message, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    stmt = ledger_statement(ledger, SQL_FINISH_JOB, err);
+    r = stmt ? 0 : -EIO;
+    if (r == 0) {
+        (void) sqlite3_bind_int64(stmt, 1, seq);
+        (void) sqlite3_bind_text(stmt, 2, result_state, -1, SQLITE_STATIC);
+        (void) sqlite3_bind_text(stmt, 3, failure_reason ? failure_reason : "", -1, SQLITE_STATIC);
+        (void) sqlite3_bind_int64(stmt, 4, exit_code);
+        (void) sqlite3_bind_int64(stmt, 5, log_size);
+        (void) sqlite3_bind_int64(stmt, 6, log_crc);
+        (void) sqlite3_bind_text(stmt, 7, message ? message : "", -1, SQLITE_STATIC);
+        (void) sqlite3_bind_int64(stmt, 8, ledger_now(ledger));
+        r = step_job(ledger, stmt, seq, "finished", err);
+    }
+    if (r == 0)
+        r = free_slot(ledger, seq, err);
+    return ledger_end(ledger, r, err);
+}
+
+int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_NOTE_SENT, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_int64(stmt, 2, offset);
+    return step_job(ledger, stmt, seq, "noted as sent", err);
+}
+
+int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    stmt = ledger_statement(ledger, SQL_CLOSE_JOB, err);
+    r = stmt ? 0 : -EIO;
+    if (r == 0) {
+        (void) sqlite3_bind_int64(stmt, 1, seq);
+        (void) sqlite3_bind_text(stmt, 2, message ? message : "", -1, SQLITE_STATIC);
+        (void) sqlite3_bind_int64(stmt, 3, ledger_now(ledger));
+        r = step_job(ledger, stmt, seq, "closed", err);
+    }
+    if (r == 0)
+        r = free_slot(ledger, seq, err);
+    return ledger_end(ledger, r, err);
+}
+
+static struct secret *column_secret(sqlite3_stmt *stmt, int i)
+{
+    const char *text = (const char *) sqlite3_column_text(stmt, i);
+
+    return text ? secret_new(text, (size_t) sqlite3_column_bytes(stmt, i)) : NULL;
+}
+
+static enum job_state state_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (str_eq(states[i], name))
+            return (enum job_state) i;
+    return JOB_CLOSED;
+}
+
+static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
+{
+    *ret = (struct ledger_job) { .seq = sqlite3_column_int64(stmt, 0),
+                                 .group_id = sqlite3_column_int64(stmt, 1),
+                                 .coordinator_url = column_text(stmt, 2),
+                                 .runner = column_text(stmt, 3),
+                                 .job_id = sqlite3_column_int64(stmt, 4),
+                                 .project_id = sqlite3_column_int64(stmt, 5),
+                                 .name = column_text(stmt, 6),
+                                 .state = state_of(column_text(stmt, 7)),
+                                 .token = column_secret(stmt, 8),
+                                 .payload = column_secret(stmt, 9),
+                                 .slot = sqlite3_column_int64(stmt, 12),
+                                 .sent_offset = sqlite3_column_int64(stmt, 13),
+                                 .exit_code = sqlite3_column_int64(stmt, 16),
+                                 .log_size = sqlite3_column_int64(stmt, 17),
+                                 .log_crc = (uint32_t) sqlite3_column_int64(stmt, 18),
+                                 .timeout_s = sqlite3_column_int64(stmt, 19),
+                                 .received_ms = sqlite3_column_int64(stmt, 20),
+                                 .assigned_ms = sqlite3_column_int64(stmt, 21),
+                                 .started_ms = sqlite3_column_int64(stmt, 22),
+                                 .finished_ms = sqlite3_column_int64(stmt, 23),
+                                 .closed_ms = sqlite3_column_int64(stmt, 24) };
+    (void) str_copy(ret->worker_key, sizeof(ret->worker_key), column_text(stmt, 10));
+    (void) str_copy(ret->instance_id, sizeof(ret->instance_id), column_text(stmt, 11));
+    (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 14));
+    (void) str_copy(ret->failure_reason, sizeof(ret->failure_reason), column_text(stmt, 15));
+    (void) str_copy(ret->message, sizeof(ret->message), column_text(stmt, 25));
+}
+
+void ledger_job_done(struct ledger_job *row)
+{
+    secret_free(row->token);
+    secret_free(row->payload);
+    row->token = row->payload = NULL;
+}
+
+/* The row's strings live for the callback; its secrets are freed after it. */
+static int each_job(struct ledger *ledger, sqlite3_stmt *stmt,
+                    void (*on_row)(void *arg, struct ledger_job *row), void *arg, struct error *err)
+{
+    int r;
+
+    while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct ledger_job row;
+
+        read_job(stmt, &row);
+        on_row(arg, &row);
+        ledger_job_done(&row);
+    }
+    r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading jobs");
+    (void) sqlite3_reset(stmt);
+    return r;
+}
+
+int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct ledger_job *row),
+                         void *arg, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_OPEN_JOB, err);
+
+    return stmt ? each_job(ledger, stmt, on_row, arg, err) : -EIO;
+}
+
+int ledger_each_recent_job(struct ledger *ledger, int limit,
+                           void (*on_row)(void *arg, struct ledger_job *row), void *arg,
+                           struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_RECENT_JOB, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, limit);
+    return each_job(ledger, stmt, on_row, arg, err);
+}

@@ -1,0 +1,253 @@
+/* core/store/ledger.c - opening the ledger, its statements, its transactions (ledger.h).
+ *
+ * jobs.c, instances.c and intents.c hold what is done with them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/store/internal.h"
+
+#define JOB_COLUMNS                                                                                \
+    "seq, group_id, coordinator_url, runner, job_id, project_id, name, state, token, payload, "    \
+    "worker_key, instance_id, slot, sent_offset, result_state, failure_reason, exit_code, "        \
+    "log_size, log_crc, timeout_s, received_ms, assigned_ms, started_ms, finished_ms, closed_ms, " \
+    "message"
+
+static const char *const sql[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_FIND_GROUP] = "SELECT id, epoch FROM groups WHERE key = ?1",
+    [SQL_ADD_GROUP] = "INSERT INTO groups (key, epoch) VALUES (?1, 1)",
+    [SQL_RAISE_EPOCH] = "UPDATE groups SET epoch = ?2 WHERE id = ?1",
+    [SQL_PUT_INSTANCE] =
+        "INSERT INTO instances VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+        "ON CONFLICT (group_id, id) DO UPDATE SET life = ?3, state = ?4, uses = ?6, "
+        "ready_ms = ?8, idle_since_ms = ?9, remove_reason = ?10, gone_ms = ?11",
+    [SQL_EACH_INSTANCE] =
+        "SELECT id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "
+        "remove_reason FROM instances WHERE group_id = ?1 AND life != 'gone' ORDER BY "
+        "first_seen_ms, id",
+    [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
+                      "WHERE group_id = ?1 AND id = ?2",
+    [SQL_START_IDLE] =
+        "UPDATE instances SET idle_since_ms = ?3 WHERE group_id = ?1 AND id = ?2 AND NOT EXISTS "
+        "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
+    [SQL_ADD_JOB] =
+        "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
+        "?8, '', '', 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '')",
+    [SQL_ACKNOWLEDGE_JOB] =
+        "UPDATE jobs SET state = 'acknowledged' WHERE seq = ?1 AND state = 'received'",
+    [SQL_ASSIGN_JOB] =
+        "UPDATE jobs SET state = 'assigned', instance_id = ?2, slot = ?3, worker_key = ?4, "
+        "assigned_ms = ?5 WHERE seq = ?1 AND state IN ('received', 'acknowledged')",
+    [SQL_REASSIGN_JOB] =
+        "UPDATE jobs SET worker_key = ?4 WHERE seq = ?1 AND state = 'assigned' AND "
+        "instance_id = ?2 AND slot = ?3",
+    [SQL_HOLD_SLOT] = "INSERT INTO slots SELECT group_id, ?2, ?3, ?1 FROM jobs WHERE seq = ?1",
+    [SQL_START_JOB] = "UPDATE jobs SET state = 'running', payload = NULL, started_ms = ?2 "
+                      "WHERE seq = ?1 AND state = 'assigned'",
+    [SQL_FINISH_JOB] =
+        "UPDATE jobs SET state = 'finished', payload = NULL, result_state = ?2, failure_reason = "
+        "?3, "
+        "exit_code = ?4, log_size = ?5, log_crc = ?6, message = ?7, finished_ms = ?8 "
+        "WHERE seq = ?1 AND state IN ('received', 'acknowledged', 'assigned', 'running')",
+    [SQL_FREE_SLOT] = "DELETE FROM slots WHERE seq = ?1 RETURNING group_id, instance_id",
+    [SQL_NOTE_SENT] = "UPDATE jobs SET sent_offset = ?2 WHERE seq = ?1 AND state != 'closed'",
+    [SQL_CLOSE_JOB] = "UPDATE jobs SET state = 'closed', token = NULL, payload = NULL, "
+                      "message = CASE WHEN ?2 = '' THEN message ELSE ?2 END, closed_ms = ?3 "
+                      "WHERE seq = ?1 AND state != 'closed'",
+    [SQL_JOB_STATE] = "SELECT state FROM jobs WHERE seq = ?1",
+    [SQL_JOB_GROUP] = "SELECT group_id FROM jobs WHERE seq = ?1",
+    [SQL_EACH_OPEN_JOB] = "SELECT " JOB_COLUMNS " FROM jobs WHERE state != 'closed' ORDER BY seq",
+    [SQL_EACH_RECENT_JOB] = "SELECT " JOB_COLUMNS " FROM jobs ORDER BY seq DESC LIMIT ?1",
+    [SQL_ADD_INTENT] = "INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, 0, '')",
+    [SQL_END_INTENT] = "UPDATE intents SET state = ?2, count = ?3, message = ?4, ended_ms = ?5 "
+                       "WHERE request_id = ?1",
+    [SQL_EACH_OPEN_INTENT] = "SELECT request_id, group_id, epoch, count, kind, ids, created_ms "
+                             "FROM intents WHERE group_id = ?1 AND state = 'open' "
+                             "ORDER BY created_ms",
+    [SQL_FIND_HOST_KEY] =
+        "SELECT type, key FROM host_keys WHERE group_id = ?1 AND instance_id = ?2",
+    [SQL_ADD_HOST_KEY] = "INSERT INTO host_keys VALUES (?1, ?2, ?3, ?4)",
+    [SQL_NOTE_WARMTH] = "INSERT INTO warmth VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
+                        "used_ms = ?4",
+    /* hardening.md §9: rows of ended jobs are kept for 7 days or 10,000. */
+    [SQL_PRUNE_JOBS] =
+        "DELETE FROM jobs WHERE state = 'closed' AND (closed_ms < ?1 - 604800000 OR seq <= "
+        "(SELECT max(seq) FROM jobs) - 10000)",
+    [SQL_PRUNE_INSTANCES] =
+        "DELETE FROM instances WHERE life = 'gone' AND gone_ms < ?1 - 604800000",
+    [SQL_PRUNE_INTENTS] = "DELETE FROM intents WHERE state != 'open' AND ended_ms < ?1 - 604800000",
+};
+
+int ledger_error(struct ledger *ledger, struct error *err, const char *what)
+{
+    int code = sqlite3_extended_errcode(ledger->db) & 0xff;
+    int r = code == SQLITE_CONSTRAINT                         ? -EPERM
+            : code == SQLITE_FULL                             ? -ENOSPC
+            : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? -EUCLEAN
+            : code == SQLITE_NOMEM                            ? -ENOMEM
+            : code == SQLITE_BUSY                             ? -EBUSY
+                                                              : -EIO;
+
+    return error_set(err, r, "ledger %s: %s: %s", ledger->path, what, sqlite3_errmsg(ledger->db));
+}
+
+sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err)
+{
+    sqlite3_stmt **stmt = &ledger->statements[which];
+
+    if (*stmt) {
+        (void) sqlite3_reset(*stmt);
+        (void) sqlite3_clear_bindings(*stmt);
+        return *stmt;
+    }
+    if (sqlite3_prepare_v3(ledger->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) !=
+        SQLITE_OK) {
+        (void) ledger_error(ledger, err, "preparing a statement");
+        return NULL;
+    }
+    return *stmt;
+}
+
+int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
+{
+    int r = sqlite3_step(stmt), result = 0;
+
+    if (r != SQLITE_DONE && r != SQLITE_ROW)
+        result = ledger_error(ledger, err, "refused");
+    (void) sqlite3_reset(stmt);
+    (void) sqlite3_clear_bindings(stmt);
+    return result;
+}
+
+static int run(struct ledger *ledger, enum statement which, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
+
+    return stmt ? ledger_step(ledger, stmt, err) : -EIO;
+}
+
+int ledger_begin(struct ledger *ledger, struct error *err)
+{
+    return run(ledger, SQL_BEGIN, err);
+}
+
+int ledger_end(struct ledger *ledger, int r, struct error *err)
+{
+    if (r == 0)
+        r = run(ledger, SQL_COMMIT, err);
+    if (r < 0 && !sqlite3_get_autocommit(ledger->db))
+        (void) run(ledger, SQL_ROLLBACK, NULL);
+    return r;
+}
+
+static int set_up(struct ledger *ledger, struct error *err)
+{
+    static const char pragmas[] = "PRAGMA journal_mode = WAL;"
+                                  "PRAGMA synchronous = FULL;"
+                                  "PRAGMA foreign_keys = ON;"
+                                  "PRAGMA secure_delete = ON;"
+                                  "PRAGMA trusted_schema = OFF;"
+                                  "PRAGMA cache_size = -512;"
+                                  "PRAGMA temp_store = MEMORY;";
+
+    (void) sqlite3_busy_timeout(ledger->db, 2000);
+    if (sqlite3_exec(ledger->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+        return ledger_error(ledger, err, "setting it up");
+    return 0;
+}
+
+static int quick_check(struct ledger *ledger, struct error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = -EUCLEAN;
+
+    if (sqlite3_prepare_v2(ledger->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW && str_eq(column_text(stmt, 0), "ok"))
+        r = 0;
+    if (r < 0)
+        (void) error_set(err, r,
+                         "ledger %s: is damaged (%s); move it away, with its -wal, to start anew",
+                         ledger->path, stmt ? column_text(stmt, 0) : sqlite3_errmsg(ledger->db));
+    (void) sqlite3_finalize(stmt);
+    return r;
+}
+
+int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret, struct error *err)
+{
+    struct ledger *ledger = mem_zero(sizeof(*ledger));
+    mode_t mask;
+    int r;
+
+    if (!ledger || !(ledger->path = mem_printf("%s/ledger.db", dir))) {
+        free(ledger);
+        return error_set(err, -ENOMEM, "ledger: out of memory");
+    }
+    ledger->clock = clock;
+    mask = umask(077);
+    r = sqlite3_open_v2(ledger->path, &ledger->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                            SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+                        NULL);
+    r = r == SQLITE_OK ? 0 : ledger_error(ledger, err, "opening it");
+    if (r == 0)
+        r = set_up(ledger, err);
+    if (r == 0)
+        r = quick_check(ledger, err);
+    if (r == 0)
+        r = schema_apply(ledger, err);
+    (void) umask(mask);
+    if (r < 0) {
+        ledger_close(ledger);
+        return r;
+    }
+    *ret = ledger;
+    return 0;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+    if (!ledger)
+        return;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        (void) sqlite3_finalize(ledger->statements[i]);
+    (void) sqlite3_close(ledger->db);
+    free(ledger->path);
+    free(ledger);
+}
+
+int ledger_checkpoint(struct ledger *ledger, struct error *err)
+{
+    if (sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+        SQLITE_OK)
+        return ledger_error(ledger, err, "checkpoint");
+    return 0;
+}
+
+static int prune(struct ledger *ledger, enum statement which, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, ledger_now(ledger));
+    return ledger_step(ledger, stmt, err);
+}
+
+int ledger_prune(struct ledger *ledger, struct error *err)
+{
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    r = prune(ledger, SQL_PRUNE_JOBS, err);
+    if (r == 0)
+        r = prune(ledger, SQL_PRUNE_INSTANCES, err);
+    if (r == 0)
+        r = prune(ledger, SQL_PRUNE_INTENTS, err);
+    return ledger_end(ledger, r, err);
+}
