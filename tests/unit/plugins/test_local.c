@@ -125,14 +125,14 @@ static void test_an_instance_is_creating_until_its_boot_delay_is_over(void **sta
     struct connection c;
     struct listing all;
 
-    group_open(f, "{\"boot_delay\": \"1.5s\"}");
+    group_open(f, "{\"boot_delay\": \"2.5s\"}");
     (void) grow(f, 1, "r-1");
     all = list(f);
     assert_int_equal(all.states[0], FLT_STATE_CREATING);
     assert_int_equal(
         provider->connect_info(f->group, next_call(f, NULL, 0), all.ids[0], NULL, NULL),
         FLT_E_NOT_READY);
-    assert_in_range(f->call.retry_after_ms, 1, 1500);
+    assert_in_range(f->call.retry_after_ms, 1, 2500);
     wait_for_state(f, all.ids[0], FLT_STATE_RUNNING);
     connect_to(f, all.ids[0], &c);
 }
