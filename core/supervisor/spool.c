@@ -88,8 +88,8 @@ void spool_append_line(int fd, const char *line)
     struct stat st;
     char last = '\n';
 
-    if (fstat(fd, &st) == 0 && st.st_size > 0)
-        (void) pread(fd, &last, 1, st.st_size - 1);
+    if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
+        last = '\n';
     buf_addf(&text, "%s\033[31;1mERROR: %s\033[0;m\n", last == '\n' ? "" : "\n", line);
     if (buf_error(&text) == 0 && fs_write_all(fd, text.data, text.len) < 0)
         log_error("spool: the last line of a job could not be written: %s, ignoring",

@@ -1,0 +1,81 @@
+/* core/coordinator/info.c - who we are, as told to GitLab with every request.
+ *
+ * Announced features = built features (coordinator-protocol.md 1.6): GitLab gives us jobs by them.
+ */
+#include <sys/utsname.h>
+
+#include "core/base/str.h"
+#include "core/coordinator/client.h"
+
+static const struct {
+    const char *name;
+    bool built;
+} features[] = {
+    { "variables", true },
+    { "image", false },
+    { "services", false },
+    { "artifacts", false },
+    { "cache", false },
+    { "fallback_cache_keys", false },
+    { "shared", true },
+    { "upload_multiple_artifacts", false },
+    { "upload_raw_artifacts", false },
+    { "session", false },
+    { "terminal", false },
+    { "refspecs", true },
+    { "masking", true },
+    { "proxy", false },
+    { "raw_variables", true },
+    { "artifacts_exclude", false },
+    { "multi_build_steps", true },
+    { "trace_reset", true },
+    { "trace_checksum", true },
+    { "trace_size", true },
+    { "vault_secrets", false },
+    { "cancelable", true },
+    { "return_exit_code", true },
+    { "service_variables", false },
+    { "service_multiple_aliases", false },
+    { "image_executor_opts", false },
+    { "service_executor_opts", false },
+    { "cancel_gracefully", true },
+    { "native_steps_integration", false },
+    { "two_phase_job_commit", true },
+    { "job_inputs", false },
+};
+
+static const char *architecture(const struct utsname *system)
+{
+    if (str_eq(system->machine, "x86_64"))
+        return "amd64";
+    if (str_eq(system->machine, "aarch64"))
+        return "arm64";
+    return system->machine;
+}
+
+json_t *coordinator_info(const char *shell)
+{
+    json_t *info = json_object_new_object(), *list = json_object_new_object(),
+           *config = json_object_new_object();
+    struct utsname system = { 0 };
+
+    if (!info || !list || !config) {
+        json_object_put(info);
+        json_object_put(list);
+        json_object_put(config);
+        return NULL;
+    }
+    (void) uname(&system);
+    (void) json_add_str(info, "name", "flotilla");
+    (void) json_add_str(info, "version", FLOTILLA_VERSION);
+    (void) json_add_str(info, "platform", "linux");
+    (void) json_add_str(info, "architecture", architecture(&system));
+    (void) json_add_str(info, "executor", "instance");
+    (void) json_add_str(info, "shell", str_empty(shell) ? "bash" : shell);
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        (void) json_add_bool(list, features[i].name, features[i].built);
+    (void) json_add(info, "features", list);
+    (void) json_add_str(config, "gpus", "");
+    (void) json_add(info, "config", config);
+    return info;
+}

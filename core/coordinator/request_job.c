@@ -1,0 +1,69 @@
+/* core/coordinator/request_job.c - POST jobs/request: asks for a job, parked by GitLab until there
+ * is one (coordinator-protocol.md 1.6). */
+#include <errno.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/coordinator/transfer.h"
+
+#define PAYLOAD_MAX ((size_t) 16 * 1024 * 1024)
+
+struct request_job {
+    coordinator_job_fn fn;
+    void *arg;
+};
+
+static bool is_json(const char *content_type)
+{
+    size_t len = strcspn(content_type, "; ");
+
+    return len == strlen("application/json") &&
+           strncasecmp(content_type, "application/json", len) == 0;
+}
+
+static void on_answer(struct coordinator_call *call, const struct transfer_answer *transfer)
+{
+    const struct request_job *extra = transfer_extra(call);
+    struct coordinator_job_answer answer = { .status = transfer->status,
+                                             .last_update = transfer->last_update,
+                                             .message = transfer->message };
+
+    if (transfer->status == 201 && !is_json(transfer->content_type)) {
+        answer.status = COORDINATOR_TRANSPORT_ERROR;
+        answer.message = "a job came that is not application/json";
+    } else if (transfer->status == 201) {
+        answer.body = transfer->body;
+        answer.body_len = transfer->body_len;
+    }
+    extra->fn(extra->arg, &answer);
+}
+
+int coordinator_request_job(struct coordinator_client *client, const struct coordinator_host *host,
+                            const char *token, const char *system_id, const char *last_update,
+                            json_t *info, coordinator_job_fn fn, void *arg,
+                            struct coordinator_call **ret, struct error *err)
+{
+    struct request_job *extra = mem_zero(sizeof(*extra));
+    autojson json_t *body = json_object_new_object();
+    struct transfer_request request = { .pool = POOL_POLLS,
+                                        .method = "POST",
+                                        .path = "jobs/request",
+                                        .token_header = "RUNNER-TOKEN",
+                                        .token = token,
+                                        .content_type = "application/json",
+                                        .accept_json = true,
+                                        .body_max = PAYLOAD_MAX };
+
+    if (!extra || !body) {
+        free(extra);
+        return error_set(err, -ENOMEM, "asking for a job: out of memory");
+    }
+    *extra = (struct request_job) { fn, arg };
+    (void) json_add(body, "info", json_object_get(info));
+    (void) json_add_str(body, "token", token);
+    if (!str_empty(system_id))
+        (void) json_add_str(body, "system_id", system_id);
+    (void) json_add_str(body, "last_update", last_update);
+    buf_add_str(&request.body, json_text(body));
+    return transfer_start(client, host, &request, on_answer, extra, ret, err);
+}

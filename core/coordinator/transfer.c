@@ -1,0 +1,542 @@
+/* core/coordinator/transfer.c - HTTP exchanges on libcurl's multi interface and libuv (transfer.h).
+ *
+ * Pitfalls that this file answers: libcurl's sockets are not close-on-exec by themselves; its timer
+ * callback must not act at once; a poll handle may be freed only when the loop has closed it. */
+#include "core/coordinator/transfer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define MAX_ATTEMPTS 5
+#define REPORT_CONNECTIONS 3
+#define CONNECT_TIMEOUT_MS 30000L
+#define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
+#define CONNECTION_MAX_AGE_S 900L
+
+enum header {
+    HEADER_JOB_STATUS,
+    HEADER_UPDATE_INTERVAL,
+    HEADER_RANGE,
+    HEADER_RETRY_AFTER,
+    HEADER_RATE_LIMIT_RESET,
+    HEADER_LAST_UPDATE,
+    HEADER_CONTENT_TYPE,
+    HEADER_COUNT
+};
+static const char *const header_names[HEADER_COUNT] = {
+    "job-status",          "x-gitlab-trace-update-interval", "range",       "retry-after",
+    "ratelimit-resettime", "x-gitlab-last-update",           "content-type"
+};
+
+struct coordinator_client {
+    uv_loop_t *loop;
+    CURLM *multi[POOL_COUNT];
+    uv_timer_t timers[POOL_COUNT];
+    struct coordinator_call *calls;
+    unsigned handles;
+    bool freed;
+};
+
+struct coordinator_call {
+    struct coordinator_client *client;
+    struct coordinator_call *next;
+    CURL *easy;
+    enum pool pool;
+    struct curl_slist *headers;
+    struct buf request_body, body;
+    size_t body_max;
+    char values[HEADER_COUNT][256];
+    char error[CURL_ERROR_SIZE];
+    int attempts;
+    bool in_multi, body_too_long, cancelled;
+    uv_timer_t retry;
+    transfer_fn fn;
+    void *extra;
+};
+
+/* A socket that libcurl watches. */
+struct watched {
+    uv_poll_t poll;
+    struct coordinator_client *client;
+    enum pool pool;
+    curl_socket_t fd;
+};
+
+static void reap_finished(struct coordinator_client *client, enum pool pool);
+
+static void drive(struct coordinator_client *client, enum pool pool, curl_socket_t fd, int events)
+{
+    int running;
+
+    (void) curl_multi_socket_action(client->multi[pool], fd, events, &running);
+    reap_finished(client, pool);
+}
+
+static void on_socket_ready(uv_poll_t *poll, int status, int events)
+{
+    struct watched *watched = poll->data;
+    int flags = 0;
+
+    if (status < 0)
+        flags = CURL_CSELECT_ERR;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    drive(watched->client, watched->pool, watched->fd, flags);
+}
+
+static void on_watched_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static struct watched *watch(struct coordinator_client *client, enum pool pool, curl_socket_t fd)
+{
+    struct watched *watched = mem_zero(sizeof(*watched));
+
+    if (!watched || uv_poll_init_socket(client->loop, &watched->poll, fd) < 0) {
+        free(watched);
+        return NULL;
+    }
+    watched->poll.data = watched;
+    watched->client = client;
+    watched->pool = pool;
+    watched->fd = fd;
+    (void) curl_multi_assign(client->multi[pool], fd, watched);
+    return watched;
+}
+
+static int on_socket(struct coordinator_client *client, enum pool pool, curl_socket_t fd, int what,
+                     struct watched *watched)
+{
+    int events = 0;
+
+    if (what == CURL_POLL_REMOVE) {
+        if (watched) {
+            (void) uv_poll_stop(&watched->poll);
+            (void) curl_multi_assign(client->multi[pool], fd, NULL);
+            uv_close((uv_handle_t *) &watched->poll, on_watched_closed);
+        }
+        return 0;
+    }
+    if (!watched)
+        watched = watch(client, pool, fd);
+    if (!watched)
+        return -1;
+    if (what != CURL_POLL_IN)
+        events |= UV_WRITABLE;
+    if (what != CURL_POLL_OUT)
+        events |= UV_READABLE;
+    return uv_poll_start(&watched->poll, events, on_socket_ready) < 0 ? -1 : 0;
+}
+
+static int on_socket_reports(CURL *easy, curl_socket_t fd, int what, void *client, void *watched)
+{
+    (void) easy;
+    return on_socket(client, POOL_REPORTS, fd, what, watched);
+}
+
+static int on_socket_polls(CURL *easy, curl_socket_t fd, int what, void *client, void *watched)
+{
+    (void) easy;
+    return on_socket(client, POOL_POLLS, fd, what, watched);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct coordinator_client *client = timer->data;
+
+    drive(client, (enum pool)(timer - client->timers), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_timer(struct coordinator_client *client, enum pool pool, long ms)
+{
+    if (ms < 0)
+        return uv_timer_stop(&client->timers[pool]) < 0 ? -1 : 0;
+    /* Never from inside libcurl: 0 becomes the loop's next turn. */
+    return uv_timer_start(&client->timers[pool], on_timeout, (uint64_t) ms, 0) < 0 ? -1 : 0;
+}
+
+static int on_timer_reports(CURLM *multi, long ms, void *client)
+{
+    (void) multi;
+    return set_timer(client, POOL_REPORTS, ms);
+}
+
+static int on_timer_polls(CURLM *multi, long ms, void *client)
+{
+    (void) multi;
+    return set_timer(client, POOL_POLLS, ms);
+}
+
+int coordinator_client_new(uv_loop_t *loop, struct coordinator_client **ret, struct error *err)
+{
+    static const curl_socket_callback socket_callbacks[] = { on_socket_reports, on_socket_polls };
+    static const curl_multi_timer_callback timer_callbacks[] = { on_timer_reports, on_timer_polls };
+    struct coordinator_client *client = mem_zero(sizeof(*client));
+
+    if (!client)
+        return error_set(err, -ENOMEM, "HTTP client: out of memory");
+    client->loop = loop;
+    for (size_t i = 0; i < POOL_COUNT; i++) {
+        (void) uv_timer_init(loop, &client->timers[i]);
+        client->timers[i].data = client;
+        client->handles++;
+        client->multi[i] = curl_multi_init();
+        if (!client->multi[i]) {
+            coordinator_client_free(client);
+            return error_set(err, -ENOMEM, "HTTP client: out of memory");
+        }
+        (void) curl_multi_setopt(client->multi[i], CURLMOPT_SOCKETFUNCTION, socket_callbacks[i]);
+        (void) curl_multi_setopt(client->multi[i], CURLMOPT_SOCKETDATA, client);
+        (void) curl_multi_setopt(client->multi[i], CURLMOPT_TIMERFUNCTION, timer_callbacks[i]);
+        (void) curl_multi_setopt(client->multi[i], CURLMOPT_TIMERDATA, client);
+        (void) curl_multi_setopt(client->multi[i], CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    }
+    (void) curl_multi_setopt(client->multi[POOL_REPORTS], CURLMOPT_MAX_HOST_CONNECTIONS,
+                             (long) REPORT_CONNECTIONS);
+    (void) curl_multi_setopt(client->multi[POOL_REPORTS], CURLMOPT_MAXCONNECTS,
+                             (long) REPORT_CONNECTIONS);
+    *ret = client;
+    return 0;
+}
+
+static void on_client_closed(uv_handle_t *handle)
+{
+    struct coordinator_client *client = handle->data;
+
+    if (--client->handles == 0)
+        free(client);
+}
+
+void coordinator_client_free(struct coordinator_client *client)
+{
+    if (!client)
+        return;
+    while (client->calls)
+        coordinator_call_cancel(client->calls);
+    for (size_t i = 0; i < POOL_COUNT; i++) {
+        if (client->multi[i])
+            (void) curl_multi_cleanup(client->multi[i]);
+        client->multi[i] = NULL;
+        uv_close((uv_handle_t *) &client->timers[i], on_client_closed);
+    }
+}
+
+static void on_call_closed(uv_handle_t *handle)
+{
+    struct coordinator_call *call = handle->data;
+
+    free(call->extra);
+    free(call);
+}
+
+/* Everything but the memory, which the retry timer still needs until the loop has closed it. */
+static void end_call(struct coordinator_call *call)
+{
+    struct coordinator_client *client = call->client;
+
+    for (struct coordinator_call **at = &client->calls; *at; at = &(*at)->next)
+        if (*at == call) {
+            *at = call->next;
+            break;
+        }
+    if (call->in_multi)
+        (void) curl_multi_remove_handle(client->multi[call->pool], call->easy);
+    curl_easy_cleanup(call->easy);
+    for (struct curl_slist *item = call->headers; item; item = item->next)
+        secret_wipe_str(item->data);
+    curl_slist_free_all(call->headers);
+    if (call->request_body.data)
+        secret_wipe(call->request_body.data, call->request_body.cap);
+    if (call->body.data)
+        secret_wipe(call->body.data, call->body.cap);
+    buf_done(&call->request_body);
+    buf_done(&call->body);
+    uv_close((uv_handle_t *) &call->retry, on_call_closed);
+}
+
+void coordinator_call_cancel(struct coordinator_call *call)
+{
+    if (!call || call->cancelled)
+        return;
+    call->cancelled = true;
+    end_call(call);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct coordinator_call *call = arg;
+    size_t len = size * n;
+
+    if (call->body.len + len > call->body_max) {
+        call->body_too_long = true;
+        return 0;
+    }
+    buf_add(&call->body, data, len);
+    return buf_error(&call->body) ? 0 : len;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+    struct coordinator_call *call = arg;
+    size_t len = size * n, name_len, start, end = len;
+
+    if (len > 5 && strncmp(data, "HTTP/", 5) == 0)
+        memset(call->values, 0, sizeof(call->values)); /* a new answer, as after 100 Continue */
+    for (name_len = 0; name_len < len && data[name_len] != ':'; name_len++)
+        continue;
+    if (name_len == len)
+        return len;
+    for (start = name_len + 1; start < len && data[start] == ' '; start++)
+        continue;
+    while (end > start && (unsigned char) data[end - 1] <= ' ')
+        end--;
+    for (size_t i = 0; i < HEADER_COUNT; i++) {
+        if (strlen(header_names[i]) != name_len ||
+            strncasecmp(header_names[i], data, name_len) != 0 ||
+            end - start >= sizeof(call->values[i]))
+            continue;
+        memcpy(call->values[i], data + start, end - start);
+        call->values[i][end - start] = '\0';
+    }
+    return len;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void) arg;
+    (void) purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static void add_header(struct coordinator_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void add_header(struct coordinator_call *call, const char *fmt, ...)
+{
+    char line[1024];
+    struct curl_slist *grown;
+    va_list args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    grown = curl_slist_append(call->headers, line);
+    secret_wipe(line, sizeof(line));
+    if (grown)
+        call->headers = grown;
+}
+
+static void add_headers(struct coordinator_call *call, const struct transfer_request *request)
+{
+    char id[33];
+
+    rng_hex(&rng_system, id, 16);
+    add_header(call, "X-Request-Id: %s", id);
+    add_header(call, "Content-Type: %s", request->content_type);
+    add_header(call, "Expect:");
+    if (request->accept_json)
+        add_header(call, "Accept: application/json");
+    if (!str_empty(request->token))
+        add_header(call, "%s: %s", request->token_header, request->token);
+    if (request->content_range)
+        add_header(call, "Content-Range: %s", request->content_range);
+}
+
+/* The proxy comes from the usual variables; libcurl itself ignores the upper-case one for http. */
+static void set_proxy(CURL *easy, const char *url)
+{
+    const char *proxy = getenv("HTTP_PROXY");
+
+    if (str_starts(url, "http://") && !getenv("http_proxy") && !str_empty(proxy))
+        (void) curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+}
+
+static void set_options(struct coordinator_call *call, const struct coordinator_host *host,
+                        const struct transfer_request *request, const char *url)
+{
+    CURL *easy = call->easy;
+
+    (void) curl_easy_setopt(easy, CURLOPT_URL, url);
+    (void) curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    (void) curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                            call->request_body.data ? call->request_body.data : "");
+    (void) curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->request_body.len);
+    (void) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, "flotilla " FLOTILLA_VERSION " (linux)");
+    (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
+    (void) curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE_S);
+    (void) curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
+    (void) curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+    (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
+    (void) curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+    /* One HTTP/2 connection for all parked requests instead of one each. */
+    (void) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, str_starts(url, "https://") ? 1L : 0L);
+    if (!str_empty(host->tls_ca_file))
+        (void) curl_easy_setopt(easy, CURLOPT_CAINFO, host->tls_ca_file);
+    if (!str_empty(host->tls_cert_file) && !str_empty(host->tls_key_file)) {
+        (void) curl_easy_setopt(easy, CURLOPT_SSLCERT, host->tls_cert_file);
+        (void) curl_easy_setopt(easy, CURLOPT_SSLKEY, host->tls_key_file);
+    }
+    set_proxy(easy, url);
+}
+
+static void fill_headers(const struct coordinator_call *call, struct answer_headers *ret)
+{
+    *ret = (struct answer_headers) { .job_status = call->values[HEADER_JOB_STATUS],
+                                     .update_interval = call->values[HEADER_UPDATE_INTERVAL],
+                                     .range = call->values[HEADER_RANGE],
+                                     .retry_after = call->values[HEADER_RETRY_AFTER],
+                                     .rate_limit_reset = call->values[HEADER_RATE_LIMIT_RESET] };
+}
+
+static void answer_call(struct coordinator_call *call, CURLcode result, long status)
+{
+    struct transfer_answer answer = { .status = result == CURLE_OK ? (int) status
+                                                                   : COORDINATOR_TRANSPORT_ERROR,
+                                      .last_update = call->values[HEADER_LAST_UPDATE],
+                                      .content_type = call->values[HEADER_CONTENT_TYPE],
+                                      .body = buf_str(&call->body),
+                                      .body_len = call->body.len };
+    char message[512];
+
+    fill_headers(call, &answer.headers);
+    if (call->body_too_long)
+        (void) snprintf(message, sizeof(message), "the answer is longer than %zu bytes",
+                        call->body_max);
+    else if (result != CURLE_OK)
+        (void) snprintf(message, sizeof(message), "%s",
+                        *call->error ? call->error : curl_easy_strerror(result));
+    else if (status >= 300 && status < 400)
+        (void) snprintf(message, sizeof(message),
+                        "status %ld: redirected; correct the url in the configuration", status);
+    else
+        (void) snprintf(message, sizeof(message), "status %ld", status);
+    answer.message = message;
+    call->cancelled = true; /* its owner may not cancel it any more */
+    call->fn(call, &answer);
+    end_call(call);
+}
+
+static void begin_attempt(struct coordinator_call *call)
+{
+    buf_clear(&call->body);
+    memset(call->values, 0, sizeof(call->values));
+    call->error[0] = '\0';
+    call->body_too_long = false;
+    call->attempts++;
+    call->in_multi = true;
+    (void) curl_multi_add_handle(call->client->multi[call->pool], call->easy);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    begin_attempt(timer->data);
+}
+
+static void finish_attempt(struct coordinator_call *call, CURLcode result)
+{
+    struct answer_headers headers;
+    long status = 0;
+
+    (void) curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_multi_remove_handle(call->client->multi[call->pool], call->easy);
+    call->in_multi = false;
+    fill_headers(call, &headers);
+    if (result == CURLE_OK && rules_retryable((int) status) && call->attempts < MAX_ATTEMPTS) {
+        int64_t wait = rules_retry_wait_ms(call->attempts, &headers, clock_wall_ms(&clock_system),
+                                           &rng_system);
+
+        (void) uv_timer_start(&call->retry, on_retry, (uint64_t) wait, 0);
+        return;
+    }
+    answer_call(call, result, status);
+}
+
+static void reap_finished(struct coordinator_client *client, enum pool pool)
+{
+    CURLMsg *message;
+    int left;
+
+    while (client->multi[pool] && (message = curl_multi_info_read(client->multi[pool], &left))) {
+        struct coordinator_call *call = NULL;
+        CURLcode result = message->data.result;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        (void) curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **) &call);
+        finish_attempt(call, result);
+    }
+}
+
+void *transfer_extra(struct coordinator_call *call)
+{
+    return call->extra;
+}
+
+int transfer_start(struct coordinator_client *client, const struct coordinator_host *host,
+                   struct transfer_request *request, transfer_fn fn, void *extra,
+                   struct coordinator_call **ret, struct error *err)
+{
+    char base[1024], url[2048];
+    struct coordinator_call *call = NULL;
+    int r = rules_base_url(host->url, base, sizeof(base));
+
+    if (r == 0)
+        r = snprintf(url, sizeof(url), "%s%s", base, request->path) >= (int) sizeof(url) ? -EINVAL
+                                                                                         : 0;
+    if (r < 0)
+        (void) error_set(err, -EINVAL,
+                         "url '%s': must begin with http:// or https:// and name a host",
+                         host->url);
+    if (r == 0) {
+        call = mem_zero(sizeof(*call));
+        if (call && !(call->easy = curl_easy_init())) {
+            free(call);
+            call = NULL;
+        }
+        r = call ? 0 : error_set(err, -ENOMEM, "HTTP client: out of memory");
+    }
+    if (r < 0) {
+        if (request->body.data)
+            secret_wipe(request->body.data, request->body.cap);
+        buf_done(&request->body);
+        free(extra);
+        return r;
+    }
+    call->client = client;
+    call->pool = request->pool;
+    call->request_body = request->body;
+    request->body = BUF_INIT;
+    call->body_max = request->body_max;
+    call->fn = fn;
+    call->extra = extra;
+    (void) uv_timer_init(client->loop, &call->retry);
+    call->retry.data = call;
+    add_headers(call, request);
+    set_options(call, host, request, url);
+    call->next = client->calls;
+    client->calls = call;
+    *ret = call;
+    begin_attempt(call);
+    return 0;
+}
