@@ -1,93 +1,86 @@
-/* core/base/io.c - system calls that test builds make fail (io.h). */
+/* core/base/io.c - system calls whose n-th use fails or moves one byte, in test builds. */
 #include "core/base/io.h"
 
 #ifdef FLOTILLA_FAULTS
-
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdio.h> /* renameat */
 
-static size_t calls, fail_nth;
-static enum io_fault fail_how;
-static int fail_error;
+static atomic_size_t calls;
+static atomic_size_t failing_call; /* 0 = none */
+static _Atomic(enum io_fault) fault_kind;
+static atomic_int fault_errno;
 
 size_t io_fail_at(size_t n, enum io_fault fault, int error)
 {
-    size_t counted = calls;
+    size_t counted = atomic_exchange(&calls, 0);
 
-    calls = 0;
-    fail_nth = n;
-    fail_how = fault;
-    fail_error = error;
+    atomic_store(&fault_kind, fault);
+    atomic_store(&fault_errno, error);
+    atomic_store(&failing_call, n);
     return counted;
 }
 
-static bool hit(void)
+/* 0 = do the call; -1 = fail with errno set; 1 = move one byte only. */
+static int fault_due(bool may_be_short)
 {
-    calls++;
-    return fail_nth != 0 && calls == fail_nth;
+    size_t call = atomic_fetch_add(&calls, 1) + 1;
+
+    if (call != atomic_load(&failing_call))
+        return 0;
+    if (atomic_load(&fault_kind) == IO_FAULT_SHORT)
+        return may_be_short ? 1 : 0;
+    errno = atomic_load(&fault_errno);
+    return -1;
 }
 
-/* True when this call must fail now; errno is set. */
-static bool fails(void)
+static size_t cut(int fault, size_t len)
 {
-    if (!hit() || fail_how != IO_FAULT_FAIL)
-        return false;
-    errno = fail_error;
-    return true;
-}
-
-/* As fails(), or the length is cut to one byte. */
-static bool fails_or_shortens(size_t *len)
-{
-    if (!hit())
-        return false;
-    if (fail_how == IO_FAULT_FAIL) {
-        errno = fail_error;
-        return true;
-    }
-    if (*len > 1)
-        *len = 1;
-    return false;
+    return fault > 0 && len > 1 ? 1 : len;
 }
 
 int io_openat(int dir_fd, const char *path, int flags, mode_t mode)
 {
-    return fails() ? -1 : openat(dir_fd, path, flags, mode);
+    return fault_due(false) < 0 ? -1 : openat(dir_fd, path, flags, mode);
 }
 
 ssize_t io_read(int fd, void *data, size_t len)
 {
-    return fails_or_shortens(&len) ? -1 : read(fd, data, len);
+    int fault = fault_due(true);
+
+    return fault < 0 ? -1 : read(fd, data, cut(fault, len));
 }
 
 ssize_t io_write(int fd, const void *data, size_t len)
 {
-    return fails_or_shortens(&len) ? -1 : write(fd, data, len);
+    int fault = fault_due(true);
+
+    return fault < 0 ? -1 : write(fd, data, cut(fault, len));
 }
 
 ssize_t io_pread(int fd, void *data, size_t len, off_t offset)
 {
-    return fails_or_shortens(&len) ? -1 : pread(fd, data, len, offset);
+    int fault = fault_due(true);
+
+    return fault < 0 ? -1 : pread(fd, data, cut(fault, len), offset);
 }
 
 int io_fsync(int fd)
 {
-    return fails() ? -1 : fsync(fd);
+    return fault_due(false) < 0 ? -1 : fsync(fd);
 }
 
 int io_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    return fails() ? -1 : renameat(from_dir, from, to_dir, to);
+    return fault_due(false) < 0 ? -1 : renameat(from_dir, from, to_dir, to);
 }
 
 int io_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
-    return fails() ? -1 : connect(fd, address, len);
+    return fault_due(false) < 0 ? -1 : connect(fd, address, len);
 }
-
 #else
-
 size_t io_fail_at(size_t n, enum io_fault fault, int error)
 {
     (void) n;
@@ -95,5 +88,4 @@ size_t io_fail_at(size_t n, enum io_fault fault, int error)
     (void) error;
     return 0;
 }
-
 #endif

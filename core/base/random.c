@@ -1,40 +1,44 @@
-/* core/base/random.c - the system's randomness and a seeded generator (random.h). */
+/* core/base/random.c - randomness from the kernel, or repeatable for tests and the simulator. */
 #include "core/base/random.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "core/base/str.h"
 
+/* Up to 256 bytes getrandom() is never interrupted once the pool is ready. */
+#define CHUNK 256
+
 static void system_fill(void *ctx, void *data, size_t len)
 {
-    char *at = data;
+    unsigned char *at = data;
 
     (void) ctx;
     while (len > 0) {
-        ssize_t n = getrandom(at, len, 0);
+        size_t part = MIN(len, (size_t) CHUNK);
+        ssize_t got;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            abort(); /* a predictable key is worse than no process (hardening.md S7) */
-        at += n;
-        len -= (size_t) n;
+        do {
+            got = getrandom(at, part, 0);
+        } while (got < 0 && errno == EINTR);
+        if (got != (ssize_t) part)
+            abort();
+        at += part;
+        len -= part;
     }
 }
 
-const struct rng rng_system = { system_fill, NULL };
+const struct rng rng_system = { .fill = system_fill };
 
-/* splitmix64: small, and every seed gives a full-period sequence. */
+/* splitmix64: one addition and three mixing steps, every seed is good. */
 static uint64_t seeded_next(struct rng_seeded *rng)
 {
-    uint64_t z = rng->state += 0x9e3779b97f4a7c15U;
+    uint64_t z = rng->state += UINT64_C(0x9e3779b97f4a7c15);
 
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
 }
 
@@ -44,18 +48,17 @@ static void seeded_fill(void *ctx, void *data, size_t len)
 
     while (len > 0) {
         uint64_t word = seeded_next(ctx);
-        size_t n = MIN(len, sizeof(word));
+        size_t part = MIN(len, sizeof(word));
 
-        memcpy(at, &word, n);
-        at += n;
-        len -= n;
+        memcpy(at, &word, part);
+        at += part;
+        len -= part;
     }
 }
 
 void rng_seed(struct rng_seeded *rng, uint64_t seed)
 {
-    rng->rng = (struct rng) { seeded_fill, rng };
-    rng->state = seed;
+    *rng = (struct rng_seeded) { .rng = { .fill = seeded_fill, .ctx = rng }, .state = seed };
 }
 
 uint64_t rng_u64(const struct rng *rng)
@@ -68,34 +71,47 @@ uint64_t rng_u64(const struct rng *rng)
 
 uint64_t rng_below(const struct rng *rng, uint64_t bound)
 {
-    uint64_t reject = (UINT64_MAX - bound + 1) % bound, value;
+    /* The lowest 2^64 mod bound values would make the first results more likely than the rest. */
+    uint64_t biased = bound > 1 ? (0 - bound) % bound : 0;
+    uint64_t value;
 
-    /* Values below 2^64 mod bound would make small results likelier. */
-    do
+    if (bound <= 1)
+        return 0;
+    do {
         value = rng_u64(rng);
-    while (value < reject);
+    } while (value < biased);
     return value % bound;
 }
 
 void rng_hex(const struct rng *rng, char *dst, size_t bytes)
 {
-    unsigned char data[64];
+    unsigned char chunk[32];
 
-    if (bytes > sizeof(data))
-        abort();
-    rng->fill(rng->ctx, data, bytes);
-    hex_encode(dst, data, bytes);
+    while (bytes > 0) {
+        size_t part = MIN(bytes, sizeof(chunk));
+
+        rng->fill(rng->ctx, chunk, part);
+        hex_encode(dst, chunk, part);
+        dst += 2 * part;
+        bytes -= part;
+    }
+    *dst = '\0';
 }
 
 void rng_uuid(const struct rng *rng, char uuid[UUID_SIZE])
 {
-    unsigned char b[16];
-    char hex[33];
+    static const size_t groups[] = { 4, 2, 2, 2, 6 };
+    unsigned char bytes[16];
+    const unsigned char *from = bytes;
 
-    rng->fill(rng->ctx, b, sizeof(b));
-    b[6] = (unsigned char) ((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char) ((b[8] & 0x3f) | 0x80);
-    hex_encode(hex, b, sizeof(b));
-    (void) snprintf(uuid, UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-                    hex + 20);
+    rng->fill(rng->ctx, bytes, sizeof(bytes));
+    bytes[6] = (unsigned char) ((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (unsigned char) ((bytes[8] & 0x3f) | 0x80);
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        if (i > 0)
+            *uuid++ = '-';
+        hex_encode(uuid, from, groups[i]);
+        uuid += 2 * groups[i];
+        from += groups[i];
+    }
 }

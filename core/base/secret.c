@@ -1,54 +1,68 @@
-/* core/base/secret.c - values that wipe themselves (secret.h, hardening.md S1 and S2). */
+/* core/base/secret.c - the memory of secrets.
+ *
+ * Each secret has pages of its own between two that nobody may touch, so that running over its end
+ * faults instead of reading a neighbour. Pages are left out of core dumps, locked when the limit
+ * allows it, and wiped before they go back.
+ */
 #include "core/base/secret.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/base/mem.h"
 
-/* Each secret has its own pages, kept out of core dumps, with a page nobody may touch on either
- * side. */
 struct secret {
-    char *data;
-    size_t len, mapped;
+    char *data; /* ends where the guard page begins */
+    size_t len;
+    void *mapping;
+    size_t mapping_size;
 };
 
-void secret_wipe(void *data, size_t len)
+static size_t page_size(void)
 {
-    if (data && len > 0)
-        explicit_bzero(data, len);
+    long size = sysconf(_SC_PAGESIZE);
+
+    return size > 0 ? (size_t) size : 4096;
 }
 
-void secret_wipe_str(char *text)
+/* Maps guard, data, guard; fills in the secret's members. */
+static int map_pages(struct secret *secret, size_t len)
 {
-    if (text)
-        explicit_bzero(text, strlen(text));
+    size_t page = page_size();
+    size_t inner;
+    char *base;
+
+    if (len >= PTRDIFF_MAX / 2)
+        return -ENOMEM;
+    inner = (len + 1 + page - 1) / page * page;
+    base = mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return -ENOMEM;
+    if (mprotect(base + page, inner, PROT_READ | PROT_WRITE) < 0) {
+        (void) munmap(base, inner + 2 * page);
+        return -ENOMEM;
+    }
+    (void) madvise(base + page, inner, MADV_DONTDUMP);
+    (void) mlock(base + page, inner);
+    secret->mapping = base;
+    secret->mapping_size = inner + 2 * page;
+    secret->data = base + page + inner - (len + 1);
+    secret->len = len;
+    return 0;
 }
 
 struct secret *secret_new(const char *data, size_t len)
 {
-    struct secret *secret = mem_zero(sizeof(*secret));
-    size_t page = (size_t) sysconf(_SC_PAGESIZE), body;
-    char *base;
+    autofree struct secret *secret = mem_zero(sizeof(*secret));
 
-    if (!secret)
+    if (!secret || map_pages(secret, len) < 0)
         return NULL;
-    body = (len + 1 + page - 1) / page * page;
-    secret->mapped = body + 2 * page;
-    base = mmap(NULL, secret->mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED || mprotect(base + page, body, PROT_READ | PROT_WRITE) < 0) {
-        if (base != MAP_FAILED)
-            (void) munmap(base, secret->mapped);
-        free(secret);
-        return NULL;
-    }
-    (void) madvise(base + page, body, MADV_DONTDUMP);
-    (void) mlock(base + page, body);
-    secret->data = base + page;
-    secret->len = len;
-    memcpy(secret->data, data, len);
+    if (len)
+        memcpy(secret->data, data, len);
     secret->data[len] = '\0';
-    return secret;
+    return take_ptr(secret);
 }
 
 struct secret *secret_from_str(const char *text)
@@ -63,13 +77,10 @@ struct secret *secret_dup(const struct secret *secret)
 
 void secret_free(struct secret *secret)
 {
-    size_t page;
-
     if (!secret)
         return;
-    page = (size_t) sysconf(_SC_PAGESIZE);
-    explicit_bzero(secret->data, secret->len);
-    (void) munmap(secret->data - page, secret->mapped);
+    secret_wipe(secret->data, secret->len);
+    (void) munmap(secret->mapping, secret->mapping_size);
     free(secret);
 }
 
@@ -81,4 +92,16 @@ const char *secret_reveal(const struct secret *secret)
 size_t secret_len(const struct secret *secret)
 {
     return secret ? secret->len : 0;
+}
+
+void secret_wipe(void *data, size_t len)
+{
+    if (data && len)
+        explicit_bzero(data, len);
+}
+
+void secret_wipe_str(char *text)
+{
+    if (text)
+        secret_wipe(text, strlen(text));
 }

@@ -1,0 +1,293 @@
+/* core/config/checks.c - what one value must be beyond its type.
+ *
+ * Sentences say what is allowed and what to do. Values of secrets are never shown.
+ */
+#include "core/config/checks.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "core/base/buf.h"
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define SHOWN_MAX 80
+#define TOKEN_FILE_MAX 4096
+#define ENVIRONMENT_NAME_MAX 256
+
+/* The type of a SETTING_CUSTOM that is a string. */
+static bool need_string(struct config_reading *reading, const char *name,
+                        const struct toml_value *value)
+{
+    if (value->type == TOML_STRING)
+        return true;
+    finding_add(reading, CONFIG_ERROR, value->place, "%s must be a string, not %s", name,
+                toml_type_name(value->type));
+    return false;
+}
+
+/* `sentence` ends before the value, which is shown quoted. */
+static void refuse(struct config_reading *reading, const struct toml_value *value,
+                   const char *sentence)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
+    finding_add(reading, CONFIG_ERROR, value->place, "%s, not \"%s\"", sentence, buf_str(&shown));
+}
+
+void check_timezone(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const char *zone = value->text;
+
+    (void) record;
+    /* A zone is looked up as a file: it must not leave the folder of zones. */
+    if (strstr(zone, "..") || zone[0] == '/' ||
+        zone[strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")])
+        refuse(reading, value,
+               "[[runners.autoscaler.policy]] 'timezone' must be a name such as \"Europe/Berlin\"");
+}
+
+void check_protocol(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (str_eq(value->text, "winrm") || str_eq(value->text, "winrm+https"))
+        refuse(
+            reading, value,
+            "[runners.autoscaler.connector_config] 'protocol' must be ssh: no other is there yet");
+    else if (!str_eq(value->text, "ssh") && !str_empty(value->text))
+        refuse(reading, value, "[runners.autoscaler.connector_config] 'protocol' must be ssh");
+}
+
+void check_plugin(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (str_empty(value->text))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[runners.autoscaler] 'plugin' is empty; name the plugin that makes instances");
+}
+
+void check_plugin_host(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config_autoscaler *autoscaler = record;
+
+    if (!need_string(reading, "[runners.autoscaler] 'plugin_host'", value))
+        return;
+    if (str_eq(value->text, "inline"))
+        autoscaler->plugin_inline = true;
+    else if (!str_eq(value->text, "worker"))
+        refuse(reading, value, "[runners.autoscaler] 'plugin_host' must be worker or inline");
+}
+
+void check_vm_isolation(struct config_reading *reading, const struct toml_value *value,
+                        void *record)
+{
+    const struct toml_value *enabled;
+
+    (void) record;
+    if (value->type != TOML_TABLE) {
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[runners.autoscaler] 'vm_isolation' must be a table, not %s",
+                    toml_type_name(value->type));
+        return;
+    }
+    enabled = toml_find(value, "enabled");
+    if (enabled && enabled->type != TOML_BOOLEAN)
+        finding_add(reading, CONFIG_ERROR, enabled->place,
+                    "[runners.autoscaler.vm_isolation] 'enabled' must be true or false, not %s",
+                    toml_type_name(enabled->type));
+    else if (enabled && enabled->truth)
+        finding_add(reading, CONFIG_WARNING, enabled->key_place,
+                    "[runners.autoscaler.vm_isolation] is not acted on yet: jobs run on the "
+                    "instance itself, not in a VM on it");
+}
+
+/* http or https, a host, no white space, control bytes or userinfo (hardening.md V8). */
+static bool url_is_sound(const char *url)
+{
+    const char *host = str_starts(url, "https://")  ? url + 8
+                       : str_starts(url, "http://") ? url + 7
+                                                    : NULL;
+
+    if (!host || !*host || strchr("/:?#", *host))
+        return false;
+    for (const char *at = host; *at; at++)
+        if ((unsigned char) *at <= ' ' || *at == 0x7f || strchr("\"<>\\^`{|}", *at))
+            return false;
+    return !memchr(host, '@', strcspn(host, "/?#"));
+}
+
+/* Paths are appended to it. */
+static void cut_slashes(char *url)
+{
+    size_t len = strlen(url);
+
+    while (len > 0 && url[len - 1] == '/')
+        url[--len] = '\0';
+}
+
+void check_url(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config_runner *runner = record;
+
+    /* The value is not shown: it may hold a password. */
+    if (!url_is_sound(runner->url))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[[runners]] 'url' must be http:// or https:// with a host, without user name, "
+                    "spaces and control characters");
+    else
+        cut_slashes(runner->url);
+}
+
+void check_clone_url(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config_runner *runner = record;
+
+    if (str_empty(runner->clone_url))
+        return;
+    if (!url_is_sound(runner->clone_url))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[[runners]] 'clone_url' must be http:// or https:// with a host, without user "
+                    "name, spaces and control characters");
+    else
+        cut_slashes(runner->clone_url);
+}
+
+/* A token goes into a header line and into logs as its first characters. */
+static bool token_is_sound(const char *token)
+{
+    for (const char *at = token; *at; at++)
+        if ((unsigned char) *at <= ' ' || (unsigned char) *at >= 0x7f)
+            return false;
+    return *token != '\0';
+}
+
+void check_token(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (!token_is_sound(value->text))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[[runners]] 'token' is empty or has characters that no token has");
+}
+
+void check_token_file(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    autobuf struct buf text = BUF_INIT;
+    struct config_runner *runner = record;
+    struct error err = { 0 };
+    struct stat st;
+
+    if (!need_string(reading, "[[runners]] 'token_file'", value))
+        return;
+    if (fs_read_file(AT_FDCWD, value->text, TOKEN_FILE_MAX, &text, &err) < 0) {
+        finding_add(reading, CONFIG_ERROR, value->place, "[[runners]] 'token_file': %s",
+                    err.message);
+        return;
+    }
+    if (stat(value->text, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[[runners]] 'token_file' can be written by others; chmod 600 it");
+    else if (stat(value->text, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)))
+        finding_add(reading, CONFIG_WARNING, value->place,
+                    "[[runners]] 'token_file' can be read by others; chmod 600 it");
+    while (text.len > 0 && isspace((unsigned char) text.data[text.len - 1]))
+        text.data[--text.len] = '\0';
+    if (!token_is_sound(buf_str(&text)))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    "[[runners]] 'token_file' holds no token, or characters that no token has");
+    secret_free(runner->token);
+    runner->token = secret_new(buf_str(&text), text.len);
+    if (!runner->token)
+        reading->out_of_memory = true;
+    secret_wipe(text.data, text.len);
+}
+
+void check_executor(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (!str_eq(value->text, "instance"))
+        refuse(reading, value,
+               "[[runners]] 'executor' must be instance: no other executor is there");
+}
+
+void check_shell(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (str_eq(value->text, "pwsh") || str_eq(value->text, "powershell"))
+        refuse(
+            reading, value,
+            "[[runners]] 'shell' must be bash or sh: scripts for PowerShell are not written yet");
+    else if (!str_eq(value->text, "bash") && !str_eq(value->text, "sh"))
+        refuse(reading, value, "[[runners]] 'shell' must be bash or sh");
+}
+
+/* A folder on the instance (hardening.md V9). */
+void check_directory(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const char *at = value->text;
+
+    (void) record;
+    for (size_t len; *at; at += len + (at[len] == '/')) {
+        len = strcspn(at, "/");
+        if (len == 2 && at[0] == '.' && at[1] == '.')
+            break;
+        if (memchr(at, '\n', len) || memchr(at, '\r', len))
+            break;
+    }
+    if (*at || strlen(value->text) > 4096)
+        refuse(reading, value,
+               "[[runners]] a directory must have no \"..\" and no line break in it");
+}
+
+static size_t environment_name_len(const char *text)
+{
+    size_t len = 0;
+
+    while (isalnum((unsigned char) text[len]) || text[len] == '_')
+        len++;
+    return len > 0 && !isdigit((unsigned char) text[0]) && text[len] == '=' ? len : 0;
+}
+
+void check_environment(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    for (size_t i = 0; i < value->n_items; i++) {
+        size_t len = environment_name_len(value->items[i].text);
+
+        /* The value may be a password: the item is named by its number. */
+        if (len == 0 || len > ENVIRONMENT_NAME_MAX)
+            finding_add(reading, CONFIG_ERROR, value->items[i].place,
+                        "[[runners]] 'environment' item %zu must be \"NAME=value\" with a name of "
+                        "letters, digits and _",
+                        i + 1);
+    }
+}
+
+void check_state_dir(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    (void) record;
+    if (value->text[0] != '/')
+        refuse(reading, value, "[global] 'state_dir' must be an absolute path");
+}
+
+void check_log_level(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config *config = record;
+
+    if (need_string(reading, "[global] 'log_level'", value) &&
+        log_parse_level(value->text, &config->log_level) < 0)
+        refuse(reading, value,
+               "[global] 'log_level' must be one of error, warning, notice, info, debug");
+}
+
+void check_log_format(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config *config = record;
+
+    if (need_string(reading, "[global] 'log_format'", value) &&
+        log_parse_format(value->text, &config->log_format) < 0)
+        refuse(reading, value, "[global] 'log_format' must be one of runner, text, json");
+}

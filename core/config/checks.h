@@ -1,0 +1,31 @@
+/* core/config/checks.h - what a value must be beyond its type, and what must hold between settings;
+ * the functions that settings.c names in its tables. */
+#pragma once
+
+#include "core/config/schema.h"
+
+/* One value; it was stored in `record` already, unless the setting is SETTING_CUSTOM. */
+#define DECLARE_CHECK(name)                                                                        \
+    void name(struct config_reading *reading, const struct toml_value *value, void *record)
+DECLARE_CHECK(check_timezone);
+DECLARE_CHECK(check_protocol);
+DECLARE_CHECK(check_plugin);
+DECLARE_CHECK(check_plugin_host);
+DECLARE_CHECK(check_vm_isolation);
+DECLARE_CHECK(check_url);
+DECLARE_CHECK(check_clone_url);
+DECLARE_CHECK(check_token);
+DECLARE_CHECK(check_token_file);
+DECLARE_CHECK(check_executor);
+DECLARE_CHECK(check_shell);
+DECLARE_CHECK(check_directory);
+DECLARE_CHECK(check_environment);
+DECLARE_CHECK(check_state_dir);
+DECLARE_CHECK(check_log_level);
+DECLARE_CHECK(check_log_format);
+
+/* A whole section. */
+DECLARE_CHECK(check_connector);
+DECLARE_CHECK(check_autoscaler);
+DECLARE_CHECK(check_runner);
+DECLARE_CHECK(check_config);

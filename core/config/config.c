@@ -1,0 +1,165 @@
+/* core/config/config.c - reading config.toml: the file and who may change it, then the tree, then
+ * the tables of settings.c.
+ */
+#include "core/config/config.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/buf.h"
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/config/schema.h"
+
+#define FILE_MAX ((size_t) 4 * 1024 * 1024)
+
+static const struct toml_place start_of_file = { 1, 1 };
+
+/* Who can replace a parent can replace the file. A sticky directory lets nobody touch the entries
+ * of others. */
+static void check_parents(struct config_reading *reading, const char *file)
+{
+    autofree char *path = realpath(file, NULL);
+    struct stat st;
+    char *slash;
+
+    while (path && (slash = strrchr(path, '/'))) {
+        slash[slash == path] = '\0';
+        if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX))
+            finding_add(reading, CONFIG_ERROR, start_of_file,
+                        "the file can be replaced by others, because they can write to %s; "
+                        "chmod go-w it",
+                        path);
+        if (slash == path)
+            return;
+    }
+}
+
+/* hardening.md P2 */
+static void check_permissions(struct config_reading *reading, const char *file)
+{
+    struct stat st;
+
+    if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+        return;
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        finding_add(reading, CONFIG_ERROR, start_of_file,
+                    "the file can be written by others; chmod 600 it");
+    else if (st.st_mode & (S_IRGRP | S_IROTH))
+        finding_add(reading, CONFIG_WARNING, start_of_file,
+                    "the file can be read by others, and tokens are in it; chmod 600 it");
+    check_parents(reading, file);
+}
+
+static int parse(struct config_reading *reading, const char *text, size_t len,
+                 struct toml_value **ret)
+{
+    struct error err = { 0 };
+    struct toml_place where;
+    int r = toml_parse(text, len, ret, &where, &err);
+
+    if (r == -ENOMEM)
+        reading->out_of_memory = true;
+    else if (r < 0)
+        finding_add(reading, CONFIG_ERROR, where, "%s", err.message);
+    return r;
+}
+
+static struct config *config_new(struct config_reading *reading)
+{
+    struct config *config = mem_zero(sizeof(*config));
+
+    if (!config)
+        return NULL;
+    config->log_level = LOG_LEVEL_INFO;
+    config->log_format = LOG_FORMAT_TEXT;
+    config->file = mem_strdup(reading->file);
+    if (!config->file) {
+        free(config);
+        return NULL;
+    }
+    return config;
+}
+
+/* What the findings mean for the caller. */
+static int conclude(const struct config_reading *reading, struct error *err)
+{
+    const struct config_finding *first = findings_first_error(reading->findings);
+
+    findings_sort(reading->findings);
+    if (reading->out_of_memory)
+        return error_set(err, -ENOMEM, "%s: out of memory", reading->file);
+    if (first)
+        return error_set(err, -EINVAL, "%s", findings_first_error(reading->findings)->text);
+    return 0;
+}
+
+static int load_text(struct config_reading *reading, const char *text, size_t len,
+                     struct config **ret, struct error *err)
+{
+    auto_ptr(toml_free) struct toml_value *root = NULL;
+    auto_ptr(config_free) struct config *config = config_new(reading);
+    int r;
+
+    if (!config)
+        reading->out_of_memory = true;
+    else if (parse(reading, text, len, &root) == 0)
+        section_fill(reading, &config_section, root, config);
+    r = conclude(reading, err);
+    if (r == 0)
+        *ret = take_ptr(config);
+    return r;
+}
+
+int config_load(const char *file, const char *text, struct config **ret,
+                struct config_findings *findings, struct error *err)
+{
+    struct config_reading reading = { .file = file, .findings = findings };
+    autobuf struct buf contents = BUF_INIT;
+    int r;
+
+    if (text)
+        return load_text(&reading, text, strlen(text), ret, err);
+    r = fs_read_file(AT_FDCWD, file, FILE_MAX, &contents, err);
+    if (r < 0)
+        return r;
+    check_permissions(&reading, file);
+    r = load_text(&reading, buf_str(&contents), contents.len, ret, err);
+    secret_wipe(contents.data, contents.len);
+    return r;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    section_free(&config_section, config);
+    free(config->file);
+    free(config);
+}
+
+/* Length of the prefix that tells the kind of a token and nothing about it. */
+static size_t token_prefix_len(const char *token)
+{
+    static const char *const prefixes[] = { "glrt-t1_", "glrt-t2_", "glrt-t3_", "glrt-", "t1_",
+                                            "t2_",      "t3_",      "glrtr-",   "glcbt-" };
+
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(token, prefixes[i]))
+            return strlen(prefixes[i]);
+    if (str_starts(token, "GR") && strspn(token + 2, "0123456789abcdefABCDEF") >= 7)
+        return 9;
+    return 0;
+}
+
+void config_short_token(const char *token, char dst[10])
+{
+    const char *rest = token + token_prefix_len(token);
+    size_t len = strnlen(rest, 9);
+
+    memcpy(dst, rest, len);
+    dst[len] = '\0';
+}

@@ -1,0 +1,144 @@
+/* core/config/sections.c - what must hold between the settings of one section, and what must not be
+ * missing.
+ */
+#include <inttypes.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/config/checks.h"
+
+static void missing(struct config_reading *reading, const struct toml_value *table,
+                    const char *what)
+{
+    finding_add(reading, CONFIG_ERROR, table->place, "%s is missing", what);
+}
+
+void check_connector(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const struct config_connector *connector = record;
+    const struct toml_value *setting = toml_find(value, "use_static_credentials");
+
+    if (!connector->use_static_credentials)
+        return;
+    if (str_empty(connector->username))
+        finding_add(reading, CONFIG_ERROR, setting->place,
+                    "[runners.autoscaler.connector_config] 'use_static_credentials' needs a "
+                    "'username'");
+    else if (!connector->password && str_empty(connector->key_path))
+        finding_add(reading, CONFIG_WARNING, setting->place,
+                    "[runners.autoscaler.connector_config] 'use_static_credentials' without "
+                    "'password' and 'key_path': no login will work");
+}
+
+void check_autoscaler(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const struct config_autoscaler *autoscaler = record;
+    const struct toml_value *expecting = toml_find(value, "update_interval_when_expecting");
+
+    if (!toml_find(value, "plugin"))
+        missing(reading, value, "[runners.autoscaler] 'plugin'");
+    if (autoscaler->update_interval_when_expecting_ms <= autoscaler->update_interval_ms)
+        return;
+    finding_add(reading, CONFIG_ERROR,
+                expecting ? expecting->place : toml_find(value, "update_interval")->place,
+                "[runners.autoscaler] 'update_interval_when_expecting' must not be longer than "
+                "'update_interval'");
+}
+
+/* Never empty: logs, the ledger and the status page call the runner by its name. */
+static void name_runner(struct config_reading *reading, struct config_runner *runner)
+{
+    char token[10];
+
+    if (!str_empty(runner->name))
+        return;
+    config_short_token(secret_reveal(runner->token), token);
+    free(runner->name);
+    runner->name = mem_printf("runner %s", token);
+    if (!runner->name)
+        reading->out_of_memory = true;
+}
+
+static void check_token_given(struct config_reading *reading, const struct toml_value *table)
+{
+    const struct toml_value *token = toml_find(table, "token");
+    const struct toml_value *file = toml_find(table, "token_file");
+
+    if (!token && !file)
+        missing(reading, table, "[[runners]] 'token'");
+    if (token && file)
+        finding_add(reading, CONFIG_ERROR, file->key_place,
+                    "[[runners]] has both 'token' and 'token_file'; keep one");
+}
+
+static void check_tls(struct config_reading *reading, const struct toml_value *table,
+                      const struct config_runner *runner)
+{
+    const struct toml_value *cert = toml_find(table, "tls-cert-file");
+    const struct toml_value *key = toml_find(table, "tls-key-file");
+
+    if (str_empty(runner->tls_cert_file) != str_empty(runner->tls_key_file))
+        finding_add(reading, CONFIG_ERROR, cert ? cert->key_place : key->key_place,
+                    "[[runners]] 'tls-cert-file' and 'tls-key-file' go together; one is missing");
+}
+
+void check_runner(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    struct config_runner *runner = record;
+
+    runner->line = value->place.line;
+    if (!toml_find(value, "url"))
+        missing(reading, value, "[[runners]] 'url'");
+    if (!toml_find(value, "executor"))
+        missing(reading, value, "[[runners]] 'executor' (\"instance\")");
+    if (!toml_find(value, "autoscaler"))
+        missing(reading, value, "[runners.autoscaler]");
+    check_token_given(reading, value);
+    check_tls(reading, value, runner);
+    name_runner(reading, runner);
+}
+
+/* The ledger knows a runner by its URL and its id or name (hardening.md R10): two with the same
+ * would delete each other's instances. */
+static bool same_identity(const struct config_runner *a, const struct config_runner *b)
+{
+    if (!str_eq(a->url, b->url))
+        return false;
+    return a->id > 0 || b->id > 0 ? a->id == b->id : str_eq(a->name, b->name);
+}
+
+static void check_identities(struct config_reading *reading, const struct config *config)
+{
+    for (size_t i = 1; i < config->n_runners; i++) {
+        const struct config_runner *runner = &config->runners[i];
+        struct toml_place place = { .line = runner->line, .column = 1 };
+
+        for (size_t k = 0; k < i; k++) {
+            if (!same_identity(runner, &config->runners[k]))
+                continue;
+            finding_add(reading, CONFIG_ERROR, place,
+                        "[[runners]] has the 'url' and the %s of the entry in line %d; give it "
+                        "another",
+                        runner->id > 0 ? "'id'" : "'name'", config->runners[k].line);
+            break;
+        }
+    }
+}
+
+void check_config(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const struct config *config = record;
+    const struct toml_value *concurrent = toml_find(value, "concurrent");
+
+    check_identities(reading, config);
+    if (config->n_runners == 0)
+        finding_add(reading, CONFIG_WARNING, (struct toml_place) { 1, 1 },
+                    "there is no [[runners]] entry: no jobs will be asked for");
+    else if ((size_t) config->concurrent < config->n_runners)
+        finding_add(reading, CONFIG_WARNING,
+                    concurrent ? concurrent->place : (struct toml_place) { 1, 1 },
+                    "[global] 'concurrent' = %" PRId64 " is less than the number of runners, %zu: "
+                    "some will wait for others",
+                    config->concurrent, config->n_runners);
+}
