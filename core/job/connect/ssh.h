@@ -40,8 +40,8 @@ struct ssh_options {
 };
 
 struct ssh_conn;
-int ssh_connect(const struct ssh_options *options, struct ssh_conn **ret, struct error *err);
-void ssh_disconnect(struct ssh_conn *conn); /* bounded time; accepts NULL */
+int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err);
+void ssh_close(struct ssh_conn *conn); /* bounded time; accepts NULL */
 
 struct ssh_exit {
     bool has_status;

@@ -1,0 +1,664 @@
+/* core/job/connect/ssh_libssh.c - ssh.h on libssh 0.10.
+ *
+ * The library is driven without blocking: every wait is our own poll over the connection and the
+ * worker's control descriptor, with our own deadline (hardening.md N6). We open channels; the
+ * server may not (N5). */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/job/connect/ssh.h"
+
+#define CONNECT_MS 10000
+#define HANDSHAKE_MS 20000
+#define AUTH_MS 20000
+#define CHANNEL_MS 10000
+#define WATCH_MS 250
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 2000
+#define KEEPALIVE_MISSES 3
+#define OUTPUT_CHUNK 16384
+
+/* hardening.md N3; strict key exchange makes chacha20 and gcm safe. */
+static const char kex[] = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
+                          "ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group18-sha512,"
+                          "diffie-hellman-group16-sha512,diffie-hellman-group-exchange-sha256";
+static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+                              "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
+static const char macs[] = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
+                           "hmac-sha2-256,hmac-sha2-512";
+static const char host_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+                                     "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
+static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+                                     "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
+
+struct ssh_conn {
+    ssh_session session;
+    int fd;
+    struct ssh_watch watch;
+    int64_t keepalive_ms, last_traffic_ms;
+    bool broken;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ms(&clock_system);
+}
+
+void ssh_library_warm_up(void)
+{
+    ssh_key key = NULL;
+    unsigned char *hash = NULL;
+    size_t len = 0;
+    ssh_session session;
+
+    (void) ssh_init();
+    /* What a connection touches first is touched here, so that forks share those pages. */
+    if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) == SSH_OK) {
+        (void) ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len);
+        ssh_clean_pubkey_hash(&hash);
+        ssh_key_free(key);
+    }
+    session = ssh_new();
+    if (session) {
+        (void) ssh_options_set(session, SSH_OPTIONS_HOST, "127.0.0.1");
+        (void) ssh_options_set(session, SSH_OPTIONS_KEY_EXCHANGE, kex);
+        ssh_free(session);
+    }
+}
+
+/* Waits until the connection can go on, the deadline passes (-ETIMEDOUT) or the watch stops us. */
+static int wait_ready(int fd, short events, const struct ssh_watch *watch, int64_t deadline)
+{
+    struct pollfd fds[2] = { { .fd = fd, .events = events },
+                             { .fd = watch->control_fd, .events = POLLIN } };
+    int64_t left = deadline > 0 ? deadline - now_ms() : WATCH_MS;
+    int n, r = 0;
+
+    if (deadline > 0 && left <= 0)
+        return -ETIMEDOUT;
+    n = poll(fds, 2, (int) MIN(left, (int64_t) WATCH_MS));
+    if (n < 0 && errno != EINTR)
+        return -errno;
+    if (watch->poll_control)
+        r = watch->poll_control(watch->arg);
+    if (r < 0)
+        return r;
+    return n > 0 && fds[0].revents ? 1 : 0;
+}
+
+static short wanted_events(ssh_session session)
+{
+    int status = ssh_get_poll_flags(session);
+    short events = POLLIN;
+
+    if (status & SSH_WRITE_PENDING)
+        events |= POLLOUT;
+    return events;
+}
+
+static int wait_session(struct ssh_conn *conn, int64_t deadline)
+{
+    return wait_ready(conn->fd, wanted_events(conn->session), &conn->watch, deadline);
+}
+
+/* TCP, by our own clock. */
+
+static int try_address(const struct addrinfo *address, const struct ssh_watch *watch,
+                       int64_t deadline, int *ret_fd)
+{
+    autoclose int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int one = 1, error = 0, r;
+    socklen_t len = sizeof(error);
+
+    if (fd < 0)
+        return -errno;
+    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
+        return -errno;
+    while ((r = wait_ready(fd, POLLOUT, watch, deadline)) == 0)
+        continue;
+    if (r < 0)
+        return r;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)
+        return error ? -error : -errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static int open_tcp(const struct ssh_options *options, int64_t deadline, int *ret_fd,
+                    struct error *err)
+{
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICSERV };
+    struct addrinfo *addresses = NULL;
+    char port[8];
+    int r;
+
+    (void) snprintf(port, sizeof(port), "%u", options->port);
+    r = getaddrinfo(options->address, port, &hints, &addresses);
+    if (r != 0)
+        return error_set(err, -EHOSTUNREACH, "%s: %s", options->address, gai_strerror(r));
+    r = -EHOSTUNREACH;
+    for (const struct addrinfo *at = addresses; at && r != 0; at = at->ai_next) {
+        r = try_address(at, &options->watch, MIN(deadline, now_ms() + CONNECT_MS), ret_fd);
+        if (r == -ECANCELED || r == -EINTR || r == -ENETRESET)
+            break;
+    }
+    freeaddrinfo(addresses);
+    if (r == -ETIMEDOUT)
+        return error_set(err, r, "connecting to %s port %u: no answer", options->address,
+                         options->port);
+    return r < 0 ? error_errno(err, r, "connecting to %s port %u", options->address, options->port)
+                 : 0;
+}
+
+/* Session. */
+
+static int set_options(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+{
+    const struct {
+        enum ssh_options_e option;
+        const void *value;
+    } settings[] = {
+        { SSH_OPTIONS_HOST, options->address },
+        { SSH_OPTIONS_USER, options->username },
+        { SSH_OPTIONS_FD, &conn->fd },
+        { SSH_OPTIONS_PROCESS_CONFIG, &(bool) { false } },
+        { SSH_OPTIONS_KEY_EXCHANGE, kex },
+        { SSH_OPTIONS_CIPHERS_C_S, ciphers },
+        { SSH_OPTIONS_CIPHERS_S_C, ciphers },
+        { SSH_OPTIONS_HMAC_C_S, macs },
+        { SSH_OPTIONS_HMAC_S_C, macs },
+        { SSH_OPTIONS_HOSTKEYS, host_key_types },
+        { SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, user_key_types },
+        { SSH_OPTIONS_COMPRESSION, "no" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        if (ssh_options_set(conn->session, settings[i].option, settings[i].value) != SSH_OK)
+            return error_set(err, -EINVAL, "SSH option %zu is refused: %s", i,
+                             ssh_get_error(conn->session));
+    return 0;
+}
+
+static int handshake(struct ssh_conn *conn, int64_t deadline, struct error *err)
+{
+    int r;
+
+    for (;;) {
+        r = ssh_connect(conn->session);
+        if (r == SSH_OK)
+            return 0;
+        if (r != SSH_AGAIN)
+            return error_set(err, -EPROTO, "SSH handshake: %s", ssh_get_error(conn->session));
+        r = wait_session(conn, deadline);
+        if (r == -ETIMEDOUT)
+            return error_set(err, r,
+                             "SSH handshake: the instance accepts connections but does not "
+                             "answer in time");
+        if (r < 0)
+            return error_errno(err, r, "SSH handshake");
+    }
+}
+
+/* Before authentication, so that nothing of ours reaches a host that is not the instance (N1). */
+static int check_host_key(struct ssh_conn *conn, const struct ssh_options *options,
+                          struct error *err)
+{
+    ssh_key key = NULL;
+    char *text = NULL;
+    int r = -EPROTO;
+
+    if (ssh_get_server_publickey(conn->session, &key) != SSH_OK ||
+        ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
+        (void) error_set(err, r, "SSH: the instance shows no usable host key");
+    else
+        r = options->check_host_key(options->check_arg, ssh_key_type_to_char(ssh_key_type(key)),
+                                    text, err);
+    ssh_string_free_char(text);
+    ssh_key_free(key);
+    return r < 0 ? -EKEYREJECTED : 0;
+}
+
+enum auth_method { AUTH_KEY, AUTH_PASSWORD, AUTH_INTERACTIVE };
+
+struct auth {
+    struct ssh_conn *conn;
+    const struct ssh_options *options;
+    ssh_key key;
+};
+
+/* A password behind keyboard-interactive: every prompt gets it, as the peer does. */
+static int answer_prompts(struct auth *auth, int state)
+{
+    while (state == SSH_AUTH_INFO) {
+        int prompts = ssh_userauth_kbdint_getnprompts(auth->conn->session);
+
+        for (int i = 0; i < prompts; i++)
+            (void) ssh_userauth_kbdint_setanswer(auth->conn->session, (unsigned) i,
+                                                 auth->options->password);
+        state = ssh_userauth_kbdint(auth->conn->session, NULL, NULL);
+    }
+    return state;
+}
+
+static int auth_step(struct auth *auth, enum auth_method method)
+{
+    ssh_session session = auth->conn->session;
+
+    switch (method) {
+    case AUTH_KEY:
+        return ssh_userauth_publickey(session, NULL, auth->key);
+    case AUTH_PASSWORD:
+        return ssh_userauth_password(session, NULL, auth->options->password);
+    case AUTH_INTERACTIVE:
+        return answer_prompts(auth, ssh_userauth_kbdint(session, NULL, NULL));
+    }
+    return SSH_AUTH_ERROR;
+}
+
+static int auth_with(struct auth *auth, enum auth_method method, int64_t deadline,
+                     struct error *err)
+{
+    for (;;) {
+        int state = auth_step(auth, method), r;
+
+        if (state == SSH_AUTH_SUCCESS)
+            return 0;
+        if (state == SSH_AUTH_ERROR)
+            return error_set(err, -EPROTO, "SSH authentication: %s",
+                             ssh_get_error(auth->conn->session));
+        if (state != SSH_AUTH_AGAIN)
+            return -EACCES;
+        r = wait_session(auth->conn, deadline);
+        if (r == -ETIMEDOUT)
+            return error_set(err, r, "SSH authentication: the instance does not answer in time");
+        if (r < 0)
+            return error_errno(err, r, "SSH authentication");
+    }
+}
+
+static int import_key(struct auth *auth, struct error *err)
+{
+    const char *text = auth->options->private_key;
+
+    if (ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, &auth->key) == SSH_OK)
+        return 0;
+    if (strstr(text, "ENCRYPTED") || strstr(text, "bcrypt"))
+        return error_set(err, -EINVAL, "the private key has a passphrase; give one without");
+    return error_set(err, -EINVAL,
+                     "the private key cannot be read; it must be an RSA, ECDSA or Ed25519 key in "
+                     "OpenSSH or PEM form without passphrase");
+}
+
+static int authenticate(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+{
+    struct auth auth = { .conn = conn, .options = options };
+    int64_t deadline = now_ms() + AUTH_MS;
+    int r = -EACCES;
+
+    if (options->private_key) {
+        r = import_key(&auth, err);
+        if (r == 0)
+            r = auth_with(&auth, AUTH_KEY, deadline, err);
+        ssh_key_free(auth.key);
+    }
+    if (r == -EACCES && options->password)
+        r = auth_with(&auth, AUTH_PASSWORD, deadline, err);
+    if (r == -EACCES && options->password)
+        r = auth_with(&auth, AUTH_INTERACTIVE, deadline, err);
+    if (r == -EACCES)
+        return error_set(err, r, "SSH authentication as '%s' was refused with %s%s%s",
+                         options->username, options->private_key ? "the key" : "",
+                         options->private_key && options->password ? " and " : "",
+                         options->password      ? "the password"
+                         : options->private_key ? ""
+                                                : "neither key nor password configured");
+    return r;
+}
+
+static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
+                        struct error *err)
+{
+    struct ssh_conn *conn = mem_zero(sizeof(*conn));
+    int r;
+
+    if (!conn)
+        return error_set(err, -ENOMEM, "SSH: out of memory");
+    conn->fd = -1;
+    conn->watch = options->watch;
+    conn->keepalive_ms = options->keepalive_ms;
+    r = open_tcp(options, deadline, &conn->fd, err);
+    if (r < 0) {
+        free(conn);
+        return r;
+    }
+    conn->session = ssh_new();
+    if (!conn->session) {
+        (void) close(conn->fd);
+        free(conn);
+        return error_set(err, -ENOMEM, "SSH: out of memory");
+    }
+    ssh_set_blocking(conn->session, 0);
+    r = set_options(conn, options, err);
+    if (r == 0)
+        r = handshake(conn, MIN(deadline, now_ms() + HANDSHAKE_MS), err);
+    if (r == 0)
+        r = check_host_key(conn, options, err);
+    if (r == 0)
+        r = authenticate(conn, options, err);
+    if (r < 0) {
+        conn->broken = true;
+        ssh_close(conn);
+        return r;
+    }
+    conn->last_traffic_ms = now_ms();
+    *ret = conn;
+    return 0;
+}
+
+/* What an instance that still boots looks like. */
+static bool worth_retrying(int r, int auth_failures)
+{
+    switch (r) {
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -EHOSTDOWN:
+    case -ETIMEDOUT:
+    case -EPIPE:
+    case -EPROTO:
+        return true;
+    case -EACCES: /* keys are put in place late in a boot */
+        return auth_failures < 4;
+    default:
+        return false;
+    }
+}
+
+int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err)
+{
+    int64_t deadline = now_ms() + options->timeout_ms, pause = RETRY_MIN_MS;
+    int auth_failures = 0;
+
+    for (;;) {
+        int r = connect_once(options, deadline, ret, err);
+
+        if (r == 0)
+            return 0;
+        auth_failures += r == -EACCES;
+        if (!worth_retrying(r, auth_failures) || now_ms() + pause >= deadline)
+            return r;
+        for (int64_t until = now_ms() + pause; now_ms() < until;) {
+            int stop = wait_ready(-1, 0, &options->watch, until);
+
+            if (stop < 0 && stop != -ETIMEDOUT)
+                return error_errno(err, stop, "connecting to %s", options->address);
+        }
+        pause = MIN(pause * 2, (int64_t) RETRY_MAX_MS);
+    }
+}
+
+void ssh_close(struct ssh_conn *conn)
+{
+    if (!conn)
+        return;
+    if (!conn->broken)
+        ssh_disconnect(conn->session);
+    ssh_free(conn->session);
+    free(conn);
+}
+
+/* Channels. */
+
+struct running {
+    struct ssh_conn *conn;
+    ssh_channel channel;
+    const struct ssh_exec *exec;
+    struct ssh_channel_callbacks_struct callbacks;
+    struct ssh_exit exit;
+    bool closed, eof;
+    int output_error;
+    size_t sent;
+    bool eof_sent;
+};
+
+static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
+                   int is_stderr, void *arg)
+{
+    struct running *running = arg;
+
+    (void) session;
+    (void) channel;
+    if (running->output_error == 0)
+        running->output_error =
+            running->exec->on_output(running->exec->arg, is_stderr != 0, data, len);
+    return (int) len;
+}
+
+static void on_close(ssh_session session, ssh_channel channel, void *arg)
+{
+    (void) session;
+    (void) channel;
+    ((struct running *) arg)->closed = true;
+}
+
+/* A second status on one channel is a lie of the server: the first counts (hardening.md N7). */
+static void on_exit_status(ssh_session session, ssh_channel channel, int status, void *arg)
+{
+    struct running *running = arg;
+
+    (void) session;
+    (void) channel;
+    if (running->exit.has_status)
+        return;
+    running->exit.has_status = true;
+    running->exit.status = status & 0xff;
+}
+
+static int signal_number(const char *name)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = { { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE },
+                    { "HUP", SIGHUP },   { "ILL", SIGILL },   { "INT", SIGINT },
+                    { "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "QUIT", SIGQUIT },
+                    { "SEGV", SIGSEGV }, { "TERM", SIGTERM }, { "BUS", SIGBUS },
+                    { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "XCPU", SIGXCPU },
+                    { "SYS", SIGSYS } };
+
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        if (str_eq(name, signals[i].name))
+            return signals[i].number;
+    return 0;
+}
+
+static void on_exit_signal(ssh_session session, ssh_channel channel, const char *signal, int core,
+                           const char *message, const char *language, void *arg)
+{
+    struct running *running = arg;
+
+    (void) session;
+    (void) channel;
+    (void) core;
+    (void) message;
+    (void) language;
+    if (running->exit.has_status)
+        return;
+    running->exit.has_status = true;
+    running->exit.status = 128 + signal_number(signal ? signal : "");
+    (void) snprintf(running->exit.signal, sizeof(running->exit.signal), "%.15s",
+                    signal ? signal : "");
+}
+
+static int conn_lost(struct ssh_conn *conn, struct error *err, const char *what)
+{
+    const char *why = ssh_get_error(conn->session);
+
+    conn->broken = true;
+    return error_set(err, -EPIPE, "%s: the connection to the instance is lost%s%s", what,
+                     str_empty(why) ? "" : ": ", why);
+}
+
+static int keep_alive(struct ssh_conn *conn, struct error *err)
+{
+    int64_t silent = now_ms() - conn->last_traffic_ms;
+
+    if (conn->keepalive_ms <= 0 || silent < conn->keepalive_ms)
+        return 0;
+    if (silent > conn->keepalive_ms * (KEEPALIVE_MISSES + 1)) {
+        conn->broken = true;
+        return error_set(err, -EPIPE,
+                         "the connection to the instance is lost: no answer for %lld s",
+                         (long long) (silent / 1000));
+    }
+    if (silent / conn->keepalive_ms != (silent - WATCH_MS) / conn->keepalive_ms)
+        (void) ssh_send_keepalive(conn->session);
+    return 0;
+}
+
+/* One wait of a running channel; packets that came are handled by the callbacks. */
+static int turn(struct running *running, int64_t deadline, struct error *err)
+{
+    struct ssh_conn *conn = running->conn;
+    int r = wait_session(conn, deadline);
+
+    if (r == -ETIMEDOUT)
+        return r;
+    if (r < 0)
+        return error_errno(err, r, "stopped");
+    if (r > 0)
+        conn->last_traffic_ms = now_ms();
+    (void) ssh_channel_poll(running->channel, 0);
+    if (!ssh_is_connected(conn->session) && !running->closed)
+        return conn_lost(conn, err, "channel");
+    return keep_alive(conn, err);
+}
+
+static int open_channel(struct running *running, struct error *err)
+{
+    int64_t deadline = now_ms() + CHANNEL_MS;
+    bool opened = false;
+
+    for (;;) {
+        int r = opened ? ssh_channel_request_exec(running->channel, running->exec->command)
+                       : ssh_channel_open_session(running->channel);
+
+        if (r == SSH_OK && opened)
+            return 0;
+        if (r == SSH_OK) {
+            opened = true;
+            continue;
+        }
+        if (r != SSH_AGAIN)
+            return conn_lost(running->conn, err, "opening a channel");
+        r = wait_session(running->conn, deadline);
+        if (r == -ETIMEDOUT)
+            return error_set(err, -EPIPE,
+                             "opening a channel: the instance does not answer in time");
+        if (r < 0)
+            return error_errno(err, r, "stopped");
+        if (!ssh_is_connected(running->conn->session))
+            return conn_lost(running->conn, err, "opening a channel");
+    }
+}
+
+static int feed_input(struct running *running, struct error *err)
+{
+    const struct ssh_exec *exec = running->exec;
+
+    while (running->sent < exec->input_len) {
+        size_t len = MIN(exec->input_len - running->sent, (size_t) OUTPUT_CHUNK);
+        uint32_t window = ssh_channel_window_size(running->channel);
+        int n;
+
+        if (window == 0)
+            return 0;
+        n = ssh_channel_write(running->channel, (const char *) exec->input + running->sent,
+                              (uint32_t) MIN(len, (size_t) window));
+        if (n == SSH_AGAIN || n == 0)
+            return 0;
+        /* A command that ended without reading its input closes the channel: its status counts. */
+        if (n < 0)
+            return running->closed || ssh_channel_is_closed(running->channel)
+                       ? 0
+                       : conn_lost(running->conn, err, "sending the script");
+        running->sent += (size_t) n;
+    }
+    if (!running->eof_sent) {
+        running->eof_sent = true;
+        (void) ssh_channel_send_eof(running->channel);
+    }
+    return 0;
+}
+
+static int pump(struct running *running, struct error *err)
+{
+    while (!running->closed) {
+        int r = feed_input(running, err);
+
+        if (r == 0)
+            r = turn(running, running->exec->deadline_mono_ms, err);
+        if (r == 0 && running->output_error < 0)
+            r = error_errno(err, running->output_error, "storing the output");
+        if (r < 0)
+            return r;
+    }
+    if (!running->exit.has_status)
+        return error_set(err, -EPIPE, "the command ended without an exit status");
+    return running->output_error;
+}
+
+/* Bounded: the server may wait for a process that never ends. */
+static void drop_channel(struct running *running)
+{
+    ssh_remove_channel_callbacks(running->channel, &running->callbacks);
+    ssh_channel_free(running->channel);
+}
+
+int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+             struct error *err)
+{
+    struct running running = { .conn = conn, .exec = exec };
+    int r;
+
+    if (conn->broken)
+        return error_set(err, -EPIPE, "the connection to the instance is lost");
+    running.channel = ssh_channel_new(conn->session);
+    if (!running.channel)
+        return error_set(err, -ENOMEM, "channel: out of memory");
+    running.callbacks.userdata = &running;
+    running.callbacks.channel_data_function = on_data;
+    running.callbacks.channel_close_function = on_close;
+    running.callbacks.channel_exit_status_function = on_exit_status;
+    running.callbacks.channel_exit_signal_function = on_exit_signal;
+    ssh_callbacks_init(&running.callbacks);
+    (void) ssh_set_channel_callbacks(running.channel, &running.callbacks);
+    r = open_channel(&running, err);
+    if (r == 0)
+        r = pump(&running, err);
+    drop_channel(&running);
+    if (r == 0)
+        *ret = running.exit;
+    return r;
+}
