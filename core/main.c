@@ -25,10 +25,8 @@ static int run_provider(int argc, char **argv)
 
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
-    { "exec", "run a .gitlab-ci.yml here, by the same code", cli_exec },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
-    { "plugin", "list, describe and check provider plugins", cli_plugin },
     { "spawner", NULL, run_spawner },
     { "provider", NULL, run_provider },
 };

@@ -41,6 +41,8 @@ struct ssh_options {
 
 struct ssh_conn;
 int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err);
+/* Replaces what later waits watch. */
+void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch);
 void ssh_close(struct ssh_conn *conn); /* bounded time; accepts NULL */
 
 struct ssh_exit {

@@ -418,6 +418,11 @@ int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct er
     }
 }
 
+void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch)
+{
+    conn->watch = watch;
+}
+
 void ssh_close(struct ssh_conn *conn)
 {
     if (!conn)

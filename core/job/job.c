@@ -1,0 +1,472 @@
+/* core/job/job.c - a job's life, read from top to bottom.
+ *
+ *   header → prepare_executor → prepare_script → get_sources → steps → after_script → clean-up →
+ * last line
+ *
+ * What runs after which failure is job-execution.md 1.3; results and their words are 1.7, but a
+ * lost connection is a system failure with its cause, never a failure of the script. */
+#include "core/job/job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/job/shell/bash.h"
+#include "core/job/shell/quote.h"
+
+#define AFTER_SCRIPT_MS (5 * 60 * 1000)
+#define CLEANUP_MS (60 * 1000)
+#define CONNECT_MS (10 * 60 * 1000)
+
+static const char *text_of(json_t *obj, const char *key)
+{
+    const char *text = NULL;
+
+    if (obj)
+        (void) json_opt_str(obj, key, &text, NULL);
+    return text;
+}
+
+static struct end ok(void)
+{
+    return (struct end) { .kind = END_OK };
+}
+
+static void write_header(struct job *job)
+{
+    (void) trace_line(job->trace, TRACE_PLAIN, "Running with flotilla %s", FLOTILLA_VERSION);
+    (void) trace_line(job->trace, TRACE_PLAIN, "  on %s %s, system ID: %s",
+                      text_of(job->runner, "name"), text_of(job->runner, "short_token"),
+                      text_of(job->runner, "system_id"));
+    if (job->skipped_variables > 0)
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%zu variables have names that no shell takes and are not set",
+                          job->skipped_variables);
+    if (trace_short_patterns(job->trace) > 0)
+        (void) trace_line(
+            job->trace, TRACE_WARNING,
+            "%zu masked values are shorter than 4 bytes and will hide much of this log",
+            trace_short_patterns(job->trace));
+}
+
+static bool has_entries(json_t *payload, const char *key)
+{
+    json_t *array = NULL;
+
+    (void) json_opt_array(payload, key, &array, NULL);
+    return array && json_object_array_length(array) > 0;
+}
+
+/* What is announced is what is built: a job that needs more ends with a sentence, not in surprise.
+ */
+static struct end check_payload(struct job *job)
+{
+    struct end end = { .kind = END_CONFIG };
+    json_t *secrets = NULL;
+
+    (void) json_opt_object(job->payload, "secrets", &secrets, NULL);
+    if (has_entries(job->payload, "services"))
+        (void) snprintf(end.message, sizeof(end.message),
+                        "services are not supported on instances: start them in the script or take "
+                        "them out of the job");
+    else if (!str_empty(text_of(job->payload, "run")))
+        (void) snprintf(end.message, sizeof(end.message),
+                        "`run:` steps are not supported yet; use `script:`");
+    else if (secrets && json_object_object_length(secrets) > 0)
+        (void) snprintf(end.message, sizeof(end.message), "external secrets are not supported yet");
+    else
+        return ok();
+    return end;
+}
+
+/* Never silence: what the job asks for and will not get is said once. */
+static void write_not_yet(struct job *job)
+{
+    if (has_entries(job->payload, "cache"))
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "cache is not supported yet: nothing is restored or saved");
+    if (has_entries(job->payload, "artifacts"))
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "artifacts are not supported yet: nothing is uploaded");
+    if (has_entries(job->payload, "dependencies"))
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "artifacts of earlier jobs are not supported yet: nothing is downloaded");
+}
+
+/* Connecting. */
+
+static bool key_vouched_for(json_t *keys, const char *type, const char *key)
+{
+    for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
+        json_t *item = json_object_array_get_idx(keys, i);
+
+        if (str_eq(text_of(item, "type"), type) && str_eq(text_of(item, "key"), key))
+            return true;
+    }
+    return false;
+}
+
+static int check_host_key(void *arg, const char *type, const char *key, struct error *err)
+{
+    struct job *job = arg;
+    const char *policy = text_of(job->connect, "host_key_policy");
+    json_t *keys = NULL;
+
+    if (str_eq(policy, "accept"))
+        return 0;
+    (void) json_opt_array(job->connect, "host_keys", &keys, NULL);
+    if (str_eq(policy, "pin"))
+        return key_vouched_for(keys, type, key)
+                   ? 0
+                   : error_set(err, -EKEYREJECTED,
+                               "instance %s shows a host key that its provider does not vouch for; "
+                               "nothing was sent to it",
+                               job->instance);
+    return report_host_key(job->report, type, key, err);
+}
+
+static struct end connect_instance(struct job *job)
+{
+    struct ssh_options options = { .address = text_of(job->connect, "address"),
+                                   .username = text_of(job->connect, "username"),
+                                   .password = text_of(job->connect, "password"),
+                                   .private_key = text_of(job->connect, "key"),
+                                   .timeout_ms = CONNECT_MS,
+                                   .keepalive_ms = 30000,
+                                   .check_host_key = check_host_key,
+                                   .check_arg = job,
+                                   .watch = stage_watch(job) };
+    const char *protocol = text_of(job->connect, "protocol"), *shown;
+    struct error err = { 0 };
+    int64_t port = 22;
+    int r;
+
+    if (protocol && !str_eq(protocol, "ssh")) {
+        (void) error_set(&err, -EPROTONOSUPPORT, "protocol %s is not supported yet", protocol);
+        return end_from_error(job, err.code, err.message);
+    }
+    (void) json_opt_i64(job->connect, "port", 1, 65535, &port, NULL);
+    (void) json_opt_i64(job->connect, "timeout_ms", 1, INT64_MAX, &options.timeout_ms, NULL);
+    (void) json_opt_i64(job->connect, "keepalive_ms", 0, INT64_MAX, &options.keepalive_ms, NULL);
+    options.timeout_ms = MIN(options.timeout_ms, job->deadline_ms - clock_mono_ms(&clock_system));
+    options.port = (uint16_t) port;
+    if (str_empty(options.address) || str_empty(options.username))
+        return end_from_error(job, -EINVAL, "the provider gave no address or no user name");
+    shown = text_of(job->connect, "log_address");
+    (void) trace_line(job->trace, TRACE_PLAIN, "Dialing instance %s%s%s...", job->instance,
+                      shown ? ", " : "", shown ? shown : "");
+    (void) trace_flush(job->trace);
+    r = ssh_open(&options, &job->ssh, &err);
+    if (r < 0)
+        return end_from_error(job, r == -ETIMEDOUT ? -EHOSTUNREACH : r, err.message);
+    (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
+    return ok();
+}
+
+static struct end prepare_executor(struct job *job)
+{
+    struct end end;
+
+    report_stage(job->report, "prepare_executor");
+    (void) trace_section_start(job->trace, "prepare_executor",
+                               "Preparing the \"instance\" executor");
+    (void) trace_line(job->trace, TRACE_PLAIN, "Preparing instance...");
+    end = connect_instance(job);
+    (void) trace_section_end(job->trace, "prepare_executor");
+    return end;
+}
+
+static struct end prepare_script(struct job *job)
+{
+    autobuf struct buf body = BUF_INIT, path = BUF_INIT;
+    char host[256] = "";
+    struct end end;
+
+    (void) gethostname(host, sizeof(host) - 1);
+    buf_add_str(&body, "printf 'Running on %s via %s...\\n' \"$(hostname)\" ");
+    quote_word(&body, host);
+    buf_add_str(&body, "\n");
+    buf_addf(&path, "%s/gitlab_runner_env", job->tmp_dir);
+    script_command(&body, (const char *const[]) { "rm", "-f", "--", buf_str(&path), NULL });
+    end = stage_run(job, "prepare_script", "Preparing environment", buf_str(&body), STAGE_OWN, 0);
+    if (end.kind == END_EXIT) {
+        char text[sizeof(end.message)];
+
+        (void) snprintf(text, sizeof(text), "prepare environment: %.350s", end.message);
+        memcpy(end.message, text, sizeof(text));
+    }
+    return end;
+}
+
+static struct end get_sources(struct job *job)
+{
+    autobuf struct buf body = BUF_INIT;
+
+    get_sources_script(job, &body);
+    return stage_run(job, "get_sources", "Getting source from Git repository", buf_str(&body),
+                     STAGE_VARIABLES | STAGE_OWN, 0);
+}
+
+/* Steps. */
+
+static void add_commands(struct buf *body, json_t *step)
+{
+    json_t *lines = NULL;
+
+    (void) json_opt_array(step, "script", &lines, NULL);
+    for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
+        const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
+
+        script_user_command(body, line ? line : "");
+    }
+}
+
+static void step_script(const struct job *job, json_t *step, struct buf *body)
+{
+    const char *before = text_of(job->runner, "pre_build_script");
+    const char *after = text_of(job->runner, "post_build_script");
+
+    script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
+    if (!str_empty(before))
+        script_user_command(body, before);
+    add_commands(body, step);
+    if (!str_empty(after))
+        script_user_command(body, after);
+}
+
+/* A limit of the job's variables; one that is no limit is said and left out (job-execution.md 1.6).
+ */
+static int64_t limit_of(struct job *job, const char *name, int64_t fallback)
+{
+    const char *text = variables_get(&job->variables, name);
+    int64_t ms = 0;
+
+    if (str_empty(text))
+        return fallback;
+    if (parse_duration_ms(text, &ms) < 0)
+        (void) trace_line(job->trace, TRACE_WARNING, "Ignoring malformed %s timeout: %s", name,
+                          text);
+    else if (ms < 0)
+        (void) trace_line(job->trace, TRACE_WARNING, "Ignoring relative %s timeout: %s", name,
+                          text);
+    else if (ms > job->deadline_ms - clock_mono_ms(&clock_system))
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%s timeout: %s is longer than job timeout. Setting to job timeout", name,
+                          text);
+    else if (ms > 0)
+        return ms;
+    return fallback;
+}
+
+static struct end run_step(struct job *job, json_t *step, const char *name, int64_t limit)
+{
+    autobuf struct buf body = BUF_INIT, stage = BUF_INIT, headline = BUF_INIT;
+
+    buf_add_str(&stage, "step_");
+    for (const char *c = name; *c; c++)
+        buf_add_char(&stage, *c >= 'A' && *c <= 'Z' ? (char) (*c - 'A' + 'a') : *c);
+    buf_addf(&headline, "Executing \"%s\" stage of the job script", buf_str(&stage));
+    step_script(job, step, &body);
+    return stage_run(job, buf_str(&stage), buf_str(&headline), buf_str(&body), STAGE_VARIABLES,
+                     limit);
+}
+
+static struct end run_steps(struct job *job)
+{
+    int64_t limit = limit_of(job, "RUNNER_SCRIPT_TIMEOUT", 0);
+    int64_t until = clock_mono_ms(&clock_system) + limit;
+    json_t *steps = NULL;
+    struct end end = ok();
+
+    (void) json_opt_array(job->payload, "steps", &steps, NULL);
+    for (size_t i = 0; end.kind == END_OK && steps && i < json_object_array_length(steps); i++) {
+        json_t *step = json_object_array_get_idx(steps, i);
+        const char *name = text_of(step, "name");
+
+        if (str_empty(name) || str_eq(name, "after_script"))
+            continue;
+        end = run_step(job, step, name,
+                       limit > 0 ? MAX(until - clock_mono_ms(&clock_system), (int64_t) 1) : 0);
+    }
+    if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) < job->deadline_ms)
+        (void) snprintf(end.message, sizeof(end.message),
+                        "script timeout: context deadline exceeded");
+    if (end.kind == END_CANCELED)
+        (void) trace_line(job->trace, TRACE_WARNING, "script canceled externally (UI, API)");
+    job->cancel_stops = false;
+    return end;
+}
+
+static const char *job_status(const struct job *job, const struct end *end)
+{
+    (void) job;
+    switch (end->kind) {
+    case END_OK:
+        return "success";
+    case END_CANCELED:
+        return "canceled";
+    case END_TIMEOUT:
+        return "timedout";
+    default:
+        return "failed";
+    }
+}
+
+static json_t *find_after_script(const struct job *job)
+{
+    json_t *steps = NULL, *lines = NULL;
+
+    (void) json_opt_array(job->payload, "steps", &steps, NULL);
+    for (size_t i = 0; steps && i < json_object_array_length(steps); i++) {
+        json_t *step = json_object_array_get_idx(steps, i);
+
+        if (!str_eq(text_of(step, "name"), "after_script"))
+            continue;
+        (void) json_opt_array(step, "script", &lines, NULL);
+        return lines && json_object_array_length(lines) > 0 ? step : NULL;
+    }
+    return NULL;
+}
+
+/* Runs whatever became of the script; its failure changes the result only when the job says so. */
+static struct end after_script(struct job *job, struct end script)
+{
+    json_t *step = find_after_script(job);
+    autobuf struct buf body = BUF_INIT;
+    int64_t limit = limit_of(job, "RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_MS);
+    struct end end;
+
+    (void) variables_add(&job->variables, "CI_JOB_STATUS", job_status(job, &script));
+    if (!step)
+        return script;
+    script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
+    add_commands(&body, step);
+    end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
+                    limit);
+    if (end.kind == END_OK || end.kind == END_ABORTED || end.kind == END_SYSTEM)
+        return script.kind == END_OK && end.kind != END_OK ? end : script;
+    if (script.kind == END_OK &&
+        !variables_flag(&job->variables, "AFTER_SCRIPT_IGNORE_ERRORS", true))
+        return end;
+    (void) trace_line(job->trace, TRACE_WARNING,
+                      "after_script failed, but job will continue unaffected: %s", end.message);
+    return script;
+}
+
+static void clean_up(struct job *job)
+{
+    autobuf struct buf body = BUF_INIT;
+
+    cleanup_script(job, &body);
+    (void) stage_run(job, "cleanup_file_variables",
+                     "Cleaning up project directory and file based variables", buf_str(&body),
+                     STAGE_OWN | STAGE_UNSTOPPABLE, CLEANUP_MS);
+}
+
+/* The job's stages; which of them run after which failure. */
+static struct end run_stages(struct job *job)
+{
+    struct end end = check_payload(job);
+    bool out_of_time;
+
+    if (end.kind == END_OK)
+        end = prepare_executor(job);
+    if (end.kind == END_OK)
+        end = prepare_script(job);
+    if (end.kind != END_OK)
+        return end;
+    write_not_yet(job);
+    end = get_sources(job);
+    if (end.kind == END_OK) {
+        end = run_steps(job);
+        out_of_time = clock_mono_ms(&clock_system) >= job->deadline_ms;
+        if (!out_of_time && end.kind != END_ABORTED && end.kind != END_SYSTEM)
+            end = after_script(job, end);
+    }
+    if (end.kind != END_SYSTEM)
+        clean_up(job);
+    return end;
+}
+
+/* The last line, and the result as GitLab is told it. */
+
+static void write_last_line(struct job *job, const struct end *end)
+{
+    autobuf struct buf duration = BUF_INIT;
+
+    switch (end->kind) {
+    case END_OK:
+        (void) trace_line(job->trace, TRACE_INFO, "Job succeeded");
+        break;
+    case END_TIMEOUT:
+        format_duration(&duration, job->timeout_ms);
+        if (str_starts(end->message, "script timeout"))
+            (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
+        else
+            (void) trace_line(job->trace, TRACE_ERROR,
+                              "Job failed: execution took longer than %s seconds",
+                              buf_str(&duration));
+        break;
+    case END_SYSTEM:
+        (void) trace_line(job->trace, TRACE_ERROR, "Job failed (system failure): %s", end->message);
+        break;
+    default:
+        (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
+        break;
+    }
+}
+
+static const char *reason_of(const struct end *end)
+{
+    switch (end->kind) {
+    case END_EXIT:
+        return "script_failure";
+    case END_TIMEOUT:
+        return "job_execution_timeout";
+    case END_CANCELED:
+    case END_ABORTED:
+        return "job_canceled";
+    case END_CONFIG:
+        return "runner_configuration_error";
+    default:
+        return "runner_system_failure";
+    }
+}
+
+static void tell_result(struct job *job, const struct end *end)
+{
+    autojson json_t *result = json_frame("result");
+    json_t *features = NULL, *reasons = NULL;
+
+    (void) json_add_str(result, "state", end->kind == END_OK ? "success" : "failed");
+    if (end->kind != END_OK)
+        (void) json_add_str(result, "failure_reason", reason_of(end));
+    if (end->kind == END_EXIT)
+        (void) json_add_i64(result, "exit_code", end->exit_code);
+    (void) json_add_i64(result, "offset", trace_size(job->trace));
+    (void) json_opt_object(job->payload, "features", &features, NULL);
+    if (features)
+        (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
+    if (reasons)
+        (void) json_add(result, "supported_reasons", json_object_get(reasons));
+    report_result(job->report, result, trace_size(job->trace));
+}
+
+void job_run(struct job *job)
+{
+    struct end end;
+
+    /* Before anything reaches the instance: an empty spool means that the job never began. */
+    write_header(job);
+    end = run_stages(job);
+    write_last_line(job, &end);
+    (void) trace_finish(job->trace, false);
+    ssh_close(job->ssh);
+    job->ssh = NULL;
+    tell_result(job, &end);
+}

@@ -1,0 +1,79 @@
+/* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
+ *
+ * job.c is the job's life as a straight line; stage.c runs one stage on the instance; get_sources.c
+ * writes the git stage; settings.c turns the start frame into this struct.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/json.h"
+#include "core/job/connect/ssh.h"
+#include "core/job/report.h"
+#include "core/job/trace/trace.h"
+#include "core/job/variables.h"
+
+struct job {
+    struct report *report;
+    struct trace *trace;
+    struct ssh_conn *ssh;
+    json_t *start, *payload, *runner, *slot,
+        *connect; /* the last four are borrowed from the first */
+
+    int64_t seq, job_id;
+    const char *instance, *shell;
+    char *builds_root, *build_dir,
+        *tmp_dir; /* on the instance; relative to the login directory or absolute */
+    struct variables variables;
+    size_t skipped_variables;
+    bool trace_script; /* CI_DEBUG_TRACE */
+    bool sections;
+
+    int64_t timeout_ms, deadline_ms; /* of the whole job; deadline on the monotonic clock */
+    bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
+    bool canceled;                   /* it was consumed */
+};
+
+enum end_kind {
+    END_OK,
+    END_EXIT, /* a command ended with a status other than 0 */
+    END_TIMEOUT,
+    END_CANCELED, /* gracefully: after_script still runs */
+    END_ABORTED,  /* by GitLab: nothing more runs */
+    END_SYSTEM,   /* lost instance, lost connection, our own failure */
+    END_CONFIG,   /* the job asks for what we can't do */
+};
+struct end {
+    enum end_kind kind;
+    int exit_code;
+    char signal[16];
+    char message[400];
+};
+
+/* settings.c */
+int job_settings(struct job *job, json_t *start, struct error *err); /* takes start */
+int job_open_trace(struct job *job, int spool_fd, struct error *err);
+void job_done(struct job *job);
+
+/* stage.c */
+enum stage_flags {
+    STAGE_VARIABLES = 1,
+    STAGE_OWN = 2,
+    STAGE_UNSTOPPABLE = 4,
+    STAGE_FILES_EXIST = 8
+};
+/* Runs `body` on the instance inside a section of that name. `timeout_ms` 0 = the job's own. */
+struct end stage_run(struct job *job, const char *name, const char *headline, const char *body,
+                     unsigned flags, int64_t timeout_ms);
+/* The watch of every SSH wait of this job. */
+struct ssh_watch stage_watch(struct job *job);
+struct end end_from_error(struct job *job, int code, const char *message);
+
+/* get_sources.c */
+void get_sources_script(const struct job *job, struct buf *body);
+void cleanup_script(const struct job *job, struct buf *body);
+
+/* job.c */
+void job_run(struct job *job);

@@ -1,0 +1,287 @@
+/* core/job/report.c - frames to and from the supervisor, and the reconnect (report.h). */
+#include "core/job/report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/base/clock.h"
+#include "core/base/frame.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define PROGRESS_MS 50
+#define SEND_MS 5000
+#define RETRY_MIN_MS 200
+#define RETRY_MAX_MS 2000
+#define MAX_REFUSALS 10
+#define RESULT_PATIENCE_MS (24LL * 3600 * 1000)
+#define VERDICT_MS (10 * 60 * 1000)
+
+struct report {
+    int fd;
+    struct frame_decoder decoder;
+    int64_t seq;
+    char key[33], *control_socket;
+    struct report_orders orders;
+    int64_t offset, last_progress_ms, next_try_ms, pause_ms;
+    int refusals;
+    bool attaching, stored;
+    int verdict; /* 0 = none yet, 1 = yes, -1 = no */
+    char verdict_message[256];
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ms(&clock_system);
+}
+
+int report_new(int control_fd, struct report **ret, struct error *err)
+{
+    struct report *report = mem_zero(sizeof(*report));
+
+    if (!report)
+        return error_set(err, -ENOMEM, "worker: out of memory");
+    report->fd = control_fd;
+    report->pause_ms = RETRY_MIN_MS;
+    frame_decoder_init(&report->decoder, FRAME_MAX_START);
+    *ret = report;
+    return 0;
+}
+
+void report_free(struct report *report)
+{
+    if (!report)
+        return;
+    if (report->fd >= 0)
+        (void) close(report->fd);
+    frame_decoder_done(&report->decoder);
+    free(report->control_socket);
+    free(report);
+}
+
+int report_wait_start(struct report *report, json_t **ret, struct error *err)
+{
+    autojson json_t *frame = NULL;
+    const char *type = "";
+    int r = frame_recv(report->fd, &report->decoder, -1, &frame, err);
+
+    if (r <= 0)
+        return r;
+    (void) json_opt_str(frame, "type", &type, NULL);
+    if (!str_eq(type, "start"))
+        return error_set(err, -EPROTO, "worker: the first frame is '%s', not 'start'", type);
+    /* The buffer held the job's secrets and 24 MiB of room: both go. */
+    frame_decoder_done(&report->decoder);
+    frame_decoder_init(&report->decoder, FRAME_MAX_OPERATOR);
+    *ret = take_ptr(frame);
+    return 1;
+}
+
+static void disconnect(struct report *report)
+{
+    if (report->fd < 0)
+        return;
+    (void) close(report->fd);
+    report->fd = -1;
+    frame_decoder_done(&report->decoder);
+    frame_decoder_init(&report->decoder, FRAME_MAX_OPERATOR);
+    report->next_try_ms = now_ms() + report->pause_ms;
+    report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);
+    /* Whoever closes on us before `attached` again and again does not know us. */
+    if (report->attaching && ++report->refusals >= MAX_REFUSALS)
+        report->orders.abort = true;
+    report->attaching = false;
+}
+
+static void send_frame(struct report *report, json_t *frame)
+{
+    if (report->fd < 0 || report->attaching || !frame)
+        return;
+    if (frame_send(report->fd, frame, FRAME_MAX_OPERATOR, SEND_MS, NULL) < 0)
+        disconnect(report);
+}
+
+static void send_started(struct report *report)
+{
+    autojson json_t *frame = json_frame("started");
+
+    send_frame(report, frame);
+}
+
+static void send_offset(struct report *report)
+{
+    autojson json_t *frame = json_frame("progress");
+
+    (void) json_add_i64(frame, "offset", report->offset);
+    send_frame(report, frame);
+    report->last_progress_ms = now_ms();
+}
+
+int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket)
+{
+    report->seq = seq;
+    (void) str_copy(report->key, sizeof(report->key), key);
+    report->control_socket = mem_strdup(control_socket);
+    if (!report->control_socket)
+        return -ENOMEM;
+    send_started(report);
+    return 0;
+}
+
+static void try_attach(struct report *report)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    autojson json_t *frame = json_frame("attach");
+    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    report->next_try_ms = now_ms() + report->pause_ms;
+    report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);
+    if (fd < 0 || !frame || !report->control_socket ||
+        str_copy(address.sun_path, sizeof(address.sun_path), report->control_socket) < 0 ||
+        connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+        return;
+    (void) json_add_i64(frame, "seq", report->seq);
+    (void) json_add_str(frame, "key", report->key);
+    if (frame_send(fd, frame, FRAME_MAX_OPERATOR, SEND_MS, NULL) < 0)
+        return;
+    report->fd = take_fd(&fd);
+    report->attaching = true;
+}
+
+static void take_frame(struct report *report, json_t *frame)
+{
+    const char *type = "", *message = "";
+    bool ok = false;
+
+    (void) json_opt_str(frame, "type", &type, NULL);
+    (void) json_opt_str(frame, "message", &message, NULL);
+    if (report->attaching) {
+        if (!str_eq(type, "attached")) {
+            disconnect(report);
+            return;
+        }
+        report->attaching = false;
+        report->refusals = 0;
+        report->pause_ms = RETRY_MIN_MS;
+        send_started(report);
+        send_offset(report);
+    } else if (str_eq(type, "cancel")) {
+        report->orders.cancel = true;
+    } else if (str_eq(type, "abort")) {
+        report->orders.abort = true;
+    } else if (str_eq(type, "instance_lost")) {
+        report->orders.instance_lost = true;
+        (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);
+    } else if (str_eq(type, "host_key_verdict")) {
+        (void) json_opt_bool(frame, "ok", &ok, NULL);
+        report->verdict = ok ? 1 : -1;
+        (void) snprintf(report->verdict_message, sizeof(report->verdict_message), "%.255s",
+                        message);
+    } else if (str_eq(type, "result_stored")) {
+        report->stored = true;
+    } else {
+        disconnect(report);
+    }
+}
+
+const struct report_orders *report_poll(struct report *report)
+{
+    for (;;) {
+        autojson json_t *frame = NULL;
+        int r;
+
+        if (report->fd < 0 && now_ms() >= report->next_try_ms)
+            try_attach(report);
+        if (report->fd < 0)
+            break;
+        r = frame_recv(report->fd, &report->decoder, 0, &frame, NULL);
+        if (r == -ETIMEDOUT)
+            break;
+        if (r <= 0)
+            disconnect(report);
+        else
+            take_frame(report, frame);
+    }
+    return &report->orders;
+}
+
+int report_fd(const struct report *report)
+{
+    return report->fd;
+}
+
+void report_progress(struct report *report, int64_t offset)
+{
+    if (offset == report->offset)
+        return;
+    report->offset = offset;
+    if (now_ms() - report->last_progress_ms >= PROGRESS_MS)
+        send_offset(report);
+}
+
+void report_stage(struct report *report, const char *name)
+{
+    autojson json_t *frame = json_frame("stage");
+
+    (void) json_add_str(frame, "name", name);
+    send_frame(report, frame);
+}
+
+/* Sleeps until something may have happened, at most 250 ms. */
+static void wait_a_moment(const struct report *report)
+{
+    struct pollfd ready = { .fd = report->fd, .events = POLLIN };
+
+    (void) poll(&ready, 1, 250);
+}
+
+int report_host_key(struct report *report, const char *type, const char *key, struct error *err)
+{
+    autojson json_t *frame = json_frame("host_key");
+    int64_t deadline = now_ms() + VERDICT_MS;
+    int asked_fd = -1;
+
+    (void) json_add_str(frame, "key_type", type);
+    (void) json_add_str(frame, "key", key);
+    report->verdict = 0;
+    while (report->verdict == 0) {
+        const struct report_orders *orders = report_poll(report);
+
+        if (orders->abort || orders->instance_lost || orders->cancel)
+            return error_set(err, -EINTR, "stopped while asking for the host key");
+        if (now_ms() >= deadline)
+            return error_set(err, -ETIMEDOUT, "no supervisor answered about the host key");
+        if (report->fd >= 0 && !report->attaching && asked_fd != report->fd) {
+            asked_fd = report->fd;
+            send_frame(report, frame);
+        } else if (report->fd < 0) {
+            asked_fd = -1;
+        }
+        if (report->verdict == 0)
+            wait_a_moment(report);
+    }
+    return report->verdict > 0 ? 0 : error_set(err, -EKEYREJECTED, "%s", report->verdict_message);
+}
+
+void report_result(struct report *report, json_t *result, int64_t offset)
+{
+    int64_t deadline = now_ms() + RESULT_PATIENCE_MS;
+    int told_fd = -1;
+
+    report->offset = offset;
+    while (!report->stored && now_ms() < deadline && report->refusals < MAX_REFUSALS) {
+        if (report->fd >= 0 && !report->attaching && told_fd != report->fd) {
+            told_fd = report->fd;
+            send_frame(report, result);
+        } else if (report->fd < 0) {
+            told_fd = -1;
+        }
+        (void) report_poll(report);
+        if (!report->stored)
+            wait_a_moment(report);
+    }
+}

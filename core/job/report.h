@@ -1,0 +1,39 @@
+/* core/job/report.h - the worker's line to its supervisor: what it says, what it is told, and how
+ * it finds the next supervisor when this one is gone (docs/design/processes.md "Job worker").
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/json.h"
+
+struct report;
+
+/* Takes the descriptor. */
+int report_new(int control_fd, struct report **ret, struct error *err);
+void report_free(struct report *report);
+
+/* Waits for the start frame; 0 = the supervisor went before it sent one, and there is nothing to
+ * do. */
+int report_wait_start(struct report *report, json_t **ret, struct error *err);
+/* Who we are, for a reconnect; sends `started`. */
+int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket);
+
+/* What was told so far. */
+struct report_orders {
+    bool cancel, abort, instance_lost;
+    char message[256]; /* why the instance is lost */
+};
+/* Reads what is there without blocking, reconnects when it is time. Cheap; call it often. */
+const struct report_orders *report_poll(struct report *report);
+int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
+
+void report_progress(struct report *report, int64_t offset); /* at most every 50 ms */
+void report_stage(struct report *report, const char *name);
+/* Asks whether the instance may show this key; waits for the verdict. */
+int report_host_key(struct report *report, const char *type, const char *key, struct error *err);
+
+/* Tells the result until it is stored, over however many supervisors that takes. */
+void report_result(struct report *report, json_t *result, int64_t offset);

@@ -1,0 +1,97 @@
+/* core/job/worker.c - the worker process around a job: confines itself, takes the start frame,
+ * runs, ends (worker.h, hardening.md §5). */
+#include "core/job/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/str.h"
+#include "core/job/job.h"
+
+#define LOG_TOPIC "worker"
+#include "core/base/log.h"
+
+static int confine(int control_fd, int spool_fd)
+{
+    static const struct rlimit no_core = { 0, 0 }, files = { 128, 128 };
+
+    (void) umask(077);
+    (void) signal(SIGPIPE, SIG_IGN);
+    (void) prctl(PR_SET_NAME, "flotilla-job");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+        setrlimit(RLIMIT_CORE, &no_core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -errno;
+    (void) setpgid(0, 0);
+    return fs_set_cloexec(control_fd) < 0 || fs_set_cloexec(spool_fd) < 0 ? -EBADF : 0;
+}
+
+/* A job that can't even be set up still ends with a sentence in its log. */
+static void fail_early(struct job *job, int spool_fd, const struct error *err)
+{
+    autojson json_t *result = json_frame("result");
+    autobuf struct buf line = BUF_INIT;
+
+    buf_addf(&line, "\033[31;1mERROR: Job failed (system failure): %s\033[0;m\n", err->message);
+    if (buf_error(&line) == 0)
+        (void) fs_write_all(spool_fd, line.data, line.len);
+    (void) json_add_str(result, "state", "failed");
+    (void) json_add_str(result, "failure_reason", "runner_system_failure");
+    (void) json_add_i64(result, "offset", (int64_t) line.len);
+    report_result(job->report, result, (int64_t) line.len);
+}
+
+static int serve(struct job *job, int spool_fd)
+{
+    const char *key = "", *control_socket = "";
+    json_t *start = NULL;
+    struct error err = { 0 };
+    int r = report_wait_start(job->report, &start, &err);
+
+    if (r == 0)
+        return 0; /* the supervisor went before it said anything */
+    if (r < 0) {
+        log_error("%s", err.message);
+        return 1;
+    }
+    (void) json_opt_str(start, "key", &key, NULL);
+    (void) json_opt_str(start, "control_socket", &control_socket, NULL);
+    r = job_settings(job, start, &err);
+    if (report_started(job->report, job->seq, key, control_socket) < 0)
+        return 1;
+    if (r == 0)
+        r = job_open_trace(job, spool_fd, &err);
+    if (r < 0)
+        fail_early(job, spool_fd, &err);
+    else
+        job_run(job);
+    return 0;
+}
+
+int job_worker_main(int control_fd, int spool_fd)
+{
+    struct job job = { 0 };
+    struct error err = { 0 };
+    int status;
+
+    if (confine(control_fd, spool_fd) < 0 || report_new(control_fd, &job.report, &err) < 0)
+        return 125;
+    status = serve(&job, spool_fd);
+    job_done(&job);
+    report_free(job.report);
+    return status;
+}
+
+void job_worker_warm_up(void)
+{
+    autojson json_t *json = NULL;
+
+    ssh_library_warm_up();
+    (void) json_parse("{\"a\":[1,2.5,\"x\"]}", 17, &json, NULL);
+}
