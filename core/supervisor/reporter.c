@@ -282,9 +282,11 @@ static void on_final_answer(void *arg, const struct update_outcome *outcome)
         job_close(job, "");
         return;
     case UPDATE_ABORT:
-        log_notice("job %" PRId64 ": GitLab took no final state (%s)", job->job_id,
-                   outcome->message);
-        job_close(job, outcome->message);
+        /* A 200 that calls the job failed has taken our "failed". */
+        if (outcome->status != 200)
+            log_notice("job %" PRId64 ": GitLab took no final state (%s)", job->job_id,
+                       outcome->message);
+        job_close(job, outcome->status == 200 ? "" : outcome->message);
         return;
     case UPDATE_ACCEPTED:
         step_in(job, job->interval_ms);

@@ -49,6 +49,7 @@ static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2
 
 struct ssh_conn {
     ssh_session session;
+    ssh_event event; /* handles what came in, whatever the state of a channel */
     int fd;
     struct ssh_watch watch;
     int64_t keepalive_ms, last_traffic_ms;
@@ -365,6 +366,11 @@ static int connect_once(const struct ssh_options *options, int64_t deadline, str
         r = check_host_key(conn, options, err);
     if (r == 0)
         r = authenticate(conn, options, err);
+    if (r == 0) {
+        conn->event = ssh_event_new();
+        if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)
+            r = error_set(err, -ENOMEM, "SSH: out of memory");
+    }
     if (r < 0) {
         conn->broken = true;
         ssh_close(conn);
@@ -427,6 +433,10 @@ void ssh_close(struct ssh_conn *conn)
 {
     if (!conn)
         return;
+    if (conn->event) {
+        (void) ssh_event_remove_session(conn->event, conn->session);
+        ssh_event_free(conn->event);
+    }
     if (!conn->broken)
         ssh_disconnect(conn->session);
     ssh_free(conn->session);
@@ -554,7 +564,7 @@ static int turn(struct running *running, int64_t deadline, struct error *err)
         return error_errno(err, r, "stopped");
     if (r > 0)
         conn->last_traffic_ms = now_ms();
-    (void) ssh_channel_poll(running->channel, 0);
+    (void) ssh_event_dopoll(conn->event, 0);
     if (!ssh_is_connected(conn->session) && !running->closed)
         return conn_lost(conn, err, "channel");
     return keep_alive(conn, err);
