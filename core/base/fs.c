@@ -140,7 +140,8 @@ int fs_open_std_null(void)
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
             continue;
-        /* The lowest free number is this one, because those below are open. */
+        /* The lowest free number is this one, because those below are open.
+         * lint: cloexec: children are to have these three. */
         if (open("/dev/null", O_RDWR) != fd)
             return -EBADF;
     }
