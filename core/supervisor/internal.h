@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "core/base/channel.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/random.h"
@@ -23,7 +24,6 @@
 #include "core/fleet/scaler.h"
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
-#include "core/base/channel.h"
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
 

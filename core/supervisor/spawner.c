@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/channel.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/base/channel.h"
 
 #define LOG_TOPIC "spawner"
 #include "core/base/log.h"

@@ -16,7 +16,7 @@
 #define LOCAL_ID_PREFIX "local-"
 #define LOCAL_ID_LEN 22 /* the prefix and 16 hex digits */
 #define LOCAL_PATH_MAX 512
-#define LOCAL_DIR_MAX (LOCAL_PATH_MAX + 64)  /* an instance's directory below such a path */
+#define LOCAL_DIR_MAX (LOCAL_PATH_MAX + 64) /* an instance's directory below such a path */
 #define LOCAL_FILE_MAX (LOCAL_DIR_MAX + 64) /* a file in there */
 #define LOCAL_REQUEST_MAX 64
 #define LOCAL_MARK                                                                                 \

@@ -24,7 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define END_TIME_MS 10000 /* SIGKILL works at once, but for a process in an uninterruptible call   \
+#define END_TIME_MS                                                                                \
+    10000 /* SIGKILL works at once, but for a process in an uninterruptible call   \
                            */
 #define SOCKETS_MAX 256
 #define TCP_LISTEN_STATE 0x0au

@@ -27,6 +27,8 @@ PLANTED = [
      "escaped double quotes"),
     ("quoted-format", "core/job/shell/a.c", 'add(out, "\'" "%s", dir);', 'add(out, "\' %s", dir);',
      "literals side by side are one"),
+    ("quoted-format", "core/job/shell/a.c", 'buf_addf(out, "printf \'%s\'", x);',
+     'buf_add_str(out, "printf \'%s\\n\' ");', "what is appended as it is holds no format"),
     ("include-direction", "core/base/a.c", '#include "core/config/config.h"', '#include "core/base/buf.h"',
      "base stands on nothing"),
     ("include-direction", "core/job/trace/a.c", '#include "core/store/ledger.h"', '#include "core/base/buf.h"',

@@ -52,23 +52,23 @@ extern "C" {
 #define FLT_E_THROTTLED (-10004)   /* asked too often; say when with host->fail() */
 #define FLT_E_UNAVAILABLE (-10005) /* could not ask: network, 5xx */
 #define FLT_E_NOT_FOUND (-10006)
-#define FLT_E_NOT_READY (-10007)   /* ask again after retry_after_ms */
-#define FLT_E_PARTIAL (-10008)     /* what was emitted is right, but not all */
-#define FLT_E_STALE (-10009)       /* a newer epoch holds the group */
+#define FLT_E_NOT_READY (-10007) /* ask again after retry_after_ms */
+#define FLT_E_PARTIAL (-10008)   /* what was emitted is right, but not all */
+#define FLT_E_STALE (-10009)     /* a newer epoch holds the group */
 #define FLT_E_UNHEALTHY (-10010)
 #define FLT_E_CANCELLED (-10011)
 #define FLT_E_TIMEOUT (-10012)
 #define FLT_E_UNSUPPORTED (-10013)
 #define FLT_E_INTERNAL (-10014)
-#define FLT_E_ABI (-10015)         /* the loader's own: not a plugin it can use */
+#define FLT_E_ABI (-10015) /* the loader's own: not a plugin it can use */
 #define FLT_E_LAST FLT_E_ABI
 
 /* States of an instance. */
-#define FLT_STATE_CREATING 0   /* exists or is being made; not usable */
+#define FLT_STATE_CREATING 0 /* exists or is being made; not usable */
 #define FLT_STATE_RUNNING 1
 #define FLT_STATE_DELETING 2
 #define FLT_STATE_DELETED 3
-#define FLT_STATE_TIMEOUT 4    /* failed; never report a failed instance as creating for ever */
+#define FLT_STATE_TIMEOUT 4 /* failed; never report a failed instance as creating for ever */
 #define FLT_STATE_SUSPENDING 5
 #define FLT_STATE_SUSPENDED 6
 #define FLT_STATE_RESUMING 7
@@ -107,17 +107,17 @@ struct flt_host_key {
  * says. The plugin wipes its own copies of secrets when it returns. */
 struct flt_connect_info {
     uint32_t struct_size;
-    uint32_t port;                /* 0 = the protocol's own */
-    const char *protocol;         /* "ssh", "winrm", "winrm+https"; NULL = ssh */
-    const char *os, *arch;        /* Go's names: linux, windows, darwin; amd64, arm64 */
-    const char *address;          /* internal */
+    uint32_t port;         /* 0 = the protocol's own */
+    const char *protocol;  /* "ssh", "winrm", "winrm+https"; NULL = ssh */
+    const char *os, *arch; /* Go's names: linux, windows, darwin; amd64, arm64 */
+    const char *address;   /* internal */
     const char *external_address;
     const char *username, *password;
-    const char *key;              /* private key, PEM or OpenSSH text without passphrase */
+    const char *key; /* private key, PEM or OpenSSH text without passphrase */
     const struct flt_host_key *host_keys;
     uint32_t n_host_keys;
-    uint32_t reserved;            /* 0 */
-    int64_t expires_ms;           /* wall clock; 0 = never */
+    uint32_t reserved;  /* 0 */
+    int64_t expires_ms; /* wall clock; 0 = never */
 };
 
 /* What the cloud says about an instance's future, or about growth (instance NULL). */
@@ -132,7 +132,7 @@ struct flt_signal {
 /* One key of plugin_config, for documentation and offline validation. */
 struct flt_config_key {
     uint32_t struct_size;
-    uint32_t required;         /* 0 or 1 */
+    uint32_t required; /* 0 or 1 */
     const char *name;
     const char *type;          /* "string", "integer", "boolean", "duration", "table", "list" */
     const char *default_value; /* NULL = none */
@@ -142,9 +142,9 @@ struct flt_config_key {
 /* What open tells about the group. 0 or NULL = unknown. */
 struct flt_group_info {
     uint32_t struct_size;
-    uint32_t max_size;           /* the group's own maximum */
-    const char *identity;        /* printable: "local group demo" */
-    int64_t price_micros_hour;   /* millionths of the currency an hour */
+    uint32_t max_size;         /* the group's own maximum */
+    const char *identity;      /* printable: "local group demo" */
+    int64_t price_micros_hour; /* millionths of the currency an hour */
     int64_t minimum_billed_ms, minimum_life_ms, recycle_ms;
 };
 
@@ -189,7 +189,7 @@ struct flt_provider {
     uint32_t abi_minor_needed; /* oldest host it can work with */
     const char *name;          /* static, never freed */
     const char *version;
-    uint64_t capabilities;     /* FLT_CAP_* */
+    uint64_t capabilities; /* FLT_CAP_* */
 
     /* Parses and validates both configurations (JSON objects), reaches the cloud once, describes the
      * group and returns its handle. An unknown key is a warning in the log, a wrong type or value is
@@ -227,8 +227,8 @@ struct flt_provider {
 };
 
 /* Size of struct flt_provider up to and including connect_info, frozen: no smaller one is a plugin. */
-#define FLT_PROVIDER_SIZE_1_0 ((uint32_t) (4 * sizeof(uint32_t) + 2 * sizeof(void *) + \
-                                           sizeof(uint64_t) + 6 * sizeof(void *)))
+#define FLT_PROVIDER_SIZE_1_0                                                                      \
+    ((uint32_t) (4 * sizeof(uint32_t) + 2 * sizeof(void *) + sizeof(uint64_t) + 6 * sizeof(void *)))
 
 /* The one symbol a provider exports. */
 FLT_EXPORT const struct flt_provider *flotilla_provider_v1(void);
