@@ -52,7 +52,7 @@ struct job {
     int worker_fd; /* our end of its socketpair until it was spawned, else -1 */
     int lock_fd;   /* the spool's descriptor with the lock until the worker has it, else -1 */
     int starts;    /* workers started that never began */
-    bool spawned, start_sent;
+    bool spawned, start_sent, spawned_here;
     bool connecting; /* connect_info is under way */
     int64_t connect_since_mono;
     char lost_reason[320]; /* the instance went; told to the worker when it is there */

@@ -122,7 +122,7 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     /* From here on the lock is the worker's alone. */
     (void) close(job->lock_fd);
     job->lock_fd = -1;
-    job->spawned = true;
+    job->spawned = job->spawned_here = true;
     job->starts++;
     r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_worker_frame,
                      on_worker_closed, job, &job->worker, err);
@@ -215,7 +215,10 @@ static void on_worker_closed(void *arg, const char *why)
 
     job->worker = NULL;
     log_debug("job %" PRId64 ": connection to its worker ended: %s", job->job_id, why);
-    worker_check_lock(job);
+    /* The spawner's word about a worker of our own comes in a moment and names the signal; without it
+     * the tick looks at the lock. */
+    if (!job->spawned_here)
+        worker_check_lock(job);
 }
 
 void worker_tell(struct job *job, const char *type, const char *message)
@@ -346,6 +349,7 @@ void worker_attach(struct job *job, struct channel *channel)
     channel_close(job->worker);
     job->worker = channel;
     job->spawned = job->start_sent = true;
+    job->spawned_here = false;
     channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
     if (attached)
         channel_send(channel, attached);

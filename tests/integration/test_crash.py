@@ -1,0 +1,102 @@
+"""kill -9 of the manager at every named effect: after a restart nothing is lost.
+
+scripts/test kills at a fixed sample of points, `--full` at every one. The points are those that a run
+without a kill passes (FLOTILLA_EFFECTS_LOG), so a new effect is covered as soon as it exists.
+"""
+
+import collections
+import time
+
+import pytest
+
+from checker.jobs import make_job
+from checker.run import Run
+
+EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provider_decrease",
+           "provider_list", "provider_connect_info", "instance_row", "worker_spawn", "worker_start",
+           "payload_drop", "patch", "result_row", "result_stored", "final_update", "job_close",
+           "spool_unlink", "slot_free"]
+POINTS = [f"{name}.{side}" for name in EFFECTS for side in ("before", "after")]
+
+
+def add_jobs(run):
+    run.coordinator.add(make_job(1, str(run.marks), lines=20),
+                        make_job(2, str(run.marks), lines=40, seconds=2.5),
+                        make_job(3, str(run.marks), lines=10, exit_code=7))
+
+
+def new_run(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=1, max_use_count=1, max_instances=2)
+    run.coordinator.poll_seconds = 1.0
+    add_jobs(run)
+    return run
+
+
+def crash_and_recover(run, point, nth=1):
+    """Starts the manager, lets it die at the point, starts it again; returns the breaches."""
+    run.start(kill_at=f"{point}:{nth}")
+    died = run.wait_dead(25)
+    if not died:
+        run.kill()  # the point was not passed so often this time: still a kill at some moment
+    # GitLab gives a job again whose acknowledgement never came.
+    for job_id, state in run.coordinator.jobs.items():
+        if state.state == "pending" and not has_row(run, job_id):
+            run.coordinator.requeue(job_id)
+    run.start()
+    return died, run.finish(60)
+
+
+def has_row(run, job_id):
+    import sqlite3
+    db = sqlite3.connect(f"file:{run.state_dir}/ledger.db?mode=ro", uri=True)
+    try:
+        return db.execute("SELECT count(*) FROM jobs WHERE job_id = ?", (job_id,)).fetchone()[0] > 0
+    finally:
+        db.close()
+
+
+def test_a_run_passes_every_named_effect(folder, binary, plugin_dir):
+    run = new_run(folder, binary, plugin_dir)
+    log = folder / "effects"
+    run.start(effects_log=log)
+    breaches = run.finish(60)
+    assert breaches == [], "\n".join(breaches) + "\n" + run.log_tail()
+    passed = collections.Counter(log.read_text().split())
+    assert set(POINTS) <= set(passed), sorted(set(POINTS) - set(passed))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_an_effect_loses_nothing(point, folder, binary, plugin_dir):
+    run = new_run(folder, binary, plugin_dir)
+    died, breaches = crash_and_recover(run, point)
+    assert died, f"the run never passed {point}"
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+
+
+@pytest.mark.parametrize("nth", [2, 3, 5])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_a_later_passing_loses_nothing(point, nth, folder, binary, plugin_dir, full):
+    if not full and (POINTS.index(point) + nth) % 9:
+        return  # the sample of scripts/test; --full kills at all of them
+    run = new_run(folder, binary, plugin_dir)
+    _, breaches = crash_and_recover(run, point, nth)
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+
+
+def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir, full):
+    import random
+    rng = random.Random(20261124)
+    run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=3, max_instances=3)
+    run.coordinator.poll_seconds = 1.0
+    run.coordinator.add(*[make_job(i, str(run.marks), lines=30, seconds=rng.uniform(0, 2))
+                          for i in range(1, 11)])
+    for _ in range(20 if full else 6):
+        run.start()
+        time.sleep(rng.uniform(0.05, 1.2))
+        run.kill()
+        for job_id, state in run.coordinator.jobs.items():
+            if state.state == "pending" and not has_row(run, job_id):
+                run.coordinator.requeue(job_id)
+    run.start()
+    breaches = run.finish(90)
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)

@@ -1,0 +1,194 @@
+"""`flotilla run` with real local instances, judged from outside."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from checker.coordinator import LOSE, Coordinator
+from checker.jobs import make_job
+from checker.run import Run
+
+
+def assert_nothing_lost(run, breaches):
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+
+
+@pytest.mark.parametrize("plugin_host", ["worker", "inline"])
+def test_jobs_run_on_instances_that_come_and_go(folder, binary, plugin_dir, plugin_host):
+    run = Run(folder, binary, plugin_dir, max_use_count=1, max_instances=3, plugin_host=plugin_host)
+    run.coordinator.add(*[make_job(i, str(run.marks), exit_code=3 if i == 2 else 0) for i in range(1, 7)])
+    run.start()
+    assert_nothing_lost(run, run.finish())
+
+
+def test_capacity_and_uses_are_kept_with_five_slots(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=5, max_use_count=8, max_instances=2)
+    run.coordinator.add(*[make_job(i, str(run.marks), seconds=0.3) for i in range(1, 21)])
+    run.start()
+    assert_nothing_lost(run, run.finish())
+
+
+def test_idle_capacity_is_kept_and_let_go(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=2, idle_time="1s", max_instances=4)
+    run.start()
+    deadline = time.monotonic() + 20
+    while len(run.watch.instances()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(run.watch.instances()) == 2, run.log_tail()
+    run.coordinator.add(*[make_job(i, str(run.marks)) for i in range(1, 4)])
+    assert run.coordinator.wait_all_ended(30)
+    deadline = time.monotonic() + 20
+    while len(run.watch.instances()) != 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(run.watch.instances()) == 2, run.log_tail()
+    assert_nothing_lost(run, run.finish())
+
+
+def test_cancel_stops_the_script_and_runs_after_script(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), lines=200, seconds=60,
+                   script_after=[f"printf 'after %s\\n' \"$CI_JOB_STATUS\" >> '{folder}/after'"])
+    job.may_be_lost = True
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0002")
+    run.coordinator.cancel(1)
+    assert_nothing_lost(run, run.finish())
+    final = run.coordinator.jobs[1].finals[0]
+    assert (final["state"], final["failure_reason"]) == ("failed", "job_canceled")
+    assert (folder / "after").read_text() == "after canceled\n"
+    assert b"script canceled externally (UI, API)" in run.coordinator.jobs[1].trace
+
+
+def test_abort_kills_the_remote_processes(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1m")
+    job = make_job(1, str(run.marks), lines=200, seconds=60)
+    job.may_be_lost = True
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0002")
+    run.coordinator.cancel(1, "canceled")
+    deadline = time.monotonic() + 20
+    while job_processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not job_processes(), "the script of the aborted job still runs on its instance"
+    run.coordinator.cancel(1, "")
+    run.stop()
+    run.wait_no_workers()
+    run.watch.stop()
+    run.coordinator.close()
+
+
+def job_processes():
+    """Scripts of this test's job: their environment carries the instance, their stdin was a script."""
+    from checker.watch import MARK, processes
+    return [pid for pid, cmdline, environ, name in processes()
+            if MARK in environ and name in ("sh", "bash", "dash", "sleep")]
+
+
+def wait_for_trace(run, job_id, text, timeout=30):
+    deadline = time.monotonic() + timeout
+    while text not in run.coordinator.jobs[job_id].trace:
+        assert time.monotonic() < deadline, f"{text!r} never came\n" + run.log_tail()
+        time.sleep(0.05)
+
+
+def test_answers_lost_and_servers_failing_lose_nothing(folder, binary, plugin_dir):
+    counts = {"PATCH": 0, "PUT": 0}
+
+    def fault(method, path, body):
+        if method not in counts:
+            return None
+        counts[method] += 1
+        if counts[method] % 3 == 0:
+            return LOSE
+        if counts[method] % 5 == 0:
+            return (502, {})
+        return None
+
+    run = Run(folder, binary, plugin_dir, coordinator=Coordinator(fault=fault))
+    run.coordinator.add(*[make_job(i, str(run.marks), lines=40, seconds=3) for i in range(1, 4)])
+    run.start()
+    assert_nothing_lost(run, run.finish(90))
+
+
+def test_a_dead_worker_ends_its_job_as_a_system_failure(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), lines=100, seconds=30)
+    job.may_be_lost = True
+    run.coordinator.add(job, make_job(2, str(run.marks)))
+    run.start()
+    wait_for_trace(run, 1, b"line 0003")
+    assert subprocess.run(["pkill", "-KILL", "-x", "flotilla-job", "--parent",
+                           str(spawner_of(run))]).returncode == 0
+    assert_nothing_lost(run, run.finish())
+    state = run.coordinator.jobs[1]
+    assert state.finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"was killed by signal 9" in state.trace
+
+
+def spawner_of(run):
+    from pathlib import Path
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "comm").read_text().strip() == "flotilla-spawn" and \
+                    f"PPid:\t{run.process.pid}\n" in (entry / "status").read_text():
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError("no spawner")
+
+
+def test_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, plugin_extra='      failure = "dies"\n      dies_after = "3s"\n')
+    job = make_job(1, str(run.marks), lines=300, seconds=60)
+    job.may_be_lost = True
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0003")
+    assert run.coordinator.wait_all_ended(40), run.log_tail()
+    state = run.coordinator.jobs[1]
+    assert state.finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"Job failed (system failure)" in state.trace
+    run.stop()
+    run.wait_no_workers()
+    run.watch.stop()
+    run.coordinator.close()
+
+
+def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, max_instances=1)
+    job = make_job(1, str(run.marks), lines=50, seconds=5)
+    run.coordinator.add(job, make_job(2, str(run.marks)))
+    run.start()
+    wait_for_trace(run, 1, b"line 0002")
+
+    def ask(*words):
+        return subprocess.run([binary, *words, "--state-dir", run.state_dir], capture_output=True,
+                              text=True, timeout=20)
+
+    status = json.loads(ask("status", "--json").stdout)
+    assert [r["name"] for r in status["runners"]] == ["checker"]
+    assert any(j["id"] == 1 and j["state"] == "running" for j in status["jobs"])
+    assert "checker" in ask("status").stdout
+    assert "max_instances" in ask("explain").stdout
+    assert "no runner of that name" in ask("explain", "nobody").stdout
+    assert_nothing_lost(run, run.finish())
+    gone = ask("status")
+    assert gone.returncode == 1 and "no flotilla answers" in gone.stderr
+
+
+def test_two_managers_do_not_share_a_state_directory(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.start()
+    deadline = time.monotonic() + 10
+    while not (run.state_dir / "control.sock").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    second = subprocess.run([binary, "run", "--config", run.config, "--state-dir", run.state_dir,
+                             "--plugin-dir", plugin_dir], capture_output=True, text=True, timeout=20)
+    assert second.returncode == 1
+    assert "in use by another flotilla" in second.stderr
+    assert_nothing_lost(run, run.finish())
