@@ -205,11 +205,11 @@ void fleet_cancel_requests(struct fleet *fleet, uint32_t n)
     fleet->requested -= MIN(n, fleet->requested);
 }
 
-void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms)
+static void add_order(struct fleet *fleet, struct fleet_order order)
 {
     struct fleet_order *grown;
 
-    if (n == 0)
+    if (order.count == 0)
         return;
     if (fleet->n_orders == fleet->cap_orders) {
         size_t cap = fleet->cap_orders ? fleet->cap_orders * 2 : 8;
@@ -220,24 +220,38 @@ void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms)
         fleet->orders = grown;
         fleet->cap_orders = cap;
     }
-    fleet->orders[fleet->n_orders++] = (struct fleet_order) { n, now_ms };
+    fleet->orders[fleet->n_orders++] = order;
+}
+
+void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms)
+{
+    add_order(fleet, (struct fleet_order) { n, now_ms, true });
 }
 
 void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted)
 {
     accepted = MIN(accepted, asked);
     fleet->requested -= MIN(accepted, fleet->requested);
-    fleet_restore_pending(fleet, accepted, now_ms);
+    add_order(fleet, (struct fleet_order) { accepted, now_ms, false });
 }
 
-/* First in, first out: ids are not known before they appear (autoscaler.md 2.2). */
+/* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
+ * comes first, so that an order that never reached the cloud is what is left over and expires soon.
+ */
 static bool take_order(struct fleet *fleet)
 {
+    size_t i = 0;
+
     if (fleet->n_orders == 0)
         return false;
-    if (--fleet->orders[0].count == 0) {
+    while (i + 1 < fleet->n_orders && fleet->orders[i].uncertain)
+        i++;
+    if (fleet->orders[i].uncertain)
+        i = 0;
+    if (--fleet->orders[i].count == 0) {
         fleet->n_orders--;
-        memmove(fleet->orders, fleet->orders + 1, fleet->n_orders * sizeof(*fleet->orders));
+        memmove(&fleet->orders[i], &fleet->orders[i + 1],
+                (fleet->n_orders - i) * sizeof(*fleet->orders));
     }
     return true;
 }

@@ -6,6 +6,7 @@
 struct fleet_order { /* instances the provider accepted, oldest first */
     uint32_t count;
     int64_t accepted_ms;
+    bool uncertain; /* of a former run: its answer was lost, perhaps the cloud never heard of it */
 };
 
 struct fleet_waiter {

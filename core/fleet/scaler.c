@@ -272,7 +272,7 @@ void scaler_explain(const struct scaler_plan *plan, char *text, size_t size)
         (void) snprintf(action, sizeof(action), "nothing to do");
     (void) snprintf(text, size,
                     "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle "
-                    "target %u), have %u of at most %u: %s, because %s",
+                    "target %u), have %u of max_instances %u: %s, because %s",
                     plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target,
                     plan->have, plan->max_instances, action, because(plan));
 }

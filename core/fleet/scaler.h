@@ -25,5 +25,5 @@ int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct
 void scaler_plan_done(struct scaler_plan *plan);
 
 /* One sentence with the numbers: "wanted 3 instances (2 acquired, 1 waiting, 0 lost, idle target 0,
- * 1 slot each), have 2: request 1, because jobs wait for slots". */
+ * have 2 of max_instances 5: request 1, because jobs wait for slots". */
 void scaler_explain(const struct scaler_plan *plan, char *text, size_t size);

@@ -21,7 +21,7 @@ POINTS = [f"{name}.{side}" for name in EFFECTS for side in ("before", "after")]
 
 def add_jobs(run):
     run.coordinator.add(make_job(1, str(run.marks), lines=20),
-                        make_job(2, str(run.marks), lines=40, seconds=2.5),
+                        make_job(2, str(run.marks), lines=40, seconds=1.5),
                         make_job(3, str(run.marks), lines=10, exit_code=7))
 
 
