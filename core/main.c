@@ -27,6 +27,7 @@ static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
+    { "plugin", "list plugins, show one", cli_plugin },
     { "spawner", NULL, run_spawner },
     { "provider", NULL, run_provider },
 };

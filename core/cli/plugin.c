@@ -1,0 +1,224 @@
+/* core/cli/plugin.c - `flotilla plugin list | info`: what is installed, and what it takes. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/cli/cli.h"
+#include "core/cli/plugin_inspect.h"
+#include "core/plugin/plugin.h"
+
+struct plugin_options {
+    const char *verb, *word, *dirs;
+};
+
+static const char usage[] =
+    "Usage: flotilla plugin list [--plugin-dir DIR[:DIR]]\n"
+    "       flotilla plugin info FILE|NAME [--plugin-dir DIR[:DIR]]\n"
+    "Lists the plugins of the plugin path, or shows one with the keys of its plugin_config.\n";
+
+static int parse_options(int argc, char **argv, struct plugin_options *ret)
+{
+    static const struct option options[] = {
+        { "plugin-dir", required_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (c) {
+        case 'p':
+            ret->dirs = optarg;
+            break;
+        case 'h':
+            (void) fputs(usage, stdout);
+            return 1;
+        default:
+            (void) fputs(usage, stderr);
+            return -EINVAL;
+        }
+    }
+    if (optind < argc)
+        ret->verb = argv[optind++];
+    if (optind < argc)
+        ret->word = argv[optind++];
+    if (!ret->verb || optind < argc) {
+        (void) fputs(usage, stderr);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static const char *text_of(json_t *obj, const char *key)
+{
+    const char *text = "";
+
+    (void) json_opt_str(obj, key, &text, NULL);
+    return text;
+}
+
+static int64_t number_of(json_t *obj, const char *key)
+{
+    int64_t number = 0;
+
+    (void) json_opt_i64(obj, key, INT64_MIN, INT64_MAX, &number, NULL);
+    return number;
+}
+
+/* Everything here is the plugin's own word: nothing of it may drive the operator's terminal. Width 0
+ * ends the line. */
+static void print_cell(const char *text, int width)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    str_display(&shown, text, strlen(text), 400);
+    (void) printf("%-*s%s", width, buf_str(&shown), width > 0 ? "  " : "\n");
+}
+
+static void list_file(void *arg, const char *file)
+{
+    autojson json_t *reply = NULL;
+    autobuf struct buf abi = BUF_INIT;
+    struct error err = { 0 };
+    size_t *count = arg;
+
+    ++*count;
+    if (plugin_inspect(file, &reply, &err) < 0) {
+        print_cell("-", 30);
+        print_cell("refused", 10);
+        print_cell("-", 4);
+        print_cell(err.message, 0);
+    } else {
+        buf_addf(&abi, "1.%" PRIi64, number_of(reply, "abi_minor"));
+        print_cell(text_of(reply, "name"), 30);
+        print_cell(text_of(reply, "version"), 10);
+        print_cell(buf_str(&abi), 4);
+        print_cell(file, 0);
+    }
+}
+
+static int list_plugins(const struct plugin_options *options)
+{
+    size_t count = 0;
+
+    (void) printf("%-30s  %-10s  %-4s  %s\n", "NAME", "VERSION", "ABI", "FILE");
+    (void) fflush(stdout); /* the children must not inherit it unwritten */
+    plugin_each(options->dirs, list_file, &count);
+    if (count == 0)
+        (void) fprintf(stderr, "flotilla: no plugin is in the plugin path\n");
+    return 0;
+}
+
+/* A file that is there is meant as such, whatever it looks like; else it is a name. */
+static int resolve(const struct plugin_options *options, char **ret_file, struct error *err)
+{
+    autobuf struct buf notice = BUF_INIT;
+    int r;
+
+    if ((strchr(options->word, '/') || str_ends(options->word, ".so")) &&
+        access(options->word, F_OK) == 0) {
+        *ret_file =
+            *options->word == '/' ? mem_strdup(options->word) : mem_printf("./%s", options->word);
+        return *ret_file ? 0 : error_set(err, -ENOMEM, "out of memory");
+    }
+    r = plugin_find(options->word, options->dirs, ret_file, &notice, err);
+    if (notice.len > 0)
+        (void) fprintf(stderr, "note: %s\n", buf_str(&notice));
+    return r;
+}
+
+static void print_capabilities(int64_t bits)
+{
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } known[] = {
+        { FLT_CAP_HEARTBEAT, "heartbeat" },
+        { FLT_CAP_SUSPEND_RESUME, "suspend_resume" },
+        { FLT_CAP_SIGNALS, "signals" },
+        { FLT_CAP_CONFIG_KEYS, "config_keys" },
+    };
+    const char *space = "";
+
+    (void) printf("capabilities  ");
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if ((uint64_t) bits & known[i].bit) {
+            (void) printf("%s%s", space, known[i].name);
+            space = ", ";
+        }
+    (void) printf("%s\n", *space ? "" : "none");
+}
+
+static void print_keys(json_t *keys)
+{
+    size_t n = keys ? json_object_array_length(keys) : 0;
+
+    if (n == 0) {
+        (void) printf("\nIt does not tell the keys of its plugin_config.\n");
+        return;
+    }
+    (void) printf("\n%-28s  %-8s  %-8s  %-16s  %s\n", "KEY", "TYPE", "REQUIRED", "DEFAULT", "HELP");
+    for (size_t i = 0; i < n; i++) {
+        json_t *key = json_object_array_get_idx(keys, i);
+        const char *fallback = NULL;
+        bool required = false;
+
+        (void) json_opt_bool(key, "required", &required, NULL);
+        (void) json_opt_str(key, "default", &fallback, NULL);
+        print_cell(text_of(key, "name"), 28);
+        print_cell(text_of(key, "type"), 8);
+        print_cell(required ? "yes" : "no", 8);
+        print_cell(!fallback ? "-" : *fallback ? fallback : "\"\"", 16);
+        print_cell(text_of(key, "help"), 0);
+    }
+}
+
+static int show_plugin(const char *file)
+{
+    static const char *const fields[] = { "name", "version" };
+    autojson json_t *reply = NULL;
+    struct error err = { 0 };
+    json_t *keys = NULL;
+
+    if (plugin_inspect(file, &reply, &err) < 0) {
+        (void) fprintf(stderr, "flotilla: %s\n", err.message);
+        return 1;
+    }
+    (void) printf("%-12s  %s\n", "file", file);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        (void) printf("%-12s  ", fields[i]);
+        print_cell(text_of(reply, fields[i]), 0);
+    }
+    (void) printf("%-12s  provider 1.%" PRIi64 "\n", "abi", number_of(reply, "abi_minor"));
+    print_capabilities(number_of(reply, "capabilities"));
+    (void) json_opt_array(reply, "keys", &keys, NULL);
+    print_keys(keys);
+    return 0;
+}
+
+int cli_plugin(int argc, char **argv)
+{
+    struct plugin_options options = { 0 };
+    autofree char *file = NULL;
+    struct error err = { 0 };
+    int r = parse_options(argc, argv, &options);
+
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    if (str_eq(options.verb, "list") && !options.word)
+        return list_plugins(&options);
+    if (!str_eq(options.verb, "info") || !options.word) {
+        (void) fputs(usage, stderr);
+        return 2;
+    }
+    if (resolve(&options, &file, &err) < 0) {
+        (void) fprintf(stderr, "flotilla: %s\n", err.message);
+        return 1;
+    }
+    return show_plugin(file);
+}
