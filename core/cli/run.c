@@ -197,11 +197,13 @@ int cli_run(int argc, char **argv)
                                                        .state_dir = options.state_dir,
                                                        .self_exe = cli_self_exe(),
                                                        .plugin_dirs = options.plugin_dirs };
+    /* Before the start, so that a signal during recovery is not fatal; handled once the loop turns. */
+    watch_signals(&run);
     r = supervisor_start(&run.loop, &supervisor_options, &run.supervisor, &err);
-    if (r < 0)
+    if (r < 0) {
         log_error("%s", err.message);
-    else
-        watch_signals(&run);
+        close_signals(&run);
+    }
     (void) uv_run(&run.loop, UV_RUN_DEFAULT);
     (void) uv_loop_close(&run.loop);
     log_flush();

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -96,8 +97,20 @@ class Run:
         except subprocess.TimeoutExpired:
             return False
 
+    def wait_up(self, timeout=20):
+        """Until the manager listens: it has recovered and handles signals."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(str(self.state_dir / "control.sock"))
+                    return
+                except OSError:
+                    time.sleep(0.02)
+
     def stop(self, timeout=60) -> int:
         """Graceful: no new jobs, running ones end, instances are deleted."""
+        self.wait_up()
         self.process.send_signal(signal.SIGQUIT)
         if not self.wait_dead(timeout):
             self.process.kill()
