@@ -1,0 +1,39 @@
+/* core/exec/http_server.h - a small HTTP server on the caller's loop (libmicrohttpd), for the embedded coordinator.
+ *
+ * A request is handed over when its body is whole. The handler answers at once, or parks it and answers later.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/base/error.h"
+
+struct http_server;
+struct http_request;
+
+/* Must end in http_answer() or http_park(). */
+typedef void (*http_handler_fn)(void *arg, struct http_request *request);
+
+int http_server_new(uv_loop_t *loop, uint16_t port, size_t body_max, http_handler_fn handler,
+                    void *arg, struct http_server **ret, struct error *err);
+uint16_t http_server_port(const struct http_server *server);
+void http_server_close(struct http_server *server); /* parked requests end without an answer */
+
+const char *http_method(const struct http_request *request);
+const char *http_path(const struct http_request *request);
+const char *http_header(const struct http_request *request, const char *name); /* NULL = absent */
+const char *http_body(const struct http_request *request, size_t *ret_len);
+
+struct http_answer_header {
+    const char *name, *value;
+};
+void http_answer(struct http_request *request, unsigned status,
+                 const struct http_answer_header *headers, size_t n_headers, const char *body,
+                 size_t body_len);
+
+/* Keeps the request without an answer; on_gone is called when the client leaves first. */
+void http_park(struct http_request *request,
+               void (*on_gone)(void *arg, struct http_request *request), void *arg);
