@@ -77,6 +77,8 @@ void buf_vaddf(struct buf *buf, const char *fmt, va_list args)
     va_copy(again, args);
     len = vsnprintf(NULL, 0, fmt, again);
     va_end(again);
+    if (len < 0 && !buf->error)
+        buf->error = -EFBIG; /* longer than an int can say */
     if (len < 0 || buf_reserve(buf, (size_t) len) < 0)
         return;
     (void) vsnprintf(buf->data + buf->len, (size_t) len + 1, fmt, args);

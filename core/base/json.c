@@ -18,6 +18,10 @@ int json_parse(const char *text, size_t len, json_t **ret, struct error *err)
     tokener = json_tokener_new_ex(DEPTH_MAX);
     if (!tokener)
         return error_set(err, -ENOMEM, "JSON: out of memory");
+    /* Comments, trailing commas and bytes that are no UTF-8 are refused (hardening.md V14). What
+     * follows the value is looked at below, where white space is allowed. */
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
+                                        JSON_TOKENER_VALIDATE_UTF8);
     value = json_tokener_parse_ex(tokener, text, (int) len);
     why = json_tokener_get_error(tokener);
     end = json_tokener_get_parse_end(tokener);
@@ -85,9 +89,11 @@ int json_need_i64(json_t *obj, const char *key, int64_t min, int64_t max, int64_
     if (!json_object_is_type(value, json_type_int))
         return wrong_type(err, key, "a whole number", value);
     number = json_object_get_int64(value);
-    if (number < min || number > max)
-        return error_set(err, -ERANGE, "%s: must be %" PRId64 " to %" PRId64 ", not %" PRId64, key,
-                         min, max, number);
+    /* json-c gives the largest number for all that are larger. */
+    if (number < min || number > max ||
+        (number == INT64_MAX && json_object_get_uint64(value) > INT64_MAX))
+        return error_set(err, -ERANGE, "%s: must be %" PRId64 " to %" PRId64 ", not %s", key, min,
+                         max, json_object_get_string(value));
     *ret = number;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +17,14 @@
 
 #define QUEUE_MAX ((size_t) 256 * 1024)
 #define SCOPES_MAX 8
+#define MESSAGE_MAX 4096
+#define SCOPE_SHOWN_MAX 256
 
 static const char *const level_names[] = { "error", "warning", "notice", "info", "debug" };
 
-/* The logger is the process's one piece of global state: every line of the process goes here. */
+/* The logger is the process's one piece of global state: every line of the process goes here, also
+ * those of a plugin's thread. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     int fd;
     enum log_format format;
@@ -35,9 +40,11 @@ static __thread int scope_depth;
 
 void log_open(int fd, enum log_format format, enum log_level level)
 {
+    (void) pthread_mutex_lock(&lock);
     logger.fd = fd;
     logger.format = format;
     logger.level = level;
+    (void) pthread_mutex_unlock(&lock);
 }
 
 int log_parse_level(const char *text, enum log_level *ret)
@@ -71,7 +78,7 @@ bool log_enabled(enum log_level level)
 }
 
 /* Writes what the descriptor takes at this moment and keeps the rest. */
-void log_flush(void)
+static void flush_queue(void)
 {
     while (logger.queue.len > 0) {
         struct pollfd ready = { .fd = logger.fd, .events = POLLOUT };
@@ -86,6 +93,13 @@ void log_flush(void)
             return;
         buf_consume(&logger.queue, (size_t) written);
     }
+}
+
+void log_flush(void)
+{
+    (void) pthread_mutex_lock(&lock);
+    flush_queue();
+    (void) pthread_mutex_unlock(&lock);
 }
 
 static void format_time(char *text, size_t size)
@@ -104,10 +118,10 @@ static void add_text_line(struct buf *out, const char *when, const char *level, 
                           const char *message)
 {
     buf_addf(out, "%s %-7s %s: ", when, level, topic);
-    str_display(out, message, strlen(message), 4096);
+    str_display(out, message, strlen(message), MESSAGE_MAX);
     for (int i = 0; i < scope_depth; i++) {
         buf_addf(out, " %s=", scopes[i].key);
-        str_display(out, scopes[i].value, strlen(scopes[i].value), 256);
+        str_display(out, scopes[i].value, strlen(scopes[i].value), SCOPE_SHOWN_MAX);
     }
     buf_add_char(out, '\n');
 }
@@ -118,15 +132,18 @@ static void add_json_line(struct buf *out, const char *when, const char *level, 
     autojson json_t *line = json_object_new_object();
     autobuf struct buf clean = BUF_INIT;
 
-    str_display(&clean, message, strlen(message), 4096);
+    str_display(&clean, message, strlen(message), MESSAGE_MAX);
     if (!line)
         return;
     (void) json_add_str(line, "time", when);
     (void) json_add_str(line, "level", level);
     (void) json_add_str(line, "topic", topic);
     (void) json_add_str(line, "msg", buf_str(&clean));
-    for (int i = 0; i < scope_depth; i++)
-        (void) json_add_str(line, scopes[i].key, scopes[i].value);
+    for (int i = 0; i < scope_depth; i++) {
+        buf_clear(&clean);
+        str_display(&clean, scopes[i].value, strlen(scopes[i].value), SCOPE_SHOWN_MAX);
+        (void) json_add_str(line, scopes[i].key, buf_str(&clean));
+    }
     buf_addf(out, "%s\n", json_text(line));
 }
 
@@ -137,14 +154,36 @@ static void queue_line(const struct buf *line)
         return;
     }
     buf_add(&logger.queue, line->data, line->len);
+    if (buf_error(&logger.queue)) {
+        logger.queue.error = 0; /* the lines before it are whole and still wanted */
+        logger.dropped++;
+    }
+}
+
+/* Says how many lines were lost, once there is room again. */
+static void queue_loss(const char *when)
+{
+    autobuf struct buf line = BUF_INIT;
+    char note[96];
+
+    if (logger.dropped == 0 || logger.queue.len >= QUEUE_MAX / 2)
+        return;
+    (void) snprintf(note, sizeof(note), "%" PRIu64 " log lines were dropped: stderr was blocked",
+                    logger.dropped);
+    if (logger.format == LOG_FORMAT_JSON)
+        add_json_line(&line, when, "warning", "log", note);
+    else
+        add_text_line(&line, when, "warning", "log", note);
+    logger.dropped = 0;
+    queue_line(&line);
 }
 
 void log_line(enum log_level level, const char *topic, const char *fmt, ...)
 {
-    autobuf struct buf message = BUF_INIT, line = BUF_INIT;
-    char when[40], note[96];
+    autobuf struct buf message = BUF_INIT;
+    autobuf struct buf line = BUF_INIT;
+    char when[40];
     va_list args;
-    uint64_t dropped;
 
     if (!log_enabled(level))
         return;
@@ -152,22 +191,16 @@ void log_line(enum log_level level, const char *topic, const char *fmt, ...)
     buf_vaddf(&message, fmt, args);
     va_end(args);
     format_time(when, sizeof(when));
-    log_flush();
-    dropped = logger.dropped;
-    if (dropped > 0 && logger.queue.len < QUEUE_MAX / 2) {
-        (void) snprintf(note, sizeof(note),
-                        "%" PRIu64 " log lines were dropped: stderr was blocked", dropped);
-        logger.dropped = 0;
-        add_text_line(&line, when, "warning", "log", note);
-        queue_line(&line);
-        buf_clear(&line);
-    }
+    (void) pthread_mutex_lock(&lock);
+    flush_queue();
+    queue_loss(when);
     if (logger.format == LOG_FORMAT_JSON)
         add_json_line(&line, when, level_names[level], topic, buf_str(&message));
     else
         add_text_line(&line, when, level_names[level], topic, buf_str(&message));
     queue_line(&line);
-    log_flush();
+    flush_queue();
+    (void) pthread_mutex_unlock(&lock);
 }
 
 struct log_scope log_scope_open(const char *key, const char *fmt, ...)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/mem.h"
@@ -97,6 +98,7 @@ int parse_duration_ms(const char *text, int64_t *ret)
 {
     bool negative = *text == '-';
     double total = 0, number, unit;
+    int64_t ms;
 
     if (*text == '-' || *text == '+')
         text++;
@@ -111,12 +113,12 @@ int parse_duration_ms(const char *text, int64_t *ret)
             return -EINVAL;
         total += number * unit;
     }
-    /* Go's range: 2^63 nanoseconds, about 292 years. */
-    if (total >= 9.2e18)
+    /* Go's range: 2^63 nanoseconds, about 292 years. Half a nanosecond makes up for fractions that
+     * have no exact binary form. */
+    if (!(total < 9.2e18))
         return -ERANGE;
-    *ret = (int64_t) ((total + 0.5) / 1e6);
-    if (negative)
-        *ret = -*ret;
+    ms = (int64_t) ((total + 0.5) / 1e6);
+    *ret = negative ? -ms : ms;
     return 0;
 }
 
@@ -126,7 +128,7 @@ void format_duration(struct buf *out, int64_t ms)
 
     if (ms < 0) {
         buf_add_char(out, '-');
-        ms = -ms;
+        ms = ms == INT64_MIN ? INT64_MAX : -ms;
     }
     if (ms == 0) {
         buf_add_str(out, "0s");
@@ -196,27 +198,49 @@ bool utf8_valid(const char *data, size_t len)
     return true;
 }
 
+/* Marks that turn the direction of the text behind them: a line would read as another one. */
+static bool turns_direction(const unsigned char *at, size_t n)
+{
+    return n == 3 && at[0] == 0xe2 &&
+           ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+}
+
+/* How the next character is shown, in `shown`; returns how many bytes of the input that was. */
+static size_t display_next(const unsigned char *at, size_t len, char shown[17])
+{
+    size_t n = utf8_sequence(at, len);
+
+    /* C1 controls are two bytes in UTF-8 and drive terminals too. */
+    if (n > 0 && at[0] >= 0x20 && at[0] != 0x7f && !(n == 2 && at[0] == 0xc2 && at[1] < 0xa0) &&
+        !turns_direction(at, n)) {
+        memcpy(shown, at, n);
+        shown[n] = '\0';
+        return n;
+    }
+    n = MAX(n, (size_t) 1);
+    for (size_t i = 0; i < n; i++)
+        (void) snprintf(shown + 4 * i, 5, "\\x%02x", at[i]);
+    return n;
+}
+
 void str_display(struct buf *out, const char *text, size_t len, size_t max)
 {
-    const unsigned char *data = (const unsigned char *) text;
-    size_t start = out->len;
+    size_t start = out->len, fits = out->len;
+    char shown[17];
 
     for (size_t i = 0; i < len;) {
-        size_t n = utf8_sequence(data + i, len - i);
-
-        if (out->len - start + 4 > max) {
+        i += display_next((const unsigned char *) text + i, len - i, shown);
+        buf_add_str(out, shown);
+        if (buf_error(out))
+            return;
+        if (out->len - start > max) {
+            /* Whole characters only: back to the last one that fits. */
+            out->len = fits;
             buf_add_str(out, "\xe2\x80\xa6");
             return;
         }
-        /* C1 controls are two bytes in UTF-8 and drive terminals too. */
-        if (n == 0 || data[i] < 0x20 || data[i] == 0x7f ||
-            (n == 2 && data[i] == 0xc2 && data[i + 1] < 0xa0)) {
-            buf_addf(out, "\\x%02x", data[i]);
-            i++;
-            continue;
-        }
-        buf_add(out, text + i, n);
-        i += n;
+        fits = out->len;
     }
 }
 
@@ -281,7 +305,7 @@ static int base64_value(char c)
     return at ? (int) (at - base64_digits) : -1;
 }
 
-int base64_decode(struct buf *out, const char *text, size_t len)
+static int decode_quads(struct buf *out, const char *text, size_t len)
 {
     if (len % 4 != 0)
         return -EINVAL;
@@ -308,6 +332,18 @@ int base64_decode(struct buf *out, const char *text, size_t len)
         buf_add(out, bytes, 3 - pad);
     }
     return buf_error(out);
+}
+
+int base64_decode(struct buf *out, const char *text, size_t len)
+{
+    size_t before = out->len;
+    int r = decode_quads(out, text, len);
+
+    if (r == -EINVAL && out->len > before) {
+        out->len = before;
+        out->data[before] = '\0';
+    }
+    return r;
 }
 
 void hex_encode(char *dst, const void *data, size_t len)
