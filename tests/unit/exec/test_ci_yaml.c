@@ -1,0 +1,317 @@
+/* tests/unit/exec/test_ci_yaml.c - mirrors core/exec/ci_yaml.c: what good files mean, and the place
+ * and the sentence of every finding about broken ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/buf.h"
+#include "core/base/str.h"
+#include "core/exec/ci_yaml.h"
+
+static void dump_lines(struct buf *out, const char *what, const struct ci_lines *lines)
+{
+    if (lines->count == 0)
+        return;
+    buf_addf(out, " %s[", what);
+    for (size_t i = 0; i < lines->count; i++)
+        buf_addf(out, "%s%s", i > 0 ? "|" : "", lines->items[i]);
+    buf_add_char(out, ']');
+}
+
+static void dump_variables(struct buf *out, const struct ci_variables *variables)
+{
+    for (size_t i = 0; i < variables->count; i++)
+        buf_addf(out, " %s%s%s", variables->items[i].key, variables->items[i].raw ? ":=" : "=",
+                 variables->items[i].value);
+}
+
+/* One line for the global variables when there are any, then one a job. */
+static void dump(struct buf *out, const struct ci_config *config)
+{
+    if (config->variables.count > 0) {
+        buf_add_str(out, "global");
+        dump_variables(out, &config->variables);
+        buf_add_char(out, '\n');
+    }
+    for (size_t i = 0; i < config->n_jobs; i++) {
+        const struct ci_job *job = &config->jobs[i];
+
+        buf_addf(out, "%s@%s", job->name, config->stages[job->stage]);
+        dump_lines(out, "before", &job->before_script);
+        dump_lines(out, "script", &job->script);
+        dump_lines(out, "after", &job->after_script);
+        dump_variables(out, &job->variables);
+        if (job->has_needs && job->needs.count == 0)
+            buf_add_str(out, " needs[]");
+        dump_lines(out, "needs", &job->needs);
+        if (job->allow_failure)
+            buf_add_str(out, " may-fail");
+        for (size_t k = 0; k < job->n_allow_exit_codes; k++)
+            buf_addf(out, " may-exit-%d", job->allow_exit_codes[k]);
+        buf_add_char(out, '\n');
+    }
+}
+
+static void test_good_files_give_their_jobs(void **unused)
+{
+    static const struct {
+        const char *why, *text, *want;
+    } cases[] = {
+        { "the smallest file", "a:\n  script: make\n", "a@test script[make]\n" },
+        { "scripts are lists, nested ones are flattened",
+          "a:\n  script:\n    - one\n    - - two\n      - [three, [four]]\n",
+          "a@test script[one|two|three|four]\n" },
+        { "a block of several lines stays one entry", "a:\n  script:\n    - |\n      x\n      y\n",
+          "a@test script[x\ny\n]\n" },
+        { "stages are as named, jobs choose",
+          "stages: [x, y]\na: {stage: y, script: s}\nb: {stage: x, script: s}\n",
+          "a@y script[s]\nb@x script[s]\n" },
+        { ".pre and .post are there without being named",
+          "a: {stage: .pre, script: s}\nb: {stage: .post, script: s}\n",
+          "a@.pre script[s]\nb@.post script[s]\n" },
+        { "default scripts apply unless the job has its own, even an empty one",
+          "default:\n  before_script: d\n  after_script: [e]\na: {script: s}\n"
+          "b: {script: s, before_script: [], after_script: own}\n",
+          "a@test before[d] script[s] after[e]\nb@test script[s] after[own]\n" },
+        { "scripts beside the jobs are defaults too", "before_script: [g]\na: {script: s}\n",
+          "a@test before[g] script[s]\n" },
+        { "variables are strings, numbers and truths",
+          "variables: {A: x, B: 1.10, C: yes, D: '007'}\na: {script: s, variables: {E: ''}}\n",
+          "global A=x B=1.10 C=true D=007\na@test script[s] E=\n" },
+        { "variables have a long form",
+          "variables:\n  A: {value: x, description: what, options: [x, y]}\n"
+          "  B: {value: $A, expand: false}\na: {script: s}\n",
+          "global A=x B:=$A\na@test script[s]\n" },
+        { "needs are names or mappings; an optional one may be missing",
+          "a: {script: s}\nb: {script: s, needs: [a]}\n"
+          "c: {script: s, needs: [{job: a, artifacts: true}, {job: z, optional: true}]}\n"
+          "d: {script: s, needs: []}\n",
+          "a@test script[s]\nb@test script[s] needs[a]\nc@test script[s] needs[a]\n"
+          "d@test script[s] needs[]\n" },
+        { "failure is allowed always or for exit codes",
+          "a: {script: s, allow_failure: true}\nb: {script: s, allow_failure: {exit_codes: 7}}\n"
+          "c: {script: s, allow_failure: {exit_codes: [1, 2]}}\n",
+          "a@test script[s] may-fail\nb@test script[s] may-exit-7\n"
+          "c@test script[s] may-exit-1 may-exit-2\n" },
+        { "hidden jobs may be anything and are left out", ".x: [1]\n.y: {}\na: {script: s}\n",
+          "a@test script[s]\n" },
+        { "an anchor and a merge; own keys win",
+          ".t: &t {stage: build, script: s, variables: {A: 1}}\na:\n  <<: *t\n  script: own\n",
+          "a@build script[own] A=1\n" },
+        { "merging a list: earlier ones win",
+          ".x: &x {script: one}\n.y: &y {script: two, stage: build}\na:\n  <<: [*x, *y]\n",
+          "a@build script[one]\n" },
+        { "an aliased script list is flattened",
+          ".s: &s [one, two]\na:\n  script:\n    - *s\n    - three\n",
+          "a@test script[one|two|three]\n" },
+        { "the only 'when' that is one", "a: {script: s, when: on_success}\n",
+          "a@test script[s]\n" },
+        { "a quoted '<<' is a word, a quoted number a string", "a: {script: ['1', \"<<\"]}\n",
+          "a@test script[1|<<]\n" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_ptr(ci_config_free) struct ci_config *config = NULL;
+        struct config_findings findings = { 0 };
+        autobuf struct buf got = BUF_INIT;
+        struct error err = { 0 };
+        int r =
+            ci_config_parse("f", cases[i].text, strlen(cases[i].text), &config, &findings, &err);
+
+        if (r < 0 || findings.count > 0)
+            fail_msg("%s: %d: %s", cases[i].why, r,
+                     findings.count ? findings.items[0].text : err.message);
+        dump(&got, config);
+        if (!str_eq(buf_str(&got), cases[i].want))
+            fail_msg("%s: got\n%s", cases[i].why, buf_str(&got));
+    }
+}
+
+static void collect(struct buf *out, const struct config_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        buf_addf(out, "%s%s\n", findings->items[i].severity == CONFIG_ERROR ? "E " : "W ",
+                 findings->items[i].text);
+}
+
+static void test_findings_say_where_and_what(void **unused)
+{
+    static const struct {
+        const char *why, *text, *want;
+    } cases[] = {
+        { "nothing at all", "", "E f:1:1: the file must be a mapping of jobs\n" },
+        { "a list", "- a\n", "E f:1:1: the file must be a mapping of jobs\n" },
+        { "only hidden jobs", ".a: {script: s}\n", "E f:1:1: there is no job in this file\n" },
+        { "broken YAML", "a:\n  script: [x\n",
+          "E f:3:1: this is no valid YAML: did not find expected ',' or ']' while parsing a flow "
+          "sequence\n" },
+        { "a tab for indentation", "a:\n\tscript: s\n",
+          "E f:2:1: this is no valid YAML: found character that cannot start any token while "
+          "scanning for the next token\n" },
+        { "an alias to nowhere", "a:\n  script: *x\n",
+          "E f:2:11: this is no valid YAML: found undefined alias\n" },
+        { "two documents", "a: {script: s}\n---\nb: {script: s}\n",
+          "E f:2:1: a second YAML document begins here; 'spec' headers are not supported, one "
+          "document is\n" },
+        { "bytes that are no text", "a: {script: \"\xff\"}\n",
+          "E f:1:14: this is no UTF-8 text: invalid leading UTF-8 octet\n" },
+        { "a job without a script", "a:\n  stage: build\n", "E f:1:1: job 'a' has no 'script'\n" },
+        { "an empty script", "a:\n  script: []\n", "E f:2:11: job 'a': 'script' is empty\n" },
+        { "a job that is a word", "a: make\n",
+          "E f:1:4: 'a' is no keyword, and as a job it must be a mapping with a 'script', not a "
+          "string\n" },
+        { "the colon trap", "a:\n  script:\n    - echo \"x\"\n    - echo a: b\n",
+          "E f:4:7: job 'a': 'script' must be a list of strings (quote a line that has ': '), not "
+          "a mapping\n" },
+        { "true is a truth, not a command", "a:\n  script:\n    - true\n",
+          "E f:3:7: job 'a': 'script' must be a list of strings (quote the line), not true or "
+          "false\n" },
+        { "a script that is nothing", "a:\n  script:\n",
+          "E f:2:10: job 'a': 'script' must be a string or a list of strings, not nothing\n" },
+        { "lists within lists within lists", "a: {script: [[[[[[[[[[[x]]]]]]]]]]]}\n",
+          "E f:1:23: lists of 'script' are nested deeper than 10 levels\n" },
+        { "a stage that is not there", "stages: [x]\na:\n  stage: y\n  script: s\n",
+          "E f:3:10: job 'a': there is no stage 'y'\n" },
+        { "the default stage is not there either", "stages: [x]\na:\n  script: s\n",
+          "E f:2:1: job 'a': there is no stage 'test'\n" },
+        { "stages as a word", "stages: x\na: {script: s}\n",
+          "E f:1:9: 'stages' must be a list of names, not a string\n" },
+        { "a typing error", "a:\n  scrpt: s\n  script: s\n",
+          "E f:2:3: job 'a': 'scrpt' is no keyword; did you mean 'script'?\n" },
+        { "a keyword of nobody", "a:\n  script: s\n  xyzzy: 1\n",
+          "E f:3:3: job 'a': 'xyzzy' is no keyword\n" },
+        { "extends would mean something else", "a:\n  extends: .b\n",
+          "E f:2:3: job 'a': 'extends' is not supported: use a YAML anchor and '<<' instead\n" },
+        { "rules, only and except decide which jobs run", "a:\n  script: s\n  rules: []\n",
+          "E f:3:3: job 'a': 'rules' is not supported: which jobs run would differ; name the jobs "
+          "on the command line\n" },
+        { "include at the top", "include: x.yml\na: {script: s}\n",
+          "E f:1:1: 'include' is not supported: put the jobs into this file\n" },
+        { "trigger needs no script to be told so", "a:\n  trigger: g/p\n",
+          "E f:2:3: job 'a': 'trigger' is not supported: there are no other pipelines here\n" },
+        { "when: manual", "a:\n  script: s\n  when: manual\n",
+          "E f:3:9: job 'a': 'when' is not supported with anything but on_success: which jobs run "
+          "would differ\n" },
+        { "harmless keywords are warnings",
+          "image: gcc\na:\n  script: s\n  tags: [x]\n  retry: 2\n",
+          "W f:1:1: 'image' is not supported, ignoring: jobs run on an instance, not in a "
+          "container\n"
+          "W f:4:3: job 'a': 'tags' is not supported, ignoring: there is one runner, and it takes "
+          "every job\n"
+          "W f:5:3: job 'a': 'retry' is not supported, ignoring: a job runs once\n" },
+        { "a default that changes the jobs", "default:\n  hooks: {}\na: {script: s}\n",
+          "E f:2:3: 'hooks' is not supported: use 'before_script'\n" },
+        { "an unknown need", "a:\n  script: s\n  needs: [b]\n",
+          "E f:3:11: job 'a' needs 'b', and there is no such job\n" },
+        { "a hidden job can't be needed", ".b: {script: s}\na:\n  script: s\n  needs: [.b]\n",
+          "E f:4:11: job 'a' needs '.b', and there is no such job\n" },
+        { "needs as a word", "a: {script: s}\nb: {script: s, needs: a}\n",
+          "E f:2:23: job 'b': 'needs' must be a list of jobs, not a string\n" },
+        { "needs of another project", "a:\n  script: s\n  needs:\n    - {project: g/p, job: a}\n",
+          "E f:4:8: job 'a': 'needs' with 'project' is not supported, only jobs of this pipeline "
+          "are\n" },
+        { "a variable without a value", "variables:\n  A:\na: {script: s}\n",
+          "E f:2:5: variable 'A' must be a string, a number, true or false, or have a 'value' "
+          "that is one\n" },
+        { "a variable that no shell can hold", "variables: {A-B: 1}\na: {script: s}\n",
+          "E f:1:13: 'A-B' can't be the name of a variable; letters, digits and '_' can\n" },
+        { "variables as a list", "a:\n  script: s\n  variables: [A]\n",
+          "E f:3:14: job 'a': 'variables' must be a mapping of names to values, not a list\n" },
+        { "allow_failure as a word", "a:\n  script: s\n  allow_failure: maybe\n",
+          "E f:3:18: job 'a': 'allow_failure' must be true, false or a mapping with 'exit_codes' "
+          "alone, not a string\n" },
+        { "an exit code that is none", "a: {script: s, allow_failure: {exit_codes: [x]}}\n",
+          "E f:1:45: job 'a': 'exit_codes' must be an exit code or a list of them, not a "
+          "string\n" },
+        { "!reference", "a:\n  script: !reference [b, script]\n",
+          "E f:2:11: job 'a': 'script' has the tag !reference, which is not supported\n" },
+        { "a job that is there twice", "a: {script: s}\na: {script: t}\n",
+          "W f:2:1: 'a' is there twice (first in line 1); the last one counts\n" },
+        { "merging a word", "a:\n  <<: x\n  script: s\n",
+          "E f:2:7: '<<' takes a mapping or a list of mappings, not a string\n" },
+        { "all errors of a file at once", "a:\n  script: s\n  stage: q\nb:\n  only: [x]\n",
+          "E f:3:10: job 'a': there is no stage 'q'\n"
+          "E f:5:3: job 'b': 'only' is not supported: which jobs run would differ; name the jobs "
+          "on the command line\n"
+          "E f:4:1: job 'b' has no 'script'\n" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_ptr(ci_config_free) struct ci_config *config = NULL;
+        struct config_findings findings = { 0 };
+        autobuf struct buf got = BUF_INIT;
+        int r =
+            ci_config_parse("f", cases[i].text, strlen(cases[i].text), &config, &findings, NULL);
+
+        collect(&got, &findings);
+        if (!str_eq(buf_str(&got), cases[i].want))
+            fail_msg("%s: got\n%swanted\n%s", cases[i].why, buf_str(&got), cases[i].want);
+        if ((r == 0) != (strstr(cases[i].want, "E ") != cases[i].want))
+            fail_msg("%s: returned %d", cases[i].why, r);
+        config_findings_done(&findings);
+    }
+}
+
+/* hardening_40: what is small in the file must not be large in memory or in time. */
+static void expect_error(const char *why, const struct buf *text, const char *part)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    int r = ci_config_parse("f", text->data, text->len, &config, &findings, NULL);
+
+    if (r != -EINVAL || findings.count != 1 || !strstr(findings.items[0].text, part))
+        fail_msg("%s: %d, %s", why, r, findings.count ? findings.items[0].text : "no finding");
+    config_findings_done(&findings);
+}
+
+static void test_deep_and_aliased_files_are_refused(void **unused)
+{
+    autobuf struct buf deep = BUF_INIT, laughs = BUF_INIT, loop = BUF_INIT, many = BUF_INIT;
+    autobuf struct buf merges = BUF_INIT;
+
+    (void) unused;
+    buf_add_str(&deep, "a: ");
+    for (int i = 0; i < 5000; i++)
+        buf_add_char(&deep, '[');
+    expect_error("depth", &deep, "f:1:67: lists and mappings are nested deeper than 64 levels");
+
+    buf_add_str(&laughs, ".a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for (int i = 1; i < 9; i++) {
+        buf_addf(&laughs, ".a%d: &a%d [", i, i);
+        for (int k = 0; k < 10; k++)
+            buf_addf(&laughs, "*a%d%s", i - 1, k < 9 ? ", " : "]\n");
+    }
+    buf_add_str(&laughs, "j:\n  script: *a8\n");
+    expect_error("a billion laughs", &laughs, "aliases make this file larger than 60000 values");
+
+    buf_add_str(&loop, "j: &j\n  <<: *j\n  script: s\n");
+    expect_error("a merge of itself", &loop, "f:1:4: '<<' merges a mapping into itself");
+
+    buf_add_str(&merges, ".m0: &m0 {script: s}\n");
+    for (int i = 1; i < 60; i++)
+        buf_addf(&merges, ".m%d: &m%d {<<: [*m%d, *m%d]}\n", i, i, i - 1, i - 1);
+    buf_add_str(&merges, "j: *m59\n");
+    expect_error("merges that double", &merges, "'<<'");
+
+    buf_add_str(&many, "a:\n  script:\n");
+    for (int i = 0; i < 30000; i++)
+        buf_add_str(&many, "    - x\n");
+    expect_error("too many values", &many, "the file has more than 20000 values");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_files_give_their_jobs),
+        cmocka_unit_test(test_findings_say_where_and_what),
+        cmocka_unit_test(test_deep_and_aliased_files_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
