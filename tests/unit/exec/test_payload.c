@@ -1,0 +1,156 @@
+/* tests/unit/exec/test_payload.c - mirrors core/exec/payload.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/str.h"
+#include "core/exec/payload.h"
+
+static const struct payload_pipeline pipeline = {
+    .id = 7,
+    .project_id = 9,
+    .timeout_s = 3600,
+    .project_name = "ring",
+    .project_path = "local/ring",
+    .repo_url = "file:///r.git",
+    .object_format = "sha1",
+    .sha = "1111111111111111111111111111111111111111",
+    .before_sha = "0000000000000000000000000000000000000000",
+    .ref = "Feature/One.",
+};
+
+static json_t *payload_of(const char *text)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    json_t *payload = NULL;
+
+    assert_int_equal(ci_config_parse("f", text, strlen(text), &config, &findings, NULL), 0);
+    assert_int_equal(
+        payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
+    return payload;
+}
+
+/* The last one of a name counts. */
+static json_t *variable(json_t *payload, const char *key)
+{
+    json_t *list = json_object_object_get(payload, "variables"), *found = NULL;
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_t *item = json_object_array_get_idx(list, i);
+
+        if (str_eq(json_object_get_string(json_object_object_get(item, "key")), key))
+            found = item;
+    }
+    return found;
+}
+
+static const char *value(json_t *payload, const char *key)
+{
+    return json_object_get_string(json_object_object_get(variable(payload, key), "value"));
+}
+
+static bool flag(json_t *payload, const char *key, const char *name)
+{
+    return json_object_get_boolean(json_object_object_get(variable(payload, key), name));
+}
+
+static void test_predefined_variables_are_those_of_the_job(void **unused)
+{
+    static const struct {
+        const char *key, *want;
+    } cases[] = {
+        { "CI", "true" },
+        { "CI_COMMIT_SHA", "1111111111111111111111111111111111111111" },
+        { "CI_COMMIT_SHORT_SHA", "11111111" },
+        { "CI_COMMIT_REF_NAME", "Feature/One." },
+        { "CI_COMMIT_REF_SLUG", "feature-one" },
+        { "CI_JOB_ID", "42" },
+        { "CI_JOB_NAME", "a" },
+        { "CI_JOB_STAGE", "build" },
+        { "CI_PIPELINE_ID", "7" },
+        { "CI_PROJECT_ID", "9" },
+        { "CI_PROJECT_PATH", "local/ring" },
+        { "CI_JOB_TOKEN", "glcbt-x" },
+    };
+    autojson json_t *payload = payload_of("a: {stage: build, script: s}\n");
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (!str_eq(value(payload, cases[i].key), cases[i].want))
+            fail_msg("%s is %s", cases[i].key, value(payload, cases[i].key));
+    assert_true(flag(payload, "CI_JOB_TOKEN", "masked"));
+    assert_false(flag(payload, "CI_JOB_TOKEN", "public"));
+    assert_false(flag(payload, "CI_JOB_NAME", "masked"));
+}
+
+static void test_job_variables_win_over_global_ones_and_expand_unless_told_not_to(void **unused)
+{
+    autojson json_t *payload = payload_of("variables: {A: global, B: {value: $A, expand: false}}\n"
+                                          "a: {script: s, variables: {A: job, CI: mine}}\n");
+
+    (void) unused;
+    assert_string_equal(value(payload, "A"), "job");
+    assert_string_equal(value(payload, "CI"), "mine");
+    assert_string_equal(value(payload, "B"), "$A");
+    assert_true(flag(payload, "B", "raw"));
+    assert_false(flag(payload, "A", "raw"));
+}
+
+static void test_steps_are_the_script_and_what_follows_it(void **unused)
+{
+    autojson json_t *payload = payload_of("before_script: [b]\na: {script: [s, t]}\n");
+    autojson json_t *after = payload_of("a: {script: [s], after_script: [u]}\n");
+
+    (void) unused;
+    assert_string_equal(json_text(json_object_object_get(payload, "steps")),
+                        "[{\"name\":\"script\",\"script\":[\"b\",\"s\",\"t\"],\"timeout\":3600,"
+                        "\"when\":\"on_success\",\"allow_failure\":false}]");
+    assert_string_equal(json_text(json_object_object_get(after, "steps")),
+                        "[{\"name\":\"script\",\"script\":[\"s\"],\"timeout\":3600,"
+                        "\"when\":\"on_success\",\"allow_failure\":false},"
+                        "{\"name\":\"after_script\",\"script\":[\"u\"],\"timeout\":300,"
+                        "\"when\":\"always\",\"allow_failure\":true}]");
+}
+
+static void test_the_repository_is_fetched_by_its_branch(void **unused)
+{
+    autojson json_t *payload = payload_of("a: {script: s}\n");
+
+    (void) unused;
+    assert_string_equal(
+        json_text(json_object_object_get(payload, "git_info")),
+        "{\"repo_url\":\"file:///r.git\",\"repo_object_format\":\"sha1\",\"ref\":\"Feature/One.\","
+        "\"ref_type\":\"branch\",\"sha\":\"1111111111111111111111111111111111111111\","
+        "\"before_sha\":\"0000000000000000000000000000000000000000\",\"depth\":0,"
+        "\"refspecs\":[\"+refs/heads/Feature/One.:refs/remotes/origin/Feature/One.\"]}");
+}
+
+static void test_tokens_differ_and_look_like_gitlabs(void **unused)
+{
+    char one[PAYLOAD_TOKEN_SIZE], two[PAYLOAD_TOKEN_SIZE];
+
+    (void) unused;
+    payload_token(&rng_system, one);
+    payload_token(&rng_system, two);
+    assert_true(str_starts(one, "glcbt-"));
+    assert_int_equal(strlen(one), 46);
+    assert_string_not_equal(one, two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_predefined_variables_are_those_of_the_job),
+        cmocka_unit_test(test_job_variables_win_over_global_ones_and_expand_unless_told_not_to),
+        cmocka_unit_test(test_steps_are_the_script_and_what_follows_it),
+        cmocka_unit_test(test_the_repository_is_fetched_by_its_branch),
+        cmocka_unit_test(test_tokens_differ_and_look_like_gitlabs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
