@@ -1,0 +1,26 @@
+/* core/exec/snapshot.h - the local repository as it is now, as a bare repository that jobs can
+ * fetch from.
+ *
+ * HEAD and the uncommitted changes of tracked files. The user's repository is only read: its
+ * objects are borrowed (objects/info/alternates), new ones go into the bare repository. The history
+ * of a shallow clone is left out, because nobody can fetch from one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/base/error.h"
+
+struct snapshot {
+    char *url;           /* file:///… */
+    char *top;           /* the work tree's root */
+    char *sha;           /* what jobs check out */
+    char *head;          /* the commit it is based on */
+    char *ref;           /* the branch's name; "detached" without one */
+    char *object_format; /* "sha1" */
+    bool changed;        /* there were uncommitted changes */
+};
+
+/* `dir` is in the work tree, `bare` a path that does not exist yet, in a private directory. */
+int snapshot_take(const char *dir, const char *bare, struct snapshot *ret, struct error *err);
+void snapshot_done(struct snapshot *snapshot);
