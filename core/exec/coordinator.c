@@ -254,6 +254,9 @@ static void update_job(struct embedded_coordinator *coordinator, struct http_req
         return;
     }
     if (!log_matches(job, body)) {
+        /* The runner sends all of it again (vector V17). */
+        job->log_size = 0;
+        job->log_crc = 0;
         answer_job(coordinator, request, job, 412);
         return;
     }
@@ -373,7 +376,10 @@ void embedded_coordinator_wake(struct embedded_coordinator *coordinator)
     while (coordinator->parked) {
         struct http_request *request = coordinator->parked->request;
 
-        if (!give_job(coordinator, request))
+        /* A job that goes to nobody would be missing until its acknowledgement is overdue. */
+        if (!http_client_is_there(request))
+            answer_none(coordinator, request);
+        else if (!give_job(coordinator, request))
             return;
         unpark(coordinator, request);
     }

@@ -22,7 +22,7 @@ struct http_server {
     http_handler_fn handler;
     void *arg;
     unsigned handles;
-    bool closing;
+    bool closing, resumed;
 };
 
 struct http_request {
@@ -50,10 +50,15 @@ static void run(struct http_server *server)
 
     if (server->closing)
         return;
+    server->resumed = false;
     (void) MHD_run(server->daemon);
     if (server->closing)
         return;
-    if (MHD_get_timeout(server->daemon, &wait) == MHD_YES)
+    /* The library's timeout knows nothing of a connection that was resumed during the run, and its
+     * epoll descriptor does not tell of it either. */
+    if (server->resumed)
+        (void) uv_timer_start(&server->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(server->daemon, &wait) == MHD_YES)
         (void) uv_timer_start(&server->timer, on_timer, (uint64_t) wait, 0);
     else
         (void) uv_timer_stop(&server->timer);
@@ -102,6 +107,7 @@ void http_answer(struct http_request *request, unsigned status,
         request->parked = false;
         request->on_gone = NULL;
         MHD_resume_connection(request->connection);
+        request->server->resumed = true;
         /* Not from inside the caller, who may be in the middle of something. */
         (void) uv_timer_start(&request->server->timer, on_timer, 0, 0);
     }
@@ -114,6 +120,19 @@ void http_park(struct http_request *request,
     request->on_gone = on_gone;
     request->gone_arg = arg;
     MHD_suspend_connection(request->connection);
+}
+
+bool http_client_is_there(const struct http_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    ssize_t n;
+    char byte;
+
+    if (!info)
+        return false;
+    n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static struct http_request *new_request(struct http_server *server,

@@ -37,3 +37,7 @@ void http_answer(struct http_request *request, unsigned status,
 /* Keeps the request without an answer; on_gone is called when the client leaves first. */
 void http_park(struct http_request *request,
                void (*on_gone)(void *arg, struct http_request *request), void *arg);
+
+/* False when the client of a parked request has left. Asked for before something is given away with
+ * the answer, because a parked connection is not watched. */
+bool http_client_is_there(const struct http_request *request);
