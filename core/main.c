@@ -25,6 +25,7 @@ static int run_provider(int argc, char **argv)
 
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
+    { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "plugin", "list plugins, show one", cli_plugin },

@@ -99,6 +99,8 @@ static int add_predefined(json_t *list, const struct payload_pipeline *pipeline,
         { "CI_JOB_NAME", job->name },
         { "CI_JOB_NAME_SLUG", buf_str(&job_slug) },
         { "CI_JOB_STAGE", stage },
+        /* A person reads along; the file may switch it on again. */
+        { "FF_TIMESTAMPS", "false" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(variables); i++)

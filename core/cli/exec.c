@@ -1,0 +1,84 @@
+/* core/cli/exec.c - `flotilla exec`: the options; core/exec does the rest. */
+#include "core/exec/exec.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "core/cli/cli.h"
+
+static void usage(FILE *out)
+{
+    (void) fprintf(
+        out,
+        "Usage: flotilla exec [--file FILE] [--config FILE] [--state-dir DIR]\n"
+        "                     [--plugin-dir DIR[:DIR]] [--verbose] [JOB...]\n"
+        "Runs the pipeline of .gitlab-ci.yml, or only the named jobs, on instances of this "
+        "machine.\n"
+        "Jobs see HEAD and the uncommitted changes of tracked files.\n"
+        "\n"
+        "  --file FILE       another file than .gitlab-ci.yml\n"
+        "  --config FILE     a config.toml; its runners take the jobs, from here instead of "
+        "GitLab.\n"
+        "                    Their instances are removed at the end: name a group of its own\n"
+        "  --state-dir DIR   keep the manager's state there instead of in a temporary directory\n"
+        "  --verbose         also what the manager notes\n");
+}
+
+/* 0 to go on; 1 when all is said; negative for a wrong use. */
+static int parse_options(int argc, char **argv, struct exec_options *ret, enum log_level *level)
+{
+    static const struct option options[] = {
+        { "file", required_argument, NULL, 'f' },
+        { "config", required_argument, NULL, 'c' },
+        { "state-dir", required_argument, NULL, 's' },
+        { "plugin-dir", required_argument, NULL, 'p' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "f:c:vh", options, NULL)) != -1) {
+        switch (c) {
+        case 'f':
+            ret->file = optarg;
+            break;
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 's':
+            ret->state_dir = optarg;
+            break;
+        case 'p':
+            ret->plugin_dirs = optarg;
+            break;
+        case 'v':
+            *level = LOG_LEVEL_INFO;
+            break;
+        case 'h':
+            usage(stdout);
+            return 1;
+        default:
+            usage(stderr);
+            return -1;
+        }
+    }
+    ret->names = (const char *const *) argv + optind;
+    ret->n_names = (size_t) (argc - optind);
+    return 0;
+}
+
+int cli_exec(int argc, char **argv)
+{
+    struct exec_options options = { .self_exe = cli_self_exe() };
+    enum log_level level = LOG_LEVEL_WARNING;
+    int r = parse_options(argc, argv, &options, &level);
+    int status;
+
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    log_open(2, LOG_FORMAT_TEXT, level);
+    status = exec_run(&options);
+    log_flush();
+    return status;
+}

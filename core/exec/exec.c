@@ -1,0 +1,508 @@
+/* core/exec/exec.c - the parts of `flotilla exec` put together, and what it prints.
+ *
+ * Loop: the coordinator asks for a job and tells how it ends, the supervisor tells where it runs.
+ * When the pipeline is over the supervisor is drained and stopped, then the coordinator, then the
+ * loop has nothing left. Status lines and job lines go to stdout, problems to stderr. */
+#include "core/exec/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/secret.h"
+#include "core/base/str.h"
+#include "core/exec/ci_yaml.h"
+#include "core/exec/coordinator.h"
+#include "core/exec/exec_config.h"
+#include "core/exec/job_log.h"
+#include "core/exec/payload.h"
+#include "core/exec/pipeline.h"
+#include "core/exec/snapshot.h"
+#include "core/exec/table.h"
+#include "core/supervisor/supervisor.h"
+
+#define FILE_DEFAULT ".gitlab-ci.yml"
+#define FILE_MAX ((size_t) 2 << 20)
+#define JOB_TIMEOUT_S 3600
+#define INTERRUPTED_STATUS 130
+
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+/* A job's log on its way to the terminal. */
+struct output {
+    struct job_log log;
+    char *name; /* fit for a terminal */
+};
+
+struct exec {
+    const struct exec_options *options;
+    uv_loop_t loop;
+    uv_signal_t signals[ARRAY_LEN(stop_signals)];
+    struct ci_config *ci;
+    struct pipeline *pipeline;
+    struct output *outputs; /* one for each job of the pipeline */
+    struct snapshot snapshot;
+    struct payload_pipeline shared;
+    struct config *config;
+    struct embedded_coordinator *coordinator;
+    struct supervisor *supervisor;
+    char *work_dir, *state_dir, *bare, *project_path;
+    char runner_token[PAYLOAD_TOKEN_SIZE];
+    int64_t began_ms;
+    unsigned instances; /* that appeared and are not gone */
+    bool ending, interrupted, failed;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ms(&clock_system);
+}
+
+static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void say(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void) vprintf(fmt, args);
+    va_end(args);
+    (void) putchar('\n');
+    (void) fflush(stdout);
+}
+
+static void complain(const struct error *err)
+{
+    (void) fflush(stdout);
+    (void) fprintf(stderr, "flotilla exec: %s\n", err->message);
+}
+
+static void print_findings(struct config_findings *findings)
+{
+    static const char *const words[] = {
+        [CONFIG_NOTE] = "note", [CONFIG_WARNING] = "warning", [CONFIG_ERROR] = "error"
+    };
+
+    for (size_t i = 0; i < findings->count; i++)
+        (void) fprintf(stderr, "%s: %s\n", words[findings->items[i].severity],
+                       findings->items[i].text);
+    config_findings_done(findings);
+}
+
+/* The end. */
+
+static void on_stopped(void *arg)
+{
+    struct exec *exec = arg;
+
+    exec->supervisor = NULL;
+    embedded_coordinator_close(exec->coordinator);
+    exec->coordinator = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++)
+        uv_close((uv_handle_t *) &exec->signals[i], NULL);
+}
+
+static void on_drained(void *arg)
+{
+    struct exec *exec = arg;
+
+    supervisor_stop(exec->supervisor, true, on_stopped, exec);
+}
+
+static void end(struct exec *exec)
+{
+    if (exec->ending)
+        return;
+    exec->ending = true;
+    supervisor_drain(exec->supervisor, on_drained, exec);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct exec *exec = handle->data;
+
+    (void) signum;
+    if (exec->interrupted) {
+        (void) fprintf(stderr, "flotilla exec: stopped at once; %s is left behind\n",
+                       exec->work_dir);
+        _exit(INTERRUPTED_STATUS);
+    }
+    exec->interrupted = true;
+    say("interrupted: ending jobs and removing instances (once more leaves them behind)");
+    pipeline_cancel(exec->pipeline);
+    for (size_t i = 0; i < exec->pipeline->n_jobs; i++)
+        if (exec->pipeline->jobs[i].state == PIPELINE_JOB_GIVEN)
+            embedded_coordinator_cancel(exec->coordinator, exec->pipeline->jobs[i].id);
+    supervisor_abort_jobs(exec->supervisor);
+    end(exec);
+}
+
+/* What the coordinator asks and tells. */
+
+static bool take_job(void *arg, struct embedded_job *ret)
+{
+    struct exec *exec = arg;
+    struct pipeline_job *job = exec->ending ? NULL : pipeline_take(exec->pipeline);
+    char token[PAYLOAD_TOKEN_SIZE];
+    autojson json_t *payload = NULL;
+    struct error err = { 0 };
+
+    if (!job)
+        return false;
+    payload_token(&rng_system, token);
+    if (payload_new(&exec->shared, exec->ci, job->job, job->id, token, &payload, &err) == 0)
+        *ret = (struct embedded_job) { .id = job->id,
+                                       .token = mem_strdup(token),
+                                       .payload = mem_strdup(json_text(payload)) };
+    secret_wipe(token, sizeof(token));
+    if (ret->token && ret->payload)
+        return true;
+    free(ret->token);
+    free(ret->payload);
+    pipeline_give_back(exec->pipeline, job->id);
+    return false;
+}
+
+static void on_returned(void *arg, int64_t job_id)
+{
+    struct exec *exec = arg;
+
+    pipeline_give_back(exec->pipeline, job_id);
+    embedded_coordinator_wake(exec->coordinator);
+}
+
+/* The supervisor says better when a job runs: this only means that it was accepted. */
+static void on_running(void *arg, int64_t job_id)
+{
+    (void) arg;
+    (void) job_id;
+}
+
+static void on_line(void *arg, const char *text)
+{
+    const struct output *output = arg;
+
+    say("%s | %s", output->name, text);
+}
+
+static struct output *output_of(struct exec *exec, int64_t job_id)
+{
+    struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
+
+    return job ? &exec->outputs[job - exec->pipeline->jobs] : NULL;
+}
+
+static void on_trace(void *arg, int64_t job_id, const char *data, size_t len)
+{
+    struct output *output = output_of(arg, job_id);
+
+    if (output)
+        job_log_add(&output->log, data, len);
+}
+
+static void say_ending(const char *name, const struct pipeline_job *job)
+{
+    const char *state = pipeline_state_name(job->state);
+
+    if (job->exit_code != 0)
+        say("job %s %s: %s, exit code %d", name, state, job->reason, job->exit_code);
+    else if (*job->reason)
+        say("job %s %s: %s", name, state, job->reason);
+    else
+        say("job %s %s", name, state);
+}
+
+static void on_final(void *arg, int64_t job_id, bool success, const char *failure_reason,
+                     int exit_code)
+{
+    struct exec *exec = arg;
+    struct output *output = output_of(exec, job_id);
+
+    if (!output)
+        return;
+    job_log_end(&output->log);
+    pipeline_finished(exec->pipeline, job_id, success, exit_code, failure_reason, now_ms());
+    say_ending(output->name, pipeline_find(exec->pipeline, job_id));
+    if (pipeline_done(exec->pipeline))
+        end(exec);
+    else if (pipeline_has_ready(exec->pipeline))
+        embedded_coordinator_wake(exec->coordinator);
+}
+
+static void on_event(void *arg, const struct supervisor_event *event)
+{
+    struct exec *exec = arg;
+
+    switch (event->kind) {
+    case EVENT_INSTANCE_APPEARED:
+        exec->instances++;
+        say("instance %s appeared", event->instance);
+        break;
+    case EVENT_INSTANCE_READY:
+        say("instance %s is ready", event->instance);
+        break;
+    case EVENT_INSTANCE_REMOVING:
+        say("instance %s is being removed", event->instance);
+        break;
+    case EVENT_INSTANCE_GONE:
+        exec->instances -= exec->instances > 0;
+        say("instance %s is gone", event->instance);
+        break;
+    case EVENT_JOB_ASSIGNED:
+        pipeline_set_instance(exec->pipeline, event->job_id, event->instance);
+        break;
+    case EVENT_JOB_RUNNING:
+        pipeline_started(exec->pipeline, event->job_id, now_ms());
+        if (output_of(exec, event->job_id))
+            say("job %s running on %s", output_of(exec, event->job_id)->name, event->instance);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The beginning. */
+
+static int load_file(struct exec *exec, struct error *err)
+{
+    const char *file = exec->options->file ? exec->options->file : FILE_DEFAULT;
+    struct config_findings findings = { 0 };
+    autobuf struct buf text = BUF_INIT;
+    int r = fs_read_file(AT_FDCWD, file, FILE_MAX, &text, err);
+
+    if (r < 0)
+        return r;
+    r = ci_config_parse(file, buf_str(&text), text.len, &exec->ci, &findings, err);
+    print_findings(&findings);
+    if (r < 0)
+        return r;
+    r = pipeline_new(exec->ci, exec->options->names, exec->options->n_names, now_ms(),
+                     &exec->pipeline, err);
+    return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+}
+
+/* Whether TMPDIR is absolute matters, because others resolve it elsewhere. Not XDG_RUNTIME_DIR:
+ * jobs build in here, and that one is small and may forbid to execute. */
+static int make_work_dir(struct exec *exec, struct error *err)
+{
+    const char *parent = getenv("TMPDIR");
+
+    if (!parent || *parent != '/')
+        parent = "/tmp";
+    exec->work_dir = mem_printf("%s/flotilla-exec-XXXXXX", parent);
+    if (!exec->work_dir)
+        return error_set(err, -ENOMEM, "out of memory");
+    if (!mkdtemp(exec->work_dir)) {
+        int code = -errno;
+
+        free(take_ptr(exec->work_dir));
+        return error_errno(err, code, "no temporary directory can be made in %s", parent);
+    }
+    exec->bare = mem_printf("%s/repository.git", exec->work_dir);
+    exec->state_dir = exec->options->state_dir ? mem_strdup(exec->options->state_dir)
+                                               : mem_printf("%s/state", exec->work_dir);
+    return exec->bare && exec->state_dir ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+static int take_snapshot(struct exec *exec, struct error *err)
+{
+    const char *slash;
+    int r = snapshot_take(".", exec->bare, &exec->snapshot, err);
+
+    if (r < 0)
+        return r;
+    slash = strrchr(exec->snapshot.top, '/');
+    exec->project_path = mem_printf("local/%s", slash && slash[1] ? slash + 1 : "project");
+    if (!exec->project_path)
+        return error_set(err, -ENOMEM, "out of memory");
+    exec->shared = (struct payload_pipeline) {
+        .id = 1,
+        .project_id = 1,
+        .timeout_s = JOB_TIMEOUT_S,
+        .project_name = exec->project_path + strlen("local/"),
+        .project_path = exec->project_path,
+        .repo_url = exec->snapshot.url,
+        .object_format = exec->snapshot.object_format,
+        .sha = exec->snapshot.sha,
+        .before_sha = "0000000000000000000000000000000000000000",
+        .ref = exec->snapshot.ref,
+    };
+    say("running %zu job(s) of %s at %.8s%s", exec->pipeline->n_jobs, exec->shared.ref,
+        exec->snapshot.head, exec->snapshot.changed ? " with uncommitted changes" : "");
+    return 0;
+}
+
+static int make_outputs(struct exec *exec, struct error *err)
+{
+    bool colours = isatty(STDOUT_FILENO) == 1;
+
+    exec->outputs = mem_array(exec->pipeline->n_jobs + 1, sizeof(*exec->outputs));
+    if (!exec->outputs)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < exec->pipeline->n_jobs; i++) {
+        const char *name = exec->pipeline->jobs[i].job->name;
+        struct output *output = &exec->outputs[i];
+        autobuf struct buf shown = BUF_INIT;
+
+        str_display(&shown, name, strlen(name), strlen(name));
+        output->name = buf_take(&shown);
+        if (!output->name)
+            return error_set(err, -ENOMEM, "out of memory");
+        output->log = (struct job_log) { .colours = colours, .on_line = on_line, .arg = output };
+    }
+    return 0;
+}
+
+static int start_coordinator(struct exec *exec, struct error *err)
+{
+    struct embedded_options options = { .runner_token = exec->runner_token,
+                                        .interval_s = 1,
+                                        .take_job = take_job,
+                                        .on_returned = on_returned,
+                                        .on_running = on_running,
+                                        .on_trace = on_trace,
+                                        .on_final = on_final,
+                                        .arg = exec };
+    char random[41];
+
+    rng_hex(&rng_system, random, 20);
+    (void) snprintf(exec->runner_token, sizeof(exec->runner_token), "glrt-%s", random);
+    return embedded_coordinator_new(&exec->loop, 0, &options, &exec->coordinator, err);
+}
+
+static int start_supervisor(struct exec *exec, struct error *err)
+{
+    struct config_findings findings = { 0 };
+    struct supervisor_options options;
+    int r = exec_config_load(exec->options->config, embedded_coordinator_url(exec->coordinator),
+                             exec->runner_token, &exec->config, &findings, err);
+
+    print_findings(&findings);
+    if (r < 0)
+        return r;
+    options = (struct supervisor_options) { .config = exec->config,
+                                            .state_dir = exec->state_dir,
+                                            .self_exe = exec->options->self_exe,
+                                            .plugin_dirs = exec->options->plugin_dirs,
+                                            .on_event = on_event,
+                                            .arg = exec };
+    return supervisor_start(&exec->loop, &options, &exec->supervisor, err);
+}
+
+static void watch_signals(struct exec *exec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++) {
+        (void) uv_signal_init(&exec->loop, &exec->signals[i]);
+        exec->signals[i].data = exec;
+        (void) uv_signal_start(&exec->signals[i], on_signal, stop_signals[i]);
+    }
+}
+
+static void run_loop(struct exec *exec)
+{
+    struct error err = { 0 };
+    int r;
+
+    if (uv_loop_init(&exec->loop) < 0) {
+        exec->failed = true;
+        return;
+    }
+    exec->began_ms = now_ms();
+    r = start_coordinator(exec, &err);
+    if (r == 0) {
+        r = start_supervisor(exec, &err);
+        if (r == 0) {
+            watch_signals(exec);
+        } else {
+            embedded_coordinator_close(exec->coordinator);
+            exec->coordinator = NULL;
+        }
+    }
+    if (r < 0) {
+        complain(&err);
+        exec->failed = true;
+    }
+    (void) uv_run(&exec->loop, UV_RUN_DEFAULT);
+    (void) uv_loop_close(&exec->loop);
+}
+
+static void print_table(const struct exec *exec)
+{
+    autobuf struct buf table = BUF_INIT;
+
+    table_format(&table, exec->pipeline, now_ms() - exec->began_ms);
+    (void) fputs("\n", stdout);
+    (void) fputs(buf_str(&table), stdout);
+    (void) fflush(stdout);
+}
+
+/* A directory whose instances are still there is kept: it is the only way to them. */
+static void remove_work_dir(const struct exec *exec)
+{
+    if (!exec->work_dir)
+        return;
+    if (exec->instances > 0)
+        (void) fprintf(stderr, "flotilla exec: %u instance(s) are still there; %s is kept\n",
+                       exec->instances, exec->work_dir);
+    else if (fs_remove_tree(AT_FDCWD, exec->work_dir) < 0)
+        (void) fprintf(stderr, "flotilla exec: %s can't be removed\n", exec->work_dir);
+}
+
+static void done(struct exec *exec)
+{
+    if (exec->pipeline)
+        for (size_t i = 0; exec->outputs && i < exec->pipeline->n_jobs; i++) {
+            buf_done(&exec->outputs[i].log.pending);
+            free(exec->outputs[i].name);
+        }
+    free(exec->outputs);
+    pipeline_free(exec->pipeline);
+    ci_config_free(exec->ci);
+    config_free(exec->config);
+    snapshot_done(&exec->snapshot);
+    secret_wipe(exec->runner_token, sizeof(exec->runner_token));
+    remove_work_dir(exec);
+    free(exec->work_dir);
+    free(exec->state_dir);
+    free(exec->bare);
+    free(exec->project_path);
+}
+
+int exec_run(const struct exec_options *options)
+{
+    struct exec exec = { .options = options };
+    struct error err = { 0 };
+    int status = 1, r;
+
+    (void) signal(SIGPIPE, SIG_IGN);
+    r = load_file(&exec, &err);
+    if (r == 0)
+        r = make_outputs(&exec, &err);
+    if (r == 0)
+        r = make_work_dir(&exec, &err);
+    if (r == 0)
+        r = take_snapshot(&exec, &err);
+    if (r < 0) {
+        complain(&err);
+        done(&exec);
+        return status;
+    }
+    run_loop(&exec);
+    if (!exec.failed) {
+        print_table(&exec);
+        if (exec.interrupted)
+            status = INTERRUPTED_STATUS;
+        else if (pipeline_passed(exec.pipeline))
+            status = 0;
+    }
+    done(&exec);
+    return status;
+}

@@ -1,0 +1,83 @@
+/* core/exec/exec_config.c - the built-in configuration is a text like any other, so that it is
+ * checked like any other. */
+#include "core/exec/exec_config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+
+/* Every job gets a fresh instance, which goes as soon as it is free: what one job leaves behind, no
+ * other one finds. */
+static void built_in(struct buf *out, const char *url, const char *token)
+{
+    unsigned cores = uv_available_parallelism();
+
+    buf_addf(out,
+             "concurrent = %u\n"
+             "check_interval = 1\n"
+             "[[runners]]\n"
+             "  name = \"exec\"\n"
+             "  url = \"%s\"\n"
+             "  token = \"%s\"\n"
+             "  executor = \"instance\"\n"
+             "  [runners.autoscaler]\n"
+             "    plugin = \"local\"\n"
+             "    capacity_per_instance = 1\n"
+             "    max_use_count = 1\n"
+             "    max_instances = %u\n"
+             "    update_interval = \"1s\"\n"
+             "    update_interval_when_expecting = \"100ms\"\n"
+             "    delete_instances_on_shutdown = true\n"
+             "    [runners.autoscaler.plugin_config]\n"
+             "      name = \"exec\"\n"
+             "      max_size = %u\n"
+             "    [[runners.autoscaler.policy]]\n"
+             "      idle_count = 0\n"
+             "      idle_time = \"0s\"\n",
+             cores + 1, url, token, cores, cores);
+}
+
+static int lead(struct config_runner *runner, const char *url, const char *token)
+{
+    char *own_url = mem_strdup(url);
+    struct secret *own_token = secret_from_str(token);
+
+    if (!own_url || !own_token) {
+        free(own_url);
+        secret_free(own_token);
+        return -ENOMEM;
+    }
+    free(runner->url);
+    runner->url = own_url;
+    secret_free(runner->token);
+    runner->token = own_token;
+    /* The snapshot is where the payload says. */
+    free(runner->clone_url);
+    runner->clone_url = NULL;
+    return 0;
+}
+
+int exec_config_load(const char *file, const char *url, const char *token, struct config **ret,
+                     struct config_findings *findings, struct error *err)
+{
+    auto_ptr(config_free) struct config *config = NULL;
+    autobuf struct buf text = BUF_INIT;
+    int r;
+
+    if (!file)
+        built_in(&text, url, token);
+    r = config_load(file ? file : "built-in configuration", file ? NULL : buf_str(&text), &config,
+                    findings, err);
+    if (r < 0)
+        return r;
+    if (config->n_runners == 0)
+        return error_set(err, -EINVAL, "%s has no [[runners]]", file);
+    for (size_t i = 0; i < config->n_runners; i++)
+        if (lead(&config->runners[i], url, token) < 0)
+            return error_set(err, -ENOMEM, "configuration: out of memory");
+    *ret = take_ptr(config);
+    return 0;
+}

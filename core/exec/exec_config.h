@@ -1,0 +1,10 @@
+/* core/exec/exec_config.h - the manager's configuration for one `flotilla exec`. */
+#pragma once
+
+#include "core/base/error.h"
+#include "core/config/config.h"
+
+/* `file` NULL: local instances, as many as there are cores. Else the operator's, in which every
+ * runner is led to `url` with `token`. Findings are filled in both cases. */
+int exec_config_load(const char *file, const char *url, const char *token, struct config **ret,
+                     struct config_findings *findings, struct error *err);

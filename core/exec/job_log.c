@@ -1,0 +1,110 @@
+/* core/exec/job_log.c - what GitLab's job page does with a log, in small: the last text after a
+ * carriage return is what one sees, sections are folded away, escape sequences are colours or
+ * nothing. */
+#include "core/exec/job_log.h"
+
+#include <string.h>
+
+#include "core/base/str.h"
+
+#define LINE_MAX_BYTES ((size_t) 64 * 1024)
+#define ESCAPE '\x1b'
+
+/* The length of the sequence that begins with ESC: CSI ones up to their last byte, others two
+ * bytes. */
+static size_t sequence_len(const char *at, const char *end)
+{
+    const char *last = at + 2;
+
+    if (at + 1 >= end || at[1] != '[')
+        return (size_t) MIN(end - at, 2);
+    while (last < end && (unsigned char) *last < 0x40)
+        last++;
+    return (size_t) (MIN(last + 1, end) - at);
+}
+
+/* U+0080 to U+009F, which some terminals obey. */
+static bool is_c1(const char *at, const char *end)
+{
+    return (unsigned char) at[0] == 0xc2 && at + 1 < end && (unsigned char) at[1] < 0xa0;
+}
+
+static void clean(struct buf *out, const char *at, const char *end, bool colours)
+{
+    bool coloured = false;
+
+    while (at < end) {
+        size_t len = 1;
+
+        if (*at == ESCAPE) {
+            len = sequence_len(at, end);
+            if (colours && len > 2 && at[len - 1] == 'm') {
+                buf_add(out, at, len);
+                coloured = true;
+            }
+        } else if (is_c1(at, end)) {
+            len = 2;
+        } else if (((unsigned char) *at >= ' ' && *at != 0x7f) || *at == '\t') {
+            buf_add_char(out, *at);
+        }
+        at += len;
+    }
+    if (coloured)
+        buf_add_str(out, "\x1b[0m");
+}
+
+static bool is_marker(const char *text)
+{
+    return str_starts(text, "section_start:") || str_starts(text, "section_end:");
+}
+
+static void give_line(struct job_log *log, const char *data, size_t len)
+{
+    autobuf struct buf shown = BUF_INIT;
+    bool marker = false;
+
+    for (const char *at = data, *end = data + len; at <= end;) {
+        const char *stop = memchr(at, '\r', (size_t) (end - at));
+        autobuf struct buf plain = BUF_INIT;
+
+        stop = stop ? stop : end;
+        clean(&plain, at, stop, false);
+        if (is_marker(buf_str(&plain))) {
+            marker = true;
+        } else if (plain.len > 0) {
+            buf_clear(&shown);
+            clean(&shown, at, stop, log->colours);
+        }
+        at = stop + 1;
+    }
+    if (shown.len > 0 || !marker)
+        log->on_line(log->arg, buf_str(&shown));
+}
+
+void job_log_add(struct job_log *log, const char *data, size_t len)
+{
+    const char *end = data + len;
+
+    while (data < end) {
+        const char *newline = memchr(data, '\n', (size_t) (end - data));
+        size_t part = newline ? (size_t) (newline - data) : (size_t) (end - data);
+
+        part = MIN(part, LINE_MAX_BYTES - log->pending.len);
+        buf_add(&log->pending, data, part);
+        data += part;
+        if (data < end && *data != '\n' && log->pending.len < LINE_MAX_BYTES)
+            continue;
+        if (data == end && log->pending.len < LINE_MAX_BYTES)
+            return;
+        give_line(log, buf_str(&log->pending), log->pending.len);
+        buf_clear(&log->pending);
+        data += data < end && *data == '\n';
+    }
+}
+
+void job_log_end(struct job_log *log)
+{
+    if (log->pending.len > 0)
+        give_line(log, buf_str(&log->pending), log->pending.len);
+    buf_done(&log->pending);
+}

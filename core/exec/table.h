@@ -1,0 +1,8 @@
+/* core/exec/table.h - the closing table of `flotilla exec`. */
+#pragma once
+
+#include "core/base/buf.h"
+#include "core/exec/pipeline.h"
+
+/* One row a job in the order of stages, then a line with the verdict. */
+void table_format(struct buf *out, const struct pipeline *pipeline, int64_t took_ms);
