@@ -120,7 +120,7 @@ static int read_symbols(struct image *image, const Elf64_Ehdr *header, struct er
             ? at(image, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr))
             : NULL;
 
-    for (size_t i = 0; sections && i < header->e_shnum; i++) {
+    for (size_t i = 0; sections && !image->symbols && i < header->e_shnum; i++) {
         const Elf64_Shdr *strings;
 
         if (sections[i].sh_type != SHT_DYNSYM || sections[i].sh_link >= header->e_shnum)
@@ -128,10 +128,11 @@ static int read_symbols(struct image *image, const Elf64_Ehdr *header, struct er
         strings = &sections[sections[i].sh_link];
         image->n_symbols = sections[i].sh_size / sizeof(Elf64_Sym);
         image->symbols = at(image, sections[i].sh_offset, image->n_symbols, sizeof(Elf64_Sym));
-        image->strings_size = strings->sh_size;
         if (strings->sh_offset <= image->size &&
-            strings->sh_size <= image->size - strings->sh_offset && strings->sh_size > 0)
+            strings->sh_size <= image->size - strings->sh_offset && strings->sh_size > 0) {
             image->strings = (const char *) image->data + strings->sh_offset;
+            image->strings_size = strings->sh_size;
+        }
     }
     if (!image->symbols || !image->strings || image->strings[image->strings_size - 1] != '\0')
         return error_set(err, FLT_E_ABI, "its symbol table is missing or broken");

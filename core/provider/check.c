@@ -11,6 +11,7 @@
 #define TEXT_MAX 4096
 #define KEY_MAX (64 * 1024)
 #define HOST_KEYS_MAX 16
+#define HOST_KEY_SIZE_1_0 24U
 
 bool provider_id_valid(const char *id)
 {
@@ -111,21 +112,40 @@ static int add_address(json_t *obj, const char *key, const char *address, bool t
     return r < 0 ? r : json_add_str(obj, key, address);
 }
 
+/* The keys lie in an array: its step is the size that they had where the plugin was built. */
+static int check_host_keys(const struct flt_connect_info *info, struct error *err)
+{
+    uint32_t step = info->n_host_keys > 0 && info->host_keys ? info->host_keys->struct_size : 0;
+
+    if (info->n_host_keys > HOST_KEYS_MAX)
+        return error_set(err, -EINVAL, "%u host keys, %d are the most", info->n_host_keys,
+                         HOST_KEYS_MAX);
+    if (info->n_host_keys > 0 && !info->host_keys)
+        return error_set(err, -EINVAL, "%u host keys, but no array of them", info->n_host_keys);
+    if (info->n_host_keys > 0 && (step < HOST_KEY_SIZE_1_0 || step > TEXT_MAX || step % 8 != 0))
+        return error_set(err, -EINVAL, "a host key of %u bytes, 1.0 has %u", step,
+                         HOST_KEY_SIZE_1_0);
+    return 0;
+}
+
 static int add_host_keys(json_t *obj, const struct flt_connect_info *info, struct error *err)
 {
+    const char *raw = (const char *) info->host_keys;
     json_t *array = json_object_new_array();
-    int r = 0;
+    int r = check_host_keys(info, err);
 
-    if (!array || info->n_host_keys > HOST_KEYS_MAX) {
-        json_object_put(array);
-        return error_set(err, -EINVAL, "more than %d host keys", HOST_KEYS_MAX);
-    }
     for (uint32_t i = 0; r == 0 && i < info->n_host_keys; i++) {
         json_t *item = json_object_new_object();
+        struct flt_host_key key = { 0 };
 
-        r = add_text(item, "type", info->host_keys[i].type, 64, err);
+        memcpy(&key, raw + (size_t) i * info->host_keys->struct_size,
+               MIN((size_t) info->host_keys->struct_size, sizeof(key)));
+        if (!key.type || !key.key)
+            r = error_set(err, -EINVAL, "a host key without its type or its text");
         if (r == 0)
-            r = add_text(item, "key", info->host_keys[i].key, TEXT_MAX, err);
+            r = add_text(item, "type", key.type, 64, err);
+        if (r == 0)
+            r = add_text(item, "key", key.key, TEXT_MAX, err);
         (void) json_object_array_add(array, item);
     }
     (void) json_add(obj, "host_keys", array);

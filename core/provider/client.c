@@ -24,6 +24,7 @@
 #define OVERDUE_MS 2000
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
+#define RETRY_AFTER_MAX_MS 600000
 
 enum phase { PHASE_DOWN, PHASE_LOADING, PHASE_OPENING, PHASE_OPEN };
 
@@ -44,6 +45,8 @@ struct provider_client {
     enum phase phase;
     struct call *queue, *running;
     int64_t last_id, backoff_ms;
+    int64_t stuck_id; /* inline: the call that was given up and still runs; 0 = none */
+    uint64_t opened_ms;
     provider_reply_fn on_open;
     void *on_open_arg;
     uv_timer_t restart, deadline, kick;
@@ -118,6 +121,11 @@ static void go_down(struct provider_client *client, const char *why)
     if (client->transport)
         client->kind->stop(client->transport);
     client->transport = NULL;
+    client->stuck_id = 0;
+    /* Only a plugin that has worked for a while starts anew with a short pause: one that opens well
+     * and then falls at each list must not knock at the cloud every second. */
+    if (client->phase == PHASE_OPEN && uv_now(client->loop) - client->opened_ms >= BACKOFF_MAX_MS)
+        client->backoff_ms = 0;
     client->phase = PHASE_DOWN;
     if (client->closing)
         return;
@@ -138,6 +146,17 @@ static void on_down(void *arg, const char *why)
     go_down(client, why);
 }
 
+/* A thread cannot be killed: the call is given up, and so are others until the plugin comes back
+ * from it. */
+static void give_up(struct provider_client *client)
+{
+    log_error("provider of '%s': the plugin missed the deadline of a call; inline it cannot be "
+              "killed",
+              client->group);
+    client->stuck_id = client->running->id;
+    fail_calls(client, FLT_E_TIMEOUT, "the plugin missed the deadline of a call");
+}
+
 static void on_deadline(uv_timer_t *timer)
 {
     struct provider_client *client = timer->data;
@@ -151,18 +170,10 @@ static void on_deadline(uv_timer_t *timer)
         (void) uv_timer_start(timer, on_deadline, OVERDUE_MS, 0);
         return;
     }
-    if (client->kind->can_kill) {
+    if (client->kind->can_kill)
         go_down(client, "the plugin missed the deadline of a call and was killed");
-    } else {
-        /* A thread cannot be killed: the call is given up, the plugin may come back. */
-        struct call *late = client->running;
-
-        log_error("provider of '%s': the plugin missed the deadline of a call; inline it cannot be "
-                  "killed",
-                  client->group);
-        client->running = NULL;
-        answer(late, FLT_E_TIMEOUT, "the plugin missed the deadline of the call", 0, NULL);
-    }
+    else
+        give_up(client);
 }
 
 static void take_call(struct provider_client *client, struct call **at)
@@ -184,7 +195,8 @@ static void send_next(struct provider_client *client)
 {
     struct call **at = &client->queue;
 
-    if (client->running || client->phase != PHASE_OPEN || !client->queue || !client->transport)
+    if (client->running || client->stuck_id != 0 || client->phase != PHASE_OPEN || !client->queue ||
+        !client->transport)
         return;
     for (struct call **other = &client->queue; *other; other = &(*other)->next)
         if ((*other)->urgent) {
@@ -241,12 +253,22 @@ static void on_own_reply(struct provider_client *client, int code, const char *m
     }
     if (code == FLT_OK) {
         client->phase = PHASE_OPEN;
-        client->backoff_ms = 0;
+        client->opened_ms = uv_now(client->loop);
     }
     if (client->on_open)
         client->on_open(client->on_open_arg, code, message, retry_after_ms, reply);
     if (code != FLT_OK)
         go_down(client, *message ? message : "the plugin could not open its group");
+}
+
+/* The plugin is back from a call that had been given up inline. */
+static void on_late_reply(struct provider_client *client, int code, const char *message,
+                          int64_t retry_after_ms, json_t *reply)
+{
+    client->stuck_id = 0;
+    if (client->phase != PHASE_OPEN && !client->closing)
+        on_own_reply(client, code, message, retry_after_ms, reply);
+    send_next(client);
 }
 
 static void on_frame(void *arg, json_t *frame)
@@ -268,22 +290,22 @@ static void on_frame(void *arg, json_t *frame)
         json_need_i64(frame, "code", FLT_E_LAST, 0, &code, &err) < 0 ||
         json_opt_str(frame, "message", &message, &err) < 0 ||
         json_opt_i64(frame, "retry_after_ms", 0, INT64_MAX, &retry_after_ms, &err) < 0 ||
-        (client->kind->can_kill && (!call || id != call->id))) {
+        (call ? id != call->id : id != client->stuck_id)) {
         go_down(client, "the provider worker broke its protocol");
         return;
     }
-    if (!call || id != call->id)
-        return; /* the late answer of a call that was given up inline */
+    retry_after_ms = MIN(retry_after_ms, RETRY_AFTER_MAX_MS);
     if (code != 0 && !*message)
         message = "the plugin gives no reason";
+    if (!call) {
+        on_late_reply(client, (int) code, message, retry_after_ms, frame);
+        return;
+    }
     client->running = NULL;
     (void) uv_timer_stop(&client->deadline);
-    if (client->phase != PHASE_OPEN && !client->closing) {
-        answer(call, (int) code, message, retry_after_ms, frame);
-        on_own_reply(client, (int) code, message, MIN(retry_after_ms, 600000), frame);
-    } else {
-        answer(call, (int) code, message, MIN(retry_after_ms, 600000), frame);
-    }
+    answer(call, (int) code, message, retry_after_ms, frame);
+    if (client->phase != PHASE_OPEN && !client->closing)
+        on_own_reply(client, (int) code, message, retry_after_ms, frame);
     send_next(client);
 }
 
@@ -307,7 +329,11 @@ static void on_restart(uv_timer_t *timer)
 
 static void on_kick(uv_timer_t *timer)
 {
-    send_next(timer->data);
+    struct provider_client *client = timer->data;
+
+    if (client->stuck_id != 0)
+        fail_calls(client, FLT_E_UNAVAILABLE, "the plugin has not come back from an earlier call");
+    send_next(client);
 }
 
 int provider_client_new(uv_loop_t *loop, const struct provider_options *options,
@@ -434,7 +460,7 @@ void provider_client_close(struct provider_client *client, int64_t grace_ms,
 {
     json_t *request;
     struct call *call;
-    bool can_ask = client->phase == PHASE_OPEN && !client->running;
+    bool can_ask = client->phase == PHASE_OPEN && !client->running && client->stuck_id == 0;
 
     client->closing = true;
     client->on_closed = on_closed;

@@ -108,6 +108,17 @@ static json_t *next_request(struct transport *transport)
     return request;
 }
 
+/* The plugin is closed on the thread that called it; a cancel may still come from the loop. */
+static void end_session(struct transport *transport)
+{
+    struct session *session;
+
+    (void) pthread_mutex_lock(&transport->lock);
+    session = take_ptr(transport->session);
+    (void) pthread_mutex_unlock(&transport->lock);
+    session_free(session);
+}
+
 static void *run_requests(void *arg)
 {
     struct transport *transport = arg;
@@ -129,7 +140,7 @@ static void *run_requests(void *arg)
         }
         deliver(transport, reply);
     }
-    session_free(transport->session);
+    end_session(transport);
     let_go(transport);
     return NULL;
 }
@@ -143,6 +154,8 @@ static void inline_stop(struct transport *transport)
 {
     (void) pthread_mutex_lock(&transport->lock);
     transport->stopped = true;
+    if (transport->session)
+        session_cancel_all(transport->session);
     (void) pthread_cond_signal(&transport->arrived);
     (void) pthread_mutex_unlock(&transport->lock);
     uv_close((uv_handle_t *) &transport->wake, on_wake_closed);
@@ -228,7 +241,10 @@ static void inline_send(struct transport *transport, json_t *request)
 
 static void inline_cancel(struct transport *transport, int64_t id)
 {
-    session_cancel(transport->session, id);
+    (void) pthread_mutex_lock(&transport->lock);
+    if (transport->session)
+        session_cancel(transport->session, id);
+    (void) pthread_mutex_unlock(&transport->lock);
 }
 
 const struct transport_kind transport_inline = { inline_start, inline_send, inline_cancel,

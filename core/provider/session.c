@@ -16,17 +16,25 @@
 #include "core/provider/check.h"
 
 #define LIST_MAX 10000
+#define CALLS_KEPT 64
 
 struct session {
     struct flt_provider provider;
     flt_group *group;
     bool loaded;
     char *group_name, *state_dir;
-    int cancel_fd;
-    _Atomic int64_t running_id; /* 0 = none */
-    _Atomic bool cancelled;
     session_log_fn on_log;
     void *log_arg;
+    flt_call *calls[CALLS_KEPT]; /* the last ones, ended but for one */
+    unsigned next_call;
+    char message[SESSION_MESSAGE_MAX], identity[SESSION_IDENTITY_MAX];
+
+    int cancel_fd;
+    _Atomic bool cancelled;
+    pthread_mutex_t lock; /* for what follows: cancels and stray emits come from other threads */
+    int64_t running_id;   /* 0 = none */
+    int64_t cancelled_id; /* the last one asked for, perhaps before it began */
+    bool cancel_all;
     char breach[256];
 };
 
@@ -41,6 +49,7 @@ int session_new(session_log_fn on_log, void *arg, struct session **ret, struct e
         free(session);
         return error_errno(err, -errno, "provider: eventfd");
     }
+    (void) pthread_mutex_init(&session->lock, NULL);
     session->on_log = on_log;
     session->log_arg = arg;
     *ret = session;
@@ -53,15 +62,23 @@ void session_free(struct session *session)
         return;
     if (session->group)
         session->provider.close(session->group);
+    for (size_t i = 0; i < ARRAY_LEN(session->calls); i++)
+        free(session->calls[i]);
     (void) close(session->cancel_fd);
+    (void) pthread_mutex_destroy(&session->lock);
     free(session->group_name);
     free(session->state_dir);
     free(session);
 }
 
-const char *session_breach(const struct session *session)
+const char *session_breach(struct session *session)
 {
-    return *session->breach ? session->breach : NULL;
+    bool broken;
+
+    (void) pthread_mutex_lock(&session->lock);
+    broken = *session->breach != '\0'; /* written once */
+    (void) pthread_mutex_unlock(&session->lock);
+    return broken ? session->breach : NULL;
 }
 
 int session_cancel_fd(struct session *session)
@@ -84,20 +101,38 @@ void session_log(struct session *session, enum log_level level, const char *text
     session->on_log(session->log_arg, level, text);
 }
 
-void session_cancel(struct session *session, int64_t id)
+/* The lock is held. */
+static void raise_cancel(struct session *session)
 {
     uint64_t one = 1;
 
-    if (atomic_load(&session->running_id) != id)
-        return;
     atomic_store(&session->cancelled, true);
     (void) !write(session->cancel_fd, &one, sizeof(one));
 }
 
-static void breach(struct session *session, const char *text)
+void session_cancel(struct session *session, int64_t id)
 {
+    (void) pthread_mutex_lock(&session->lock);
+    session->cancelled_id = id;
+    if (session->running_id == id)
+        raise_cancel(session);
+    (void) pthread_mutex_unlock(&session->lock);
+}
+
+void session_cancel_all(struct session *session)
+{
+    (void) pthread_mutex_lock(&session->lock);
+    session->cancel_all = true;
+    raise_cancel(session);
+    (void) pthread_mutex_unlock(&session->lock);
+}
+
+void session_note_breach(struct session *session, const char *text)
+{
+    (void) pthread_mutex_lock(&session->lock);
     if (!*session->breach)
         (void) snprintf(session->breach, sizeof(session->breach), "%s", text);
+    (void) pthread_mutex_unlock(&session->lock);
 }
 
 /* Sinks: copy and check at once; a record after the end of its call is a breach. */
@@ -105,9 +140,12 @@ static void breach(struct session *session, const char *text)
 static bool sink_open(flt_call *call, const void *record)
 {
     if (call->ended)
-        breach(call->session, "the plugin emitted after its call had returned");
+        session_note_breach(call->session, "the plugin emitted after its call had returned");
+    else if (!pthread_equal(call->thread, pthread_self()))
+        session_note_breach(call->session,
+                            "the plugin emitted from another thread than its call's");
     else if (!record)
-        breach(call->session, "the plugin emitted NULL");
+        session_note_breach(call->session, "the plugin emitted NULL");
     else
         return true;
     return false;
@@ -116,12 +154,12 @@ static bool sink_open(flt_call *call, const void *record)
 static bool first_time(flt_call *call, const char *id)
 {
     if (!provider_id_valid(id)) {
-        breach(call->session, "the plugin emitted an id that is not 1 to 255 bytes of letters, "
-                              "digits and ._:/-");
+        session_note_breach(call->session, "the plugin emitted an id that is not 1 to 255 bytes of "
+                                           "letters, digits and ._:/-");
         return false;
     }
     if (json_object_object_get_ex(call->seen, id, NULL)) {
-        breach(call->session, "the plugin emitted the same id twice in one call");
+        session_note_breach(call->session, "the plugin emitted the same id twice in one call");
         return false;
     }
     return json_add_bool(call->seen, id, true) == 0;
@@ -139,11 +177,12 @@ static int32_t take_instance(void *arg, const struct flt_instance *raw)
     if (!first_time(call, instance.id))
         return 1;
     if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING) {
-        breach(call->session, "the plugin emitted an instance in a state that does not exist");
+        session_note_breach(call->session,
+                            "the plugin emitted an instance in a state that does not exist");
         return 1;
     }
     if (json_object_array_length(call->items) >= LIST_MAX) {
-        breach(call->session, "the plugin listed more than 10,000 instances");
+        session_note_breach(call->session, "the plugin listed more than 10,000 instances");
         return 1;
     }
     item = json_object_new_object();
@@ -158,6 +197,10 @@ static int32_t take_id(void *arg, const char *id)
 
     if (!sink_open(call, id) || !first_time(call, id))
         return 1;
+    if (!json_object_object_get_ex(call->asked, id, NULL)) {
+        session_note_breach(call->session, "the plugin accepted an id that it was not asked about");
+        return 1;
+    }
     return json_object_array_add(call->items, json_object_new_string(id)) < 0;
 }
 
@@ -174,7 +217,7 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     call->connect = NULL;
     if (provider_connect_json(&info, provider_is_on_this_machine(call->session->provider.name),
                               &call->connect, &err) < 0) {
-        (void) snprintf(call->message, sizeof(call->message), "connect_info: %.900s", err.message);
+        (void) snprintf(call->message, SESSION_MESSAGE_MAX, "connect_info: %s", err.message);
         return 1;
     }
     return 0;
@@ -226,6 +269,9 @@ static int32_t run_load(struct session *session, flt_call *call, json_t *request
         return FLT_E_INTERNAL;
     if (plugin_load_provider(file, &session->provider, &err) < 0)
         return session_host.fail(call, FLT_E_ABI, 0, err.message);
+    if (!provider_text_valid(session->provider.name) ||
+        !provider_text_valid(session->provider.version))
+        return session_host.fail(call, FLT_E_ABI, 0, "its name or version is no valid text");
     session->loaded = true;
     (void) json_add_str(reply, "name", session->provider.name);
     (void) json_add_str(reply, "version", session->provider.version);
@@ -285,6 +331,8 @@ static int32_t run_increase(struct session *session, flt_call *call, json_t *req
     if (json_need_i64(request, "n", 1, LIST_MAX, &n, &err) < 0)
         return argument_missing(call, &err);
     code = session->provider.increase(session->group, call, (uint32_t) n, &accepted);
+    if (accepted > n)
+        session_note_breach(session, "the plugin accepted more instances than it was asked for");
     (void) json_add_i64(reply, "accepted", accepted);
     return code;
 }
@@ -292,19 +340,29 @@ static int32_t run_increase(struct session *session, flt_call *call, json_t *req
 static int32_t run_decrease(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
     autofree const char **ids = NULL;
+    autojson json_t *asked = json_object_new_object();
     struct error err = { 0 };
     json_t *array = NULL;
     size_t n;
     int32_t code;
 
-    if (json_opt_array(request, "ids", &array, &err) < 0 || !array)
+    if (json_opt_array(request, "ids", &array, &err) < 0)
         return argument_missing(call, &err);
-    n = json_object_array_length(array);
-    ids = mem_array(n + 1, sizeof(*ids));
-    if (!ids || n > LIST_MAX)
-        return FLT_E_INTERNAL;
-    for (size_t i = 0; i < n; i++)
-        ids[i] = json_object_get_string(json_object_array_get_idx(array, i));
+    n = array ? json_object_array_length(array) : 0;
+    if (n == 0 || n > LIST_MAX)
+        return session_host.fail(call, FLT_E_INVALID, 0, "ids: 1 to 10000 are possible");
+    ids = mem_array(n, sizeof(*ids));
+    if (!ids || !asked)
+        return session_host.fail(call, FLT_E_INTERNAL, 0, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        json_t *id = json_object_array_get_idx(array, i);
+
+        ids[i] = json_object_get_string(id);
+        if (!json_object_is_type(id, json_type_string) || !provider_id_valid(ids[i]))
+            return session_host.fail(call, FLT_E_INVALID, 0, "ids: one of them is no id");
+        (void) json_add_bool(asked, ids[i], true);
+    }
+    call->asked = asked;
     code = session->provider.decrease(session->group, call, ids, (uint32_t) n, take_id, call);
     (void) json_add(reply, "accepted", json_object_get(call->items));
     return code;
@@ -381,13 +439,48 @@ static int32_t run_type(struct session *session, flt_call *call, const char *typ
     return session_host.fail(call, FLT_E_INVALID, 0, "the request is of no known type");
 }
 
-static void begin_call(struct session *session, int64_t id)
+/* A fresh call in the oldest one's place. */
+static flt_call *new_call(struct session *session)
+{
+    flt_call *call = mem_zero(sizeof(*call));
+    flt_call **place = &session->calls[session->next_call++ % CALLS_KEPT];
+
+    if (!call)
+        return NULL;
+    free(*place);
+    *place = call;
+    *session->message = *session->identity = '\0';
+    call->session = session;
+    call->thread = pthread_self();
+    call->message = session->message;
+    call->identity = session->identity;
+    call->items = json_object_new_array();
+    call->seen = json_object_new_object();
+    return call;
+}
+
+static void end_call(flt_call *call)
+{
+    call->ended = true;
+    call->request_id = NULL;
+    json_object_put(take_ptr(call->items));
+    json_object_put(take_ptr(call->seen));
+    json_object_put(take_ptr(call->connect));
+}
+
+static void set_running(struct session *session, int64_t id)
 {
     uint64_t ignored;
 
-    (void) !read(session->cancel_fd, &ignored, sizeof(ignored));
-    atomic_store(&session->cancelled, false);
-    atomic_store(&session->running_id, id);
+    (void) pthread_mutex_lock(&session->lock);
+    session->running_id = id;
+    if (id != 0) {
+        (void) !read(session->cancel_fd, &ignored, sizeof(ignored));
+        atomic_store(&session->cancelled, false);
+        if (session->cancelled_id == id || session->cancel_all)
+            raise_cancel(session);
+    }
+    (void) pthread_mutex_unlock(&session->lock);
 }
 
 static int32_t closed_set(int32_t code)
@@ -395,39 +488,43 @@ static int32_t closed_set(int32_t code)
     return code == FLT_OK || (code <= FLT_E_INVALID && code >= FLT_E_LAST) ? code : FLT_E_INTERNAL;
 }
 
-json_t *session_run(struct session *session, json_t *request)
+static int32_t run_call(flt_call *call, json_t *request, json_t *reply)
 {
-    json_t *reply = json_frame("reply");
-    flt_call call = { .session = session };
     const char *type = "", *request_id = NULL;
     struct error err = { 0 };
     int64_t deadline_ms = 60000;
     int32_t code;
 
-    call.items = json_object_new_array();
-    call.seen = json_object_new_object();
-    if (!reply || !call.items || !call.seen)
-        code = FLT_E_INTERNAL;
-    else if (json_need_i64(request, "id", 1, INT64_MAX, &call.id, &err) < 0 ||
-             json_need_str(request, "type", &type, &err) < 0 ||
-             json_opt_i64(request, "deadline_ms", 1, 3600000, &deadline_ms, &err) < 0 ||
-             json_opt_str(request, "request_id", &request_id, &err) < 0 ||
-             json_opt_i64(request, "epoch", 0, INT64_MAX, &call.epoch, &err) < 0) {
-        code = argument_missing(&call, &err);
-    } else {
-        call.request_id = request_id;
-        call.deadline_mono_ms = clock_mono_ms(&clock_system) + deadline_ms;
-        begin_call(session, call.id);
-        code = closed_set(run_type(session, &call, type, request, reply));
-        atomic_store(&session->running_id, 0);
+    if (json_need_i64(request, "id", 1, INT64_MAX, &call->id, &err) < 0 ||
+        json_need_str(request, "type", &type, &err) < 0 ||
+        json_opt_i64(request, "deadline_ms", 1, 3600000, &deadline_ms, &err) < 0 ||
+        json_opt_str(request, "request_id", &request_id, &err) < 0 ||
+        json_opt_i64(request, "epoch", 0, INT64_MAX, &call->epoch, &err) < 0)
+        return argument_missing(call, &err);
+    call->request_id = request_id;
+    call->deadline_mono_ms = clock_mono_ms(&clock_system) + deadline_ms;
+    set_running(call->session, call->id);
+    code = closed_set(run_type(call->session, call, type, request, reply));
+    set_running(call->session, 0);
+    return code;
+}
+
+json_t *session_run(struct session *session, json_t *request)
+{
+    autojson json_t *reply = json_frame("reply");
+    flt_call *call = new_call(session);
+    int32_t code;
+
+    if (!reply || !call || !call->items || !call->seen) {
+        if (call)
+            end_call(call);
+        return NULL;
     }
-    call.ended = true;
-    (void) json_add_i64(reply, "id", call.id);
+    code = run_call(call, request, reply);
+    (void) json_add_i64(reply, "id", call->id);
     (void) json_add_i64(reply, "code", code);
-    (void) json_add_str(reply, "message", call.message);
-    (void) json_add_i64(reply, "retry_after_ms", call.retry_after_ms);
-    json_object_put(call.items);
-    json_object_put(call.seen);
-    json_object_put(call.connect);
-    return reply;
+    (void) json_add_str(reply, "message", call->message);
+    (void) json_add_i64(reply, "retry_after_ms", call->retry_after_ms);
+    end_call(call);
+    return take_ptr(reply);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <flotilla/provider.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,24 +27,32 @@ void session_free(struct session *session);
  * reference; NULL only when memory is short. A broken request gets a reply with FLT_E_INVALID. */
 json_t *session_run(struct session *session, json_t *request);
 
-/* Makes the cancel descriptor of the request with this id readable, if it runs now. Any thread. */
+/* Makes the cancel descriptor of the request with this id readable: now if it runs, else when it
+ * begins. Any thread. */
 void session_cancel(struct session *session, int64_t id);
+/* The same for whatever runs or begins from now on. Any thread. */
+void session_cancel_all(struct session *session);
 
 /* A sentence when the plugin broke a rule that makes its process untrustworthy; else NULL. */
-const char *session_breach(const struct session *session);
+const char *session_breach(struct session *session);
 
-/* The call a plugin sees; opaque to it. */
+#define SESSION_MESSAGE_MAX 1024
+#define SESSION_IDENTITY_MAX 512
+
+/* The call a plugin sees; opaque to it. It outlives its end for a while, so that a plugin that uses
+ * it then is noticed rather than believed. */
 struct flt_call {
     struct session *session;
     int64_t id, deadline_mono_ms, epoch, retry_after_ms;
     const char *request_id;
-    bool ended;
-    char message[1024];
+    pthread_t thread;
+    _Atomic bool ended;
     struct flt_group_info info;
-    char identity[512];
-    json_t *items;   /* what sinks collected */
-    json_t *seen;    /* ids emitted so far */
-    json_t *connect; /* connect_info's record */
+    char *message, *identity; /* buffers of the session */
+    json_t *asked;            /* set of the ids that a decrease is about; borrowed */
+    json_t *items;            /* what sinks collected */
+    json_t *seen;             /* ids emitted so far */
+    json_t *connect;          /* connect_info's record */
 };
 
 /* host.c: the services given to plugins. */
@@ -52,3 +61,4 @@ int session_cancel_fd(struct session *session);
 bool session_is_cancelled(struct session *session);
 const char *session_state_dir(const struct session *session);
 void session_log(struct session *session, enum log_level level, const char *text);
+void session_note_breach(struct session *session, const char *text);

@@ -85,9 +85,14 @@ static void *read_link(void *arg)
         json_t *frame = NULL;
         const char *type = "";
         int64_t id = 0;
+        int r = frame_recv(LINK_FD, &decoder, -1, &frame, &err);
 
-        if (frame_recv(LINK_FD, &decoder, -1, &frame, &err) != 1)
+        if (r == 0)
             leave(0);
+        if (r < 0) {
+            log_error("the link to the supervisor broke: %s", err.message);
+            leave(1);
+        }
         (void) json_opt_str(frame, "type", &type, NULL);
         if (!str_eq(type, "cancel")) {
             enqueue(worker, frame);
