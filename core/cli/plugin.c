@@ -1,30 +1,46 @@
-/* core/cli/plugin.c - `flotilla plugin list | info`: what is installed, and what it takes. */
+/* core/cli/plugin.c - `flotilla plugin list | info | check`: what is installed, what it takes, and
+ * whether it keeps the contract. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
+#include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/cli/cli.h"
 #include "core/cli/plugin_inspect.h"
 #include "core/plugin/plugin.h"
+#include "sdk/check/check.h"
+
+#define CONFIG_MAX ((size_t) 1024 * 1024)
+#define PATIENCE_MS 60000
 
 struct plugin_options {
-    const char *verb, *word, *dirs;
+    const char *verb, *word, *dirs, *config;
+    int64_t patience_ms;
 };
 
 static const char usage[] =
     "Usage: flotilla plugin list [--plugin-dir DIR[:DIR]]\n"
     "       flotilla plugin info FILE|NAME [--plugin-dir DIR[:DIR]]\n"
-    "Lists the plugins of the plugin path, or shows one with the keys of its plugin_config.\n";
+    "       flotilla plugin check FILE|NAME [--plugin-dir DIR[:DIR]] [--config FILE.json]\n"
+    "                                       [--timeout DURATION]\n"
+    "Lists the plugins of the plugin path, shows one with the keys of its plugin_config, or "
+    "checks\n"
+    "whether it keeps the contract of flotilla/provider.h. The check really adds two instances to\n"
+    "the group that the JSON file (its plugin_config) describes, and removes them; --timeout (1m)\n"
+    "is how long the cloud may take for either.\n";
 
 static int parse_options(int argc, char **argv, struct plugin_options *ret)
 {
     static const struct option options[] = {
         { "plugin-dir", required_argument, NULL, 'p' },
+        { "config", required_argument, NULL, 'c' },
+        { "timeout", required_argument, NULL, 't' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -35,6 +51,15 @@ static int parse_options(int argc, char **argv, struct plugin_options *ret)
         case 'p':
             ret->dirs = optarg;
             break;
+        case 'c':
+            ret->config = optarg;
+            break;
+        case 't':
+            if (parse_duration_ms(optarg, &ret->patience_ms) == 0 && ret->patience_ms > 0)
+                break;
+            (void) fprintf(stderr, "flotilla plugin: --timeout '%s' is no duration like 30s\n",
+                           optarg);
+            return -EINVAL;
         case 'h':
             (void) fputs(usage, stdout);
             return 1;
@@ -201,9 +226,36 @@ static int show_plugin(const char *file)
     return 0;
 }
 
+static int check_plugin(const struct plugin_options *options, const char *file)
+{
+    struct check_options check = { .file = file,
+                                   .self_exe = cli_self_exe(),
+                                   .patience_ms = options->patience_ms };
+    autobuf struct buf config = BUF_INIT;
+    autojson json_t *parsed = NULL;
+    struct error err = { 0 };
+    int r = 0;
+
+    if (options->config) {
+        r = fs_read_file(AT_FDCWD, options->config, CONFIG_MAX, &config, &err);
+        if (r == 0)
+            r = json_parse(buf_str(&config), config.len, &parsed, &err);
+        if (r == 0 && !json_object_is_type(parsed, json_type_object))
+            r = error_set(&err, -EINVAL, "it holds no JSON object");
+        if (r < 0)
+            (void) error_wrap(&err, r, "%s", options->config);
+        check.plugin_config = buf_str(&config);
+    }
+    if (r == 0)
+        r = check_provider(&check, stdout, &err);
+    if (r < 0)
+        (void) fprintf(stderr, "flotilla: %s\n", err.message);
+    return r == 0 ? 0 : 1;
+}
+
 int cli_plugin(int argc, char **argv)
 {
-    struct plugin_options options = { 0 };
+    struct plugin_options options = { .patience_ms = PATIENCE_MS };
     autofree char *file = NULL;
     struct error err = { 0 };
     int r = parse_options(argc, argv, &options);
@@ -212,7 +264,7 @@ int cli_plugin(int argc, char **argv)
         return r > 0 ? 0 : 2;
     if (str_eq(options.verb, "list") && !options.word)
         return list_plugins(&options);
-    if (!str_eq(options.verb, "info") || !options.word) {
+    if ((!str_eq(options.verb, "info") && !str_eq(options.verb, "check")) || !options.word) {
         (void) fputs(usage, stderr);
         return 2;
     }
@@ -220,5 +272,5 @@ int cli_plugin(int argc, char **argv)
         (void) fprintf(stderr, "flotilla: %s\n", err.message);
         return 1;
     }
-    return show_plugin(file);
+    return str_eq(options.verb, "info") ? show_plugin(file) : check_plugin(&options, file);
 }

@@ -1,0 +1,228 @@
+/* sdk/check/calls.c - the slots of the plugin under test, and sinks that judge what it emits. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/provider/check.h"
+#include "sdk/check/kit.h"
+
+static const struct {
+    int32_t code;
+    const char *name;
+} codes[] = {
+#define CODE(name)                                                                                 \
+    {                                                                                              \
+        name, #name                                                                                \
+    }
+    CODE(FLT_OK),          CODE(FLT_E_INVALID),     CODE(FLT_E_AUTH),      CODE(FLT_E_QUOTA),
+    CODE(FLT_E_THROTTLED), CODE(FLT_E_UNAVAILABLE), CODE(FLT_E_NOT_FOUND), CODE(FLT_E_NOT_READY),
+    CODE(FLT_E_PARTIAL),   CODE(FLT_E_STALE),       CODE(FLT_E_UNHEALTHY), CODE(FLT_E_CANCELLED),
+    CODE(FLT_E_TIMEOUT),   CODE(FLT_E_UNSUPPORTED), CODE(FLT_E_INTERNAL),
+#undef CODE
+};
+
+const char *kit_code_name(int32_t code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (codes[i].code == code)
+            return codes[i].name;
+    return NULL;
+}
+
+const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id)
+{
+    for (size_t i = 0; i < listing->n; i++)
+        if (strcmp(listing->items[i].id, id) == 0)
+            return &listing->items[i];
+    return NULL;
+}
+
+static bool sink_usable(struct kit_call *call, const void *record)
+{
+    if (call->ended)
+        kit_fail(call->kit, "it emitted after its call of %s had returned", call->verb);
+    else if (!pthread_equal(call->thread, pthread_self()))
+        kit_fail(call->kit, "%s emitted from another thread than its call's", call->verb);
+    else if (!record)
+        kit_fail(call->kit, "%s emitted NULL", call->verb);
+    else
+        return true;
+    return false;
+}
+
+static void keep(struct kit_listing *listing, const char *id, int32_t state)
+{
+    if (listing->n == listing->room) {
+        size_t room = listing->room ? listing->room * 2 : 16;
+        struct kit_instance *items = kit_alloc(room * sizeof(*items));
+
+        if (listing->n > 0)
+            memcpy(items, listing->items, listing->n * sizeof(*items));
+        listing->items = items;
+        listing->room = room;
+    }
+    listing->items[listing->n++] = (struct kit_instance) { kit_copy(id), state };
+}
+
+static bool take(struct kit_call *call, const char *id, int32_t state)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    if (id)
+        str_display(&shown, id, strnlen(id, 80), 80);
+    if (id && *id == 1)
+        kit_fail(call->kit,
+                 "%s emitted memory of ours that was lent for an earlier call: it keeps a pointer",
+                 call->verb);
+    else if (!provider_id_valid(id))
+        kit_fail(call->kit, "%s emitted '%s', which is no id", call->verb, buf_str(&shown));
+    else if (kit_find(&call->emitted, id))
+        kit_fail(call->kit, "%s emitted %s twice", call->verb, id);
+    else if (call->emitted.n >= KIT_IDS_MAX)
+        kit_fail(call->kit, "%s emitted more than %d ids", call->verb, KIT_IDS_MAX);
+    else {
+        keep(&call->emitted, id, state);
+        return true;
+    }
+    return false;
+}
+
+static int32_t take_instance(void *arg, const struct flt_instance *raw)
+{
+    struct flt_instance instance = { 0 };
+    struct kit_call *call = arg;
+
+    if (!sink_usable(call, raw))
+        return 1;
+    memcpy(&instance, raw, MIN((size_t) raw->struct_size, sizeof(instance)));
+    if (raw->struct_size < sizeof(instance))
+        kit_fail(call->kit, "list emitted a record whose struct_size is %u, 1.0 has %zu",
+                 raw->struct_size, sizeof(instance));
+    else if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING)
+        kit_fail(call->kit, "list emitted the state %" PRId32 ", which does not exist",
+                 instance.state);
+    else if (take(call, instance.id, instance.state))
+        return 0;
+    return 1;
+}
+
+static int32_t take_id(void *arg, const char *id)
+{
+    struct kit_call *call = arg;
+
+    return sink_usable(call, id) && take(call, id, 0) ? 0 : 1;
+}
+
+static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
+{
+    struct flt_connect_info info = { 0 };
+    struct kit_call *call = arg;
+    struct error err = { 0 };
+
+    if (!sink_usable(call, raw))
+        return 1;
+    memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
+    json_object_put(take_ptr(call->connect));
+    if (provider_connect_json(&info, provider_is_on_this_machine(call->kit->provider.name),
+                              &call->connect, &err) < 0) {
+        kit_fail(call->kit, "connect_info: %s", err.message);
+        return 1;
+    }
+    call->n_connects++;
+    return 0;
+}
+
+int32_t kit_open(struct kit *kit, const char *plugin_config, struct kit_call **ret_call)
+{
+    const char *connector = kit->options->connector_config ? kit->options->connector_config : "{}";
+    struct kit_call *call = kit_begin(kit, "open", (struct kit_how) { 0 });
+    const char *lent = kit_lend(call, plugin_config), *lent_connector = kit_lend(call, connector);
+    int32_t code;
+
+    kit->group = NULL;
+    code = kit->provider.open(&kit_host, kit_call_ptr(call), lent, lent_connector, &kit->group);
+    *ret_call = call;
+    (void) kit_end(call, code);
+    if (code == FLT_OK && !kit->group)
+        kit_fail(kit, "open returned FLT_OK without a group");
+    if (code != FLT_OK)
+        kit->group = NULL;
+    return code;
+}
+
+void kit_close(struct kit *kit)
+{
+    struct kit_call *call;
+
+    if (!kit->group)
+        return;
+    call = kit_begin(kit, "close", (struct kit_how) { 0 });
+    kit->provider.close(take_ptr(kit->group));
+    (void) kit_end(call, FLT_OK);
+}
+
+int32_t kit_list(struct kit *kit, struct kit_how how, struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "list", how);
+
+    return kit_end(call, kit->provider.list(kit->group, kit_call_ptr(call), take_instance, call));
+}
+
+int32_t kit_increase(struct kit *kit, struct kit_how how, uint32_t n, uint32_t *ret_accepted,
+                     struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "increase", how);
+
+    *ret_accepted = UINT32_MAX; /* must be written also when an error is returned */
+    (void) kit_end(call, kit->provider.increase(kit->group, kit_call_ptr(call), n, ret_accepted));
+    if (*ret_accepted == UINT32_MAX)
+        kit_fail(kit, "increase did not write how many it accepted");
+    else if (*ret_accepted > n)
+        kit_fail(kit, "increase accepted %" PRIu32 " of %" PRIu32, *ret_accepted, n);
+    return call->code;
+}
+
+int32_t kit_decrease(struct kit *kit, struct kit_how how, char *const *ids, size_t n,
+                     struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "decrease", how);
+    const char **lent = kit_alloc(n * sizeof(*lent));
+
+    for (size_t i = 0; i < n; i++)
+        lent[i] = kit_lend(call, ids[i]);
+    (void) kit_end(call, kit->provider.decrease(kit->group, kit_call_ptr(call), lent, (uint32_t) n,
+                                                take_id, call));
+    for (size_t i = 0; i < n; i++)
+        lent[i] = kit_copy("\1"); /* nor may the array be kept */
+    for (size_t i = 0; i < call->emitted.n; i++) {
+        bool asked = false;
+
+        for (size_t j = 0; j < n; j++)
+            asked |= strcmp(ids[j], call->emitted.items[i].id) == 0;
+        if (!asked)
+            kit_fail(kit, "decrease accepted %s, which was not asked for",
+                     call->emitted.items[i].id);
+    }
+    return call->code;
+}
+
+int32_t kit_connect_info(struct kit *kit, struct kit_how how, const char *id,
+                         struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "connect_info", how);
+    const char *lent = kit_lend(call, id);
+
+    return kit_end(
+        call, kit->provider.connect_info(kit->group, kit_call_ptr(call), lent, take_connect, call));
+}
+
+int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
+                      struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "heartbeat", how);
+    const char *lent = kit_lend(call, id);
+
+    return kit_end(call, kit->provider.heartbeat(kit->group, kit_call_ptr(call), lent));
+}

@@ -1,0 +1,138 @@
+/* sdk/check/kit.h - inside the conformance kit's child: the plugin under test, its calls and what
+ * is found.
+ *
+ * host.c gives the plugin its services and takes what it emits; watch.c keeps the time; contract*.c
+ * are the checks; child.c runs them and reports to check.c in the parent.
+ */
+#pragma once
+
+#include <flotilla/provider.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/json.h"
+#include "sdk/check/check.h"
+
+#define KIT_IDS_MAX 10000
+#define KIT_CALL_MS 30000
+#define KIT_EPOCH 1000
+#define KIT_UNKNOWN_ID "flotilla-check-unknown"
+#define KIT_UNKNOWN_KEY "flotilla_check_unknown_key"
+
+struct kit_instance {
+    char *id;
+    int32_t state;
+};
+
+struct kit_listing {
+    struct kit_instance *items;
+    size_t n, room;
+};
+
+/* What was lent to the plugin, to be scribbled over when the call has returned. */
+struct kit_loan {
+    struct kit_loan *next;
+    char *data;
+    size_t len;
+};
+
+/* Never freed: a plugin that uses one after its end must be noticed, not crash us. */
+struct kit_call {
+    struct kit *kit;
+    const char *verb;
+    pthread_t thread;
+    _Atomic bool ended;
+    int64_t began_mono_ms, deadline_mono_ms, cancel_mono_ms, epoch;
+    const char *request_id, *state_dir;
+    struct kit_loan *loans;
+
+    /* What came back. */
+    int32_t code;
+    int64_t retry_after_ms;
+    char message[1024];
+    int32_t worst_level; /* of its log lines; smaller is worse */
+    char log[4096];
+    bool described;
+    struct kit_listing emitted;
+    json_t *connect;
+    unsigned n_connects;
+};
+
+/* How the next call is to be made; consumed by it. */
+struct kit_how {
+    int64_t deadline_ms; /* 0 = KIT_CALL_MS */
+    bool cancelled;      /* before it begins */
+    const char *request_id;
+    int64_t epoch;
+};
+
+struct kit {
+    const struct check_options *options;
+    int link; /* to the parent */
+    struct flt_provider provider;
+    flt_group *group;
+    json_t *keys; /* its config_keys, or NULL */
+    char *state_dir;
+    struct kit_listing before; /* the group's instances when we came */
+    char *made[2];
+    size_t n_made;
+    char *made_request;
+    int cancel_fd, stdout_fd;
+    struct kit_process *process; /* what the process was like before the plugin */
+
+    const char *check; /* that runs now */
+    pthread_mutex_t lock;
+    char finding[1024], skip[512];
+};
+
+/* host.c */
+extern const struct flt_host kit_host;
+void *kit_alloc(size_t size); /* zeroed, never freed, none of malloc's */
+char *kit_copy(const char *text);
+struct kit_call *kit_begin(struct kit *kit, const char *verb, struct kit_how how);
+/* Ends the call, scribbles over what was lent, judges code and time; returns the code. */
+int32_t kit_end(struct kit_call *call, int32_t code);
+char *kit_lend(struct kit_call *call, const char *text); /* NULL gives NULL */
+flt_call *kit_call_ptr(struct kit_call *call);
+
+/* calls.c: one function a slot. *ret_call is the ended call. */
+int32_t kit_open(struct kit *kit, const char *plugin_config, struct kit_call **ret_call);
+void kit_close(struct kit *kit);
+int32_t kit_list(struct kit *kit, struct kit_how how, struct kit_call **ret_call);
+int32_t kit_increase(struct kit *kit, struct kit_how how, uint32_t n, uint32_t *ret_accepted,
+                     struct kit_call **ret_call);
+int32_t kit_decrease(struct kit *kit, struct kit_how how, char *const *ids, size_t n,
+                     struct kit_call **ret_call);
+int32_t kit_connect_info(struct kit *kit, struct kit_how how, const char *id,
+                         struct kit_call **ret_call);
+int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
+                      struct kit_call **ret_call);
+const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id);
+const char *kit_code_name(int32_t code); /* NULL: not of the closed set */
+
+/* watch.c: a thread that raises the cancel at its time and ends the child when a call is overdue. */
+int watch_start(struct kit *kit);
+void watch_begin(struct kit *kit, const char *verb, int64_t cancel_mono_ms);
+void watch_end(struct kit *kit);
+
+/* child.c: findings. The first of a check counts; any thread. */
+void kit_fail(struct kit *kit, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void kit_skip(struct kit *kit, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void kit_note(struct kit *kit, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool kit_failed(struct kit *kit);
+void kit_report(struct kit *kit, const char *type, const char *name, const char *text);
+_Noreturn void kit_child(const struct check_options *options, int link, const char *state_dir);
+
+/* The checks, in their order. After a vital one that failed the rest has no ground. */
+struct kit_check {
+    const char *name;
+    void (*run)(struct kit *kit);
+    bool vital;
+};
+extern const struct kit_check kit_checks_open[];    /* contract_open.c; the last one has no name */
+extern const struct kit_check kit_checks_change[];  /* contract_change.c */
+extern const struct kit_check kit_checks_process[]; /* contract_process.c */
+struct kit_process *process_remember(void);         /* contract_process.c */
+extern const struct kit_check kit_checks_transport[]; /* transports.c */
