@@ -192,6 +192,8 @@ const struct flt_host kit_host = { .struct_size = sizeof(struct flt_host),
 struct kit_call *kit_begin(struct kit *kit, const char *verb, struct kit_how how)
 {
     struct kit_call *call = kit_alloc(sizeof(*call));
+    int64_t usual_ms =
+        MIN(MAX(kit->options->patience_ms, (int64_t) KIT_CALL_MIN_MS), (int64_t) KIT_CALL_MS);
 
     call->kit = kit;
     call->verb = verb;
@@ -202,7 +204,7 @@ struct kit_call *kit_begin(struct kit *kit, const char *verb, struct kit_how how
     call->state_dir = kit_lend(call, kit->state_dir);
     call->began_mono_ms = clock_mono_ms(&clock_system);
     call->deadline_mono_ms =
-        call->began_mono_ms + (how.deadline_ms > 0 ? how.deadline_ms : KIT_CALL_MS);
+        call->began_mono_ms + (how.deadline_ms > 0 ? how.deadline_ms : usual_ms);
     call->cancel_mono_ms = how.cancelled ? call->began_mono_ms : call->deadline_mono_ms;
     watch_begin(kit, verb, call->cancel_mono_ms);
     return call;

@@ -16,7 +16,8 @@
 #include "sdk/check/check.h"
 
 #define KIT_IDS_MAX 10000
-#define KIT_CALL_MS 30000
+#define KIT_CALL_MS 30000 /* the most a call gets, and the least, by the operator's patience */
+#define KIT_CALL_MIN_MS 5000
 #define KIT_EPOCH 1000
 #define KIT_UNKNOWN_ID "flotilla-check-unknown"
 #define KIT_UNKNOWN_KEY "flotilla_check_unknown_key"
@@ -62,7 +63,7 @@ struct kit_call {
 
 /* How the next call is to be made; consumed by it. */
 struct kit_how {
-    int64_t deadline_ms; /* 0 = KIT_CALL_MS */
+    int64_t deadline_ms; /* 0 = as long as calls get */
     bool cancelled;      /* before it begins */
     const char *request_id;
     int64_t epoch;

@@ -1,0 +1,309 @@
+/* tests/unit/sdk/test_check.c - `flotilla plugin check` passes plugins that keep the contract, and
+ * finds each planted fault (tests/fakes/wrong_provider.c) by the right line.
+ *
+ * argv: the flotilla program, the directory of the fakes, the local provider. Plugins are copied
+ * into a private directory, because a build directory may be writable by others. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#include <cmocka.h>
+
+#define FILE_MAX ((size_t) 16 * 1024 * 1024)
+
+extern char **environ;
+
+static const char *flotilla, *fakes, *local;
+static char root[] = "/tmp/flotilla-check-test-XXXXXX";
+
+static char *install(const char *from, const char *name)
+{
+    autofree char *path = mem_printf("%s/%s.so", root, name);
+    autobuf struct buf data = BUF_INIT;
+    struct error err = { 0 };
+    autoclose int fd = -1;
+
+    if (fs_read_file(AT_FDCWD, from, FILE_MAX, &data, &err) < 0)
+        fail_msg("%s", err.message);
+    (void) unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(fs_write_all(fd, buf_str(&data), data.len), 0);
+    return take_ptr(path);
+}
+
+/* The exit status of `flotilla plugin …`, and its standard output. */
+static int run(char *const *argv, struct buf *out)
+{
+    posix_spawn_file_actions_t actions;
+    int fds[2], status = 0;
+    char chunk[4096];
+    ssize_t n;
+    pid_t pid;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    (void) posix_spawn_file_actions_init(&actions);
+    (void) posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+    assert_int_equal(posix_spawn(&pid, flotilla, &actions, NULL, argv, environ), 0);
+    (void) posix_spawn_file_actions_destroy(&actions);
+    (void) close(fds[1]);
+    while ((n = read(fds[0], chunk, sizeof(chunk))) > 0)
+        buf_add(out, chunk, (size_t) n);
+    (void) close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int check(char *file, struct buf *out)
+{
+    char *argv[] = { (char[]) { "flotilla" },
+                     (char[]) { "plugin" },
+                     (char[]) { "check" },
+                     file,
+                     (char[]) { "--timeout" },
+                     (char[]) { "300ms" },
+                     NULL };
+
+    return run(argv, out);
+}
+
+static bool has_line(const char *text, const char *line)
+{
+    size_t len = strlen(line);
+
+    for (const char *at = strstr(text, line); at; at = strstr(at + 1, line))
+        if ((at == text || at[-1] == '\n') && at[len] == '\n')
+            return true;
+    return false;
+}
+
+static void expect_pass(const char *from, const char *name)
+{
+    autofree char *file = install(from, name);
+    autobuf struct buf out = BUF_INIT;
+    int status = check(file, &out);
+
+    if (status != 0 || strstr(buf_str(&out), "FAIL") || strstr(buf_str(&out), "\nskip "))
+        fail_msg("%s: status %d\n%s", name, status, buf_str(&out));
+}
+
+static void test_a_provider_that_keeps_the_contract_passes(void **state)
+{
+    autofree char *from = mem_printf("%s/good_provider.so", fakes);
+
+    (void) state;
+    expect_pass(from, "good_provider");
+}
+
+static void test_the_local_provider_passes(void **state)
+{
+    (void) state;
+    if (access("/usr/sbin/sshd", X_OK) < 0)
+        skip();
+    expect_pass(local, "local");
+}
+
+static void test_each_planted_fault_is_found_by_its_line(void **state)
+{
+    static const struct {
+        const char *fault, *line;
+    } rows[] = {
+        { "extra_symbol", "FAIL one exported symbol: it also exports helper_of_mine" },
+        { "key_type", "FAIL config keys are well formed: key 'name' has a type that does not "
+                      "exist" },
+        { "silent_unknown_key", "FAIL open warns of an unknown key: open logged no warning that "
+                                "names the key" },
+        { "refuses_unknown_key", "FAIL open warns of an unknown key: open returned FLT_E_INVALID: "
+                                 "flotilla_check_unknown_key is not known" },
+        { "accepts_any_type", "FAIL open refuses a wrong type: open returned FLT_OK for a 'name' "
+                              "that is no string" },
+        { "error_without_reason", "FAIL open refuses a wrong type: open returned FLT_E_INVALID "
+                                  "without a reason by host->fail()" },
+        { "close_leaks", "FAIL close gives everything back: 1 descriptors stay open after close" },
+        { "list_varies", "FAIL list is repeatable: the second list has wrong-1, the first had "
+                         "not" },
+        { "duplicate_id", "FAIL list is repeatable: list emitted wrong-1 twice" },
+        { "bad_id", "FAIL list is repeatable: list emitted 'wrong id', which is no id" },
+        { "bad_state", "FAIL list is repeatable: list emitted the state 8, which does not exist" },
+        { "bad_size", "FAIL list is repeatable: list emitted a record whose struct_size is 4, 1.0 "
+                      "has 16" },
+        { "code", "FAIL list is repeatable: list returned 42, which is no result of the ABI" },
+        { "crashes", "FAIL list is repeatable: the plugin crashed with signal 6" },
+        { "exits", "FAIL list is repeatable: the plugin ended its process with status 0" },
+        { "ignores_cancel", "FAIL a cancel is honoured within a second: list returned" },
+        { "leaks_fd", "FAIL 50 lists leak no descriptors: 50 descriptors more after 50 lists" },
+        { "leaks_memory", "FAIL 50 lists leak no memory:" },
+        { "prints", "FAIL standard output stays empty:" },
+        { "chdir", "FAIL the process is left as it was: it changed the working directory to /" },
+        { "umask", "FAIL the process is left as it was: it changed the umask to 000" },
+        { "signal", "FAIL the process is left as it was: it changed what signal 15 does" },
+        { "forks", "FAIL the process is left as it was: it started a process of its own; programs "
+                   "are run by host->run()" },
+        { "inherited_fd", "FAIL descriptors are close-on-exec:" },
+        { "emits_late", "FAIL list is repeatable: it emitted after its call of list had returned" },
+        { "emits_on_thread",
+          "FAIL list is repeatable: list emitted from another thread than its call's" },
+        { "repeats_request", "FAIL increase with the same request makes nothing new: the repeated "
+                             "request made 2 more instances" },
+        { "never_makes", "FAIL increase is accepted and listed: list shows 0 of 2 new instances "
+                         "after 300 ms" },
+        { "greedy", "FAIL increase is accepted and listed: increase accepted 3 of 2" },
+        { "silent_accepted", "FAIL increase is accepted and listed: increase did not write how "
+                             "many it accepted" },
+        { "unknown_not_found", "FAIL decrease of an unknown id is accepted: decrease returned "
+                               "FLT_E_NOT_FOUND: there is no such instance" },
+        { "never_removes", "FAIL decrease is accepted and listed: list shows 2 of the removed "
+                           "instances as before after 300 ms" },
+        { "forgets_accepted", "FAIL decrease is accepted and listed: decrease accepted 1 of 2 "
+                              "instances" },
+        { "keeps_pointer", "FAIL an older epoch is stale: decrease emitted memory of ours that was "
+                           "lent for an earlier call: it keeps a pointer" },
+        { "not_ready_without_time", "FAIL connect_info answers or says when: connect_info returned "
+                                    "FLT_E_NOT_READY without a time to ask again" },
+        { "loopback", "FAIL connect_info answers or says when: connect_info: the address 127.0.0.1 "
+                      "is loopback, link-local or no host's; only the local and static providers "
+                      "may name it" },
+        { "protocol", "FAIL connect_info answers or says when: connect_info: invalid protocol: "
+                      "must be either winrm, ssh, or winrm+https" },
+        { "no_record", "FAIL connect_info answers or says when: connect_info emitted 0 records, "
+                       "not one" },
+        { "connects_anything", "FAIL connect_info of an unknown id is an error: connect_info "
+                               "returned FLT_OK for an instance that does not exist" },
+        { "heartbeat", "FAIL heartbeat answers: heartbeat returned FLT_E_NOT_FOUND; FLT_OK, "
+                       "FLT_E_UNHEALTHY and FLT_E_UNAVAILABLE are its answers" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autofree char *name = mem_printf("wrong_%s", rows[i].fault);
+        autofree char *from = mem_printf("%s/%s.so", fakes, name);
+        autofree char *file = install(from, name);
+        autobuf struct buf out = BUF_INIT;
+        int status = check(file, &out);
+        /* Where a number of the machine follows, the row ends before it. */
+        bool found = str_ends(rows[i].line, ":") || str_ends(rows[i].line, "returned")
+                         ? strstr(buf_str(&out), rows[i].line) != NULL
+                         : has_line(buf_str(&out), rows[i].line);
+
+        if (status != 1 || !found)
+            fail_msg("%s: status %d, wanted '%s' in\n%s", rows[i].fault, status, rows[i].line,
+                     buf_str(&out));
+    }
+}
+
+static void test_a_plugin_that_hangs_is_ended(void **state)
+{
+    autofree char *from = mem_printf("%s/wrong_hangs.so", fakes);
+    autofree char *file = install(from, "wrong_hangs");
+    autobuf struct buf out = BUF_INIT;
+
+    (void) state;
+    assert_int_equal(check(file, &out), 1);
+    assert_true(has_line(buf_str(&out),
+                         "FAIL list is repeatable: list has not returned 2000 ms after its cancel; "
+                         "the rest cannot be checked"));
+}
+
+static void test_a_plugin_that_dies_leaves_a_note_of_its_instances(void **state)
+{
+    autofree char *from = mem_printf("%s/wrong_never_removes.so", fakes);
+    autofree char *file = install(from, "wrong_never_removes");
+    autobuf struct buf out = BUF_INIT;
+
+    (void) state;
+    assert_int_equal(check(file, &out), 1);
+    assert_true(has_line(buf_str(&out), "note instance good-1 may be left behind"));
+    assert_true(has_line(buf_str(&out), "note instance good-2 may be left behind"));
+}
+
+static void test_a_file_that_is_no_plugin_fails_at_once(void **state)
+{
+    autofree char *file = install(flotilla, "no_plugin");
+    autobuf struct buf out = BUF_INIT;
+
+    (void) state;
+    assert_int_equal(check(file, &out), 1);
+    assert_non_null(strstr(buf_str(&out), "FAIL one exported symbol: does not export "
+                                          "flotilla_provider_v1\n"));
+    assert_non_null(strstr(buf_str(&out), "FAIL loads and is admitted:"));
+}
+
+static void test_list_shows_what_is_refused_and_why(void **state)
+{
+    autofree char *from = mem_printf("%s/good_provider.so", fakes);
+    autofree char *good = install(from, "good_provider");
+    autofree char *bad = install(flotilla, "no_plugin");
+    autofree char *want = mem_printf("%s: does not export flotilla_provider_v1", bad);
+    char *argv[] = { (char[]) { "flotilla" },
+                     (char[]) { "plugin" },
+                     (char[]) { "list" },
+                     (char[]) { "--plugin-dir" },
+                     root,
+                     NULL };
+    autobuf struct buf out = BUF_INIT;
+
+    (void) state;
+    assert_int_equal(run(argv, &out), 0);
+    assert_non_null(strstr(buf_str(&out), good));
+    assert_non_null(strstr(buf_str(&out), want));
+}
+
+static void test_info_shows_the_keys(void **state)
+{
+    autofree char *from = mem_printf("%s/good_provider.so", fakes);
+    autofree char *file = install(from, "good_provider");
+    char *argv[] = { (char[]) { "flotilla" }, (char[]) { "plugin" }, (char[]) { "info" }, file,
+                     NULL };
+    autobuf struct buf out = BUF_INIT;
+
+    (void) state;
+    assert_int_equal(run(argv, &out), 0);
+    assert_non_null(strstr(buf_str(&out), "max_size                      integer   no        10  "
+                                          "              the most instances\n"));
+    assert_non_null(strstr(buf_str(&out), "capabilities  heartbeat, config_keys\n"));
+}
+
+static int setup(void **state)
+{
+    (void) state;
+    return mkdtemp(root) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void) state;
+    return fs_remove_tree(AT_FDCWD, root);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_provider_that_keeps_the_contract_passes),
+        cmocka_unit_test(test_the_local_provider_passes),
+        cmocka_unit_test(test_each_planted_fault_is_found_by_its_line),
+        cmocka_unit_test(test_a_plugin_that_hangs_is_ended),
+        cmocka_unit_test(test_a_plugin_that_dies_leaves_a_note_of_its_instances),
+        cmocka_unit_test(test_a_file_that_is_no_plugin_fails_at_once),
+        cmocka_unit_test(test_list_shows_what_is_refused_and_why),
+        cmocka_unit_test(test_info_shows_the_keys),
+    };
+
+    if (argc != 4) {
+        (void) fprintf(stderr, "usage: test_check FLOTILLA FAKES LOCAL_PLUGIN\n");
+        return 1;
+    }
+    flotilla = argv[1];
+    fakes = argv[2];
+    local = argv[3];
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
