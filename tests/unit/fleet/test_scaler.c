@@ -1,0 +1,331 @@
+/* tests/unit/fleet/test_scaler.c - mirrors core/fleet/scaler.c: the vectors of the autoscaler reference, by number. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "core/base/str.h"
+#include "core/fleet/scaler.h"
+
+#define MINUTE ((int64_t) 60 * 1000)
+#define NOW ((int64_t) 100 * 24 * 60 * MINUTE)
+
+struct have { /* `count` instances alike; idle only counts when nothing runs on them */
+    uint32_t count, acquired, used;
+    int64_t idle_minutes;
+    bool removing;
+};
+
+struct row {
+    const char *vector, *why;
+    struct fleet_config config;
+    struct have have[3];
+    uint32_t waiting, reserved, requested, pending;
+    uint32_t want_request, want_cancel, want_removals;
+};
+
+static void ignore(void *arg, const struct fleet_change *change)
+{
+    (void) arg;
+    (void) change;
+}
+
+static void add_instances(struct fleet *fleet, const struct have *have, char letter, int64_t *seq)
+{
+    for (uint32_t i = 0; i < have->count; i++) {
+        char id[32];
+
+        (void) snprintf(id, sizeof(id), "%c-%02u", letter, i);
+        assert_int_equal(fleet_restore(fleet, id, INSTANCE_RUNNING, have->used, NOW - 60 * MINUTE,
+                                       NOW - 50 * MINUTE, NOW - have->idle_minutes * MINUTE,
+                                       have->removing),
+                         0);
+        for (uint32_t k = 0; k < have->acquired; k++)
+            assert_int_equal(fleet_occupy(fleet, id, k, (*seq)++, NULL), 0);
+    }
+}
+
+static struct fleet *make_fleet(const struct row *row)
+{
+    struct fleet_config config = row->config;
+    struct fleet *fleet = NULL;
+    int64_t seq = 1;
+
+    config.capacity = MAX(config.capacity, 1U);
+    config.max_instances = config.max_instances ? config.max_instances : 10;
+    config.idle_time_ms = config.idle_time_ms ? config.idle_time_ms : 20 * MINUTE;
+    config.pending_limit_ms = 15 * MINUTE;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    for (size_t i = 0; i < ARRAY_LEN(row->have); i++)
+        add_instances(fleet, &row->have[i], (char) ('a' + (char) i), &seq);
+    for (uint32_t i = 0; i < row->reserved; i++)
+        assert_true(fleet_reserve(fleet, NULL));
+    for (uint32_t i = 0; i < row->waiting; i++)
+        assert_int_equal(fleet_wait(fleet, seq++, false), 0);
+    fleet_request(fleet, row->requested);
+    fleet_restore_pending(fleet, row->pending, NOW);
+    return fleet;
+}
+
+static const struct row rows[] = {
+    { .vector = "V01",
+      .why = "idle target alone",
+      .config = { .max_use_count = 1, .idle_count = 5 },
+      .want_request = 5 },
+    { .vector = "V02",
+      .why = "demand and idle target",
+      .config = { .max_use_count = 1, .idle_count = 5 },
+      .have = { { 3, 1, 1, 0, false }, { 2, 0, 0, 0, false } },
+      .want_request = 3 },
+    { .vector = "V03",
+      .why = "max_instances holds",
+      .config = { .max_use_count = 1, .idle_count = 5 },
+      .have = { { 8, 1, 1, 0, false }, { 2, 0, 0, 0, false } } },
+    { .vector = "V04",
+      .why = "slots, not instances",
+      .config = { .capacity = 5, .idle_count = 5 },
+      .have = { { 1, 3, 9, 0, false } },
+      .want_request = 1 },
+    { .vector = "V05",
+      .why = "needed for the idle target, however long idle",
+      .config = { .capacity = 5, .idle_count = 5 },
+      .have = { { 1, 0, 9, 30, false } } },
+    { .vector = "V06",
+      .why = "half an instance rounds up",
+      .config = { .capacity = 2,
+                  .max_instances = 4,
+                  .idle_count = 2,
+                  .idle_time_ms = 1440 * MINUTE },
+      .have = { { 1, 1, 4, 0, false } },
+      .want_request = 1 },
+    { .vector = "V07",
+      .why = "scale_factor above idle_count",
+      .config = { .max_instances = 20,
+                  .idle_count = 2,
+                  .scale_factor = 0.5,
+                  .scale_factor_limit = 6 },
+      .have = { { 10, 1, 1, 0, false } },
+      .want_request = 5 },
+    { .vector = "V08",
+      .why = "scale_factor_limit holds",
+      .config = { .max_instances = 40,
+                  .idle_count = 2,
+                  .scale_factor = 0.5,
+                  .scale_factor_limit = 6 },
+      .have = { { 20, 1, 1, 0, false } },
+      .want_request = 6 },
+    { .vector = "V09",
+      .why = "idle_count is the minimum",
+      .config = { .max_instances = 20,
+                  .idle_count = 2,
+                  .scale_factor = 0.5,
+                  .scale_factor_limit = 6 },
+      .have = { { 2, 1, 1, 0, false } },
+      .want_request = 2 },
+    { .vector = "V10",
+      .why = "0.1 of 30 is 3, not 4",
+      .config = { .max_instances = 50, .scale_factor = 0.1 },
+      .have = { { 30, 1, 1, 0, false } },
+      .want_request = 3 },
+    { .vector = "V11",
+      .why = "a waiting job",
+      .config = { .max_use_count = 1, .max_instances = 3 },
+      .waiting = 1,
+      .want_request = 1 },
+    { .vector = "V12",
+      .why = "11 jobs on instances of 5 slots",
+      .config = { .capacity = 5 },
+      .waiting = 11,
+      .want_request = 3 },
+    { .vector = "V13",
+      .why = "what is ordered is not ordered again",
+      .config = { .max_use_count = 1 },
+      .waiting = 2,
+      .pending = 2 },
+    { .vector = "V14",
+      .why = "only what is missing",
+      .config = { .max_use_count = 1 },
+      .waiting = 3,
+      .pending = 2,
+      .want_request = 1 },
+    { .vector = "V15",
+      .why = "removing ones hold their places",
+      .config = { .max_use_count = 1, .max_instances = 3, .idle_count = 3 },
+      .have = { { 2, 0, 1, 0, true }, { 1, 0, 0, 0, false } } },
+    { .vector = "V21",
+      .why = "spent: removed at once and replaced",
+      .config = { .max_use_count = 1, .idle_count = 5 },
+      .have = { { 1, 0, 1, 0, false }, { 4, 0, 0, 0, false } },
+      .want_request = 1,
+      .want_removals = 1 },
+    { .vector = "V22",
+      .why = "lost slots are replaced, their jobs go on",
+      .config = { .capacity = 5, .max_use_count = 5, .max_instances = 4 },
+      .have = { { 1, 3, 5, 0, false } },
+      .waiting = 2,
+      .want_request = 1 },
+    { .vector = "V23",
+      .why = "few uses left are lost slots",
+      .config = { .capacity = 5, .max_use_count = 6, .max_instances = 4, .idle_count = 5 },
+      .have = { { 1, 0, 4, 0, false } },
+      .want_request = 1 },
+    { .vector = "V24",
+      .why = "the last use",
+      .config = { .capacity = 4, .max_use_count = 10, .max_instances = 6, .idle_count = 4 },
+      .have = { { 1, 2, 9, 0, false } },
+      .want_request = 1 },
+    { .vector = "V28",
+      .why = "only the one that is idle for idle_time",
+      .config = { .capacity = 2,
+                  .max_instances = 4,
+                  .idle_count = 2,
+                  .idle_time_ms = 1440 * MINUTE },
+      .have = { { 1, 0, 4, 30, false }, { 1, 0, 4, 1500, false } },
+      .want_removals = 1 },
+    { .vector = "V29",
+      .why = "a reservation holds nothing back with preemptive mode off",
+      .config = { .capacity = 5, .idle_time_ms = 10 * MINUTE },
+      .have = { { 1, 0, 3, 11, false } },
+      .reserved = 1,
+      .want_removals = 1 },
+    { .vector = "V30",
+      .why = "one free slot stays for the reservation",
+      .config = { .idle_count = 1, .preemptive = true },
+      .have = { { 1, 0, 1, 30, false }, { 1, 0, 1, 25, false } },
+      .reserved = 1,
+      .want_removals = 1 },
+    { .vector = "V34",
+      .why = "orders that were not sent are cancelled",
+      .config = { .idle_count = 1 },
+      .have = { { 1, 0, 0, 0, false } },
+      .requested = 4,
+      .want_cancel = 4 },
+    { .vector = "V36",
+      .why = "more than the maximum: no panic, nothing busy removed",
+      .config = { .max_instances = 3, .idle_count = 2 },
+      .have = { { 5, 1, 1, 0, false } } },
+};
+
+static void test_vectors_of_the_reference(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fleet *fleet = make_fleet(&rows[i]);
+        struct scaler_plan plan = { 0 };
+
+        assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+        if (plan.request != rows[i].want_request || plan.cancel != rows[i].want_cancel ||
+            plan.n_removals != rows[i].want_removals)
+            fail_msg("autoscaler_%s (%s): request %u, cancel %u, remove %zu", rows[i].vector,
+                     rows[i].why, plan.request, plan.cancel, plan.n_removals);
+        scaler_plan_done(&plan);
+        fleet_free(fleet);
+    }
+}
+
+/* autoscaler_V57 by our rule of absence: gone at the second miss in a row, at the first when its connection is dead;
+ * autoscaler_V56: one miss is nothing; what we delete is gone at once. */
+static void test_absence_is_proved_by_complete_lists(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 10,
+                                         .pending_limit_ms = MINUTE };
+    const struct fleet_listed b = { "b", INSTANCE_RUNNING };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    (void) fleet_restore(fleet, "a", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
+    (void) fleet_restore(fleet, "b", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
+    (void) fleet_restore(fleet, "c", INSTANCE_RUNNING, 0, NOW, NOW, NOW, true);
+    assert_int_equal(fleet_on_list(fleet, NOW, &b, 1, false, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_instance_count(fleet), 3); /* partial: proves nothing */
+    assert_int_equal(fleet_on_list(fleet, NOW, &b, 1, true, ignore, NULL, NULL), 0);
+    assert_null(fleet_find(fleet, "c"));
+    assert_non_null(fleet_find(fleet, "a"));
+    assert_int_equal(fleet_on_list(fleet, NOW, &b, 1, true, ignore, NULL, NULL), 0);
+    assert_null(fleet_find(fleet, "a"));
+    fleet_mark_connection_dead(fleet, "b");
+    assert_int_equal(fleet_on_list(fleet, NOW, NULL, 0, true, ignore, NULL, NULL), 0);
+    assert_null(fleet_find(fleet, "b"));
+    fleet_free(fleet);
+}
+
+/* autoscaler_V62 by hardening R7: strangers of the first list go after the second complete list that shows them. */
+static void test_strangers_at_the_start_are_removed_after_two_lists(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 10,
+                                         .pending_limit_ms = MINUTE };
+    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING },
+                                              { "y", INSTANCE_RUNNING } };
+    struct scaler_plan plan = { 0 };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    for (size_t list = 1; list <= 2; list++) {
+        assert_int_equal(fleet_on_list(fleet, NOW, strangers, 2, true, ignore, NULL, NULL), 0);
+        assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+        assert_int_equal(plan.n_removals, list == 2 ? 2 : 0);
+        scaler_plan_done(&plan);
+    }
+    fleet_free(fleet);
+}
+
+static void test_a_list_that_contradicts_itself_changes_nothing(void **state)
+{
+    const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
+    const struct fleet_listed twice[] = { { "x", INSTANCE_RUNNING }, { "x", INSTANCE_RUNNING } };
+    const struct fleet_listed bad = { "a b", INSTANCE_RUNNING };
+    struct error err = { 0 };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    assert_true(fleet_on_list(fleet, NOW, twice, 2, true, ignore, NULL, &err) < 0);
+    assert_non_null(strstr(err.message, "twice"));
+    assert_true(fleet_on_list(fleet, NOW, &bad, 1, true, ignore, NULL, &err) < 0);
+    assert_int_equal(fleet_instance_count(fleet), 0);
+    fleet_free(fleet);
+}
+
+/* autoscaler_V25 and V26: the lowest free slot, uses counted when taken, a spent instance offers nothing. */
+static void test_slots_are_lowest_first_and_uses_count_when_taken(void **state)
+{
+    const struct fleet_config config = { .capacity = 2, .max_use_count = 2, .max_instances = 10 };
+    const struct fleet_instance *instance = NULL;
+    struct fleet *fleet = NULL;
+    uint32_t slot = 9;
+    int64_t seq = 0;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    (void) fleet_restore(fleet, "a", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
+    for (int64_t i = 1; i <= 3; i++)
+        assert_int_equal(fleet_wait(fleet, i, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    assert_int_equal(slot, 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    assert_int_equal(slot, 1);
+    assert_int_equal(instance->uses, 2);
+    fleet_release(fleet, 1, NOW);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
+    fleet_free(fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors_of_the_reference),
+        cmocka_unit_test(test_absence_is_proved_by_complete_lists),
+        cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
+        cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
+        cmocka_unit_test(test_slots_are_lowest_first_and_uses_count_when_taken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
