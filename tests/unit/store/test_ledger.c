@@ -1,0 +1,244 @@
+/* tests/unit/store/test_ledger.c - mirrors core/store/: every step forward, every step back refused in C and in SQL,
+ * and no secret left in the bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/fleet/fleet.h"
+#include "core/store/ledger.h"
+
+#define TOKEN "glcbt-thisIsTheTokenOfTheJob"
+
+struct fixture {
+    char dir[64];
+    struct ledger *ledger;
+    int64_t group_id, seq;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = mem_zero(sizeof(*f));
+    int64_t epoch = 0;
+
+    (void) str_copy(f->dir, sizeof(f->dir), "/tmp/ledger-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    assert_int_equal(ledger_open(f->dir, &clock_system, &f->ledger, NULL), 0);
+    assert_int_equal(ledger_open_group(f->ledger, "key", &f->group_id, &epoch, NULL), 0);
+    assert_int_equal(epoch, 1);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    ledger_close(f->ledger);
+    (void) fs_remove_tree(AT_FDCWD, f->dir);
+    free(f);
+    return 0;
+}
+
+static void add_job(struct fixture *f)
+{
+    struct ledger_job row = { .group_id = f->group_id,
+                              .job_id = 42,
+                              .project_id = 9,
+                              .coordinator_url = "https://gitlab.example.com",
+                              .runner = "r",
+                              .name = "x'); DROP TABLE jobs;--",
+                              .token = secret_from_str(TOKEN),
+                              .payload = secret_from_str("{\"token\":\"" TOKEN "\"}") };
+    struct ledger_instance instance = { .group_id = f->group_id,
+                                        .id = "i-1",
+                                        .state = INSTANCE_RUNNING };
+
+    assert_int_equal(ledger_put_instance(f->ledger, &instance, NULL), 0);
+    assert_int_equal(ledger_add_job(f->ledger, &row, NULL), 0);
+    f->seq = row.seq;
+    ledger_job_done(&row);
+}
+
+static bool bytes_hold(const struct fixture *f, const char *name, const char *needle)
+{
+    autobuf struct buf data = BUF_INIT;
+    char path[128];
+
+    (void) snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+    if (fs_read_file(AT_FDCWD, path, 16 * 1024 * 1024, &data, NULL) < 0)
+        return false;
+    return memmem(data.data, data.len, needle, strlen(needle)) != NULL;
+}
+
+static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
+{
+    struct fixture *f = *state;
+
+    add_job(f);
+    assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, NULL), 0);
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "another key", NULL), 0);
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, NULL), 0);
+    assert_true(bytes_hold(f, "ledger.db-wal", TOKEN));
+    assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 10, 7, "", NULL), 0);
+    assert_int_equal(ledger_close_job(f->ledger, f->seq, "", NULL), 0);
+    assert_int_equal(ledger_checkpoint(f->ledger, NULL), 0);
+    assert_false(bytes_hold(f, "ledger.db", TOKEN));
+    assert_false(bytes_hold(f, "ledger.db-wal", TOKEN));
+}
+
+static void test_steps_back_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = { 0 };
+
+    add_job(f);
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, &err), -EPERM); /* never assigned */
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, &err), -EPERM);
+    assert_non_null(strstr(err.message, "is assigned and cannot be acknowledged"));
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-2", 0, "k", &err), -EPERM);
+    assert_int_equal(
+        ledger_finish_job(f->ledger, f->seq, "failed", "script_failure", 1, 0, 0, "", NULL), 0);
+    assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 0, 0, "", &err),
+                     -EPERM);
+    assert_int_equal(ledger_close_job(f->ledger, f->seq, "", NULL), 0);
+    assert_int_equal(ledger_close_job(f->ledger, f->seq, "", &err), -EPERM);
+    assert_int_equal(ledger_note_sent(f->ledger, f->seq, 1, &err), -EPERM);
+}
+
+static void test_two_jobs_never_hold_one_slot(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_job other = {
+        .group_id = f->group_id, .job_id = 43, .coordinator_url = "u", .runner = "r"
+    };
+    struct error err = { 0 };
+
+    add_job(f);
+    assert_int_equal(ledger_add_job(f->ledger, &other, NULL), 0);
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(ledger_assign_job(f->ledger, other.seq, "i-1", 0, "k", &err), -EPERM);
+    assert_int_equal(ledger_assign_job(f->ledger, other.seq, "i-1", 1, "k", NULL), 0);
+}
+
+/* The same rules once more below C: raw SQL on the file. */
+static void test_triggers_refuse_what_c_would_not_do(void **state)
+{
+    static const char *const statements[] = {
+        "UPDATE jobs SET state = 'received'",    "UPDATE jobs SET state = 'nonsense'",
+        "UPDATE jobs SET state = 'closed'", /* with its token */
+        "UPDATE groups SET epoch = 0",           "UPDATE groups SET epoch = epoch",
+        "UPDATE instances SET uses = -1",        "UPDATE instances SET uses = 0",
+        "UPDATE instances SET life = 'present'", "UPDATE intents SET state = 'open'",
+        "UPDATE host_keys SET key = 'other'",
+    };
+    struct fixture *f = *state;
+    struct ledger_instance gone = {
+        .group_id = f->group_id, .id = "i-9", .life = LIFE_GONE, .uses = 3
+    };
+    struct ledger_intent intent = {
+        .group_id = f->group_id, .epoch = 1, .count = 1, .request_id = "u", .kind = "increase"
+    };
+    sqlite3 *db = NULL;
+    char path[128];
+
+    add_job(f);
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(ledger_put_instance(f->ledger, &gone, NULL), 0);
+    assert_int_equal(ledger_add_intent(f->ledger, &intent, NULL), 0);
+    assert_int_equal(ledger_end_intent(f->ledger, "u", INTENT_DONE, 1, "", NULL), 0);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "AAAA", NULL), 0);
+    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++)
+        if (sqlite3_exec(db, statements[i], NULL, NULL, NULL) != SQLITE_CONSTRAINT)
+            fail_msg("not refused: %s", statements[i]);
+    (void) sqlite3_close(db);
+}
+
+static void test_a_changed_host_key_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = { 0 };
+
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "AAAA", NULL), 0);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "AAAA", NULL), 0);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "BBBB", &err),
+        -EKEYREJECTED);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-2", "ssh-ed25519", "BBBB", NULL), 0);
+}
+
+static void test_the_epoch_rises_with_each_opening(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = 0, epoch = 0;
+
+    assert_int_equal(ledger_open_group(f->ledger, "key", &id, &epoch, NULL), 0);
+    assert_int_equal(id, f->group_id);
+    assert_int_equal(epoch, 2);
+}
+
+static void test_a_newer_schema_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = { 0 };
+    struct ledger *again = NULL;
+    sqlite3 *db = NULL;
+    char path[128];
+
+    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    (void) sqlite3_close(db);
+    assert_int_equal(ledger_open(f->dir, &clock_system, &again, &err), -EPROTO);
+    assert_non_null(strstr(err.message, "newer flotilla"));
+    assert_null(again);
+}
+
+static void test_the_file_is_ours_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    char path[128];
+
+    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_job_goes_forward_and_leaves_no_secret, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_triggers_refuse_what_c_would_not_do, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_changed_host_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_file_is_ours_alone, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
