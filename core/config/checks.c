@@ -57,7 +57,7 @@ void check_protocol(struct config_reading *reading, const struct toml_value *val
     if (str_eq(value->text, "winrm") || str_eq(value->text, "winrm+https"))
         refuse(
             reading, value,
-            "[runners.autoscaler.connector_config] 'protocol' must be ssh: no other is there yet");
+            "[runners.autoscaler.connector_config] 'protocol' must be ssh (no other is there yet)");
     else if (!str_eq(value->text, "ssh") && !str_empty(value->text))
         refuse(reading, value, "[runners.autoscaler.connector_config] 'protocol' must be ssh");
 }
@@ -209,17 +209,15 @@ void check_executor(struct config_reading *reading, const struct toml_value *val
 {
     (void) record;
     if (!str_eq(value->text, "instance"))
-        refuse(reading, value,
-               "[[runners]] 'executor' must be instance: no other executor is there");
+        refuse(reading, value, "[[runners]] 'executor' must be instance, the only one there is");
 }
 
 void check_shell(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;
     if (str_eq(value->text, "pwsh") || str_eq(value->text, "powershell"))
-        refuse(
-            reading, value,
-            "[[runners]] 'shell' must be bash or sh: scripts for PowerShell are not written yet");
+        refuse(reading, value,
+               "[[runners]] 'shell' must be bash or sh (PowerShell is not there yet)");
     else if (!str_eq(value->text, "bash") && !str_eq(value->text, "sh"))
         refuse(reading, value, "[[runners]] 'shell' must be bash or sh");
 }

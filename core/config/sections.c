@@ -35,15 +35,18 @@ void check_autoscaler(struct config_reading *reading, const struct toml_value *v
 {
     const struct config_autoscaler *autoscaler = record;
     const struct toml_value *expecting = toml_find(value, "update_interval_when_expecting");
+    autobuf struct buf shown = BUF_INIT;
 
     if (!toml_find(value, "plugin"))
         missing(reading, value, "[runners.autoscaler] 'plugin'");
     if (autoscaler->update_interval_when_expecting_ms <= autoscaler->update_interval_ms)
         return;
+    format_duration(&shown, autoscaler->update_interval_when_expecting_ms);
     finding_add(reading, CONFIG_ERROR,
                 expecting ? expecting->place : toml_find(value, "update_interval")->place,
-                "[runners.autoscaler] 'update_interval_when_expecting' must not be longer than "
-                "'update_interval'");
+                "[runners.autoscaler] 'update_interval_when_expecting' (%s) must not be longer "
+                "than 'update_interval'",
+                buf_str(&shown));
 }
 
 /* Never empty: logs, the ledger and the status page call the runner by its name. */
@@ -132,7 +135,7 @@ void check_config(struct config_reading *reading, const struct toml_value *value
     const struct toml_value *concurrent = toml_find(value, "concurrent");
 
     check_identities(reading, config);
-    if (config->n_runners == 0)
+    if (!toml_find(value, "runners"))
         finding_add(reading, CONFIG_WARNING, (struct toml_place) { 1, 1 },
                     "there is no [[runners]] entry: no jobs will be asked for");
     else if ((size_t) config->concurrent < config->n_runners)

@@ -58,7 +58,7 @@ static int keeps_the_order(unsigned rounds)
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned) atoi(argv[1]) : 1000;
+    unsigned rounds = argc > 1 ? (unsigned) strtoul(argv[1], NULL, 10) : 1000;
 
     if (fills_and_empties() || keeps_the_order(rounds))
         return 1;

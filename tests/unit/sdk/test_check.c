@@ -142,7 +142,9 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
         { "exits", "FAIL list is repeatable: the plugin ended its process with status 0" },
         { "ignores_cancel", "FAIL a cancel is honoured within a second: list returned" },
         { "leaks_fd", "FAIL 50 lists leak no descriptors: 50 descriptors more after 50 lists" },
+#ifndef __SANITIZE_ADDRESS__ /* its allocator keeps no account that mallinfo2() could read */
         { "leaks_memory", "FAIL 50 lists leak no memory:" },
+#endif
         { "prints", "FAIL standard output stays empty:" },
         { "chdir", "FAIL the process is left as it was: it changed the working directory to /" },
         { "umask", "FAIL the process is left as it was: it changed the umask to 000" },

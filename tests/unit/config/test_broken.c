@@ -1,0 +1,321 @@
+/* tests/unit/config/test_broken.c - mirrors core/config/schema.c, settings.c, checks.c and
+ * sections.c: what is refused, and with which sentence at which place.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/config/config.h"
+#include "tests/harness/harness.h"
+
+#define HEAD                                                                                       \
+    "[[runners]]\n"                                                                                \
+    "name = \"a\"\n"                                                                               \
+    "url = \"https://gitlab.example\"\n"
+#define TOKEN "token = \"glrt-abc\"\n"
+#define EXECUTOR "executor = \"instance\"\n"
+#define RUNNER HEAD TOKEN EXECUTOR /* 5 lines */
+#define PLUGIN                                                                                     \
+    "[runners.autoscaler]\n"                                                                       \
+    "plugin = \"local\"\n"
+#define ALL RUNNER PLUGIN /* 7 lines; more of [runners.autoscaler] goes behind it */
+#define CONNECTOR ALL "[runners.autoscaler.connector_config]\n"
+#define POLICY ALL "[[runners.autoscaler.policy]]\n"
+
+struct broken {
+    const char *why, *text, *want;
+};
+
+/* The first error of a text; the caller frees. Nothing is returned beside it. */
+static char *first_error(const char *text)
+{
+    struct config *untouched = (struct config *) 1, *config = untouched;
+    struct config_findings findings = { 0 };
+    struct error err = { 0 };
+    char *found = NULL;
+    int r = config_load("F", text, &config, &findings, &err);
+
+    for (size_t i = 0; i < findings.count && !found; i++)
+        if (findings.items[i].severity == CONFIG_ERROR)
+            found = mem_strdup(findings.items[i].text);
+    if (found && (r != -EINVAL || config != untouched || strcmp(err.message, found) != 0))
+        fail_msg("got %d and '%s' beside '%s'", r, err.message, found);
+    if (!found && r == 0)
+        config_free(config);
+    config_findings_done(&findings);
+    return found;
+}
+
+static void check_table(const struct broken *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        autofree char *got = first_error(cases[i].text);
+
+        if (!got || strcmp(got, cases[i].want) != 0)
+            fail_msg("%s: got '%s'", cases[i].why, got ? got : "no error");
+    }
+}
+
+static void test_text_that_is_no_toml(void **unused)
+{
+    static const struct broken cases[] = {
+        { "a value is missing", "concurrent = \n",
+          "F:1:14: Error while parsing key-value pair: expected value, saw '\\n'" },
+        { "a string does not end", "concurrent = 1\nlog_level = \"info\n",
+          "F:2:18: Error while parsing string: unescaped control characters other than TAB "
+          "(U+0009) are explicitly prohibited" },
+        { "a key twice", "concurrent = 1\nconcurrent = 2\n",
+          "F:2:14: Error while parsing key-value pair: cannot redefine existing integer "
+          "'concurrent'" },
+        { "a NUL in a string", "log_level = \"a\\u0000b\"\n",
+          "F:1:13: a string has a NUL character" },
+    };
+
+    check_table(cases, ARRAY_LEN(cases));
+}
+
+static void test_global_settings(void **unused)
+{
+    static const struct broken cases[] = {
+        { "a number in quotes", "concurrent = \"ten\"\n",
+          "F:1:14: [global] 'concurrent' must be a whole number, not a string" },
+        { "no job at all", "concurrent = 0\n",
+          "F:1:14: [global] 'concurrent' must be 1 to 1000000, not 0" },
+        { "negative seconds", "check_interval = -1\n",
+          "F:1:18: [global] 'check_interval' must be 0 to 31622400, not -1" },
+        { "a duration without a unit", "connection_max_age = 15\n",
+          "F:1:22: [global] 'connection_max_age' must be a duration such as \"1m30s\", not a whole "
+          "number" },
+        { "an unknown level", "log_level = \"loud\"\n",
+          "F:1:13: [global] 'log_level' must be one of error, warning, notice, info, debug, not "
+          "\"loud\"" },
+        { "a level that is a number", "log_level = 3\n",
+          "F:1:13: [global] 'log_level' must be a string, not a whole number" },
+        { "an unknown format", "log_format = \"xml\"\n",
+          "F:1:14: [global] 'log_format' must be one of runner, text, json, not \"xml\"" },
+        { "a relative state directory", "state_dir = \"var/x\"\n",
+          "F:1:13: [global] 'state_dir' must be an absolute path, not \"var/x\"" },
+        { "single brackets", "[runners]\nname = \"x\"\n",
+          "F:1:1: [global] 'runners' must be an array of tables, not a table" },
+    };
+
+    check_table(cases, ARRAY_LEN(cases));
+}
+
+static void test_runner_settings(void **unused)
+{
+    static const struct broken cases[] = {
+        { "no token", HEAD EXECUTOR PLUGIN, "F:1:1: [[runners]] 'token' is missing" },
+        { "no URL", "[[runners]]\n" TOKEN EXECUTOR PLUGIN, "F:1:1: [[runners]] 'url' is missing" },
+        { "no executor", HEAD TOKEN PLUGIN,
+          "F:1:1: [[runners]] 'executor' (\"instance\") is missing" },
+        { "no autoscaler", RUNNER, "F:1:1: [runners.autoscaler] is missing" },
+        { "another executor", HEAD TOKEN "executor = \"docker\"\n" PLUGIN,
+          "F:5:12: [[runners]] 'executor' must be instance, the only one there is, not "
+          "\"docker\"" },
+        { "a URL of another kind",
+          "[[runners]]\nurl = \"ftp://gitlab.example\"\n" TOKEN EXECUTOR PLUGIN,
+          "F:2:7: [[runners]] 'url' must be http:// or https:// with a host, without user name, "
+          "spaces and control characters" },
+        { "a URL with a password, which is not repeated",
+          "[[runners]]\nurl = \"https://me:pw@gitlab.example\"\n" TOKEN EXECUTOR PLUGIN,
+          "F:2:7: [[runners]] 'url' must be http:// or https:// with a host, without user name, "
+          "spaces and control characters" },
+        { "a URL without a host", "[[runners]]\nurl = \"https:///x\"\n" TOKEN EXECUTOR PLUGIN,
+          "F:2:7: [[runners]] 'url' must be http:// or https:// with a host, without user name, "
+          "spaces and control characters" },
+        { "an empty token", HEAD "token = \"\"\n" EXECUTOR PLUGIN,
+          "F:4:9: [[runners]] 'token' is empty or has characters that no token has" },
+        { "a token with a line break, which is not repeated",
+          HEAD "token = \"glrt-a\\nb\"\n" EXECUTOR PLUGIN,
+          "F:4:9: [[runners]] 'token' is empty or has characters that no token has" },
+        { "a token that is a number", HEAD "token = 12\n" EXECUTOR PLUGIN,
+          "F:4:9: [[runners]] 'token' must be a string, not a whole number" },
+        { "a token twice", RUNNER "token_file = \"/nowhere\"\n" PLUGIN,
+          "F:6:1: [[runners]] has both 'token' and 'token_file'; keep one" },
+        { "a token file that is not there",
+          HEAD "token_file = \"/nowhere/token\"\n" EXECUTOR PLUGIN,
+          "F:4:14: [[runners]] 'token_file': /nowhere/token: No such file or directory" },
+        { "a fraction of a job", RUNNER "limit = 1.5\n" PLUGIN,
+          "F:6:9: [[runners]] 'limit' must be a whole number, not a number with a fraction" },
+        { "a number among strings", RUNNER "environment = [\"A=1\", 7]\n" PLUGIN,
+          "F:6:23: [[runners]] 'environment' must be an array of strings, not a whole number" },
+        { "a variable without a value", RUNNER "environment = [\"A=1\", \"no value\"]\n" PLUGIN,
+          "F:6:23: [[runners]] 'environment' item 2 must be \"NAME=value\" with a name of letters, "
+          "digits and _" },
+        { "a variable that begins with a digit", RUNNER "environment = [\"1A=1\"]\n" PLUGIN,
+          "F:6:16: [[runners]] 'environment' item 1 must be \"NAME=value\" with a name of letters, "
+          "digits and _" },
+        { "a shell to come", RUNNER "shell = \"pwsh\"\n" PLUGIN,
+          "F:6:9: [[runners]] 'shell' must be bash or sh (PowerShell is not there yet), not "
+          "\"pwsh\"" },
+        { "another shell", RUNNER "shell = \"zsh\"\n" PLUGIN,
+          "F:6:9: [[runners]] 'shell' must be bash or sh, not \"zsh\"" },
+        { "a directory that climbs out", RUNNER "builds_dir = \"/b/../../etc\"\n" PLUGIN,
+          "F:6:14: [[runners]] a directory must have no \"..\" and no line break in it, not "
+          "\"/b/../../etc\"" },
+        { "half of a client certificate", RUNNER "tls-cert-file = \"/c.pem\"\n" PLUGIN,
+          "F:6:1: [[runners]] 'tls-cert-file' and 'tls-key-file' go together; one is missing" },
+        { "two entries of one name", ALL ALL,
+          "F:8:1: [[runners]] has the 'url' and the 'name' of the entry in line 1; give it "
+          "another" },
+        { "two entries of one id",
+          ALL "[[runners]]\nid = 5\nname = \"b\"\nurl = \"http://g\"\n" TOKEN EXECUTOR PLUGIN
+              "[[runners]]\nid = 5\nname = \"c\"\nurl = \"http://g/\"\n" TOKEN EXECUTOR PLUGIN,
+          "F:16:1: [[runners]] has the 'url' and the 'id' of the entry in line 8; give it "
+          "another" },
+    };
+
+    check_table(cases, ARRAY_LEN(cases));
+}
+
+static void test_autoscaler_settings(void **unused)
+{
+    static const struct broken cases[] = {
+        { "no plugin", RUNNER "[runners.autoscaler]\nmax_instances = 2\n",
+          "F:6:1: [runners.autoscaler] 'plugin' is missing" },
+        { "an empty plugin", RUNNER "[runners.autoscaler]\nplugin = \"\"\n",
+          "F:7:10: [runners.autoscaler] 'plugin' is empty; name the plugin that makes instances" },
+        { "an unknown host", ALL "plugin_host = \"thread\"\n",
+          "F:8:15: [runners.autoscaler] 'plugin_host' must be worker or inline, not \"thread\"" },
+        { "words for a duration", ALL "update_interval = \"5 minutes\"\n",
+          "F:8:19: [runners.autoscaler] 'update_interval' must be a duration such as \"1m30s\", "
+          "not \"5 minutes\"" },
+        { "a negative duration", ALL "update_interval = \"-5m\"\n",
+          "F:8:19: [runners.autoscaler] 'update_interval' must be 0s to 24h0m0s, not -5m" },
+        { "hurry that is slower",
+          ALL "update_interval = \"1s\"\nupdate_interval_when_expecting = \"3s\"\n",
+          "F:9:34: [runners.autoscaler] 'update_interval_when_expecting' (3s) must not be longer "
+          "than 'update_interval'" },
+        { "the same against the default", ALL "update_interval = \"1s\"\n",
+          "F:8:19: [runners.autoscaler] 'update_interval_when_expecting' (2s) must not be longer "
+          "than 'update_interval'" },
+        { "fewer than no jobs", ALL "capacity_per_instance = -1\n",
+          "F:8:25: [runners.autoscaler] 'capacity_per_instance' must be 1 to 10000, not -1" },
+        { "words for a truth", ALL "delete_instances_on_shutdown = \"yes\"\n",
+          "F:8:32: [runners.autoscaler] 'delete_instances_on_shutdown' must be true or false, not "
+          "a string" },
+        { "a string for a table", ALL "plugin_config = \"x\"\n",
+          "F:8:17: [runners.autoscaler] 'plugin_config' must be a table, not a string" },
+        { "a number that JSON lacks", ALL "[runners.autoscaler.plugin_config]\nx = nan\n",
+          "F:9:5: the plugin cannot be told this number: JSON has no inf and no nan" },
+        { "isolation that is neither on nor off",
+          ALL "[runners.autoscaler.vm_isolation]\nenabled = \"yes\"\n",
+          "F:9:11: [runners.autoscaler.vm_isolation] 'enabled' must be true or false, not a "
+          "string" },
+    };
+
+    check_table(cases, ARRAY_LEN(cases));
+}
+
+static void test_connector_and_policy_settings(void **unused)
+{
+    static const struct broken cases[] = {
+        { "an unknown protocol", CONNECTOR "protocol = \"telnet\"\n",
+          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh, not \"telnet\"" },
+        { "a protocol to come", CONNECTOR "protocol = \"winrm\"\n",
+          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh (no other is there "
+          "yet), not \"winrm\"" },
+        { "a port that does not exist", CONNECTOR "protocol_port = 70000\n",
+          "F:9:17: [runners.autoscaler.connector_config] 'protocol_port' must be 0 to 65535, not "
+          "70000" },
+        { "credentials without a user", CONNECTOR "use_static_credentials = true\n",
+          "F:9:26: [runners.autoscaler.connector_config] 'use_static_credentials' needs a "
+          "'username'" },
+        { "an unknown policy for keys", CONNECTOR "host_key_policy = \"none\"\n",
+          "F:9:19: [runners.autoscaler.connector_config] 'host_key_policy' must be one of pin, "
+          "tofu, accept, not \"none\"" },
+        { "a password of the wrong type, which is not repeated", CONNECTOR "password = 1234\n",
+          "F:9:12: [runners.autoscaler.connector_config] 'password' must be a string, not a whole "
+          "number" },
+        { "fewer than no idle jobs", POLICY "idle_count = -1\n",
+          "F:9:14: [[runners.autoscaler.policy]] 'idle_count' must be 0 to 1000000, not -1" },
+        { "a factor that is no number", POLICY "scale_factor = nan\n",
+          "F:9:16: [[runners.autoscaler.policy]] 'scale_factor' must be 0 to 1000, not nan" },
+        { "a zone outside the folder of zones", POLICY "timezone = \"../../etc/passwd\"\n",
+          "F:9:12: [[runners.autoscaler.policy]] 'timezone' must be a name such as "
+          "\"Europe/Berlin\", not \"../../etc/passwd\"" },
+        { "single brackets", ALL "[runners.autoscaler.policy]\nidle_count = 1\n",
+          "F:8:1: [runners.autoscaler] 'policy' must be an array of tables, not a table" },
+        { "one period without its list", POLICY "periods = \"* * * * *\"\n",
+          "F:9:11: [[runners.autoscaler.policy]] 'periods' must be an array of strings, not a "
+          "string" },
+    };
+
+    check_table(cases, ARRAY_LEN(cases));
+}
+
+static void test_one_reading_names_everything_that_is_wrong(void **unused)
+{
+    struct config_findings findings = { 0 };
+    struct config *config = NULL;
+    size_t errors = 0;
+
+    assert_int_equal(config_load("F",
+                                 "concurrent = 0\n" ALL "max_instances = -1\n"
+                                 "[[runners.autoscaler.policy]]\nidle_time = \"x\"\n",
+                                 &config, &findings, NULL),
+                     -EINVAL);
+    for (size_t i = 0; i < findings.count; i++) {
+        errors += findings.items[i].severity == CONFIG_ERROR;
+        if (i > 0)
+            assert_true(findings.items[i - 1].line <= findings.items[i].line);
+    }
+    assert_int_equal(errors, 3);
+    config_findings_done(&findings);
+}
+
+static void test_nesting_is_limited(void **unused)
+{
+    static const int depths[] = { 65, 300, 100000 };
+
+    for (size_t i = 0; i < ARRAY_LEN(depths); i++) {
+        autobuf struct buf text = BUF_INIT;
+        autofree char *got = NULL;
+
+        buf_add_str(&text, "x = ");
+        for (int k = 0; k < depths[i]; k++)
+            buf_add_char(&text, '[');
+        for (int k = 0; k < depths[i]; k++)
+            buf_add_char(&text, ']');
+        got = first_error(buf_str(&text));
+        assert_non_null(got);
+        assert_memory_equal(got, "F:1:", 4);
+    }
+}
+
+static void test_rubbish_ends_in_a_bounded_number_of_findings(void **unused)
+{
+    autobuf struct buf text = BUF_INIT;
+    struct config_findings findings = { 0 };
+    struct config *config = NULL;
+
+    for (int i = 0; i < 5000; i++)
+        buf_addf(&text, "key_%d = 1\n", i);
+    assert_int_equal(config_load("F", buf_str(&text), &config, &findings, NULL), -EINVAL);
+    assert_int_equal(findings.count, 201);
+    config_findings_done(&findings);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_that_is_no_toml),
+        cmocka_unit_test(test_global_settings),
+        cmocka_unit_test(test_runner_settings),
+        cmocka_unit_test(test_autoscaler_settings),
+        cmocka_unit_test(test_connector_and_policy_settings),
+        cmocka_unit_test(test_one_reading_names_everything_that_is_wrong),
+        cmocka_unit_test(test_nesting_is_limited),
+        cmocka_unit_test(test_rubbish_ends_in_a_bounded_number_of_findings),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
