@@ -80,7 +80,7 @@ static bool bytes_hold(const struct fixture *f, const char *name, const char *ne
     (void) snprintf(path, sizeof(path), "%s/%s", f->dir, name);
     if (fs_read_file(AT_FDCWD, path, 16 * 1024 * 1024, &data, NULL) < 0)
         return false;
-    return memmem(data.data, data.len, needle, strlen(needle)) != NULL;
+    return data.len > 0 && memmem(data.data, data.len, needle, strlen(needle)) != NULL;
 }
 
 static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
