@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +166,8 @@ static struct end connect_instance(struct job *job)
     if (r < 0)
         return end_from_error(job, r == -ETIMEDOUT ? -EHOSTUNREACH : r, err.message);
     (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
+    /* Most of what a worker ever frees it has freed by now; the rest of its life is waiting. */
+    (void) malloc_trim(0);
     return ok();
 }
 

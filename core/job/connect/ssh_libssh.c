@@ -17,12 +17,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh.h"
+#include "core/job/connect/ssh_rehearsal.h"
 
 #define CONNECT_MS 10000
 #define HANDSHAKE_MS 20000
@@ -33,6 +35,7 @@
 #define RETRY_MAX_MS 2000
 #define KEEPALIVE_MISSES 3
 #define OUTPUT_CHUNK 16384
+#define REHEARSAL_MS 5000
 
 /* hardening.md N3; strict key exchange makes chacha20 and gcm safe. */
 static const char kex[] = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
@@ -59,28 +62,6 @@ struct ssh_conn {
 static int64_t now_ms(void)
 {
     return clock_mono_ms(&clock_system);
-}
-
-void ssh_library_warm_up(void)
-{
-    ssh_key key = NULL;
-    unsigned char *hash = NULL;
-    size_t len = 0;
-    ssh_session session;
-
-    (void) ssh_init();
-    /* What a connection touches first is touched here, so that forks share those pages. */
-    if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) == SSH_OK) {
-        (void) ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len);
-        ssh_clean_pubkey_hash(&hash);
-        ssh_key_free(key);
-    }
-    session = ssh_new();
-    if (session) {
-        (void) ssh_options_set(session, SSH_OPTIONS_HOST, "127.0.0.1");
-        (void) ssh_options_set(session, SSH_OPTIONS_KEY_EXCHANGE, kex);
-        ssh_free(session);
-    }
 }
 
 /* Waits until the connection can go on, the deadline passes (-ETIMEDOUT) or the watch stops us. */
@@ -336,28 +317,23 @@ static int authenticate(struct ssh_conn *conn, const struct ssh_options *options
     return r;
 }
 
-static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
-                        struct error *err)
+/* A session over a descriptor, which becomes the connection's whatever happens. */
+static int start_session(const struct ssh_options *options, int fd, int64_t deadline,
+                         struct ssh_conn **ret, struct error *err)
 {
     struct ssh_conn *conn = mem_zero(sizeof(*conn));
     int r;
 
-    if (!conn)
+    if (conn)
+        conn->session = ssh_new();
+    if (!conn || !conn->session) {
+        (void) close(fd);
+        free(conn);
         return error_set(err, -ENOMEM, "SSH: out of memory");
-    conn->fd = -1;
+    }
+    conn->fd = fd;
     conn->watch = options->watch;
     conn->keepalive_ms = options->keepalive_ms;
-    r = open_tcp(options, deadline, &conn->fd, err);
-    if (r < 0) {
-        free(conn);
-        return r;
-    }
-    conn->session = ssh_new();
-    if (!conn->session) {
-        (void) close(conn->fd);
-        free(conn);
-        return error_set(err, -ENOMEM, "SSH: out of memory");
-    }
     ssh_set_blocking(conn->session, 0);
     r = set_options(conn, options, err);
     if (r == 0)
@@ -379,6 +355,14 @@ static int connect_once(const struct ssh_options *options, int64_t deadline, str
     conn->last_traffic_ms = now_ms();
     *ret = conn;
     return 0;
+}
+
+static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
+                        struct error *err)
+{
+    int fd = -1, r = open_tcp(options, deadline, &fd, err);
+
+    return r < 0 ? r : start_session(options, fd, deadline, ret, err);
 }
 
 /* What an instance that still boots looks like. */
@@ -676,4 +660,41 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
     if (r == 0)
         *ret = running.exit;
     return r;
+}
+
+static int accept_any_host_key(void *arg, const char *type, const char *key, struct error *err)
+{
+    return 0;
+}
+
+/* A rehearsal that fails costs memory in every worker, and nothing else. */
+static void rehearse(const char *private_key)
+{
+    struct ssh_options options = { .address = "rehearsal",
+                                   .username = "rehearsal",
+                                   .private_key = private_key,
+                                   .check_host_key = accept_any_host_key,
+                                   .watch = { .control_fd = -1 } };
+    struct ssh_conn *conn = NULL;
+    int pid = -1, fd = ssh_rehearsal_start(&pid);
+
+    if (fd < 0)
+        return;
+    if (start_session(&options, fd, now_ms() + REHEARSAL_MS, &conn, NULL) == 0)
+        ssh_close(conn);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+void ssh_library_warm_up(void)
+{
+    ssh_key key = NULL;
+    char *text = NULL;
+
+    (void) ssh_init();
+    if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) == SSH_OK &&
+        ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) == SSH_OK)
+        rehearse(text);
+    ssh_string_free_char(text);
+    ssh_key_free(key);
 }

@@ -27,7 +27,7 @@ struct automaton {
     uint8_t *hit;    /* 1: a pattern or a head ends here */
     uint32_t root[256];
 
-    uint32_t *table; /* n_nodes rows of n_classes; NULL = failure links */
+    uint16_t *table; /* n_nodes rows of n_classes; NULL = failure links */
     uint32_t n_classes;
     uint8_t class_of[256];
 
@@ -160,19 +160,20 @@ static int build_table(struct automaton *a, size_t table_max)
     for (uint32_t node = 1; node < a->n_nodes; node++)
         if (a->class_of[a->label[node]] == 0 && a->n_classes < 256)
             a->class_of[a->label[node]] = (uint8_t) a->n_classes++;
-    if (!mul_checked(a->n_nodes, a->n_classes * sizeof(*a->table), &size) || size > table_max)
+    if (a->n_nodes - 1 > UINT16_MAX ||
+        !mul_checked(a->n_nodes, a->n_classes * sizeof(*a->table), &size) || size > table_max)
         return 0;
     a->table = mem_array(a->n_nodes, a->n_classes * sizeof(*a->table));
     if (!a->table)
         return -ENOMEM;
     for (uint32_t node = 0; node < a->n_nodes; node++) {
-        uint32_t *row = a->table + (size_t) node * a->n_classes;
+        uint16_t *row = a->table + (size_t) node * a->n_classes;
 
         if (node != 0)
             memcpy(row, a->table + (size_t) a->fail[node] * a->n_classes,
                    a->n_classes * sizeof(*row));
         for (uint32_t c = a->first[node]; c < a->first[node + 1]; c++)
-            row[a->class_of[a->label[c]]] = c;
+            row[a->class_of[a->label[c]]] = (uint16_t) c;
     }
     return 0;
 }
