@@ -2,7 +2,8 @@
  *
  * Usage: masker [MIB]. Text like that of a build, 64 KiB a write, in which a secret stands every
  * 8 KiB. `masker` is the masker alone; `pipeline` is everything down to /dev/null, with timestamps.
- * MB is 10^6 bytes of input; the best of three runs counts.
+ * `hostile` is the masker over text of nothing but beginnings of secrets. MB is 10^6 bytes of input;
+ * the best of three runs counts.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define SECRETS_MAX 300
 
 struct load {
-    struct buf text;
+    struct buf text, hostile;
     char secrets[SECRETS_MAX][SECRET_SIZE];
     size_t n_secrets, writes;
     bool encodings;
@@ -86,7 +87,16 @@ static void make_text(struct load *load, const struct rng *rng)
     }
 }
 
-static double run_masker(const struct load *load)
+static void make_hostile(struct load *load, const struct rng *rng)
+{
+    while (load->hostile.len < 16 * WRITE_SIZE) {
+        const char *secret = load->secrets[rng_below(rng, SECRETS_MAX)];
+
+        buf_add(&load->hostile, secret, 1 + (size_t) rng_below(rng, strlen(secret) - 1));
+    }
+}
+
+static double mask(const struct load *load, const struct buf *text)
 {
     struct patterns given = { 0 }, all = { 0 };
     autobuf struct buf out = BUF_INIT;
@@ -98,13 +108,13 @@ static double run_masker(const struct load *load)
         if (patterns_add(&given, load->secrets[i], NULL) < 0)
             abort();
     if (patterns_expand(&given, load->encodings, &all) < 0 ||
-        masker_rules_init(&rules, &all, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX) < 0)
+        masker_rules_init(&rules, &all, AUTOMATON_HEAD) < 0)
         abort();
     masker_init(&masker, &rules);
     begin = seconds_now();
     for (size_t i = 0; i < load->writes; i++) {
         buf_clear(&out);
-        if (masker_write(&masker, load->text.data + i % 16 * WRITE_SIZE, WRITE_SIZE, &out) < 0)
+        if (masker_write(&masker, text->data + i % 16 * WRITE_SIZE, WRITE_SIZE, &out) < 0)
             abort();
     }
     seconds = seconds_now() - begin;
@@ -112,6 +122,16 @@ static double run_masker(const struct load *load)
     masker_rules_done(&rules);
     patterns_done(&given);
     return seconds;
+}
+
+static double run_masker(const struct load *load)
+{
+    return mask(load, &load->text);
+}
+
+static double run_hostile(const struct load *load)
+{
+    return mask(load, &load->hostile);
 }
 
 static double run_pipeline(const struct load *load)
@@ -167,18 +187,22 @@ int main(int argc, char **argv)
     rng_seed(&rng, 1);
     make_secrets(load, &rng.rng);
     make_text(load, &rng.rng);
+    make_hostile(load, &rng.rng);
     load->writes = (size_t) mib * 16;
     (void) printf("{\"mib\":%lld,\"unit\":\"MB/s\",\"results\":[", (long long) mib);
     for (size_t i = 0; i < 2 * ARRAY_LEN(counts); i++) {
         load->n_secrets = counts[i / 2];
         load->encodings = i % 2 == 1;
-        (void) printf("%s{\"secrets\":%zu,\"encodings\":%s,\"masker\":%.0f,\"pipeline\":%.0f}",
+        (void) printf("%s{\"secrets\":%zu,\"encodings\":%s,\"masker\":%.0f,\"hostile\":%.0f,"
+                      "\"pipeline\":%.0f}",
                       i > 0 ? "," : "", load->n_secrets, load->encodings ? "true" : "false",
-                      mb_per_s(load, run_masker), mb_per_s(load, run_pipeline));
+                      mb_per_s(load, run_masker), mb_per_s(load, run_hostile),
+                      mb_per_s(load, run_pipeline));
         (void) fflush(stdout);
     }
     (void) getrusage(RUSAGE_SELF, &usage);
     (void) printf("],\"max_rss_kib\":%ld}\n", usage.ru_maxrss);
     buf_done(&load->text);
+    buf_done(&load->hostile);
     return 0;
 }

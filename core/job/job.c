@@ -9,12 +9,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/footprint.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
@@ -167,7 +167,7 @@ static struct end connect_instance(struct job *job)
         return end_from_error(job, r == -ETIMEDOUT ? -EHOSTUNREACH : r, err.message);
     (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
     /* Most of what a worker ever frees it has freed by now; the rest of its life is waiting. */
-    (void) malloc_trim(0);
+    footprint_trim_heap();
     return ok();
 }
 

@@ -3,7 +3,6 @@
 #include "core/job/worker.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/footprint.h"
 #include "core/base/fs.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
@@ -96,5 +96,6 @@ void job_worker_warm_up(void)
     ssh_library_warm_up();
     (void) json_parse("{\"a\":[1,2.5,\"x\"]}", 17, &json, NULL);
     /* What warming up freed would be shared pages that each worker makes its own by using them. */
-    (void) malloc_trim(0);
+    footprint_trim_heap();
+    footprint_trim_image();
 }

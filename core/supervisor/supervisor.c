@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "core/base/footprint.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -364,6 +365,8 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
     if (ledger_prune(supervisor->ledger, err) < 0)
         log_warning("%s, ignoring", err ? err->message : "pruning the ledger failed");
     supervisor_evaluate_soon(supervisor);
+    footprint_trim_heap();
+    footprint_trim_image();
     *ret = supervisor;
     return 0;
 }

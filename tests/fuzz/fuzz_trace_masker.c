@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_trace_masker.c - the masker against the naive definition of masking.
  *
- * Input: a byte with the head length and the kind of automaton, a byte that seeds the cuts, then
+ * Input: a byte with the head length, a byte that seeds the cuts, then
  * patterns, each ended by a byte 0, an empty one ends the list; the rest is the stream. Any
  * difference, and any held-back byte too many, aborts.
  */
@@ -77,9 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     cut = data[0] & 16;
     used = 2 + read_patterns(data + 2, size - 2, &patterns);
-    require(masker_rules_init(&rules, &patterns, heads[data[0] & 7],
-                              data[0] & 8 ? AUTOMATON_TABLE_MAX : 0) == 0,
-            "memory");
+    require(masker_rules_init(&rules, &patterns, heads[data[0] & 7]) == 0, "memory");
     oracle_mask(&rules.patterns, (const char *) data + used, size - used, cut, &want);
     mask_in_pieces(&rules, (const char *) data + used, size - used, data[1], cut, &got);
     require(got.len == want.len && memcmp(buf_str(&got), buf_str(&want), got.len) == 0,

@@ -27,10 +27,6 @@ struct automaton {
     uint8_t *hit;    /* 1: a pattern or a head ends here */
     uint32_t root[256];
 
-    uint16_t *table; /* n_nodes rows of n_classes; NULL = failure links */
-    uint32_t n_classes;
-    uint8_t class_of[256];
-
     uint8_t *shift; /* by hash of a block: how far no pattern can begin; 0 = one may */
     unsigned shift_bits;
     uint32_t block_mask, shallow; /* nodes below `shallow` are less than a block deep */
@@ -48,7 +44,6 @@ void automaton_free(struct automaton *automaton)
     free(automaton->depth);
     free(automaton->length);
     free(automaton->hit);
-    free(automaton->table);
     free(automaton->shift);
     free(automaton);
 }
@@ -151,33 +146,6 @@ static int build_nodes(struct automaton *a)
     return 0;
 }
 
-/* Class 0 is every byte that no pattern has, or the 256th byte when they have all. */
-static int build_table(struct automaton *a, size_t table_max)
-{
-    size_t size;
-
-    a->n_classes = 1;
-    for (uint32_t node = 1; node < a->n_nodes; node++)
-        if (a->class_of[a->label[node]] == 0 && a->n_classes < 256)
-            a->class_of[a->label[node]] = (uint8_t) a->n_classes++;
-    if (a->n_nodes - 1 > UINT16_MAX ||
-        !mul_checked(a->n_nodes, a->n_classes * sizeof(*a->table), &size) || size > table_max)
-        return 0;
-    a->table = mem_array(a->n_nodes, a->n_classes * sizeof(*a->table));
-    if (!a->table)
-        return -ENOMEM;
-    for (uint32_t node = 0; node < a->n_nodes; node++) {
-        uint16_t *row = a->table + (size_t) node * a->n_classes;
-
-        if (node != 0)
-            memcpy(row, a->table + (size_t) a->fail[node] * a->n_classes,
-                   a->n_classes * sizeof(*row));
-        for (uint32_t c = a->first[node]; c < a->first[node + 1]; c++)
-            row[a->class_of[a->label[c]]] = (uint16_t) c;
-    }
-    return 0;
-}
-
 static uint32_t block_hash(const struct automaton *a, const unsigned char *at)
 {
     uint32_t word;
@@ -222,7 +190,7 @@ static int build_shift(struct automaton *a)
     return 0;
 }
 
-struct automaton *automaton_new(const struct patterns *sorted, size_t head, size_t table_max)
+struct automaton *automaton_new(const struct patterns *sorted, size_t head)
 {
     auto_ptr(automaton_free) struct automaton *a = mem_zero(sizeof(*a));
     size_t count;
@@ -245,7 +213,7 @@ struct automaton *automaton_new(const struct patterns *sorted, size_t head, size
     a->hit = mem_array(count, 1);
     if (!a->first || !a->fail || !a->low || !a->label || !a->depth || !a->length || !a->hit)
         return NULL;
-    if (build_nodes(a) < 0 || build_table(a, table_max) < 0 || build_shift(a) < 0)
+    if (build_nodes(a) < 0 || build_shift(a) < 0)
         return NULL;
     return take_ptr(a);
 }
@@ -298,9 +266,8 @@ size_t automaton_shortest(const struct automaton *automaton, uint32_t state)
 size_t automaton_memory(const struct automaton *automaton)
 {
     const struct automaton *a = automaton;
-    size_t table = a->table ? (size_t) a->n_nodes * a->n_classes * sizeof(*a->table) : 0;
 
-    return sizeof(*a) + (size_t) a->n_nodes * 16 + table + ((size_t) 1 << a->shift_bits);
+    return sizeof(*a) + (size_t) a->n_nodes * 16 + ((size_t) 1 << a->shift_bits);
 }
 
 static inline size_t shift_at(const struct automaton *a, const unsigned char *block)
@@ -331,12 +298,10 @@ static size_t skip(const struct automaton *a, const unsigned char *data, size_t 
     return at;
 }
 
-static inline uint32_t step(const struct automaton *a, uint32_t state, uint8_t byte, bool table)
+static inline uint32_t step(const struct automaton *a, uint32_t state, uint8_t byte)
 {
     uint32_t next;
 
-    if (table)
-        return a->table[(size_t) state * a->n_classes + a->class_of[byte]];
     while ((next = child(a, state, byte)) == 0 && state != 0)
         state = a->fail[state];
     return next;
@@ -345,9 +310,10 @@ static inline uint32_t step(const struct automaton *a, uint32_t state, uint8_t b
 /* Once fewer bytes than a block are pending, the place where they begin is tried again with the
  * skip table: no whole pattern fits into them, so nothing is reported twice. `tried` makes sure
  * that each place is tried once. */
-static inline size_t scan(const struct automaton *a, uint32_t *state_io, const unsigned char *data,
-                          size_t from, size_t len, bool table)
+size_t automaton_scan(const struct automaton *automaton, uint32_t *state_io,
+                      const unsigned char *data, size_t from, size_t len)
 {
+    const struct automaton *a = automaton;
     uint32_t state = *state_io;
     size_t at = from, tried = 0; /* tried is one more than the last place tried */
 
@@ -359,17 +325,10 @@ static inline size_t scan(const struct automaton *a, uint32_t *state_io, const u
             if (at >= len)
                 break;
         }
-        state = step(a, state, data[at++], table);
+        state = step(a, state, data[at++]);
         if (a->hit[state])
             break;
     }
     *state_io = state;
     return at;
-}
-
-size_t automaton_scan(const struct automaton *automaton, uint32_t *state, const unsigned char *data,
-                      size_t from, size_t len)
-{
-    return automaton->table ? scan(automaton, state, data, from, len, true)
-                            : scan(automaton, state, data, from, len, false);
 }

@@ -20,15 +20,14 @@
 /* Bounds the run list: a pattern of one byte gives a run for each byte of a block. */
 #define BLOCK_SIZE ((size_t) 16 * 1024)
 
-int masker_rules_init(struct masker_rules *rules, struct patterns *patterns, size_t head,
-                      size_t table_max)
+int masker_rules_init(struct masker_rules *rules, struct patterns *patterns, size_t head)
 {
     *rules = (struct masker_rules) { .patterns = *patterns };
     *patterns = (struct patterns) { 0 };
     patterns_sort(&rules->patterns);
     if (rules->patterns.count == 0)
         return 0;
-    rules->automaton = automaton_new(&rules->patterns, head, table_max);
+    rules->automaton = automaton_new(&rules->patterns, head);
     if (!rules->automaton) {
         masker_rules_done(rules);
         return -ENOMEM;

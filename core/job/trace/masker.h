@@ -22,10 +22,9 @@ struct masker_rules {
     struct automaton *automaton;
 };
 
-/* Takes the contents of `patterns`, in success and failure. `head` and `table_max` are
- * AUTOMATON_HEAD and AUTOMATON_TABLE_MAX but in tests. */
-int masker_rules_init(struct masker_rules *rules, struct patterns *patterns, size_t head,
-                      size_t table_max);
+/* Takes the contents of `patterns`, in success and failure. `head` is AUTOMATON_HEAD
+ * but in tests. */
+int masker_rules_init(struct masker_rules *rules, struct patterns *patterns, size_t head);
 void masker_rules_done(struct masker_rules *rules);
 
 struct masker_run {

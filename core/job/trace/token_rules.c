@@ -58,8 +58,7 @@ int token_prefixes_init(struct token_prefixes *prefixes, bool all_default, const
             rc = patterns_append(&prefixes->patterns, list[i], strlen(list[i]));
     if (rc == 0) {
         patterns_sort(&prefixes->patterns);
-        prefixes->automaton =
-            automaton_new(&prefixes->patterns, AUTOMATON_HEAD_MAX, AUTOMATON_TABLE_MAX);
+        prefixes->automaton = automaton_new(&prefixes->patterns, AUTOMATON_HEAD_MAX);
         rc = prefixes->automaton ? 0 : -ENOMEM;
     }
     if (rc < 0)

@@ -150,7 +150,7 @@ static int start(struct trace *trace)
         return 0;
     rc = patterns_expand(&trace->given, trace->mask_encodings, &all);
     if (rc == 0)
-        rc = masker_rules_init(&trace->rules, &all, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX);
+        rc = masker_rules_init(&trace->rules, &all, AUTOMATON_HEAD);
     patterns_done(&all);
     if (rc < 0)
         return rc;

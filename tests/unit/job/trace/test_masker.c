@@ -30,14 +30,13 @@ static size_t random_below(size_t bound)
     return (size_t) (next_random() % bound);
 }
 
-static void make_rules(struct masker_rules *rules, const char *const *secrets, size_t head,
-                       size_t table_max)
+static void make_rules(struct masker_rules *rules, const char *const *secrets, size_t head)
 {
     struct patterns patterns = { 0 };
 
     for (; *secrets; secrets++)
         assert_int_equal(patterns_append(&patterns, *secrets, strlen(*secrets)), 0);
-    assert_int_equal(masker_rules_init(rules, &patterns, head, table_max), 0);
+    assert_int_equal(masker_rules_init(rules, &patterns, head), 0);
 }
 
 /* Feeds `text` in pieces that end where bit i of `cuts` is set behind byte i (the last 64 bytes of
@@ -123,7 +122,7 @@ static void test_named_cases_give_the_same_output_for_every_single_and_full_cut(
         for (size_t h = 0; h < ARRAY_LEN(heads); h++) {
             struct masker_rules rules;
 
-            make_rules(&rules, cases[i].secrets, heads[h], h == 1 ? 0 : AUTOMATON_TABLE_MAX);
+            make_rules(&rules, cases[i].secrets, heads[h]);
             assert_masked(cases[i].why, &rules, cases[i].text, 0, cases[i].want);
             assert_masked(cases[i].why, &rules, cases[i].text, UINT64_MAX, cases[i].want);
             for (size_t cut = 0; cut < strlen(cases[i].text); cut++)
@@ -151,7 +150,7 @@ static void test_a_stream_that_we_cut_shows_no_telling_part_of_a_secret(void **u
     };
     struct masker_rules rules;
 
-    make_rules(&rules, secrets, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX);
+    make_rules(&rules, secrets, AUTOMATON_HEAD);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         for (uint64_t cuts = 0; cuts < 256; cuts++) {
             autobuf struct buf ended = BUF_INIT, cut = BUF_INIT;
@@ -184,9 +183,7 @@ static void random_rules(struct masker_rules *rules, size_t letters, size_t long
         random_text(secret, len, letters);
         assert_int_equal(patterns_append(&patterns, secret, len), 0);
     }
-    assert_int_equal(masker_rules_init(rules, &patterns, heads[random_below(ARRAY_LEN(heads))],
-                                       random_below(2) ? AUTOMATON_TABLE_MAX : 0),
-                     0);
+    assert_int_equal(masker_rules_init(rules, &patterns, heads[random_below(ARRAY_LEN(heads))]), 0);
 }
 
 static void assert_oracle(size_t number, const struct masker_rules *rules, const char *text,
@@ -272,7 +269,7 @@ static void test_blocks_inside_one_write_do_not_show(void **unused)
                                            NULL };
     struct masker_rules rules;
 
-    make_rules(&rules, secrets, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX);
+    make_rules(&rules, secrets, AUTOMATON_HEAD);
     for (size_t offset = 0; offset < 60; offset++) {
         autobuf struct buf text = BUF_INIT, out = BUF_INIT;
 
@@ -321,7 +318,7 @@ static void test_a_whole_secret_is_masked_at_once(void **unused)
     struct masker_rules rules;
     struct masker masker;
 
-    make_rules(&rules, secrets, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX);
+    make_rules(&rules, secrets, AUTOMATON_HEAD);
     masker_init(&masker, &rules);
     assert_int_equal(masker_write(&masker, "> secret", 8, &out), 0);
     assert_string_equal(buf_str(&out), "> [MASKED]");
@@ -341,7 +338,7 @@ static void test_every_byte_value_may_be_in_a_secret(void **unused)
 
         assert_int_equal(patterns_append(&patterns, secret, sizeof(secret)), 0);
     }
-    assert_int_equal(masker_rules_init(&rules, &patterns, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX), 0);
+    assert_int_equal(masker_rules_init(&rules, &patterns, AUTOMATON_HEAD), 0);
     for (size_t i = 0; i < sizeof(text); i++)
         text[i] = (char) (i * 7 / 3);
     oracle_mask(&rules.patterns, text, sizeof(text), false, &want);
@@ -369,7 +366,7 @@ static void test_the_largest_set_of_patterns_stays_within_its_memory(void **unus
         assert_int_equal(patterns_add(&given, secret, NULL), 0);
     }
     assert_int_equal(patterns_expand(&given, true, &all), 0);
-    assert_int_equal(masker_rules_init(&rules, &all, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX), 0);
+    assert_int_equal(masker_rules_init(&rules, &all, AUTOMATON_HEAD), 0);
     total = rules.patterns.bytes + rules.patterns.capacity * sizeof(struct pattern) +
             automaton_memory(rules.automaton);
     print_message("%zu patterns, %zu bytes of text, %zu bytes of automaton\n", rules.patterns.count,

@@ -72,7 +72,7 @@ static void mask(const char *secret, bool encodings, const char *text, struct bu
 
     assert_int_equal(patterns_add(&given, secret, NULL), 0);
     assert_int_equal(patterns_expand(&given, encodings, &all), 0);
-    assert_int_equal(masker_rules_init(&rules, &all, AUTOMATON_HEAD, AUTOMATON_TABLE_MAX), 0);
+    assert_int_equal(masker_rules_init(&rules, &all, AUTOMATON_HEAD), 0);
     masker_init(&masker, &rules);
     assert_int_equal(masker_write(&masker, text, strlen(text), out), 0);
     assert_int_equal(masker_end(&masker, false, out), 0);
