@@ -2,7 +2,8 @@
  *
  * There is no kernel object that holds an instance's processes together without privileges, so they
  * are found in /proc, by whatever gives them away:
- *   - the listening sshd has the instance's sshd_config in its command line;
+ *   - the listening sshd, and whatever is about to become it, has the instance's sshd_config in its
+ *     command line;
  *   - sshd's session processes hold a socket with the instance's port (they outlive the listener);
  *   - what sessions start has the instance's mark in its environment, or its working directory in
  *     the instance's home;
@@ -24,9 +25,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define END_TIME_MS                                                                                \
-    10000 /* SIGKILL works at once, but for a process in an uninterruptible call   \
-                           */
+/* SIGKILL works at once, but for a process in an uninterruptible call. */
+#define END_TIME_MS 10000
 #define SOCKETS_MAX 256
 #define TCP_LISTEN_STATE 0x0au
 
@@ -235,8 +235,8 @@ static bool holds_socket(pid_t pid, const struct sockets *s)
 
 static bool gives_itself_away(const struct search *search, const struct process *p)
 {
-    if (is_sshd(p) &&
-        (has_config(p->pid, search->config) || holds_socket(p->pid, &search->sockets)))
+    if (has_config(p->pid, search->config) ||
+        (is_sshd(p) && holds_socket(p->pid, &search->sockets)))
         return true;
     return has_mark(p->pid, search->mark) || is_in_home(p->pid, search->home);
 }
@@ -339,6 +339,17 @@ static int end_round(const struct search *search, struct processes *all)
     return found;
 }
 
+/* From now on no sshd can begin: a host that was killed may have left one on its way. */
+static void take_config_away(struct flt_group *g, const char *id)
+{
+    int fd = open_dir_at(g->instances_fd, id);
+
+    if (fd < 0)
+        return;
+    (void) unlinkat(fd, "sshd_config", 0);
+    (void) close(fd);
+}
+
 int32_t process_end_all(struct flt_group *g, flt_call *call, const char *id, uint16_t port)
 {
     int64_t until = clock_boot_ms() + END_TIME_MS;
@@ -347,6 +358,7 @@ int32_t process_end_all(struct flt_group *g, flt_call *call, const char *id, uin
     int32_t code = FLT_OK;
     int found;
 
+    take_config_away(g, id);
     format_config(id, search.config, sizeof(search.config));
     (void) snprintf(search.mark, sizeof(search.mark), LOCAL_MARK "=%s", id);
     (void) snprintf(search.home, sizeof(search.home), "%s/instances/%s/home", g->dir, id);
