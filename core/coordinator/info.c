@@ -2,8 +2,7 @@
  *
  * Announced features = built features (coordinator-protocol.md 1.6): GitLab gives us jobs by them.
  */
-#include <sys/utsname.h>
-
+#include "core/base/host.h"
 #include "core/base/str.h"
 #include "core/coordinator/client.h"
 
@@ -44,20 +43,10 @@ static const struct {
     { "job_inputs", false },
 };
 
-static const char *architecture(const struct utsname *system)
-{
-    if (str_eq(system->machine, "x86_64"))
-        return "amd64";
-    if (str_eq(system->machine, "aarch64"))
-        return "arm64";
-    return system->machine;
-}
-
 json_t *coordinator_info(const char *shell)
 {
     json_t *info = json_object_new_object(), *list = json_object_new_object(),
            *config = json_object_new_object();
-    struct utsname system = { 0 };
 
     if (!info || !list || !config) {
         json_object_put(info);
@@ -65,11 +54,10 @@ json_t *coordinator_info(const char *shell)
         json_object_put(config);
         return NULL;
     }
-    (void) uname(&system);
     (void) json_add_str(info, "name", "flotilla");
     (void) json_add_str(info, "version", FLOTILLA_VERSION);
     (void) json_add_str(info, "platform", "linux");
-    (void) json_add_str(info, "architecture", architecture(&system));
+    (void) json_add_str(info, "architecture", host_architecture());
     (void) json_add_str(info, "executor", "instance");
     (void) json_add_str(info, "shell", str_empty(shell) ? "bash" : shell);
     for (size_t i = 0; i < ARRAY_LEN(features); i++)

@@ -7,6 +7,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/base/host.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
@@ -146,15 +147,16 @@ static int add_first(struct job *job)
 /* After the payload's: facts that nobody else knows. */
 static int add_last(struct job *job)
 {
+    autofree char *arch = mem_printf("linux/%s", host_architecture());
     const struct {
         const char *key, *value;
     } last[] = {
         { "CI_BUILDS_DIR", job->builds_root },      { "CI_PROJECT_DIR", job->build_dir },
         { "CI_SHARED_ENVIRONMENT", "true" },        { "CI_RUNNER_VERSION", FLOTILLA_VERSION },
-        { "CI_RUNNER_REVISION", "flotilla" },       { "CI_RUNNER_EXECUTABLE_ARCH", "linux/amd64" },
+        { "CI_RUNNER_REVISION", "flotilla" },       { "CI_RUNNER_EXECUTABLE_ARCH", arch },
         { "RUNNER_TEMP_PROJECT_DIR", job->tmp_dir }
     };
-    int r = 0;
+    int r = arch ? 0 : -ENOMEM;
 
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(last); i++)
         r = variables_add(&job->variables, last[i].key, last[i].value);
