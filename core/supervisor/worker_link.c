@@ -41,7 +41,6 @@ static void add_runner(json_t *start, const struct job *job)
         return;
     (void) json_add_str(obj, "name", runner->name);
     (void) json_add_str(obj, "short_token", group->short_token);
-    (void) json_add_str(obj, "token", secret_reveal(runner->token));
     (void) json_add_str(obj, "url", runner->url);
     (void) json_add_str(obj, "system_id", job->supervisor->system_id);
     (void) json_add_str(obj, "shell", runner->shell);
