@@ -45,7 +45,6 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_str(obj, "system_id", job->supervisor->system_id);
     (void) json_add_str(obj, "shell", runner->shell);
     (void) json_add_str(obj, "builds_dir", runner->builds_dir);
-    (void) json_add_str(obj, "cache_dir", runner->cache_dir);
     (void) json_add_str(obj, "clone_url", runner->clone_url);
     if (runner->output_limit_kib > 0)
         (void) json_add_i64(obj, "output_limit", runner->output_limit_kib * 1024);

@@ -304,6 +304,23 @@ static void test_rubbish_ends_in_a_bounded_number_of_findings(void **unused)
     config_findings_done(&findings);
 }
 
+static void test_what_has_no_effect_is_told(void **unused)
+{
+    struct config_findings findings = { 0 };
+    struct config *config = NULL;
+    bool told = false;
+
+    assert_int_equal(
+        config_load("F", RUNNER "cache_dir = \"c\"\n" PLUGIN, &config, &findings, NULL), 0);
+    for (size_t i = 0; i < findings.count; i++)
+        told |= findings.items[i].severity == CONFIG_NOTE &&
+                str_starts(findings.items[i].text,
+                           "F:6:1: [[runners]] 'cache_dir' is not acted on yet");
+    assert_true(told);
+    config_findings_done(&findings);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_autoscaler_settings),
         cmocka_unit_test(test_connector_and_policy_settings),
         cmocka_unit_test(test_one_reading_names_everything_that_is_wrong),
+        cmocka_unit_test(test_what_has_no_effect_is_told),
         cmocka_unit_test(test_nesting_is_limited),
         cmocka_unit_test(test_rubbish_ends_in_a_bounded_number_of_findings),
     };
