@@ -176,7 +176,7 @@ static int set_variables(struct job *job, struct error *err)
     if (r == 0)
         r = add_last(job);
     if (r == 0)
-        r = variables_expand(&job->variables, job->tmp_dir);
+        r = variables_expand(&job->variables, job->tmp_dir, err);
     if (r == -ENOMEM)
         return error_set(err, r, "job: out of memory");
     job->trace_script = variables_flag(&job->variables, "CI_DEBUG_TRACE", false);
@@ -224,7 +224,7 @@ static size_t collect_patterns(const struct job *job, const char **patterns, siz
 
     for (size_t i = 0; i < job->variables.n && n < max; i++)
         if (job->variables.items[i].masked)
-            patterns[n++] = job->variables.items[i].value;
+            patterns[n++] = variable_value(&job->variables.items[i]);
     for (size_t i = 0; i < ARRAY_LEN(fixed) && n < max; i++)
         patterns[n++] = fixed[i];
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {

@@ -91,11 +91,11 @@ static void add_variables(const struct job *job, struct buf *body, unsigned flag
         const struct variable *variable = &job->variables.items[i];
 
         if (!variable->file)
-            script_export(body, variable->key, variable->value);
+            script_export(body, variable->key, variable_value(variable));
         else if (flags & STAGE_FILES_EXIST)
             script_file_path(body, job->tmp_dir, variable->key);
         else
-            script_file_variable(body, job->tmp_dir, variable->key, variable->value);
+            script_file_variable(body, job->tmp_dir, variable->key, variable_value(variable));
     }
     script_load_env(body, job->tmp_dir);
 }

@@ -39,8 +39,10 @@ bool variable_name_valid(const char *name)
 void variables_done(struct variables *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        secret_wipe_str(list->items[i].value);
-        free(list->items[i].value);
+        secret_wipe_str(list->items[i].text);
+        secret_wipe_str(list->items[i].expanded);
+        free(list->items[i].text);
+        free(list->items[i].expanded);
         free(list->items[i].key);
     }
     free(list->items);
@@ -61,10 +63,10 @@ static int append(struct variables *list, const char *key, const char *value, st
         list->cap = cap;
     }
     grown = &list->items[list->n];
-    *grown = (struct variable) { .key = mem_strdup(key), .value = mem_strdup(value) };
-    if (!grown->key || !grown->value) {
+    *grown = (struct variable) { .key = mem_strdup(key), .text = mem_strdup(value) };
+    if (!grown->key || !grown->text) {
         free(grown->key);
-        free(grown->value);
+        free(grown->text);
         return -ENOMEM;
     }
     list->n++;
@@ -139,15 +141,16 @@ static void add_reference(struct buf *out, const struct variables *list, const c
 {
     const struct variable *variable = find(list, key, len);
 
-    if (!variable)
-        return;
-    if (variable->file)
+    if (len == 1 && *key == '$')
+        buf_add_char(out, '$');
+    else if (variable && variable->file)
         buf_addf(out, "%s/%s", tmp_dir, variable->key);
-    else
-        buf_add_str(out, variable->value);
+    else if (variable)
+        buf_add_str(out, variable->text);
 }
 
-/* $NAME, ${NAME}; $$ is a dollar; special parameters and unknown names give nothing. */
+/* $NAME, ${NAME}; $$ is a dollar; special parameters and unknown names give nothing; of a brace
+ * that nobody closes, only itself and its dollar go (job-execution.md 10.1). */
 static void expand(struct buf *out, const struct variables *list, const char *text,
                    const char *tmp_dir)
 {
@@ -159,55 +162,73 @@ static void expand(struct buf *out, const struct variables *list, const char *te
         if (!*text)
             return;
         text++;
-        if (*text == '$') {
-            buf_add_char(out, '$');
-            text++;
-        } else if (*text == '{') {
+        if (*text == '{') {
             const char *end = strchr(text, '}');
 
-            if (!end)
-                return; /* as the peer's: an open brace swallows the rest */
-            add_reference(out, list, text + 1, (size_t) (end - text - 1), tmp_dir);
-            text = end + 1;
-        } else if (*text && strchr("*#@!?-0123456789", *text)) {
             text++;
-        } else {
+            if (!end)
+                continue;
+            add_reference(out, list, text, (size_t) (end - text), tmp_dir);
+            text = end + 1;
+            continue;
+        }
+        if (*text && strchr("$*#@!?-0123456789", *text))
+            len = 1;
+        else
             while (name_part(text[len]))
                 len++;
-            if (len == 0)
-                buf_add_char(out, '$');
-            else
-                add_reference(out, list, text, len, tmp_dir);
-            text += len;
-        }
+        if (len == 0)
+            buf_add_char(out, '$');
+        add_reference(out, list, text, len, tmp_dir);
+        text += len;
     }
 }
 
-int variables_expand(struct variables *list, const char *tmp_dir)
+static int expand_one(const struct variables *list, struct variable *variable, const char *tmp_dir,
+                      struct error *err)
 {
-    autofree char **values = mem_array(list->n + 1, sizeof(*values));
+    struct buf out = { .max = VALUE_MAX };
+    char *expanded;
+    int r;
 
-    if (!values)
-        return -ENOMEM;
-    for (size_t i = 0; i < list->n; i++) {
-        struct buf out = { .max = TOTAL_MAX };
-
-        if (list->items[i].raw || !strchr(list->items[i].value, '$'))
-            continue;
-        expand(&out, list, list->items[i].value, tmp_dir);
-        values[i] = buf_take(&out);
-        if (!values[i]) {
-            while (i-- > 0)
-                free(values[i]);
-            return -ENOMEM;
-        }
+    expand(&out, list, variable->text, tmp_dir);
+    r = buf_error(&out);
+    expanded = buf_take(&out);
+    if (r == -EFBIG)
+        return error_set(err, r, "variable %s: is longer than %zu bytes once it is expanded",
+                         variable->key, VALUE_MAX);
+    if (!expanded)
+        return error_set(err, -ENOMEM, "variables: out of memory");
+    if (list->masks_set && variable->masked && !str_eq(expanded, variable_value(variable))) {
+        free(expanded);
+        return error_set(err, -EINVAL,
+                         "variable %s: is masked, so it can't refer to a directory of the instance",
+                         variable->key);
     }
+    secret_wipe_str(variable->expanded);
+    free(variable->expanded);
+    variable->expanded = expanded;
+    return 0;
+}
+
+int variables_expand(struct variables *list, const char *tmp_dir, struct error *err)
+{
+    size_t total = 0;
+
     for (size_t i = 0; i < list->n; i++) {
-        if (!values[i])
-            continue;
-        secret_wipe_str(list->items[i].value);
-        free(list->items[i].value);
-        list->items[i].value = values[i];
+        struct variable *variable = &list->items[i];
+        int r = 0;
+
+        if (!variable->raw && strchr(variable->text, '$'))
+            r = expand_one(list, variable, tmp_dir, err);
+        if (r < 0)
+            return r;
+        total += strlen(variable_value(variable));
+        if (total > TOTAL_MAX)
+            return error_set(err, -EFBIG,
+                             "variable %s: all together are longer than %zu bytes once they are "
+                             "expanded",
+                             variable->key, TOTAL_MAX);
     }
     return 0;
 }
@@ -216,7 +237,7 @@ const char *variables_get(const struct variables *list, const char *key)
 {
     const struct variable *variable = find(list, key, strlen(key));
 
-    return variable ? variable->value : NULL;
+    return variable ? variable_value(variable) : NULL;
 }
 
 bool variables_flag(const struct variables *list, const char *key, bool fallback)

@@ -9,25 +9,34 @@
 #include "core/base/json.h"
 
 struct variable {
-    char *key, *value;
+    char *key, *text; /* as it was given: what references to others are looked up in */
+    char *expanded;   /* NULL = nothing in it to expand */
     bool file, raw, masked;
 };
 
 struct variables {
     struct variable *items;
     size_t n, cap;
+    bool masks_set; /* the log hides the masked values as they are now: they must not change */
 };
 
 void variables_done(struct variables *list); /* wipes the values */
 int variables_add(struct variables *list, const char *key, const char *value);
-/* The payload's array. -EINVAL with a sentence when a value can't be (hardening.md V5); names that
- * no shell takes are skipped and counted in *ret_skipped (V4). */
+/* The payload's array. Negative with a sentence when a value can't be: -EINVAL for its type or a NUL
+ * byte, -EFBIG for its length, -E2BIG for their number (hardening.md V5); names that no shell takes
+ * are skipped and counted in *ret_skipped (V4). */
 int variables_add_payload(struct variables *list, json_t *array, size_t *ret_skipped,
                           struct error *err);
 
-/* Replaces every value that is not raw by its expansion, once, against the unexpanded list; a
- * reference to a file variable gives its path in `tmp_dir`. */
-int variables_expand(struct variables *list, const char *tmp_dir);
+/* Expands every value that is not raw, once, against the values as they were given; a reference to
+ * a file variable gives its path in `tmp_dir`. May be repeated when the list has grown. -EFBIG when
+ * V5 does not hold afterwards, -EINVAL when a masked value would change under its mask. */
+int variables_expand(struct variables *list, const char *tmp_dir, struct error *err);
+
+static inline const char *variable_value(const struct variable *variable)
+{
+    return variable->expanded ? variable->expanded : variable->text;
+}
 
 /* The last definition's value; NULL when there is none. */
 const char *variables_get(const struct variables *list, const char *key);
