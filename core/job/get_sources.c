@@ -171,6 +171,14 @@ static void add_clone(const struct job *job, struct buf *body, json_t *git)
     script_notice(body, "Skipping Git submodules setup");
 }
 
+static void own_begin(const struct job *job, struct buf *body)
+{
+    script_own_begin(body);
+    for (size_t i = 0; i < job->variables.n; i++)
+        if (script_name_is_hostile(job->variables.items[i].key))
+            script_unset(body, job->variables.items[i].key);
+}
+
 void get_sources_script(const struct job *job, struct buf *body)
 {
     const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
@@ -179,6 +187,7 @@ void get_sources_script(const struct job *job, struct buf *body)
     (void) json_opt_object(job->payload, "git_info", &git, NULL);
     script_export(body, "GIT_TERMINAL_PROMPT", "0");
     script_export(body, "GCM_INTERACTIVE", "Never");
+    own_begin(job, body);
     if (str_eq(strategy, "none")) {
         script_notice(body, "Skipping Git repository setup");
         COMMAND(body, "mkdir", "-p", "--", job->build_dir);
@@ -188,16 +197,19 @@ void get_sources_script(const struct job *job, struct buf *body)
         COMMAND(body, "mkdir", "-p", "--", job->build_dir);
     } else {
         add_clone(job, body, git);
+        script_own_end(body);
         return;
     }
     script_notice(body, "Skipping Git checkout");
     script_notice(body, "Skipping Git submodules setup");
+    script_own_end(body);
 }
 
 void cleanup_script(const struct job *job, struct buf *body)
 {
     static const char *const own[] = { "gitlab_runner_env", "stage.pid" };
 
+    script_own_begin(body);
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
         autobuf struct buf path = BUF_INIT;
 
@@ -213,4 +225,5 @@ void cleanup_script(const struct job *job, struct buf *body)
         COMMAND(body, "rm", "-f", "--", buf_str(&path));
     }
     add_cleaning(job, body);
+    script_own_end(body);
 }

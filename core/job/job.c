@@ -180,6 +180,8 @@ static struct end prepare_executor(struct job *job)
                                "Preparing the \"instance\" executor");
     (void) trace_line(job->trace, TRACE_PLAIN, "Preparing instance...");
     end = connect_instance(job);
+    if (end.kind == END_OK)
+        end = directories_find(job);
     (void) trace_section_end(job->trace, "prepare_executor");
     return end;
 }
@@ -191,12 +193,14 @@ static struct end prepare_script(struct job *job)
     struct end end;
 
     (void) gethostname(host, sizeof(host) - 1);
+    script_own_begin(&body);
     buf_add_str(&body, "printf 'Running on %s via %s...\\n' \"$(hostname)\" ");
     quote_word(&body, host);
     buf_add_str(&body, "\n");
     buf_addf(&path, "%s/gitlab_runner_env", job->tmp_dir);
     script_command(&body, (const char *const[]) { "rm", "-f", "--", buf_str(&path), NULL });
-    end = stage_run(job, "prepare_script", "Preparing environment", buf_str(&body), STAGE_OWN, 0);
+    script_own_end(&body);
+    end = stage_run(job, "prepare_script", "Preparing environment", buf_str(&body), 0, 0);
     if (end.kind == END_EXIT) {
         char text[sizeof(end.message)];
 
@@ -212,21 +216,18 @@ static struct end get_sources(struct job *job)
 
     get_sources_script(job, &body);
     return stage_run(job, "get_sources", "Getting source from Git repository", buf_str(&body),
-                     STAGE_VARIABLES | STAGE_OWN, 0);
+                     STAGE_VARIABLES, 0);
 }
 
 /* Steps. */
 
-static void add_commands(struct buf *body, json_t *step)
+/* The lines of a step. */
+static json_t *lines_of(json_t *step)
 {
     json_t *lines = NULL;
 
     (void) json_opt_array(step, "script", &lines, NULL);
-    for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
-        const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
-
-        script_user_command(body, line ? line : "");
-    }
+    return lines;
 }
 
 static void step_script(const struct job *job, json_t *step, struct buf *body)
@@ -237,7 +238,7 @@ static void step_script(const struct job *job, json_t *step, struct buf *body)
     script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     if (!str_empty(before))
         script_user_command(body, before);
-    add_commands(body, step);
+    script_user_commands(body, lines_of(step));
     if (!str_empty(after))
         script_user_command(body, after);
 }
@@ -322,7 +323,7 @@ static const char *job_status(const struct job *job, const struct end *end)
 
 static json_t *find_after_script(const struct job *job)
 {
-    json_t *steps = NULL, *lines = NULL;
+    json_t *steps = NULL, *lines;
 
     (void) json_opt_array(job->payload, "steps", &steps, NULL);
     for (size_t i = 0; steps && i < json_object_array_length(steps); i++) {
@@ -330,7 +331,7 @@ static json_t *find_after_script(const struct job *job)
 
         if (!str_eq(text_of(step, "name"), "after_script"))
             continue;
-        (void) json_opt_array(step, "script", &lines, NULL);
+        lines = lines_of(step);
         return lines && json_object_array_length(lines) > 0 ? step : NULL;
     }
     return NULL;
@@ -348,7 +349,7 @@ static struct end after_script(struct job *job, struct end script)
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    add_commands(&body, step);
+    script_user_commands(&body, lines_of(step));
     end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
                     limit);
     if (end.kind == END_OK || end.kind == END_ABORTED || end.kind == END_SYSTEM)
@@ -368,7 +369,7 @@ static void clean_up(struct job *job)
     cleanup_script(job, &body);
     (void) stage_run(job, "cleanup_file_variables",
                      "Cleaning up project directory and file based variables", buf_str(&body),
-                     STAGE_OWN | STAGE_UNSTOPPABLE, CLEANUP_MS);
+                     STAGE_UNSTOPPABLE, CLEANUP_MS);
 }
 
 /* The job's stages; which of them run after which failure. */

@@ -1,7 +1,8 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
  * job.c is the job's life as a straight line; stage.c runs one stage on the instance; get_sources.c
- * writes the git stage; settings.c turns the start frame into this struct.
+ * writes the git stage; settings.c turns the start frame into this struct; directories.c knows where
+ * on the instance the job works.
  */
 #pragma once
 
@@ -24,8 +25,9 @@ struct job {
 
     int64_t seq, job_id;
     const char *instance, *shell;
-    char *builds_root, *build_dir,
-        *tmp_dir; /* on the instance; relative to the login directory or absolute */
+    const char *builds_root;   /* as configured: absolute, or relative to the login directory */
+    char *project_dir;         /* below the root */
+    char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
     struct variables variables;
     size_t skipped_variables;
     bool trace_script; /* CI_DEBUG_TRACE */
@@ -57,13 +59,17 @@ int job_settings(struct job *job, json_t *start, struct error *err); /* takes st
 int job_open_trace(struct job *job, int spool_fd, struct error *err);
 void job_done(struct job *job);
 
+/* directories.c */
+int directories_plan(struct job *job, struct error *err); /* sets them when the root is absolute */
+struct end directories_find(struct job *job);             /* asks the instance when it is not */
+int directories_set(struct job *job, const char *login_dir, struct error *err); /* its answer */
+/* Names between slashes, none of them `.` or `..`, no control bytes (hardening.md V9). */
+bool path_is_sound(const char *path, size_t len);
+
 /* stage.c */
-enum stage_flags {
-    STAGE_VARIABLES = 1,
-    STAGE_OWN = 2,
-    STAGE_UNSTOPPABLE = 4,
-    STAGE_FILES_EXIST = 8
-};
+enum stage_flags { STAGE_VARIABLES = 1, STAGE_UNSTOPPABLE = 2 };
+/* What the instance's shell is given for `body`. Negative when it can't be made. */
+int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out);
 /* Runs `body` on the instance inside a section of that name. `timeout_ms` 0 = the job's own. */
 struct end stage_run(struct job *job, const char *name, const char *headline, const char *body,
                      unsigned flags, int64_t timeout_ms);

@@ -1,11 +1,10 @@
-/* core/job/settings.c - the start frame, validated, as a struct job: directories, variables,
- * timeouts, and what the log must hide (job-execution.md 3, hardening.md V3 to V9, M1). */
+/* core/job/settings.c - the start frame, validated, as a struct job: variables, timeouts, and what
+ * the log must hide (job-execution.md 3, hardening.md V3 to V9, M1). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/host.h"
 #include "core/base/mem.h"
@@ -14,7 +13,6 @@
 
 #define DEFAULT_TIMEOUT_S 7200
 #define MAX_TIMEOUT_S (365 * 24 * 3600)
-#define OUTPUT_LIMIT_MAX ((int64_t) 1024 * 1024 * 1024)
 
 /* Not inlined: gcc 12 then takes the borrowed text for a pointer to the local variable. */
 __attribute__((noinline)) static const char *text_of(json_t *obj, const char *key,
@@ -43,62 +41,6 @@ static int64_t number_of(json_t *obj, const char *key, int64_t fallback)
     if (obj)
         (void) json_opt_i64(obj, key, INT64_MIN, INT64_MAX, &number, NULL);
     return number;
-}
-
-/* A path component from outside: no way up, nothing that ends a line (hardening.md V9). */
-static bool component_valid(const char *text, size_t len)
-{
-    if (len == 0 || (len == 1 && text[0] == '.') || (len == 2 && memcmp(text, "..", 2) == 0))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
-            return false;
-    return true;
-}
-
-/* "https://user@host/group/project.git" → "group/project"; "project-ID" when that says nothing
- * usable. */
-static char *project_path(const char *url, int64_t project_id)
-{
-    const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
-    size_t len = 0;
-    bool valid = path && path > host + 3;
-
-    if (valid) {
-        path += strspn(path, "/");
-        len = strcspn(path, "?#");
-        if (len > 4 && strncmp(path + len - 4, ".git", 4) == 0)
-            len -= 4;
-    }
-    for (size_t at = 0; valid && at <= len;) {
-        size_t part = MIN(strcspn(path + at, "/"), len - at);
-
-        valid = component_valid(path + at, part);
-        at += part + 1;
-    }
-    return valid && len < 2048 ? mem_strndup(path, len)
-                               : mem_printf("project-%" PRId64, project_id);
-}
-
-static int set_directories(struct job *job, struct error *err)
-{
-    json_t *git = object_of(job->payload, "git_info"), *info = object_of(job->payload, "job_info");
-    const char *root = text_of(job->runner, "builds_dir", NULL);
-    const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
-    autofree char *path =
-        project_path(text_of(git, "repo_url", ""), number_of(info, "project_id", 0));
-
-    if (str_empty(root))
-        root = "builds";
-    if (!path)
-        return error_set(err, -ENOMEM, "job: out of memory");
-    job->builds_root = mem_strdup(root);
-    job->build_dir =
-        mem_printf("%s/%s/%" PRId64 "/%s%s", root, text_of(job->runner, "short_token", "runner"),
-                   number_of(job->slot, "concurrent_project_id", 0), path,
-                   str_eq(strategy, "empty") ? "-empty" : "");
-    job->tmp_dir = job->build_dir ? mem_printf("%s.tmp", job->build_dir) : NULL;
-    return job->builds_root && job->tmp_dir ? 0 : error_set(err, -ENOMEM, "job: out of memory");
 }
 
 static int add_number(struct variables *list, const char *key, int64_t value)
@@ -151,10 +93,10 @@ static int add_last(struct job *job)
     const struct {
         const char *key, *value;
     } last[] = {
-        { "CI_BUILDS_DIR", job->builds_root },      { "CI_PROJECT_DIR", job->build_dir },
-        { "CI_SHARED_ENVIRONMENT", "true" },        { "CI_RUNNER_VERSION", FLOTILLA_VERSION },
-        { "CI_RUNNER_REVISION", "flotilla" },       { "CI_RUNNER_EXECUTABLE_ARCH", arch },
-        { "RUNNER_TEMP_PROJECT_DIR", job->tmp_dir }
+        { "CI_SHARED_ENVIRONMENT", "true" },
+        { "CI_RUNNER_VERSION", FLOTILLA_VERSION },
+        { "CI_RUNNER_REVISION", "flotilla" },
+        { "CI_RUNNER_EXECUTABLE_ARCH", arch },
     };
     int r = arch ? 0 : -ENOMEM;
 
@@ -172,21 +114,47 @@ static int set_variables(struct job *job, struct error *err)
     if (r == 0)
         r = variables_add_payload(&job->variables, array, &job->skipped_variables, err);
     if (r == 0)
-        r = set_directories(job, err);
-    if (r == 0)
         r = add_last(job);
-    if (r == 0)
-        r = variables_expand(&job->variables, job->tmp_dir, err);
     if (r == -ENOMEM)
         return error_set(err, r, "job: out of memory");
+    /* About 1 KB each, and nobody reads them there any more. */
+    json_object_object_del(job->payload, "variables");
+    /* What settings there are is known from here on, directories once the instance has been asked. */
+    if (r == 0)
+        r = variables_expand(&job->variables, "", err);
+    if (r == 0)
+        r = directories_plan(job, err);
     job->trace_script = variables_flag(&job->variables, "CI_DEBUG_TRACE", false);
     return r;
+}
+
+/* A shell takes no NUL; cut there, a line would do something else than it says. */
+static int check_lines(json_t *payload, const char *list, struct error *err)
+{
+    json_t *items = NULL;
+
+    (void) json_opt_array(payload, list, &items, NULL);
+    for (size_t i = 0; items && i < json_object_array_length(items); i++) {
+        json_t *lines = NULL;
+
+        (void) json_opt_array(json_object_array_get_idx(items, i), "script", &lines, NULL);
+        for (size_t k = 0; lines && k < json_object_array_length(lines); k++) {
+            json_t *line = json_object_array_get_idx(lines, k);
+
+            if (!json_object_is_type(line, json_type_string) ||
+                strlen(json_object_get_string(line)) != (size_t) json_object_get_string_len(line))
+                return error_set(err, -EINVAL,
+                                 "%s[%zu].script[%zu]: must be text without NUL bytes", list, i, k);
+        }
+    }
+    return 0;
 }
 
 int job_settings(struct job *job, json_t *start, struct error *err)
 {
     json_t *runner_info, *features;
     int64_t timeout_s;
+    int r;
 
     job->start = start;
     job->payload = object_of(start, "payload");
@@ -209,30 +177,52 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     features = object_of(job->payload, "features");
     if (features)
         (void) json_opt_bool(features, "trace_sections", &job->sections, NULL);
-    return set_variables(job, err);
+    r = check_lines(job->payload, "steps", err);
+    if (r == 0)
+        r = check_lines(job->payload, "hooks", err);
+    return r == 0 ? set_variables(job, err) : r;
+}
+
+static json_t *array_of(json_t *obj, const char *key)
+{
+    json_t *array = NULL;
+
+    (void) json_opt_array(obj, key, &array, NULL);
+    return array;
+}
+
+static size_t add_each(const char **patterns, json_t *array, const char *key)
+{
+    size_t n = array ? json_object_array_length(array) : 0;
+
+    for (size_t i = 0; i < n; i++)
+        patterns[i] = text_of(json_object_array_get_idx(array, i), key, "");
+    return n;
 }
 
 /* Every secret that this process holds (hardening.md M1); the runner's token is none of them. */
-static size_t collect_patterns(const struct job *job, const char **patterns, size_t max)
+static int collect_patterns(const struct job *job, const char ***ret, size_t *ret_n)
 {
-    json_t *lists[2] = { NULL, NULL };
-    static const char *const list_names[] = { "credentials", "dependencies" };
-    static const char *const secret_names[] = { "password", "token" };
-    const char *fixed[] = { text_of(job->payload, "token", ""),
-                            text_of(job->connect, "password", "") };
-    size_t n = 0;
+    json_t *credentials = array_of(job->payload, "credentials");
+    json_t *dependencies = array_of(job->payload, "dependencies");
+    size_t n = 0, max = job->variables.n + 2;
+    const char **patterns;
 
-    for (size_t i = 0; i < job->variables.n && n < max; i++)
+    max += credentials ? json_object_array_length(credentials) : 0;
+    max += dependencies ? json_object_array_length(dependencies) : 0;
+    patterns = mem_array(max, sizeof(*patterns));
+    if (!patterns)
+        return -ENOMEM;
+    patterns[n++] = text_of(job->payload, "token", "");
+    patterns[n++] = text_of(job->connect, "password", "");
+    for (size_t i = 0; i < job->variables.n; i++)
         if (job->variables.items[i].masked)
             patterns[n++] = variable_value(&job->variables.items[i]);
-    for (size_t i = 0; i < ARRAY_LEN(fixed) && n < max; i++)
-        patterns[n++] = fixed[i];
-    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
-        (void) json_opt_array(job->payload, list_names[k], &lists[k], NULL);
-        for (size_t i = 0; lists[k] && i < json_object_array_length(lists[k]) && n < max; i++)
-            patterns[n++] = text_of(json_object_array_get_idx(lists[k], i), secret_names[k], "");
-    }
-    return n;
+    n += add_each(patterns + n, credentials, "password");
+    n += add_each(patterns + n, dependencies, "token");
+    *ret = patterns;
+    *ret_n = n;
+    return 0;
 }
 
 static size_t collect_prefixes(const struct job *job, const char **prefixes, size_t max)
@@ -249,11 +239,9 @@ static size_t collect_prefixes(const struct job *job, const char **prefixes, siz
 
 int job_open_trace(struct job *job, int spool_fd, struct error *err)
 {
-    size_t max = job->variables.n + 4096;
-    autofree const char **patterns = mem_array(max, sizeof(*patterns));
+    autofree const char **patterns = NULL;
     const char *prefixes[16];
-    struct trace_options options = { .patterns = patterns,
-                                     .token_prefixes = prefixes,
+    struct trace_options options = { .token_prefixes = prefixes,
                                      .mask_all_default_tokens = variables_flag(
                                          &job->variables, "FF_MASK_ALL_DEFAULT_TOKENS", true),
                                      .mask_encodings = true,
@@ -263,10 +251,10 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
                                      .limit_bytes = number_of(job->runner, "output_limit", 0),
                                      .clock = &clock_system };
 
-    if (!patterns)
+    if (collect_patterns(job, &patterns, &options.n_patterns) < 0)
         return error_set(err, -ENOMEM, "job: out of memory");
-    options.limit_bytes = MIN(MAX(options.limit_bytes, (int64_t) 0), OUTPUT_LIMIT_MAX);
-    options.n_patterns = collect_patterns(job, patterns, max);
+    options.patterns = patterns;
+    job->variables.masks_set = true;
     options.n_token_prefixes = collect_prefixes(job, prefixes, ARRAY_LEN(prefixes));
     return trace_new(spool_fd, &options, &job->trace, err);
 }
@@ -276,7 +264,7 @@ void job_done(struct job *job)
     ssh_close(job->ssh);
     trace_free(job->trace);
     variables_done(&job->variables);
-    free(job->builds_root);
+    free(job->project_dir);
     free(job->build_dir);
     free(job->tmp_dir);
     json_object_put(job->start);

@@ -14,7 +14,6 @@
 #include "core/base/str.h"
 #include "core/job/job.h"
 #include "core/job/shell/bash.h"
-#include "core/job/shell/quote.h"
 
 #define KILL_MS 10000
 
@@ -85,19 +84,35 @@ struct end end_from_error(struct job *job, int code, const char *message)
     }
 }
 
-static void add_variables(const struct job *job, struct buf *body, unsigned flags)
+static void add_variables(const struct job *job, struct buf *body)
 {
     for (size_t i = 0; i < job->variables.n; i++) {
         const struct variable *variable = &job->variables.items[i];
 
-        if (!variable->file)
-            script_export(body, variable->key, variable_value(variable));
-        else if (flags & STAGE_FILES_EXIST)
-            script_file_path(body, job->tmp_dir, variable->key);
-        else
+        if (variable->file)
             script_file_variable(body, job->tmp_dir, variable->key, variable_value(variable));
+        else
+            script_export(body, variable->key, variable_value(variable));
     }
     script_load_env(body, job->tmp_dir);
+}
+
+int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out)
+{
+    autobuf struct buf inner = BUF_INIT;
+    int r;
+
+    if (flags & STAGE_VARIABLES)
+        add_variables(job, &inner);
+    if (job->trace_script)
+        script_trace(&inner);
+    buf_add_str(&inner, body);
+    r = buf_error(&inner);
+    if (r == 0)
+        script_wrap(out, job->shell, job->tmp_dir, buf_str(&inner));
+    if (inner.data)
+        secret_wipe(inner.data, inner.cap);
+    return r < 0 ? r : buf_error(out);
 }
 
 static int swallow(void *arg, bool is_stderr, const void *data, size_t len)
@@ -109,23 +124,6 @@ static int swallow(void *arg, bool is_stderr, const void *data, size_t len)
     return 0;
 }
 
-/* TERM, a moment, KILL, and proof: the command ends with 0 only when no process of the group is
- * left. The group is the session's that sshd made for the stage, found by the number the stage left
- * behind. */
-static const char kill_body[] = "pid=$(cat \"$1/stage.pid\") || exit 0\n"
-                                "group=$(ps -o pgid= -p \"$pid\" 2>/dev/null || cut -d' ' -f5 "
-                                "\"/proc/$pid/stat\" 2>/dev/null)\n"
-                                "group=$(printf '%s' \"$group\" | tr -d ' ')\n"
-                                "case $group in ''|0|1|*[!0-9]*) exit 0;; esac\n"
-                                "kill -TERM \"-$group\" 2>/dev/null || exit 0\n"
-                                "n=0\n"
-                                "while kill -0 \"-$group\" 2>/dev/null; do\n"
-                                "  n=$((n + 1))\n"
-                                "  [ $n -le 5 ] || kill -KILL \"-$group\" 2>/dev/null\n"
-                                "  [ $n -le 60 ] || exit 1\n"
-                                "  sleep 0.1\n"
-                                "done\n";
-
 static void kill_stage(struct job *job)
 {
     autobuf struct buf script = BUF_INIT;
@@ -135,9 +133,7 @@ static void kill_stage(struct job *job)
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
 
-    buf_add_str(&script, "set -- ");
-    quote_word(&script, job->tmp_dir);
-    buf_addf(&script, "\n%s", kill_body);
+    script_kill(&script, job->tmp_dir);
     if (buf_error(&script))
         return;
     exec.input = script.data;
@@ -192,10 +188,7 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
 struct end stage_run(struct job *job, const char *name, const char *headline, const char *body,
                      unsigned flags, int64_t timeout_ms)
 {
-    autobuf struct buf inner = BUF_INIT, script = BUF_INIT;
-    struct script_frame frame = { .shell = job->shell,
-                                  .tag_dir = job->tmp_dir,
-                                  .trace = job->trace_script && !(flags & STAGE_OWN) };
+    autobuf struct buf script = BUF_INIT;
     int64_t deadline = job->deadline_ms, own = clock_mono_ms(&clock_system) + timeout_ms;
     struct end end;
 
@@ -205,18 +198,10 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
         deadline = own;
     report_stage(job->report, name);
     (void) trace_section_start(job->trace, name, headline);
-    if (flags & STAGE_VARIABLES)
-        add_variables(job, &inner, flags);
-    if (flags & STAGE_OWN)
-        script_unset_hostile(&inner);
-    buf_add_str(&inner, body);
-    script_wrap(&script, &frame, buf_str(&inner));
-    if (buf_error(&inner) || buf_error(&script))
-        end = make_end(END_SYSTEM, "the script cannot be made: out of memory");
+    if (stage_script(job, body, flags, &script) < 0)
+        end = make_end(END_SYSTEM, "the script cannot be made: it is too long, or memory is short");
     else
         end = run_script(job, &script, flags, deadline);
-    if (inner.data)
-        secret_wipe(inner.data, inner.cap);
     if (script.data)
         secret_wipe(script.data, script.cap);
     (void) trace_section_end(job->trace, name);

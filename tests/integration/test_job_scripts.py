@@ -1,10 +1,43 @@
-"""What the scripts of a job do on an instance: secrets where they belong and nowhere else."""
+"""What the scripts of a job do on an instance: variables from stage to stage, secrets where they belong and nowhere
+else."""
 
 import time
+from pathlib import Path
+
+import pytest
 
 from checker.jobs import make_job
 from checker.run import Run
 from checker.watch import processes
+
+
+def run_job(run, job):
+    run.coordinator.add(job)
+    run.start()
+    breaches = run.finish()
+    log = bytes(run.coordinator.jobs[1].trace).decode()
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail() + "\n" + log
+    return log
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_file_variables_and_handed_on_ones_with_the_default_builds_dir(folder, binary, plugin_dir, shell):
+    run = Run(folder, binary, plugin_dir, shell=shell)
+    out = folder / "out"
+    job = make_job(1, str(run.marks), lines=4, script_after=[f"printf 'after %s\\n' \"$LATER\" >> '{out}'"])
+    job.payload["variables"] += [{"key": "CONF", "value": "it's $OTHER", "file": True},
+                                 {"key": "OTHER", "value": "the content"},
+                                 {"key": "WHERE", "value": "$CONF"},
+                                 {"key": "BIN", "value": "-I$CI_PROJECT_DIR/bin"}]
+    job.payload["steps"][0]["script"] += [
+        f"cat \"$CONF\" > '{out}'; echo >> '{out}'", f"cat \"$WHERE\" >> '{out}'; echo >> '{out}'",
+        f"echo \"${{BIN#-I}}\" >> '{out}'", f"pwd >> '{out}'", "echo LATER=x=y >> \"$GITLAB_ENV\"",
+        f"cd /; ls -d \"$RUNNER_TEMP_PROJECT_DIR\" >> '{out}'"]
+    run_job(run, job)
+    content, reference, bin_dir, project, tmp_dir, after = out.read_text().splitlines()
+    assert content == reference == "it's the content"
+    assert Path(project).is_absolute() and bin_dir == project + "/bin" and tmp_dir == project + ".tmp"
+    assert after == "after x=y"
 
 
 def test_a_worker_never_sees_the_runner_token(folder, binary, plugin_dir):

@@ -30,21 +30,11 @@ static void add_path(struct buf *body, const char *dir, const char *name)
 
 void script_file_variable(struct buf *body, const char *dir, const char *name, const char *value)
 {
-    buf_add_str(body, "mkdir -p ");
-    quote_word(body, dir);
-    buf_add_str(body, "\n(umask 077; : > ");
-    add_path(body, dir, name);
-    buf_add_str(body, ")\nprintf '%s' ");
+    buf_add_str(body, "(umask 077; printf '%s' ");
     quote_word(body, value);
     buf_add_str(body, " > ");
     add_path(body, dir, name);
-    buf_add_char(body, '\n');
-    script_file_path(body, dir, name);
-}
-
-void script_file_path(struct buf *body, const char *dir, const char *name)
-{
-    buf_addf(body, "export %s=", name);
+    buf_addf(body, ")\nexport %s=", name);
     add_path(body, dir, name);
     buf_add_char(body, '\n');
 }
@@ -95,57 +85,110 @@ void script_user_command(struct buf *body, const char *command)
     buf_addf(body, "%s\n", buf_str(&trimmed));
 }
 
+void script_user_commands(struct buf *body, json_t *lines)
+{
+    for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
+        const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
+
+        script_user_command(body, line ? line : "");
+    }
+}
+
 /* KEY=VALUE a line, exported as written; the rules of job-execution.md 2.4. */
 void script_load_env(struct buf *body, const char *tmp_dir)
 {
     buf_add_str(body, "export GITLAB_ENV=");
     add_path(body, tmp_dir, "gitlab_runner_env");
-    buf_add_str(body, "\nmkdir -p ");
-    quote_word(body, tmp_dir);
-    buf_add_str(body, "\n: >> \"$GITLAB_ENV\"\n"
-                      "while read -r line; do export \"$line\"; done < \"$GITLAB_ENV\"\n");
+    buf_add_str(body, "\n(umask 077; : >> \"$GITLAB_ENV\")\n"
+                      "while read -r flotilla_line; do export \"$flotilla_line\"; done"
+                      " < \"$GITLAB_ENV\"\nunset flotilla_line\n");
 }
 
-void script_unset_hostile(struct buf *body)
+void script_trace(struct buf *body)
 {
-    static const char *const names[] = { "BASH_ENV",          "ENV",
-                                         "PROMPT_COMMAND",    "LD_PRELOAD",
-                                         "LD_LIBRARY_PATH",   "LD_AUDIT",
-                                         "GIT_CONFIG_COUNT",  "GIT_CONFIG_PARAMETERS",
-                                         "GIT_CONFIG",        "GIT_CONFIG_GLOBAL",
-                                         "GIT_CONFIG_SYSTEM", "GIT_SSH",
-                                         "GIT_SSH_COMMAND",   "GIT_ASKPASS",
-                                         "SSH_ASKPASS",       "GIT_DIR",
-                                         "GIT_WORK_TREE",     "GIT_INDEX_FILE",
-                                         "GIT_EXEC_PATH",     "GIT_TEMPLATE_DIR",
-                                         "GIT_PROXY_COMMAND", "GIT_EXTERNAL_DIFF",
-                                         "GIT_PAGER",         "GIT_EDITOR",
-                                         "GIT_TRACE",         "CDPATH" };
+    buf_add_str(body, "set -o xtrace\n");
+}
 
-    buf_add_str(body, "unset");
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        buf_addf(body, " %s", names[i]);
+static const char *const hostile_names[] = {
+    "BASH_ENV",          "ENV",
+    "PROMPT_COMMAND",    "CDPATH",
+    "LD_PRELOAD",        "LD_LIBRARY_PATH",
+    "LD_AUDIT",          "GLIBC_TUNABLES",
+    "GIT_CONFIG",        "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM",
+    "GIT_SSH",           "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",       "SSH_ASKPASS",
+    "GIT_DIR",           "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",     "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",     "GIT_OBJECT_DIRECTORY",
+    "GIT_EXEC_PATH",     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",  "GIT_ALLOW_PROTOCOL",
+    "GIT_PROXY_COMMAND", "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",         "GIT_EDITOR",
+};
+static const char *const hostile_prefixes[] = { "LD_", "GIT_CONFIG_", "GIT_SSH_", "GIT_TRACE" };
+
+bool script_name_is_hostile(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hostile_names); i++)
+        if (str_eq(name, hostile_names[i]))
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(hostile_prefixes); i++)
+        if (str_starts(name, hostile_prefixes[i]))
+            return true;
+    return false;
+}
+
+void script_unset(struct buf *body, const char *name)
+{
+    buf_addf(body, "unset %s\n", name);
+}
+
+void script_own_begin(struct buf *body)
+{
+    buf_add_str(body, "(\nset -o nounset\nunset");
+    for (size_t i = 0; i < ARRAY_LEN(hostile_names); i++)
+        buf_addf(body, " %s", hostile_names[i]);
     buf_add_char(body, '\n');
 }
 
-void script_wrap(struct buf *out, const struct script_frame *frame, const char *body)
+void script_own_end(struct buf *body)
 {
-    buf_addf(out, "#!/usr/bin/env %s\n\n", str_eq(frame->shell, "sh") ? "sh" : "bash");
+    buf_add_str(body, ")\n");
+}
+
+void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body)
+{
+    buf_addf(out, "#!/usr/bin/env %s\n\n", str_eq(shell, "sh") ? "sh" : "bash");
     /* Without the trap bash prints the script when it is killed. */
-    buf_add_str(out, "trap 'exit 1' TERM\n");
-    if (frame->trace)
-        buf_add_str(out, "set -o xtrace\n");
-    buf_add_str(out,
-                "if set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n"
-                "set +o noclobber\n");
-    if (frame->tag_dir) {
-        buf_add_str(out, "mkdir -p ");
-        quote_word(out, frame->tag_dir);
-        buf_add_str(out, "\nprintf '%s\\n' \"$$\" > ");
-        add_path(out, frame->tag_dir, "stage.pid");
-        buf_add_char(out, '\n');
-    }
-    buf_add_str(out, "( trap 'exit 1' TERM; eval ");
+    buf_add_str(out, "trap 'exit 1' TERM\n"
+                     "if set -o | grep pipefail > /dev/null; then set -o pipefail; fi\n"
+                     "set -o errexit\nset +o noclobber\n");
+    /* The directory is private from its birth; its parents, which are the job's, are not. */
+    buf_add_str(out, "mkdir -p -m 700 -- ");
+    quote_word(out, tmp_dir);
+    buf_add_str(out, "\n(umask 077; printf '%s\\n' \"$$\" > ");
+    add_path(out, tmp_dir, "stage.pid");
+    buf_add_str(out, ")\n( trap 'exit 1' TERM; eval ");
     quote_word(out, body);
     buf_add_str(out, " ) < /dev/null\nexit 0\n");
+}
+
+void script_kill(struct buf *out, const char *tmp_dir)
+{
+    buf_add_str(out, "set -- ");
+    quote_word(out, tmp_dir);
+    buf_add_str(out, "\npid=$(cat \"$1/stage.pid\") || exit 0\n"
+                     "group=$(ps -o pgid= -p \"$pid\" 2>/dev/null || cut -d' ' -f5 "
+                     "\"/proc/$pid/stat\" 2>/dev/null)\n"
+                     "group=$(printf '%s' \"$group\" | tr -d ' ')\n"
+                     "case $group in ''|0|1|*[!0-9]*) exit 0;; esac\n"
+                     "kill -TERM \"-$group\" 2>/dev/null || exit 0\n"
+                     "n=0\n"
+                     "while kill -0 \"-$group\" 2>/dev/null; do\n"
+                     "  n=$((n + 1))\n"
+                     "  [ $n -le 5 ] || kill -KILL \"-$group\" 2>/dev/null\n"
+                     "  [ $n -le 60 ] || exit 1\n"
+                     "  sleep 0.1\n"
+                     "done\n");
 }

@@ -2,14 +2,15 @@
  * commands.
  *
  * A body is collected by the calls below in the order in which it runs; script_wrap() puts it into
- * the frame that is fed to the instance's shell on stdin. Facts: reference/job-execution.md 2.2
- * to 2.5.
+ * the frame that is fed to the instance's shell on stdin. Directories are absolute. Facts:
+ * reference/job-execution.md 2.2 to 2.5.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "core/base/buf.h"
+#include "core/base/json.h"
 
 /* `export NAME='value'`; the name was checked (hardening.md V4). */
 void script_export(struct buf *body, const char *name, const char *value);
@@ -18,8 +19,12 @@ void script_export(struct buf *body, const char *name, const char *value);
  * the path. */
 void script_file_variable(struct buf *body, const char *dir, const char *name, const char *value);
 
-/* `export NAME=DIR/NAME` for a file that an earlier stage wrote. */
-void script_file_path(struct buf *body, const char *dir, const char *name);
+/* `GITLAB_ENV`: variables that earlier stages handed on. */
+void script_load_env(struct buf *body, const char *tmp_dir);
+
+/* Shows each command from here on: behind the exports, which hold secrets in a form that no mask
+ * knows. */
+void script_trace(struct buf *body);
 
 /* A line for people, in green as the peer prints its notices. */
 void script_notice(struct buf *body, const char *text);
@@ -28,21 +33,23 @@ void script_notice(struct buf *body, const char *text);
 void script_command(struct buf *body, const char *const *words);
 
 /* A command of the job, echoed as `$ command` (several lines: the first and a note), then as
- * written. */
+ * written; and an array of such commands. */
 void script_user_command(struct buf *body, const char *command);
+void script_user_commands(struct buf *body, json_t *lines);
 
-/* `GITLAB_ENV`: variables that earlier stages handed on. */
-void script_load_env(struct buf *body, const char *tmp_dir);
+/* What stands between these two is ours: it runs in a subshell without the variables that could
+ * make git or the shell load or run other code, and ends at an unset variable (S8, Q6). The job's
+ * exported variables of such names are removed one by one. */
+void script_own_begin(struct buf *body);
+bool script_name_is_hostile(const char *name);
+void script_unset(struct buf *body, const char *name);
+void script_own_end(struct buf *body);
 
-/* For scripts of ours, after the exports: removes what could make git or the shell run other
- * programs (S8). */
-void script_unset_hostile(struct buf *body);
+/* The frame: makes the stage's private directory and leaves the shell's process id in it, then runs
+ * the body with an empty stdin. */
+void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body);
 
-struct script_frame {
-    const char *shell; /* bash or sh */
-    const char
-        *tag_dir;   /* the stage's process group id is left here for an abort; NULL = nowhere */
-    bool trace;     /* xtrace */
-    bool own_stage; /* a script of ours: hostile variables are unset first (S8) */
-};
-void script_wrap(struct buf *out, const struct script_frame *frame, const char *body);
+/* A script of its own that stops the stage whose process id is in `tmp_dir`: TERM, a moment, KILL,
+ * and proof: it ends with 0 only when no process of the stage's group is left. The group is the
+ * session's that sshd made. */
+void script_kill(struct buf *out, const char *tmp_dir);

@@ -1,0 +1,244 @@
+/* tests/unit/job/shell/test_bash.c - mirrors core/job/shell/bash.c: what the scripts do, in each of
+ * the shells that have to read them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/str.h"
+#include "core/job/shell/bash.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/shell.h"
+
+/* An instance's directory, and a stage's output in it. */
+struct place {
+    char *dir, *tmp_dir;
+    struct buf body, out, errors;
+    int status;
+};
+
+static int setup(void **state)
+{
+    struct place *place = test_calloc(1, sizeof(*place));
+
+    place->dir = harness_temp_dir();
+    place->tmp_dir = harness_path(place->dir, "builds/p.tmp");
+    *state = place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+
+    harness_remove_dir(place->dir);
+    free(place->tmp_dir);
+    buf_done(&place->body);
+    buf_done(&place->out);
+    buf_done(&place->errors);
+    test_free(place);
+    return 0;
+}
+
+static void run(struct place *place, enum harness_shell shell)
+{
+    autobuf struct buf script = BUF_INIT;
+
+    buf_clear(&place->out);
+    buf_clear(&place->errors);
+    script_wrap(&script, "sh", place->tmp_dir, buf_str(&place->body));
+    assert_int_equal(buf_error(&script), 0);
+    place->status = harness_run_shell(shell, place->dir, &script, &place->out, &place->errors);
+}
+
+/* Runs the body in every shell; each must end with 0 and print this. */
+static void assert_prints(struct place *place, const char *want)
+{
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        run(place, shell);
+        if (place->status != 0 || !str_eq(buf_str(&place->out), want))
+            fail_msg("%s: status %d, printed \"%s\", not \"%s\"; %s", harness_shell_names[shell],
+                     place->status, buf_str(&place->out), want, buf_str(&place->errors));
+    }
+}
+
+/* job-execution.md 10.4. */
+static void test_exit_codes(void **state)
+{
+    static const struct {
+        const char *command;
+        int status;
+    } cases[] = {
+        { "true", 0 },
+        { "exit 0", 0 },
+        { "exit 3", 3 },
+        { "exit 256", 0 },
+        { "false", 1 },
+        { "false || :", 0 },
+        { "x=$(false)", 1 },
+        { "nosuchcmd", 127 },
+        { "sh -c 'kill -9 $$'", 137 },
+        { "sh -c 'kill $$'", 143 },
+        { "read x", 1 },
+        { "cat", 0 },
+    };
+    struct place *place = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+            buf_clear(&place->body);
+            buf_addf(&place->body, "%s\n", cases[i].command);
+            run(place, shell);
+            if (place->status != cases[i].status)
+                fail_msg("%s: %s: status %d, not %d", harness_shell_names[shell], cases[i].command,
+                         place->status, cases[i].status);
+        }
+}
+
+/* hardening.md Q7: nobody else may look, but what the job makes is made as the instance says. */
+static void test_private_directory_in_a_public_one(void **state)
+{
+    struct place *place = *state;
+
+    script_file_variable(&place->body, place->tmp_dir, "CONF", "it's\n\n");
+    script_load_env(&place->body, place->tmp_dir);
+    buf_add_str(&place->body, "cd /\n"
+                              "stat -c %a \"${CONF%/*}\" \"$CONF\" \"$GITLAB_ENV\"\n"
+                              "stat -c %a \"${CONF%/*}/stage.pid\" \"${CONF%/*/*}\"\n"
+                              "umask 22; cat \"$CONF\"; printf '|'\n");
+    assert_prints(place, "700\n600\n600\n600\n755\nit's\n\n|");
+}
+
+static void test_job_keeps_the_umask_of_the_instance(void **state)
+{
+    struct place *place = *state;
+
+    script_file_variable(&place->body, place->tmp_dir, "CONF", "x");
+    buf_add_str(&place->body, "umask\n");
+    assert_prints(place, "0022\n");
+}
+
+static void test_variables_go_from_stage_to_stage(void **state)
+{
+    struct place *place = *state;
+
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        buf_clear(&place->body);
+        script_load_env(&place->body, place->tmp_dir);
+        buf_add_str(&place->body, "cd /\nprintf '%s\\n' 'X= a=b $HOME \\ ' > \"$GITLAB_ENV\"\n");
+        run(place, shell);
+        assert_int_equal(place->status, 0);
+        buf_clear(&place->body);
+        script_export(&place->body, "line", "a variable of the job");
+        script_load_env(&place->body, place->tmp_dir);
+        buf_add_str(&place->body, "printf '%s|' \"$X\" \"$line\"\n");
+        run(place, shell);
+        assert_string_equal(buf_str(&place->out), " a=b $HOME \\|a variable of the job|");
+    }
+}
+
+/* xtrace prints a quoted value in a form that no mask knows. */
+static void test_trace_does_not_show_the_exports(void **state)
+{
+    struct place *place = *state;
+
+    script_export(&place->body, "SECRET", "hunter'secret99");
+    script_file_variable(&place->body, place->tmp_dir, "FILE", "hunter'secret99");
+    script_load_env(&place->body, place->tmp_dir);
+    script_trace(&place->body);
+    buf_add_str(&place->body, "printf 'shown\\n'\n");
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        run(place, shell);
+        assert_int_equal(place->status, 0);
+        assert_non_null(strstr(buf_str(&place->errors), "printf"));
+        assert_null(strstr(buf_str(&place->errors), "hunter"));
+        assert_null(strstr(buf_str(&place->errors), "secret99"));
+    }
+}
+
+/* hardening_11: absent in our own steps, present in the job's script. */
+static void test_hostile_variables_are_not_in_our_own_steps(void **state)
+{
+    static const char *const names[] = { "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "BASH_ENV",
+                                         "LD_PRELOAD",       "LD_WHATEVER",      "GIT_SSH_COMMAND",
+                                         "GIT_TRACE_CURL" };
+    static const char show[] = "(export -p | grep -c 'LD_PRELOAD\\|LD_WHATEVER\\|"
+                               "GIT_\\|BASH_ENV' || :)\n";
+    struct place *place = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        /* Empty: a preload that is not there would be one more line on stderr for each command. */
+        script_export(&place->body, names[i], "");
+        assert_true(script_name_is_hostile(names[i]));
+    }
+    script_own_begin(&place->body);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        script_unset(&place->body, names[i]);
+    buf_add_str(&place->body, show);
+    script_own_end(&place->body);
+    buf_add_str(&place->body, show);
+    assert_prints(place, "0\n7\n");
+    assert_false(script_name_is_hostile("GIT_STRATEGY"));
+    assert_false(script_name_is_hostile("LD"));
+    assert_false(script_name_is_hostile("ENVIRONMENT"));
+}
+
+static void test_unset_variable_ends_our_own_steps_alone(void **state)
+{
+    struct place *place = *state;
+
+    buf_add_str(&place->body, "printf '%s.' \"$nothing\"\n");
+    assert_prints(place, ".");
+    buf_clear(&place->body);
+    script_own_begin(&place->body);
+    buf_add_str(&place->body, "printf '%s' \"$nothing\"\n");
+    script_own_end(&place->body);
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        run(place, shell);
+        assert_int_not_equal(place->status, 0);
+    }
+}
+
+/* job-execution.md 2.5. */
+static void test_echo_of_commands(void **state)
+{
+    static const struct {
+        const char *command, *want;
+    } cases[] = {
+        { " echo hi\n", "\033[32;1m$ echo hi\033[0;m\nhi\n" },
+        { "echo a\necho b", "\033[32;1m$ echo a # collapsed multi-line command\033[0;m\na\nb\n" },
+        { "   ", "\n" },
+        { "printf '%s\\n' -n '$X'", "\033[32;1m$ printf '%s\\n' -n '$X'\033[0;m\n-n\n$X\n" },
+    };
+    struct place *place = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        buf_clear(&place->body);
+        script_user_command(&place->body, cases[i].command);
+        assert_prints(place, cases[i].want);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_exit_codes),
+        TEST(test_private_directory_in_a_public_one),
+        TEST(test_job_keeps_the_umask_of_the_instance),
+        TEST(test_variables_go_from_stage_to_stage),
+        TEST(test_trace_does_not_show_the_exports),
+        TEST(test_hostile_variables_are_not_in_our_own_steps),
+        TEST(test_unset_variable_ends_our_own_steps_alone),
+        TEST(test_echo_of_commands),
+    };
+
+    (void) umask(022);
+    return cmocka_run_group_tests_name("job-shell-bash", tests, NULL, NULL);
+}

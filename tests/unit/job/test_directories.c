@@ -1,0 +1,153 @@
+/* tests/unit/job/test_directories.c - mirrors core/job/directories.c, and what it is for: paths that
+ * hold after a `cd`, in scripts that run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/shell.h"
+#include "tests/unit/job/start.h"
+
+/* job-execution.md 3.1. */
+static void test_project_directory(void **unused)
+{
+    static const struct {
+        const char *why, *payload, *runner, *want;
+    } cases[] = {
+        { "below the login directory", "{}", "{}", "/home/u/builds/abcdefghi/2/g/p" },
+        { "below another relative root", "{}", "{\"builds_dir\":\"ci/b\"}",
+          "/home/u/ci/b/abcdefghi/2/g/p" },
+        { "an absolute root asks nobody", "{}", "{\"builds_dir\":\"/b\"}", "/b/abcdefghi/2/g/p" },
+        { "strategy empty",
+          "{\"variables\":[{\"key\":\"S\",\"value\":\"empty\"},"
+          "{\"key\":\"GIT_STRATEGY\",\"value\":\"$S\"}]}",
+          "{}", "/home/u/builds/abcdefghi/2/g/p-empty" },
+        { "no way up",
+          "{\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"none\"}],"
+          "\"git_info\":{\"repo_url\":\"https://h/g/../../p.git\"}}",
+          "{}", "/home/u/builds/abcdefghi/2/project-9" },
+        { "no host",
+          "{\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"none\"}],"
+          "\"git_info\":{\"repo_url\":\"g/p.git\"}}",
+          "{}", "/home/u/builds/abcdefghi/2/project-9" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autojob struct job job = start_job(cases[i].payload, cases[i].runner);
+
+        if (!job.build_dir)
+            assert_int_equal(directories_set(&job, "/home/u", NULL), 0);
+        if (!str_eq(job.build_dir, cases[i].want))
+            fail_msg("%s: %s, not %s", cases[i].why, job.build_dir, cases[i].want);
+        assert_string_equal(variables_get(&job.variables, "CI_PROJECT_DIR"), cases[i].want);
+    }
+}
+
+static void test_what_an_instance_may_answer(void **unused)
+{
+    static const struct {
+        const char *answer, *want; /* NULL = refused */
+    } cases[] = {
+        { "/", "/builds" },
+        { "/srv", "/srv/builds" },
+        { "/home/a b/", "/home/a b/builds" },
+        { NULL, NULL },
+        { "", NULL },
+        { "home", NULL },
+        { "/a/../etc", NULL },
+        { "/a\x1b[2J", NULL },
+        { "/a//b", NULL },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autojob struct job job = start_job("{}", "{}");
+        struct error err = { 0 };
+        int r = directories_set(&job, cases[i].answer, &err);
+
+        if (cases[i].want ? r != 0 : r != -EPROTO)
+            fail_msg("%s: %d, %s", cases[i].answer ? cases[i].answer : "(none)", r, err.message);
+        if (cases[i].want)
+            assert_string_equal(variables_get(&job.variables, "CI_BUILDS_DIR"), cases[i].want);
+    }
+}
+
+static void run(const struct job *job, enum harness_shell shell, const char *dir, const char *body,
+                const char *want)
+{
+    autobuf struct buf script = BUF_INIT, out = BUF_INIT, errors = BUF_INIT;
+    int status;
+
+    assert_int_equal(stage_script(job, body, STAGE_VARIABLES, &script), 0);
+    status = harness_run_shell(shell, dir, &script, &out, &errors);
+    if (status != 0 || !str_eq(buf_str(&out), want))
+        fail_msg("%s: status %d, printed \"%s\", not \"%s\"; %s", harness_shell_names[shell],
+                 status, buf_str(&out), want, buf_str(&errors));
+}
+
+/* job-execution.md 2.4, 10.5 rows 30, 32 and 33, with the default builds_dir. */
+static void test_files_and_handed_on_variables_work_after_cd(void **unused)
+{
+    (void) unused;
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+        autojob struct job job =
+            start_job("{\"variables\":[{\"key\":\"CONF\",\"value\":\"a $B c\",\"file\":true},"
+                      "{\"key\":\"B\",\"value\":\"it's\"},{\"key\":\"REF\",\"value\":\"-f=$CONF\"},"
+                      "{\"key\":\"BIN\",\"value\":\"-I$CI_PROJECT_DIR/bin\"}]}",
+                      "{}");
+        autofree char *want = NULL;
+
+        assert_int_equal(directories_set(&job, dir, NULL), 0);
+        want = mem_printf("a it's c|a it's c|-I%s/bin\n", job.build_dir);
+        run(&job, shell, dir,
+            "mkdir -p \"$CI_PROJECT_DIR\"; cd \"$CI_PROJECT_DIR\"\n"
+            "cat \"$CONF\"; printf '|'; cat \"${REF#-f=}\"; printf '|%s\\n' \"$BIN\"\n"
+            "echo X=1 >> \"$GITLAB_ENV\"; echo data > \"$RUNNER_TEMP_PROJECT_DIR/mine\"\n",
+            want);
+        run(&job, shell, dir,
+            "cd \"$CI_PROJECT_DIR\"; printf '%s|' \"$X\"; cat \"$RUNNER_TEMP_PROJECT_DIR/mine\"\n",
+            "1|data\n");
+    }
+}
+
+/* xtrace shows a quoted value in a form that no mask knows (hardening.md M8). */
+static void test_debug_trace_shows_no_secret(void **unused)
+{
+    (void) unused;
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+        autojob struct job job = start_job(
+            "{\"variables\":[{\"key\":\"S\",\"value\":\"hunter'secret99\",\"masked\":true},"
+            "{\"key\":\"CI_DEBUG_TRACE\",\"value\":\"true\"}]}",
+            "{}");
+        autobuf struct buf script = BUF_INIT, out = BUF_INIT, errors = BUF_INIT;
+
+        assert_int_equal(directories_set(&job, dir, NULL), 0);
+        assert_int_equal(stage_script(&job, "printf 'shown\\n'\n", STAGE_VARIABLES, &script), 0);
+        assert_int_equal(harness_run_shell(shell, dir, &script, &out, &errors), 0);
+        assert_non_null(strstr(buf_str(&errors), "shown"));
+        assert_null(strstr(buf_str(&errors), "hunter"));
+        assert_null(strstr(buf_str(&errors), "secret99"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_project_directory),
+        cmocka_unit_test(test_what_an_instance_may_answer),
+        cmocka_unit_test(test_files_and_handed_on_variables_work_after_cd),
+        cmocka_unit_test(test_debug_trace_shows_no_secret),
+    };
+
+    return cmocka_run_group_tests_name("job-directories", tests, NULL, NULL);
+}
