@@ -3,8 +3,8 @@
  *
  * Credentials come from a helper that reads the environment of the git process; they are never in a
  * URL or in the repository's configuration (hardening.md S8). */
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/str.h"
@@ -14,7 +14,8 @@
 
 #define COMMAND(body, ...) script_command((body), (const char *const[]) { __VA_ARGS__, NULL })
 
-static const char *text_of(json_t *obj, const char *key)
+/* Not inlined: gcc 12 then takes the borrowed text for a pointer to the local variable. */
+__attribute__((noinline)) static const char *text_of(json_t *obj, const char *key)
 {
     const char *text = "";
 
@@ -23,22 +24,31 @@ static const char *text_of(json_t *obj, const char *key)
     return text;
 }
 
-/* The URL without user and password. */
-static void add_plain_url(struct buf *out, const char *url)
+static json_t *git_info(const struct job *job)
 {
-    const char *host = strstr(url, "://"), *at;
+    json_t *git = NULL;
 
-    if (!host) {
-        buf_add_str(out, url);
-        return;
-    }
-    host += 3;
-    at = memchr(host, '@', strcspn(host, "/"));
-    buf_add(out, url, (size_t) (host - url));
-    buf_add_str(out, at ? at + 1 : host);
+    (void) json_opt_object(job->payload, "git_info", &git, NULL);
+    return git;
 }
 
-/* A commit is hex digits, a ref has no control bytes and no leading dash (V7). */
+static json_t *refspecs_of(json_t *git)
+{
+    json_t *refspecs = NULL;
+
+    (void) json_opt_array(git, "refspecs", &refspecs, NULL);
+    return refspecs;
+}
+
+static bool is_clone(const struct job *job)
+{
+    const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
+
+    return !str_eq(strategy, "none") && !str_eq(strategy, "empty");
+}
+
+/* What git is given, checked before anything runs (hardening.md V7, V8). */
+
 static bool sha_valid(const char *sha)
 {
     size_t len = strlen(sha);
@@ -56,14 +66,89 @@ static bool ref_valid(const char *ref)
     return true;
 }
 
-static void refuse(struct buf *body, const char *what)
+/* `git init` knows these two; "" is sha1, without the option that an old git lacks. */
+static bool object_format_valid(const char *format)
 {
-    autobuf struct buf line = BUF_INIT;
+    return !*format || str_eq(format, "sha1") || str_eq(format, "sha256");
+}
 
-    buf_addf(&line, "The job's %s is not one that git may be given; refused.", what);
-    buf_add_str(body, "printf '%s\\n' ");
-    quote_word(body, buf_str(&line));
-    buf_add_str(body, " >&2\nexit 1\n");
+/* The URL without user and password, or clone_url with the project's path (job-execution.md 4.2).
+ */
+static void add_remote_url(const struct job *job, struct buf *out)
+{
+    const char *clone_url = text_of(job->runner, "clone_url");
+    const char *url = text_of(git_info(job), "repo_url"), *host = strstr(url, "://"), *at;
+
+    if (*clone_url) {
+        buf_addf(out, "%s/%s.git", clone_url, variables_get(&job->variables, "CI_PROJECT_PATH"));
+        return;
+    }
+    if (!host) {
+        buf_add_str(out, url);
+        return;
+    }
+    host += 3;
+    at = memchr(host, '@', strcspn(host, "/"));
+    buf_add(out, url, (size_t) (host - url));
+    buf_add_str(out, at ? at + 1 : host);
+}
+
+/* `file` is for `flotilla exec`, whose instances are on the machine of the repository. */
+static bool remote_url_valid(const char *url)
+{
+    static const char host_chars[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+    size_t scheme = str_starts(url, "https://") ? 8 : str_starts(url, "http://") ? 7 : 0;
+    size_t host = strcspn(url + scheme, "/");
+
+    if (!ref_valid(url))
+        return false;
+    return scheme > 0 ? host > 0 && strspn(url + scheme, host_chars) == host
+                      : str_starts(url, "file:///");
+}
+
+static int check_remote_url(const struct job *job, struct error *err)
+{
+    const char *project = variables_get(&job->variables, "CI_PROJECT_PATH");
+    autobuf struct buf url = BUF_INIT;
+
+    if (*text_of(job->runner, "clone_url") &&
+        (!project || !path_is_sound(project, strlen(project))))
+        return error_set(err, -EINVAL,
+                         "CI_PROJECT_PATH: must be the project's path, which clone_url needs");
+    add_remote_url(job, &url);
+    return remote_url_valid(buf_str(&url))
+               ? 0
+               : error_set(err, -EINVAL,
+                           "git_info.repo_url: must be http:// or https:// with a host, without "
+                           "blanks and control bytes");
+}
+
+int get_sources_check(const struct job *job, struct error *err)
+{
+    json_t *git = git_info(job), *refspecs = refspecs_of(git);
+
+    if (!is_clone(job))
+        return 0;
+    if (!sha_valid(text_of(git, "sha")))
+        return error_set(err, -EINVAL, "git_info.sha: must be 40 or 64 hex digits");
+    if (!ref_valid(text_of(git, "ref")))
+        return error_set(err, -EINVAL,
+                         "git_info.ref: is empty, begins with '-', or has blanks or control bytes");
+    for (size_t i = 0; refspecs && i < json_object_array_length(refspecs); i++) {
+        json_t *item = json_object_array_get_idx(refspecs, i);
+
+        if (!json_object_is_type(item, json_type_string) ||
+            strlen(json_object_get_string(item)) != (size_t) json_object_get_string_len(item) ||
+            !ref_valid(json_object_get_string(item)))
+            return error_set(err, -EINVAL,
+                             "git_info.refspecs[%zu]: is empty, begins with '-', or has blanks or "
+                             "control bytes",
+                             i);
+    }
+    if (!object_format_valid(text_of(git, "repo_object_format")))
+        return error_set(err, -EINVAL, "git_info.repo_object_format: must be sha1 or sha256");
+    return check_remote_url(job, err);
 }
 
 /* Locks and hooks that an interrupted job or its code left behind (4.3). */
@@ -91,84 +176,131 @@ static void add_removal(struct buf *body, const char *dir)
     buf_add_str(body, "\nfi\n");
 }
 
-/* Answers `get` with the job's token from the environment; the text holds no secret. */
-#define HELPER                                                                                     \
-    "credential.helper=!f() { test \"$1\" = get && printf 'username=gitlab-ci-token\\n"            \
-    "password=%s\\n' \"$CI_JOB_TOKEN\"; }; f"
-
-static void add_fetch(const struct job *job, struct buf *body, const char *url, json_t *refspecs,
-                      int64_t depth)
+/* A helper that answers `get` with the job's token from the environment, for the remote's own
+ * scheme, host and port alone: a server that redirects to another gets that one no token. */
+static void add_credential_helper(struct buf *body, const char *url)
 {
-    char depth_text[32];
+    static const char helper[] = "!f() { test \"$1\" = get && printf 'username=gitlab-ci-token\\n"
+                                 "password=%s\\n' \"$CI_JOB_TOKEN\"; }; f";
+    autobuf struct buf setting = BUF_INIT;
+    const char *host = strstr(url, "://");
 
-    (void) job;
+    if (!str_starts(url, "http") || !host)
+        return;
+    buf_add_str(&setting, "credential.");
+    buf_add(&setting, url, (size_t) (host + 3 - url) + strcspn(host + 3, "/"));
+    buf_addf(&setting, ".helper=%s", helper);
+    buf_add_str(body, " -c credential.helper= -c ");
+    quote_word(body, buf_str(&setting));
+}
+
+static void add_fetch(struct buf *body, const char *url, json_t *refspecs, int64_t depth)
+{
     buf_add_str(body, "git -c ");
     quote_word(body, "http.userAgent=flotilla " FLOTILLA_VERSION);
-    if (str_starts(url, "http")) {
-        buf_add_str(body, " -c credential.helper= -c ");
-        quote_word(body, HELPER);
-    }
+    add_credential_helper(body, url);
     buf_add_str(body, " fetch --no-recurse-submodules --prune --quiet");
-    if (depth > 0) {
-        (void) snprintf(depth_text, sizeof(depth_text), " --depth %" PRId64, depth);
-        buf_add_str(body, depth_text);
-    }
+    if (depth > 0)
+        buf_addf(body, " --depth %" PRId64, depth);
     buf_add_str(body, " -- origin");
     for (size_t i = 0; refspecs && i < json_object_array_length(refspecs); i++) {
-        const char *refspec = json_object_get_string(json_object_array_get_idx(refspecs, i));
-
-        if (!refspec || !ref_valid(refspec))
-            continue;
         buf_add_char(body, ' ');
-        quote_word(body, refspec);
+        quote_word(body, json_object_get_string(json_object_array_get_idx(refspecs, i)));
     }
     buf_add_char(body, '\n');
 }
 
-static void add_clone(const struct job *job, struct buf *body, json_t *git)
+static void add_init(const struct job *job, struct buf *body, json_t *git)
 {
-    autobuf struct buf url = BUF_INIT, notice = BUF_INIT;
-    const char *sha = text_of(git, "sha"), *ref = text_of(git, "ref");
-    json_t *refspecs = NULL;
-    int64_t depth = 0;
+    bool sha256 = str_eq(text_of(git, "repo_object_format"), "sha256");
 
-    (void) json_opt_i64(git, "depth", 0, INT32_MAX, &depth, NULL);
-    (void) json_opt_array(git, "refspecs", &refspecs, NULL);
-    add_plain_url(&url, text_of(git, "repo_url"));
-    if (!sha_valid(sha)) {
-        refuse(body, "commit");
-        return;
-    }
-    if (!ref_valid(ref)) {
-        refuse(body, "branch or tag");
-        return;
-    }
-    if (!ref_valid(buf_str(&url))) {
-        refuse(body, "repository URL");
-        return;
-    }
-    if (depth > 0)
-        buf_addf(&notice, "Fetching changes with git depth set to %" PRId64 "...", depth);
-    else
-        buf_add_str(&notice, "Fetching changes...");
-    script_notice(body, buf_str(&notice));
-    add_cleaning(job, body);
     add_removal(body, job->build_dir);
     COMMAND(body, "mkdir", "-p", "--", job->build_dir);
-    COMMAND(body, "git", "-c", "init.defaultBranch=none", "init", "--quiet", job->build_dir);
+    if (sha256)
+        COMMAND(body, "git", "-c", "init.defaultBranch=none", "init", "--quiet",
+                "--object-format=sha256", "--", job->build_dir);
+    else
+        COMMAND(body, "git", "-c", "init.defaultBranch=none", "init", "--quiet", "--",
+                job->build_dir);
     COMMAND(body, "cd", "--", job->build_dir);
     script_notice(body, "Created fresh repository.");
     COMMAND(body, "git", "config", "fetch.recurseSubmodules", "false");
     COMMAND(body, "git", "config", "credential.interactive", "never");
     COMMAND(body, "git", "config", "gc.autoDetach", "false");
-    COMMAND(body, "git", "remote", "add", "origin", buf_str(&url));
-    add_fetch(job, body, buf_str(&url), refspecs, depth);
-    buf_clear(&notice);
-    buf_addf(&notice, "Checking out %.8s as detached HEAD (ref is %s)...", sha, ref);
+}
+
+static void add_checkout(const struct job *job, struct buf *body, json_t *git)
+{
+    const char *sha = text_of(git, "sha");
+    autobuf struct buf notice = BUF_INIT;
+
+    if (!variables_flag(&job->variables, "GIT_CHECKOUT", true)) {
+        script_notice(body, "Skipping Git checkout");
+        return;
+    }
+    buf_addf(&notice, "Checking out %.8s as detached HEAD (ref is %s)...", sha,
+             text_of(git, "ref"));
     script_notice(body, buf_str(&notice));
-    COMMAND(body, "git", "-c", "submodule.recurse=false", "checkout", "-f", "-q", sha);
+    COMMAND(body, "git", "-c", "submodule.recurse=false", "checkout", "-f", "-q", sha, "--");
     COMMAND(body, "git", "clean", "-ffdx", "-q");
+}
+
+static void add_clone(const struct job *job, struct buf *body)
+{
+    json_t *git = git_info(job);
+    autobuf struct buf url = BUF_INIT, notice = BUF_INIT;
+    int64_t depth = 0;
+
+    (void) json_opt_i64(git, "depth", 0, INT32_MAX, &depth, NULL);
+    add_remote_url(job, &url);
+    if (depth > 0)
+        buf_addf(&notice, "Fetching changes with git depth set to %" PRId64 "...", depth);
+    else
+        buf_add_str(&notice, "Fetching changes...");
+    script_notice(body, buf_str(&notice));
+    add_init(job, body, git);
+    COMMAND(body, "git", "remote", "add", "--", "origin", buf_str(&url));
+    add_fetch(body, buf_str(&url), refspecs_of(git), depth);
+    add_checkout(job, body, git);
     script_notice(body, "Skipping Git submodules setup");
+}
+
+static void add_directory(const struct job *job, struct buf *body)
+{
+    if (str_eq(variables_get(&job->variables, "GIT_STRATEGY"), "empty")) {
+        script_notice(body, "Skipping Git repository setup and creating an empty build directory");
+        add_removal(body, job->build_dir);
+    } else {
+        script_notice(body, "Skipping Git repository setup");
+    }
+    COMMAND(body, "mkdir", "-p", "--", job->build_dir);
+    script_notice(body, "Skipping Git checkout");
+    script_notice(body, "Skipping Git submodules setup");
+}
+
+/* Hooks see the job's variables as its script does (job-execution.md 1.5). */
+
+static void add_runner_hook(const struct job *job, struct buf *body, const char *name)
+{
+    const char *command = text_of(job->runner, name);
+
+    if (*command)
+        script_user_command(body, command);
+}
+
+static void add_job_hooks(const struct job *job, struct buf *body, const char *name)
+{
+    json_t *hooks = NULL;
+
+    (void) json_opt_array(job->payload, "hooks", &hooks, NULL);
+    for (size_t i = 0; hooks && i < json_object_array_length(hooks); i++) {
+        json_t *hook = json_object_array_get_idx(hooks, i), *lines = NULL;
+
+        if (!str_eq(text_of(hook, "name"), name))
+            continue;
+        (void) json_opt_array(hook, "script", &lines, NULL);
+        script_user_commands(body, lines);
+    }
 }
 
 static void own_begin(const struct job *job, struct buf *body)
@@ -181,28 +313,25 @@ static void own_begin(const struct job *job, struct buf *body)
 
 void get_sources_script(const struct job *job, struct buf *body)
 {
-    const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
-    json_t *git = NULL;
+    bool clone = is_clone(job);
 
-    (void) json_opt_object(job->payload, "git_info", &git, NULL);
     script_export(body, "GIT_TERMINAL_PROMPT", "0");
     script_export(body, "GCM_INTERACTIVE", "Never");
-    own_begin(job, body);
-    if (str_eq(strategy, "none")) {
-        script_notice(body, "Skipping Git repository setup");
-        COMMAND(body, "mkdir", "-p", "--", job->build_dir);
-    } else if (str_eq(strategy, "empty")) {
-        script_notice(body, "Skipping Git repository setup and creating an empty build directory");
-        add_removal(body, job->build_dir);
-        COMMAND(body, "mkdir", "-p", "--", job->build_dir);
-    } else {
-        add_clone(job, body, git);
-        script_own_end(body);
-        return;
+    if (clone) {
+        add_runner_hook(job, body, "pre_get_sources_script");
+        add_job_hooks(job, body, "pre_get_sources_script");
     }
-    script_notice(body, "Skipping Git checkout");
-    script_notice(body, "Skipping Git submodules setup");
+    own_begin(job, body);
+    if (clone)
+        add_clone(job, body);
+    else
+        add_directory(job, body);
     script_own_end(body);
+    if (clone) {
+        COMMAND(body, "cd", "--", job->build_dir);
+        add_job_hooks(job, body, "post_get_sources_script");
+        add_runner_hook(job, body, "post_get_sources_script");
+    }
 }
 
 void cleanup_script(const struct job *job, struct buf *body)

@@ -80,6 +80,10 @@ static struct end check_payload(struct job *job)
                         "`run:` steps are not supported yet; use `script:`");
     else if (secrets && json_object_object_length(secrets) > 0)
         (void) snprintf(end.message, sizeof(end.message), "external secrets are not supported yet");
+    else if (!str_empty(variables_get(&job->variables, "GIT_CLONE_PATH")))
+        (void) snprintf(
+            end.message, sizeof(end.message),
+            "setting GIT_CLONE_PATH is not allowed: custom_build_dir is not supported yet");
     else
         return ok();
     return end;

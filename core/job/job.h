@@ -78,6 +78,7 @@ struct ssh_watch stage_watch(struct job *job);
 struct end end_from_error(struct job *job, int code, const char *message);
 
 /* get_sources.c */
+int get_sources_check(const struct job *job, struct error *err); /* what git will be given (V7) */
 void get_sources_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);
 

@@ -180,7 +180,9 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     r = check_lines(job->payload, "steps", err);
     if (r == 0)
         r = check_lines(job->payload, "hooks", err);
-    return r == 0 ? set_variables(job, err) : r;
+    if (r == 0)
+        r = set_variables(job, err);
+    return r == 0 ? get_sources_check(job, err) : r;
 }
 
 static json_t *array_of(json_t *obj, const char *key)

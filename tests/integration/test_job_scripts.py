@@ -1,5 +1,5 @@
-"""What the scripts of a job do on an instance: variables from stage to stage, secrets where they belong and nowhere
-else."""
+"""What the scripts of a job do on an instance: sources from a real git server, variables from stage to stage, secrets
+where they belong and nowhere else."""
 
 import time
 from pathlib import Path
@@ -9,6 +9,20 @@ import pytest
 from checker.jobs import make_job
 from checker.run import Run
 from checker.watch import processes
+from git_server import GitServer, make_repository
+
+
+def make_git_job(run, url, sha, commands, variables=(), **git_info):
+    """A job that clones g/p from `url`, with its token in the URL as GitLab sends it, and runs these commands, too."""
+    job = make_job(1, str(run.marks), lines=4)
+    job.payload["git_info"] = {
+        "repo_url": url.replace("://", f"://gitlab-ci-token:{job.token}@") + "/g/p.git", "ref": "main", "sha": sha,
+        "before_sha": "0" * len(sha), "ref_type": "branch", "depth": 1,
+        "refspecs": [f"+{sha}:refs/pipelines/1", "+refs/heads/main:refs/remotes/origin/main"], **git_info}
+    job.payload["variables"] = [v for v in job.payload["variables"] if v["key"] != "GIT_STRATEGY"]
+    job.payload["variables"] += [{"key": key, "value": value} for key, value in variables]
+    job.payload["steps"][0]["script"] += commands
+    return job
 
 
 def run_job(run, job):
@@ -18,6 +32,70 @@ def run_job(run, job):
     log = bytes(run.coordinator.jobs[1].trace).decode()
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail() + "\n" + log
     return log
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_clone_by_the_credential_helper(folder, binary, plugin_dir, object_format, shell):
+    sha = make_repository(folder / "git", "g/p", object_format)
+    run = Run(folder, binary, plugin_dir, shell=shell)
+    out = folder / "out"
+    # Were these variables heard by the git of the stage, it would find no server.
+    hostile = [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf"),
+               ("GIT_CONFIG_VALUE_0", "http://"), ("GIT_SSH_COMMAND", "false")]
+    server = GitServer(folder / "git")
+    job = make_git_job(run, server.url, sha, [f"cat README .git/config .git/HEAD > '{out}'",
+                                              f"printf '%s\\n' \"$GIT_CONFIG_KEY_0\" >> '{out}'"],
+                       hostile, repo_object_format=object_format)
+    server.password = job.token
+    run_job(run, job)
+    server.close()
+
+    text = out.read_text()
+    assert text.startswith("hello\n") and sha in text
+    assert "url.http://127.0.0.1:1/.insteadOf" in text, "the job's own script sees all of its variables"
+    assert job.token not in text and "@" not in text and "credential.helper" not in text
+    assert f"url = {server.url}/g/p.git" in text
+    assert server.requests[-1].credentials() == f"gitlab-ci-token:{job.token}"
+    assert not any(job.token in request.path for request in server.requests)
+
+
+def test_a_server_that_redirects_elsewhere_gets_that_one_no_credentials(folder, binary, plugin_dir):
+    sha = make_repository(folder / "git", "g/p")
+    elsewhere = GitServer(folder / "git")
+    server = GitServer(folder / "git", redirect_to=elsewhere.url)
+    run = Run(folder, binary, plugin_dir)
+    job = make_git_job(run, server.url, sha, [])
+    job.may_be_lost = True
+    run.coordinator.add(job)
+    run.start()
+    assert run.coordinator.wait_all_ended(60), run.log_tail()
+    run.stop()
+    run.wait_no_workers()
+    run.watch.stop()
+    server.close()
+    elsewhere.close()
+    assert run.coordinator.jobs[1].finals[0]["state"] == "failed"
+    assert elsewhere.requests, "the redirect was not followed: nothing was tested"
+    assert [r for r in elsewhere.requests if r.authorization] == []
+    run.coordinator.close()
+
+
+def test_hooks_around_a_clone_from_clone_url(folder, binary, plugin_dir):
+    sha = make_repository(folder / "git", "mirror/g/p")
+    server = GitServer(folder / "git")
+    out = folder / "out"
+    run = Run(folder, binary, plugin_dir, runner_extra=(
+        f'  clone_url = "{server.url}/mirror"\n'
+        f"  pre_get_sources_script = \"echo 1 > '{out}'\"\n"
+        f"  post_get_sources_script = \"echo 4 $HANDED_ON >> '{out}'\"\n"))
+    job = make_git_job(run, "http://nowhere.invalid", sha, [f"cat README >> '{out}'"], [("CI_PROJECT_PATH", "g/p")])
+    job.payload["hooks"] = [{"name": "post_get_sources_script", "script": [f"echo 3 $(ls) >> '{out}'"]},
+                            {"name": "pre_get_sources_script", "script": [f"echo 2 >> '{out}'", "HANDED_ON=x"]}]
+    server.password = job.token
+    run_job(run, job)
+    server.close()
+    assert out.read_text() == "1\n2\n3 README\n4 x\nhello\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
@@ -38,6 +116,31 @@ def test_file_variables_and_handed_on_ones_with_the_default_builds_dir(folder, b
     assert content == reference == "it's the content"
     assert Path(project).is_absolute() and bin_dir == project + "/bin" and tmp_dir == project + ".tmp"
     assert after == "after x=y"
+
+
+@pytest.mark.parametrize("change,reason,sentence", [
+    ({"variables": [{"key": "GIT_STRATEGY", "value": "none"}, {"key": "GIT_CLONE_PATH", "value": "/builds/x"}]},
+     "script_failure", b"setting GIT_CLONE_PATH is not allowed"),
+    ({"variables": [{"key": "A", "value": "x" * 1048576}, {"key": "B", "value": "$A$A"}]},
+     "runner_system_failure", b"variable B: is longer than 1048576 bytes once it is expanded"),
+    ({"steps": [{"name": "script", "script": ["echo a\0b"]}]},
+     "runner_system_failure", b"steps[0].script[0]: must be text without NUL bytes"),
+])
+def test_what_cannot_be_done_as_asked_is_refused_with_a_sentence(folder, binary, plugin_dir, change, reason, sentence):
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), lines=4)
+    job.payload.update(change)
+    job.may_be_lost = True
+    run.coordinator.add(job)
+    run.start()
+    assert run.coordinator.wait_all_ended(60), run.log_tail()
+    state = run.coordinator.jobs[1]
+    run.stop()
+    run.wait_no_workers()
+    run.watch.stop()
+    run.coordinator.close()
+    assert (state.finals[0]["state"], state.finals[0]["failure_reason"]) == ("failed", reason)
+    assert sentence in state.trace
 
 
 def test_a_worker_never_sees_the_runner_token(folder, binary, plugin_dir):

@@ -1,0 +1,97 @@
+"""A git server over HTTP with basic authentication, as GitLab's: `git http-backend` behind Python's HTTP server.
+
+It remembers each request with the password that came with it."""
+
+import base64
+import os
+import subprocess
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ENVIRONMENT = {**{k: v for k, v in os.environ.items() if not k.startswith("GIT_")}, "GIT_CONFIG_NOSYSTEM": "1",
+               "GIT_CONFIG_GLOBAL": os.devnull}
+
+
+@dataclass
+class Request:
+    path: str
+    authorization: str
+
+    def credentials(self) -> str:
+        return base64.b64decode(self.authorization.removeprefix("Basic ")).decode()
+
+
+def git(folder: Path, *words) -> str:
+    author = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return subprocess.run(["git", "-C", folder, *words], env={**ENVIRONMENT, **author}, check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def make_repository(root: Path, path: str, object_format: str = "sha1", text: str = "hello\n") -> str:
+    """A repository with one file, README, on `main`; its commit."""
+    folder = root / path
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", f"--object-format={object_format}", "--initial-branch=main")
+    (folder / "README").write_text(text)
+    git(folder, "add", "README")
+    git(folder, "commit", "--quiet", "--message=one")
+    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    (folder / ".git").rename(root / (path + ".git"))
+    git(root / (path + ".git"), "config", "core.bare", "true")
+    return git(root / (path + ".git"), "rev-parse", "HEAD")
+
+
+class GitServer:
+    def __init__(self, root: Path, redirect_to: str = ""):
+        self.password = ""  # of gitlab-ci-token; without one nobody gets in
+        self.requests: list[Request] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.0"
+
+            def log_message(self, *args):
+                pass
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(self.path, self.headers.get("Authorization", ""))
+                outer.requests.append(request)
+                if redirect_to:
+                    self.answer(302, {"Location": redirect_to + self.path})
+                elif not outer.password or request.credentials() != "gitlab-ci-token:" + outer.password:
+                    self.answer(401, {"WWW-Authenticate": 'Basic realm="git"'})
+                else:
+                    self.backend(body)
+
+            do_GET = do_POST = handle_any
+
+            def answer(self, status, headers, body=b""):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def backend(self, body):
+                path, _, query = self.path.partition("?")
+                variables = {"GIT_PROJECT_ROOT": str(root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+                             "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_USER": "job",
+                             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+                             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                             "GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}
+                ran = subprocess.run(["git", "http-backend"], input=body, env={**ENVIRONMENT, **variables},
+                                     capture_output=True, check=False)
+                head, _, content = ran.stdout.partition(b"\r\n\r\n")
+                headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+                self.answer(int(headers.pop("Status", "200").split()[0]), headers, content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
