@@ -278,6 +278,7 @@ static struct end run_step(struct job *job, json_t *step, const char *name, int6
     buf_add_str(&stage, "step_");
     for (const char *c = name; *c; c++)
         buf_add_char(&stage, *c >= 'A' && *c <= 'Z' ? (char) (*c - 'A' + 'a') : *c);
+    /* lint: quoted-format: a headline for people. */
     buf_addf(&headline, "Executing \"%s\" stage of the job script", buf_str(&stage));
     step_script(job, step, &body);
     return stage_run(job, buf_str(&stage), buf_str(&headline), buf_str(&body), STAGE_VARIABLES,

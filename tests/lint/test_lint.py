@@ -29,6 +29,8 @@ PLANTED = [
      "literals side by side are one"),
     ("quoted-format", "core/job/shell/a.c", 'buf_addf(out, "printf \'%s\'", x);',
      'buf_add_str(out, "printf \'%s\\n\' ");', "what is appended as it is holds no format"),
+    ("quoted-format", "core/job/stage.c", 'mem_printf("cat \'%s\'", path);',
+     'error_set(err, -1, "no file \'%s\'", path);', "every writer of a script, but no sentence for people"),
     ("include-direction", "core/base/a.c", '#include "core/config/config.h"', '#include "core/base/buf.h"',
      "base stands on nothing"),
     ("include-direction", "core/job/trace/a.c", '#include "core/store/ledger.h"', '#include "core/base/buf.h"',
