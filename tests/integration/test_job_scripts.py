@@ -8,7 +8,6 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run
-from checker.watch import processes
 from git_server import GitServer, make_repository
 
 
@@ -154,20 +153,17 @@ def test_a_worker_never_sees_the_runner_token(folder, binary, plugin_dir):
     while not out.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert out.exists(), run.log_tail()
-    memories = [memory_of(pid) for pid, _, _, name in processes() if name == "flotilla-job"]
-    ours = [memory for memory in memories if job.token.encode() in memory]
-    assert len(ours) == 1, "the worker was not found: nothing was tested"
-    assert run.coordinator.runner_token.encode() not in ours[0]
+    spawners = [child for child in children(run.process.pid) if children(child)]
+    workers = [worker for spawner in spawners for worker in children(spawner)]
+    memory = b"".join(part for worker in workers for part in writable_parts(worker))
+    assert job.token.encode() in memory, "the worker was not found: nothing was tested"
+    assert run.coordinator.runner_token.encode() not in memory
     go_on.touch()
     assert run.finish() == [], run.log_tail()
 
 
-def memory_of(pid):
-    """The writable memory of a process; empty when it is gone."""
-    try:
-        return b"".join(writable_parts(pid))
-    except OSError:
-        return b""
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def writable_parts(pid):
@@ -175,6 +171,7 @@ def writable_parts(pid):
         for line in maps:
             bounds, rights = line.split()[:2]
             start, end = (int(bound, 16) for bound in bounds.split("-"))
-            if rights.startswith("rw"):
+            # What is larger is a sanitizer's address space, not memory.
+            if rights.startswith("rw") and end - start < 1 << 28:
                 memory.seek(start)
                 yield memory.read(end - start)
