@@ -54,8 +54,8 @@ class Server:
             connection.close()
 
     def request(self, token=TOKEN, header=TOKEN, timeout=10, **more):
-        return self.call("POST", "jobs/request", {"token": token, "info": {}, **more},
-                         {"RUNNER-TOKEN": header, "Content-Type": "application/json"}, timeout)
+        headers = {"Content-Type": "application/json", **({} if header is None else {"RUNNER-TOKEN": header})}
+        return self.call("POST", "jobs/request", {"token": token, "info": {}, **more}, headers, timeout)
 
     def take(self):
         """The next job, given out and acknowledged."""
@@ -185,9 +185,14 @@ def test_several_waiting_requests_get_one_job_each(build, folder):
     server.stop()
 
 
-@pytest.mark.parametrize("body, header", [("glrt-wrong", TOKEN), (TOKEN, "glrt-wrong"), ("", ""), (TOKEN[:-1], TOKEN)])
+@pytest.mark.parametrize("body, header", [("glrt-wrong", TOKEN), (TOKEN, "glrt-wrong"), ("", ""), (TOKEN[:-1], TOKEN),
+                                          ("glrt-wrong", None), (TOKEN, "")])
 def test_a_wrong_runner_token_is_refused(server, body, header):
     assert server.request(token=body, header=header).status == 403
+
+
+def test_the_body_is_enough_to_name_the_runner(server):
+    assert server.request(header=None).status == 201
 
 
 def test_verify_tells_good_from_bad_tokens(server):
