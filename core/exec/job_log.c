@@ -23,6 +23,13 @@ static size_t sequence_len(const char *at, const char *end)
     return (size_t) (MIN(last + 1, end) - at);
 }
 
+/* The terminal obeys control bytes in the middle of a sequence, too: a colour is one that has only
+ * numbers before its last byte. */
+static bool is_colour(const char *at, size_t len)
+{
+    return len > 2 && at[len - 1] == 'm' && strspn(at + 2, "0123456789;:") == len - 3;
+}
+
 /* U+0080 to U+009F, which some terminals obey. */
 static bool is_c1(const char *at, const char *end)
 {
@@ -38,7 +45,7 @@ static void clean(struct buf *out, const char *at, const char *end, bool colours
 
         if (*at == ESCAPE) {
             len = sequence_len(at, end);
-            if (colours && len > 2 && at[len - 1] == 'm') {
+            if (colours && is_colour(at, len)) {
                 buf_add(out, at, len);
                 coloured = true;
             }

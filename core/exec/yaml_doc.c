@@ -17,6 +17,7 @@
 #define NODES_MAX 20000
 #define ANCHORS_MAX 1000
 #define VISITS_MAX 60000
+#define SHOWN_MAX 1000 /* of one finding */
 
 static void add_finding(struct yaml_doc *doc, enum config_severity severity, int line, int column,
                         const char *sentence)
@@ -24,12 +25,16 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity, int
     struct config_findings *findings = doc->findings;
     struct config_finding *items =
         mem_resize(findings->items, findings->count + 1, sizeof(*findings->items));
+    autobuf struct buf shown = BUF_INIT;
     char *text;
 
     doc->n_errors += severity == CONFIG_ERROR;
     if (items)
         findings->items = items;
-    text = mem_printf("%s:%d:%d: %s", doc->file, line, column, sentence);
+    /* Sentences quote keys and values, which may hold what drives a terminal (hardening.md V18). */
+    buf_addf(&shown, "%s:%d:%d: ", doc->file, line, column);
+    str_display(&shown, sentence, strlen(sentence), SHOWN_MAX);
+    text = buf_take(&shown);
     if (!items || !text) {
         doc->out_of_memory = true;
         free(text);

@@ -185,6 +185,8 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:2:3: job 'a': 'scrpt' is no keyword; did you mean 'script'?\n" },
         { "a keyword of nobody", "a:\n  script: s\n  xyzzy: 1\n",
           "E f:3:3: job 'a': 'xyzzy' is no keyword\n" },
+        { "a keyword that would drive the terminal", "a:\n  script: s\n  \"sc\\e[2Jript\": 1\n",
+          "E f:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n" },
         { "extends would mean something else", "a:\n  extends: .b\n",
           "E f:2:3: job 'a': 'extends' is not supported: use a YAML anchor and '<<' instead\n" },
         { "rules, only and except decide which jobs run", "a:\n  script: s\n  rules: []\n",
