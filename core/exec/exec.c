@@ -59,6 +59,7 @@ struct exec {
     char runner_token[PAYLOAD_TOKEN_SIZE];
     int64_t began_ms;
     unsigned instances; /* that appeared and are not gone */
+    size_t refused;     /* runners that take no jobs any more */
     bool ending, interrupted, failed;
 };
 
@@ -81,8 +82,11 @@ static void say(const char *fmt, ...)
 
 static void complain(const struct error *err)
 {
+    autobuf struct buf shown = BUF_INIT;
+
+    str_display(&shown, err->message, strlen(err->message), sizeof(err->message));
     (void) fflush(stdout);
-    (void) fprintf(stderr, "flotilla exec: %s\n", err->message);
+    (void) fprintf(stderr, "flotilla exec: %s\n", buf_str(&shown));
 }
 
 static void print_findings(struct config_findings *findings)
@@ -125,6 +129,17 @@ static void end(struct exec *exec)
     supervisor_drain(exec->supervisor, on_drained, exec);
 }
 
+/* No further job starts, those that run are ended, instances are removed. */
+static void abandon(struct exec *exec)
+{
+    pipeline_cancel(exec->pipeline);
+    for (size_t i = 0; i < exec->pipeline->n_jobs; i++)
+        if (exec->pipeline->jobs[i].state == PIPELINE_JOB_GIVEN)
+            embedded_coordinator_cancel(exec->coordinator, exec->pipeline->jobs[i].id);
+    supervisor_abort_jobs(exec->supervisor);
+    end(exec);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct exec *exec = handle->data;
@@ -137,12 +152,26 @@ static void on_signal(uv_signal_t *handle, int signum)
     }
     exec->interrupted = true;
     say("interrupted: ending jobs and removing instances (once more leaves them behind)");
-    pipeline_cancel(exec->pipeline);
-    for (size_t i = 0; i < exec->pipeline->n_jobs; i++)
-        if (exec->pipeline->jobs[i].state == PIPELINE_JOB_GIVEN)
-            embedded_coordinator_cancel(exec->coordinator, exec->pipeline->jobs[i].id);
-    supervisor_abort_jobs(exec->supervisor);
-    end(exec);
+    abandon(exec);
+}
+
+/* Runners may be refused while the supervisor still starts. */
+static void abandon_when_nobody_can_run(struct exec *exec)
+{
+    if (!exec->supervisor || exec->refused < exec->config->n_runners)
+        return;
+    exec->failed = true;
+    abandon(exec);
+}
+
+static void on_runner_refused(struct exec *exec, const char *runner, const char *why)
+{
+    struct error err = { 0 };
+
+    (void) error_set(&err, -EINVAL, "runner '%s' can't run jobs: %s", runner, why);
+    complain(&err);
+    exec->refused++;
+    abandon_when_nobody_can_run(exec);
 }
 
 /* What the coordinator asks and tells. */
@@ -255,6 +284,9 @@ static void on_event(void *arg, const struct supervisor_event *event)
     case EVENT_INSTANCE_GONE:
         exec->instances -= exec->instances > 0;
         say("instance %s is gone", event->instance);
+        break;
+    case EVENT_RUNNER_REFUSED:
+        on_runner_refused(exec, event->runner, event->detail);
         break;
     case EVENT_JOB_ASSIGNED:
         pipeline_set_instance(exec->pipeline, event->job_id, event->instance);
@@ -421,6 +453,7 @@ static void run_loop(struct exec *exec)
         r = start_supervisor(exec, &err);
         if (r == 0) {
             watch_signals(exec);
+            abandon_when_nobody_can_run(exec);
         } else {
             embedded_coordinator_close(exec->coordinator);
             exec->coordinator = NULL;

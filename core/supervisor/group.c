@@ -330,6 +330,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
         (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
         log_error("runner '%s': %s; nothing is changed in this group any more", group->runner->name,
                   message);
+        group_refuse(group, message);
     }
     group->increase_id[0] = '\0';
     group->next_list_mono = now_mono(supervisor);

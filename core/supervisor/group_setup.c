@@ -3,6 +3,7 @@
 #include "core/supervisor/group_setup.h"
 
 #include <fcntl.h>
+#include <flotilla/provider.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,19 @@ static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_
     ret->preemptive = policy->preemptive < 0 ? policy->idle_count > 0 : policy->preemptive != 0;
 }
 
+void group_refuse(struct group *group, const char *why)
+{
+    if (!group->refused)
+        supervisor_emit(group->supervisor, EVENT_RUNNER_REFUSED, group, NULL, NULL, why);
+    group->refused = true;
+}
+
+/* The client opens again and again; with these answers somebody has to change something first. */
+static bool needs_a_person(int code)
+{
+    return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_ABI;
+}
+
 static void on_open(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
 {
     struct group *group = arg;
@@ -67,6 +81,8 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
                       autoscaler->plugin, message);
         (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
+        if (needs_a_person(code))
+            group_refuse(group, message);
         return;
     }
     (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &provider_max, NULL);
@@ -76,6 +92,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
                         autoscaler->max_instances, provider_max);
         log_error("runner '%s': %s; lower max_instances", group->runner->name,
                   group->provider_error);
+        group_refuse(group, group->provider_error);
         return;
     }
     if (autoscaler->max_instances == 0 && provider_max == 0)
@@ -87,6 +104,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
         log_notice("plugin initialized: runner '%s', plugin '%s'", group->runner->name,
                    autoscaler->plugin);
     group->usable = true;
+    group->refused = false;
     group->provider_error[0] = '\0';
     group->next_list_mono = 0;
     supervisor_evaluate_soon(group->supervisor);
@@ -206,6 +224,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
         (void) str_copy(group->provider_error, sizeof(group->provider_error),
                         err ? err->message : "");
         log_error("runner '%s': %s", runner->name, group->provider_error);
+        group_refuse(group, group->provider_error);
     }
     return group_restore(group, err);
 }

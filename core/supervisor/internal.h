@@ -82,7 +82,7 @@ struct group {
     /* Provider and fleet (group.c). */
     struct provider_client *provider;
     struct fleet *fleet;
-    bool usable, listed_once;
+    bool usable, listed_once, refused;
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
     int64_t growth_backoff_ms;

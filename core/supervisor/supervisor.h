@@ -20,6 +20,7 @@ enum supervisor_event_kind {
     EVENT_INSTANCE_READY,
     EVENT_INSTANCE_REMOVING,
     EVENT_INSTANCE_GONE,
+    EVENT_RUNNER_REFUSED, /* once a runner: no job is taken until a person acts; detail says why */
     EVENT_JOB_RECEIVED,
     EVENT_JOB_ASSIGNED,
     EVENT_JOB_RUNNING,

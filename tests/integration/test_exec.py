@@ -1,0 +1,239 @@
+"""`flotilla exec` on real local instances, as a person calls it: what it prints, how it ends, and what it leaves."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from checker.watch import processes
+
+IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+CONFIG = """
+concurrent = 2
+check_interval = 1
+{runners}
+"""
+RUNNER = """
+[[runners]]
+  name = "{name}"
+  url = "http://gitlab.invalid"
+  token = "glrt-t1_k9XyZ012345abcdefgh"
+  executor = "instance"
+  [runners.autoscaler]
+    plugin = "{plugin}"
+    capacity_per_instance = 1
+    max_use_count = 1
+    max_instances = {max_instances}
+    update_interval = "1s"
+    update_interval_when_expecting = "100ms"
+    [runners.autoscaler.plugin_config]
+      name = "{name}"
+      {plugin_config}
+    [[runners.autoscaler.policy]]
+      idle_count = 0
+      idle_time = "0s"
+"""
+
+
+def runner(name, plugin="local", plugin_config="", max_instances=2):
+    return RUNNER.format(name=name, plugin=plugin, plugin_config=plugin_config, max_instances=max_instances)
+
+
+class Project:
+    """A git repository, and `flotilla exec` in it with temporary files where the test can see them."""
+
+    def __init__(self, folder, binary, plugin_dir):
+        self.folder, self.top, self.temporary = folder, folder / "project", folder / "tmp"
+        self.command = [binary, "exec", "--plugin-dir", plugin_dir]
+        self.top.mkdir()
+        self.temporary.mkdir()
+
+    def write(self, name, text):
+        (self.top / name).write_text(text)
+
+    def git(self, *arguments):
+        subprocess.run(["git", *IDENTITY, *arguments], cwd=self.top, check=True, capture_output=True)
+
+    def commit(self):
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "-m", "all")
+
+    def start(self, *arguments):
+        return subprocess.Popen([*self.command, *arguments], cwd=self.top, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, "TMPDIR": str(self.temporary)})
+
+    def run(self, *arguments):
+        with self.start(*arguments) as child:
+            try:
+                child.output, child.problems = child.communicate(timeout=90)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise
+        self.assert_nothing_left()
+        return child
+
+    def run_file(self, text, *arguments):
+        self.write(".gitlab-ci.yml", text)
+        self.commit()
+        return self.run(*arguments)
+
+    def with_config(self, *runners):
+        config = self.folder / "config.toml"
+        config.write_text(CONFIG.format(runners="".join(runners)))
+        config.chmod(0o600)
+        return ["--config", config]
+
+    def of_this_run(self):
+        """Processes that work below the temporary directory, instances and their sessions included."""
+        mark = os.fsencode(self.temporary)
+        return [(pid, name) for pid, cmdline, environ, name in processes() if mark in cmdline or mark in environ]
+
+    def assert_nothing_left(self):
+        assert list(self.temporary.iterdir()) == []
+        deadline = time.monotonic() + 5  # a killed process may still be about to go
+        while self.of_this_run() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.of_this_run() == []
+
+
+@pytest.fixture
+def project(folder, binary, plugin_dir):
+    return Project(folder, binary, plugin_dir)
+
+
+def states(output):
+    """Job and state of each row of the closing table."""
+    table = output[output.rindex("\njob "):].strip().splitlines()
+    assert table[-1].startswith("pipeline ")
+    return {row.split("  ")[0]: [cell.strip() for cell in row.split("  ") if cell.strip()][2] for row in table[1:-1]}
+
+
+def test_a_failed_job_fails_the_pipeline_and_skips_the_next_stage(project):
+    run = project.run_file("""
+stages: [one, two]
+good: {stage: one, script: "echo from good"}
+bad: {stage: one, script: ["echo before", "exit 3"]}
+later: {stage: two, script: "echo never"}
+""")
+    assert run.returncode == 1
+    assert states(run.output) == {"good": "passed", "bad": "failed, exit code 3", "later": "skipped"}
+    assert "good | from good\n" in run.output and "bad | before\n" in run.output
+    assert "never" not in run.output
+    assert "pipeline failed in" in run.output
+
+
+def test_an_allowed_failure_fails_nothing(project):
+    run = project.run_file("""
+stages: [one, two]
+shaky: {stage: one, script: "exit 7", allow_failure: {exit_codes: 7}}
+later: {stage: two, script: "echo still"}
+""")
+    assert run.returncode == 0
+    assert states(run.output) == {"shaky": "failed (allowed), exit code 7", "later": "passed"}
+
+
+def test_only_the_named_jobs_run(project):
+    run = project.run_file("""
+a: {script: "echo from a"}
+b: {script: "echo from b"}
+c: {script: "echo from c", needs: [b]}
+""", "c", "a")
+    assert run.returncode == 0
+    assert states(run.output) == {"a": "passed", "c": "passed"}
+    assert "from b" not in run.output
+
+
+REFUSED = [
+    ("a job that is not there", "a: {script: x}\n", ["b"],
+     "flotilla exec: .gitlab-ci.yml: there is no job 'b' in the file\n"),
+    ("a keyword that is not supported", "a:\n  script: x\n  rules: []\n", [],
+     "error: .gitlab-ci.yml:3:3: job 'a': 'rules' is not supported: which jobs run would differ; name the jobs on the "
+     "command line\nflotilla exec: .gitlab-ci.yml has 1 error(s)\n"),
+    ("a file that is no YAML", "a: [\n", [],
+     "error: .gitlab-ci.yml:2:1: this is no valid YAML: did not find expected node content while parsing a flow node\n"
+     "flotilla exec: .gitlab-ci.yml can't be read\n"),
+    ("a key that would drive the terminal", 'a:\n  script: x\n  "sc\\e[2Jript": y\n', [],
+     "error: .gitlab-ci.yml:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n"
+     "flotilla exec: .gitlab-ci.yml has 1 error(s)\n"),
+    ("a job's name that would", '"\\e]0;x\\a": {script: x, needs: ["\\e]0;x\\a"]}\n', [],
+     "flotilla exec: .gitlab-ci.yml: jobs wait for each other: '\\x1b]0;x\\x07' needs '\\x1b]0;x\\x07'\n"),
+    ("another file that is not there", "a: {script: x}\n", ["--file", "other.yml"],
+     "flotilla exec: other.yml: No such file or directory\n"),
+]
+
+
+@pytest.mark.parametrize("text,arguments,problems", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_cannot_run_is_refused_in_one_line_with_its_place(project, text, arguments, problems):
+    run = project.run_file(text, *arguments)
+    assert (run.returncode, run.output, run.problems) == (1, "", problems)
+
+
+def test_outside_of_a_repository_nothing_can_run(project):
+    project.write(".gitlab-ci.yml", "a: {script: x}\n")
+    run = project.run()
+    assert run.returncode == 1
+    assert run.problems.count("\n") == 1 and "git repository" in run.problems
+
+
+def test_jobs_see_changes_of_tracked_files_and_no_untracked_ones(project):
+    project.write("tracked", "old\n")
+    project.write("deleted", "")
+    project.write(".gitlab-ci.yml", """
+look:
+  script: ["cat tracked added", "test ! -e deleted", "test ! -e untracked"]
+""")
+    project.commit()
+    project.write("tracked", "new\n")
+    project.write("added", "index\n")
+    project.git("add", "added")
+    (project.top / "deleted").unlink()
+    project.write("untracked", "")
+    run = project.run()
+    assert run.returncode == 0, run.output
+    assert "with uncommitted changes\n" in run.output.splitlines(True)[0]
+    assert "look | new\n" in run.output and "look | index\n" in run.output
+
+
+def test_an_interrupt_ends_jobs_and_instances_and_leaves_nothing(project):
+    project.write(".gitlab-ci.yml", 'long: {script: ["echo it runs", "sleep 600"]}\nnext: {stage: deploy, script: x}\n')
+    project.commit()
+    with project.start() as child:
+        while (line := child.stdout.readline()) != "long | it runs\n":
+            assert line, child.stderr.read()
+        assert project.of_this_run()
+        child.send_signal(signal.SIGINT)
+        output, _ = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "interrupted: ending jobs and removing instances" in output
+    assert states(output)["long"].startswith("canceled") and states(output)["next"] == "canceled"
+    project.assert_nothing_left()
+
+
+REFUSALS = [
+    ("an option that the plugin refuses", runner("only", plugin_config='sshd = "/nonexistent"'),
+     "flotilla exec: runner 'only' can't run jobs: /nonexistent is no OpenSSH server"),
+    ("a plugin that is not there", runner("only", plugin="nowhere"),
+     "flotilla exec: runner 'only' can't run jobs: loading fleeting plugin: plugin 'nowhere' is not installed"),
+    ("more instances than the group allows", runner("only", plugin_config="max_size = 1"),
+     "flotilla exec: runner 'only' can't run jobs: max size option exceeds instance group's max size: 2 > 1"),
+]
+
+
+@pytest.mark.parametrize("config,problem", [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
+def test_a_group_that_can_never_open_ends_it(project, config, problem):
+    run = project.run_file("a: {script: x}\n", *project.with_config(config))
+    assert run.returncode == 1
+    assert problem in run.problems
+    assert "a | " not in run.output
+
+
+def test_one_refused_runner_does_not_stop_the_others(project):
+    config = project.with_config(runner("broken", plugin="nowhere"), runner("sound"))
+    run = project.run_file('a: {script: "echo on the sound one"}\n', *config)
+    assert run.returncode == 0, run.problems
+    assert "runner 'broken' can't run jobs" in run.problems
+    assert "a | on the sound one\n" in run.output
