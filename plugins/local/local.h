@@ -103,6 +103,13 @@ int open_dir_at(int dir_fd, const char *name);
 ssize_t read_small(int dir_fd, const char *name, char *buf, size_t size);
 int write_small(int dir_fd, const char *name, const char *text, mode_t mode);
 
+/* number.c */
+/* The digits at *at, in base 10 or 16, moving behind them; false when there is none, or when the
+ * number is above `max`. */
+bool number_take(const char **at, unsigned base, uint64_t max, uint64_t *ret);
+/* The whole text, from 0 to `max`; a newline may end it, as in a file. */
+bool number_parse(const char *text, int64_t max, int64_t *ret);
+
 /* tree.c */
 /* Removes `name` and what is below without following a link; -1 when something is left, also when
  * keep_going() said stop. */

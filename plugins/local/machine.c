@@ -198,12 +198,12 @@ static int32_t write_config(struct flt_group *g, flt_call *call, int dir_fd, con
 static pid_t read_pid(int dir_fd)
 {
     char text[32];
-    long pid;
+    int64_t pid;
 
-    if (read_small(dir_fd, "sshd.pid", text, sizeof(text)) <= 0)
+    if (read_small(dir_fd, "sshd.pid", text, sizeof(text)) < 0 ||
+        !number_parse(text, INT32_MAX, &pid))
         return 0;
-    pid = strtol(text, NULL, 10);
-    return pid > 1 && pid <= INT32_MAX ? (pid_t) pid : 0;
+    return pid > 1 ? (pid_t) pid : 0;
 }
 
 /* sshd writes its pid file once it listens. Sets *ret_taken when its port was taken meanwhile. */

@@ -28,11 +28,11 @@
 /* SIGKILL works at once, but for a process in an uninterruptible call. */
 #define END_TIME_MS 10000
 #define SOCKETS_MAX 256
-#define TCP_LISTEN_STATE 0x0au
+#define TCP_LISTEN_STATE 0x0a
 
 struct process {
     pid_t pid, parent, group, session;
-    uint64_t start;
+    int64_t start;
     char comm[16], state;
     bool doomed;
 };
@@ -44,7 +44,7 @@ struct processes {
 
 /* The sockets of the instance's port, as in /proc/net/tcp. */
 struct sockets {
-    unsigned long inodes[SOCKETS_MAX];
+    uint64_t inodes[SOCKETS_MAX];
     size_t n;
     bool listening;
 };
@@ -77,10 +77,42 @@ static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
     return (ssize_t) len;
 }
 
+/* The words of a line, cut apart in place; returns how many there are, at most `max`. */
+static size_t split(char *line, char **words, size_t max)
+{
+    size_t n = 0;
+
+    for (char *word; n < max && (word = strsep(&line, " \n"));)
+        if (*word)
+            words[n++] = word;
+    return n;
+}
+
+/* What stands behind the name in /proc/PID/stat (proc(5)). */
+enum { STAT_STATE, STAT_PARENT, STAT_GROUP, STAT_SESSION, STAT_START = 19, STAT_WORDS };
+
+static bool take_stat(char *line, struct process *ret)
+{
+    int64_t parent, group, session, start;
+    char *words[STAT_WORDS];
+
+    if (split(line, words, STAT_WORDS) != STAT_WORDS ||
+        !number_parse(words[STAT_PARENT], INT32_MAX, &parent) ||
+        !number_parse(words[STAT_GROUP], INT32_MAX, &group) ||
+        !number_parse(words[STAT_SESSION], INT32_MAX, &session) ||
+        !number_parse(words[STAT_START], INT64_MAX, &start))
+        return false;
+    ret->state = *words[STAT_STATE];
+    ret->parent = (pid_t) parent;
+    ret->group = (pid_t) group;
+    ret->session = (pid_t) session;
+    ret->start = start;
+    return true;
+}
+
 static bool read_process(pid_t pid, struct process *ret)
 {
     char stat[1024], *open, *close;
-    long parent, group, session;
     size_t len;
 
     if (read_proc(pid, "stat", stat, sizeof(stat)) <= 0)
@@ -95,15 +127,8 @@ static bool read_process(pid_t pid, struct process *ret)
     if (len >= sizeof(ret->comm))
         len = sizeof(ret->comm) - 1;
     memcpy(ret->comm, open + 1, len);
-    if (sscanf(close + 1,
-               " %c %ld %ld %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-               &ret->state, &parent, &group, &session, &ret->start) != 5)
-        return false;
     ret->pid = pid;
-    ret->parent = (pid_t) parent;
-    ret->group = (pid_t) group;
-    ret->session = (pid_t) session;
-    return ret->state != 'Z' && ret->state != 'X';
+    return take_stat(close + 1, ret) && ret->state != 'Z' && ret->state != 'X';
 }
 
 static bool is_sshd(const struct process *p)
@@ -174,11 +199,33 @@ static bool is_in_home(pid_t pid, const char *home)
            (cwd[len] == '\0' || cwd[len] == '/' || cwd[len] == ' '); /* " (deleted)" */
 }
 
+/* What a line of /proc/net/tcp tells about a socket. */
+struct socket {
+    uint64_t address, port, state, inode;
+};
+enum { TCP_OWN_END = 1, TCP_STATE = 3, TCP_INODE = 9, TCP_WORDS };
+
+/* False for the heading. */
+static bool take_socket(char *line, struct socket *ret)
+{
+    const char *end, *state, *inode;
+    char *words[TCP_WORDS];
+
+    if (split(line, words, TCP_WORDS) != TCP_WORDS)
+        return false;
+    end = words[TCP_OWN_END];
+    state = words[TCP_STATE];
+    inode = words[TCP_INODE];
+    return number_take(&end, 16, UINT32_MAX, &ret->address) && *end++ == ':' &&
+           number_take(&end, 16, UINT16_MAX, &ret->port) && !*end &&
+           number_take(&state, 16, UINT8_MAX, &ret->state) && !*state &&
+           number_take(&inode, 10, UINT64_MAX, &ret->inode) && !*inode;
+}
+
 /* The inodes of sockets whose own end is 127.0.0.1 and this port. */
 static void read_sockets(uint16_t port, struct sockets *ret)
 {
-    unsigned address, own, state;
-    unsigned long inode;
+    struct socket socket;
     char line[512];
     FILE *file;
 
@@ -188,21 +235,24 @@ static void read_sockets(uint16_t port, struct sockets *ret)
     if (!file)
         return;
     while (ret->n < SOCKETS_MAX && fgets(line, sizeof(line), file)) {
-        if (sscanf(line, " %*u: %x:%x %*s %x %*s %*s %*s %*s %*s %lu", &address, &own, &state,
-                   &inode) != 4 ||
-            address != htonl(INADDR_LOOPBACK) || own != port || inode == 0)
+        if (!take_socket(line, &socket) || socket.address != htonl(INADDR_LOOPBACK) ||
+            socket.port != port || socket.inode == 0)
             continue;
-        ret->inodes[ret->n++] = inode;
-        ret->listening = ret->listening || state == TCP_LISTEN_STATE;
+        ret->inodes[ret->n++] = socket.inode;
+        ret->listening = ret->listening || socket.state == TCP_LISTEN_STATE;
     }
     (void) fclose(file);
 }
 
 static bool is_wanted_socket(const struct sockets *s, const char *link)
 {
-    unsigned long inode;
+    static const char prefix[] = "socket:[";
+    uint64_t inode;
 
-    if (sscanf(link, "socket:[%lu]", &inode) != 1)
+    if (strncmp(link, prefix, strlen(prefix)) != 0)
+        return false;
+    link += strlen(prefix);
+    if (!number_take(&link, 10, UINT64_MAX, &inode))
         return false;
     for (size_t i = 0; i < s->n; i++)
         if (s->inodes[i] == inode)
@@ -265,10 +315,10 @@ static bool scan(const struct search *search, struct processes *all)
 
     all->n = 0;
     while (ok && (entry = readdir(dir))) {
-        char *end;
-        long pid = strtol(entry->d_name, &end, 10);
+        int64_t pid;
 
-        if (*end || pid <= 1 || pid == getpid() || !read_process((pid_t) pid, &p))
+        if (!number_parse(entry->d_name, INT32_MAX, &pid) || pid <= 1 || pid == getpid() ||
+            !read_process((pid_t) pid, &p))
             continue;
         p.doomed = gives_itself_away(search, &p);
         ok = add_process(all, &p);

@@ -51,20 +51,31 @@ static int32_t open_store(struct flt_group *g, flt_call *call)
     return store_open(g, call, g->dir);
 }
 
+/* "… OpenSSH_9.2p1 …" */
+static bool find_version(const char *output, uint64_t *ret_major, uint64_t *ret_minor)
+{
+    static const char prefix[] = "OpenSSH_";
+    const char *at = strstr(output, prefix);
+
+    if (!at)
+        return false;
+    at += strlen(prefix);
+    return number_take(&at, 10, INT32_MAX, ret_major) && *at++ == '.' &&
+           number_take(&at, 10, INT32_MAX, ret_minor);
+}
+
 /* From 9.8 on sshd shuts out an address that connects without logging in, as a heartbeat does. An
  * older one refuses the option that turns this off. */
 static int32_t probe_sshd(struct flt_group *g, flt_call *call)
 {
     const char *const argv[] = { g->sshd, "-V", NULL };
     char output[1024];
-    const char *name;
-    int major = 0, minor = 0;
+    uint64_t major, minor;
     int32_t status = machine_run(g, call, argv, output, sizeof(output));
 
     if (status < 0)
         return flt_failf(g->host, call, status, 0, "%s could not be run", g->sshd);
-    name = strstr(output, "OpenSSH_");
-    if (!name || sscanf(name, "OpenSSH_%d.%d", &major, &minor) != 2)
+    if (!find_version(output, &major, &minor))
         return flt_failf(g->host, call, FLT_E_INVALID, 0,
                          "%s is no OpenSSH server, it answers '%.200s': set plugin_config.sshd",
                          g->sshd, output);
@@ -459,6 +470,9 @@ static int32_t local_heartbeat(flt_group *g, flt_call *call, const char *id)
 
     if (code == FLT_E_NOT_FOUND)
         return flt_failf(g->host, call, FLT_E_UNHEALTHY, 0, "instance %.64s is gone", id);
+    /* Nobody can be asked yet; "not ready" is no answer of a heartbeat. */
+    if (code == FLT_E_NOT_READY)
+        return flt_failf(g->host, call, FLT_E_UNAVAILABLE, 0, "instance %.64s is booting", id);
     return code == FLT_OK ? knock(g, call, &in) : code;
 }
 

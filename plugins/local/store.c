@@ -205,10 +205,15 @@ int32_t store_admit_epoch(struct flt_group *g, flt_call *call)
     int64_t mine = g->host->epoch(call), seen = 0;
     char text[32];
 
-    if (read_small(g->dir_fd, "epoch", text, sizeof(text)) >= 0)
-        seen = strtoll(text, NULL, 10);
-    else if (errno != ENOENT)
-        return flt_failf(g->host, call, FLT_E_INTERNAL, 0, "%s/epoch: %m", g->dir);
+    if (read_small(g->dir_fd, "epoch", text, sizeof(text)) < 0) {
+        if (errno != ENOENT)
+            return flt_failf(g->host, call, FLT_E_INTERNAL, 0, "%s/epoch: %m", g->dir);
+    } else if (!number_parse(text, INT64_MAX, &seen)) {
+        return flt_failf(g->host, call, FLT_E_INTERNAL, 0,
+                         "%s/epoch holds no number, so nobody knows who may change group '%s'; "
+                         "remove the file when no other flotilla serves it",
+                         g->dir, g->options.name);
+    }
     if (mine < seen)
         return flt_failf(g->host, call, FLT_E_STALE, 0,
                          "group '%s' is held by epoch %" PRId64 ", this host has %" PRId64
@@ -219,11 +224,14 @@ int32_t store_admit_epoch(struct flt_group *g, flt_call *call)
     return FLT_OK;
 }
 
-static int64_t get_number(struct json_object *root, const char *key)
+static bool get_number(struct json_object *root, const char *key, int64_t *ret)
 {
     struct json_object *value;
 
-    return json_object_object_get_ex(root, key, &value) ? json_object_get_int64(value) : 0;
+    if (!json_object_object_get_ex(root, key, &value) || !json_object_is_type(value, json_type_int))
+        return false;
+    *ret = json_object_get_int64(value);
+    return true;
 }
 
 static bool get_text(struct json_object *root, const char *key, char *dst, size_t size)
@@ -243,20 +251,20 @@ static bool parse_meta(const char *text, struct local_instance *ret)
     struct json_object *root = json_tokener_parse(text);
     struct local_instance in = { 0 };
     char failure[32];
-    int64_t port = get_number(root, "port");
+    int64_t port = 0;
     bool ok = json_object_is_type(root, json_type_object) &&
               get_text(root, "id", in.id, sizeof(in.id)) &&
               get_text(root, "request_id", in.request_id, sizeof(in.request_id)) &&
               get_text(root, "boot_id", in.boot_id, sizeof(in.boot_id)) &&
               get_text(root, "failure", failure, sizeof(failure)) &&
-              failure_parse(failure, &in.failure) && port >= 0 && port <= UINT16_MAX;
+              failure_parse(failure, &in.failure) && get_number(root, "port", &port) && port >= 0 &&
+              port <= UINT16_MAX && get_number(root, "epoch", &in.epoch) &&
+              get_number(root, "created_ms", &in.created_wall_ms) &&
+              get_number(root, "ready_boottime_ms", &in.ready_ms) &&
+              get_number(root, "end_boottime_ms", &in.end_ms);
 
     if (ok) {
         in.port = (uint16_t) port;
-        in.epoch = get_number(root, "epoch");
-        in.created_wall_ms = get_number(root, "created_ms");
-        in.ready_ms = get_number(root, "ready_boottime_ms");
-        in.end_ms = get_number(root, "end_boottime_ms");
         *ret = in;
     }
     json_object_put(root);
@@ -393,9 +401,7 @@ int64_t store_death_noted_ms(struct flt_group *g, const char *id)
 
     if (fd < 0)
         return when;
-    if (read_small(fd, "died", text, sizeof(text)) > 0) {
-        when = strtoll(text, NULL, 10);
-    } else {
+    if (read_small(fd, "died", text, sizeof(text)) < 0 || !number_parse(text, INT64_MAX, &when)) {
         (void) snprintf(text, sizeof(text), "%" PRId64 "\n", when);
         (void) write_small(fd, "died", text, 0600);
     }

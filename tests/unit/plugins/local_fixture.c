@@ -15,6 +15,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/base/str.h"
 
 #define PATIENCE_MS 20000
 
@@ -165,7 +166,7 @@ void wait_for_state(struct fixture *f, const char *id, int32_t state)
     }
 }
 
-static void write_file(const char *path, const char *text)
+void write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -292,13 +293,22 @@ unsigned count_processes(const char *id)
     return n;
 }
 
-bool is_alive(long pid)
+pid_t pid_of(char *text)
+{
+    int64_t pid;
+
+    text[strcspn(text, "\n")] = '\0';
+    assert_int_equal(parse_i64(text, 1, INT32_MAX, &pid), 0);
+    return (pid_t) pid;
+}
+
+bool is_alive(pid_t pid)
 {
     char path[64], first;
     bool alive;
     int fd;
 
-    (void) snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+    (void) snprintf(path, sizeof(path), "/proc/%d/cmdline", (int) pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     alive = fd >= 0 && read(fd, &first, 1) == 1;
     if (fd >= 0)
@@ -323,7 +333,7 @@ void instance_path(struct fixture *f, const char *id, const char *name, char *re
     (void) snprintf(ret, size, "%s/local/local/instances/%s/%s", f->root, id, name);
 }
 
-int read_pid_file(struct fixture *f, const char *id)
+pid_t read_pid_file(struct fixture *f, const char *id)
 {
     char path[256], text[32] = "";
     int fd;
@@ -333,5 +343,5 @@ int read_pid_file(struct fixture *f, const char *id)
     assert_true(fd >= 0);
     assert_true(read(fd, text, sizeof(text) - 1) > 0);
     (void) close(fd);
-    return (int) strtol(text, NULL, 10);
+    return pid_of(text);
 }

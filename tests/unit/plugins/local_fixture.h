@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* After the host, whose `fail` cmocka makes a macro. */
 #include <cmocka.h>
@@ -53,7 +54,9 @@ void connect_to(struct fixture *f, const char *id, struct connection *ret);
 int ssh(const struct connection *c, const char *command, char *out, size_t size);
 /* How many processes carry the id in their arguments or their environment. */
 unsigned count_processes(const char *id);
-bool is_alive(long pid); /* a zombie is not */
+pid_t pid_of(char *text); /* whole, but for newlines at its end, which are cut off */
+bool is_alive(pid_t pid); /* a zombie is not */
 void wait_for_no_process(const char *id);
-int read_pid_file(struct fixture *f, const char *id);
+pid_t read_pid_file(struct fixture *f, const char *id);
+void write_file(const char *path, const char *text);
 void instance_path(struct fixture *f, const char *id, const char *name, char *ret, size_t size);

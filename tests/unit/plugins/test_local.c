@@ -174,10 +174,10 @@ static void test_background_processes_end_with_their_instance(void **state)
                          pids, sizeof(pids)),
                      0);
     shrink(f, all.ids[0]);
-    for (char *p = pids, *end; *p; p = end + 1, n++)
-        assert_false(is_alive(strtol(p, &end, 10)));
+    for (char *rest = pids, *line; (line = strsep(&rest, "\n")) && *line; n++)
+        assert_false(is_alive(pid_of(line)));
     assert_int_equal(n, sizeof(escapes) / sizeof(escapes[0]));
-    assert_true(is_alive(strtol(out, NULL, 10))); /* the other instance's */
+    assert_true(is_alive(pid_of(out))); /* the other instance's */
 }
 
 static void test_an_open_connection_ends_with_a_dead_listener(void **state)

@@ -148,6 +148,45 @@ static void test_an_older_epoch_changes_nothing(void **state)
     assert_int_equal(list(f).n, 2);
 }
 
+/* Taken for 0, it would let any older flotilla change the group. */
+static void test_an_epoch_file_that_holds_rubbish_is_refused(void **state)
+{
+    static const char *const rubbish[] = {
+        "", "\n", "x", "5x", "-1\n", "5 6\n", "9223372036854775808\n"
+    };
+    struct fixture *f = *state;
+    uint32_t accepted;
+    char path[256];
+
+    group_open(f, "{}");
+    (void) snprintf(path, sizeof(path), "%s/local/local/epoch", f->root);
+    for (size_t i = 0; i < sizeof(rubbish) / sizeof(rubbish[0]); i++) {
+        write_file(path, rubbish[i]);
+        accepted = 7;
+        assert_int_equal(provider->increase(f->group, next_call(f, "r-1", 4), 1, &accepted),
+                         FLT_E_INTERNAL);
+        assert_int_equal(accepted, 0);
+        assert_non_null(strstr(f->call.fail_text, "epoch holds no number"));
+    }
+    assert_int_equal(list(f).n, 0);
+    write_file(path, "3\n");
+    assert_int_equal(provider->increase(f->group, next_call(f, "r-1", 4), 1, &accepted), FLT_OK);
+}
+
+static void test_a_heartbeat_of_one_that_boots_could_not_ask(void **state)
+{
+    struct fixture *f = *state;
+    struct listing all;
+
+    group_open(f, "{\"boot_delay\": \"1h\"}");
+    (void) grow(f, 1, "r-1");
+    all = list(f);
+    assert_int_equal(all.states[0], FLT_STATE_CREATING);
+    assert_int_equal(provider->heartbeat(f->group, next_call(f, NULL, 0), all.ids[0]),
+                     FLT_E_UNAVAILABLE);
+    assert_non_null(strstr(f->call.fail_text, "is booting"));
+}
+
 static void test_a_dead_instance_is_deleted_and_makes_room(void **state)
 {
     struct fixture *f = *state;
@@ -478,6 +517,8 @@ int main(int argc, char **argv)
         TEST(test_the_keys_describe_themselves),
         TEST(test_a_state_directory_that_others_can_enter_is_refused),
         TEST(test_an_older_epoch_changes_nothing),
+        TEST(test_an_epoch_file_that_holds_rubbish_is_refused),
+        TEST(test_a_heartbeat_of_one_that_boots_could_not_ask),
         TEST(test_a_dead_instance_is_deleted_and_makes_room),
         TEST(test_one_that_never_boots_ends_as_a_timeout),
         TEST(test_one_that_dies_takes_everything_along_unasked),

@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "tests/harness/harness.h"
+
 #define FILE_MAX ((size_t) 16 * 1024 * 1024)
 
 extern char **environ;
@@ -64,17 +66,26 @@ static int run(char *const *argv, struct buf *out)
     return WEXITSTATUS(status);
 }
 
-static int check(char *file, struct buf *out)
+static int check_with(char *file, const char *config, struct buf *out)
 {
+    autofree char *path = mem_printf("%s/config.json", root);
     char *argv[] = { (char[]) { "flotilla" },
                      (char[]) { "plugin" },
                      (char[]) { "check" },
                      file,
                      (char[]) { "--timeout" },
                      (char[]) { "300ms" },
+                     (char[]) { "--config" },
+                     path,
                      NULL };
 
+    harness_write(root, "config.json", config);
     return run(argv, out);
+}
+
+static int check(char *file, struct buf *out)
+{
+    return check_with(file, "{}", out);
 }
 
 static bool has_line(const char *text, const char *line)
@@ -87,14 +98,14 @@ static bool has_line(const char *text, const char *line)
     return false;
 }
 
-static void expect_pass(const char *from, const char *name)
+static void expect_pass(const char *from, const char *name, const char *config)
 {
     autofree char *file = install(from, name);
     autobuf struct buf out = BUF_INIT;
-    int status = check(file, &out);
+    int status = check_with(file, config, &out);
 
     if (status != 0 || strstr(buf_str(&out), "FAIL") || strstr(buf_str(&out), "\nskip "))
-        fail_msg("%s: status %d\n%s", name, status, buf_str(&out));
+        fail_msg("%s with %s: status %d\n%s", name, config, status, buf_str(&out));
 }
 
 static void test_a_provider_that_keeps_the_contract_passes(void **state)
@@ -102,15 +113,25 @@ static void test_a_provider_that_keeps_the_contract_passes(void **state)
     autofree char *from = mem_printf("%s/good_provider.so", fakes);
 
     (void) state;
-    expect_pass(from, "good_provider");
+    expect_pass(from, "good_provider", "{}");
 }
 
 static void test_the_local_provider_passes(void **state)
 {
+    static const char *const configs[] = {
+        "{}",
+        "{\"name\": \"other\", \"max_size\": 2}",
+        "{\"boot_delay\": \"1h\"}",
+        "{\"failure\": \"never_boots\"}",
+        "{\"failure\": \"dies\", \"dies_after\": \"1h\"}",
+        "{\"failure\": \"dead_end\"}",
+    };
+
     (void) state;
     if (access("/usr/sbin/sshd", X_OK) < 0)
         skip();
-    expect_pass(local, "local");
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++)
+        expect_pass(local, "local", configs[i]);
 }
 
 static void test_each_planted_fault_is_found_by_its_line(void **state)
