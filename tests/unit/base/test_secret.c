@@ -86,6 +86,7 @@ static void mapping_flags(const void *address, char flags[512])
     while (fgets(line, sizeof(line), file)) {
         unsigned long from, to;
 
+        /* lint: banned-call: the kernel wrote the line. */
         if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
             inside = (unsigned long) address >= from && (unsigned long) address < to;
         else if (inside && strncmp(line, "VmFlags: ", 9) == 0)
