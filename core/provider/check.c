@@ -11,7 +11,6 @@
 #define TEXT_MAX 4096
 #define KEY_MAX (64 * 1024)
 #define HOST_KEYS_MAX 16
-#define HOST_KEY_SIZE_1_0 24U
 
 bool provider_id_valid(const char *id)
 {
@@ -122,9 +121,9 @@ static int check_host_keys(const struct flt_connect_info *info, struct error *er
                          HOST_KEYS_MAX);
     if (info->n_host_keys > 0 && !info->host_keys)
         return error_set(err, -EINVAL, "%u host keys, but no array of them", info->n_host_keys);
-    if (info->n_host_keys > 0 && (step < HOST_KEY_SIZE_1_0 || step > TEXT_MAX || step % 8 != 0))
+    if (info->n_host_keys > 0 && (step < FLT_HOST_KEY_SIZE_1_0 || step > TEXT_MAX || step % 8 != 0))
         return error_set(err, -EINVAL, "a host key of %u bytes, 1.0 has %u", step,
-                         HOST_KEY_SIZE_1_0);
+                         FLT_HOST_KEY_SIZE_1_0);
     return 0;
 }
 

@@ -89,6 +89,16 @@ static bool take(struct kit_call *call, const char *id, int32_t state)
     return false;
 }
 
+/* Against the size that 1.0 has, not ours: an old plugin's records stay small for ever. */
+static bool has_size(struct kit_call *call, uint32_t given, uint32_t least)
+{
+    if (given >= least)
+        return true;
+    kit_fail(call->kit, "%s emitted a record whose struct_size is %" PRIu32 ", 1.0 has %" PRIu32,
+             call->verb, given, least);
+    return false;
+}
+
 static int32_t take_instance(void *arg, const struct flt_instance *raw)
 {
     struct flt_instance instance = { 0 };
@@ -96,11 +106,10 @@ static int32_t take_instance(void *arg, const struct flt_instance *raw)
 
     if (!sink_usable(call, raw))
         return 1;
+    if (!has_size(call, raw->struct_size, FLT_INSTANCE_SIZE_1_0))
+        return 1;
     memcpy(&instance, raw, MIN((size_t) raw->struct_size, sizeof(instance)));
-    if (raw->struct_size < sizeof(instance))
-        kit_fail(call->kit, "list emitted a record whose struct_size is %u, 1.0 has %zu",
-                 raw->struct_size, sizeof(instance));
-    else if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING)
+    if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING)
         kit_fail(call->kit, "list emitted the state %" PRId32 ", which does not exist",
                  instance.state);
     else if (take(call, instance.id, instance.state))
@@ -121,7 +130,7 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     struct kit_call *call = arg;
     struct error err = { 0 };
 
-    if (!sink_usable(call, raw))
+    if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_CONNECT_INFO_SIZE_1_0))
         return 1;
     memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
     json_object_put(take_ptr(call->connect));

@@ -67,8 +67,9 @@ static int32_t take_key(void *arg, const struct flt_config_key *raw)
     struct kit *kit = arg;
 
     memcpy(&key, raw, MIN((size_t) raw->struct_size, sizeof(key)));
-    if (raw->struct_size < sizeof(key))
-        kit_fail(kit, "a key's struct_size is %u, 1.0 has %zu", raw->struct_size, sizeof(key));
+    if (raw->struct_size < FLT_CONFIG_KEY_SIZE_1_0)
+        kit_fail(kit, "a key's struct_size is %u, 1.0 has %u", raw->struct_size,
+                 FLT_CONFIG_KEY_SIZE_1_0);
     else if (!provider_text_valid(key.name) || !*key.name)
         kit_fail(kit, "a key has no name");
     else if (!provider_text_valid(key.type) || !known_type(key.type))

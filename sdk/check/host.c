@@ -163,10 +163,12 @@ static void host_describe_group(flt_call *opaque, const struct flt_group_info *i
         kit_fail(call->kit, "%s described the group; only open may", call->verb);
     else if (call->described)
         kit_fail(call->kit, "open described the group twice");
-    else if (!info || info->struct_size < sizeof(uint32_t) * 2)
-        kit_fail(call->kit, "open described the group by a record without a size");
-    else if (info->struct_size >= offsetof(struct flt_group_info, price_micros_hour) &&
-             info->identity && !provider_text_valid(info->identity))
+    else if (!info || info->struct_size < FLT_GROUP_INFO_SIZE_1_0)
+        kit_fail(call->kit,
+                 "open described the group by a record whose struct_size is %" PRIu32
+                 ", 1.0 has %" PRIu32,
+                 info ? info->struct_size : 0, FLT_GROUP_INFO_SIZE_1_0);
+    else if (info->identity && !provider_text_valid(info->identity))
         kit_fail(call->kit, "open described the group by an identity that is no text");
     call->described = true;
 }

@@ -230,6 +230,15 @@ struct flt_provider {
 #define FLT_PROVIDER_SIZE_1_0                                                                      \
     ((uint32_t) (4 * sizeof(uint32_t) + 2 * sizeof(void *) + sizeof(uint64_t) + 6 * sizeof(void *)))
 
+/* The same of the records that a plugin hands out. */
+#define FLT_INSTANCE_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + sizeof(void *)))
+#define FLT_HOST_KEY_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + 2 * sizeof(void *)))
+#define FLT_CONNECT_INFO_SIZE_1_0                                                                  \
+    ((uint32_t) (4 * sizeof(uint32_t) + 9 * sizeof(void *) + sizeof(int64_t)))
+#define FLT_CONFIG_KEY_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + 4 * sizeof(void *)))
+#define FLT_GROUP_INFO_SIZE_1_0                                                                    \
+    ((uint32_t) (2 * sizeof(uint32_t) + sizeof(void *) + 4 * sizeof(int64_t)))
+
 /* The one symbol a provider exports. */
 FLT_EXPORT const struct flt_provider *flotilla_provider_v1(void);
 
