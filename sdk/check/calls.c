@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/base/random.h"
 #include "core/base/str.h"
 #include "core/provider/check.h"
 #include "sdk/check/kit.h"
@@ -28,7 +29,35 @@ const char *kit_code_name(int32_t code)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i].code == code)
             return codes[i].name;
-    return NULL;
+    return "?";
+}
+
+bool kit_code_known(int32_t code)
+{
+    return *kit_code_name(code) != '?';
+}
+
+const char *kit_plugin_config(const struct kit *kit)
+{
+    return kit->options->plugin_config ? kit->options->plugin_config : "{}";
+}
+
+struct kit_how kit_changing(const char *request_id)
+{
+    return (struct kit_how) { .request_id = request_id, .epoch = KIT_EPOCH };
+}
+
+char *kit_new_request(void)
+{
+    char uuid[UUID_SIZE];
+
+    rng_uuid(&rng_system, uuid);
+    return kit_copy(uuid);
+}
+
+void kit_fail_result(const struct kit_call *call)
+{
+    kit_fail(call->kit, "%s returned %s: %s", call->verb, kit_code_name(call->code), call->message);
 }
 
 const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id)
@@ -47,6 +76,8 @@ static bool sink_usable(struct kit_call *call, const void *record)
         kit_fail(call->kit, "%s emitted from another thread than its call's", call->verb);
     else if (!record)
         kit_fail(call->kit, "%s emitted NULL", call->verb);
+    else if (call->stopped)
+        kit_fail(call->kit, "%s went on emitting after its sink had said stop", call->verb);
     else
         return true;
     return false;
@@ -66,7 +97,7 @@ static void keep(struct kit_listing *listing, const char *id, int32_t state)
     listing->items[listing->n++] = (struct kit_instance) { kit_copy(id), state };
 }
 
-static bool take(struct kit_call *call, const char *id, int32_t state)
+static void take(struct kit_call *call, const char *id, int32_t state)
 {
     autobuf struct buf shown = BUF_INIT;
 
@@ -84,9 +115,14 @@ static bool take(struct kit_call *call, const char *id, int32_t state)
         kit_fail(call->kit, "%s emitted more than %d ids", call->verb, KIT_IDS_MAX);
     else {
         keep(&call->emitted, id, state);
-        return true;
+        call->stopped = call->stop;
     }
-    return false;
+}
+
+/* What a sink returns: also after a record that is wrong there is no use in more. */
+static int32_t wants_more(struct kit_call *call)
+{
+    return call->stopped || kit_failed(call->kit) ? 1 : 0;
 }
 
 /* Against the size that 1.0 has, not ours: an old plugin's records stay small for ever. */
@@ -112,46 +148,49 @@ static int32_t take_instance(void *arg, const struct flt_instance *raw)
     if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING)
         kit_fail(call->kit, "list emitted the state %" PRId32 ", which does not exist",
                  instance.state);
-    else if (take(call, instance.id, instance.state))
-        return 0;
-    return 1;
+    else
+        take(call, instance.id, instance.state);
+    return wants_more(call);
 }
 
 static int32_t take_id(void *arg, const char *id)
 {
     struct kit_call *call = arg;
 
-    return sink_usable(call, id) && take(call, id, 0) ? 0 : 1;
+    if (!sink_usable(call, id))
+        return 1;
+    take(call, id, 0);
+    return wants_more(call);
 }
 
 static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
 {
     struct flt_connect_info info = { 0 };
+    autojson json_t *ignored = NULL;
     struct kit_call *call = arg;
     struct error err = { 0 };
 
     if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_CONNECT_INFO_SIZE_1_0))
         return 1;
     memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
-    json_object_put(take_ptr(call->connect));
     if (provider_connect_json(&info, provider_is_on_this_machine(call->kit->provider.name),
-                              &call->connect, &err) < 0) {
+                              &ignored, &err) < 0)
         kit_fail(call->kit, "connect_info: %s", err.message);
-        return 1;
-    }
     call->n_connects++;
-    return 0;
+    call->stopped = call->stop;
+    return wants_more(call);
 }
 
-int32_t kit_open(struct kit *kit, const char *plugin_config, struct kit_call **ret_call)
+int32_t kit_open(struct kit *kit, struct kit_how how, const char *plugin_config,
+                 struct kit_call **ret_call)
 {
     const char *connector = kit->options->connector_config ? kit->options->connector_config : "{}";
-    struct kit_call *call = kit_begin(kit, "open", (struct kit_how) { 0 });
+    struct kit_call *call = kit_begin(kit, "open", how);
     const char *lent = kit_lend(call, plugin_config), *lent_connector = kit_lend(call, connector);
     int32_t code;
 
     kit->group = NULL;
-    code = kit->provider.open(&kit_host, kit_call_ptr(call), lent, lent_connector, &kit->group);
+    code = kit->provider.open(kit->host, kit_call_ptr(call), lent, lent_connector, &kit->group);
     *ret_call = call;
     (void) kit_end(call, code);
     if (code == FLT_OK && !kit->group)
@@ -177,6 +216,26 @@ int32_t kit_list(struct kit *kit, struct kit_how how, struct kit_call **ret_call
     struct kit_call *call = *ret_call = kit_begin(kit, "list", how);
 
     return kit_end(call, kit->provider.list(kit->group, kit_call_ptr(call), take_instance, call));
+}
+
+void kit_list_once(struct kit *kit)
+{
+    struct kit_call *call;
+
+    if (kit_list(kit, (struct kit_how) { 0 }, &call) != FLT_OK)
+        kit_fail_result(call);
+}
+
+void kit_live(struct kit *kit)
+{
+    struct kit_call *call;
+
+    if (kit_open(kit, (struct kit_how) { 0 }, kit_plugin_config(kit), &call) != FLT_OK) {
+        kit_fail_result(call);
+        return;
+    }
+    kit_list_once(kit);
+    kit_close(kit);
 }
 
 int32_t kit_increase(struct kit *kit, struct kit_how how, uint32_t n, uint32_t *ret_accepted,

@@ -2,7 +2,8 @@
  * flotilla/provider.h. Called by `flotilla plugin check`.
  *
  * The plugin runs in a child of its own, so that a crash or a hang is a finding. The kit really
- * changes the group: it adds two instances and removes them.
+ * changes the group: it adds two instances and removes them, then one in a provider worker and one
+ * inline.
  */
 #pragma once
 

@@ -126,6 +126,7 @@ void kit_child(const struct check_options *options, int link, const char *state_
     struct kit *kit = kit_alloc(sizeof(*kit));
 
     kit->options = options;
+    kit->host = &kit_host;
     kit->link = link;
     kit->state_dir = kit_copy(state_dir);
     (void) pthread_mutex_init(&kit->lock, NULL);

@@ -2,6 +2,8 @@
  * changed yet. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
@@ -9,11 +11,6 @@
 #include "sdk/check/kit.h"
 
 static const struct kit_how plainly = { 0 };
-
-static const char *given_config(const struct kit *kit)
-{
-    return kit->options->plugin_config ? kit->options->plugin_config : "{}";
-}
 
 static void on_symbol(void *arg, const char *name)
 {
@@ -98,15 +95,78 @@ static void check_keys(struct kit *kit)
     kit->keys = json_object_new_object();
     code = kit->provider.config_keys(take_key, kit);
     if (code != FLT_OK)
-        kit_fail(kit, "config_keys returned %s", kit_code_name(code) ? kit_code_name(code) : "?");
+        kit_fail(kit, "config_keys returned %s", kit_code_name(code));
+}
+
+static int32_t refuse_key(void *arg, const struct flt_config_key *key)
+{
+    unsigned *count = arg;
+
+    (void) key;
+    ++*count;
+    return 1;
+}
+
+static void check_keys_stop(struct kit *kit)
+{
+    unsigned count = 0;
+    int32_t code;
+
+    if (!kit->provider.config_keys) {
+        kit_skip(kit, "it does not tell the keys of its plugin_config");
+        return;
+    }
+    code = kit->provider.config_keys(refuse_key, &count);
+    if (count > 1)
+        kit_fail(kit, "config_keys went on emitting after its sink had said stop");
+    else if (count == 1 && code != FLT_E_CANCELLED)
+        kit_fail(kit, "config_keys returned %s after its sink had said stop", kit_code_name(code));
+}
+
+/* The host's table as 1.0 had it, with nothing that could be read behind it. */
+static const struct flt_host *first_host(void)
+{
+    size_t page = (size_t) sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct flt_host *host;
+
+    if (pages == MAP_FAILED || mprotect(pages + page, page, PROT_NONE) < 0)
+        return NULL;
+    host = (struct flt_host *) (void *) (pages + page - FLT_HOST_SIZE_1_0);
+    memcpy(host, &kit_host, FLT_HOST_SIZE_1_0);
+    host->struct_size = FLT_HOST_SIZE_1_0;
+    host->abi_minor = 0;
+    return host;
+}
+
+/* As the oldest host runs it: it calls no optional slot and offers none of later ones. It comes
+ * before all others, so that the plugin cannot live on what an optional slot has done. */
+static void check_first_host(struct kit *kit)
+{
+    struct flt_provider whole = kit->provider;
+
+    if (whole.abi_minor_needed > 0) {
+        kit_skip(kit, "it needs a host of 1.%u", whole.abi_minor_needed);
+        return;
+    }
+    kit->host = first_host();
+    kit->provider.capabilities = 0;
+    memset((char *) &kit->provider + FLT_PROVIDER_SIZE_1_0, 0,
+           sizeof(kit->provider) - FLT_PROVIDER_SIZE_1_0);
+    if (kit->host)
+        kit_live(kit);
+    else
+        kit_fail(kit, "out of memory");
+    kit->provider = whole;
+    kit->host = &kit_host;
 }
 
 static void check_open(struct kit *kit)
 {
     struct kit_call *call;
 
-    if (kit_open(kit, given_config(kit), &call) != FLT_OK)
-        kit_fail(kit, "open returned %s: %s", kit_code_name(call->code), call->message);
+    if (kit_open(kit, plainly, kit_plugin_config(kit), &call) != FLT_OK)
+        kit_fail_result(call);
 }
 
 static void reopen(struct kit *kit)
@@ -121,7 +181,7 @@ static const char *config_with(struct kit *kit, const char *key, json_t *value)
     static json_t *config;
 
     json_object_put(take_ptr(config));
-    if (json_parse(given_config(kit), strlen(given_config(kit)), &config, NULL) < 0)
+    if (json_parse(kit_plugin_config(kit), strlen(kit_plugin_config(kit)), &config, NULL) < 0)
         config = json_object_new_object();
     (void) json_add(config, key, value);
     return json_text(config);
@@ -133,8 +193,8 @@ static void check_unknown_key(struct kit *kit)
     struct kit_call *call;
 
     kit_close(kit);
-    if (kit_open(kit, config, &call) != FLT_OK)
-        kit_fail(kit, "open returned %s: %s", kit_code_name(call->code), call->message);
+    if (kit_open(kit, plainly, config, &call) != FLT_OK)
+        kit_fail_result(call);
     else if (!strstr(call->log, KIT_UNKNOWN_KEY) || call->worst_level > FLT_LOG_WARNING)
         kit_fail(kit, "open logged no warning that names the key");
 }
@@ -161,7 +221,7 @@ static void check_wrong_types(struct kit *kit)
         struct kit_call *call;
 
         kit_close(kit);
-        (void) kit_open(kit, config, &call);
+        (void) kit_open(kit, plainly, config, &call);
         if (call->code != FLT_E_INVALID)
             kit_fail(kit, "open returned %s for a '%s' that is no %s", kit_code_name(call->code),
                      key, json_object_get_string(type));
@@ -175,7 +235,7 @@ static bool list_all(struct kit *kit, struct kit_call **ret_call)
 {
     if (kit_list(kit, plainly, ret_call) == FLT_OK)
         return !kit_failed(kit);
-    kit_fail(kit, "list returned %s: %s", kit_code_name((*ret_call)->code), (*ret_call)->message);
+    kit_fail_result(*ret_call);
     return false;
 }
 
@@ -197,10 +257,13 @@ static void check_list(struct kit *kit)
 const struct kit_check kit_checks_open[] = {
     { "one exported symbol", check_exports, false },
     { "loads and is admitted", check_load, true },
+    { "works with a host of 1.0", check_first_host, false },
     { "config keys are well formed", check_keys, false },
+    { "config_keys stops when it is told to", check_keys_stop, false },
     { "open takes the given configuration", check_open, true },
     { "open warns of an unknown key", check_unknown_key, false },
     { "open refuses a wrong type", check_wrong_types, false },
+    { "a cancelled open ends within a second", check_cancel_open, false },
     { "open again after close", reopen, true },
     { "list is repeatable", check_list, true },
     { NULL, NULL, false },

@@ -201,13 +201,16 @@ struct kit_call *kit_begin(struct kit *kit, const char *verb, struct kit_how how
     call->verb = verb;
     call->thread = pthread_self();
     call->epoch = how.epoch;
+    call->stop = how.stop;
     call->worst_level = FLT_LOG_DEBUG + 1;
     call->request_id = kit_lend(call, how.request_id);
     call->state_dir = kit_lend(call, kit->state_dir);
     call->began_mono_ms = clock_mono_ms(&clock_system);
     call->deadline_mono_ms =
         call->began_mono_ms + (how.deadline_ms > 0 ? how.deadline_ms : usual_ms);
-    call->cancel_mono_ms = how.cancelled ? call->began_mono_ms : call->deadline_mono_ms;
+    call->cancel_mono_ms = how.cancelled || how.cancel_after_ms > 0
+                               ? call->began_mono_ms + how.cancel_after_ms
+                               : call->deadline_mono_ms;
     watch_begin(kit, verb, call->cancel_mono_ms);
     return call;
 }
@@ -226,12 +229,15 @@ int32_t kit_end(struct kit_call *call, int32_t code)
     call->ended = true;
     call->code = code;
     scribble(call);
-    if (!kit_code_name(code))
+    if (!kit_code_known(code))
         kit_fail(call->kit, "%s returned %" PRId32 ", which is no result of the ABI", call->verb,
                  code);
     else if (late > CANCEL_GRACE_MS)
         kit_fail(call->kit, "%s returned %" PRId64 " ms after its cancel, %d are allowed",
                  call->verb, late, CANCEL_GRACE_MS);
+    else if (call->stopped && code != FLT_E_CANCELLED)
+        kit_fail(call->kit, "%s returned %s after its sink had said stop", call->verb,
+                 kit_code_name(code));
     else if (code != FLT_OK && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT && !*call->message)
         kit_fail(call->kit, "%s returned %s without a reason by host->fail()", call->verb,
                  kit_code_name(code));

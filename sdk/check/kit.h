@@ -1,8 +1,9 @@
 /* sdk/check/kit.h - inside the conformance kit's child: the plugin under test, its calls and what
  * is found.
  *
- * host.c gives the plugin its services and takes what it emits; watch.c keeps the time; contract*.c
- * are the checks; child.c runs them and reports to check.c in the parent.
+ * host.c gives the plugin its services, calls.c takes what it emits; watch.c keeps the time;
+ * contract*.c and transports.c are the checks; child.c runs them and reports to check.c in the
+ * parent.
  */
 #pragma once
 
@@ -19,6 +20,7 @@
 #define KIT_CALL_MS 30000 /* the most a call gets, and the least, by the operator's patience */
 #define KIT_CALL_MIN_MS 5000
 #define KIT_EPOCH 1000
+#define KIT_MADE_MAX 16
 #define KIT_UNKNOWN_ID "flotilla-check-unknown"
 #define KIT_UNKNOWN_KEY "flotilla_check_unknown_key"
 
@@ -45,6 +47,7 @@ struct kit_call {
     const char *verb;
     pthread_t thread;
     _Atomic bool ended;
+    bool stop, stopped; /* its sink is to say stop at the first record; has said so */
     int64_t began_mono_ms, deadline_mono_ms, cancel_mono_ms, epoch;
     const char *request_id, *state_dir;
     struct kit_loan *loans;
@@ -57,14 +60,15 @@ struct kit_call {
     char log[4096];
     bool described;
     struct kit_listing emitted;
-    json_t *connect;
     unsigned n_connects;
 };
 
-/* How the next call is to be made; consumed by it. */
+/* How the next call is to be made. */
 struct kit_how {
-    int64_t deadline_ms; /* 0 = as long as calls get */
-    bool cancelled;      /* before it begins */
+    int64_t deadline_ms;     /* 0 = as long as calls get */
+    bool cancelled;          /* before it begins */
+    int64_t cancel_after_ms; /* in its middle; 0 = not */
+    bool stop;               /* its sink says stop at the first record */
     const char *request_id;
     int64_t epoch;
 };
@@ -73,11 +77,12 @@ struct kit {
     const struct check_options *options;
     int link; /* to the parent */
     struct flt_provider provider;
+    const struct flt_host *host;
     flt_group *group;
     json_t *keys; /* its config_keys, or NULL */
     char *state_dir;
     struct kit_listing before; /* the group's instances when we came */
-    char *made[2];
+    char *made[KIT_MADE_MAX];  /* those that came since: all are removed again */
     size_t n_made;
     char *made_request;
     int cancel_fd, stdout_fd;
@@ -99,9 +104,12 @@ char *kit_lend(struct kit_call *call, const char *text); /* NULL gives NULL */
 flt_call *kit_call_ptr(struct kit_call *call);
 
 /* calls.c: one function a slot. *ret_call is the ended call. */
-int32_t kit_open(struct kit *kit, const char *plugin_config, struct kit_call **ret_call);
+int32_t kit_open(struct kit *kit, struct kit_how how, const char *plugin_config,
+                 struct kit_call **ret_call);
 void kit_close(struct kit *kit);
 int32_t kit_list(struct kit *kit, struct kit_how how, struct kit_call **ret_call);
+void kit_list_once(struct kit *kit); /* a finding unless it returns FLT_OK */
+void kit_live(struct kit *kit);      /* the same of open, list and close */
 int32_t kit_increase(struct kit *kit, struct kit_how how, uint32_t n, uint32_t *ret_accepted,
                      struct kit_call **ret_call);
 int32_t kit_decrease(struct kit *kit, struct kit_how how, char *const *ids, size_t n,
@@ -111,7 +119,13 @@ int32_t kit_connect_info(struct kit *kit, struct kit_how how, const char *id,
 int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
                       struct kit_call **ret_call);
 const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id);
-const char *kit_code_name(int32_t code); /* NULL: not of the closed set */
+bool kit_code_known(int32_t code);       /* of the closed set */
+const char *kit_code_name(int32_t code); /* "?": not of it */
+const char *kit_plugin_config(const struct kit *kit);
+struct kit_how kit_changing(const char *request_id);
+char *kit_new_request(void);
+void kit_fail_result(
+    const struct kit_call *call); /* what the call returned is not what it should */
 
 /* watch.c: a thread that raises the cancel at its time and ends the child when a call is overdue. */
 int watch_start(struct kit *kit);
@@ -125,6 +139,17 @@ void kit_note(struct kit *kit, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool kit_failed(struct kit *kit);
 void kit_report(struct kit *kit, const char *type, const char *name, const char *text);
 _Noreturn void kit_child(const struct check_options *options, int link, const char *state_dir);
+
+/* contract_stop.c: calls that are ended before their end. */
+void check_cancel_open(struct kit *kit);
+void check_cancel_increase(struct kit *kit);
+void check_cancel_decrease(struct kit *kit);
+void check_cancel_reading(struct kit *kit);
+void check_deadline(struct kit *kit);
+void check_sinks_that_stop(struct kit *kit);
+
+/* contract_process.c: a finding when `rounds` of it leave descriptors or memory behind. */
+void check_leaks(struct kit *kit, const char *what, int rounds, void (*round)(struct kit *kit));
 
 /* The checks, in their order. After a vital one that failed the rest has no ground. */
 struct kit_check {

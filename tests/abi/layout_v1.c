@@ -105,6 +105,7 @@ NUMBER(FLT_PROVIDER_SIZE_1_0, offsetof(struct flt_provider, connect_info) +
                                   sizeof(((struct flt_provider *) 0)->connect_info));
 
 /* No record of 1.0 is smaller, however many fields follow. */
+NUMBER(FLT_HOST_SIZE_1_0, 88);
 NUMBER(FLT_INSTANCE_SIZE_1_0, 16);
 NUMBER(FLT_HOST_KEY_SIZE_1_0, 24);
 NUMBER(FLT_CONNECT_INFO_SIZE_1_0, 96);

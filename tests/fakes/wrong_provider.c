@@ -22,6 +22,27 @@ int helper_of_mine(void)
 }
 #endif
 
+/* Written to, so that the compiler does not take it away. */
+static void lose_memory(size_t bytes)
+{
+    volatile char *lost = malloc(bytes);
+
+    if (lost)
+        lost[0] = 1;
+}
+
+/* Heeds a cancel that was there before, and sleeps through one that comes in the middle. */
+static int32_t doze(const struct flt_host *host, flt_call *call)
+{
+    struct pollfd cancel = { .fd = host->cancel_fd(call), .events = POLLIN };
+
+    if (host->cancelled(call))
+        return host->fail(call, FLT_E_CANCELLED, 0, "cancelled");
+    if (poll(&cancel, 1, 30) > 0)
+        (void) poll(NULL, 0, 1300);
+    return FLT_OK;
+}
+
 #if defined(WRONG_KEY_TYPE)
 static int32_t wrong_config_keys(flt_key_sink sink, void *arg)
 {
@@ -31,15 +52,30 @@ static int32_t wrong_config_keys(flt_key_sink sink, void *arg)
 
     return sink(arg, &key) == 0 ? FLT_OK : FLT_E_CANCELLED;
 }
+#elif defined(WRONG_KEYS_IGNORE_STOP)
+static int32_t wrong_config_keys(flt_key_sink sink, void *arg)
+{
+    for (size_t i = 0; i < sizeof(good_keys) / sizeof(good_keys[0]); i++)
+        (void) sink(arg, &good_keys[i]);
+    return FLT_OK;
+}
+#elif defined(WRONG_NEEDS_KEYS)
+static bool was_asked;
+
+static int32_t wrong_config_keys(flt_key_sink sink, void *arg)
+{
+    was_asked = true;
+    return good_config_keys(sink, arg);
+}
 #endif
 
-#if defined(WRONG_SILENT_UNKNOWN_KEY) || defined(WRONG_ACCEPTS_ANY_TYPE) ||                        \
-    defined(WRONG_REFUSES_UNKNOWN_KEY) || defined(WRONG_ERROR_WITHOUT_REASON)
+#if defined(WRONG_OPEN)
 static int32_t wrong_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
                           const char *connector_config, flt_group **ret_group)
 {
     bool has_unknown = strstr(plugin_config, "flotilla_check_unknown_key") != NULL;
 
+    (void) has_unknown;
 #if defined(WRONG_REFUSES_UNKNOWN_KEY)
     if (has_unknown)
         return host->fail(call, FLT_E_INVALID, 0, "flotilla_check_unknown_key is not known");
@@ -52,15 +88,51 @@ static int32_t wrong_open(const struct flt_host *host, flt_call *call, const cha
 #elif defined(WRONG_ERROR_WITHOUT_REASON)
     if (!has_unknown && strcmp(plugin_config, "{}") != 0)
         return FLT_E_INVALID;
+#elif defined(WRONG_NEEDS_KEYS)
+    if (!was_asked)
+        return host->fail(call, FLT_E_INTERNAL, 0, "nobody asked for the keys");
+#elif defined(WRONG_READS_PAST_HOST)
+    (void) signal(SIGSEGV, SIG_DFL);
+    if (*((const volatile char *) host + sizeof(*host)) != 0)
+        return host->fail(call, FLT_E_INTERNAL, 0, "this host can do more");
+#elif defined(WRONG_OPEN_DEAF)
+    int32_t code = doze(host, call);
+
+    if (code != FLT_OK)
+        return code;
 #endif
     return good_open(host, call, plugin_config, connector_config, ret_group);
 }
 #endif
 
-#if defined(WRONG_CLOSE_LEAKS)
+/* Works once its group has been opened for the third time, as in a process that has seen much. */
+#if defined(WRONG_NEEDS_WARMTH)
+static unsigned opened;
+
+static int32_t wrong_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
+                          const char *connector_config, flt_group **ret_group)
+{
+    opened++;
+    return good_open(host, call, plugin_config, connector_config, ret_group);
+}
+
+static int32_t wrong_increase(flt_group *g, flt_call *call, uint32_t n, uint32_t *ret_accepted)
+{
+    *ret_accepted = 0;
+    if (opened < 3)
+        return g->host->fail(call, FLT_E_INTERNAL, 0, "the cloud is not known yet");
+    return good_increase(g, call, n, ret_accepted);
+}
+#endif
+
+#if defined(WRONG_CLOSE_LEAKS) || defined(WRONG_CLOSE_LEAKS_MEMORY)
 static void wrong_close(flt_group *g)
 {
+#if defined(WRONG_CLOSE_LEAKS)
     (void) open("/dev/null", O_RDONLY | O_CLOEXEC);
+#else
+    lose_memory(100000);
+#endif
     good_close(g);
 }
 #endif
@@ -118,13 +190,19 @@ static int32_t wrong_list(flt_group *g, flt_call *call, flt_instance_sink sink, 
 #elif defined(WRONG_LEAKS_FD)
     (void) open("/dev/null", O_RDONLY | O_CLOEXEC);
 #elif defined(WRONG_LEAKS_MEMORY)
-    {
-        /* Written to, so that the compiler does not take it away. */
-        volatile char *lost = malloc(1000);
-
-        if (lost)
-            lost[0] = 1;
+    lose_memory(1000);
+#elif defined(WRONG_LIST_IGNORES_STOP)
+    for (size_t i = 0; i < INSTANCES_MAX; i++) {
+        out.id = cloud.instances[i].id;
+        if (cloud.instances[i].exists)
+            (void) sink(arg, &out);
     }
+    return FLT_OK;
+#elif defined(WRONG_LIST_DEAF)
+    int32_t code = doze(g->host, call);
+
+    if (code != FLT_OK)
+        return code;
 #elif defined(WRONG_PRINTS)
     (void) printf("listing\n");
     (void) fflush(stdout);
@@ -180,6 +258,26 @@ static int32_t wrong_increase(flt_group *g, flt_call *call, uint32_t n, uint32_t
     (void) n;
     (void) ret_accepted;
     return g->host->fail(call, FLT_E_QUOTA, 0, "no");
+#elif defined(WRONG_FORGETS_REQUEST)
+    static unsigned calls;
+
+    if (++calls == 4)
+        for (size_t i = 0; i < INSTANCES_MAX; i++)
+            cloud.instances[i].request[0] = '\0';
+    return good_increase(g, call, n, ret_accepted);
+#elif defined(WRONG_ONE_EPOCH)
+    *ret_accepted = 0;
+    if (cloud.epoch != 0 && g->host->epoch(call) != cloud.epoch)
+        return g->host->fail(call, FLT_E_STALE, 0, "another manager holds the group");
+    return good_increase(g, call, n, ret_accepted);
+#elif defined(WRONG_INCREASE_LEAKS)
+    lose_memory(1000);
+    return good_increase(g, call, n, ret_accepted);
+#elif defined(WRONG_INCREASE_DEAF)
+    int32_t code = doze(g->host, call);
+
+    *ret_accepted = 0;
+    return code == FLT_OK ? good_increase(g, call, n, ret_accepted) : code;
 #endif
 }
 #endif
@@ -212,6 +310,22 @@ static int32_t wrong_decrease(flt_group *g, flt_call *call, const char *const *i
     }
     kept = ids[0];
     return good_decrease(g, call, ids, n, accepted, arg);
+#elif defined(WRONG_DECREASE_IGNORES_STOP)
+    int32_t code = admit_epoch(g, call);
+
+    for (uint32_t i = 0; code == FLT_OK && i < n; i++) {
+        if (find(ids[i]))
+            find(ids[i])->exists = false;
+        (void) accepted(arg, ids[i]);
+    }
+    return code;
+#elif defined(WRONG_DECREASE_LEAKS)
+    lose_memory(1000);
+    return good_decrease(g, call, ids, n, accepted, arg);
+#elif defined(WRONG_DECREASE_DEAF)
+    int32_t code = doze(g->host, call);
+
+    return code == FLT_OK ? good_decrease(g, call, ids, n, accepted, arg) : code;
 #endif
 }
 #endif
@@ -240,6 +354,17 @@ static int32_t wrong_connect_info(flt_group *g, flt_call *call, const char *id,
 #elif defined(WRONG_CONNECTS_ANYTHING)
     if (!find(id))
         return sink(arg, &info) == 0 ? FLT_OK : FLT_E_CANCELLED;
+#elif defined(WRONG_CONNECT_IGNORES_STOP)
+    int32_t answer = good_connect_info(g, call, id, sink, arg);
+
+    return answer == FLT_E_CANCELLED ? FLT_OK : answer;
+#elif defined(WRONG_CONNECT_LEAKS)
+    lose_memory(1000);
+#elif defined(WRONG_CONNECT_DEAF)
+    int32_t code = doze(g->host, call);
+
+    if (code != FLT_OK)
+        return code;
 #endif
     return good_connect_info(g, call, id, sink, arg);
 }
@@ -248,8 +373,17 @@ static int32_t wrong_connect_info(flt_group *g, flt_call *call, const char *id,
 #if defined(WRONG_HEARTBEAT)
 static int32_t wrong_heartbeat(flt_group *g, flt_call *call, const char *id)
 {
+#if defined(WRONG_HEARTBEAT_NOT_FOUND)
     (void) id;
     return g->host->fail(call, FLT_E_NOT_FOUND, 0, "which instance?");
+#elif defined(WRONG_HEARTBEAT_LEAKS)
+    lose_memory(1000);
+    return good_heartbeat(g, call, id);
+#elif defined(WRONG_HEARTBEAT_DEAF)
+    int32_t code = doze(g->host, call);
+
+    return code == FLT_OK ? good_heartbeat(g, call, id) : code;
+#endif
 }
 #endif
 
@@ -258,16 +392,17 @@ const struct flt_provider *flotilla_provider_v1(void)
     if (wrong.magic != 0)
         return &wrong;
     wrong = *good_entry();
-#if defined(WRONG_KEY_TYPE)
+#if defined(WRONG_KEY_TYPE) || defined(WRONG_KEYS_IGNORE_STOP) || defined(WRONG_NEEDS_KEYS)
     wrong.config_keys = wrong_config_keys;
-#elif defined(WRONG_SILENT_UNKNOWN_KEY) || defined(WRONG_ACCEPTS_ANY_TYPE) ||                      \
-    defined(WRONG_REFUSES_UNKNOWN_KEY) || defined(WRONG_ERROR_WITHOUT_REASON)
+#endif
+#if defined(WRONG_OPEN) || defined(WRONG_NEEDS_WARMTH)
     wrong.open = wrong_open;
-#elif defined(WRONG_CLOSE_LEAKS)
+#endif
+#if defined(WRONG_CLOSE_LEAKS) || defined(WRONG_CLOSE_LEAKS_MEMORY)
     wrong.close = wrong_close;
 #elif defined(WRONG_LIST)
     wrong.list = wrong_list;
-#elif defined(WRONG_INCREASE)
+#elif defined(WRONG_INCREASE) || defined(WRONG_NEEDS_WARMTH)
     wrong.increase = wrong_increase;
 #elif defined(WRONG_DECREASE)
     wrong.decrease = wrong_decrease;

@@ -230,7 +230,8 @@ struct flt_provider {
 #define FLT_PROVIDER_SIZE_1_0                                                                      \
     ((uint32_t) (4 * sizeof(uint32_t) + 2 * sizeof(void *) + sizeof(uint64_t) + 6 * sizeof(void *)))
 
-/* The same of the records that a plugin hands out. */
+/* The same of the host's table, and of the records that a plugin hands out. */
+#define FLT_HOST_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + 10 * sizeof(void *)))
 #define FLT_INSTANCE_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + sizeof(void *)))
 #define FLT_HOST_KEY_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + 2 * sizeof(void *)))
 #define FLT_CONNECT_INFO_SIZE_1_0                                                                  \

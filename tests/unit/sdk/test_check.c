@@ -4,6 +4,7 @@
  * argv: the flotilla program, the directory of the fakes, the local provider. Plugins are copied
  * into a private directory, because a build directory may be writable by others. */
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -88,12 +89,13 @@ static int check(char *file, struct buf *out)
     return check_with(file, "{}", out);
 }
 
+/* '*' in `line` stands for what differs from machine to machine. */
 static bool has_line(const char *text, const char *line)
 {
-    size_t len = strlen(line);
+    autofree char *copy = mem_strdup(text);
 
-    for (const char *at = strstr(text, line); at; at = strstr(at + 1, line))
-        if ((at == text || at[-1] == '\n') && at[len] == '\n')
+    for (char *rest = copy, *at; (at = strsep(&rest, "\n"));)
+        if (fnmatch(line, at, 0) == 0)
             return true;
     return false;
 }
@@ -150,39 +152,80 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
                               "that is no string" },
         { "error_without_reason", "FAIL open refuses a wrong type: open returned FLT_E_INVALID "
                                   "without a reason by host->fail()" },
-        { "close_leaks", "FAIL close gives everything back: 1 descriptors stay open after close" },
-        { "list_varies", "FAIL list is repeatable: the second list has wrong-1, the first had "
-                         "not" },
+        { "keys_ignore_stop", "FAIL config_keys stops when it is told to: config_keys went on "
+                              "emitting after its sink had said stop" },
+        { "needs_keys", "FAIL works with a host of 1.0: open returned FLT_E_INTERNAL: nobody asked "
+                        "for the keys" },
+        { "reads_past_host", "FAIL works with a host of 1.0: the plugin crashed with signal 11" },
+        { "open_deaf", "FAIL a cancelled open ends within a second: open returned * ms after its "
+                       "cancel, 1000 are allowed" },
+        { "close_leaks", "FAIL close gives everything back: 10 descriptors more after 10 times of "
+                         "open, list and close" },
+        { "needs_warmth", "FAIL works in a provider worker: increase: FLT_E_INTERNAL: the cloud is "
+                          "not known yet" },
+        { "one_epoch", "FAIL works inline: increase: FLT_E_STALE: another manager holds the "
+                       "group" },
+        { "list_varies", "FAIL list is repeatable: the second list lacks wrong-1" },
         { "duplicate_id", "FAIL list is repeatable: list emitted wrong-1 twice" },
         { "bad_id", "FAIL list is repeatable: list emitted 'wrong id', which is no id" },
         { "bad_state", "FAIL list is repeatable: list emitted the state 8, which does not exist" },
         { "bad_size", "FAIL list is repeatable: list emitted a record whose struct_size is 4, 1.0 "
                       "has 16" },
         { "code", "FAIL list is repeatable: list returned 42, which is no result of the ABI" },
-        { "crashes", "FAIL list is repeatable: the plugin crashed with signal 6" },
-        { "exits", "FAIL list is repeatable: the plugin ended its process with status 0" },
-        { "ignores_cancel", "FAIL a cancel is honoured within a second: list returned" },
-        { "leaks_fd", "FAIL 50 lists leak no descriptors: 50 descriptors more after 50 lists" },
+        { "crashes", "FAIL works with a host of 1.0: the plugin crashed with signal 6" },
+        { "exits", "FAIL works with a host of 1.0: the plugin ended its process with status 0" },
+        { "ignores_cancel", "FAIL a cancel is honoured within a second: list returned * ms after "
+                            "its cancel, 1000 are allowed" },
+        { "list_deaf", "FAIL a cancel is honoured within a second: list returned * ms after its "
+                       "cancel, 1000 are allowed" },
+        { "connect_deaf", "FAIL a cancel is honoured within a second: connect_info returned * ms "
+                          "after its cancel, 1000 are allowed" },
+        { "heartbeat_deaf", "FAIL a cancel is honoured within a second: heartbeat returned * ms "
+                            "after its cancel, 1000 are allowed" },
+        { "list_ignores_stop", "FAIL a sink that says stop is obeyed: list went on emitting after "
+                               "its sink had said stop" },
+        { "connect_ignores_stop", "FAIL a sink that says stop is obeyed: connect_info returned "
+                                  "FLT_OK after its sink had said stop" },
+        { "decrease_ignores_stop", "FAIL a sink that says stop is obeyed: decrease went on "
+                                   "emitting after its sink had said stop" },
+        { "leaks_fd", "FAIL 50 lists leak nothing: 50 descriptors more after 50 lists" },
 #ifndef __SANITIZE_ADDRESS__ /* its allocator keeps no account that mallinfo2() could read */
-        { "leaks_memory", "FAIL 50 lists leak no memory:" },
+        { "leaks_memory", "FAIL 50 lists leak nothing: * bytes more after 50 lists" },
+        { "close_leaks_memory", "FAIL close gives everything back: * bytes more after 10 times of "
+                                "open, list and close" },
+        { "increase_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
+                            "of increase" },
+        { "decrease_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
+                            "of decrease" },
+        { "connect_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
+                           "of connect_info" },
+        { "heartbeat_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
+                             "of heartbeat" },
 #endif
-        { "prints", "FAIL standard output stays empty:" },
+        { "prints", "FAIL standard output stays empty: it wrote * bytes to standard output" },
         { "chdir", "FAIL the process is left as it was: it changed the working directory to /" },
         { "umask", "FAIL the process is left as it was: it changed the umask to 000" },
         { "signal", "FAIL the process is left as it was: it changed what signal 15 does" },
         { "forks", "FAIL the process is left as it was: it started a process of its own; programs "
                    "are run by host->run()" },
-        { "inherited_fd", "FAIL descriptors are close-on-exec:" },
+        { "inherited_fd", "FAIL descriptors are close-on-exec: descriptor * is not close-on-exec" },
         { "emits_late", "FAIL list is repeatable: it emitted after its call of list had returned" },
         { "emits_on_thread",
           "FAIL list is repeatable: list emitted from another thread than its call's" },
-        { "repeats_request", "FAIL increase with the same request makes nothing new: the repeated "
+        { "increase_deaf", "FAIL a cancelled increase ends within a second: increase returned * "
+                           "ms after its cancel, 1000 are allowed" },
+        { "repeats_request", "FAIL increase is accepted and listed: list shows 6 new instances, 2 "
+                             "were asked for: a call that was cancelled and the one that repeats "
+                             "it are one request" },
+        { "forgets_request", "FAIL increase with the same request makes nothing new: the repeated "
                              "request made 2 more instances" },
         { "never_makes", "FAIL increase is accepted and listed: list shows 0 of 2 new instances "
                          "after 300 ms" },
         { "greedy", "FAIL increase is accepted and listed: increase accepted 3 of 2" },
         { "silent_accepted", "FAIL increase is accepted and listed: increase did not write how "
                              "many it accepted" },
+        { "decrease_deaf", "FAIL a cancelled decrease ends within a second: decrease returned * "
+                           "ms after its cancel, 1000 are allowed" },
         { "unknown_not_found", "FAIL decrease of an unknown id is accepted: decrease returned "
                                "FLT_E_NOT_FOUND: there is no such instance" },
         { "never_removes", "FAIL decrease is accepted and listed: list shows 2 of the removed "
@@ -202,8 +245,9 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
                        "not one" },
         { "connects_anything", "FAIL connect_info of an unknown id is an error: connect_info "
                                "returned FLT_OK for an instance that does not exist" },
-        { "heartbeat", "FAIL heartbeat answers: heartbeat returned FLT_E_NOT_FOUND; FLT_OK, "
-                       "FLT_E_UNHEALTHY and FLT_E_UNAVAILABLE are its answers" },
+        { "heartbeat_not_found",
+          "FAIL heartbeat answers: heartbeat returned FLT_E_NOT_FOUND; FLT_OK, "
+          "FLT_E_UNHEALTHY and FLT_E_UNAVAILABLE are its answers" },
     };
 
     (void) state;
@@ -213,12 +257,8 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
         autofree char *file = install(from, name);
         autobuf struct buf out = BUF_INIT;
         int status = check(file, &out);
-        /* Where a number of the machine follows, the row ends before it. */
-        bool found = str_ends(rows[i].line, ":") || str_ends(rows[i].line, "returned")
-                         ? strstr(buf_str(&out), rows[i].line) != NULL
-                         : has_line(buf_str(&out), rows[i].line);
 
-        if (status != 1 || !found)
+        if (status != 1 || !has_line(buf_str(&out), rows[i].line))
             fail_msg("%s: status %d, wanted '%s' in\n%s", rows[i].fault, status, rows[i].line,
                      buf_str(&out));
     }
@@ -233,7 +273,8 @@ static void test_a_plugin_that_hangs_is_ended(void **state)
     (void) state;
     assert_int_equal(check(file, &out), 1);
     assert_true(has_line(buf_str(&out),
-                         "FAIL list is repeatable: list has not returned 2000 ms after its cancel; "
+                         "FAIL works with a host of 1.0: list has not returned 2000 ms after its "
+                         "cancel; "
                          "the rest cannot be checked"));
 }
 
