@@ -288,6 +288,7 @@ static void on_frame(void *arg, json_t *frame)
     }
     if (!str_eq(type, "reply") || json_need_i64(frame, "id", 1, INT64_MAX, &id, &err) < 0 ||
         json_need_i64(frame, "code", FLT_E_LAST, 0, &code, &err) < 0 ||
+        (code != FLT_OK && code > FLT_E_INVALID) ||
         json_opt_str(frame, "message", &message, &err) < 0 ||
         json_opt_i64(frame, "retry_after_ms", 0, INT64_MAX, &retry_after_ms, &err) < 0 ||
         (call ? id != call->id : id != client->stuck_id)) {
