@@ -1,4 +1,4 @@
-/* core/exec/ci_yaml.c - the keywords of .gitlab-ci.yml.
+/* core/exec/ci_yaml.c - reads a .gitlab-ci.yml, keyword by keyword (ci_keywords.c).
  *
  * One reading names everything that is wrong: a finding never ends the walk. What is checked across
  * jobs (unknown needs, cycles) is pipeline.c's. */
@@ -9,96 +9,12 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/exec/ci_keywords.h"
 #include "core/exec/yaml_doc.h"
 
 #define SCRIPT_NESTING_MAX 10 /* as GitLab's */
 #define NAME_MAX_BYTES 255
 #define STAGE_DEFAULT "test"
-
-enum keyword_use {
-    KEYWORD_KNOWN,
-    KEYWORD_IGNORED, /* harmless: a warning */
-    KEYWORD_REFUSED, /* the job would mean something else: an error */
-};
-struct keyword {
-    const char *name;
-    enum keyword_use use;
-    const char *why;
-};
-
-#define NO_CONTAINER "jobs run on an instance, not in a container"
-#define NO_STORE "nothing is kept between jobs"
-
-static const struct keyword job_keywords[] = {
-    { "script", KEYWORD_KNOWN, NULL },
-    { "before_script", KEYWORD_KNOWN, NULL },
-    { "after_script", KEYWORD_KNOWN, NULL },
-    { "stage", KEYWORD_KNOWN, NULL },
-    { "variables", KEYWORD_KNOWN, NULL },
-    { "needs", KEYWORD_KNOWN, NULL },
-    { "allow_failure", KEYWORD_KNOWN, NULL },
-    { "when", KEYWORD_KNOWN, NULL },
-    { "image", KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", KEYWORD_IGNORED, NO_CONTAINER },
-    { "tags", KEYWORD_IGNORED, "there is one runner, and it takes every job" },
-    { "artifacts", KEYWORD_IGNORED, NO_STORE },
-    { "dependencies", KEYWORD_IGNORED, NO_STORE },
-    { "cache", KEYWORD_IGNORED, NO_STORE },
-    { "interruptible", KEYWORD_IGNORED, "there is one pipeline" },
-    { "resource_group", KEYWORD_IGNORED, "there is one pipeline" },
-    { "retry", KEYWORD_IGNORED, "a job runs once" },
-    { "timeout", KEYWORD_IGNORED, "a job may take an hour" },
-    { "coverage", KEYWORD_IGNORED, "nothing reads the coverage" },
-    { "environment", KEYWORD_IGNORED, "there are no environments here" },
-    { "release", KEYWORD_IGNORED, "nothing is released from here" },
-    { "pages", KEYWORD_IGNORED, "nothing is published from here" },
-    { "publish", KEYWORD_IGNORED, "nothing is published from here" },
-    { "include", KEYWORD_REFUSED, "put the jobs into this file" },
-    { "extends", KEYWORD_REFUSED, "use a YAML anchor and '<<' instead" },
-    { "rules", KEYWORD_REFUSED, "which jobs run would differ; name the jobs on the command line" },
-    { "only", KEYWORD_REFUSED, "which jobs run would differ; name the jobs on the command line" },
-    { "except", KEYWORD_REFUSED, "which jobs run would differ; name the jobs on the command line" },
-    { "parallel", KEYWORD_REFUSED, "write the jobs out" },
-    { "trigger", KEYWORD_REFUSED, "there are no other pipelines here" },
-    { "start_in", KEYWORD_REFUSED, "jobs start when they can" },
-    { "inherit", KEYWORD_REFUSED, "defaults are always taken over" },
-    { "run", KEYWORD_REFUSED, "use 'script'" },
-    { "hooks", KEYWORD_REFUSED, "use 'before_script'" },
-    { "secrets", KEYWORD_REFUSED, "there is no store of secrets here; use variables" },
-    { "id_tokens", KEYWORD_REFUSED, "nobody signs tokens here" },
-    { "identity", KEYWORD_REFUSED, "nobody signs tokens here" },
-};
-
-/* What may stand beside the jobs. */
-static const struct keyword top_keywords[] = {
-    { "stages", KEYWORD_KNOWN, NULL },
-    { "variables", KEYWORD_KNOWN, NULL },
-    { "default", KEYWORD_KNOWN, NULL },
-    { "before_script", KEYWORD_KNOWN, NULL },
-    { "after_script", KEYWORD_KNOWN, NULL },
-    { "image", KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", KEYWORD_IGNORED, NO_CONTAINER },
-    { "cache", KEYWORD_IGNORED, NO_STORE },
-    { "workflow", KEYWORD_IGNORED, "the pipeline always runs" },
-    { "include", KEYWORD_REFUSED, "put the jobs into this file" },
-    { "spec", KEYWORD_REFUSED, "there are no inputs here" },
-};
-
-static const struct keyword default_keywords[] = {
-    { "before_script", KEYWORD_KNOWN, NULL },
-    { "after_script", KEYWORD_KNOWN, NULL },
-    { "image", KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", KEYWORD_IGNORED, NO_CONTAINER },
-    { "tags", KEYWORD_IGNORED, "there is one runner, and it takes every job" },
-    { "artifacts", KEYWORD_IGNORED, NO_STORE },
-    { "cache", KEYWORD_IGNORED, NO_STORE },
-    { "interruptible", KEYWORD_IGNORED, "there is one pipeline" },
-    { "retry", KEYWORD_IGNORED, "a job runs once" },
-    { "timeout", KEYWORD_IGNORED, "a job may take an hour" },
-    { "hooks", KEYWORD_REFUSED, "use 'before_script'" },
-    { "id_tokens", KEYWORD_REFUSED, "nobody signs tokens here" },
-    { "identity", KEYWORD_REFUSED, "nobody signs tokens here" },
-};
 
 struct reading {
     struct yaml_doc doc;
@@ -433,50 +349,25 @@ static void read_stage(struct reading *reading, const yaml_node_t *node, const c
                  stage);
 }
 
-/* The word of the table that is most likely meant; NULL when none is near. */
-static const char *nearest(const struct keyword *keywords, size_t count, const char *name)
-{
-    size_t best = MIN(strlen(name) / 3 + 1, (size_t) 3);
-    const char *found = NULL;
-
-    for (size_t i = 0; i < count; i++) {
-        size_t distance = str_distance(keywords[i].name, name, best);
-
-        if (distance < best || (distance == best && !found)) {
-            best = distance;
-            found = keywords[i].name;
-        }
-    }
-    return found;
-}
-
-static const struct keyword *find_keyword(const struct keyword *keywords, size_t count,
-                                          const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(keywords[i].name, name))
-            return &keywords[i];
-    return NULL;
-}
-
 /* True when the keyword is one to be read; a finding when it is not. */
-static bool keyword_known(struct reading *reading, const struct keyword *keywords, size_t count,
-                          const char *job, const struct yaml_pair *pair)
+static bool keyword_known(struct reading *reading, enum ci_place place, const char *job,
+                          const struct yaml_pair *pair)
 {
-    const struct keyword *keyword = find_keyword(keywords, count, pair->key);
+    const struct ci_keyword *keyword = ci_keyword_find(place, pair->key);
     const char *meant;
     autobuf struct buf name = BUF_INIT;
 
     subject(&name, job, pair->key);
-    if (keyword && keyword->use == KEYWORD_KNOWN)
+    if (keyword && keyword->use == CI_KEYWORD_KNOWN)
         return true;
     if (keyword) {
-        yaml_finding(&reading->doc, keyword->use == KEYWORD_IGNORED ? CONFIG_WARNING : CONFIG_ERROR,
+        yaml_finding(&reading->doc,
+                     keyword->use == CI_KEYWORD_IGNORED ? CONFIG_WARNING : CONFIG_ERROR,
                      pair->key_node, "%s is not supported%s: %s", buf_str(&name),
-                     keyword->use == KEYWORD_IGNORED ? ", ignoring" : "", keyword->why);
+                     keyword->use == CI_KEYWORD_IGNORED ? ", ignoring" : "", keyword->why);
         return false;
     }
-    meant = nearest(keywords, count, pair->key);
+    meant = ci_keyword_nearest(place, pair->key);
     yaml_finding(&reading->doc, CONFIG_ERROR, pair->key_node, "%s is no keyword%s%s%s",
                  buf_str(&name), meant ? "; did you mean '" : "", meant ? meant : "",
                  meant ? "'?" : "");
@@ -530,8 +421,7 @@ static void read_job_keywords(struct reading *reading, const struct yaml_pair *p
     unsigned before = reading->doc.n_errors;
 
     for (size_t i = 0; i < map->count; i++)
-        if (keyword_known(reading, job_keywords, ARRAY_LEN(job_keywords), job->name,
-                          &map->items[i]))
+        if (keyword_known(reading, CI_PLACE_JOB, job->name, &map->items[i]))
             read_job_keyword(reading, &map->items[i], job, all);
     if (!yaml_map_find(map, "stage"))
         read_stage(reading, place->key_node, STAGE_DEFAULT, job);
@@ -615,8 +505,7 @@ static void read_defaults(struct reading *reading, const struct yaml_map *top)
         wrong_kind(reading, NULL, "default", pair->value, "a mapping");
     else if (pair && yaml_map_read(&reading->doc, pair->value, &map) == 0)
         for (size_t i = 0; i < map.count; i++)
-            (void) keyword_known(reading, default_keywords, ARRAY_LEN(default_keywords), NULL,
-                                 &map.items[i]);
+            (void) keyword_known(reading, CI_PLACE_DEFAULT, NULL, &map.items[i]);
     pair = yaml_map_find(&map, "before_script");
     if (!pair)
         pair = yaml_map_find(top, "before_script");
@@ -645,9 +534,8 @@ static void read_file(struct reading *reading, yaml_node_t *root)
     for (size_t i = 0; i < top.count && !reading->doc.exhausted; i++) {
         if (str_starts(top.items[i].key, "."))
             continue;
-        if (find_keyword(top_keywords, ARRAY_LEN(top_keywords), top.items[i].key)) {
-            (void) keyword_known(reading, top_keywords, ARRAY_LEN(top_keywords), NULL,
-                                 &top.items[i]);
+        if (ci_keyword_find(CI_PLACE_TOP, top.items[i].key)) {
+            (void) keyword_known(reading, CI_PLACE_TOP, NULL, &top.items[i]);
             continue;
         }
         any = true;

@@ -1,0 +1,22 @@
+/* core/exec/ci_keywords.h - the keywords of .gitlab-ci.yml: which are read, which are passed over, and
+ * which are refused because the pipeline would mean something else without them. Used by ci_yaml.c
+ * only.
+ */
+#pragma once
+
+enum ci_keyword_use {
+    CI_KEYWORD_KNOWN,
+    CI_KEYWORD_IGNORED, /* harmless: a warning */
+    CI_KEYWORD_REFUSED, /* the job would mean something else: an error */
+};
+struct ci_keyword {
+    const char *name;
+    enum ci_keyword_use use;
+    const char *why; /* it is not read */
+};
+
+enum ci_place { CI_PLACE_JOB, CI_PLACE_TOP, CI_PLACE_DEFAULT };
+
+const struct ci_keyword *ci_keyword_find(enum ci_place place, const char *name); /* NULL: none */
+/* The one that is most likely meant; NULL when none is near. */
+const char *ci_keyword_nearest(enum ci_place place, const char *name);
