@@ -37,5 +37,14 @@ size_t harness_fail_each_call(harness_operation operation, void *arg, int error)
 /* The same with each call in turn moving one byte only: every run must return 0. */
 size_t harness_shorten_each_call(harness_operation operation, void *arg);
 
-/* True in builds with -Dfaults=true; tests of the seams skip() themselves in others. */
+/* Ends the running test as skipped; scripts/test counts it and shows the reason. */
+#define harness_skip(why) (print_message("SKIP: %s\n", (why)), skip())
+
+/* True in builds with -Dfaults=true. */
 bool harness_has_faults(void);
+/* First in a test of the seams. */
+#define harness_need_faults()                                                                      \
+    do                                                                                             \
+        if (!harness_has_faults())                                                                 \
+            harness_skip("this build has no -Dfaults=true");                                       \
+    while (0)

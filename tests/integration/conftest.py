@@ -30,12 +30,6 @@ def plugin_dir(build) -> Path:
     return build / "plugins" / "local"
 
 
-@pytest.fixture(scope="session")
-def full() -> bool:
-    """True under `scripts/test --full`: every seed and every point instead of a sample."""
-    return os.environ.get("FLOTILLA_TEST_FULL") == "1"
-
-
 @pytest.fixture
 def folder(tmp_path_factory):
     """A short path: UNIX sockets allow 108 bytes."""

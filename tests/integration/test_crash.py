@@ -5,6 +5,7 @@ without a kill passes (FLOTILLA_EFFECTS_LOG), so a new effect is covered as soon
 """
 
 import collections
+import os
 import time
 
 import pytest
@@ -17,6 +18,8 @@ EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provid
            "payload_drop", "patch", "result_row", "result_stored", "final_update", "job_close",
            "spool_unlink", "slot_free"]
 POINTS = [f"{name}.{side}" for name in EFFECTS for side in ("before", "after")]
+FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+LATER = [(point, nth) for i, point in enumerate(POINTS) for nth in (2, 3, 5) if FULL or (i + nth) % 9 == 0]
 
 
 def add_jobs(run):
@@ -76,24 +79,21 @@ def test_a_kill_at_an_effect_loses_nothing(point, folder, binary, plugin_dir):
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
 
 
-@pytest.mark.parametrize("nth", [2, 3, 5])
-@pytest.mark.parametrize("point", POINTS)
-def test_a_kill_at_a_later_passing_loses_nothing(point, nth, folder, binary, plugin_dir, full):
-    if not full and (POINTS.index(point) + nth) % 9:
-        return  # the sample of scripts/test; --full kills at all of them
+@pytest.mark.parametrize("point,nth", LATER)
+def test_a_kill_at_a_later_passing_loses_nothing(point, nth, folder, binary, plugin_dir):
     run = new_run(folder, binary, plugin_dir)
     _, breaches = crash_and_recover(run, point, nth)
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
 
 
-def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir, full):
+def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir):
     import random
     rng = random.Random(20261124)
     run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=3, max_instances=3)
     run.coordinator.poll_seconds = 1.0
     run.coordinator.add(*[make_job(i, str(run.marks), lines=30, seconds=rng.uniform(0, 2))
                           for i in range(1, 11)])
-    for _ in range(20 if full else 6):
+    for _ in range(20 if FULL else 6):
         run.start()
         time.sleep(rng.uniform(0.05, 1.2))
         run.kill()

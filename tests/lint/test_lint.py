@@ -22,6 +22,7 @@ PLANTED = [
      "no number is taken for 0"),
     ("banned-call", "core/exec/a.c", "n = strtoull(text, &end, 10);", "ok = parse_i64(text, 0, 9, &n) == 0;",
      "a sign is taken, and the range is not ours"),
+    ("silent-skip", "tests/unit/a.c", "skip();", 'harness_skip("there is no sshd");', "nobody would know why"),
     ("bare-allocation", "core/job/a.c", "p = malloc(n);", "p = mem_alloc(n);", "tests could not make it fail"),
     ("bare-allocation", "core/fleet/a.c", "p = strdup(s);", "p = mem_strdup(s);", "strdup() allocates too"),
     ("format-literal", "core/job/a.c", "log_error(text);", 'log_error("%s", text);', "text from outside as a format"),

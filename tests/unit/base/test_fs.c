@@ -98,8 +98,7 @@ static void test_replace_file_survives_each_failing_call(void **unused)
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
     autoclose int dir_fd = open_dir(dir);
 
-    if (!harness_has_faults())
-        skip();
+    harness_need_faults();
     harness_write(dir, "state", "old");
     for (size_t n = 1;; n++) {
         autofree char *text = NULL;
@@ -128,8 +127,7 @@ static void test_replace_file_survives_short_writes_and_failing_allocations(void
     autoclose int dir_fd = open_dir(dir);
     autofree char *text = NULL;
 
-    if (!harness_has_faults())
-        skip();
+    harness_need_faults();
     assert_true(harness_shorten_each_call(replace, &dir_fd) > 4);
     text = harness_read(dir, "state");
     assert_string_equal(text, "newer");
@@ -203,7 +201,7 @@ static void test_private_dir_of_another_user_is_refused(void **unused)
     int fd = -7;
 
     if (geteuid() != 0)
-        skip();
+        harness_skip("only root can make a file of somebody else's");
     assert_int_equal(chown(dir, 12345, 12345), 0);
     assert_int_equal(fs_open_private_dir(dir, &fd, &err), -EPERM);
     assert_int_equal(fd, -7);

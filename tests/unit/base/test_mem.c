@@ -83,8 +83,7 @@ static void test_seam_fails_exactly_the_nth_and_counts(void **unused)
     autofree void *second = NULL;
     autofree void *third = NULL;
 
-    if (!harness_has_faults())
-        skip();
+    harness_need_faults();
     (void) mem_fail_at(2);
     first = mem_alloc(1);
     errno = 0;
