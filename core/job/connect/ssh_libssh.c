@@ -1,40 +1,30 @@
-/* core/job/connect/ssh_libssh.c - ssh.h on libssh 0.10.
+/* core/job/connect/ssh_libssh.c - ssh.h on libssh 0.10: connecting and logging in; commands are in
+ * ssh_libssh_exec.c.
  *
  * The library is driven without blocking: every wait is our own poll over the connection and the
  * worker's control descriptor, with our own deadline (hardening.md N6). We open channels; the
  * server may not (N5). */
-#include <arpa/inet.h>
+#include "core/job/connect/ssh_libssh.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <libssh/callbacks.h>
-#include <libssh/libssh.h>
-#include <libssh/server.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "core/base/clock.h"
-#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/job/connect/ssh.h"
 #include "core/job/connect/ssh_rehearsal.h"
 
 #define CONNECT_MS 10000
 #define HANDSHAKE_MS 20000
 #define AUTH_MS 20000
-#define CHANNEL_MS 10000
-#define WATCH_MS 250
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
-#define KEEPALIVE_MISSES 3
-#define OUTPUT_CHUNK 16384
 #define REHEARSAL_MS 5000
 
 /* hardening.md N3; strict key exchange makes chacha20 and gcm safe. */
@@ -49,20 +39,6 @@ static const char host_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2
                                      "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
                                      "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
-
-struct ssh_conn {
-    ssh_session session;
-    ssh_event event; /* handles what came in, whatever the state of a channel */
-    int fd;
-    struct ssh_watch watch;
-    int64_t keepalive_ms, last_traffic_ms;
-    bool broken;
-};
-
-static int64_t now_ms(void)
-{
-    return clock_mono_ms(&clock_system);
-}
 
 /* Waits until the connection can go on, the deadline passes (-ETIMEDOUT) or the watch stops us. */
 static int wait_ready(int fd, short events, const struct ssh_watch *watch, int64_t deadline)
@@ -94,7 +70,7 @@ static short wanted_events(ssh_session session)
     return events;
 }
 
-static int wait_session(struct ssh_conn *conn, int64_t deadline)
+int wait_session(struct ssh_conn *conn, int64_t deadline)
 {
     int one = 1;
 
@@ -430,241 +406,6 @@ void ssh_close(struct ssh_conn *conn)
         ssh_disconnect(conn->session);
     ssh_free(conn->session);
     free(conn);
-}
-
-/* Channels. */
-
-struct running {
-    struct ssh_conn *conn;
-    ssh_channel channel;
-    const struct ssh_exec *exec;
-    struct ssh_channel_callbacks_struct callbacks;
-    struct ssh_exit exit;
-    bool closed, eof;
-    int output_error;
-    size_t sent;
-    bool eof_sent;
-};
-
-static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
-                   int is_stderr, void *arg)
-{
-    struct running *running = arg;
-
-    (void) session;
-    (void) channel;
-    if (running->output_error == 0)
-        running->output_error =
-            running->exec->on_output(running->exec->arg, is_stderr != 0, data, len);
-    return (int) len;
-}
-
-static void on_close(ssh_session session, ssh_channel channel, void *arg)
-{
-    (void) session;
-    (void) channel;
-    ((struct running *) arg)->closed = true;
-}
-
-/* A second status on one channel is a lie of the server: the first counts (hardening.md N7). */
-static void on_exit_status(ssh_session session, ssh_channel channel, int status, void *arg)
-{
-    struct running *running = arg;
-
-    (void) session;
-    (void) channel;
-    if (running->exit.has_status)
-        return;
-    running->exit.has_status = true;
-    running->exit.status = status & 0xff;
-}
-
-static int signal_number(const char *name)
-{
-    static const struct {
-        const char *name;
-        int number;
-    } signals[] = { { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE },
-                    { "HUP", SIGHUP },   { "ILL", SIGILL },   { "INT", SIGINT },
-                    { "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "QUIT", SIGQUIT },
-                    { "SEGV", SIGSEGV }, { "TERM", SIGTERM }, { "BUS", SIGBUS },
-                    { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "XCPU", SIGXCPU },
-                    { "SYS", SIGSYS } };
-
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        if (str_eq(name, signals[i].name))
-            return signals[i].number;
-    return 0;
-}
-
-static void on_exit_signal(ssh_session session, ssh_channel channel, const char *signal, int core,
-                           const char *message, const char *language, void *arg)
-{
-    struct running *running = arg;
-
-    (void) session;
-    (void) channel;
-    (void) core;
-    (void) message;
-    (void) language;
-    if (running->exit.has_status)
-        return;
-    running->exit.has_status = true;
-    running->exit.status = 128 + signal_number(signal ? signal : "");
-    (void) snprintf(running->exit.signal, sizeof(running->exit.signal), "%.15s",
-                    signal ? signal : "");
-}
-
-static int conn_lost(struct ssh_conn *conn, struct error *err, const char *what)
-{
-    const char *why = ssh_get_error(conn->session);
-
-    conn->broken = true;
-    return error_set(err, -EPIPE, "%s: the connection to the instance is lost%s%s", what,
-                     str_empty(why) ? "" : ": ", why);
-}
-
-static int keep_alive(struct ssh_conn *conn, struct error *err)
-{
-    int64_t silent = now_ms() - conn->last_traffic_ms;
-
-    if (conn->keepalive_ms <= 0 || silent < conn->keepalive_ms)
-        return 0;
-    if (silent > conn->keepalive_ms * (KEEPALIVE_MISSES + 1)) {
-        conn->broken = true;
-        return error_set(err, -EPIPE,
-                         "the connection to the instance is lost: no answer for %lld s",
-                         (long long) (silent / 1000));
-    }
-    if (silent / conn->keepalive_ms != (silent - WATCH_MS) / conn->keepalive_ms)
-        (void) ssh_send_keepalive(conn->session);
-    return 0;
-}
-
-/* One wait of a running channel; packets that came are handled by the callbacks. */
-static int turn(struct running *running, int64_t deadline, struct error *err)
-{
-    struct ssh_conn *conn = running->conn;
-    int r = wait_session(conn, deadline);
-
-    if (r == -ETIMEDOUT)
-        return r;
-    if (r < 0)
-        return error_errno(err, r, "stopped");
-    if (r > 0)
-        conn->last_traffic_ms = now_ms();
-    (void) ssh_event_dopoll(conn->event, 0);
-    if (!ssh_is_connected(conn->session) && !running->closed)
-        return conn_lost(conn, err, "channel");
-    return keep_alive(conn, err);
-}
-
-static int open_channel(struct running *running, struct error *err)
-{
-    int64_t deadline = now_ms() + CHANNEL_MS;
-    bool opened = false;
-
-    for (;;) {
-        int r = opened ? ssh_channel_request_exec(running->channel, running->exec->command)
-                       : ssh_channel_open_session(running->channel);
-
-        if (r == SSH_OK && opened)
-            return 0;
-        if (r == SSH_OK) {
-            opened = true;
-            continue;
-        }
-        if (r != SSH_AGAIN)
-            return conn_lost(running->conn, err, "opening a channel");
-        r = wait_session(running->conn, deadline);
-        if (r == -ETIMEDOUT)
-            return error_set(err, -EPIPE,
-                             "opening a channel: the instance does not answer in time");
-        if (r < 0)
-            return error_errno(err, r, "stopped");
-        if (!ssh_is_connected(running->conn->session))
-            return conn_lost(running->conn, err, "opening a channel");
-    }
-}
-
-static int feed_input(struct running *running, struct error *err)
-{
-    const struct ssh_exec *exec = running->exec;
-
-    while (running->sent < exec->input_len) {
-        size_t len = MIN(exec->input_len - running->sent, (size_t) OUTPUT_CHUNK);
-        uint32_t window = ssh_channel_window_size(running->channel);
-        int n;
-
-        if (window == 0)
-            return 0;
-        n = ssh_channel_write(running->channel, (const char *) exec->input + running->sent,
-                              (uint32_t) MIN(len, (size_t) window));
-        if (n == SSH_AGAIN || n == 0)
-            return 0;
-        /* A command that ended without reading its input closes the channel: its status counts. */
-        if (n < 0)
-            return running->closed || ssh_channel_is_closed(running->channel)
-                       ? 0
-                       : conn_lost(running->conn, err, "sending the script");
-        running->sent += (size_t) n;
-    }
-    if (!running->eof_sent) {
-        running->eof_sent = true;
-        (void) ssh_channel_send_eof(running->channel);
-    }
-    return 0;
-}
-
-static int pump(struct running *running, struct error *err)
-{
-    while (!running->closed) {
-        int r = feed_input(running, err);
-
-        if (r == 0)
-            r = turn(running, running->exec->deadline_mono_ms, err);
-        if (r == 0 && running->output_error < 0)
-            r = error_errno(err, running->output_error, "storing the output");
-        if (r < 0)
-            return r;
-    }
-    if (!running->exit.has_status)
-        return error_set(err, -EPIPE, "the command ended without an exit status");
-    return running->output_error;
-}
-
-/* Bounded: the server may wait for a process that never ends. */
-static void drop_channel(struct running *running)
-{
-    ssh_remove_channel_callbacks(running->channel, &running->callbacks);
-    ssh_channel_free(running->channel);
-}
-
-int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
-             struct error *err)
-{
-    struct running running = { .conn = conn, .exec = exec };
-    int r;
-
-    if (conn->broken)
-        return error_set(err, -EPIPE, "the connection to the instance is lost");
-    running.channel = ssh_channel_new(conn->session);
-    if (!running.channel)
-        return error_set(err, -ENOMEM, "channel: out of memory");
-    running.callbacks.userdata = &running;
-    running.callbacks.channel_data_function = on_data;
-    running.callbacks.channel_close_function = on_close;
-    running.callbacks.channel_exit_status_function = on_exit_status;
-    running.callbacks.channel_exit_signal_function = on_exit_signal;
-    ssh_callbacks_init(&running.callbacks);
-    (void) ssh_set_channel_callbacks(running.channel, &running.callbacks);
-    r = open_channel(&running, err);
-    if (r == 0)
-        r = pump(&running, err);
-    drop_channel(&running);
-    if (r == 0)
-        *ret = running.exit;
-    return r;
 }
 
 static int accept_any_host_key(void *arg, const char *type, const char *key, struct error *err)
