@@ -14,16 +14,6 @@
 
 #define COMMAND(body, ...) script_command((body), (const char *const[]) { __VA_ARGS__, NULL })
 
-/* Not inlined: gcc 12 then takes the borrowed text for a pointer to the local variable. */
-__attribute__((noinline)) static const char *text_of(json_t *obj, const char *key)
-{
-    const char *text = "";
-
-    if (obj)
-        (void) json_opt_str(obj, key, &text, NULL);
-    return text;
-}
-
 static json_t *git_info(const struct job *job)
 {
     json_t *git = NULL;
@@ -76,8 +66,8 @@ static bool object_format_valid(const char *format)
  */
 static void add_remote_url(const struct job *job, struct buf *out)
 {
-    const char *clone_url = text_of(job->runner, "clone_url");
-    const char *url = text_of(git_info(job), "repo_url"), *host = strstr(url, "://"), *at;
+    const char *clone_url = text_of(job->runner, "clone_url", "");
+    const char *url = text_of(git_info(job), "repo_url", ""), *host = strstr(url, "://"), *at;
 
     if (*clone_url) {
         buf_addf(out, "%s/%s.git", clone_url, variables_get(&job->variables, "CI_PROJECT_PATH"));
@@ -112,7 +102,7 @@ static int check_remote_url(const struct job *job, struct error *err)
     const char *project = variables_get(&job->variables, "CI_PROJECT_PATH");
     autobuf struct buf url = BUF_INIT;
 
-    if (*text_of(job->runner, "clone_url") &&
+    if (*text_of(job->runner, "clone_url", "") &&
         (!project || !path_is_sound(project, strlen(project))))
         return error_set(err, -EINVAL,
                          "CI_PROJECT_PATH: must be the project's path, which clone_url needs");
@@ -130,9 +120,9 @@ int get_sources_check(const struct job *job, struct error *err)
 
     if (!is_clone(job))
         return 0;
-    if (!sha_valid(text_of(git, "sha")))
+    if (!sha_valid(text_of(git, "sha", "")))
         return error_set(err, -EINVAL, "git_info.sha: must be 40 or 64 hex digits");
-    if (!ref_valid(text_of(git, "ref")))
+    if (!ref_valid(text_of(git, "ref", "")))
         return error_set(err, -EINVAL,
                          "git_info.ref: is empty, begins with '-', or has blanks or control bytes");
     for (size_t i = 0; refspecs && i < json_object_array_length(refspecs); i++) {
@@ -146,7 +136,7 @@ int get_sources_check(const struct job *job, struct error *err)
                              "control bytes",
                              i);
     }
-    if (!object_format_valid(text_of(git, "repo_object_format")))
+    if (!object_format_valid(text_of(git, "repo_object_format", "")))
         return error_set(err, -EINVAL, "git_info.repo_object_format: must be sha1 or sha256");
     return check_remote_url(job, err);
 }
@@ -212,7 +202,7 @@ static void add_fetch(struct buf *body, const char *url, json_t *refspecs, int64
 
 static void add_init(const struct job *job, struct buf *body, json_t *git)
 {
-    bool sha256 = str_eq(text_of(git, "repo_object_format"), "sha256");
+    bool sha256 = str_eq(text_of(git, "repo_object_format", ""), "sha256");
 
     add_removal(body, job->build_dir);
     COMMAND(body, "mkdir", "-p", "--", job->build_dir);
@@ -231,7 +221,7 @@ static void add_init(const struct job *job, struct buf *body, json_t *git)
 
 static void add_checkout(const struct job *job, struct buf *body, json_t *git)
 {
-    const char *sha = text_of(git, "sha");
+    const char *sha = text_of(git, "sha", "");
     autobuf struct buf notice = BUF_INIT;
 
     if (!variables_flag(&job->variables, "GIT_CHECKOUT", true)) {
@@ -239,7 +229,7 @@ static void add_checkout(const struct job *job, struct buf *body, json_t *git)
         return;
     }
     buf_addf(&notice, "Checking out %.8s as detached HEAD (ref is %s)...", sha,
-             text_of(git, "ref"));
+             text_of(git, "ref", ""));
     script_notice(body, buf_str(&notice));
     COMMAND(body, "git", "-c", "submodule.recurse=false", "checkout", "-f", "-q", sha, "--");
     COMMAND(body, "git", "clean", "-ffdx", "-q");
@@ -282,7 +272,7 @@ static void add_directory(const struct job *job, struct buf *body)
 
 static void add_runner_hook(const struct job *job, struct buf *body, const char *name)
 {
-    const char *command = text_of(job->runner, name);
+    const char *command = text_of(job->runner, name, "");
 
     if (*command)
         script_user_command(body, command);
@@ -296,7 +286,7 @@ static void add_job_hooks(const struct job *job, struct buf *body, const char *n
     for (size_t i = 0; hooks && i < json_object_array_length(hooks); i++) {
         json_t *hook = json_object_array_get_idx(hooks, i), *lines = NULL;
 
-        if (!str_eq(text_of(hook, "name"), name))
+        if (!str_eq(text_of(hook, "name", ""), name))
             continue;
         (void) json_opt_array(hook, "script", &lines, NULL);
         script_user_commands(body, lines);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/footprint.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
@@ -22,28 +21,13 @@
 
 #define AFTER_SCRIPT_MS (5 * 60 * 1000)
 #define CLEANUP_MS (60 * 1000)
-#define CONNECT_MS (10 * 60 * 1000)
-
-static const char *text_of(json_t *obj, const char *key)
-{
-    const char *text = NULL;
-
-    if (obj)
-        (void) json_opt_str(obj, key, &text, NULL);
-    return text;
-}
-
-static struct end ok(void)
-{
-    return (struct end) { .kind = END_OK };
-}
 
 static void write_header(struct job *job)
 {
     (void) trace_line(job->trace, TRACE_PLAIN, "Running with flotilla %s", FLOTILLA_VERSION);
     (void) trace_line(job->trace, TRACE_PLAIN, "  on %s %s, system ID: %s",
-                      text_of(job->runner, "name"), text_of(job->runner, "short_token"),
-                      text_of(job->runner, "system_id"));
+                      text_of(job->runner, "name", ""), text_of(job->runner, "short_token", ""),
+                      text_of(job->runner, "system_id", ""));
     if (job->skipped_variables > 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "%zu variables have names that no shell takes and are not set",
@@ -75,7 +59,7 @@ static struct end check_payload(struct job *job)
         (void) snprintf(end.message, sizeof(end.message),
                         "services are not supported on instances: start them in the script or take "
                         "them out of the job");
-    else if (!str_empty(text_of(job->payload, "run")))
+    else if (!str_empty(text_of(job->payload, "run", "")))
         (void) snprintf(end.message, sizeof(end.message),
                         "`run:` steps are not supported yet; use `script:`");
     else if (secrets && json_object_object_length(secrets) > 0)
@@ -85,7 +69,7 @@ static struct end check_payload(struct job *job)
             end.message, sizeof(end.message),
             "setting GIT_CLONE_PATH is not allowed: custom_build_dir is not supported yet");
     else
-        return ok();
+        return end_ok();
     return end;
 }
 
@@ -103,78 +87,6 @@ static void write_not_yet(struct job *job)
                           "artifacts of earlier jobs are not supported yet: nothing is downloaded");
 }
 
-/* Connecting. */
-
-static bool key_vouched_for(json_t *keys, const char *type, const char *key)
-{
-    for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
-        json_t *item = json_object_array_get_idx(keys, i);
-
-        if (str_eq(text_of(item, "type"), type) && str_eq(text_of(item, "key"), key))
-            return true;
-    }
-    return false;
-}
-
-static int check_host_key(void *arg, const char *type, const char *key, struct error *err)
-{
-    struct job *job = arg;
-    const char *policy = text_of(job->connect, "host_key_policy");
-    json_t *keys = NULL;
-
-    if (str_eq(policy, "accept"))
-        return 0;
-    (void) json_opt_array(job->connect, "host_keys", &keys, NULL);
-    if (str_eq(policy, "pin"))
-        return key_vouched_for(keys, type, key)
-                   ? 0
-                   : error_set(err, -EKEYREJECTED,
-                               "instance %s shows a host key that its provider does not vouch for; "
-                               "nothing was sent to it",
-                               job->instance);
-    return report_host_key(job->report, type, key, err);
-}
-
-static struct end connect_instance(struct job *job)
-{
-    struct ssh_options options = { .address = text_of(job->connect, "address"),
-                                   .username = text_of(job->connect, "username"),
-                                   .password = text_of(job->connect, "password"),
-                                   .private_key = text_of(job->connect, "key"),
-                                   .timeout_ms = CONNECT_MS,
-                                   .keepalive_ms = 30000,
-                                   .check_host_key = check_host_key,
-                                   .check_arg = job,
-                                   .watch = stage_watch(job) };
-    const char *protocol = text_of(job->connect, "protocol"), *shown;
-    struct error err = { 0 };
-    int64_t port = 22;
-    int r;
-
-    if (protocol && !str_eq(protocol, "ssh")) {
-        (void) error_set(&err, -EPROTONOSUPPORT, "protocol %s is not supported yet", protocol);
-        return end_from_error(job, err.code, err.message);
-    }
-    (void) json_opt_i64(job->connect, "port", 1, 65535, &port, NULL);
-    (void) json_opt_i64(job->connect, "timeout_ms", 1, INT64_MAX, &options.timeout_ms, NULL);
-    (void) json_opt_i64(job->connect, "keepalive_ms", 0, INT64_MAX, &options.keepalive_ms, NULL);
-    options.timeout_ms = MIN(options.timeout_ms, job->deadline_ms - clock_mono_ms(&clock_system));
-    options.port = (uint16_t) port;
-    if (str_empty(options.address) || str_empty(options.username))
-        return end_from_error(job, -EINVAL, "the provider gave no address or no user name");
-    shown = text_of(job->connect, "log_address");
-    (void) trace_line(job->trace, TRACE_PLAIN, "Dialing instance %s%s%s...", job->instance,
-                      shown ? ", " : "", shown ? shown : "");
-    (void) trace_flush(job->trace);
-    r = ssh_open(&options, &job->ssh, &err);
-    if (r < 0)
-        return end_from_error(job, r == -ETIMEDOUT ? -EHOSTUNREACH : r, err.message);
-    (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
-    /* Most of what a worker ever frees it has freed by now; the rest of its life is waiting. */
-    footprint_trim_heap();
-    return ok();
-}
-
 static struct end prepare_executor(struct job *job)
 {
     struct end end;
@@ -183,7 +95,7 @@ static struct end prepare_executor(struct job *job)
     (void) trace_section_start(job->trace, "prepare_executor",
                                "Preparing the \"instance\" executor");
     (void) trace_line(job->trace, TRACE_PLAIN, "Preparing instance...");
-    end = connect_instance(job);
+    end = instance_connect(job);
     if (end.kind == END_OK)
         end = directories_find(job);
     (void) trace_section_end(job->trace, "prepare_executor");
@@ -236,8 +148,8 @@ static json_t *lines_of(json_t *step)
 
 static void step_script(const struct job *job, json_t *step, struct buf *body)
 {
-    const char *before = text_of(job->runner, "pre_build_script");
-    const char *after = text_of(job->runner, "post_build_script");
+    const char *before = text_of(job->runner, "pre_build_script", "");
+    const char *after = text_of(job->runner, "post_build_script", "");
 
     script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     if (!str_empty(before))
@@ -290,12 +202,12 @@ static struct end run_steps(struct job *job)
     int64_t limit = limit_of(job, "RUNNER_SCRIPT_TIMEOUT", 0);
     int64_t until = clock_mono_ms(&clock_system) + limit;
     json_t *steps = NULL;
-    struct end end = ok();
+    struct end end = end_ok();
 
     (void) json_opt_array(job->payload, "steps", &steps, NULL);
     for (size_t i = 0; end.kind == END_OK && steps && i < json_object_array_length(steps); i++) {
         json_t *step = json_object_array_get_idx(steps, i);
-        const char *name = text_of(step, "name");
+        const char *name = text_of(step, "name", "");
 
         if (str_empty(name) || str_eq(name, "after_script"))
             continue;
@@ -334,7 +246,7 @@ static json_t *find_after_script(const struct job *job)
     for (size_t i = 0; steps && i < json_object_array_length(steps); i++) {
         json_t *step = json_object_array_get_idx(steps, i);
 
-        if (!str_eq(text_of(step, "name"), "after_script"))
+        if (!str_eq(text_of(step, "name", ""), "after_script"))
             continue;
         lines = lines_of(step);
         return lines && json_object_array_length(lines) > 0 ? step : NULL;
@@ -402,70 +314,6 @@ static struct end run_stages(struct job *job)
     return end;
 }
 
-/* The last line, and the result as GitLab is told it. */
-
-static void write_last_line(struct job *job, const struct end *end)
-{
-    autobuf struct buf duration = BUF_INIT;
-
-    switch (end->kind) {
-    case END_OK:
-        (void) trace_line(job->trace, TRACE_INFO, "Job succeeded");
-        break;
-    case END_TIMEOUT:
-        format_duration(&duration, job->timeout_ms);
-        if (str_starts(end->message, "script timeout"))
-            (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
-        else
-            (void) trace_line(job->trace, TRACE_ERROR,
-                              "Job failed: execution took longer than %s seconds",
-                              buf_str(&duration));
-        break;
-    case END_SYSTEM:
-        (void) trace_line(job->trace, TRACE_ERROR, "Job failed (system failure): %s", end->message);
-        break;
-    default:
-        (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
-        break;
-    }
-}
-
-static const char *reason_of(const struct end *end)
-{
-    switch (end->kind) {
-    case END_EXIT:
-        return "script_failure";
-    case END_TIMEOUT:
-        return "job_execution_timeout";
-    case END_CANCELED:
-    case END_ABORTED:
-        return "job_canceled";
-    case END_CONFIG:
-        return "runner_configuration_error";
-    default:
-        return "runner_system_failure";
-    }
-}
-
-static void tell_result(struct job *job, const struct end *end)
-{
-    autojson json_t *result = json_frame("result");
-    json_t *features = NULL, *reasons = NULL;
-
-    (void) json_add_str(result, "state", end->kind == END_OK ? "success" : "failed");
-    if (end->kind != END_OK)
-        (void) json_add_str(result, "failure_reason", reason_of(end));
-    if (end->kind == END_EXIT)
-        (void) json_add_i64(result, "exit_code", end->exit_code);
-    (void) json_add_i64(result, "offset", trace_size(job->trace));
-    (void) json_opt_object(job->payload, "features", &features, NULL);
-    if (features)
-        (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
-    if (reasons)
-        (void) json_add(result, "supported_reasons", json_object_get(reasons));
-    report_result(job->report, result, trace_size(job->trace));
-}
-
 void job_run(struct job *job)
 {
     struct end end;
@@ -473,9 +321,9 @@ void job_run(struct job *job)
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     write_header(job);
     end = run_stages(job);
-    write_last_line(job, &end);
+    end_write_last_line(job, &end);
     (void) trace_finish(job->trace, false);
     ssh_close(job->ssh);
     job->ssh = NULL;
-    tell_result(job, &end);
+    end_tell_result(job, &end);
 }

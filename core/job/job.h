@@ -1,8 +1,8 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
- * job.c is the job's life as a straight line; stage.c runs one stage on the instance; get_sources.c
- * writes the git stage; settings.c turns the start frame into this struct; directories.c knows where
- * on the instance the job works.
+ * job.c is the job's life as a straight line; instance.c connects; directories.c knows where on the
+ * instance the job works; stage.c runs one stage there; get_sources.c writes the git stage; end.c has
+ * the words and the result; settings.c turns the start frame into this struct.
  */
 #pragma once
 
@@ -54,7 +54,21 @@ struct end {
     char message[400];
 };
 
+/* end.c */
+static inline struct end end_ok(void)
+{
+    return (struct end) { .kind = END_OK };
+}
+struct end end_make(enum end_kind kind, const char *message);
+/* The codes of ssh_exec() and ssh_open() as ends of a stage. */
+struct end end_from_error(struct job *job, int code, const char *message);
+void end_write_last_line(struct job *job, const struct end *end);
+/* Returns when the supervisor has stored the result, or nobody will. */
+void end_tell_result(struct job *job, const struct end *end);
+
 /* settings.c */
+/* Borrowed from `obj`, which may be NULL. */
+const char *text_of(json_t *obj, const char *key, const char *fallback);
 int job_settings(struct job *job, json_t *start, struct error *err); /* takes start */
 int job_open_trace(struct job *job, int spool_fd, struct error *err);
 void job_done(struct job *job);
@@ -75,12 +89,14 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
                      unsigned flags, int64_t timeout_ms);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
-struct end end_from_error(struct job *job, int code, const char *message);
 
 /* get_sources.c */
 int get_sources_check(const struct job *job, struct error *err); /* what git will be given (V7) */
 void get_sources_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);
+
+/* instance.c */
+struct end instance_connect(struct job *job);
 
 /* job.c */
 void job_run(struct job *job);

@@ -15,8 +15,7 @@
 #define MAX_TIMEOUT_S (365 * 24 * 3600)
 
 /* Not inlined: gcc 12 then takes the borrowed text for a pointer to the local variable. */
-__attribute__((noinline)) static const char *text_of(json_t *obj, const char *key,
-                                                     const char *fallback)
+__attribute__((noinline)) const char *text_of(json_t *obj, const char *key, const char *fallback)
 {
     const char *text = fallback;
 

@@ -56,34 +56,6 @@ static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
     return trace_write(job->trace, is_stderr ? TRACE_STDERR : TRACE_STDOUT, data, len);
 }
 
-static struct end make_end(enum end_kind kind, const char *message)
-{
-    struct end end = { .kind = kind };
-
-    (void) snprintf(end.message, sizeof(end.message), "%s", message);
-    return end;
-}
-
-/* The codes of ssh_exec() and ssh_open() as ends of a stage. */
-struct end end_from_error(struct job *job, int code, const char *message)
-{
-    const struct report_orders *orders = report_poll(job->report);
-
-    switch (code) {
-    case -EINTR:
-        return make_end(END_ABORTED, "canceled");
-    case -ECANCELED:
-        job->canceled = true;
-        return make_end(END_CANCELED, "canceled");
-    case -ENETRESET:
-        return make_end(END_SYSTEM, *orders->message ? orders->message : "the instance is lost");
-    case -ETIMEDOUT:
-        return make_end(END_TIMEOUT, message);
-    default:
-        return make_end(END_SYSTEM, message);
-    }
-}
-
 static void add_variables(const struct job *job, struct buf *body)
 {
     for (size_t i = 0; i < job->variables.n; i++) {
@@ -199,7 +171,7 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
     report_stage(job->report, name);
     (void) trace_section_start(job->trace, name, headline);
     if (stage_script(job, body, flags, &script) < 0)
-        end = make_end(END_SYSTEM, "the script cannot be made: it is too long, or memory is short");
+        end = end_make(END_SYSTEM, "the script cannot be made: it is too long, or memory is short");
     else
         end = run_script(job, &script, flags, deadline);
     if (script.data)

@@ -1,0 +1,99 @@
+/* core/job/end.c - how a stage or a job ended: what stopped it, the log's last line, and the result as
+ * GitLab is told it (job-execution.md 1.7). A lost connection is a system failure with its cause, never
+ * a failure of the script. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/job/job.h"
+
+struct end end_make(enum end_kind kind, const char *message)
+{
+    struct end end = { .kind = kind };
+
+    (void) snprintf(end.message, sizeof(end.message), "%s", message);
+    return end;
+}
+
+/* The codes of ssh_exec() and ssh_open() as ends of a stage. */
+struct end end_from_error(struct job *job, int code, const char *message)
+{
+    const struct report_orders *orders = report_poll(job->report);
+
+    switch (code) {
+    case -EINTR:
+        return end_make(END_ABORTED, "canceled");
+    case -ECANCELED:
+        job->canceled = true;
+        return end_make(END_CANCELED, "canceled");
+    case -ENETRESET:
+        return end_make(END_SYSTEM, *orders->message ? orders->message : "the instance is lost");
+    case -ETIMEDOUT:
+        return end_make(END_TIMEOUT, message);
+    default:
+        return end_make(END_SYSTEM, message);
+    }
+}
+
+void end_write_last_line(struct job *job, const struct end *end)
+{
+    autobuf struct buf duration = BUF_INIT;
+
+    switch (end->kind) {
+    case END_OK:
+        (void) trace_line(job->trace, TRACE_INFO, "Job succeeded");
+        break;
+    case END_TIMEOUT:
+        format_duration(&duration, job->timeout_ms);
+        if (str_starts(end->message, "script timeout"))
+            (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
+        else
+            (void) trace_line(job->trace, TRACE_ERROR,
+                              "Job failed: execution took longer than %s seconds",
+                              buf_str(&duration));
+        break;
+    case END_SYSTEM:
+        (void) trace_line(job->trace, TRACE_ERROR, "Job failed (system failure): %s", end->message);
+        break;
+    default:
+        (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
+        break;
+    }
+}
+
+static const char *reason_of(const struct end *end)
+{
+    switch (end->kind) {
+    case END_EXIT:
+        return "script_failure";
+    case END_TIMEOUT:
+        return "job_execution_timeout";
+    case END_CANCELED:
+    case END_ABORTED:
+        return "job_canceled";
+    case END_CONFIG:
+        return "runner_configuration_error";
+    default:
+        return "runner_system_failure";
+    }
+}
+
+void end_tell_result(struct job *job, const struct end *end)
+{
+    autojson json_t *result = json_frame("result");
+    json_t *features = NULL, *reasons = NULL;
+
+    (void) json_add_str(result, "state", end->kind == END_OK ? "success" : "failed");
+    if (end->kind != END_OK)
+        (void) json_add_str(result, "failure_reason", reason_of(end));
+    if (end->kind == END_EXIT)
+        (void) json_add_i64(result, "exit_code", end->exit_code);
+    (void) json_add_i64(result, "offset", trace_size(job->trace));
+    (void) json_opt_object(job->payload, "features", &features, NULL);
+    if (features)
+        (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
+    if (reasons)
+        (void) json_add(result, "supported_reasons", json_object_get(reasons));
+    report_result(job->report, result, trace_size(job->trace));
+}
