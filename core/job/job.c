@@ -3,8 +3,9 @@
  *   header → prepare_executor → prepare_script → get_sources → steps → after_script → clean-up →
  * last line
  *
- * What runs after which failure is job-execution.md 1.3; results and their words are 1.7, but a
- * lost connection is a system failure with its cause, never a failure of the script. */
+ * What runs after which failure is job-execution.md 1.3 but for one thing of ours: the clean-up also
+ * runs after a timeout, a cancel and an abort. Where the peer leaves them out, file variables and git
+ * credentials stay on the instance for whoever comes next. */
 #include "core/job/job.h"
 
 #include <errno.h>
@@ -223,9 +224,8 @@ static struct end run_steps(struct job *job)
     return end;
 }
 
-static const char *job_status(const struct job *job, const struct end *end)
+static const char *job_status(const struct end *end)
 {
-    (void) job;
     switch (end->kind) {
     case END_OK:
         return "success";
@@ -262,7 +262,7 @@ static struct end after_script(struct job *job, struct end script)
     int64_t limit = limit_of(job, "RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_MS);
     struct end end;
 
-    (void) variables_add(&job->variables, "CI_JOB_STATUS", job_status(job, &script));
+    (void) variables_add(&job->variables, "CI_JOB_STATUS", job_status(&script));
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });

@@ -23,7 +23,7 @@ struct job {
     json_t *start, *payload, *runner, *slot,
         *connect; /* the last four are borrowed from the first */
 
-    int64_t seq, job_id;
+    int64_t seq;
     const char *instance, *shell;
     const char *builds_root;   /* as configured: absolute, or relative to the login directory */
     char *project_dir;         /* below the root */
@@ -50,7 +50,6 @@ enum end_kind {
 struct end {
     enum end_kind kind;
     int exit_code;
-    char signal[16];
     char message[400];
 };
 

@@ -163,7 +163,6 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     job->seq = number_of(start, "seq", 0);
     if (!job->payload || !job->runner || !job->slot || !job->connect)
         return error_set(err, -EPROTO, "worker: the start frame lacks a part");
-    job->job_id = number_of(job->payload, "id", 0);
     job->instance = text_of(job->slot, "instance", "");
     job->shell = text_of(job->runner, "shell", "bash");
     runner_info = object_of(job->payload, "runner_info");

@@ -150,7 +150,6 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
         return end;
     end.kind = END_EXIT;
     end.exit_code = exit.status;
-    (void) snprintf(end.signal, sizeof(end.signal), "%s", exit.signal);
     (void) snprintf(end.message, sizeof(end.message),
                     "run exit (exit code: %d): Process exited with status %d%s%s", exit.status,
                     exit.status, *exit.signal ? " from signal " : "", exit.signal);

@@ -22,7 +22,6 @@ struct ssh_watch {
     void *arg;
 };
 
-enum host_key_policy { HOST_KEY_TOFU, HOST_KEY_PIN, HOST_KEY_ACCEPT };
 struct ssh_options {
     const char *address;
     uint16_t port;
