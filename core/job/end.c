@@ -89,11 +89,10 @@ void end_tell_result(struct job *job, const struct end *end)
         (void) json_add_str(result, "failure_reason", reason_of(end));
     if (end->kind == END_EXIT)
         (void) json_add_i64(result, "exit_code", end->exit_code);
-    (void) json_add_i64(result, "offset", trace_size(job->trace));
     (void) json_opt_object(job->payload, "features", &features, NULL);
     if (features)
         (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
     if (reasons)
         (void) json_add(result, "supported_reasons", json_object_get(reasons));
-    report_result(job->report, result, trace_size(job->trace));
+    report_result(job->report, result);
 }

@@ -13,7 +13,6 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-#define PROGRESS_MS 50
 #define SEND_MS 5000
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 2000
@@ -27,7 +26,7 @@ struct report {
     int64_t seq;
     char key[33], *control_socket;
     struct report_orders orders;
-    int64_t offset, last_progress_ms, next_try_ms, pause_ms;
+    int64_t next_try_ms, pause_ms;
     int refusals;
     bool attaching, stored;
     int verdict; /* 0 = none yet, 1 = yes, -1 = no */
@@ -112,15 +111,6 @@ static void send_started(struct report *report)
     send_frame(report, frame);
 }
 
-static void send_offset(struct report *report)
-{
-    autojson json_t *frame = json_frame("progress");
-
-    (void) json_add_i64(frame, "offset", report->offset);
-    send_frame(report, frame);
-    report->last_progress_ms = now_ms();
-}
-
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket)
 {
     report->seq = seq;
@@ -168,7 +158,6 @@ static void take_frame(struct report *report, json_t *frame)
         report->refusals = 0;
         report->pause_ms = RETRY_MIN_MS;
         send_started(report);
-        send_offset(report);
     } else if (str_eq(type, "cancel")) {
         report->orders.cancel = true;
     } else if (str_eq(type, "abort")) {
@@ -212,15 +201,6 @@ const struct report_orders *report_poll(struct report *report)
 int report_fd(const struct report *report)
 {
     return report->fd;
-}
-
-void report_progress(struct report *report, int64_t offset)
-{
-    if (offset == report->offset)
-        return;
-    report->offset = offset;
-    if (now_ms() - report->last_progress_ms >= PROGRESS_MS)
-        send_offset(report);
 }
 
 void report_stage(struct report *report, const char *name)
@@ -267,12 +247,11 @@ int report_host_key(struct report *report, const char *type, const char *key, st
     return report->verdict > 0 ? 0 : error_set(err, -EKEYREJECTED, "%s", report->verdict_message);
 }
 
-void report_result(struct report *report, json_t *result, int64_t offset)
+void report_result(struct report *report, json_t *result)
 {
     int64_t deadline = now_ms() + RESULT_PATIENCE_MS;
     int told_fd = -1;
 
-    report->offset = offset;
     while (!report->stored && now_ms() < deadline && report->refusals < MAX_REFUSALS) {
         if (report->fd >= 0 && !report->attaching && told_fd != report->fd) {
             told_fd = report->fd;

@@ -30,10 +30,9 @@ struct report_orders {
 const struct report_orders *report_poll(struct report *report);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
-void report_progress(struct report *report, int64_t offset); /* at most every 50 ms */
 void report_stage(struct report *report, const char *name);
 /* Asks whether the instance may show this key; waits for the verdict. */
 int report_host_key(struct report *report, const char *type, const char *key, struct error *err);
 
 /* Tells the result until it is stored, over however many supervisors that takes. */
-void report_result(struct report *report, json_t *result, int64_t offset);
+void report_result(struct report *report, json_t *result);

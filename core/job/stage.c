@@ -22,7 +22,6 @@ static int poll_control(void *arg)
     struct job *job = arg;
     const struct report_orders *orders = report_poll(job->report);
 
-    report_progress(job->report, trace_size(job->trace));
     if (orders->abort)
         return -EINTR;
     if (orders->instance_lost)
@@ -38,7 +37,6 @@ static int poll_only(void *arg)
     struct job *job = arg;
 
     (void) report_poll(job->report);
-    report_progress(job->report, trace_size(job->trace));
     return 0;
 }
 
@@ -177,6 +175,5 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
         secret_wipe(script.data, script.cap);
     (void) trace_section_end(job->trace, name);
     (void) trace_flush(job->trace);
-    report_progress(job->report, trace_size(job->trace));
     return end;
 }

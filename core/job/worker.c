@@ -44,8 +44,7 @@ static void fail_early(struct job *job, int spool_fd, const struct error *err)
         (void) fs_write_all(spool_fd, line.data, line.len);
     (void) json_add_str(result, "state", "failed");
     (void) json_add_str(result, "failure_reason", "runner_system_failure");
-    (void) json_add_i64(result, "offset", (int64_t) line.len);
-    report_result(job->report, result, (int64_t) line.len);
+    report_result(job->report, result);
 }
 
 static int serve(struct job *job, int spool_fd)

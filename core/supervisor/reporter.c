@@ -68,7 +68,7 @@ void reporter_start(struct job *job)
     step_in(job, job->interval_ms);
 }
 
-/* The spool grew, or the job ended. While it runs the interval decides; its end is told at once. */
+/* The job ended: that is told at once. While it runs the interval decides, by looking at the spool. */
 void reporter_poke(struct job *job)
 {
     if (job->acknowledged && job->state == JOB_FINISHED && !job->call)

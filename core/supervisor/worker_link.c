@@ -292,15 +292,13 @@ static void take_result(struct job *job, json_t *frame)
 {
     autojson json_t *stored = json_frame("result_stored");
     struct error err = { 0 };
-    const char *state = NULL, *reason = "", *message = "";
-    int64_t exit_code = 0, offset = 0;
+    const char *state = NULL, *reason = "";
+    int64_t exit_code = 0;
 
     if (json_need_str(frame, "state", &state, &err) < 0 ||
         (!str_eq(state, "success") && !str_eq(state, "failed")) ||
         json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
-        json_opt_str(frame, "message", &message, &err) < 0 ||
-        json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0 ||
-        json_need_i64(frame, "offset", 0, INT64_MAX, &offset, &err) < 0) {
+        json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0) {
         log_error("job %" PRId64 ": its worker sent a bad result: %s", job->job_id, err.message);
         return;
     }
@@ -326,8 +324,6 @@ static void on_worker_frame(void *arg, json_t *frame)
     (void) json_opt_str(frame, "type", &type, NULL);
     if (str_eq(type, "started")) {
         take_started(job);
-    } else if (str_eq(type, "progress")) {
-        reporter_poke(job);
     } else if (str_eq(type, "host_key")) {
         answer_host_key(job, frame);
     } else if (str_eq(type, "result")) {
