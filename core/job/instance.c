@@ -20,7 +20,8 @@ static bool key_vouched_for(json_t *keys, const char *type, const char *key)
     return false;
 }
 
-static int check_host_key(void *arg, const char *type, const char *key, struct error *err)
+static int check_host_key(void *arg, const char *type, const char *key, int64_t deadline_mono_ms,
+                          struct error *err)
 {
     struct job *job = arg;
     const char *policy = text_of(job->connect, "host_key_policy", "");
@@ -43,8 +44,8 @@ struct end instance_connect(struct job *job)
 {
     struct ssh_options options = { .address = text_of(job->connect, "address", ""),
                                    .username = text_of(job->connect, "username", ""),
-                                   .password = text_of(job->connect, "password", NULL),
-                                   .private_key = text_of(job->connect, "key", NULL),
+                                   .password = text_of(job->connect, "password", ""),
+                                   .private_key = text_of(job->connect, "key", ""),
                                    .timeout_ms = CONNECT_MS,
                                    .keepalive_ms = 30000,
                                    .check_host_key = check_host_key,

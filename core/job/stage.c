@@ -40,11 +40,17 @@ static int poll_only(void *arg)
     return 0;
 }
 
+static int control_fd(void *arg)
+{
+    const struct job *job = arg;
+
+    return report_fd(job->report);
+}
+
 struct ssh_watch stage_watch(struct job *job)
 {
-    return (struct ssh_watch) { .control_fd = report_fd(job->report),
-                                .poll_control = poll_control,
-                                .arg = job };
+    return (
+        struct ssh_watch) { .control_fd = control_fd, .poll_control = poll_control, .arg = job };
 }
 
 static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
@@ -125,21 +131,20 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
                              .deadline_mono_ms = deadline };
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
+    struct ssh_watch watch = stage_watch(job);
     struct end end = { .kind = END_OK };
     int r;
 
-    ssh_set_watch(
-        job->ssh,
-        (struct ssh_watch) { .control_fd = report_fd(job->report),
-                             .poll_control = flags & STAGE_UNSTOPPABLE ? poll_only : poll_control,
-                             .arg = job });
+    if (flags & STAGE_UNSTOPPABLE)
+        watch.poll_control = poll_only;
+    ssh_set_watch(job->ssh, watch);
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     (void) trace_end_stream(job->trace, TRACE_STDOUT, r < 0);
     (void) trace_end_stream(job->trace, TRACE_STDERR, r < 0);
     if (r < 0) {
         end = end_from_error(job, r, err.message);
         if (end.kind == END_TIMEOUT || end.kind == END_CANCELED || end.kind == END_ABORTED) {
-            ssh_set_watch(job->ssh, (struct ssh_watch) { .control_fd = -1 });
+            ssh_set_watch(job->ssh, (struct ssh_watch) { 0 });
             kill_stage(job);
         }
         return end;

@@ -13,11 +13,11 @@
 #include "core/base/error.h"
 
 /* What every wait watches besides the socket: the worker's control descriptor. `poll_control` is
- * called when `control_fd` is readable and at least every 250 ms; it returns 0 to go on, or
- * negative to stop the operation with that code (-ECANCELED for cancel, -EINTR for abort,
- * -ENETRESET for a lost instance). */
+ * called before each wait, and a wait ends when `control_fd` is readable and after 250 ms; it
+ * returns 0 to go on, or negative to stop the operation with that code (-ECANCELED for cancel,
+ * -EINTR for abort, -ENETRESET for a lost instance). */
 struct ssh_watch {
-    int control_fd; /* -1 = none; may change between waits */
+    int (*control_fd)(void *arg); /* asked for each wait, because it changes; NULL or -1 = none */
     int (*poll_control)(void *arg);
     void *arg;
 };
@@ -26,14 +26,15 @@ struct ssh_options {
     const char *address;
     uint16_t port;
     const char *username;
-    const char *password;    /* NULL = none */
-    const char *private_key; /* text of an unencrypted key; NULL = none */
+    const char *password;    /* NULL or "" = none */
+    const char *private_key; /* text of an unencrypted key; NULL or "" = none */
     int64_t timeout_ms; /* whole connect, retries included: an instance that still boots is tried
                            again */
     int64_t keepalive_ms;
-    /* Before authentication: type ("ssh-ed25519"), key in base64. 0 = accept; negative with a
-     * sentence = refuse, and it is not tried again. */
-    int (*check_host_key)(void *arg, const char *type, const char *key_base64, struct error *err);
+    /* Before authentication: type ("ssh-ed25519"), key in base64. 0 = accept; -EKEYREJECTED with a
+     * sentence = refuse, and it is not tried again; a code of the watch when it was stopped. */
+    int (*check_host_key)(void *arg, const char *type, const char *key_base64,
+                          int64_t deadline_mono_ms, struct error *err);
     void *check_arg;
     struct ssh_watch watch;
 };

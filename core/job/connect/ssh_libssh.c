@@ -23,6 +23,7 @@
 #define CONNECT_MS 10000
 #define HANDSHAKE_MS 20000
 #define AUTH_MS 20000
+#define WATCH_MS 250 /* the longest single wait */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define REHEARSAL_MS 5000
@@ -40,23 +41,31 @@ static const char host_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2
 static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
                                      "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 
-/* Waits until the connection can go on, the deadline passes (-ETIMEDOUT) or the watch stops us. */
+static int may_go_on(const struct ssh_watch *watch, int64_t deadline)
+{
+    if (deadline > 0 && now_ms() >= deadline)
+        return -ETIMEDOUT;
+    return watch->poll_control ? watch->poll_control(watch->arg) : 0;
+}
+
+/* As wait_session(). The control descriptor is asked for after poll_control, which may have closed
+ * it or opened another. */
 static int wait_ready(int fd, short events, const struct ssh_watch *watch, int64_t deadline)
 {
-    struct pollfd fds[2] = { { .fd = fd, .events = events },
-                             { .fd = watch->control_fd, .events = POLLIN } };
-    int64_t left = deadline > 0 ? deadline - now_ms() : WATCH_MS;
-    int n, r = 0;
+    int r = may_go_on(watch, deadline);
+    struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = -1, .events = POLLIN } };
+    int64_t left = WATCH_MS;
+    int n;
 
-    if (deadline > 0 && left <= 0)
-        return -ETIMEDOUT;
-    n = poll(fds, 2, (int) MIN(left, (int64_t) WATCH_MS));
-    if (n < 0 && errno != EINTR)
-        return -errno;
-    if (watch->poll_control)
-        r = watch->poll_control(watch->arg);
     if (r < 0)
         return r;
+    if (watch->control_fd)
+        fds[1].fd = watch->control_fd(watch->arg);
+    if (deadline > 0)
+        left = MAX(MIN(left, deadline - now_ms()), (int64_t) 0);
+    n = poll(fds, 2, (int) left);
+    if (n < 0 && errno != EINTR)
+        return -errno;
     return n > 0 && fds[0].revents ? 1 : 0;
 }
 
@@ -184,21 +193,21 @@ static int handshake(struct ssh_conn *conn, int64_t deadline, struct error *err)
 
 /* Before authentication, so that nothing of ours reaches a host that is not the instance (N1). */
 static int check_host_key(struct ssh_conn *conn, const struct ssh_options *options,
-                          struct error *err)
+                          int64_t deadline, struct error *err)
 {
     ssh_key key = NULL;
     char *text = NULL;
-    int r = -EPROTO;
+    int r;
 
     if (ssh_get_server_publickey(conn->session, &key) != SSH_OK ||
         ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
-        (void) error_set(err, r, "SSH: the instance shows no usable host key");
+        r = error_set(err, -EKEYREJECTED, "SSH: the instance shows no usable host key");
     else
         r = options->check_host_key(options->check_arg, ssh_key_type_to_char(ssh_key_type(key)),
-                                    text, err);
+                                    text, deadline, err);
     ssh_string_free_char(text);
     ssh_key_free(key);
-    return r < 0 ? -EKEYREJECTED : 0;
+    return r;
 }
 
 enum auth_method { AUTH_KEY, AUTH_PASSWORD, AUTH_INTERACTIVE };
@@ -209,18 +218,15 @@ struct auth {
     ssh_key key;
 };
 
-/* A password behind keyboard-interactive: every prompt gets it, as the peer does. */
-static int answer_prompts(struct auth *auth, int state)
+/* A password behind keyboard-interactive: every prompt gets it, as the peer does. The next step
+ * sends the answers. */
+static void answer_prompts(struct auth *auth)
 {
-    while (state == SSH_AUTH_INFO) {
-        int prompts = ssh_userauth_kbdint_getnprompts(auth->conn->session);
+    int prompts = ssh_userauth_kbdint_getnprompts(auth->conn->session);
 
-        for (int i = 0; i < prompts; i++)
-            (void) ssh_userauth_kbdint_setanswer(auth->conn->session, (unsigned) i,
-                                                 auth->options->password);
-        state = ssh_userauth_kbdint(auth->conn->session, NULL, NULL);
-    }
-    return state;
+    for (int i = 0; i < prompts; i++)
+        (void) ssh_userauth_kbdint_setanswer(auth->conn->session, (unsigned) i,
+                                             auth->options->password);
 }
 
 static int auth_step(struct auth *auth, enum auth_method method)
@@ -233,7 +239,7 @@ static int auth_step(struct auth *auth, enum auth_method method)
     case AUTH_PASSWORD:
         return ssh_userauth_password(session, NULL, auth->options->password);
     case AUTH_INTERACTIVE:
-        return answer_prompts(auth, ssh_userauth_kbdint(session, NULL, NULL));
+        return ssh_userauth_kbdint(session, NULL, NULL);
     }
     return SSH_AUTH_ERROR;
 }
@@ -249,9 +255,14 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
         if (state == SSH_AUTH_ERROR)
             return error_set(err, -EPROTO, "SSH authentication: %s",
                              ssh_get_error(auth->conn->session));
-        if (state != SSH_AUTH_AGAIN)
+        if (state != SSH_AUTH_AGAIN && state != SSH_AUTH_INFO)
             return -EACCES;
-        r = wait_session(auth->conn, deadline);
+        if (state == SSH_AUTH_INFO) {
+            answer_prompts(auth);
+            r = may_go_on(&auth->conn->watch, deadline);
+        } else {
+            r = wait_session(auth->conn, deadline);
+        }
         if (r == -ETIMEDOUT)
             return error_set(err, r, "SSH authentication: the instance does not answer in time");
         if (r < 0)
@@ -272,29 +283,30 @@ static int import_key(struct auth *auth, struct error *err)
                      "OpenSSH or PEM form without passphrase");
 }
 
-static int authenticate(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+static int authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
+                        struct error *err)
 {
     struct auth auth = { .conn = conn, .options = options };
-    int64_t deadline = now_ms() + AUTH_MS;
+    bool has_key = !str_empty(options->private_key), has_password = !str_empty(options->password);
     int r = -EACCES;
 
-    if (options->private_key) {
+    if (has_key) {
         r = import_key(&auth, err);
         if (r == 0)
             r = auth_with(&auth, AUTH_KEY, deadline, err);
         ssh_key_free(auth.key);
     }
-    if (r == -EACCES && options->password)
+    if (r == -EACCES && has_password)
         r = auth_with(&auth, AUTH_PASSWORD, deadline, err);
-    if (r == -EACCES && options->password)
+    if (r == -EACCES && has_password)
         r = auth_with(&auth, AUTH_INTERACTIVE, deadline, err);
     if (r == -EACCES)
         return error_set(err, r, "SSH authentication as '%s' was refused with %s%s%s",
-                         options->username, options->private_key ? "the key" : "",
-                         options->private_key && options->password ? " and " : "",
-                         options->password      ? "the password"
-                         : options->private_key ? ""
-                                                : "neither key nor password configured");
+                         options->username, has_key ? "the key" : "",
+                         has_key && has_password ? " and " : "",
+                         has_password ? "the password"
+                         : has_key    ? ""
+                                      : "neither key nor password configured");
     return r;
 }
 
@@ -316,13 +328,14 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
     conn->watch = options->watch;
     conn->keepalive_ms = options->keepalive_ms;
     ssh_set_blocking(conn->session, 0);
+    ssh_set_counters(conn->session, &conn->traffic, NULL);
     r = set_options(conn, options, err);
     if (r == 0)
         r = handshake(conn, MIN(deadline, now_ms() + HANDSHAKE_MS), err);
     if (r == 0)
-        r = check_host_key(conn, options, err);
+        r = check_host_key(conn, options, deadline, err);
     if (r == 0)
-        r = authenticate(conn, options, err);
+        r = authenticate(conn, options, MIN(deadline, now_ms() + AUTH_MS), err);
     if (r == 0) {
         conn->event = ssh_event_new();
         if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)
@@ -333,7 +346,7 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
         ssh_close(conn);
         return r;
     }
-    conn->last_traffic_ms = now_ms();
+    note_traffic(conn);
     *ret = conn;
     return 0;
 }
@@ -377,14 +390,16 @@ int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct er
         if (r == 0)
             return 0;
         auth_failures += r == -EACCES;
-        if (!worth_retrying(r, auth_failures) || now_ms() + pause >= deadline)
+        if (!worth_retrying(r, auth_failures))
             return r;
-        for (int64_t until = now_ms() + pause; now_ms() < until;) {
+        for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
             int stop = wait_ready(-1, 0, &options->watch, until);
 
             if (stop < 0 && stop != -ETIMEDOUT)
                 return error_errno(err, stop, "connecting to %s", options->address);
         }
+        if (now_ms() >= deadline)
+            return r;
         pause = MIN(pause * 2, (int64_t) RETRY_MAX_MS);
     }
 }
@@ -408,7 +423,8 @@ void ssh_close(struct ssh_conn *conn)
     free(conn);
 }
 
-static int accept_any_host_key(void *arg, const char *type, const char *key, struct error *err)
+static int accept_any_host_key(void *arg, const char *type, const char *key, int64_t deadline,
+                               struct error *err)
 {
     return 0;
 }
@@ -419,8 +435,7 @@ static void rehearse(const char *private_key)
     struct ssh_options options = { .address = "rehearsal",
                                    .username = "rehearsal",
                                    .private_key = private_key,
-                                   .check_host_key = accept_any_host_key,
-                                   .watch = { .control_fd = -1 } };
+                                   .check_host_key = accept_any_host_key };
     struct ssh_conn *conn = NULL;
     int pid = -1, fd = ssh_rehearsal_start(&pid);
 

@@ -8,20 +8,32 @@
 #include "core/base/clock.h"
 #include "core/job/connect/ssh.h"
 
-#define WATCH_MS 250 /* the longest single wait */
-
 struct ssh_conn {
     ssh_session session;
     ssh_event event; /* handles what came in, whatever the state of a channel */
     int fd;
     struct ssh_watch watch;
-    int64_t keepalive_ms, last_traffic_ms;
+    struct ssh_counter_struct traffic; /* counted by the library */
+    uint64_t heard_bytes;
+    int64_t keepalive_ms, last_heard_ms, next_keepalive_ms;
+    int keepalives; /* sent since something was heard */
     bool broken;
 };
 
 static inline int64_t now_ms(void)
 {
     return clock_mono_ms(&clock_system);
+}
+
+/* Whatever came proves that the other side lives. */
+static inline void note_traffic(struct ssh_conn *conn)
+{
+    if (conn->traffic.in_bytes == conn->heard_bytes)
+        return;
+    conn->heard_bytes = conn->traffic.in_bytes;
+    conn->last_heard_ms = now_ms();
+    conn->keepalives = 0;
+    conn->next_keepalive_ms = conn->last_heard_ms + conn->keepalive_ms;
 }
 
 /* Waits until the connection can go on (1), a moment has passed (0), the deadline has (-ETIMEDOUT;

@@ -107,18 +107,22 @@ static int conn_lost(struct ssh_conn *conn, struct error *err, const char *what)
 
 static int keep_alive(struct ssh_conn *conn, struct error *err)
 {
-    int64_t silent = now_ms() - conn->last_traffic_ms;
+    uint64_t sent = conn->traffic.out_bytes;
 
-    if (conn->keepalive_ms <= 0 || silent < conn->keepalive_ms)
+    if (conn->keepalive_ms <= 0 || now_ms() < conn->next_keepalive_ms)
         return 0;
-    if (silent > conn->keepalive_ms * (KEEPALIVE_MISSES + 1)) {
+    if (conn->keepalives == KEEPALIVE_MISSES) {
         conn->broken = true;
         return error_set(err, -EPIPE,
                          "the connection to the instance is lost: no answer for %lld s",
-                         (long long) (silent / 1000));
+                         (long long) ((now_ms() - conn->last_heard_ms) / 1000));
     }
-    if (silent / conn->keepalive_ms != (silent - WATCH_MS) / conn->keepalive_ms)
+    /* libssh keeps one question open: asked again, it collects the answer and sends nothing. */
+    (void) ssh_send_keepalive(conn->session);
+    if (conn->traffic.out_bytes == sent)
         (void) ssh_send_keepalive(conn->session);
+    conn->keepalives++;
+    conn->next_keepalive_ms = now_ms() + conn->keepalive_ms;
     return 0;
 }
 
@@ -132,9 +136,8 @@ static int turn(struct running *running, int64_t deadline, struct error *err)
         return r;
     if (r < 0)
         return error_errno(err, r, "stopped");
-    if (r > 0)
-        conn->last_traffic_ms = now_ms();
     (void) ssh_event_dopoll(conn->event, 0);
+    note_traffic(conn);
     if (!ssh_is_connected(conn->session) && !running->closed)
         return conn_lost(conn, err, "channel");
     return keep_alive(conn, err);

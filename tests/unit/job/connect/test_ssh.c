@@ -1,0 +1,343 @@
+/* tests/unit/job/connect/test_ssh.c - mirrors core/job/connect/ssh.h, against a server that does what
+ * a row says (hardening.md case 36, N1, N6, N7). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/job/connect/ssh.h"
+#include "tests/fakes/ssh_fake.h"
+#include "tests/harness/harness.h"
+
+/* More than any wait of a test, less than a person's patience. */
+#define SLACK_MS 5000
+
+struct world {
+    char *dir, *user_key;
+    struct ssh_fake fake;
+    struct ssh_options options;
+    struct ssh_conn *conn;
+    struct error err;
+    struct buf output;
+
+    /* What the watch and the host key check do, and what they saw. */
+    int control_fds[2], polls, stop_after_polls, stop_with;
+    int verdict;
+    int64_t verdict_deadline_ms;
+    char *shown_key;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ms(&clock_system);
+}
+
+static int control_fd(void *arg)
+{
+    struct world *world = arg;
+
+    return world->polls < 2 ? world->control_fds[0] : world->control_fds[1];
+}
+
+static int poll_control(void *arg)
+{
+    struct world *world = arg;
+
+    return ++world->polls > world->stop_after_polls && world->stop_with ? world->stop_with : 0;
+}
+
+static int check_host_key(void *arg, const char *type, const char *key, int64_t deadline_mono_ms,
+                          struct error *err)
+{
+    struct world *world = arg;
+
+    assert_string_equal(type, "ssh-ed25519");
+    free(world->shown_key);
+    world->shown_key = mem_strdup(key);
+    world->verdict_deadline_ms = deadline_mono_ms;
+    return world->verdict < 0 ? error_set(err, world->verdict, "the verdict's sentence") : 0;
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zero(sizeof(*world));
+
+    assert_non_null(world);
+    world->dir = harness_temp_dir();
+    world->user_key = ssh_fake_user_key();
+    world->control_fds[0] = world->control_fds[1] = -1;
+    world->options = (struct ssh_options) {
+        .address = "127.0.0.1",
+        .username = "runner",
+        .private_key = world->user_key,
+        .timeout_ms = 20000,
+        .check_host_key = check_host_key,
+        .check_arg = world,
+        .watch = { .control_fd = control_fd, .poll_control = poll_control, .arg = world },
+    };
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    ssh_close(world->conn);
+    ssh_fake_stop(&world->fake);
+    harness_remove_dir(world->dir);
+    buf_done(&world->output);
+    free(world->user_key);
+    free(world->shown_key);
+    free(world);
+    return 0;
+}
+
+static void start(struct world *world, enum ssh_fake_kind kind, const struct ssh_fake_exec *exec)
+{
+    const struct ssh_fake_options options = { .kind = kind, .execs = exec, .n_execs = 1 };
+
+    ssh_fake_start(&world->fake, world->dir, &options);
+    world->options.port = world->fake.port;
+}
+
+static int open_connection(struct world *world)
+{
+    return ssh_open(&world->options, &world->conn, &world->err);
+}
+
+static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
+{
+    struct world *world = arg;
+
+    assert_false(is_stderr);
+    buf_add(&world->output, data, len);
+    return 0;
+}
+
+static int run(struct world *world, int64_t limit_ms, struct ssh_exit *ret)
+{
+    const struct ssh_exec exec = { .command = "sh",
+                                   .input = "the script\n",
+                                   .input_len = 11,
+                                   .on_output = on_output,
+                                   .arg = world,
+                                   .deadline_mono_ms = now_ms() + limit_ms };
+
+    return ssh_exec(world->conn, &exec, ret, &world->err);
+}
+
+static void test_a_command_gets_its_input_and_gives_output_and_status(void **state)
+{
+    static const struct ssh_fake_exec exec = { .output = "hello\n",
+                                               .statuses = { 7 },
+                                               .n_statuses = 1 };
+    struct world *world = *state;
+    struct ssh_exit exit = { 0 };
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    assert_string_equal(world->shown_key, world->fake.host_key);
+    assert_int_equal(run(world, SLACK_MS, &exit), 0);
+    assert_int_equal(exit.status, 7);
+    assert_string_equal(buf_str(&world->output), "hello\n");
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\nthe script\n"), 1);
+}
+
+static void test_of_two_statuses_the_first_counts(void **state)
+{
+    static const struct ssh_fake_exec exec = { .statuses = { 3, 0 }, .n_statuses = 2 };
+    struct world *world = *state;
+    struct ssh_exit exit = { 0 };
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    assert_int_equal(run(world, SLACK_MS, &exit), 0);
+    assert_int_equal(exit.status, 3);
+}
+
+static void test_no_status_is_never_a_success(void **state)
+{
+    static const struct ssh_fake_exec exec = { .output = "done\n" };
+    struct world *world = *state;
+    struct ssh_exit exit = { 0 };
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    assert_int_equal(run(world, SLACK_MS, &exit), -EPIPE);
+    assert_string_equal(world->err.message, "the command ended without an exit status");
+}
+
+static void test_a_server_that_never_shakes_hands_costs_the_deadline_and_no_more(void **state)
+{
+    static const struct {
+        enum ssh_fake_kind kind;
+        const char *why;
+    } rows[] = { { SSH_FAKE_ENDLESS_BANNER, "a banner of gigabytes" },
+                 { SSH_FAKE_SLOW_BANNER, "a byte and then silence" },
+                 { SSH_FAKE_ENDLESS_QUESTIONS, "questions without an end" } };
+    struct world *world = *state;
+
+    world->options.timeout_ms = 600;
+    world->options.password = "secret";
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t began = now_ms();
+
+        start(world, rows[i].kind, NULL);
+        if (open_connection(world) == 0 || now_ms() - began > 600 + SLACK_MS)
+            fail_msg("%s: connected or waited for %lld ms", rows[i].why,
+                     (long long) (now_ms() - began));
+        ssh_fake_stop(&world->fake);
+    }
+}
+
+static void test_questions_without_an_end_can_be_stopped(void **state)
+{
+    struct world *world = *state;
+    int64_t began = now_ms();
+
+    world->options.password = "secret";
+    world->stop_after_polls = 200;
+    world->stop_with = -ECANCELED;
+    start(world, SSH_FAKE_ENDLESS_QUESTIONS, NULL);
+    assert_int_equal(open_connection(world), -ECANCELED);
+    assert_true(now_ms() - began < world->options.timeout_ms);
+    assert_true(ssh_fake_count(&world->fake, "question") > 100);
+}
+
+static void test_an_empty_key_or_password_is_none(void **state)
+{
+    static const struct ssh_fake_exec exec = { 0 };
+    struct world *world = *state;
+
+    world->options.private_key = world->options.password = "";
+    world->options.timeout_ms = 100;
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), -EACCES);
+    assert_string_equal(world->err.message, "SSH authentication as 'runner' was refused with "
+                                            "neither key nor password configured");
+    assert_int_equal(ssh_fake_count(&world->fake, "question"), 0);
+}
+
+/* A refusal is not tried again, and what stopped the question keeps its code. */
+static void test_a_host_key_that_is_not_accepted_gets_nothing(void **state)
+{
+    static const int codes[] = { -EKEYREJECTED, -ECANCELED, -EINTR, -ENETRESET };
+    static const struct ssh_fake_exec exec = { 0 };
+    struct world *world = *state;
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        int64_t began = now_ms();
+
+        world->verdict = codes[i];
+        assert_int_equal(open_connection(world), codes[i]);
+        assert_string_equal(world->err.message, "the verdict's sentence");
+        assert_in_range(world->verdict_deadline_ms - world->options.timeout_ms, began,
+                        began + SLACK_MS);
+    }
+    assert_int_equal(ssh_fake_count(&world->fake, "login"), 0);
+}
+
+/* What the descriptor was at the start of a command may be closed, or somebody else's, later. */
+static void test_a_control_descriptor_that_went_away_is_not_watched(void **state)
+{
+    static const struct ssh_fake_exec exec = { .wait_ms = -1 };
+    struct world *world = *state;
+    autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* poll() returns at once */
+    struct ssh_exit exit = { 0 };
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    world->polls = 0;
+    world->control_fds[0] = ended;
+    assert_int_equal(run(world, 1000, &exit), -ETIMEDOUT);
+    assert_in_range(world->polls, 4, 50);
+}
+
+/* Neither the length of the waits nor their number decides how many are sent. */
+static void test_keepalives_keep_a_silent_command(void **state)
+{
+    static const struct ssh_fake_exec exec = { .wait_ms = -1 };
+    struct world *world = *state;
+    autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* waits of no length */
+    struct ssh_exit exit = { 0 };
+
+    world->options.keepalive_ms = 50;
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    world->control_fds[0] = world->control_fds[1] = ended;
+    assert_int_equal(run(world, 1000, &exit), -ETIMEDOUT);
+    assert_in_range(ssh_fake_count(&world->fake, "keepalive"), 3, 20);
+}
+
+static void test_a_connection_without_answers_is_lost_after_three_keepalives(void **state)
+{
+    static const struct ssh_fake_exec exec = { .wait_ms = -1 };
+    static const int64_t every_ms[] = { 60, 400 }; /* shorter and longer than a wait */
+    const struct ssh_fake_options options = { .execs = &exec,
+                                              .n_execs = 1,
+                                              .no_keepalive_answer = true };
+    struct world *world = *state;
+
+    ssh_fake_start(&world->fake, world->dir, &options);
+    world->options.port = world->fake.port;
+    for (size_t i = 0; i < ARRAY_LEN(every_ms); i++) {
+        struct ssh_exit exit = { 0 };
+        int64_t began = now_ms();
+
+        world->options.keepalive_ms = every_ms[i];
+        assert_int_equal(open_connection(world), 0);
+        assert_int_equal(run(world, 4 * every_ms[i] + SLACK_MS, &exit), -EPIPE);
+        assert_true(str_starts(world->err.message, "the connection to the instance is lost: no"));
+        assert_true(now_ms() - began >= 4 * every_ms[i]);
+        ssh_close(world->conn);
+        world->conn = NULL;
+    }
+    assert_int_equal(ssh_fake_count(&world->fake, "keepalive"), ARRAY_LEN(every_ms));
+}
+
+static void test_nobody_listening_is_tried_until_the_deadline(void **state)
+{
+    static const struct ssh_fake_exec exec = { 0 };
+    struct world *world = *state;
+    int64_t began = now_ms();
+
+    start(world, SSH_FAKE_SERVER, &exec);
+    ssh_fake_stop(&world->fake);
+    world->options.timeout_ms = 500;
+    assert_int_equal(open_connection(world), -ECONNREFUSED);
+    assert_in_range(now_ms() - began, 500, 500 + SLACK_MS);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_a_command_gets_its_input_and_gives_output_and_status),
+        ROW(test_of_two_statuses_the_first_counts),
+        ROW(test_no_status_is_never_a_success),
+        ROW(test_a_server_that_never_shakes_hands_costs_the_deadline_and_no_more),
+        ROW(test_questions_without_an_end_can_be_stopped),
+        ROW(test_an_empty_key_or_password_is_none),
+        ROW(test_a_host_key_that_is_not_accepted_gets_nothing),
+        ROW(test_a_control_descriptor_that_went_away_is_not_watched),
+        ROW(test_keepalives_keep_a_silent_command),
+        ROW(test_a_connection_without_answers_is_lost_after_three_keepalives),
+        ROW(test_nobody_listening_is_tried_until_the_deadline),
+    };
+
+    ssh_library_warm_up();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
