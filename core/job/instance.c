@@ -20,24 +20,20 @@ static bool key_vouched_for(json_t *keys, const char *type, const char *key)
     return false;
 }
 
+/* The right key needs no question. One that the provider does not vouch for is told, too: the
+ * supervisor replaces the instance. */
 static int check_host_key(void *arg, const char *type, const char *key, int64_t deadline_mono_ms,
                           struct error *err)
 {
     struct job *job = arg;
     const char *policy = text_of(job->connect, "host_key_policy", "");
+    struct shown_key shown = { .type = type, .key = key, .pinned = str_eq(policy, "pin") };
     json_t *keys = NULL;
 
-    if (str_eq(policy, "accept"))
-        return 0;
     (void) json_opt_array(job->connect, "host_keys", &keys, NULL);
-    if (str_eq(policy, "pin"))
-        return key_vouched_for(keys, type, key)
-                   ? 0
-                   : error_set(err, -EKEYREJECTED,
-                               "instance %s shows a host key that its provider does not vouch for; "
-                               "nothing was sent to it",
-                               job->instance);
-    return report_host_key(job->report, type, key, err);
+    if (str_eq(policy, "accept") || (shown.pinned && key_vouched_for(keys, type, key)))
+        return 0;
+    return report_host_key(job->report, &shown, deadline_mono_ms, err);
 }
 
 struct end instance_connect(struct job *job)
@@ -58,7 +54,7 @@ struct end instance_connect(struct job *job)
 
     if (!str_eq(protocol, "ssh")) {
         (void) error_set(&err, -EPROTONOSUPPORT, "protocol %s is not supported yet", protocol);
-        return end_from_error(job, err.code, err.message);
+        return end_make(END_SYSTEM, err.message);
     }
     (void) json_opt_i64(job->connect, "port", 1, 65535, &port, NULL);
     (void) json_opt_i64(job->connect, "timeout_ms", 1, INT64_MAX, &options.timeout_ms, NULL);
@@ -66,7 +62,7 @@ struct end instance_connect(struct job *job)
     options.timeout_ms = MIN(options.timeout_ms, job->deadline_ms - clock_mono_ms(&clock_system));
     options.port = (uint16_t) port;
     if (str_empty(options.address) || str_empty(options.username))
-        return end_from_error(job, -EINVAL, "the provider gave no address or no user name");
+        return end_make(END_SYSTEM, "the provider gave no address or no user name");
     shown = text_of(job->connect, "log_address", "");
     (void) trace_line(job->trace, TRACE_PLAIN, "Dialing instance %s%s%s...", job->instance,
                       *shown ? ", " : "", shown);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "core/base/clock.h"
@@ -18,18 +19,19 @@
 #define RETRY_MAX_MS 2000
 #define MAX_REFUSALS 10
 #define RESULT_PATIENCE_MS (24LL * 3600 * 1000)
-#define VERDICT_MS (10 * 60 * 1000)
 
 struct report {
-    int fd;
+    int fd, spool_fd;
     struct frame_decoder decoder;
     int64_t seq;
     char key[33], *control_socket;
     struct report_orders orders;
     int64_t next_try_ms, pause_ms;
     int refusals;
+    unsigned connection; /* counts them */
     bool attaching, stored;
-    int verdict; /* 0 = none yet, 1 = yes, -1 = no */
+    bool dismissed; /* nobody waits for this job any more */
+    int verdict;    /* 0 = none yet, 1 = yes, -1 = no */
     char verdict_message[256];
 };
 
@@ -38,14 +40,16 @@ static int64_t now_ms(void)
     return clock_mono_ms(&clock_system);
 }
 
-int report_new(int control_fd, struct report **ret, struct error *err)
+int report_new(int control_fd, int spool_fd, struct report **ret, struct error *err)
 {
     struct report *report = mem_zero(sizeof(*report));
 
     if (!report)
         return error_set(err, -ENOMEM, "worker: out of memory");
     report->fd = control_fd;
+    report->spool_fd = spool_fd;
     report->pause_ms = RETRY_MIN_MS;
+    report->connection = 1;
     frame_decoder_init(&report->decoder, FRAME_MAX_START);
     *ret = report;
     return 0;
@@ -80,6 +84,19 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err)
     return 1;
 }
 
+static void dismiss(struct report *report)
+{
+    report->dismissed = report->orders.abort = true;
+}
+
+/* The supervisor unlinks a spool once it has closed the job's row, and never before. */
+static bool row_is_closed(const struct report *report)
+{
+    struct stat st;
+
+    return fstat(report->spool_fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static void disconnect(struct report *report)
 {
     if (report->fd < 0)
@@ -92,7 +109,7 @@ static void disconnect(struct report *report)
     report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);
     /* Whoever closes on us before `attached` again and again does not know us. */
     if (report->attaching && ++report->refusals >= MAX_REFUSALS)
-        report->orders.abort = true;
+        dismiss(report);
     report->attaching = false;
 }
 
@@ -122,11 +139,12 @@ int report_started(struct report *report, int64_t seq, const char *key, const ch
     return 0;
 }
 
+/* Without blocking: a supervisor that is stuck has a full backlog, and the job goes on meanwhile. */
 static void try_attach(struct report *report)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     autojson json_t *frame = json_frame("attach");
-    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     report->next_try_ms = now_ms() + report->pause_ms;
     report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);
@@ -139,6 +157,7 @@ static void try_attach(struct report *report)
     if (frame_send(fd, frame, FRAME_MAX_OPERATOR, SEND_MS, NULL) < 0)
         return;
     report->fd = take_fd(&fd);
+    report->connection++;
     report->attaching = true;
 }
 
@@ -183,7 +202,9 @@ const struct report_orders *report_poll(struct report *report)
         autojson json_t *frame = NULL;
         int r;
 
-        if (report->fd < 0 && now_ms() >= report->next_try_ms)
+        if (report->fd < 0 && row_is_closed(report))
+            dismiss(report);
+        if (report->fd < 0 && !report->dismissed && now_ms() >= report->next_try_ms)
             try_attach(report);
         if (report->fd < 0)
             break;
@@ -196,6 +217,15 @@ const struct report_orders *report_poll(struct report *report)
             take_frame(report, frame);
     }
     return &report->orders;
+}
+
+int report_stopped(const struct report_orders *orders)
+{
+    if (orders->abort)
+        return -EINTR;
+    if (orders->instance_lost)
+        return -ENETRESET;
+    return orders->cancel ? -ECANCELED : 0;
 }
 
 int report_fd(const struct report *report)
@@ -219,28 +249,33 @@ static void wait_a_moment(const struct report *report)
     (void) poll(&ready, 1, 250);
 }
 
-int report_host_key(struct report *report, const char *type, const char *key, struct error *err)
+/* Whoever is there now hears it once. */
+static void tell_once(struct report *report, json_t *frame, unsigned *told_on)
+{
+    if (report->fd < 0 || report->attaching || *told_on == report->connection)
+        return;
+    *told_on = report->connection;
+    send_frame(report, frame);
+}
+
+int report_host_key(struct report *report, const struct shown_key *shown, int64_t deadline_mono_ms,
+                    struct error *err)
 {
     autojson json_t *frame = json_frame("host_key");
-    int64_t deadline = now_ms() + VERDICT_MS;
-    int asked_fd = -1;
+    unsigned asked_on = 0;
 
-    (void) json_add_str(frame, "key_type", type);
-    (void) json_add_str(frame, "key", key);
+    (void) json_add_str(frame, "key_type", shown->type);
+    (void) json_add_str(frame, "key", shown->key);
+    (void) json_add_bool(frame, "pinned", shown->pinned);
     report->verdict = 0;
     while (report->verdict == 0) {
-        const struct report_orders *orders = report_poll(report);
+        int stopped = report_stopped(report_poll(report));
 
-        if (orders->abort || orders->instance_lost || orders->cancel)
-            return error_set(err, -EINTR, "stopped while asking for the host key");
-        if (now_ms() >= deadline)
+        if (stopped < 0)
+            return error_set(err, stopped, "stopped while asking for the host key");
+        if (now_ms() >= deadline_mono_ms)
             return error_set(err, -ETIMEDOUT, "no supervisor answered about the host key");
-        if (report->fd >= 0 && !report->attaching && asked_fd != report->fd) {
-            asked_fd = report->fd;
-            send_frame(report, frame);
-        } else if (report->fd < 0) {
-            asked_fd = -1;
-        }
+        tell_once(report, frame, &asked_on);
         if (report->verdict == 0)
             wait_a_moment(report);
     }
@@ -250,15 +285,10 @@ int report_host_key(struct report *report, const char *type, const char *key, st
 void report_result(struct report *report, json_t *result)
 {
     int64_t deadline = now_ms() + RESULT_PATIENCE_MS;
-    int told_fd = -1;
+    unsigned told_on = 0;
 
-    while (!report->stored && now_ms() < deadline && report->refusals < MAX_REFUSALS) {
-        if (report->fd >= 0 && !report->attaching && told_fd != report->fd) {
-            told_fd = report->fd;
-            send_frame(report, result);
-        } else if (report->fd < 0) {
-            told_fd = -1;
-        }
+    while (!report->stored && !report->dismissed && now_ms() < deadline) {
+        tell_once(report, result, &told_on);
         (void) report_poll(report);
         if (!report->stored)
             wait_a_moment(report);

@@ -11,8 +11,8 @@
 
 struct report;
 
-/* Takes the descriptor. */
-int report_new(int control_fd, struct report **ret, struct error *err);
+/* Takes the control descriptor; the spool's stays the caller's. */
+int report_new(int control_fd, int spool_fd, struct report **ret, struct error *err);
 void report_free(struct report *report);
 
 /* Waits for the start frame; 0 = the supervisor went before it sent one, and there is nothing to
@@ -28,11 +28,22 @@ struct report_orders {
 };
 /* Reads what is there without blocking, reconnects when it is time. Cheap; call it often. */
 const struct report_orders *report_poll(struct report *report);
+/* Why what runs now must stop: -EINTR for an abort, -ENETRESET for a lost instance, -ECANCELED for a
+ * cancel, or 0. */
+int report_stopped(const struct report_orders *orders);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
 void report_stage(struct report *report, const char *name);
-/* Asks whether the instance may show this key; waits for the verdict. */
-int report_host_key(struct report *report, const char *type, const char *key, struct error *err);
 
-/* Tells the result until it is stored, over however many supervisors that takes. */
+struct shown_key {
+    const char *type, *key;
+    bool pinned; /* the provider vouches for another key */
+};
+/* Asks whether the instance may show this key and waits for the verdict: 0, -EKEYREJECTED with the
+ * supervisor's sentence, -ETIMEDOUT at the deadline, or the code of report_stopped(). */
+int report_host_key(struct report *report, const struct shown_key *shown, int64_t deadline_mono_ms,
+                    struct error *err);
+
+/* Tells the result until it is stored, over however many supervisors that takes; gives up when
+ * nobody knows the job any more. */
 void report_result(struct report *report, json_t *result);

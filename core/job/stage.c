@@ -20,15 +20,9 @@
 static int poll_control(void *arg)
 {
     struct job *job = arg;
-    const struct report_orders *orders = report_poll(job->report);
+    int stopped = report_stopped(report_poll(job->report));
 
-    if (orders->abort)
-        return -EINTR;
-    if (orders->instance_lost)
-        return -ENETRESET;
-    if (orders->cancel && job->cancel_stops && !job->canceled)
-        return -ECANCELED;
-    return 0;
+    return stopped == -ECANCELED && (!job->cancel_stops || job->canceled) ? 0 : stopped;
 }
 
 /* Clean-up must not be stopped by what stopped the job. */

@@ -80,7 +80,8 @@ int job_worker_main(int control_fd, int spool_fd)
     struct error err = { 0 };
     int status;
 
-    if (confine(control_fd, spool_fd) < 0 || report_new(control_fd, &job.report, &err) < 0)
+    if (confine(control_fd, spool_fd) < 0 ||
+        report_new(control_fd, spool_fd, &job.report, &err) < 0)
         return 125;
     status = serve(&job, spool_fd);
     job_done(&job);

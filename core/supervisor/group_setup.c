@@ -258,6 +258,26 @@ int group_restore(struct group *group, struct error *err)
     return r;
 }
 
+/* Once for each runner (hardening.md N1, N2). */
+static void warn_about_host_keys(struct group *group, const char *policy, bool has_password)
+{
+    bool first_contact = str_eq(policy, "tofu") && has_password;
+
+    if (group->host_keys_warned || (!first_contact && !str_eq(policy, "accept")))
+        return;
+    group->host_keys_warned = true;
+    if (first_contact)
+        log_warning(
+            "runner '%s': nobody vouches for an instance's first host key (host_key_policy "
+            "\"tofu\"), and whoever shows it gets the password; prefer a key, made for this "
+            "group",
+            group->runner->name);
+    else
+        log_warning("runner '%s': whatever host key an instance shows is taken (host_key_policy "
+                    "\"accept\"); prefer \"pin\" or \"tofu\"",
+                    group->runner->name);
+}
+
 json_t *group_build_connect(struct group *group, json_t *reply)
 {
     const struct config_connector *connector = &group->runner->autoscaler.connector;
@@ -283,13 +303,15 @@ json_t *group_build_connect(struct group *group, json_t *reply)
     if (str_empty(key))
         (void) json_add_str(connect, "key", group->key_text);
     if (str_empty(password) && connector->password)
-        (void) json_add_str(connect, "password", secret_reveal(connector->password));
+        password = secret_reveal(connector->password);
+    (void) json_add_str(connect, "password", password);
     if (connector->protocol_port > 0)
         (void) json_add_i64(connect, "port", connector->protocol_port);
     (void) json_add_i64(connect, "timeout_ms", connector->timeout_ms);
     (void) json_add_i64(connect, "keepalive_ms", connector->keepalive_ms);
     if (!policy)
         policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
+    warn_about_host_keys(group, policy, !str_empty(password));
     (void) json_add_str(connect, "host_key_policy", policy);
     if (group->runner->autoscaler.log_internal_ip || group->runner->autoscaler.log_external_ip)
         (void) json_add_str(connect, "log_address", address);

@@ -78,6 +78,7 @@ struct group {
     struct coordinator_host host;
     json_t *info;
     char *key_text; /* connector_config.key_path's content; wiped */
+    bool host_keys_warned;
 
     /* Provider and fleet (group.c). */
     struct provider_client *provider;

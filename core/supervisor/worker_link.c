@@ -234,11 +234,18 @@ static void answer_host_key(struct job *job, json_t *frame)
     autojson json_t *verdict = json_frame("host_key_verdict");
     struct error err = { 0 };
     const char *type = NULL, *key = NULL;
+    bool pinned = false;
     int r;
 
     r = json_need_str(frame, "key_type", &type, &err);
     if (r == 0)
         r = json_need_str(frame, "key", &key, &err);
+    if (r == 0)
+        r = json_opt_bool(frame, "pinned", &pinned, &err);
+    if (r == 0 && pinned)
+        r = error_set(&err, -EKEYREJECTED,
+                      "the instance shows a host key that its provider does not vouch for; nothing "
+                      "was sent to it");
     if (r == 0)
         r = ledger_check_host_key(job->supervisor->ledger, job->group->id, job->instance_id, type,
                                   key, &err);

@@ -1,0 +1,258 @@
+/* tests/unit/job/test_report.c - mirrors core/job/report.c: the test is the supervisor. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "core/base/clock.h"
+#include "core/base/frame.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/job/report.h"
+#include "tests/harness/harness.h"
+
+#define SLACK_MS 5000 /* more than any wait of a test */
+#define KEY "0123456789abcdef0123456789abcdef"
+
+struct world {
+    char *dir, *control_path, *spool_path;
+    int spool_fd, fd; /* the supervisor's end of the connection */
+    struct frame_decoder decoder;
+    struct report *report;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ms(&clock_system);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zero(sizeof(*world));
+    int ends[2];
+
+    assert_non_null(world);
+    world->dir = harness_temp_dir();
+    world->control_path = harness_path(world->dir, "control.sock");
+    world->spool_path = harness_path(world->dir, "1.log");
+    world->spool_fd = open(world->spool_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(world->spool_fd >= 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    world->fd = ends[0];
+    frame_decoder_init(&world->decoder, FRAME_MAX_OPERATOR);
+    assert_int_equal(report_new(ends[1], world->spool_fd, &world->report, NULL), 0);
+    assert_int_equal(report_started(world->report, 1, KEY, world->control_path), 0);
+    *state = world;
+    return 0;
+}
+
+static void hang_up(struct world *world)
+{
+    (void) close(world->fd);
+    world->fd = -1;
+    frame_decoder_done(&world->decoder);
+    frame_decoder_init(&world->decoder, FRAME_MAX_OPERATOR);
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    report_free(world->report);
+    hang_up(world);
+    (void) close(world->spool_fd);
+    free(world->control_path);
+    free(world->spool_path);
+    harness_remove_dir(world->dir);
+    free(world);
+    return 0;
+}
+
+static int listen_again(const struct world *world)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(str_copy(address.sun_path, sizeof(address.sun_path), world->control_path), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    return fd;
+}
+
+static int connect_like_a_worker(const struct world *world)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(str_copy(address.sun_path, sizeof(address.sun_path), world->control_path), 0);
+    if (connect(fd, (struct sockaddr *) &address, sizeof(address)) == 0)
+        return fd;
+    (void) close(fd);
+    return -1;
+}
+
+static void tell(struct world *world, const char *type, const char *message)
+{
+    autojson json_t *frame = json_frame(type);
+
+    assert_int_equal(json_add_str(frame, "message", message), 0);
+    if (str_eq(type, "host_key_verdict"))
+        assert_int_equal(json_add_bool(frame, "ok", str_empty(message)), 0);
+    assert_int_equal(frame_send(world->fd, frame, FRAME_MAX_OPERATOR, SLACK_MS, NULL), 0);
+}
+
+/* The next frame is of this type; the caller puts it. */
+static json_t *hear(struct world *world, const char *type)
+{
+    json_t *frame = NULL;
+    const char *got = "";
+
+    assert_int_equal(frame_recv(world->fd, &world->decoder, SLACK_MS, &frame, NULL), 1);
+    (void) json_opt_str(frame, "type", &got, NULL);
+    assert_string_equal(got, type);
+    return frame;
+}
+
+static void hear_and_drop(struct world *world, const char *type)
+{
+    json_object_put(hear(world, type));
+}
+
+static void test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job(void **state)
+{
+    struct world *world = *state;
+    autoclose int listener = listen_again(world);
+    int64_t until = now_ms() + 1000; /* several tries */
+    int waiting[8], n = 0;
+
+    while (n < (int) ARRAY_LEN(waiting) && (waiting[n] = connect_like_a_worker(world)) >= 0)
+        n++;
+    assert_in_range(n, 1, ARRAY_LEN(waiting) - 1);
+    hang_up(world);
+    while (now_ms() < until) {
+        int64_t began = now_ms();
+
+        assert_false(report_poll(world->report)->abort);
+        assert_true(now_ms() - began < 500);
+        (void) poll(NULL, 0, 10);
+    }
+    assert_int_equal(report_fd(world->report), -1);
+    while (n > 0) {
+        (void) close(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        (void) close(waiting[--n]);
+    }
+    for (until = now_ms() + SLACK_MS; report_fd(world->report) < 0 && now_ms() < until;)
+        (void) report_poll(world->report);
+    world->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    hear_and_drop(world, "attach");
+}
+
+static void test_a_worker_whose_row_is_closed_ends(void **state)
+{
+    struct world *world = *state;
+    autojson json_t *result = json_frame("result");
+    int64_t began = now_ms();
+
+    hang_up(world);
+    assert_false(report_poll(world->report)->abort);
+    assert_int_equal(unlink(world->spool_path), 0);
+    report_result(world->report, result);
+    assert_true(now_ms() - began < SLACK_MS);
+    assert_true(report_poll(world->report)->abort);
+}
+
+static void test_the_question_for_a_host_key_ends_with_its_reason(void **state)
+{
+    static const struct {
+        const char *frame, *message;
+        int want;
+        const char *sentence;
+    } rows[] = {
+        { "host_key_verdict", "", 0, "" },
+        { "host_key_verdict", "another key", -EKEYREJECTED, "another key" },
+        { NULL, NULL, -ETIMEDOUT, "no supervisor answered about the host key" },
+        /* Orders stay; each is stronger than the ones before. */
+        { "cancel", "", -ECANCELED, "stopped while asking for the host key" },
+        { "instance_lost", "gone", -ENETRESET, "stopped while asking for the host key" },
+        { "abort", "", -EINTR, "stopped while asking for the host key" },
+    };
+    static const struct shown_key shown = { .type = "ssh-ed25519", .key = "AAAA", .pinned = true };
+    struct world *world = *state;
+
+    hear_and_drop(world, "started");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t began = now_ms(), limit_ms = rows[i].frame ? 60000 : 50;
+        struct error err = { 0 };
+        int r;
+
+        if (rows[i].frame)
+            tell(world, rows[i].frame, rows[i].message);
+        r = report_host_key(world->report, &shown, began + limit_ms, &err);
+        if (r != rows[i].want || !str_eq(err.message, rows[i].sentence) ||
+            now_ms() - began > SLACK_MS)
+            fail_msg("row %zu: %d '%s'", i, r, err.message);
+    }
+    {
+        autojson json_t *frame = hear(world, "host_key"); /* of the row that timed out */
+        const char *type = "", *key = "";
+        bool pinned = false;
+
+        assert_int_equal(json_need_str(frame, "key_type", &type, NULL), 0);
+        assert_int_equal(json_need_str(frame, "key", &key, NULL), 0);
+        assert_int_equal(json_opt_bool(frame, "pinned", &pinned, NULL), 0);
+        assert_string_equal(type, shown.type);
+        assert_string_equal(key, shown.key);
+        assert_true(pinned);
+    }
+}
+
+static void test_a_result_is_told_to_every_supervisor_until_one_stores_it(void **state)
+{
+    struct world *world = *state;
+    autojson json_t *result = json_frame("result");
+    int status = -1;
+    autoclose int listener = listen_again(world);
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void) close(world->fd);
+        report_result(world->report, result);
+        _exit(0);
+    }
+    for (int supervisor = 0; supervisor < 2; supervisor++) {
+        hear_and_drop(world, "started");
+        hear_and_drop(world, "result");
+        hang_up(world);
+        world->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        hear_and_drop(world, "attach");
+        tell(world, "attached", "");
+    }
+    hear_and_drop(world, "started");
+    hear_and_drop(world, "result");
+    tell(world, "result_stored", "");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job),
+        ROW(test_a_worker_whose_row_is_closed_ends),
+        ROW(test_the_question_for_a_host_key_ends_with_its_reason),
+        ROW(test_a_result_is_told_to_every_supervisor_until_one_stores_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
