@@ -30,7 +30,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
     case -ENETRESET:
         return end_make(END_SYSTEM, *orders->message ? orders->message : "the instance is lost");
     case -ETIMEDOUT:
-        return end_make(END_TIMEOUT, message);
+        return end_make(END_TIMEOUT, "context deadline exceeded");
     default:
         return end_make(END_SYSTEM, message);
     }

@@ -36,6 +36,17 @@ static int check_host_key(void *arg, const char *type, const char *key, int64_t 
     return report_host_key(job->report, &shown, deadline_mono_ms, err);
 }
 
+/* A job whose own time ran out while it waited for its instance is out of time; that the instance
+ * took longer than it may is a failure of the system. */
+static struct end not_connected(struct job *job, int r, const char *message)
+{
+    bool out_of_time = clock_mono_ms(&clock_system) >= job->deadline_ms;
+
+    if (r == -EINTR || r == -ECANCELED || r == -ENETRESET)
+        return end_from_error(job, r, message);
+    return out_of_time ? end_from_error(job, -ETIMEDOUT, message) : end_make(END_SYSTEM, message);
+}
+
 struct end instance_connect(struct job *job)
 {
     struct ssh_options options = { .address = text_of(job->connect, "address", ""),
@@ -69,7 +80,7 @@ struct end instance_connect(struct job *job)
     (void) trace_flush(job->trace);
     r = ssh_open(&options, &job->ssh, &err);
     if (r < 0)
-        return end_from_error(job, r == -ETIMEDOUT ? -EHOSTUNREACH : r, err.message);
+        return not_connected(job, r, err.message);
     (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
     /* Most of what a worker ever frees it has freed by now; the rest of its life is waiting. */
     footprint_trim_heap();

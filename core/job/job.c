@@ -20,6 +20,9 @@
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
 
+#define LOG_TOPIC "job"
+#include "core/base/log.h"
+
 #define AFTER_SCRIPT_MS (5 * 60 * 1000)
 #define CLEANUP_MS (60 * 1000)
 
@@ -269,6 +272,8 @@ static struct end after_script(struct job *job, struct end script)
     script_user_commands(&body, lines_of(step));
     end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
                     limit);
+    if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) >= job->deadline_ms)
+        return end;
     if (end.kind == END_OK || end.kind == END_ABORTED || end.kind == END_SYSTEM)
         return script.kind == END_OK && end.kind != END_OK ? end : script;
     if (script.kind == END_OK &&
@@ -317,12 +322,17 @@ static struct end run_stages(struct job *job)
 void job_run(struct job *job)
 {
     struct end end;
+    int r;
 
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     write_header(job);
     end = run_stages(job);
     end_write_last_line(job, &end);
-    (void) trace_finish(job->trace, false);
+    r = trace_finish(job->trace, false);
+    if (r < 0) { /* a log with a piece missing is no success, whatever the script did */
+        log_error("the log of job row %" PRId64 " is not complete: %s", job->seq, strerror(-r));
+        end = end_make(END_SYSTEM, "the log is not complete");
+    }
     ssh_close(job->ssh);
     job->ssh = NULL;
     end_tell_result(job, &end);

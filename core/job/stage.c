@@ -108,6 +108,7 @@ static void kill_stage(struct job *job)
         return;
     exec.input = script.data;
     exec.input_len = script.len;
+    ssh_set_watch(job->ssh, (struct ssh_watch) { 0 }); /* nothing that was ordered stops this */
     if (ssh_exec(job->ssh, &exec, &exit, &err) < 0 || exit.status != 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "processes of the stopped script may still run on instance %s%s%s",
@@ -137,10 +138,9 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
     (void) trace_end_stream(job->trace, TRACE_STDERR, r < 0);
     if (r < 0) {
         end = end_from_error(job, r, err.message);
-        if (end.kind == END_TIMEOUT || end.kind == END_CANCELED || end.kind == END_ABORTED) {
-            ssh_set_watch(job->ssh, (struct ssh_watch) { 0 });
+        /* It runs on unless it ended by itself or what it ran on is gone. */
+        if (r != -EPIPE && r != -ENETRESET)
             kill_stage(job);
-        }
         return end;
     }
     if (exit.status == 0)

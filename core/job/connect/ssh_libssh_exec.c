@@ -21,7 +21,7 @@ struct running {
     const struct ssh_exec *exec;
     struct ssh_channel_callbacks_struct callbacks;
     struct ssh_exit exit;
-    bool closed, eof;
+    bool closed;
     int output_error;
     size_t sent;
     bool eof_sent;
@@ -214,7 +214,7 @@ static int pump(struct running *running, struct error *err)
     }
     if (!running->exit.has_status)
         return error_set(err, -EPIPE, "the command ended without an exit status");
-    return running->output_error;
+    return 0;
 }
 
 /* Bounded: the server may wait for a process that never ends. */

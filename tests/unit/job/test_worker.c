@@ -1,0 +1,386 @@
+/* tests/unit/job/test_worker.c - a whole job worker in a process of its own: the test is its supervisor,
+ * a fake is its instance. Mirrors core/job/worker.c and what it runs: job.c, instance.c, stage.c, end.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "core/base/clock.h"
+#include "core/base/frame.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/job/worker.h"
+#include "tests/fakes/ssh_fake.h"
+#include "tests/harness/harness.h"
+
+#define PATIENCE_MS 30000
+
+/* The commands of a job without sources, in their order. */
+enum { PREPARE, GET_SOURCES, STEP, AFTER_SCRIPT, CLEAN_UP, N_EXECS };
+
+struct world {
+    char *dir, *user_key;
+    struct ssh_fake fake;
+    struct ssh_fake_exec execs[N_EXECS];
+    const char *policy;
+    int timeout_s;
+    const char *after_script_timeout;
+    rlim_t spool_limit; /* bytes; 0 = none */
+
+    int fd;
+    struct frame_decoder decoder;
+    pid_t pid;
+    json_t *result;
+};
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zero(sizeof(*world));
+
+    assert_non_null(world);
+    world->dir = harness_temp_dir();
+    world->user_key = ssh_fake_user_key();
+    world->policy = "accept";
+    world->timeout_s = 60;
+    world->fd = -1;
+    world->pid = -1;
+    for (size_t i = 0; i < N_EXECS; i++)
+        world->execs[i] = (struct ssh_fake_exec) { .n_statuses = 1 };
+    world->execs[STEP].output = "the script's output\n";
+    *state = world;
+    return 0;
+}
+
+static void reset(struct world *world)
+{
+    if (world->pid > 0) {
+        (void) kill(world->pid, SIGKILL);
+        (void) waitpid(world->pid, NULL, 0);
+    }
+    world->pid = -1;
+    ssh_fake_stop(&world->fake);
+    if (world->fd >= 0)
+        (void) close(world->fd);
+    world->fd = -1;
+    frame_decoder_done(&world->decoder);
+    json_object_put(world->result);
+    world->result = NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    reset(world);
+    harness_remove_dir(world->dir);
+    free(world->user_key);
+    free(world);
+    return 0;
+}
+
+static void fake_start(struct world *world)
+{
+    const struct ssh_fake_options options = { .execs = world->execs, .n_execs = N_EXECS };
+
+    ssh_fake_start(&world->fake, world->dir, &options);
+}
+
+static json_t *start_frame(const struct world *world)
+{
+    autofree char *text = mem_printf(
+        "{\"type\":\"start\",\"seq\":1,\"key\":\"0123456789abcdef0123456789abcdef\","
+        "\"control_socket\":\"%s/control.sock\",\"payload\":{\"id\":7,\"token\":\"tok-7\","
+        "\"runner_info\":{\"timeout\":%d},\"git_info\":{\"repo_url\":\"https://example/g/p.git\"},"
+        "\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"none\"},"
+        "{\"key\":\"RUNNER_AFTER_SCRIPT_TIMEOUT\",\"value\":\"%s\"}],"
+        "\"steps\":[{\"name\":\"script\",\"script\":[\"true\"]},"
+        "{\"name\":\"after_script\",\"script\":[\"true\"]}]},"
+        "\"runner\":{\"name\":\"r\",\"short_token\":\"t\",\"system_id\":\"s_1\",\"shell\":\"sh\","
+        "\"builds_dir\":\"/b\"},"
+        "\"slot\":{\"instance\":\"i-1\",\"slot\":0},\"connect\":{\"address\":\"127.0.0.1\","
+        "\"port\":%u,\"username\":\"u\",\"host_key_policy\":\"%s\",\"host_keys\":[]}}",
+        world->dir, world->timeout_s,
+        world->after_script_timeout ? world->after_script_timeout : "5m", world->fake.port,
+        world->policy);
+    json_t *start = NULL, *connect = NULL;
+
+    assert_non_null(text);
+    assert_int_equal(json_parse(text, strlen(text), &start, NULL), 0);
+    assert_int_equal(json_opt_object(start, "connect", &connect, NULL), 0);
+    assert_int_equal(json_add_str(connect, "key", world->user_key), 0);
+    return start;
+}
+
+static void become_worker(const struct world *world, int control_fd, int spool_fd)
+{
+    const struct rlimit limit = { world->spool_limit, world->spool_limit };
+
+    (void) close(world->fd);
+    if (world->spool_limit > 0) {
+        (void) signal(SIGXFSZ, SIG_IGN);
+        (void) setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    _exit(job_worker_main(control_fd, spool_fd));
+}
+
+/* Spawns a worker and gives it its job. */
+static void worker_start(struct world *world)
+{
+    autofree char *spool = harness_path(world->dir, "1.log");
+    autoclose int spool_fd = open(spool, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    autojson json_t *start = start_frame(world);
+    int ends[2];
+
+    assert_true(spool_fd >= 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    world->fd = ends[0];
+    frame_decoder_init(&world->decoder, FRAME_MAX_OPERATOR);
+    world->pid = fork();
+    assert_true(world->pid >= 0);
+    if (world->pid == 0)
+        become_worker(world, ends[1], spool_fd);
+    (void) close(ends[1]);
+    assert_int_equal(frame_send(world->fd, start, FRAME_MAX_START, PATIENCE_MS, NULL), 0);
+}
+
+static void tell(struct world *world, const char *type, const char *message)
+{
+    autojson json_t *frame = json_frame(type);
+
+    assert_int_equal(json_add_str(frame, "message", message), 0);
+    assert_int_equal(frame_send(world->fd, frame, FRAME_MAX_OPERATOR, PATIENCE_MS, NULL), 0);
+}
+
+/* Skips frames until one of this type; the caller puts it. */
+static json_t *hear(struct world *world, const char *type)
+{
+    for (;;) {
+        json_t *frame = NULL;
+        const char *got = "";
+
+        assert_int_equal(frame_recv(world->fd, &world->decoder, PATIENCE_MS, &frame, NULL), 1);
+        (void) json_opt_str(frame, "type", &got, NULL);
+        if (str_eq(got, type))
+            return frame;
+        json_object_put(frame);
+    }
+}
+
+static void wait_for_its_end(struct world *world)
+{
+    int status = -1;
+
+    assert_int_equal(waitpid(world->pid, &status, 0), world->pid);
+    world->pid = -1;
+    assert_int_equal(status, 0);
+}
+
+static void take_result(struct world *world)
+{
+    world->result = hear(world, "result");
+    tell(world, "result_stored", NULL);
+    wait_for_its_end(world);
+}
+
+/* "success", or the reason of a failure. */
+static const char *outcome(const struct world *world)
+{
+    const char *state = "", *reason = "no reason";
+
+    (void) json_opt_str(world->result, "state", &state, NULL);
+    (void) json_opt_str(world->result, "failure_reason", &reason, NULL);
+    return str_eq(state, "failed") ? reason : state;
+}
+
+static void assert_log_has(const struct world *world, const char *text)
+{
+    autofree char *log = harness_read(world->dir, "1.log");
+
+    if (!strstr(log, text))
+        fail_msg("the log lacks '%s':\n%s", text, log);
+}
+
+static void test_a_job_runs_its_stages_and_succeeds(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
+    assert_log_has(world, "the script's output");
+    assert_log_has(world, "Job succeeded");
+    assert_int_equal(ssh_fake_count(&world->fake, "exec "), N_EXECS);
+}
+
+static void test_time_that_runs_out_in_after_script_is_no_success(void **state)
+{
+    struct world *world = *state;
+
+    world->execs[AFTER_SCRIPT].wait_ms = -1;
+    world->timeout_s = 1;
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "job_execution_timeout");
+    assert_log_has(world, "Job failed: execution took longer than 1s seconds");
+}
+
+static void test_the_limit_of_after_script_is_a_warning_with_its_words(void **state)
+{
+    struct world *world = *state;
+
+    world->execs[AFTER_SCRIPT].wait_ms = -1;
+    world->after_script_timeout = "300ms";
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
+    assert_log_has(world, "after_script failed, but job will continue unaffected: context deadline "
+                          "exceeded");
+}
+
+static void test_time_that_runs_out_while_connecting_is_the_jobs(void **state)
+{
+    struct world *world = *state;
+
+    world->timeout_s = 1;
+    fake_start(world);
+    ssh_fake_stop(&world->fake);
+    world->fake.port = 1; /* nobody listens */
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "job_execution_timeout");
+}
+
+static void test_an_order_during_the_question_for_the_host_key_is_obeyed(void **state)
+{
+    static const struct {
+        const char *policy, *order, *outcome, *log;
+    } rows[] = {
+        { "tofu", "cancel", "job_canceled", "Job failed: canceled" },
+        { "tofu", "abort", "job_canceled", "Job failed: canceled" },
+        { "tofu", "instance_lost", "runner_system_failure", "(system failure): it caught fire" },
+        { "pin", "cancel", "job_canceled", "Job failed: canceled" },
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autojson json_t *question = NULL;
+        bool pinned = false;
+
+        world->policy = rows[i].policy;
+        fake_start(world);
+        worker_start(world);
+        question = hear(world, "host_key");
+        assert_int_equal(json_opt_bool(question, "pinned", &pinned, NULL), 0);
+        assert_int_equal(pinned, str_eq(rows[i].policy, "pin"));
+        tell(world, rows[i].order, "it caught fire");
+        take_result(world);
+        assert_string_equal(outcome(world), rows[i].outcome);
+        assert_log_has(world, rows[i].log);
+        assert_int_equal(ssh_fake_count(&world->fake, "login"), 0);
+        reset(world);
+    }
+}
+
+static size_t log_size(const struct world *world)
+{
+    autofree char *log = harness_read(world->dir, "1.log");
+
+    return strlen(log);
+}
+
+static void test_a_log_without_its_end_is_no_success(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    world->spool_limit = log_size(world) - 5;
+    reset(world);
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "runner_system_failure");
+    assert_int_equal(log_size(world), world->spool_limit);
+}
+
+static void test_a_script_whose_output_cannot_be_stored_is_killed(void **state)
+{
+    struct world *world = *state;
+    autofree char *text = mem_zero(4001);
+
+    assert_non_null(text);
+    for (size_t i = 0; i < 4000; i++)
+        text[i] = i % 80 == 79 ? '\n' : 'x';
+    world->execs[STEP] = (struct ssh_fake_exec) { .output = text, .wait_ms = -1 };
+    world->spool_limit = 3000;
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "runner_system_failure");
+    assert_int_equal(ssh_fake_count(&world->fake, "kill -TERM"), 1);
+}
+
+/* It has nothing to do meanwhile, and a descriptor that is closed must not keep it awake. */
+static void test_a_worker_without_supervisor_sleeps_and_ends_with_its_row(void **state)
+{
+    struct world *world = *state;
+    struct rusage before, after;
+    int64_t used_ms;
+
+    world->execs[STEP].wait_ms = 1500;
+    fake_start(world);
+    worker_start(world);
+    while (ssh_fake_count(&world->fake, "exec ") <= STEP)
+        (void) poll(NULL, 0, 5);
+    (void) close(world->fd);
+    world->fd = -1;
+    while (ssh_fake_count(&world->fake, "exec ") < N_EXECS)
+        (void) poll(NULL, 0, 5);
+    (void) getrusage(RUSAGE_CHILDREN, &before);
+    {
+        autofree char *spool = harness_path(world->dir, "1.log");
+
+        assert_int_equal(unlink(spool), 0); /* the row is closed */
+    }
+    wait_for_its_end(world);
+    (void) getrusage(RUSAGE_CHILDREN, &after);
+    used_ms = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
+              (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000 +
+              (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+              (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
+    assert_in_range(used_ms, 0, 500);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_a_job_runs_its_stages_and_succeeds),
+        ROW(test_time_that_runs_out_in_after_script_is_no_success),
+        ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
+        ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
+        ROW(test_an_order_during_the_question_for_the_host_key_is_obeyed),
+        ROW(test_a_log_without_its_end_is_no_success),
+        ROW(test_a_script_whose_output_cannot_be_stored_is_killed),
+        ROW(test_a_worker_without_supervisor_sleeps_and_ends_with_its_row),
+    };
+
+    job_worker_warm_up();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
