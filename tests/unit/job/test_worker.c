@@ -363,7 +363,7 @@ static void test_a_worker_without_supervisor_sleeps_and_ends_with_its_row(void *
               (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000 +
               (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
               (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
-    assert_in_range(used_ms, 0, 500);
+    assert_in_range(used_ms, 0, 100);
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
