@@ -92,7 +92,7 @@ class Bench:
     def __exit__(self, *_):
         if self.run.process.poll() is None:
             self.run.stop(120)
-        self.run.wait_no_workers(30)
+        self.run.wait_no_processes(30)
         self.run.watch.stop()
         self.coordinator.close()
         shutil.rmtree(self.folder, ignore_errors=True)

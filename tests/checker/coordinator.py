@@ -37,8 +37,17 @@ class JobState:
         self.given = 0
         self.acknowledged = 0
         self.finals = []  # accepted final updates
-        self.refused_finals = []
+        self.late_finals = []  # told after the accepted one, and refused
         self.cancel = ""  # "canceling" or "canceled": what Job-Status says
+
+    @property
+    def aborted(self) -> bool:
+        """Ended by GitLab itself, which then takes nothing more."""
+        return self.cancel == "canceled"
+
+    @property
+    def ended(self) -> bool:
+        return self.aborted or bool(self.finals)
 
 
 class Coordinator:
@@ -116,15 +125,21 @@ class Coordinator:
     def cancel(self, job_id, how="canceling"):
         with self.lock:
             self.jobs[job_id].cancel = how
+            self.lock.notify_all()
+
+    def secrets(self) -> list[str]:
+        """What nobody may show: the runner's token, and all that the jobs have to hide."""
+        with self.lock:
+            return [self.runner_token, *(s for state in self.jobs.values() for s in state.job.secrets)]
 
     def all_ended(self):
         with self.lock:
-            return all(state.finals for state in self.jobs.values())
+            return all(state.ended for state in self.jobs.values())
 
     def wait_all_ended(self, timeout):
         deadline = time.monotonic() + timeout
         with self.lock:
-            while not all(state.finals for state in self.jobs.values()):
+            while not self.all_ended():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
@@ -200,7 +215,7 @@ class Coordinator:
             while not self.queue and waits and time.monotonic() < deadline:
                 self.lock.wait(max(0.0, deadline - time.monotonic()))
             headers = {"X-GitLab-Last-Update": str(self.cursor)}
-            if not self.queue:
+            if not self.queue or has_left(request.connection):
                 self.record(request, 204, cursor=fields.get("last_update"))
                 return 204, headers, b""
             state = self.jobs[self.queue.pop(0)]
@@ -222,7 +237,7 @@ class Coordinator:
 
     def signals(self, state):
         headers = {"X-GitLab-Trace-Update-Interval": str(self.interval)}
-        headers["Job-Status"] = state.cancel or state.state
+        headers["Job-Status"] = state.state if state.finals else state.cancel or state.state
         return headers
 
     def update_job(self, request, job_id, body):
@@ -239,7 +254,9 @@ class Coordinator:
 
     def apply_update(self, state, fields):
         wanted = fields.get("state")
-        if state.finals:
+        if state.ended:
+            if wanted != "running":
+                state.late_finals.append(fields)
             return 403  # the job has ended: nothing more is taken
         if wanted == "running":
             if state.state == "pending":
@@ -252,19 +269,20 @@ class Coordinator:
             return 400  # two-phase commit: a final state that comes first is refused
         output = fields.get("output") or {}
         if output.get("bytesize", 0) != len(state.trace):
-            state.refused_finals.append(fields)
             return 412
         state.finals.append(fields)
         state.state = wanted
-        state.cancel = ""
         return 200
 
     def patch_trace(self, request, job_id, body):
         with self.lock:
             state = self.jobs.get(job_id)
-            if not state or request.headers.get("JOB-TOKEN") != state.job.token or state.finals:
+            if not state or request.headers.get("JOB-TOKEN") != state.job.token:
                 self.record(request, 403, job_id)
                 return 403, {}, b""
+            if state.ended:
+                self.record(request, 403, job_id)
+                return 403, self.signals(state), b""
             match = re.fullmatch(r"(\d+)-(\d+)", request.headers.get("Content-Range") or "")
             headers = self.signals(state)
             if not match or int(match[2]) - int(match[1]) + 1 != len(body):
@@ -279,6 +297,16 @@ class Coordinator:
             headers["Range"] = f"0-{len(state.trace)}"
             self.record(request, 202, job_id, first=first, length=len(body))
             return 202, headers, b""
+
+
+def has_left(connection: socket.socket) -> bool:
+    """Whether the client is gone, killed in the middle of a long poll: a job must not be given to it."""
+    try:
+        return socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def crc_text(data: bytes) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .watch import MARK, processes
+from .processes import processes_of
 
 
 @dataclass
@@ -18,22 +18,31 @@ class Mark:
 
 
 @dataclass
+class Decision:
+    """The manager's decision to delete an instance, from its ledger."""
+
+    instance: str
+    time: float
+
+
+@dataclass
 class Evidence:
     jobs: dict  # id -> coordinator.JobState
     records: list
+    runner_token: str
     marks: list[Mark]
     ledger_jobs: list[dict]
     ledger_instances: list[dict]
     ledger_slots: list[dict]
     open_intents: list[dict]
+    deletions: list[Decision]
     cloud: set[str]  # instances that exist
-    files: dict[str, bytes]  # everything under the state directory but instances' own homes
+    files: dict[str, bytes]  # everything in the state directory and TMPDIR but instances' own homes
     daemon_log: bytes
     shown: set = field(default_factory=set)  # secrets seen in /proc
     history: list = field(default_factory=list)  # (time, set of instances)
     max_seen: int = 0
     leftovers: list[str] = field(default_factory=list)
-    spools: list[str] = field(default_factory=list)
     limits: dict = field(default_factory=dict)  # capacity, max_use_count, max_instances
     stopped: bool = True  # the manager was stopped before the evidence was taken
     killed_instances: set = field(default_factory=set)  # by the test, on purpose
@@ -48,72 +57,50 @@ def read_marks(path: Path) -> list[Mark]:
     return marks
 
 
-def rows(db, table):
-    cursor = db.execute(f"SELECT * FROM {table}")
-    names = [c[0] for c in cursor.description]
-    return [dict(zip(names, row)) for row in cursor]
-
-
-def read_ledger(path: Path):
-    if not path.exists():
-        return [], [], [], []
+def read_ledger(path: Path) -> dict[str, list[dict]]:
+    """The rows of each table."""
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    db.row_factory = sqlite3.Row
     try:
-        jobs, instances, slots = rows(db, "jobs"), rows(db, "instances"), rows(db, "slots")
-        intents = [i for i in rows(db, "intents") if i["state"] == "open"]
+        return {table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
+                for table in ("jobs", "instances", "slots", "intents")}
     finally:
         db.close()
-    return jobs, instances, slots, intents
 
 
-def read_files(state_dir: Path, instances_dir: Path) -> dict[str, bytes]:
+def deletions_of(intents: list[dict]) -> list[Decision]:
+    return [Decision(instance, intent["created_ms"] / 1000) for intent in intents
+            if intent["kind"] == "decrease" for instance in json.loads(intent["ids"] or "[]")]
+
+
+def read_files(top: Path, but: Path) -> dict[str, bytes]:
+    """All under `top` that is no directory, by name; what is no regular file has no content."""
     files = {}
-    for folder, names, leaves in os.walk(state_dir):
-        if Path(folder) == instances_dir:
+    for folder, names, leaves in os.walk(top):
+        if Path(folder) == but:
             names.clear()  # an instance's home is the job's own
             continue
         for leaf in leaves:
             path = Path(folder) / leaf
-            if path.is_file() and not path.is_symlink():
-                files[str(path.relative_to(state_dir))] = path.read_bytes()
+            regular = path.is_file() and not path.is_symlink()
+            files[str(path.relative_to(top.parent))] = path.read_bytes() if regular else b""
     return files
 
 
-def find_leftovers(state_dir: Path, cloud: set[str]) -> list[str]:
-    """Processes that belong to this state directory and have no instance to live on."""
-    found = []
-    needle = str(state_dir).encode()
-    for pid, cmdline, environ, name in processes():
-        if pid == os.getpid():
-            continue
-        ours = needle in cmdline
-        instance = ""
-        if MARK in environ:
-            instance = environ.split(MARK, 1)[1].split(b"\0", 1)[0].decode()
-        if ours and not any(i.encode() in cmdline for i in cloud) and b"flotilla" in cmdline:
-            found.append(f"{name} ({pid}): {cmdline.decode(errors='replace')!r}")
-        elif ours and b"sshd" in cmdline and not any(i.encode() in cmdline for i in cloud):
-            found.append(f"{name} ({pid}) of an instance that is gone")
-        elif instance and instance.startswith("local-") and instance not in cloud and needle in environ:
-            found.append(f"{name} ({pid}) runs on {instance}, which is gone")
-    return found
-
-
-def gather(coordinator, state_dir: Path, instances_dir: Path, marks: Path, daemon_log: Path, watch,
-           limits: dict, stopped=True, killed_instances=()) -> Evidence:
-    ledger_jobs, ledger_instances, slots, intents = read_ledger(state_dir / "ledger.db")
-    cloud = set(watch.instances())
-    spool_dir = state_dir / "spool"
+def gather(coordinator, folder: Path, state_dir: Path, instances_dir: Path, watch, limits: dict,
+           stopped=True, killed_instances=()) -> Evidence:
+    # First of all, for reading the ledger leaves files beside it.
+    files = {name: data for top in (state_dir, folder / "tmp")
+             for name, data in read_files(top, instances_dir).items()}
+    ledger = read_ledger(state_dir / "ledger.db")
+    daemon_log = folder / "daemon.log"
     return Evidence(
-        jobs=coordinator.jobs, records=list(coordinator.records), marks=read_marks(marks),
-        ledger_jobs=ledger_jobs, ledger_instances=ledger_instances, ledger_slots=slots,
-        open_intents=intents, cloud=cloud, files=read_files(state_dir, instances_dir),
+        jobs=coordinator.jobs, records=list(coordinator.records), runner_token=coordinator.runner_token,
+        marks=read_marks(folder / "marks"), ledger_jobs=ledger["jobs"],
+        ledger_instances=ledger["instances"], ledger_slots=ledger["slots"],
+        open_intents=[i for i in ledger["intents"] if i["state"] == "open"],
+        deletions=deletions_of(ledger["intents"]), cloud=set(watch.instances()), files=files,
         daemon_log=daemon_log.read_bytes() if daemon_log.exists() else b"", shown=set(watch.shown),
         history=list(watch.history), max_seen=watch.max_instances,
-        leftovers=find_leftovers(state_dir, cloud) if stopped else [],
-        spools=[p.name for p in spool_dir.iterdir()] if spool_dir.exists() else [], limits=limits,
+        leftovers=[str(p) for p in processes_of(folder)] if stopped else [], limits=limits,
         stopped=stopped, killed_instances=set(killed_instances))
-
-
-def pretty(value) -> str:
-    return json.dumps(value, default=str, sort_keys=True)

@@ -19,7 +19,7 @@ class Job:
     secrets: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # what the job prints, unmasked
     marks: str = ""  # the file in which the job notes its begin and end
-    may_be_lost: bool = False  # the run kills this job's worker or instance on purpose
+    lost_as: str = ""  # the failure reason, where the run cuts this job off on purpose
     token: str = ""
 
     def masked_lines(self) -> list[bytes]:

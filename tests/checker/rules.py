@@ -5,61 +5,115 @@ they know of its files is what docs/design/processes.md promises.
 """
 
 import re
+import zlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 from .coordinator import crc_text
 from .evidence import Evidence
 
-PREFIX = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f]{2}[OE][ +]")
-LINE = re.compile(rb"line \d{4} .* [0-9a-f]{8}")
+RAW = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) ([0-9a-f]{2}[OE])([ +])(.*)", re.S)
+SECTION = re.compile(rb"section_(start|end):\d+:(\w+)")
+COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]|\r")
+LAST = re.compile(rb"Job succeeded|ERROR: Job failed.*")
+# What a stopped manager leaves, by docs/design/processes.md; SQLite's own two may be there for a reader's sake.
+MAY_STAY = re.compile(r"state/(ledger\.db(-wal|-shm)?|lock|system_id|local/[^/]+/(lock|epoch))")
 
 
-def one_final_state(e: Evidence):
-    """Every job that was given out and acknowledged has exactly one accepted final state."""
-    for job_id, state in e.jobs.items():
-        if len(state.finals) != 1:
-            yield f"job {job_id} has {len(state.finals)} accepted final states"
+@dataclass
+class Raw:
+    """One line as it is stored; `stamp` is empty where it has none."""
+
+    stamp: bytes
+    stream: bytes
+    goes_on: bool  # the line before it in the same stream
+    text: bytes
+
+    @property
+    def time(self) -> float:
+        return datetime.fromisoformat(self.stamp.decode()).timestamp()
+
+    @property
+    def plain(self) -> bytes:
+        return COLOUR.sub(b"", self.text)
 
 
-def expected_result(e: Evidence):
-    """The state, reason and exit code are what the job did."""
-    for job_id, state in e.jobs.items():
-        if not state.finals or state.job.may_be_lost:
-            continue
-        final = state.finals[0]
-        if final["state"] != state.job.expect_state:
-            yield f"job {job_id} ended as {final['state']}, it was a {state.job.expect_state}"
-        elif final.get("exit_code", 0) != state.job.expect_exit_code:
-            yield f"job {job_id} reports exit code {final.get('exit_code', 0)}"
-
-
-def log_lines(trace: bytes) -> list[bytes]:
-    """Lines of the stored log without time stamps, continued ones joined."""
-    lines: list[bytes] = []
-    streams: dict[bytes, int] = {}
-    for raw in trace.split(b"\n"):
-        if not PREFIX.match(raw):
-            lines.append(raw)
-            continue
-        stream, flag, text = raw[28:31], raw[31:32], raw[32:]
-        if flag == b"+" and stream in streams:
-            lines[streams[stream]] += text
-        else:
-            streams[stream] = len(lines)
-            lines.append(text)
+def raw_lines(trace: bytes) -> list[Raw]:
+    lines = []
+    for line in trace.split(b"\n")[:-1]:
+        match = RAW.fullmatch(line)
+        lines.append(Raw(match[1], match[2], match[3] == b"+", match[4]) if match else Raw(b"", b"", False, line))
     return lines
 
 
+def in_sections(lines: list[Raw]) -> Iterator[tuple[bytes, Raw]]:
+    """Each line with the section it stands in; marks are the runner's own, in stream 00O."""
+    section = b""
+    for line in lines:
+        if line.stream == b"00O" and (mark := SECTION.match(line.text)):
+            section = mark[2] if mark[1] == b"start" else b""
+        else:
+            yield section, line
+
+
+def script_lines(trace: bytes) -> list[Raw]:
+    """All that came from the instance while the script ran, but the echoed commands; continued lines joined."""
+    found: list[Raw] = []
+    for section, line in in_sections(raw_lines(trace)):
+        if section != b"step_script" or line.stream in (b"00O", b"") or line.plain.startswith(b"$ "):
+            continue
+        before = next((f for f in reversed(found) if f.stream == line.stream), None)
+        if line.goes_on and before:
+            before.text += line.text
+        else:
+            found.append(line)
+    return found
+
+
+def one_final_state(e: Evidence):
+    """Every job has exactly one accepted final state, and nothing else was told of it afterwards."""
+    def told(final):
+        return {k: final.get(k) for k in ("state", "failure_reason", "exit_code", "output")}
+
+    for job_id, state in e.jobs.items():
+        if len(state.finals) != 1 and not state.aborted:
+            yield f"job {job_id} has {len(state.finals)} accepted final states"
+        for late in state.late_finals:
+            if state.finals and told(late) != told(state.finals[0]):
+                yield f"job {job_id} ended as {told(state.finals[0])}, then as {told(late)}"
+
+
+def expected_result(e: Evidence):
+    """The state, reason and exit code are what the job did, or what cutting it off leads to."""
+    for job_id, state in e.jobs.items():
+        job = state.job
+        allowed = [(job.expect_state, "script_failure" if job.expect_state == "failed" else "",
+                    job.expect_exit_code)]
+        if job.lost_as:
+            allowed.append(("failed", job.lost_as, 0))
+        for final in state.finals:
+            told = (final["state"], final.get("failure_reason", ""), final.get("exit_code", 0))
+            if told not in allowed:
+                yield f"job {job_id} ended as {told}, not as {allowed}"
+
+
+def is_beginning(got: list[bytes], want: list[bytes]) -> bool:
+    """Whether `got` is `want` up to some point, the last line perhaps cut."""
+    whole, cut = got[:-1], got[-1:]
+    return len(got) <= len(want) and whole == want[:len(whole)] and \
+        all(want[len(whole)].startswith(line) for line in cut)
+
+
 def log_is_whole(e: Evidence):
-    """The stored log holds every line the job printed, masked, once and in order."""
+    """The script's part of the stored log is what the job printed, masked, and nothing else."""
     for job_id, state in e.jobs.items():
         want = state.job.masked_lines()
-        # Section marks and colours may share a line with the first of the output.
-        got = [m[0] for line in log_lines(bytes(state.trace)) if (m := LINE.search(line))
-               and not line.lstrip(b"\x1b[0;m32K").startswith(b"$ ")]
-        if state.job.may_be_lost:
-            if got != want[:len(got)]:
-                yield f"job {job_id} was lost on purpose, but its log is not a beginning of its output"
+        got = [line.text for line in script_lines(bytes(state.trace))]
+        if state.job.lost_as:
+            if not is_beginning(got, want):
+                yield f"job {job_id} was cut off, but its log is not a beginning of its output"
         elif got != want:
             at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b),
                       min(len(got), len(want)))
@@ -67,8 +121,52 @@ def log_is_whole(e: Evidence):
                    f"{got[at:at + 1]} instead of {want[at:at + 1]}")
 
 
+def breaches_of_order(job, lines: list[Raw]) -> Iterator[str]:
+    last = [line for line in lines if LAST.fullmatch(line.plain)]
+    if last != lines[-1:]:
+        yield f"{len(last)} lines tell its end, the last line is {lines[-1:]}"
+    if not job.lost_as and not all(line.stamp for line in lines):
+        yield f"lines without time: {[line.text for line in lines if not line.stamp]}"
+    stamped = [line for line in lines if line.stamp]
+    if [line.plain.startswith(b"Running with ") for line in stamped].count(True) != 1:
+        yield "it does not have one header"
+    for one, next_one in zip(stamped, stamped[1:]):
+        if next_one.stamp < one.stamp:
+            yield f"time goes back at {next_one}"
+    doubled = [text for text, n in Counter((li.stamp, li.stream, li.text) for li in stamped).items() if n > 1]
+    if doubled:
+        yield f"lines twice: {doubled}"
+
+
+def breaches_of_sections(job, lines: list[Raw]) -> Iterator[str]:
+    marks = [mark.groups() for line in lines if line.stream == b"00O" and (mark := SECTION.match(line.text))]
+    opened = [name for what, name in marks if what == b"start"]
+    if len(set(opened)) != len(opened):
+        yield f"sections that begin twice: {opened}"
+    if not job.lost_as and b"step_script" not in opened:
+        yield "its script has no section"
+    pairs = [mark for name in opened for mark in ((b"start", name), (b"end", name))]
+    if marks != pairs and not (job.lost_as and marks == pairs[:-1]):
+        yield f"sections that do not follow each other: {marks}"
+
+
+def log_is_in_order(e: Evidence):
+    """Around the output too nothing is lost or doubled: one header, one end, whole sections, no line twice.
+
+    No job of jobs.py prints a line twice, so two that are equal to the microsecond are one.
+    """
+    for job_id, state in e.jobs.items():
+        if state.aborted:
+            continue  # its log ends where GitLab ended it; log_is_whole judges that
+        lines = raw_lines(bytes(state.trace))
+        if not state.trace.endswith(b"\n"):
+            yield f"job {job_id}: the log ends in the middle of a line"
+        for text in (*breaches_of_order(state.job, lines), *breaches_of_sections(state.job, lines)):
+            yield f"job {job_id}: {text}"
+
+
 def log_checksum(e: Evidence):
-    """Size and CRC in the final update are those of the stored log."""
+    """Each size and CRC that was told is that of the stored log up to there; the last one, of all of it."""
     for job_id, state in e.jobs.items():
         for final in state.finals:
             output = final.get("output") or {}
@@ -76,23 +174,62 @@ def log_checksum(e: Evidence):
                 yield f"job {job_id}: checksum {output.get('checksum')}, stored {crc_text(bytes(state.trace))}"
             if output.get("bytesize", 0) != len(state.trace):
                 yield f"job {job_id}: size {output.get('bytesize', 0)}, stored {len(state.trace)}"
+    for record in e.records:
+        output = record.detail.get("output") or {}
+        if record.status == 200 and "checksum" in output:
+            stored = bytes(e.jobs[record.job_id].trace[:output.get("bytesize", 0)])
+            if output["checksum"] != crc_text(stored):
+                yield f"job {record.job_id}: told {output} on the way, stored {crc_text(stored)}"
 
 
 def runs_once(e: Evidence):
-    """No job runs twice; one that succeeded ran to its end."""
+    """No job runs twice, or before its acknowledgement, or without being given; one that ended ran to its end."""
     begins = Counter(m.job_id for m in e.marks if m.what == "begin")
     ends = Counter(m.job_id for m in e.marks if m.what == "end")
+    acknowledged = {}
+    for record in e.records:
+        if record.detail.get("state") == "running" and record.status == 200:
+            acknowledged.setdefault(record.job_id, record.time)
     for job_id, state in e.jobs.items():
         if begins[job_id] > 1 or ends[job_id] > 1:
             yield f"job {job_id} ran {begins[job_id]} times"
-        if state.finals and state.finals[0]["state"] == "success" and ends[job_id] != 1:
-            yield f"job {job_id} is a success and never reached its end"
+        ran = state.finals and (not state.job.lost_as or state.finals[0]["state"] == "success")
+        if ran and not begins[job_id] == ends[job_id] == 1:
+            yield f"job {job_id} has ended and never reached its end"
+    for mark in e.marks:
+        if mark.job_id not in e.jobs:
+            yield f"job {mark.job_id} ran and was never given"
+        elif mark.time < acknowledged.get(mark.job_id, float("inf")):
+            yield f"job {mark.job_id} ran before it was acknowledged"
+
+
+def ledger_agrees(e: Evidence):
+    """The ledger tells of each job what the coordinator heard, and the instance on which it ran."""
+    known = {i["id"] for i in e.ledger_instances}
+    ran_on = {m.job_id: m.instance for m in e.marks}
+    for job_id, state in e.jobs.items():
+        rows = [r for r in e.ledger_jobs if r["job_id"] == job_id and r["result_state"]]
+        if not state.finals:
+            continue
+        if len(rows) != 1:
+            yield f"job {job_id} has {len(rows)} results in the ledger"
+            continue
+        row, final = rows[0], state.finals[0]
+        told = (final["state"], final.get("failure_reason", ""), final.get("exit_code", 0),
+                len(state.trace), zlib.crc32(state.trace))
+        kept = (row["result_state"], row["failure_reason"], row["exit_code"], row["log_size"], row["log_crc"])
+        if told != kept:
+            yield f"job {job_id}: the coordinator heard {told}, the ledger has {kept}"
+        if job_id in ran_on and row["instance_id"] != ran_on[job_id]:
+            yield f"job {job_id} ran on {ran_on[job_id]}, the ledger has {row['instance_id']}"
+    for instance in set(ran_on.values()) - known:
+        yield f"instance {instance} ran a job and is not in the ledger"
 
 
 def instances_match_ledger(e: Evidence):
     """Instances in the cloud are those of the ledger, give or take calls in flight."""
     known = {i["id"] for i in e.ledger_instances if i["life"] != "gone"}
-    in_flight = sum(i["count"] or 0 for i in e.open_intents)
+    in_flight = sum(i["count"] for i in e.open_intents)
     if not e.stopped:
         in_flight += 1
     extra, missing = e.cloud - known, known - e.cloud
@@ -100,7 +237,7 @@ def instances_match_ledger(e: Evidence):
         yield f"instances that the ledger does not know: {sorted(extra)}"
     removing = {i["id"] for i in e.ledger_instances if i["life"] == "removing"}
     gone = missing - removing - e.killed_instances
-    if gone and len(gone) > in_flight:
+    if len(gone) > in_flight:
         yield f"instances of the ledger that do not exist: {sorted(gone)}"
 
 
@@ -116,20 +253,32 @@ def uses_within_limit(e: Evidence):
             yield f"instance {instance} served {n} jobs, the ledger counts {counted[instance]}"
 
 
+def spans(e: Evidence) -> Iterator[tuple[int, str, float, float]]:
+    """Job, instance, and from when until when it surely ran there: to its end, or to its last line."""
+    ends = {(m.job_id, m.instance): m.time for m in e.marks if m.what == "end"}
+    for mark in e.marks:
+        if mark.what != "begin":
+            continue
+        end = ends.get((mark.job_id, mark.instance))
+        if end is None:
+            trace = bytes(e.jobs[mark.job_id].trace) if mark.job_id in e.jobs else b""
+            end = max((line.time for line in script_lines(trace)), default=mark.time)
+        yield mark.job_id, mark.instance, mark.time, end
+
+
 def capacity_kept(e: Evidence):
     """Never more jobs at a time on an instance than it has slots."""
     limit = e.limits.get("capacity", 1)
-    running: dict[str, int] = defaultdict(int)
-    worst: dict[str, int] = defaultdict(int)
-    ended = {(m.job_id, m.instance) for m in e.marks if m.what == "end"}
-    for mark in sorted(e.marks, key=lambda m: m.time):
-        if (mark.job_id, mark.instance) not in ended:
-            continue  # cut off in the middle: its end is not known
-        running[mark.instance] += 1 if mark.what == "begin" else -1
-        worst[mark.instance] = max(worst[mark.instance], running[mark.instance])
-    for instance, n in worst.items():
-        if n > limit:
-            yield f"instance {instance} ran {n} jobs at a time, capacity is {limit}"
+    changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for _, instance, begin, end in spans(e):
+        changes[instance] += [(begin, 1), (end, -1)]
+    for instance, steps in changes.items():
+        running = worst = 0
+        for _, step in sorted(steps):
+            running += step
+            worst = max(worst, running)
+        if worst > limit:
+            yield f"instance {instance} ran {worst} jobs at a time, capacity is {limit}"
 
 
 def maximum_kept(e: Evidence):
@@ -140,40 +289,42 @@ def maximum_kept(e: Evidence):
 
 
 def no_busy_instance_deleted(e: Evidence):
-    """No instance goes while a job of it is between its begin and its end."""
-    gone: dict[str, float] = {}
-    before: frozenset = frozenset()
-    for when, now in e.history:
-        for instance in before - now:
-            gone[instance] = when
-        before = now
-    begins = {(m.job_id, m.instance): m.time for m in e.marks if m.what == "begin"}
-    ends = {(m.job_id, m.instance): m.time for m in e.marks if m.what == "end"}
-    for (job_id, instance), begin in begins.items():
-        if instance not in gone or instance in e.killed_instances:
+    """No instance goes, nor is its deletion decided, while a job of it is between its begin and its end."""
+    vanished: dict[str, float] = {}
+    for (_, before), (when, now) in zip(e.history, e.history[1:]):
+        vanished.update({instance: when for instance in before - now})
+    decided: dict[str, float] = {}
+    for deletion in e.deletions:
+        decided[deletion.instance] = min(deletion.time, decided.get(deletion.instance, deletion.time))
+    for job_id, instance, _, end in spans(e):
+        if instance in e.killed_instances:
             continue
-        end = ends.get((job_id, instance))
-        state = e.jobs.get(job_id)
-        if end is None and state and (state.job.may_be_lost or state.finals):
-            continue  # cut off for another reason; expected_result judges it
-        if begin < gone[instance] and (end is None or end > gone[instance] + 0.2):
-            yield f"instance {instance} was deleted while job {job_id} ran on it"
+        if end > vanished.get(instance, end):
+            yield f"instance {instance} went while job {job_id} ran on it"
+        # Ledger times are cut to the millisecond.
+        if end > decided.get(instance, end) + 0.001:
+            yield f"instance {instance} was to be deleted while job {job_id} ran on it"
+
+
+def secrets_of(e: Evidence) -> Iterator[tuple[str, bytes, bool]]:
+    """Whose secret, the secret, and whether it may still be kept: that of a job that has not ended."""
+    yield "the runner", e.runner_token.encode(), False
+    for job_id, state in e.jobs.items():
+        for secret in state.job.secrets:
+            yield f"job {job_id}", secret.encode(), not state.ended
 
 
 def no_secret_stored(e: Evidence):
-    """No secret in stored logs, the daemon's log, the ledger, spools or any other file."""
-    for state in e.jobs.values():
-        for secret in (s.encode() for s in state.job.secrets):
-            for other_id, other in e.jobs.items():
-                if secret in other.trace:
-                    yield f"a secret of job {state.job.id} is in the log of job {other_id}"
-            if secret in e.daemon_log:
-                yield f"a secret of job {state.job.id} is in the daemon's log"
-            if not state.finals:
-                continue  # an open job's token must be kept somewhere
-            for name, data in e.files.items():
-                if secret in data:
-                    yield f"a secret of job {state.job.id} is in {name}"
+    """No secret in stored logs, the daemon's log, the ledger, spools or any other file, nor in a file's name."""
+    for whose, secret, kept in secrets_of(e):
+        for job_id, state in e.jobs.items():
+            if secret in state.trace:
+                yield f"a secret of {whose} is in the log of job {job_id}"
+        if secret in e.daemon_log:
+            yield f"a secret of {whose} is in the daemon's log"
+        for name, data in e.files.items():
+            if not kept and (secret in data or secret in name.encode()):
+                yield f"a secret of {whose} is in {name}"
 
 
 def no_secret_shown(e: Evidence):
@@ -183,17 +334,22 @@ def no_secret_shown(e: Evidence):
 
 
 def nothing_left_over(e: Evidence):
-    """After the manager stopped and its jobs ended: no process, no spool, no open row, no slot held."""
+    """After the manager stopped and its jobs ended: no process, instance, file, socket, open row or held slot."""
     if not e.stopped:
         return
     yield from (f"left over: {text}" for text in e.leftovers)
-    if e.spools:
-        yield f"spool files left: {e.spools}"
+    if e.cloud:
+        yield f"instances left: {sorted(e.cloud)}"
+    files = [name for name in e.files if not MAY_STAY.fullmatch(name)]
+    if files:
+        yield f"files left: {files}"
     open_rows = [j["seq"] for j in e.ledger_jobs if j["state"] != "closed"]
     if open_rows:
         yield f"job rows that are not closed: {open_rows}"
     if e.ledger_slots:
         yield f"slots that are held by nobody: {e.ledger_slots}"
+    if e.open_intents:
+        yield f"calls without an end: {e.open_intents}"
     with_token = [j["seq"] for j in e.ledger_jobs if j["state"] == "closed" and
                   (j["token"] is not None or j["payload"] is not None)]
     if with_token:
@@ -209,14 +365,14 @@ def protocol_kept(e: Evidence):
         elif record.method in ("PUT", "PATCH") and record.job_id and record.job_id not in told:
             yield f"job {record.job_id}: {record.method} before its acknowledgement"
             told.add(record.job_id)
-        if record.status == 400:
-            yield f"job {record.job_id}: {record.method} {record.path} was malformed ({record.detail})"
+        if record.status in (400, 404, 412):  # malformed, nobody's, a size that is not what was sent
+            yield f"job {record.job_id}: {record.method} {record.path} met {record.status} ({record.detail})"
 
 
 RULES = {rule.__name__: rule for rule in (
-    one_final_state, expected_result, log_is_whole, log_checksum, runs_once, instances_match_ledger,
-    uses_within_limit, capacity_kept, maximum_kept, no_busy_instance_deleted, no_secret_stored,
-    no_secret_shown, nothing_left_over, protocol_kept)}
+    one_final_state, expected_result, log_is_whole, log_is_in_order, log_checksum, runs_once, ledger_agrees,
+    instances_match_ledger, uses_within_limit, capacity_kept, maximum_kept, no_busy_instance_deleted,
+    no_secret_stored, no_secret_shown, nothing_left_over, protocol_kept)}
 
 
 def judge(evidence: Evidence) -> list[str]:

@@ -5,12 +5,17 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .coordinator import Coordinator
 from .evidence import gather
+from .processes import processes_of, remember_session
 from .rules import judge
-from .watch import Watch, processes
+from .watch import Watch
+
+# Limits are for a machine that does nothing any more, not for a slow one: whoever waits sees the event at once.
+PATIENCE = 120
 
 CONFIG = """\
 concurrent = {concurrent}
@@ -44,6 +49,16 @@ log_level = "debug"
 """
 
 
+def wait_for(condition: Callable[[], object], timeout: float = PATIENCE) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 class Run:
     """Everything lives under `folder`; the binary and the plugins come from the build tree."""
 
@@ -73,18 +88,25 @@ class Run:
 
     def start(self, kill_at: str = "", effects_log: Path | None = None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOTILLA_")}
+        environment["TMPDIR"] = str(self.folder / "tmp")
         if kill_at:
             environment["FLOTILLA_KILL_AT"] = kill_at
         if effects_log:
             environment["FLOTILLA_EFFECTS_LOG"] = str(effects_log)
-        if not self.watch:
-            secrets = [s for j in self.coordinator.jobs.values() for s in j.job.secrets]
-            self.watch = Watch(self.instances_dir, secrets)
+        self.begin_watch()
+        # A session of its own marks what the manager starts (processes_of). A terminal's interrupt no longer
+        # reaches it there, so it is told to die with the tests.
         with open(self.daemon_log, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "run", "--config", self.config, "--state-dir", self.state_dir,
-                 "--plugin-dir", self.plugin_dir],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+                ["setpriv", "--pdeathsig", "KILL", self.binary, "run", "--config", self.config,
+                 "--state-dir", self.state_dir, "--plugin-dir", self.plugin_dir],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
+        remember_session(self.folder, self.process.pid)
+
+    def begin_watch(self):
+        if not self.watch:
+            (self.folder / "tmp").mkdir()
+            self.watch = Watch(self.instances_dir, self.coordinator.secrets)
 
     def kill(self):
         self.process.kill()
@@ -97,46 +119,41 @@ class Run:
         except subprocess.TimeoutExpired:
             return False
 
-    def wait_up(self, timeout=20):
-        """Until the manager listens: it has recovered and handles signals."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with socket.socket(socket.AF_UNIX) as probe:
-                try:
-                    probe.connect(str(self.state_dir / "control.sock"))
-                    return
-                except OSError:
-                    time.sleep(0.02)
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.state_dir / "control.sock"))
+                return True
+            except OSError:
+                return False
 
-    def stop(self, timeout=60) -> int:
+    def wait_up(self) -> bool:
+        """Until the manager listens: it has recovered and handles signals; or has ended."""
+        return wait_for(lambda: self.process.poll() is not None or self.listens())
+
+    def stop(self, timeout=PATIENCE) -> int:
         """Graceful: no new jobs, running ones end, instances are deleted."""
         self.wait_up()
         self.process.send_signal(signal.SIGQUIT)
         if not self.wait_dead(timeout):
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             return -1
         return self.process.returncode
 
-    def wait_no_workers(self, timeout=10):
+    def wait_no_processes(self, timeout=30) -> bool:
         """Workers and the spawner end by themselves a moment after the manager."""
-        needle = str(self.state_dir).encode()
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if not any(needle in cmdline and b"flotilla" in cmdline for _, cmdline, _, _ in processes()):
-                return
-            time.sleep(0.05)
+        return wait_for(lambda: not processes_of(self.folder), timeout)
 
     def evidence(self, stopped=True):
         self.watch.stop()
-        return gather(self.coordinator, self.state_dir, self.instances_dir, self.marks,
-                      self.daemon_log, self.watch, self.limits, stopped, self.killed_instances)
+        return gather(self.coordinator, self.folder, self.state_dir, self.instances_dir, self.watch,
+                      self.limits, stopped, self.killed_instances)
 
-    def finish(self, timeout=60) -> list[str]:
+    def finish(self, timeout=PATIENCE) -> list[str]:
         """Waits for every job's end, stops the manager, judges."""
         ended = self.coordinator.wait_all_ended(timeout)
         status = self.stop()
-        self.wait_no_workers()
+        self.wait_no_processes()
         breaches = judge(self.evidence())
         if not ended:
             breaches.append(f"the jobs did not end within {timeout} s")

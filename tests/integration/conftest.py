@@ -1,7 +1,9 @@
 """Where the binaries of the build under test are, and the machine's limits."""
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
+
+from checker.processes import processes_of  # noqa: E402
+from checker.run import wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +41,17 @@ def folder(tmp_path_factory):
     import tempfile
     path = Path(tempfile.mkdtemp(prefix="flt-", dir="/tmp"))
     yield path
+    assert wait_for(lambda: not end_processes(path)), "processes of this test cannot be ended"
     shutil.rmtree(path, ignore_errors=True)
+
+
+def end_processes(folder):
+    """What a test that failed has left behind must not trouble the next one."""
+    left = processes_of(folder)
+    for process in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    return left
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,13 +2,14 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 
 from checker.coordinator import LOSE, Coordinator
 from checker.jobs import make_job
-from checker.run import Run
+from checker.processes import processes, processes_of
+from checker.run import PATIENCE, Run, wait_for
+from checker.watch import MARK
 
 
 def assert_nothing_lost(run, breaches):
@@ -33,16 +34,10 @@ def test_capacity_and_uses_are_kept_with_five_slots(folder, binary, plugin_dir):
 def test_idle_capacity_is_kept_and_let_go(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir, idle_count=2, idle_time="1s", max_instances=4)
     run.start()
-    deadline = time.monotonic() + 20
-    while len(run.watch.instances()) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(run.watch.instances()) == 2, run.log_tail()
+    assert wait_for(lambda: len(run.watch.instances()) == 2), run.log_tail()
     run.coordinator.add(*[make_job(i, str(run.marks)) for i in range(1, 4)])
-    assert run.coordinator.wait_all_ended(30)
-    deadline = time.monotonic() + 20
-    while len(run.watch.instances()) != 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(run.watch.instances()) == 2, run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE)
+    assert wait_for(lambda: len(run.watch.instances()) == 2), run.log_tail()
     assert_nothing_lost(run, run.finish())
 
 
@@ -50,7 +45,7 @@ def test_cancel_stops_the_script_and_runs_after_script(folder, binary, plugin_di
     run = Run(folder, binary, plugin_dir)
     job = make_job(1, str(run.marks), lines=200, seconds=60,
                    script_after=[f"printf 'after %s\\n' \"$CI_JOB_STATUS\" >> '{folder}/after'"])
-    job.may_be_lost = True
+    job.lost_as = "job_canceled"
     run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0002")
@@ -65,35 +60,25 @@ def test_cancel_stops_the_script_and_runs_after_script(folder, binary, plugin_di
 def test_abort_kills_the_remote_processes(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1m")
     job = make_job(1, str(run.marks), lines=200, seconds=60)
-    job.may_be_lost = True
+    job.lost_as = "job_canceled"
     run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0002")
     run.coordinator.cancel(1, "canceled")
-    deadline = time.monotonic() + 20
-    while job_processes(run) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not job_processes(run), "the script of the aborted job still runs on its instance"
-    run.coordinator.cancel(1, "")
-    run.stop()
-    run.wait_no_workers()
-    run.watch.stop()
-    run.coordinator.close()
+    assert wait_for(lambda: not job_processes(run)), \
+        "the script of the aborted job still runs on its instance"
+    assert_nothing_lost(run, run.finish())
 
 
 def job_processes(run):
     """Scripts that run on an instance of this run: their environment carries its name."""
-    from checker.watch import MARK, processes
     marks = [MARK + name.encode() + b"\0" for name in run.watch.instances()]
-    return [pid for pid, cmdline, environ, name in processes()
-            if name in ("sh", "bash", "dash", "sleep") and any(mark in environ for mark in marks)]
+    return [p.pid for p in processes()
+            if p.name in ("sh", "bash", "dash", "sleep") and any(mark in p.environ for mark in marks)]
 
 
-def wait_for_trace(run, job_id, text, timeout=30):
-    deadline = time.monotonic() + timeout
-    while text not in run.coordinator.jobs[job_id].trace:
-        assert time.monotonic() < deadline, f"{text!r} never came\n" + run.log_tail()
-        time.sleep(0.05)
+def wait_for_trace(run, job_id, text):
+    assert wait_for(lambda: text in run.coordinator.jobs[job_id].trace), f"{text!r} never came\n" + run.log_tail()
 
 
 def test_answers_lost_and_servers_failing_lose_nothing(folder, binary, plugin_dir):
@@ -112,13 +97,13 @@ def test_answers_lost_and_servers_failing_lose_nothing(folder, binary, plugin_di
     run = Run(folder, binary, plugin_dir, coordinator=Coordinator(fault=fault))
     run.coordinator.add(*[make_job(i, str(run.marks), lines=40, seconds=3) for i in range(1, 4)])
     run.start()
-    assert_nothing_lost(run, run.finish(90))
+    assert_nothing_lost(run, run.finish())
 
 
 def test_a_dead_worker_ends_its_job_as_a_system_failure(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     job = make_job(1, str(run.marks), lines=100, seconds=30)
-    job.may_be_lost = True
+    job.lost_as = "runner_system_failure"
     run.coordinator.add(job, make_job(2, str(run.marks)))
     run.start()
     wait_for_trace(run, 1, b"line 0003")
@@ -131,32 +116,34 @@ def test_a_dead_worker_ends_its_job_as_a_system_failure(folder, binary, plugin_d
 
 
 def spawner_of(run):
-    from pathlib import Path
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and (entry / "comm").read_text().strip() == "flotilla-spawn" and \
-                    f"PPid:\t{run.process.pid}\n" in (entry / "status").read_text():
-                return int(entry.name)
-        except OSError:
-            continue
-    raise AssertionError("no spawner")
+    return next(p.pid for p in processes_of(run.folder) if p.name == "flotilla-spawn")
+
+
+def test_the_checker_sees_every_process_of_a_run(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.coordinator.add(make_job(1, str(run.marks), lines=40, seconds=2))
+    run.start()
+    assert wait_for(run.marks.exists), run.log_tail()
+    ours = {"flotilla", "flotilla-spawn", "flotilla-prov", "flotilla-job"}
+    assert ours | {"sshd", "sh"} <= {p.name for p in processes_of(folder)}
+    # A checker that is not root must do with the session alone.
+    assert ours <= {p.name for p in processes() if p.session == run.process.pid}
+    assert_nothing_lost(run, run.finish())
 
 
 def test_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir, plugin_extra='      failure = "dies"\n      dies_after = "3s"\n')
     job = make_job(1, str(run.marks), lines=300, seconds=60)
-    job.may_be_lost = True
+    job.lost_as = "runner_system_failure"
     run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0003")
-    assert run.coordinator.wait_all_ended(40), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    run.killed_instances = {name for _, names in run.watch.history for name in names}
+    assert_nothing_lost(run, run.finish())
     state = run.coordinator.jobs[1]
     assert state.finals[0]["failure_reason"] == "runner_system_failure"
     assert b"Job failed (system failure)" in state.trace
-    run.stop()
-    run.wait_no_workers()
-    run.watch.stop()
-    run.coordinator.close()
 
 
 def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
@@ -168,7 +155,7 @@ def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
 
     def ask(*words):
         return subprocess.run([binary, *words, "--state-dir", run.state_dir], capture_output=True,
-                              text=True, timeout=20)
+                              text=True, timeout=PATIENCE)
 
     status = json.loads(ask("status", "--json").stdout)
     assert [r["name"] for r in status["runners"]] == ["checker"]
@@ -184,12 +171,9 @@ def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
 def test_two_managers_do_not_share_a_state_directory(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     run.start()
-    deadline = time.monotonic() + 10
-    while not (run.state_dir / "control.sock").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert run.wait_up()
     second = subprocess.run([binary, "run", "--config", run.config, "--state-dir", run.state_dir,
-                             "--plugin-dir", plugin_dir], capture_output=True, text=True, timeout=20)
+                             "--plugin-dir", plugin_dir], capture_output=True, text=True, timeout=PATIENCE)
     assert second.returncode == 1
     assert "in use by another flotilla" in second.stderr
     assert_nothing_lost(run, run.finish())
