@@ -674,10 +674,16 @@ static void mark_all_removing(struct group *group)
         group_mark_removing(group, fleet_instance_at(group->fleet, i)->id, REASON_SHUTDOWN);
 }
 
+/* A provider that is still opening is waited for: what a killed manager left is in the fleet. */
+static bool cannot_delete(const struct group *group)
+{
+    return !group->provider || (!group->usable && *group->provider_error);
+}
+
 bool group_deleting_all_done(const struct group *group)
 {
-    return !group->usable || (fleet_instance_count(group->fleet) == 0 && !group->increase_busy &&
-                              fleet_pending(group->fleet) == 0);
+    return cannot_delete(group) || (fleet_instance_count(group->fleet) == 0 &&
+                                    !group->increase_busy && fleet_pending(group->fleet) == 0);
 }
 
 void group_evaluate(struct group *group)

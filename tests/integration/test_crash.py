@@ -105,3 +105,13 @@ def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir):
     run.start()
     breaches = run.finish()
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+
+
+def test_a_stop_right_after_a_restart_deletes_what_the_killed_manager_left(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=2, idle_time="1h", max_instances=2)
+    run.start()
+    assert wait_for(lambda: len(run.watch.instances()) == 2), run.log_tail()
+    run.kill()
+    run.start()
+    breaches = run.finish()
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
