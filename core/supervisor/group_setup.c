@@ -1,6 +1,6 @@
 /* core/supervisor/group_setup.c - a group from its [[runners]] entry: plugin, provider, fleet
- * settings, what the ledger remembers, and how its instances are connected to. */
-#include "core/supervisor/group_setup.h"
+ * settings, and what the ledger remembers. */
+#include "core/supervisor/group_parts.h"
 
 #include <fcntl.h>
 #include <flotilla/provider.h>
@@ -256,64 +256,4 @@ int group_restore(struct group *group, struct error *err)
     if (r == 0)
         group_restore_intents(group);
     return r;
-}
-
-/* Once for each runner (hardening.md N1, N2). */
-static void warn_about_host_keys(struct group *group, const char *policy, bool has_password)
-{
-    bool first_contact = str_eq(policy, "tofu") && has_password;
-
-    if (group->host_keys_warned || (!first_contact && !str_eq(policy, "accept")))
-        return;
-    group->host_keys_warned = true;
-    if (first_contact)
-        log_warning(
-            "runner '%s': nobody vouches for an instance's first host key (host_key_policy "
-            "\"tofu\"), and whoever shows it gets the password; prefer a key, made for this "
-            "group",
-            group->runner->name);
-    else
-        log_warning("runner '%s': whatever host key an instance shows is taken (host_key_policy "
-                    "\"accept\"); prefer \"pin\" or \"tofu\"",
-                    group->runner->name);
-}
-
-json_t *group_build_connect(struct group *group, json_t *reply)
-{
-    const struct config_connector *connector = &group->runner->autoscaler.connector;
-    json_t *given = NULL, *connect = NULL, *keys = NULL;
-    const char *username = NULL, *key = NULL, *password = NULL, *internal = NULL, *external = NULL;
-    const char *policy = connector->host_key_policy, *address;
-
-    (void) json_opt_object(reply, "connect", &given, NULL);
-    if (!given || json_object_deep_copy(given, &connect, NULL) < 0)
-        return NULL;
-    (void) json_opt_str(given, "username", &username, NULL);
-    (void) json_opt_str(given, "key", &key, NULL);
-    (void) json_opt_str(given, "password", &password, NULL);
-    (void) json_opt_str(given, "address", &internal, NULL);
-    (void) json_opt_str(given, "external_address", &external, NULL);
-    (void) json_opt_array(given, "host_keys", &keys, NULL);
-    address = (connector->use_external_addr && !str_empty(external)) || str_empty(internal)
-                  ? external
-                  : internal;
-    (void) json_add_str(connect, "address", address);
-    if (str_empty(username))
-        (void) json_add_str(connect, "username", connector->username);
-    if (str_empty(key))
-        (void) json_add_str(connect, "key", group->key_text);
-    if (str_empty(password) && connector->password)
-        password = secret_reveal(connector->password);
-    (void) json_add_str(connect, "password", password);
-    if (connector->protocol_port > 0)
-        (void) json_add_i64(connect, "port", connector->protocol_port);
-    (void) json_add_i64(connect, "timeout_ms", connector->timeout_ms);
-    (void) json_add_i64(connect, "keepalive_ms", connector->keepalive_ms);
-    if (!policy)
-        policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
-    warn_about_host_keys(group, policy, !str_empty(password));
-    (void) json_add_str(connect, "host_key_policy", policy);
-    if (group->runner->autoscaler.log_internal_ip || group->runner->autoscaler.log_external_ip)
-        (void) json_add_str(connect, "log_address", address);
-    return connect;
 }

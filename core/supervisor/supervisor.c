@@ -18,7 +18,6 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/coordinator/rules.h"
-#include "core/supervisor/group_setup.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "supervisor"

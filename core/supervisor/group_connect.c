@@ -1,0 +1,176 @@
+/* core/supervisor/group_connect.c - how a job's worker reaches its instance: asks the provider until
+ * it knows, adds the connector's settings. */
+#include "core/supervisor/group_parts.h"
+
+#include <flotilla/provider.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+#define CONNECT_DEADLINE_MS 60000
+#define RETRY_MIN_MS 1000
+
+/* Once for each runner (hardening.md N1, N2). */
+static void warn_about_host_keys(struct group *group, const char *policy, bool has_password)
+{
+    bool first_contact = str_eq(policy, "tofu") && has_password;
+
+    if (group->host_keys_warned || (!first_contact && !str_eq(policy, "accept")))
+        return;
+    group->host_keys_warned = true;
+    if (first_contact)
+        log_warning(
+            "runner '%s': nobody vouches for an instance's first host key (host_key_policy "
+            "\"tofu\"), and whoever shows it gets the password; prefer a key, made for this "
+            "group",
+            group->runner->name);
+    else
+        log_warning("runner '%s': whatever host key an instance shows is taken (host_key_policy "
+                    "\"accept\"); prefer \"pin\" or \"tofu\"",
+                    group->runner->name);
+}
+
+static json_t *build_connect(struct group *group, json_t *reply)
+{
+    const struct config_connector *connector = &group->runner->autoscaler.connector;
+    json_t *given = NULL, *connect = NULL, *keys = NULL;
+    const char *username = NULL, *key = NULL, *password = NULL, *internal = NULL, *external = NULL;
+    const char *policy = connector->host_key_policy, *address;
+
+    (void) json_opt_object(reply, "connect", &given, NULL);
+    if (!given || json_object_deep_copy(given, &connect, NULL) < 0)
+        return NULL;
+    (void) json_opt_str(given, "username", &username, NULL);
+    (void) json_opt_str(given, "key", &key, NULL);
+    (void) json_opt_str(given, "password", &password, NULL);
+    (void) json_opt_str(given, "address", &internal, NULL);
+    (void) json_opt_str(given, "external_address", &external, NULL);
+    (void) json_opt_array(given, "host_keys", &keys, NULL);
+    address = (connector->use_external_addr && !str_empty(external)) || str_empty(internal)
+                  ? external
+                  : internal;
+    (void) json_add_str(connect, "address", address);
+    if (str_empty(username))
+        (void) json_add_str(connect, "username", connector->username);
+    if (str_empty(key))
+        (void) json_add_str(connect, "key", group->key_text);
+    if (str_empty(password) && connector->password)
+        password = secret_reveal(connector->password);
+    (void) json_add_str(connect, "password", password);
+    if (connector->protocol_port > 0)
+        (void) json_add_i64(connect, "port", connector->protocol_port);
+    (void) json_add_i64(connect, "timeout_ms", connector->timeout_ms);
+    (void) json_add_i64(connect, "keepalive_ms", connector->keepalive_ms);
+    if (!policy)
+        policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
+    warn_about_host_keys(group, policy, !str_empty(password));
+    (void) json_add_str(connect, "host_key_policy", policy);
+    if (group->runner->autoscaler.log_internal_ip || group->runner->autoscaler.log_external_ip)
+        (void) json_add_str(connect, "log_address", address);
+    return connect;
+}
+
+struct connect_turn {
+    struct group *group;
+    int64_t seq;
+    uv_timer_t timer;
+};
+
+static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
+                            json_t *reply);
+
+static void ask_connect_info(struct connect_turn *turn, const char *instance_id)
+{
+    json_t *request = json_frame("connect_info");
+
+    if (request)
+        (void) json_add_str(request, "instance", instance_id);
+    effect_point("provider_connect_info", "before");
+    if (group_call(turn->group, request, CONNECT_DEADLINE_MS, on_connect_info, turn) < 0)
+        on_connect_info(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
+}
+
+static void on_turn_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void end_turn(struct connect_turn *turn)
+{
+    uv_close((uv_handle_t *) &turn->timer, on_turn_closed);
+}
+
+static void on_connect_retry(uv_timer_t *timer)
+{
+    struct connect_turn *turn = timer->data;
+    struct job *job = job_find(turn->group->supervisor, turn->seq);
+
+    if (job && job->state < JOB_FINISHED && !turn->group->supervisor->stopping)
+        ask_connect_info(turn, job->instance_id);
+    else
+        end_turn(turn);
+}
+
+static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
+                            json_t *reply)
+{
+    struct connect_turn *turn = arg;
+    struct group *group = turn->group;
+    struct job *job = job_find(group->supervisor, turn->seq);
+    autobuf struct buf line = BUF_INIT;
+    autojson json_t *connect = NULL;
+    bool late;
+
+    effect_point("provider_connect_info", "after");
+    if (!job || job->state >= JOB_FINISHED || code == FLT_E_CANCELLED) {
+        end_turn(turn);
+        return;
+    }
+    late = now_mono(group->supervisor) - job->connect_since_mono >=
+           group_settings(group)->connector.timeout_ms;
+    if (code != 0 && code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY && !late &&
+        !job->cancel_told && !job->abort_told && !*job->lost_reason) {
+        (void) uv_timer_start(&turn->timer, on_connect_retry,
+                              (uint64_t) MAX(retry_after_ms, RETRY_MIN_MS), 0);
+        return;
+    }
+    job->connecting = false;
+    end_turn(turn);
+    if (job->cancel_told || job->abort_told) {
+        job_finish(job, "failed", "job_canceled", 0, "Job failed: canceled");
+        return;
+    }
+    if (code == 0 && !*job->lost_reason)
+        connect = build_connect(group, reply);
+    if (connect) {
+        worker_start(job, connect);
+        return;
+    }
+    buf_addf(&line, "Job failed (system failure): instance %s: %s", job->instance_id,
+             *job->lost_reason ? job->lost_reason : message);
+    group_mark_removing(group, job->instance_id, REASON_UNHEALTHY);
+    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+}
+
+void group_connect_info(struct group *group, struct job *job)
+{
+    struct connect_turn *turn = mem_zero(sizeof(*turn));
+
+    if (!turn) {
+        job_finish(job, "failed", "runner_system_failure", 0,
+                   "Job failed (system failure): the manager is out of memory");
+        return;
+    }
+    turn->group = group;
+    turn->seq = job->seq;
+    turn->timer.data = turn;
+    (void) uv_timer_init(group->supervisor->loop, &turn->timer);
+    job->connecting = true;
+    ask_connect_info(turn, job->instance_id);
+}

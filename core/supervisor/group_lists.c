@@ -1,0 +1,192 @@
+/* core/supervisor/group_lists.c - what the provider lists, taken into fleet and ledger. */
+#include "core/supervisor/group_parts.h"
+
+#include <flotilla/provider.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+#define LIST_DEADLINE_MS 60000
+
+struct list_turn {
+    struct group *group;
+    struct {
+        int64_t seq;
+        enum fleet_reason reason;
+    } * lost;
+    size_t n_lost;
+};
+
+/* Jobs of an instance that went are told after the fleet is done with the list. */
+static void note_lost_jobs(struct list_turn *turn, const struct fleet_change *change)
+{
+    const struct fleet_instance *instance = change->instance;
+    void *grown;
+
+    for (uint32_t i = 0; i < instance->n_slots; i++) {
+        if (instance->slots[i].seq == 0)
+            continue;
+        grown = mem_resize(turn->lost, turn->n_lost + 1, sizeof(*turn->lost));
+        if (!grown)
+            return; /* the job's own connection tells it soon enough */
+        turn->lost = grown;
+        turn->lost[turn->n_lost].seq = instance->slots[i].seq;
+        turn->lost[turn->n_lost++].reason = change->reason;
+    }
+}
+
+static void on_change(void *arg, const struct fleet_change *change)
+{
+    struct list_turn *turn = arg;
+    struct group *group = turn->group;
+    const struct fleet_instance *instance = change->instance;
+
+    switch (change->kind) {
+    case CHANGE_APPEARED:
+        log_info("instance discovery: %s of runner '%s', state %s", instance->id,
+                 group->runner->name, instance_state_name(instance->state));
+        group_persist(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT);
+        supervisor_emit(group->supervisor, EVENT_INSTANCE_APPEARED, group, instance->id, NULL,
+                        instance_state_name(instance->state));
+        break;
+    case CHANGE_STATE:
+        log_info("instance update: %s, state %s", instance->id,
+                 instance_state_name(instance->state));
+        group_persist(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT);
+        break;
+    case CHANGE_GONE:
+        log_info("instance pruned: %s of runner '%s', %s", instance->id, group->runner->name,
+                 fleet_reason_name(change->reason));
+        note_lost_jobs(turn, change);
+        group_persist(group, instance, LIFE_GONE);
+        supervisor_emit(group->supervisor, EVENT_INSTANCE_GONE, group, instance->id, NULL,
+                        fleet_reason_name(change->reason));
+        break;
+    case CHANGE_PENDING_EXPIRED:
+        log_warning("runner '%s': %u ordered instances never appeared, given up",
+                    group->runner->name, change->count);
+        break;
+    }
+}
+
+/* No ready gate yet: what the cloud calls running may take jobs (autoscaler.md 9.1). */
+static void mark_running_ready(struct group *group)
+{
+    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+
+        if (instance->state != INSTANCE_RUNNING || instance->ready || instance->removing)
+            continue;
+        fleet_mark_ready(group->fleet, instance->id, now_wall(group->supervisor));
+        group_persist(group, instance, LIFE_PRESENT);
+        supervisor_emit(group->supervisor, EVENT_INSTANCE_READY, group, instance->id, NULL, "");
+    }
+}
+
+static int read_list(json_t *reply, struct fleet_listed **ret, size_t *ret_n, struct error *err)
+{
+    autofree struct fleet_listed *listed = NULL;
+    json_t *array = NULL;
+    size_t n;
+    int r;
+
+    r = json_opt_array(reply, "instances", &array, err);
+    if (r < 0)
+        return r;
+    n = array ? json_object_array_length(array) : 0;
+    listed = mem_array(n + 1, sizeof(*listed));
+    if (!listed)
+        return error_set(err, -ENOMEM, "list: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        json_t *item = json_object_array_get_idx(array, i);
+        int64_t state = 0;
+
+        r = json_need_str(item, "id", &listed[i].id, err);
+        if (r == 0)
+            r = json_need_i64(item, "state", INSTANCE_CREATING, INSTANCE_RESUMING, &state, err);
+        if (r < 0)
+            return error_wrap(err, r, "list");
+        listed[i].state = (enum instance_state) state;
+    }
+    *ret = take_ptr(listed);
+    *ret_n = n;
+    return 0;
+}
+
+static void take_list(struct group *group, int code, json_t *reply)
+{
+    autofree struct fleet_listed *listed = NULL;
+    struct list_turn turn = { .group = group };
+    struct error err = { 0 };
+    bool complete = code == 0;
+    size_t n = 0;
+
+    if (read_list(reply, &listed, &n, &err) < 0 ||
+        fleet_on_list(group->fleet, now_wall(group->supervisor), listed, n, complete, on_change,
+                      &turn, &err) < 0) {
+        (void) str_copy(group->list_error, sizeof(group->list_error), err.message);
+        log_error("reconcile: runner '%s': %s; the list is ignored", group->runner->name,
+                  err.message);
+        free(turn.lost);
+        return;
+    }
+    mark_running_ready(group);
+    for (size_t i = 0; i < turn.n_lost; i++) {
+        struct job *job = job_find(group->supervisor, turn.lost[i].seq);
+
+        if (job)
+            job_instance_lost(job, fleet_reason_name(turn.lost[i].reason));
+    }
+    free(turn.lost);
+    if (complete) {
+        group->list_error[0] = '\0';
+        group->lists_complete++;
+        group->listed_once = true;
+        if (group->lists_complete == 1)
+            group_resolve_old_intents(group);
+    }
+}
+
+static void on_listed(void *arg, int code, const char *message, int64_t retry_after_ms,
+                      json_t *reply)
+{
+    struct group *group = arg;
+    const struct config_autoscaler *autoscaler = group_settings(group);
+
+    group->list_busy = false;
+    effect_point("provider_list", "after");
+    if (reply && (code == 0 || code == FLT_E_PARTIAL)) {
+        take_list(group, code, reply);
+    } else if (code != FLT_E_CANCELLED) {
+        if (!str_eq(group->list_error, message))
+            log_error("reconcile: runner '%s': %s", group->runner->name, message);
+        (void) str_copy(group->list_error, sizeof(group->list_error), message);
+    }
+    group->next_list_mono = now_mono(group->supervisor) +
+                            MAX(retry_after_ms, fleet_expecting(group->fleet)
+                                                    ? autoscaler->update_interval_when_expecting_ms
+                                                    : autoscaler->update_interval_ms);
+    supervisor_evaluate_soon(group->supervisor);
+}
+
+void group_start_list(struct group *group)
+{
+    int64_t now = now_mono(group->supervisor);
+    const struct config_autoscaler *autoscaler = group_settings(group);
+
+    /* Something new to expect must not wait for the slow interval that was set before it. */
+    if (fleet_expecting(group->fleet) &&
+        group->next_list_mono > now + autoscaler->update_interval_when_expecting_ms)
+        group->next_list_mono = now + autoscaler->update_interval_when_expecting_ms;
+    if (group->list_busy || group->increase_busy || now < group->next_list_mono)
+        return;
+    effect_point("provider_list", "before");
+    group->list_busy =
+        group_call(group, json_frame("list"), LIST_DEADLINE_MS, on_listed, group) == 0;
+}

@@ -1,0 +1,271 @@
+/* core/supervisor/group_orders.c - growing and shrinking: intent, call, outcome (hardening.md R5). */
+#include "core/supervisor/group_parts.h"
+
+#include <flotilla/provider.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+#define CHANGE_DEADLINE_MS 120000
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS (5 * 60 * 1000)
+#define DECREASE_BATCH 100
+
+static void note_growth_failure(struct group *group, const char *message, int64_t retry_after_ms)
+{
+    group->growth_backoff_ms = group->growth_backoff_ms
+                                   ? MIN(group->growth_backoff_ms * 2, BACKOFF_MAX_MS)
+                                   : BACKOFF_MIN_MS;
+    group->next_increase_mono =
+        now_mono(group->supervisor) + MAX(retry_after_ms, group->growth_backoff_ms);
+    if (!str_eq(group->growth_error, message))
+        log_error("increasing instances: runner '%s': %s; trying again in %" PRId64 " ms",
+                  group->runner->name, message, MAX(retry_after_ms, group->growth_backoff_ms));
+    (void) str_copy(group->growth_error, sizeof(group->growth_error), message);
+}
+
+/* Whether the cloud acted is unknown: the same request is made again under its own id. */
+static bool outcome_unknown(int code)
+{
+    return code == FLT_E_UNAVAILABLE || code == FLT_E_TIMEOUT || code == FLT_E_CANCELLED ||
+           code == FLT_E_INTERNAL || code == FLT_E_THROTTLED;
+}
+
+static void on_increased(void *arg, int code, const char *message, int64_t retry_after_ms,
+                         json_t *reply)
+{
+    struct group *group = arg;
+    struct supervisor *supervisor = group->supervisor;
+    struct error err = { 0 };
+    int64_t accepted = 0;
+
+    group->increase_busy = false;
+    effect_point("provider_increase", "after");
+    if (outcome_unknown(code)) {
+        if (code != FLT_E_CANCELLED)
+            note_growth_failure(group, message, retry_after_ms);
+        return;
+    }
+    if (reply)
+        (void) json_opt_i64(reply, "accepted", 0, UINT32_MAX, &accepted, NULL);
+    if (accepted > group->increase_n) {
+        log_error("increasing instances response: the provider claims %" PRId64
+                  " of %u asked for, taken as %u",
+                  accepted, group->increase_n, group->increase_n);
+        accepted = group->increase_n;
+    }
+    if (ledger_end_intent(supervisor->ledger, group->increase_id,
+                          code == 0 ? INTENT_DONE : INTENT_FAILED, accepted, message, &err) < 0) {
+        supervisor_fatal(supervisor, "ending an intent", &err);
+        return;
+    }
+    log_info("increasing instances response: runner '%s', requested %u, accepted %" PRId64,
+             group->runner->name, group->increase_n, accepted);
+    fleet_on_increase(group->fleet, now_wall(supervisor), group->increase_n, (uint32_t) accepted);
+    if (code != 0 || accepted < group->increase_n) {
+        note_growth_failure(group, code != 0 ? message : "fewer instances than asked for",
+                            retry_after_ms);
+    } else {
+        group->growth_backoff_ms = 0;
+        group->growth_error[0] = '\0';
+    }
+    if (code == FLT_E_STALE) {
+        group->usable = false;
+        (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
+        log_error("runner '%s': %s; nothing is changed in this group any more", group->runner->name,
+                  message);
+        group_refuse(group, message);
+    }
+    group->increase_id[0] = '\0';
+    group->next_list_mono = now_mono(supervisor);
+    supervisor_evaluate_soon(supervisor);
+}
+
+static bool begin_intent(struct group *group, const char *kind, uint32_t n, json_t *ids,
+                         char request_id[UUID_SIZE])
+{
+    struct ledger_intent intent = { .group_id = group->id,
+                                    .epoch = group->epoch,
+                                    .count = n,
+                                    .ids = ids ? json_text(ids) : NULL,
+                                    .created_ms = now_wall(group->supervisor) };
+    struct error err = { 0 };
+
+    rng_uuid(group->supervisor->rng, request_id);
+    (void) str_copy(intent.request_id, sizeof(intent.request_id), request_id);
+    (void) str_copy(intent.kind, sizeof(intent.kind), kind);
+    if (ledger_add_intent(group->supervisor->ledger, &intent, &err) == 0)
+        return true;
+    supervisor_fatal(group->supervisor, "storing an intent", &err);
+    return false;
+}
+
+static json_t *change_request(struct group *group, const char *type, const char *request_id)
+{
+    json_t *request = json_frame(type);
+
+    if (request) {
+        (void) json_add_str(request, "request_id", request_id);
+        (void) json_add_i64(request, "epoch", group->epoch);
+    }
+    return request;
+}
+
+void group_start_increase(struct group *group)
+{
+    json_t *request;
+
+    if (group->increase_busy || group->list_busy || !group->listed_once ||
+        now_mono(group->supervisor) < group->next_increase_mono)
+        return;
+    if (!*group->increase_id) {
+        group->increase_n = fleet_requested(group->fleet);
+        if (group->increase_n == 0 ||
+            !begin_intent(group, "increase", group->increase_n, NULL, group->increase_id))
+            return;
+        log_info("increasing instances: runner '%s', amount %u", group->runner->name,
+                 group->increase_n);
+    }
+    request = change_request(group, "increase", group->increase_id);
+    if (request)
+        (void) json_add_i64(request, "n", group->increase_n);
+    effect_point("provider_increase", "before");
+    group->increase_busy = group_call(group, request, CHANGE_DEADLINE_MS, on_increased, group) == 0;
+}
+
+static void count_old_intent(void *arg, const struct ledger_intent *intent)
+{
+    struct group *group = arg;
+
+    if (str_eq(intent->kind, "increase"))
+        fleet_restore_pending(group->fleet, (uint32_t) intent->count,
+                              now_wall(group->supervisor) - group_pending_limit_ms() +
+                                  group_intent_grace_ms(group));
+}
+
+void group_restore_intents(struct group *group)
+{
+    struct error err = { 0 };
+
+    if (ledger_each_open_intent(group->supervisor->ledger, group->id, count_old_intent, group,
+                                &err) < 0)
+        supervisor_fatal(group->supervisor, "reading intents", &err);
+}
+
+struct intent_ids {
+    char (*ids)[UUID_SIZE];
+    size_t n;
+};
+
+static void collect_intent(void *arg, const struct ledger_intent *intent)
+{
+    struct intent_ids *list = arg;
+    void *grown = mem_resize(list->ids, list->n + 1, sizeof(*list->ids));
+
+    if (!grown)
+        return;
+    list->ids = grown;
+    (void) str_copy(list->ids[list->n++], UUID_SIZE, intent->request_id);
+}
+
+void group_resolve_old_intents(struct group *group)
+{
+    struct intent_ids list = { 0 };
+    struct error err = { 0 };
+    int r =
+        ledger_each_open_intent(group->supervisor->ledger, group->id, collect_intent, &list, &err);
+
+    for (size_t i = 0; r == 0 && i < list.n; i++)
+        if (!str_eq(list.ids[i], group->increase_id))
+            r = ledger_end_intent(group->supervisor->ledger, list.ids[i], INTENT_RESOLVED, 0,
+                                  "settled by listing after a restart", &err);
+    free(list.ids);
+    if (r < 0)
+        supervisor_fatal(group->supervisor, "settling intents", &err);
+}
+
+/* Shrinking. */
+
+struct decrease_turn {
+    struct group *group;
+    char request_id[UUID_SIZE];
+};
+
+static void on_decreased(void *arg, int code, const char *message, int64_t retry_after_ms,
+                         json_t *reply)
+{
+    autofree struct decrease_turn *turn = arg;
+    struct group *group = turn->group;
+    struct supervisor *supervisor = group->supervisor;
+    struct error err = { 0 };
+    json_t *accepted = NULL;
+    size_t n = 0;
+
+    group->decrease_busy = false;
+    effect_point("provider_decrease", "after");
+    if (reply)
+        (void) json_opt_array(reply, "accepted", &accepted, NULL);
+    for (size_t i = 0; accepted && i < json_object_array_length(accepted); i++, n++)
+        fleet_on_removal_accepted(group->fleet,
+                                  json_object_get_string(json_object_array_get_idx(accepted, i)),
+                                  now_wall(supervisor));
+    if (code != 0) {
+        if (code != FLT_E_CANCELLED)
+            log_error("decreasing instances: runner '%s': %s, retrying", group->runner->name,
+                      message);
+        group->next_decrease_mono = now_mono(supervisor) + MAX(retry_after_ms, BACKOFF_MIN_MS);
+    }
+    /* Removal is by id and may be repeated, so a lost answer needs no settling. */
+    if (ledger_end_intent(supervisor->ledger, turn->request_id,
+                          code == 0 ? INTENT_DONE : INTENT_FAILED, (int64_t) n, message,
+                          &err) < 0) {
+        supervisor_fatal(supervisor, "ending an intent", &err);
+        return;
+    }
+    group->next_list_mono = now_mono(supervisor);
+    supervisor_evaluate_soon(supervisor);
+}
+
+void group_start_decrease(struct group *group)
+{
+    const char *ids[DECREASE_BATCH];
+    struct decrease_turn *turn;
+    json_t *array, *request;
+    size_t n;
+
+    if (group->decrease_busy || now_mono(group->supervisor) < group->next_decrease_mono)
+        return;
+    n = fleet_removable(group->fleet, now_wall(group->supervisor),
+                        group_settings(group)->deletion_retry_interval_ms, ids, ARRAY_LEN(ids));
+    if (n == 0)
+        return;
+    turn = mem_zero(sizeof(*turn));
+    array = json_object_new_array();
+    for (size_t i = 0; array && i < n; i++)
+        (void) json_object_array_add(array, json_object_new_string(ids[i]));
+    if (!turn || !array) {
+        json_object_put(array);
+        free(turn);
+        return;
+    }
+    turn->group = group;
+    if (!begin_intent(group, "decrease", (uint32_t) n, array, turn->request_id)) {
+        json_object_put(array);
+        free(turn);
+        return;
+    }
+    log_info("decreasing instances: runner '%s', amount %zu", group->runner->name, n);
+    request = change_request(group, "decrease", turn->request_id);
+    if (request)
+        (void) json_add(request, "ids", array);
+    effect_point("provider_decrease", "before");
+    group->decrease_busy = group_call(group, request, CHANGE_DEADLINE_MS, on_decreased, turn) == 0;
+    if (!group->decrease_busy)
+        free(turn);
+}
