@@ -20,13 +20,20 @@ int fleet_new(const struct fleet_config *config, struct fleet **ret)
     return 0;
 }
 
+static void free_instance(struct fleet_instance *instance)
+{
+    free(instance->slots);
+    free(instance);
+}
+
 void fleet_free(struct fleet *fleet)
 {
     if (!fleet)
         return;
     for (size_t i = 0; i < fleet->n_instances; i++)
-        free(fleet->instances[i].slots);
+        free_instance(fleet->instances[i]);
     free(fleet->instances);
+    free(fleet->by_id);
     free(fleet->orders);
     free(fleet->waiters);
     free(fleet);
@@ -64,7 +71,7 @@ int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
 
     fleet->config = *config;
     for (size_t i = 0; i < fleet->n_instances && r == 0; i++)
-        r = resize_slots(&fleet->instances[i], config->capacity);
+        r = resize_slots(fleet->instances[i], config->capacity);
     return r;
 }
 
@@ -75,15 +82,31 @@ size_t fleet_instance_count(const struct fleet *fleet)
 
 const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i)
 {
-    return &fleet->instances[i];
+    return fleet->instances[i];
+}
+
+/* Where the id is in by_id, or belongs: the fleet is looked up for each id of each list, and a list
+ * may name thousands. */
+static size_t find_place(const struct fleet *fleet, const char *id)
+{
+    size_t low = 0, high = fleet->n_instances;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(fleet->by_id[middle]->id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id)
 {
-    for (size_t i = 0; i < fleet->n_instances; i++)
-        if (str_eq(fleet->instances[i].id, id))
-            return &fleet->instances[i];
-    return NULL;
+    size_t at = find_place(fleet, id);
+
+    return at < fleet->n_instances && str_eq(fleet->by_id[at]->id, id) ? fleet->by_id[at] : NULL;
 }
 
 const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *id)
@@ -91,38 +114,57 @@ const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *i
     return fleet_get((struct fleet *) (uintptr_t) fleet, id);
 }
 
+static int make_room(struct fleet *fleet)
+{
+    size_t cap = fleet->cap_instances ? fleet->cap_instances * 2 : 16;
+    struct fleet_instance **grown;
+
+    if (fleet->n_instances < fleet->cap_instances)
+        return 0;
+    grown = mem_resize(fleet->instances, cap, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    fleet->instances = grown;
+    grown = mem_resize(fleet->by_id, cap, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    fleet->by_id = grown;
+    fleet->cap_instances = cap;
+    return 0;
+}
+
 struct fleet_instance *fleet_add(struct fleet *fleet, const char *id)
 {
-    struct fleet_instance *instance, *grown;
+    struct fleet_instance *instance = mem_zero(sizeof(*instance));
     struct fleet_slot *slots = mem_array(fleet->config.capacity, sizeof(*slots));
+    size_t at = find_place(fleet, id);
 
-    if (slots && fleet->n_instances == fleet->cap_instances) {
-        size_t cap = fleet->cap_instances ? fleet->cap_instances * 2 : 16;
-
-        grown = mem_resize(fleet->instances, cap, sizeof(*grown));
-        if (!grown) {
-            free(slots);
-            return NULL;
-        }
-        fleet->instances = grown;
-        fleet->cap_instances = cap;
-    }
-    if (!slots)
+    if (!instance || !slots || make_room(fleet) < 0) {
+        free(instance);
+        free(slots);
         return NULL;
-    instance = &fleet->instances[fleet->n_instances++];
+    }
     *instance = (struct fleet_instance) { .slots = slots, .n_slots = fleet->config.capacity };
     (void) str_copy(instance->id, sizeof(instance->id), id);
+    memmove(&fleet->by_id[at + 1], &fleet->by_id[at],
+            (fleet->n_instances - at) * sizeof(*fleet->by_id));
+    fleet->by_id[at] = instance;
+    fleet->instances[fleet->n_instances++] = instance;
     return instance;
 }
 
 /* Order is kept, so that the same events give the same decisions. */
-void fleet_drop(struct fleet *fleet, struct fleet_instance *instance)
+static void drop_at(struct fleet *fleet, size_t i)
 {
-    size_t i = (size_t) (instance - fleet->instances);
+    struct fleet_instance *instance = fleet->instances[i];
+    size_t at = find_place(fleet, instance->id);
 
-    free(instance->slots);
-    memmove(instance, instance + 1, (fleet->n_instances - i - 1) * sizeof(*instance));
     fleet->n_instances--;
+    memmove(&fleet->instances[i], &fleet->instances[i + 1],
+            (fleet->n_instances - i) * sizeof(*fleet->instances));
+    memmove(&fleet->by_id[at], &fleet->by_id[at + 1],
+            (fleet->n_instances - at) * sizeof(*fleet->by_id));
+    free_instance(instance);
 }
 
 uint32_t instance_busy(const struct fleet_instance *instance)
@@ -340,18 +382,18 @@ static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_
         instance = fleet_add(fleet, item->id);
         if (!instance)
             return -ENOMEM;
+        instance->seen = true;
         instance->state = item->state;
         instance->cause = cause_of_new(fleet);
         instance->first_seen_ms = now_ms;
         report(on_change, arg, CHANGE_APPEARED, instance, REASON_NONE, 1);
         return 0;
     }
+    instance->seen = true;
     instance->misses = 0;
     if (gone_state(item->state)) {
         instance->state = item->state;
-        report(on_change, arg, CHANGE_GONE, instance, REASON_REPORTED_GONE, 1);
-        fleet_drop(fleet, instance);
-        return 0;
+        return 0; /* let go with those that the list does not name */
     }
     if (instance->state != item->state) {
         instance->state = item->state;
@@ -364,30 +406,33 @@ static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_
 
 /* Absence is proved by complete lists only: at once for what we delete, or what the cloud says it
  * deletes, or whose connection is dead; else at the second miss in a row (architecture.md §3). */
-static void miss_instances(struct fleet *fleet, const struct fleet_listed *listed, size_t n,
-                           fleet_change_fn on_change, void *arg)
+static enum fleet_reason judge_absence(struct fleet_instance *instance)
+{
+    instance->misses++;
+    if (instance->removing && instance->remove_reason != REASON_NONE)
+        return instance->remove_reason;
+    if (instance->removing || instance->state == INSTANCE_DELETING)
+        return REASON_REPORTED_GONE;
+    return instance->connection_dead || instance->misses >= 2 ? REASON_VANISHED : REASON_NONE;
+}
+
+static void let_go(struct fleet *fleet, bool complete, fleet_change_fn on_change, void *arg)
 {
     for (size_t i = 0; i < fleet->n_instances;) {
-        struct fleet_instance *instance = &fleet->instances[i];
-        bool expected, seen = false;
+        struct fleet_instance *instance = fleet->instances[i];
+        enum fleet_reason reason = REASON_NONE;
 
-        for (size_t k = 0; k < n && !seen; k++)
-            seen = str_eq(listed[k].id, instance->id);
-        if (seen) {
+        if (gone_state(instance->state))
+            reason = REASON_REPORTED_GONE;
+        else if (complete && !instance->seen)
+            reason = judge_absence(instance);
+        instance->seen = false;
+        if (reason == REASON_NONE) {
             i++;
             continue;
         }
-        instance->misses++;
-        expected = instance->removing || instance->state == INSTANCE_DELETING;
-        if (!expected && !instance->connection_dead && instance->misses < 2) {
-            i++;
-            continue;
-        }
-        report(on_change, arg, CHANGE_GONE, instance,
-               expected ? (instance->removing ? instance->remove_reason : REASON_REPORTED_GONE)
-                        : REASON_VANISHED,
-               1);
-        fleet_drop(fleet, instance);
+        report(on_change, arg, CHANGE_GONE, instance, reason, 1);
+        drop_at(fleet, i);
     }
 }
 
@@ -401,9 +446,9 @@ int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed
         r = see_instance(fleet, now_ms, &listed[i], on_change, arg);
     if (r < 0)
         return r == -ENOMEM ? error_set(err, r, "list: out of memory") : r;
+    let_go(fleet, complete, on_change, arg);
     if (!complete)
         return 0;
-    miss_instances(fleet, listed, n, on_change, arg);
     if (fleet->complete_lists < 2)
         fleet->complete_lists++;
     expired = expire_orders(fleet, now_ms);
@@ -417,7 +462,7 @@ bool fleet_expecting(const struct fleet *fleet)
     if (fleet->requested > 0 || fleet->n_orders > 0 || fleet->complete_lists < 2)
         return true;
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = &fleet->instances[i];
+        const struct fleet_instance *instance = fleet->instances[i];
 
         if (instance->removing || instance->misses > 0 ||
             (instance->state != INSTANCE_RUNNING && instance->state != INSTANCE_SUSPENDED))
@@ -454,7 +499,7 @@ size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_
     size_t n = 0;
 
     for (size_t i = 0; i < fleet->n_instances && n < max; i++) {
-        const struct fleet_instance *instance = &fleet->instances[i];
+        const struct fleet_instance *instance = fleet->instances[i];
         bool forced = instance->remove_reason == REASON_SHUTDOWN;
 
         if (!instance->removing || (instance_busy(instance) > 0 && !forced))

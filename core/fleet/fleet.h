@@ -79,6 +79,7 @@ struct fleet_instance {
     int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
     uint32_t uses, misses, n_slots;
     bool connection_dead; /* a worker lost it; counts at the next complete list */
+    bool seen;            /* in the list that is being taken in */
     struct fleet_slot *slots;
 };
 

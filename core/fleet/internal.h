@@ -15,7 +15,7 @@ struct fleet_waiter {
 
 struct fleet {
     struct fleet_config config;
-    struct fleet_instance *instances;
+    struct fleet_instance **instances, **by_id; /* in order of arrival, and sorted */
     size_t n_instances, cap_instances;
     uint32_t requested; /* decided, not accepted yet */
     struct fleet_order *orders;
@@ -28,7 +28,6 @@ struct fleet {
 
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id);
 struct fleet_instance *fleet_add(struct fleet *fleet, const char *id);
-void fleet_drop(struct fleet *fleet, struct fleet_instance *instance);
 uint32_t instance_busy(const struct fleet_instance *instance);
 /* Slots that could be handed out by count alone (autoscaler.md 3.4). */
 uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);

@@ -170,7 +170,7 @@ static int judge_removals(const struct fleet *fleet, int64_t now_ms, struct scal
         return -ENOMEM;
     live_after = plan->have - plan->cancel;
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = &fleet->instances[i];
+        const struct fleet_instance *instance = fleet->instances[i];
         enum fleet_reason reason = must_go(fleet, instance);
 
         if (reason != REASON_NONE) {
@@ -197,7 +197,7 @@ static void discount_leaving(const struct fleet *fleet, struct scaler_plan *plan
     uint64_t slots;
 
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = &fleet->instances[i];
+        const struct fleet_instance *instance = fleet->instances[i];
 
         if (!instance_live(instance) || must_go(fleet, instance) == REASON_NONE)
             continue;

@@ -15,7 +15,7 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
                                     .requested = fleet->requested,
                                     .pending = fleet_pending(fleet) };
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = &fleet->instances[i];
+        const struct fleet_instance *instance = fleet->instances[i];
         uint32_t busy = instance_busy(instance), free_slots;
 
         if (instance->removing) {
@@ -148,7 +148,7 @@ static struct fleet_instance *pick_instance(struct fleet *fleet)
     struct fleet_instance *best = NULL;
 
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        struct fleet_instance *instance = &fleet->instances[i];
+        struct fleet_instance *instance = fleet->instances[i];
 
         /* What was there before us and is not known waits for its judgement (hardening.md R7). */
         if (!instance_usable(instance) || instance_free(&fleet->config, instance) == 0 ||
@@ -210,7 +210,7 @@ int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq
 void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms)
 {
     for (size_t i = 0; i < fleet->n_instances; i++) {
-        struct fleet_instance *instance = &fleet->instances[i];
+        struct fleet_instance *instance = fleet->instances[i];
 
         for (uint32_t k = 0; k < instance->n_slots; k++) {
             if (instance->slots[k].seq != seq)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/fleet/scaler.h"
 
@@ -317,6 +318,38 @@ static void test_slots_are_lowest_first_and_uses_count_when_taken(void **state)
     fleet_free(fleet);
 }
 
+/* hardening.md §9 allows 10,000 instances in a list: they are told apart whatever their order, and those that went
+ * are let go without the rest. */
+static void test_ten_thousand_instances_come_and_go(void **state)
+{
+    enum { MANY = 10000 };
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = MANY,
+                                         .pending_limit_ms = MINUTE };
+    struct fleet_listed *listed = mem_array(MANY, sizeof(*listed));
+    char(*ids)[16] = mem_array(MANY, sizeof(*ids));
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        (void) snprintf(ids[i], sizeof(ids[i]), "i-%08x",
+                        i * 2654435761U); /* all different, none sorted */
+        listed[i] = (struct fleet_listed) { ids[i], INSTANCE_RUNNING };
+    }
+    assert_int_equal(fleet_on_list(fleet, NOW, listed, MANY, true, ignore, NULL, NULL), 0);
+    for (size_t i = 0; i < MANY; i++)
+        assert_string_equal(fleet_find(fleet, ids[i])->id, ids[i]);
+    for (int list = 0; list < 2; list++)
+        assert_int_equal(fleet_on_list(fleet, NOW, listed, MANY / 2, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_instance_count(fleet), MANY / 2);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(fleet_find(fleet, ids[i]) != NULL, i < MANY / 2);
+    fleet_free(fleet);
+    free(ids);
+    free(listed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_slots_are_lowest_first_and_uses_count_when_taken),
+        cmocka_unit_test(test_ten_thousand_instances_come_and_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
