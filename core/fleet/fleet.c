@@ -39,11 +39,6 @@ void fleet_free(struct fleet *fleet)
     free(fleet);
 }
 
-const struct fleet_config *fleet_get_config(const struct fleet *fleet)
-{
-    return &fleet->config;
-}
-
 /* Slots that hold jobs are never taken away; a smaller capacity acts as they become free. */
 static int resize_slots(struct fleet_instance *instance, uint32_t capacity)
 {
@@ -203,21 +198,21 @@ bool instance_spent(const struct fleet_config *config, const struct fleet_instan
     return config->max_use_count > 0 && instance->uses >= config->max_use_count;
 }
 
-int fleet_restore(struct fleet *fleet, const char *id, enum instance_state state, uint32_t uses,
-                  int64_t first_seen_ms, int64_t ready_ms, int64_t idle_since_ms, bool removing)
+int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved)
 {
-    struct fleet_instance *instance = fleet_add(fleet, id);
+    struct fleet_instance *instance = fleet_add(fleet, saved->id);
 
     if (!instance)
         return -ENOMEM;
-    instance->state = state;
-    instance->cause = CAUSE_RESTORED;
-    instance->uses = uses;
-    instance->first_seen_ms = first_seen_ms;
-    instance->ready_ms = ready_ms;
-    instance->ready = ready_ms != 0 && state == INSTANCE_RUNNING;
-    instance->idle_since_ms = idle_since_ms;
-    instance->removing = removing;
+    instance->state = saved->state;
+    instance->cause = saved->cause;
+    instance->uses = saved->uses;
+    instance->first_seen_ms = saved->first_seen_ms;
+    instance->ready_ms = saved->ready_ms;
+    instance->ready = saved->ready_ms != 0 && saved->state == INSTANCE_RUNNING;
+    instance->idle_since_ms = saved->idle_since_ms;
+    instance->removing = saved->removing;
+    instance->remove_reason = saved->remove_reason;
     return 0;
 }
 

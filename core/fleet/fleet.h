@@ -25,7 +25,8 @@ enum instance_state {
     INSTANCE_SUSPENDED,
     INSTANCE_RESUMING
 };
-enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED, CAUSE_RESTORED };
+/* How it came to the group; it keeps that over a restart. */
+enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED };
 const char *instance_state_name(enum instance_state state);
 int instance_state_parse(const char *name, enum instance_state *ret);
 
@@ -42,15 +43,14 @@ enum fleet_reason {
     REASON_UNKNOWN_AT_START, /* hardening.md R7 */
     REASON_REPORTED_GONE,    /* the cloud says deleting, deleted or timeout */
     REASON_VANISHED,         /* absent by the rule of architecture.md §3 */
-    REASON_NOT_READY,        /* the ready gate failed */
     REASON_HOST_KEY_CHANGED,
     REASON_UNHEALTHY,
     REASON_SHUTDOWN,
-    REASON_GROWTH_FAILED,   /* increase failed; next try after a back-off */
     REASON_PENDING_EXPIRED, /* ordered, accepted, never appeared */
-    REASON_NO_CAPACITY,     /* a reservation was refused */
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
+const char *fleet_reason_text(enum fleet_reason reason); /* for people */
+enum fleet_reason fleet_reason_parse(const char *name);  /* REASON_NONE when unknown */
 
 struct fleet_config {
     uint32_t capacity;      /* slots an instance, >= 1 */
@@ -87,15 +87,14 @@ struct fleet;
 int fleet_new(const struct fleet_config *config, struct fleet **ret);
 void fleet_free(struct fleet *fleet);
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config); /* live reload */
-const struct fleet_config *fleet_get_config(const struct fleet *fleet);
 
 size_t fleet_instance_count(const struct fleet *fleet);
 const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i);
 const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *id);
 
-/* The ledger's instances, before the first list. They keep uses and idle clock (V64). */
-int fleet_restore(struct fleet *fleet, const char *id, enum instance_state state, uint32_t uses,
-                  int64_t first_seen_ms, int64_t ready_ms, int64_t idle_since_ms, bool removing);
+/* An instance of the ledger, before the first list: id, state, cause, uses, clocks and removal are
+ * those of `saved` (V64). */
+int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved);
 /* A job of the ledger that holds a slot (adoption). */
 int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq,
                  struct error *err);
@@ -149,7 +148,6 @@ void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
 bool fleet_reserve(struct fleet *fleet,
                    struct error *why); /* why: the refusal text of autoscaler.md 4 */
 void fleet_unreserve(struct fleet *fleet);
-uint32_t fleet_reserved(const struct fleet *fleet);
 
 /* A job arrived: the reservation (if it had one) becomes a waiter; waiters are served in order
  * (5.2). */

@@ -1,4 +1,5 @@
-/* core/fleet/reason.c - names of states and reasons, stable for JSON and log searches. */
+/* core/fleet/reason.c - states and reasons: names, stable for JSON and the ledger, and
+ * the texts that people search logs for (autoscaler.md 13.1). */
 #include <errno.h>
 
 #include "core/base/str.h"
@@ -11,25 +12,25 @@ static const char *const states[] = {
     [INSTANCE_SUSPENDED] = "suspended", [INSTANCE_RESUMING] = "resuming",
 };
 
-static const char *const reasons[] = {
-    [REASON_NONE] = "none",
-    [REASON_DEMAND] = "demand",
-    [REASON_IDLE_TARGET] = "idle_target",
-    [REASON_AT_MAXIMUM] = "at_maximum",
-    [REASON_ENOUGH] = "enough",
-    [REASON_DEMAND_GONE] = "demand_gone",
-    [REASON_USES_SPENT] = "uses_spent",
-    [REASON_IDLE_TOO_LONG] = "instance exceeded max idle time",
-    [REASON_UNKNOWN_AT_START] = "no data on pre-existing instance so removing for safety",
-    [REASON_REPORTED_GONE] = "the cloud reports it gone",
-    [REASON_VANISHED] = "instance unexpectedly removed",
-    [REASON_NOT_READY] = "not_ready",
-    [REASON_HOST_KEY_CHANGED] = "host_key_changed",
-    [REASON_UNHEALTHY] = "unhealthy",
-    [REASON_SHUTDOWN] = "shutdown",
-    [REASON_GROWTH_FAILED] = "growth_failed",
-    [REASON_PENDING_EXPIRED] = "pending_expired",
-    [REASON_NO_CAPACITY] = "no_capacity",
+static const struct {
+    const char *name, *text;
+} reasons[] = {
+    [REASON_NONE] = { "none", "no reason" },
+    [REASON_DEMAND] = { "demand", "jobs wait for slots" },
+    [REASON_IDLE_TARGET] = { "idle_target", "the policy wants idle capacity" },
+    [REASON_AT_MAXIMUM] = { "at_maximum", "max_instances holds it back" },
+    [REASON_ENOUGH] = { "enough", "that is enough" },
+    [REASON_DEMAND_GONE] = { "demand_gone", "the demand is gone" },
+    [REASON_USES_SPENT] = { "uses_spent", "max_use_count is reached" },
+    [REASON_IDLE_TOO_LONG] = { "idle_too_long", "instance exceeded max idle time" },
+    [REASON_UNKNOWN_AT_START] = { "unknown_at_start",
+                                  "no data on pre-existing instance so removing for safety" },
+    [REASON_REPORTED_GONE] = { "reported_gone", "the cloud reports it gone" },
+    [REASON_VANISHED] = { "vanished", "instance unexpectedly removed" },
+    [REASON_HOST_KEY_CHANGED] = { "host_key_changed", "it shows another host key than before" },
+    [REASON_UNHEALTHY] = { "unhealthy", "it cannot be connected to" },
+    [REASON_SHUTDOWN] = { "shutdown", "the manager shuts down" },
+    [REASON_PENDING_EXPIRED] = { "pending_expired", "ordered and never seen" },
 };
 
 const char *instance_state_name(enum instance_state state)
@@ -49,5 +50,18 @@ int instance_state_parse(const char *name, enum instance_state *ret)
 
 const char *fleet_reason_name(enum fleet_reason reason)
 {
-    return (size_t) reason < ARRAY_LEN(reasons) ? reasons[reason] : "unknown";
+    return (size_t) reason < ARRAY_LEN(reasons) ? reasons[reason].name : "unknown";
+}
+
+const char *fleet_reason_text(enum fleet_reason reason)
+{
+    return (size_t) reason < ARRAY_LEN(reasons) ? reasons[reason].text : "unknown";
+}
+
+enum fleet_reason fleet_reason_parse(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (str_eq(name, reasons[i].name))
+            return (enum fleet_reason) i;
+    return REASON_NONE;
 }

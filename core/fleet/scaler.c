@@ -242,22 +242,6 @@ void scaler_plan_done(struct scaler_plan *plan)
     *plan = (struct scaler_plan) { 0 };
 }
 
-static const char *because(const struct scaler_plan *plan)
-{
-    switch (plan->reason) {
-    case REASON_DEMAND:
-        return "jobs wait for slots";
-    case REASON_IDLE_TARGET:
-        return "the policy wants idle capacity";
-    case REASON_AT_MAXIMUM:
-        return "max_instances holds it back";
-    case REASON_DEMAND_GONE:
-        return "the demand is gone";
-    default:
-        return "that is enough";
-    }
-}
-
 void scaler_explain(const struct scaler_plan *plan, char *text, size_t size)
 {
     char action[64];
@@ -274,5 +258,5 @@ void scaler_explain(const struct scaler_plan *plan, char *text, size_t size)
                     "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle "
                     "target %u), have %u of max_instances %u: %s, because %s",
                     plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target,
-                    plan->have, plan->max_instances, action, because(plan));
+                    plan->have, plan->max_instances, action, fleet_reason_text(plan->reason));
 }

@@ -36,11 +36,6 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
     }
 }
 
-uint32_t fleet_reserved(const struct fleet *fleet)
-{
-    return fleet->reserved;
-}
-
 uint32_t fleet_waiting(const struct fleet *fleet)
 {
     return (uint32_t) fleet->n_waiters;

@@ -6,7 +6,7 @@
 #include "core/store/internal.h"
 
 static const char *const lives[] = { "present", "removing", "gone" };
-static const char *const causes[] = { "requested", "unexpected", "preexisted", "restored" };
+static const char *const causes[] = { "requested", "unexpected", "preexisted" };
 
 static int index_of(const char *const *names, size_t n, const char *name)
 {

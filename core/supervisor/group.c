@@ -50,7 +50,7 @@ void group_mark_removing(struct group *group, const char *id, enum fleet_reason 
     if (!instance)
         return;
     log_info("instance marked for removal: %s of runner '%s', reason %s", id, group->runner->name,
-             fleet_reason_name(reason));
+             fleet_reason_text(reason));
     group_persist(group, instance, LIFE_REMOVING);
     supervisor_emit(group->supervisor, EVENT_INSTANCE_REMOVING, group, id, NULL,
                     fleet_reason_name(reason));

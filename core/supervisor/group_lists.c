@@ -62,7 +62,7 @@ static void on_change(void *arg, const struct fleet_change *change)
         break;
     case CHANGE_GONE:
         log_info("instance pruned: %s of runner '%s', %s", instance->id, group->runner->name,
-                 fleet_reason_name(change->reason));
+                 fleet_reason_text(change->reason));
         note_lost_jobs(turn, change);
         group_persist(group, instance, LIFE_GONE);
         supervisor_emit(group->supervisor, EVENT_INSTANCE_GONE, group, instance->id, NULL,
@@ -141,7 +141,7 @@ static void take_list(struct group *group, int code, json_t *reply)
         struct job *job = job_find(group->supervisor, turn.lost[i].seq);
 
         if (job)
-            job_instance_lost(job, fleet_reason_name(turn.lost[i].reason));
+            job_instance_lost(job, fleet_reason_text(turn.lost[i].reason));
     }
     free(turn.lost);
     if (complete) {

@@ -241,10 +241,17 @@ void group_done(struct group *group)
 static void restore_instance(void *arg, const struct ledger_instance *row)
 {
     struct group *group = arg;
+    struct fleet_instance saved = { .state = (enum instance_state) row->state,
+                                    .cause = (enum instance_cause) row->cause,
+                                    .uses = (uint32_t) row->uses,
+                                    .first_seen_ms = row->first_seen_ms,
+                                    .ready_ms = row->ready_ms,
+                                    .idle_since_ms = row->idle_since_ms,
+                                    .removing = row->life == LIFE_REMOVING,
+                                    .remove_reason = fleet_reason_parse(row->remove_reason) };
 
-    if (fleet_restore(group->fleet, row->id, (enum instance_state) row->state, (uint32_t) row->uses,
-                      row->first_seen_ms, row->ready_ms, row->idle_since_ms,
-                      row->life == LIFE_REMOVING) < 0)
+    (void) str_copy(saved.id, sizeof(saved.id), row->id);
+    if (fleet_restore(group->fleet, &saved) < 0)
         log_error("instance %s cannot be restored: out of memory", row->id);
 }
 

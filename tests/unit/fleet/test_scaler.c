@@ -34,16 +34,28 @@ static void ignore(void *arg, const struct fleet_change *change)
     (void) change;
 }
 
+/* A running instance of the ledger that is ready since NOW, unless `saved` says otherwise. */
+static void restore(struct fleet *fleet, const char *id, struct fleet_instance saved)
+{
+    (void) str_copy(saved.id, sizeof(saved.id), id);
+    saved.state = INSTANCE_RUNNING;
+    saved.first_seen_ms = NOW - 60 * MINUTE;
+    saved.ready_ms = saved.ready_ms ? saved.ready_ms : NOW;
+    saved.idle_since_ms = saved.idle_since_ms ? saved.idle_since_ms : NOW;
+    assert_int_equal(fleet_restore(fleet, &saved), 0);
+}
+
 static void add_instances(struct fleet *fleet, const struct have *have, char letter, int64_t *seq)
 {
     for (uint32_t i = 0; i < have->count; i++) {
         char id[32];
 
         (void) snprintf(id, sizeof(id), "%c-%02u", letter, i);
-        assert_int_equal(fleet_restore(fleet, id, INSTANCE_RUNNING, have->used, NOW - 60 * MINUTE,
-                                       NOW - 50 * MINUTE, NOW - have->idle_minutes * MINUTE,
-                                       have->removing),
-                         0);
+        restore(fleet, id,
+                (struct fleet_instance) { .uses = have->used,
+                                          .ready_ms = NOW - 50 * MINUTE,
+                                          .idle_since_ms = NOW - have->idle_minutes * MINUTE,
+                                          .removing = have->removing });
         for (uint32_t k = 0; k < have->acquired; k++)
             assert_int_equal(fleet_occupy(fleet, id, k, (*seq)++, NULL), 0);
     }
@@ -239,9 +251,9 @@ static void test_absence_is_proved_by_complete_lists(void **state)
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    (void) fleet_restore(fleet, "a", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
-    (void) fleet_restore(fleet, "b", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
-    (void) fleet_restore(fleet, "c", INSTANCE_RUNNING, 0, NOW, NOW, NOW, true);
+    restore(fleet, "a", (struct fleet_instance) { 0 });
+    restore(fleet, "b", (struct fleet_instance) { 0 });
+    restore(fleet, "c", (struct fleet_instance) { .removing = true });
     assert_int_equal(fleet_on_list(fleet, NOW, &b, 1, false, ignore, NULL, NULL), 0);
     assert_int_equal(fleet_instance_count(fleet), 3); /* partial: proves nothing */
     assert_int_equal(fleet_on_list(fleet, NOW, &b, 1, true, ignore, NULL, NULL), 0);
@@ -277,6 +289,58 @@ static void test_strangers_at_the_start_are_removed_after_two_lists(void **state
     fleet_free(fleet);
 }
 
+/* autoscaler_V62 over a restart: who was a stranger stays one until two complete lists of this run have shown it. */
+static void test_a_stranger_stays_one_over_a_restart(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 10,
+                                         .pending_limit_ms = MINUTE };
+    const struct fleet_listed stranger = { "x", INSTANCE_RUNNING };
+    const struct fleet_instance *instance = NULL;
+    struct scaler_plan plan = { 0 };
+    struct fleet *fleet = NULL;
+    uint32_t slot = 0;
+    int64_t seq = 0;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    restore(fleet, "x", (struct fleet_instance) { .cause = CAUSE_PREEXISTED });
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    for (size_t list = 1; list <= 2; list++) {
+        assert_int_equal(fleet_on_list(fleet, NOW, &stranger, 1, true, ignore, NULL, NULL), 0);
+        assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
+        assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+        assert_int_equal(plan.n_removals, list == 2 ? 1 : 0);
+        scaler_plan_done(&plan);
+    }
+    fleet_free(fleet);
+}
+
+static void note_gone(void *arg, const struct fleet_change *change)
+{
+    enum fleet_reason *reason = arg;
+
+    if (change->kind == CHANGE_GONE)
+        *reason = change->reason;
+}
+
+static void test_a_removal_keeps_its_reason_over_a_restart(void **state)
+{
+    const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
+    enum fleet_reason reason = REASON_NONE;
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_reason_parse(fleet_reason_name(REASON_USES_SPENT)), REASON_USES_SPENT);
+    assert_int_equal(fleet_reason_parse("nonsense"), REASON_NONE);
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    restore(fleet, "x",
+            (struct fleet_instance) { .removing = true, .remove_reason = REASON_USES_SPENT });
+    assert_int_equal(fleet_on_list(fleet, NOW, NULL, 0, true, note_gone, &reason, NULL), 0);
+    assert_int_equal(reason, REASON_USES_SPENT);
+    fleet_free(fleet);
+}
+
 static void test_a_list_that_contradicts_itself_changes_nothing(void **state)
 {
     const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
@@ -305,7 +369,7 @@ static void test_slots_are_lowest_first_and_uses_count_when_taken(void **state)
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    (void) fleet_restore(fleet, "a", INSTANCE_RUNNING, 0, NOW, NOW, NOW, false);
+    restore(fleet, "a", (struct fleet_instance) { 0 });
     for (int64_t i = 1; i <= 3; i++)
         assert_int_equal(fleet_wait(fleet, i, false), 0);
     assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
@@ -356,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_vectors_of_the_reference),
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
+        cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
+        cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_slots_are_lowest_first_and_uses_count_when_taken),
         cmocka_unit_test(test_ten_thousand_instances_come_and_go),

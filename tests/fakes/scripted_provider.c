@@ -1,0 +1,171 @@
+/* tests/fakes/scripted_provider.c - a provider that plays what a test writes into the folder that
+ * plugin_config names as `dir`, while it runs:
+ *
+ *   list                lines "ID STATE" (the number of the state); no file: no instances
+ *   CALL_code           what list, increase or decrease answers; no file: 0
+ *   CALL_delay_ms       how long it takes for that
+ *
+ * and writes there what it was asked: a line in `listed` for each list, `increased` with the count,
+ * `decreased` with each id. No instance is ever ready to be connected to, so a job stays on its
+ * slot. */
+#include <flotilla/provider.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct flt_group {
+    const struct flt_host *host;
+    char dir[200];
+};
+
+static FILE *open_file(const flt_group *g, const char *name, const char *mode)
+{
+    char path[300];
+
+    (void) snprintf(path, sizeof(path), "%s/%s", g->dir, name);
+    return fopen(path, mode);
+}
+
+static long read_number(const flt_group *g, const char *call, const char *what)
+{
+    char name[64], text[32] = "";
+    FILE *file;
+
+    (void) snprintf(name, sizeof(name), "%s_%s", call, what);
+    file = open_file(g, name, "re");
+    if (!file)
+        return 0;
+    (void) !fgets(text, sizeof(text), file);
+    (void) fclose(file);
+    return strtol(text, NULL, 10);
+}
+
+static void note(const flt_group *g, const char *name, const char *text)
+{
+    FILE *file = open_file(g, name, "ae");
+
+    if (!file)
+        return;
+    (void) fprintf(file, "%s\n", text);
+    (void) fclose(file);
+}
+
+/* Waits as long as the script says, then gives the code that it wants. */
+static int32_t play(flt_group *g, flt_call *call, const char *name)
+{
+    long delay = read_number(g, name, "delay_ms"), code;
+    struct timespec pause = { delay / 1000, delay % 1000 * 1000000 };
+
+    (void) nanosleep(&pause, NULL);
+    code = read_number(g, name, "code");
+    return code == 0 ? FLT_OK
+                     : flt_failf(g->host, call, (int32_t) code, 0, "%s fails by the script", name);
+}
+
+static int32_t scripted_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
+                             const char *connector_config, flt_group **ret_group)
+{
+    struct flt_group_info info = { .struct_size = sizeof(info),
+                                   .max_size = 10000,
+                                   .identity = "a scripted group" };
+    struct json_object *config = json_tokener_parse(plugin_config), *dir = NULL;
+    flt_group *g = calloc(1, sizeof(*g));
+
+    (void) connector_config;
+    if (!g || !json_object_object_get_ex(config, "dir", &dir)) {
+        json_object_put(config);
+        free(g);
+        return host->fail(call, FLT_E_INVALID, 0, "plugin_config.dir is missing");
+    }
+    g->host = host;
+    (void) snprintf(g->dir, sizeof(g->dir), "%s", json_object_get_string(dir));
+    json_object_put(config);
+    host->describe_group(call, &info);
+    *ret_group = g;
+    return FLT_OK;
+}
+
+static void scripted_close(flt_group *g)
+{
+    free(g);
+}
+
+static int32_t emit_line(char *line, flt_instance_sink sink, void *arg)
+{
+    struct flt_instance instance = { .struct_size = sizeof(instance), .id = line };
+    char *state = strchr(line, ' ');
+
+    if (!state)
+        return FLT_OK;
+    *state = '\0';
+    instance.state = (int32_t) strtol(state + 1, NULL, 10);
+    return sink(arg, &instance) == 0 ? FLT_OK : FLT_E_CANCELLED;
+}
+
+static int32_t scripted_list(flt_group *g, flt_call *call, flt_instance_sink sink, void *arg)
+{
+    int32_t code = play(g, call, "list");
+    char line[300];
+    FILE *file;
+
+    if (code == FLT_OK && (file = open_file(g, "list", "re"))) {
+        while (code == FLT_OK && fgets(line, sizeof(line), file))
+            code = emit_line(line, sink, arg);
+        (void) fclose(file);
+    }
+    note(g, "listed", "");
+    return code;
+}
+
+static int32_t scripted_increase(flt_group *g, flt_call *call, uint32_t n, uint32_t *ret_accepted)
+{
+    int32_t code = play(g, call, "increase");
+    char count[16];
+
+    (void) snprintf(count, sizeof(count), "%u", n);
+    note(g, "increased", count);
+    *ret_accepted = code == FLT_OK ? n : 0;
+    return code;
+}
+
+static int32_t scripted_decrease(flt_group *g, flt_call *call, const char *const *ids, uint32_t n,
+                                 flt_id_sink accepted, void *arg)
+{
+    int32_t code = play(g, call, "decrease");
+
+    for (uint32_t i = 0; i < n; i++) {
+        note(g, "decreased", ids[i]);
+        if (code == FLT_OK && accepted(arg, ids[i]) != 0)
+            return FLT_E_CANCELLED;
+    }
+    return code;
+}
+
+static int32_t scripted_connect_info(flt_group *g, flt_call *call, const char *id,
+                                     flt_connect_sink sink, void *arg)
+{
+    (void) sink;
+    (void) arg;
+    return flt_failf(g->host, call, FLT_E_NOT_READY, 60000, "%s is never ready", id);
+}
+
+static const struct flt_provider scripted = {
+    .magic = FLT_PROVIDER_MAGIC,
+    .struct_size = sizeof(struct flt_provider),
+    .abi_minor = FLT_ABI_MINOR,
+    .name = "scripted",
+    .version = "1",
+    .open = scripted_open,
+    .close = scripted_close,
+    .list = scripted_list,
+    .increase = scripted_increase,
+    .decrease = scripted_decrease,
+    .connect_info = scripted_connect_info,
+};
+
+const struct flt_provider *flotilla_provider_v1(void)
+{
+    return &scripted;
+}

@@ -1,0 +1,121 @@
+"""A manager whose cloud is a folder (tests/fakes/scripted_provider.c): what lists, orders and removals
+do to the fleet, without real instances."""
+
+import json
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+from checker.coordinator import Coordinator
+
+CREATING, RUNNING, DELETING = 0, 1, 2
+INTERNAL, THROTTLED, STALE = -10001, -10005, -10009
+
+CONFIG = """\
+concurrent = 10
+check_interval = 1
+log_level = "debug"
+
+[[runners]]
+  name = "{name}"
+  url = "{url}"
+  token = "{token}"
+  executor = "instance"
+  [runners.autoscaler]
+    plugin = "{plugin}"
+    max_instances = {max_instances}
+    update_interval = "100ms"
+    update_interval_when_expecting = "{interval}"
+    [runners.autoscaler.plugin_config]
+      dir = "{cloud}"
+    [[runners.autoscaler.policy]]
+      idle_count = {idle_count}
+      idle_time = "{idle_time}"
+"""
+
+
+class Scripted:
+    def __init__(self, folder: Path, binary: Path, build: Path, **settings):
+        self.folder, self.binary = folder, binary
+        self.cloud = folder / "cloud"
+        self.cloud.mkdir()
+        self.state_dir = folder / "state"
+        self.log = folder / "daemon.log"
+        self.config = folder / "config.toml"
+        self.coordinator = Coordinator(poll_seconds=0.5)
+        self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h",
+                         "interval": "50ms", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
+                         "cloud": self.cloud, "url": self.coordinator.url,
+                         "token": self.coordinator.runner_token}
+        self.process: subprocess.Popen | None = None
+        self.configure(**settings)
+
+    def configure(self, **settings):
+        self.settings.update(settings)
+        self.config.write_text(CONFIG.format(**self.settings))
+        self.config.chmod(0o600)
+
+    def start(self, **environment):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "run", "--config", self.config, "--state-dir", self.state_dir],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment or None)
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self):
+        self.kill()
+        self.coordinator.close()
+
+    def script(self, name, value):
+        new = self.folder / "new"
+        new.write_text(str(value))
+        new.rename(self.cloud / name)
+
+    def show(self, *ids, state=RUNNING):
+        self.script("list", "".join(f"{i} {state}\n" for i in ids))
+
+    def told(self, name) -> list[str]:
+        """What the provider was asked so far: of `listed`, `increased`, `decreased`."""
+        path = self.cloud / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def wait(self, condition, what, timeout=20):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert self.process.poll() is None, f"the manager ended before {what}\n" + self.tail()
+            assert time.monotonic() < deadline, f"never: {what}\n" + self.tail()
+            time.sleep(0.02)
+
+    def wait_lists(self, n):
+        """Until n lists that began after this call were taken in."""
+        asked = len(self.told("listed")) + n + 2  # one is under way, one answer may not be read yet
+        self.wait(lambda: len(self.told("listed")) >= asked, f"{n} more lists")
+
+    def rows(self, query):
+        if not (self.state_dir / "ledger.db").exists():
+            return []
+        db = sqlite3.connect(f"file:{self.state_dir}/ledger.db?mode=ro", uri=True)
+        try:
+            return db.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []  # its tables are still being made
+        finally:
+            db.close()
+
+    def life(self, instance):
+        return [row[0] for row in self.rows(f"SELECT life FROM instances WHERE id = '{instance}'")]
+
+    def ask(self, *words):
+        return subprocess.run([self.binary, *words, "--state-dir", self.state_dir],
+                              capture_output=True, text=True, timeout=20)
+
+    def status(self):
+        return json.loads(self.ask("status", "--json").stdout)
+
+    def tail(self, lines=40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
