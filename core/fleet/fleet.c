@@ -184,13 +184,13 @@ uint32_t instance_free(const struct fleet_config *config, const struct fleet_ins
 bool instance_usable(const struct fleet_instance *instance)
 {
     return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
-           !instance->connection_dead;
+           !instance->connection_dead && instance->cause != CAUSE_FOREIGN;
 }
 
 bool instance_live(const struct fleet_instance *instance)
 {
     return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
-           !instance->removing;
+           !instance->removing && instance->cause != CAUSE_FOREIGN;
 }
 
 bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance)
@@ -366,6 +366,28 @@ static enum instance_cause cause_of_new(struct fleet *fleet)
     return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
 }
 
+/* An id that comes back is what it was: its uses are spent, a removal goes on, and it is none of
+ * those that were ordered since. */
+static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
+                       struct fleet_instance *instance)
+{
+    const struct fleet_instance *former = item->former;
+
+    instance->seen = true;
+    instance->state = item->state;
+    instance->first_seen_ms = now_ms;
+    if (!former) {
+        instance->cause = cause_of_new(fleet);
+        return;
+    }
+    instance->cause = former->cause;
+    instance->uses = former->uses;
+    instance->removing = former->removing;
+    instance->remove_reason = former->remove_reason;
+    if (former->first_seen_ms != 0)
+        instance->first_seen_ms = former->first_seen_ms;
+}
+
 static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
                         fleet_change_fn on_change, void *arg)
 {
@@ -377,10 +399,7 @@ static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_
         instance = fleet_add(fleet, item->id);
         if (!instance)
             return -ENOMEM;
-        instance->seen = true;
-        instance->state = item->state;
-        instance->cause = cause_of_new(fleet);
-        instance->first_seen_ms = now_ms;
+        begin_life(fleet, now_ms, item, instance);
         report(on_change, arg, CHANGE_APPEARED, instance, REASON_NONE, 1);
         return 0;
     }
@@ -472,7 +491,7 @@ void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason 
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
 
-    if (!instance || instance->removing)
+    if (!instance || instance->removing || instance->cause == CAUSE_FOREIGN)
         return;
     instance->removing = true;
     instance->remove_reason = reason;

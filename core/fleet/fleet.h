@@ -25,8 +25,9 @@ enum instance_state {
     INSTANCE_SUSPENDED,
     INSTANCE_RESUMING
 };
-/* How it came to the group; it keeps that over a restart. */
-enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED };
+/* How it came to the group; it keeps that over a restart. A foreign one is another group's by the
+ * ledger: it gets no jobs and is never removed. */
+enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED, CAUSE_FOREIGN };
 const char *instance_state_name(enum instance_state state);
 int instance_state_parse(const char *name, enum instance_state *ret);
 
@@ -106,6 +107,9 @@ void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms);
 struct fleet_listed {
     const char *id;
     enum instance_state state;
+    /* What is remembered of an id that the fleet does not hold: its cause, uses, first sight and
+     * removal go on. NULL = it was never seen. Used during the call only. */
+    const struct fleet_instance *former;
 };
 enum fleet_change_kind { CHANGE_APPEARED, CHANGE_STATE, CHANGE_GONE, CHANGE_PENDING_EXPIRED };
 struct fleet_change {
@@ -163,6 +167,6 @@ void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms); /* unknown
 /* autoscaler.md 4 */
 struct fleet_numbers {
     uint32_t instances, live, acquired, idle, waiting, reserved, unavailable, unready, requested,
-        pending, removing;
+        pending, removing, foreign;
 };
 void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret);

@@ -18,10 +18,8 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
         const struct fleet_instance *instance = fleet->instances[i];
         uint32_t busy = instance_busy(instance), free_slots;
 
-        if (instance->removing) {
-            ret->removing++;
-            continue;
-        }
+        ret->removing += instance->removing;
+        ret->foreign += instance->cause == CAUSE_FOREIGN;
         if (!instance_live(instance))
             continue;
         ret->live++;

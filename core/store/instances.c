@@ -55,9 +55,11 @@ int ledger_open_group(struct ledger *ledger, const char *key, int64_t *ret_id, i
     return 0;
 }
 
-int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row, struct error *err)
+static int write_instance(struct ledger *ledger, enum statement which,
+                          const struct ledger_instance *row, const char *refusal, struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_PUT_INSTANCE, err);
+    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
+    int r;
 
     if (!stmt)
         return -EIO;
@@ -73,25 +75,57 @@ int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row
     (void) sqlite3_bind_int64(stmt, 9, row->idle_since_ms);
     (void) sqlite3_bind_text(stmt, 10, row->remove_reason, -1, SQLITE_STATIC);
     (void) sqlite3_bind_int64(stmt, 11, row->gone_ms);
-    return ledger_step(ledger, stmt, err);
+    r = ledger_step(ledger, stmt, err);
+    if (r == 0 && sqlite3_changes(ledger->db) == 0)
+        r = error_set(err, -EPERM, "ledger %s: instance %s %s", ledger->path, row->id, refusal);
+    return r;
 }
 
-static void read_instance(sqlite3_stmt *stmt, int64_t group_id, struct ledger_instance *ret)
+int ledger_add_instance(struct ledger *ledger, const struct ledger_instance *row, struct error *err)
+{
+    return write_instance(ledger, SQL_ADD_INSTANCE, row, "is there already", err);
+}
+
+int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row, struct error *err)
+{
+    return write_instance(ledger, SQL_PUT_INSTANCE, row, "is not known", err);
+}
+
+static void read_instance(sqlite3_stmt *stmt, struct ledger_instance *ret)
 {
     enum instance_state state = INSTANCE_CREATING;
 
-    *ret = (struct ledger_instance) { .group_id = group_id };
-    (void) str_copy(ret->id, sizeof(ret->id), column_text(stmt, 0));
-    ret->life = (enum ledger_life) index_of(lives, ARRAY_LEN(lives), column_text(stmt, 1));
-    (void) instance_state_parse(column_text(stmt, 2), &state);
+    *ret = (struct ledger_instance) { .group_id = sqlite3_column_int64(stmt, 0) };
+    (void) str_copy(ret->id, sizeof(ret->id), column_text(stmt, 1));
+    ret->life = (enum ledger_life) index_of(lives, ARRAY_LEN(lives), column_text(stmt, 2));
+    (void) instance_state_parse(column_text(stmt, 3), &state);
     ret->state = (int) state;
-    ret->cause = index_of(causes, ARRAY_LEN(causes), column_text(stmt, 3));
-    ret->uses = sqlite3_column_int64(stmt, 4);
-    ret->first_seen_ms = sqlite3_column_int64(stmt, 5);
-    ret->ready_ms = sqlite3_column_int64(stmt, 6);
-    ret->idle_since_ms = sqlite3_column_int64(stmt, 7);
-    ret->gone_ms = sqlite3_column_int64(stmt, 8);
-    (void) str_copy(ret->remove_reason, sizeof(ret->remove_reason), column_text(stmt, 9));
+    ret->cause = index_of(causes, ARRAY_LEN(causes), column_text(stmt, 4));
+    ret->uses = sqlite3_column_int64(stmt, 5);
+    ret->first_seen_ms = sqlite3_column_int64(stmt, 6);
+    ret->ready_ms = sqlite3_column_int64(stmt, 7);
+    ret->idle_since_ms = sqlite3_column_int64(stmt, 8);
+    ret->gone_ms = sqlite3_column_int64(stmt, 9);
+    (void) str_copy(ret->remove_reason, sizeof(ret->remove_reason), column_text(stmt, 10));
+}
+
+int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
+                       struct ledger_instance *ret, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FIND_FORMER, err);
+    int r;
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, group_id);
+    (void) sqlite3_bind_text(stmt, 2, id, -1, SQLITE_STATIC);
+    r = sqlite3_step(stmt);
+    if (r == SQLITE_ROW)
+        read_instance(stmt, ret);
+    else if (r != SQLITE_DONE)
+        (void) ledger_error(ledger, err, "looking for an instance");
+    (void) sqlite3_reset(stmt);
+    return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -EIO;
 }
 
 int ledger_each_instance(struct ledger *ledger, int64_t group_id,
@@ -106,7 +140,7 @@ int ledger_each_instance(struct ledger *ledger, int64_t group_id,
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, group_id);
     while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
-        read_instance(stmt, group_id, &row);
+        read_instance(stmt, &row);
         on_row(arg, &row);
     }
     r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading instances");

@@ -15,6 +15,10 @@
     "log_size, log_crc, timeout_s, received_ms, assigned_ms, started_ms, finished_ms, closed_ms, " \
     "message"
 
+#define INSTANCE_COLUMNS                                                                           \
+    "group_id, id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "    \
+    "remove_reason"
+
 static const char *const sql[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -22,14 +26,20 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_FIND_GROUP] = "SELECT id, epoch FROM groups WHERE key = ?1",
     [SQL_ADD_GROUP] = "INSERT INTO groups (key, epoch) VALUES (?1, 1)",
     [SQL_RAISE_EPOCH] = "UPDATE groups SET epoch = ?2 WHERE id = ?1",
+    /* REPLACE deletes and inserts in one step: a row that is gone makes way, its uses are kept. */
+    [SQL_ADD_INSTANCE] =
+        "REPLACE INTO instances SELECT ?1, ?2, ?3, ?4, ?5, max(?6, coalesce((SELECT uses FROM "
+        "instances WHERE group_id = ?1 AND id = ?2), 0)), ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS "
+        "(SELECT 1 FROM instances WHERE group_id = ?1 AND id = ?2 AND life != 'gone')",
     [SQL_PUT_INSTANCE] =
-        "INSERT INTO instances VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
-        "ON CONFLICT (group_id, id) DO UPDATE SET life = ?3, state = ?4, uses = ?6, "
-        "ready_ms = ?8, idle_since_ms = ?9, remove_reason = ?10, gone_ms = ?11",
-    [SQL_EACH_INSTANCE] =
-        "SELECT id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "
-        "remove_reason FROM instances WHERE group_id = ?1 AND life != 'gone' ORDER BY "
-        "first_seen_ms, id",
+        "UPDATE instances SET life = ?3, state = ?4, uses = ?6, ready_ms = ?8, idle_since_ms = ?9, "
+        "remove_reason = ?10, gone_ms = ?11 WHERE group_id = ?1 AND id = ?2",
+    /* By group, because the key of the table begins with it. Another's that lives comes first. */
+    [SQL_FIND_FORMER] =
+        "SELECT " INSTANCE_COLUMNS " FROM instances WHERE group_id IN (SELECT id FROM groups) AND "
+        "id = ?2 AND (group_id = ?1 OR life != 'gone') ORDER BY group_id = ?1 LIMIT 1",
+    [SQL_EACH_INSTANCE] = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE group_id = ?1 AND "
+                          "life != 'gone' ORDER BY first_seen_ms, id",
     [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
                       "WHERE group_id = ?1 AND id = ?2",
     [SQL_START_IDLE] =

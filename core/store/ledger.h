@@ -40,8 +40,17 @@ struct ledger_instance {
     int64_t uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms; /* wall; 0 = not yet */
     char remove_reason[128];
 };
+/* An instance that appeared. One of that id that is gone makes way and leaves its uses; one that
+ * lives is -EPERM. */
+int ledger_add_instance(struct ledger *ledger, const struct ledger_instance *row,
+                        struct error *err);
+/* What changed about it; forward only. */
 int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row,
-                        struct error *err); /* insert or update, forward only */
+                        struct error *err);
+/* What is known of an id that the group does not hold: 1 and the row of another group that holds
+ * it, else the group's own that is gone; 0 when there is none. */
+int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
+                       struct ledger_instance *ret, struct error *err);
 /* Calls back for every instance of the group that is not gone. */
 int ledger_each_instance(struct ledger *ledger, int64_t group_id,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,

@@ -16,9 +16,11 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-void group_persist(struct group *group, const struct fleet_instance *instance,
-                   enum ledger_life life)
+/* Another group's instance is that group's to remember. */
+static void write_row(struct group *group, const struct fleet_instance *instance,
+                      enum ledger_life life, bool is_new)
 {
+    struct supervisor *supervisor = group->supervisor;
     struct ledger_instance row = { .group_id = group->id,
                                    .life = life,
                                    .state = (int) instance->state,
@@ -27,16 +29,30 @@ void group_persist(struct group *group, const struct fleet_instance *instance,
                                    .first_seen_ms = instance->first_seen_ms,
                                    .ready_ms = instance->ready_ms,
                                    .idle_since_ms = instance->idle_since_ms,
-                                   .gone_ms = life == LIFE_GONE ? now_wall(group->supervisor) : 0 };
+                                   .gone_ms = life == LIFE_GONE ? now_wall(supervisor) : 0 };
     struct error err = { 0 };
     int r;
 
+    if (instance->cause == CAUSE_FOREIGN)
+        return;
     (void) str_copy(row.id, sizeof(row.id), instance->id);
     (void) str_copy(row.remove_reason, sizeof(row.remove_reason),
                     instance->removing ? fleet_reason_name(instance->remove_reason) : "");
-    EFFECT("instance_row", r = ledger_put_instance(group->supervisor->ledger, &row, &err));
+    EFFECT("instance_row", r = is_new ? ledger_add_instance(supervisor->ledger, &row, &err)
+                                      : ledger_put_instance(supervisor->ledger, &row, &err));
     if (r < 0)
-        supervisor_fatal(group->supervisor, "storing an instance", &err);
+        supervisor_fatal(supervisor, "storing an instance", &err);
+}
+
+void group_add_row(struct group *group, const struct fleet_instance *instance)
+{
+    write_row(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT, true);
+}
+
+void group_persist(struct group *group, const struct fleet_instance *instance,
+                   enum ledger_life life)
+{
+    write_row(group, instance, life, false);
 }
 
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason)
@@ -46,9 +62,8 @@ void group_mark_removing(struct group *group, const char *id, enum fleet_reason 
     if (!instance || instance->removing)
         return;
     fleet_mark_removing(group->fleet, id, reason);
-    instance = fleet_find(group->fleet, id);
-    if (!instance)
-        return;
+    if (!instance->removing)
+        return; /* another group's */
     log_info("instance marked for removal: %s of runner '%s', reason %s", id, group->runner->name,
              fleet_reason_text(reason));
     group_persist(group, instance, LIFE_REMOVING);
@@ -130,8 +145,11 @@ static bool cannot_delete(const struct group *group)
 
 bool group_deleting_all_done(const struct group *group)
 {
-    return cannot_delete(group) || (fleet_instance_count(group->fleet) == 0 &&
-                                    !group->increase_busy && fleet_pending(group->fleet) == 0);
+    struct fleet_numbers n;
+
+    fleet_count(group->fleet, &n);
+    return cannot_delete(group) ||
+           (n.instances == n.foreign && n.pending == 0 && !group->increase_busy);
 }
 
 void group_evaluate(struct group *group)

@@ -13,9 +13,13 @@
 #include "core/base/log.h"
 
 #define LIST_DEADLINE_MS 60000
+/* A list may still name what was deleted a while ago; later, an id that comes back is a new use of
+ * it (static hosts). */
+#define REMOVAL_GOES_ON_MS (10 * 60 * 1000)
 
 struct list_turn {
     struct group *group;
+    struct fleet_instance *formers;
     struct {
         int64_t seq;
         enum fleet_reason reason;
@@ -41,6 +45,32 @@ static void note_lost_jobs(struct list_turn *turn, const struct fleet_change *ch
     }
 }
 
+/* Jobs that were told of the loss hold their slots until their workers are done with them. */
+static void take_back_jobs(struct group *group, const struct fleet_instance *instance)
+{
+    for (const struct job *job = group->supervisor->jobs; job; job = job->next)
+        if (job->group == group && job->state >= JOB_ASSIGNED && job->state < JOB_FINISHED &&
+            str_eq(job->instance_id, instance->id))
+            (void) fleet_occupy(group->fleet, instance->id, job->slot, job->seq, NULL);
+}
+
+static void on_appeared(struct group *group, const struct fleet_instance *instance)
+{
+    if (instance->cause == CAUSE_FOREIGN)
+        log_warning("instance %s of runner '%s' belongs to another runner entry by the ledger: it "
+                    "gets no jobs and is not removed. Put that entry back if it was renamed or "
+                    "taken out of the configuration, or delete the instance",
+                    instance->id, group->runner->name);
+    else
+        log_info("instance discovery: %s of runner '%s', state %s", instance->id,
+                 group->runner->name, instance_state_name(instance->state));
+    if (instance->uses > 0)
+        take_back_jobs(group, instance);
+    group_add_row(group, instance);
+    supervisor_emit(group->supervisor, EVENT_INSTANCE_APPEARED, group, instance->id, NULL,
+                    instance_state_name(instance->state));
+}
+
 static void on_change(void *arg, const struct fleet_change *change)
 {
     struct list_turn *turn = arg;
@@ -49,11 +79,7 @@ static void on_change(void *arg, const struct fleet_change *change)
 
     switch (change->kind) {
     case CHANGE_APPEARED:
-        log_info("instance discovery: %s of runner '%s', state %s", instance->id,
-                 group->runner->name, instance_state_name(instance->state));
-        group_persist(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT);
-        supervisor_emit(group->supervisor, EVENT_INSTANCE_APPEARED, group, instance->id, NULL,
-                        instance_state_name(instance->state));
+        on_appeared(group, instance);
         break;
     case CHANGE_STATE:
         log_info("instance update: %s, state %s", instance->id,
@@ -81,7 +107,8 @@ static void mark_running_ready(struct group *group)
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
         const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
 
-        if (instance->state != INSTANCE_RUNNING || instance->ready || instance->removing)
+        if (instance->state != INSTANCE_RUNNING || instance->ready || instance->removing ||
+            instance->cause == CAUSE_FOREIGN)
             continue;
         fleet_mark_ready(group->fleet, instance->id, now_wall(group->supervisor));
         group_persist(group, instance, LIFE_PRESENT);
@@ -119,38 +146,97 @@ static int read_list(json_t *reply, struct fleet_listed **ret, size_t *ret_n, st
     return 0;
 }
 
+static void read_former(const struct group *group, const struct ledger_instance *row,
+                        struct fleet_instance *ret)
+{
+    *ret = (struct fleet_instance) { .cause = CAUSE_FOREIGN };
+    if (row->group_id != group->id)
+        return;
+    ret->cause = (enum instance_cause) row->cause;
+    ret->uses = (uint32_t) row->uses;
+    ret->first_seen_ms = row->first_seen_ms;
+    ret->removing =
+        *row->remove_reason && now_wall(group->supervisor) - row->gone_ms < REMOVAL_GOES_ON_MS;
+    if (ret->removing)
+        ret->remove_reason = fleet_reason_parse(row->remove_reason);
+}
+
+/* Ids that are new to the fleet need not be new to the ledger. */
+static int find_formers(struct list_turn *turn, struct fleet_listed *listed, size_t n,
+                        struct error *err)
+{
+    const struct group *group = turn->group;
+    size_t unknown = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++)
+        unknown += !fleet_find(group->fleet, listed[i].id);
+    turn->formers = mem_array(unknown + 1, sizeof(*turn->formers));
+    if (!turn->formers)
+        return error_set(err, -ENOMEM, "list: out of memory");
+    for (size_t i = 0, at = 0; r >= 0 && i < n; i++) {
+        struct ledger_instance row;
+
+        if (fleet_find(group->fleet, listed[i].id))
+            continue;
+        r = ledger_find_former(group->supervisor->ledger, group->id, listed[i].id, &row, err);
+        if (r != 1)
+            continue;
+        read_former(group, &row, &turn->formers[at]);
+        listed[i].former = &turn->formers[at++];
+    }
+    return MIN(r, 0);
+}
+
+static int take_in(struct list_turn *turn, json_t *reply, bool complete, struct error *err)
+{
+    struct group *group = turn->group;
+    autofree struct fleet_listed *listed = NULL;
+    size_t n = 0;
+    int r = read_list(reply, &listed, &n, err);
+
+    if (r == 0)
+        r = find_formers(turn, listed, n, err);
+    if (r == 0)
+        r = fleet_on_list(group->fleet, now_wall(group->supervisor), listed, n, complete, on_change,
+                          turn, err);
+    if (r == 0)
+        mark_running_ready(group);
+    return r;
+}
+
+static void tell_lost_jobs(struct list_turn *turn)
+{
+    for (size_t i = 0; i < turn->n_lost; i++) {
+        struct job *job = job_find(turn->group->supervisor, turn->lost[i].seq);
+
+        if (job)
+            job_instance_lost(job, fleet_reason_text(turn->lost[i].reason));
+    }
+}
+
 static void take_list(struct group *group, int code, json_t *reply)
 {
-    autofree struct fleet_listed *listed = NULL;
     struct list_turn turn = { .group = group };
     struct error err = { 0 };
-    bool complete = code == 0;
-    size_t n = 0;
+    int r = take_in(&turn, reply, code == 0, &err);
 
-    if (read_list(reply, &listed, &n, &err) < 0 ||
-        fleet_on_list(group->fleet, now_wall(group->supervisor), listed, n, complete, on_change,
-                      &turn, &err) < 0) {
+    tell_lost_jobs(&turn);
+    free(turn.lost);
+    free(turn.formers);
+    if (r < 0) {
         (void) str_copy(group->list_error, sizeof(group->list_error), err.message);
         log_error("reconcile: runner '%s': %s; the list is ignored", group->runner->name,
                   err.message);
-        free(turn.lost);
         return;
     }
-    mark_running_ready(group);
-    for (size_t i = 0; i < turn.n_lost; i++) {
-        struct job *job = job_find(group->supervisor, turn.lost[i].seq);
-
-        if (job)
-            job_instance_lost(job, fleet_reason_text(turn.lost[i].reason));
-    }
-    free(turn.lost);
-    if (complete) {
-        group->list_error[0] = '\0';
-        group->lists_complete++;
-        group->listed_once = true;
-        if (group->lists_complete == 1)
-            group_resolve_old_intents(group);
-    }
+    if (code != 0)
+        return;
+    group->list_error[0] = '\0';
+    group->lists_complete++;
+    group->listed_once = true;
+    if (group->lists_complete == 1)
+        group_resolve_old_intents(group);
 }
 
 static void on_listed(void *arg, int code, const char *message, int64_t retry_after_ms,

@@ -10,6 +10,7 @@ static inline const struct config_autoscaler *group_settings(const struct group 
 }
 
 /* group.c */
+void group_add_row(struct group *group, const struct fleet_instance *instance); /* it appeared */
 void group_persist(struct group *group, const struct fleet_instance *instance,
                    enum ledger_life life);
 /* Takes the request; a failure is logged and `fn` never called. */

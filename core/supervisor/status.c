@@ -51,6 +51,7 @@ static json_t *describe_instance(const struct group *group, const struct fleet_i
     (void) json_add_str(obj, "state", instance_state_name(instance->state));
     (void) json_add_bool(obj, "ready", instance->ready);
     (void) json_add_bool(obj, "removing", instance->removing);
+    (void) json_add_bool(obj, "foreign", instance->cause == CAUSE_FOREIGN);
     if (instance->removing)
         (void) json_add_str(obj, "reason", fleet_reason_name(instance->remove_reason));
     (void) json_add_i64(obj, "uses", instance->uses);
@@ -132,7 +133,12 @@ static void explain_instances(const struct group *group, json_t *lines)
 
         for (uint32_t k = 0; k < instance->n_slots; k++)
             busy += instance->slots[k].seq != 0;
-        if (instance->removing)
+        if (instance->cause == CAUSE_FOREIGN)
+            (void) snprintf(text, sizeof(text),
+                            "%s: instance %s belongs to another runner entry by the ledger: it "
+                            "gets no jobs and is not removed",
+                            group->runner->name, instance->id);
+        else if (instance->removing)
             (void) snprintf(text, sizeof(text), "%s: instance %s is being removed: %s",
                             group->runner->name, instance->id,
                             fleet_reason_name(instance->remove_reason));

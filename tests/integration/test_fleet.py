@@ -5,7 +5,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from scripted import RUNNING, Scripted
+from scripted import Scripted
 
 
 @pytest.fixture
@@ -34,3 +34,52 @@ def test_an_unknown_instance_is_not_trusted_after_a_restart(scripted):
     run.wait(lambda: "stranger" in run.told("decreased"), "the stranger is removed")
     assert run.rows("SELECT uses, cause, remove_reason FROM instances") == \
         [(0, "preexisted", "unknown_at_start")]
+
+
+def test_an_instance_that_flickers_comes_back_with_its_uses(scripted):
+    """hardening_39: missing from two lists, then there again."""
+    run = scripted()
+    run.show()
+    run.start()
+    run.wait_lists(2)
+    run.show("flicker")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.rows("SELECT uses FROM instances") == [(1,)], "the job is on the instance")
+    run.show()
+    run.wait(lambda: run.life("flicker") == ["gone"], "the instance is gone")
+    run.show("flicker")
+    run.wait(lambda: run.life("flicker") == ["present"], "the instance is back")
+    assert run.rows("SELECT uses FROM instances") == [(1,)]
+    run.kill()
+    run.start()
+    run.wait_lists(3)
+    assert run.life("flicker") == ["present"]
+
+
+def test_an_instance_that_flickers_while_it_is_deleted_is_deleted_again(scripted):
+    run = scripted()
+    run.show("stranger")
+    run.start()
+    run.wait(lambda: "stranger" in run.told("decreased"), "the stranger is removed")
+    run.show()
+    run.wait(lambda: run.life("stranger") == ["gone"], "the stranger is gone")
+    calls = len(run.told("decreased"))
+    run.show("stranger")
+    run.wait(lambda: len(run.told("decreased")) > calls, "it is removed again")
+    assert run.life("stranger") == ["removing"]
+
+
+def test_an_instance_of_another_entry_is_reported_and_left_alone(scripted):
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    run.show("held")
+    run.wait(lambda: run.life("held") == ["present"], "the instance is in the ledger")
+    run.kill()
+    run.configure(name="renamed")
+    run.start()
+    run.wait_lists(4)
+    assert run.told("decreased") == []
+    assert run.life("held") == ["present"]
+    assert [i["foreign"] for i in run.status()["instances"]] == [True]
+    assert "belongs to another runner entry" in run.ask("explain").stdout

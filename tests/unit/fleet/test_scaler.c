@@ -246,7 +246,7 @@ static void test_absence_is_proved_by_complete_lists(void **state)
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed b = { "b", INSTANCE_RUNNING };
+    const struct fleet_listed b = { "b", INSTANCE_RUNNING, NULL };
     struct fleet *fleet = NULL;
 
     (void) state;
@@ -273,8 +273,8 @@ static void test_strangers_at_the_start_are_removed_after_two_lists(void **state
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING },
-                                              { "y", INSTANCE_RUNNING } };
+    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING, NULL },
+                                              { "y", INSTANCE_RUNNING, NULL } };
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
 
@@ -295,7 +295,7 @@ static void test_a_stranger_stays_one_over_a_restart(void **state)
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed stranger = { "x", INSTANCE_RUNNING };
+    const struct fleet_listed stranger = { "x", INSTANCE_RUNNING, NULL };
     const struct fleet_instance *instance = NULL;
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
@@ -341,11 +341,67 @@ static void test_a_removal_keeps_its_reason_over_a_restart(void **state)
     fleet_free(fleet);
 }
 
+/* hardening_39: what comes back is the same machine. */
+static void test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order(void **state)
+{
+    const struct fleet_config config = {
+        .capacity = 1, .max_use_count = 1, .max_instances = 10, .pending_limit_ms = MINUTE
+    };
+    const struct fleet_instance former = { .cause = CAUSE_UNEXPECTED, .uses = 1 };
+    const struct fleet_listed back = { "x", INSTANCE_RUNNING, &former };
+    struct scaler_plan plan = { 0 };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_request(fleet, 1);
+    fleet_on_increase(fleet, NOW, 1, 1);
+    assert_int_equal(fleet_on_list(fleet, NOW, &back, 1, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_pending(fleet), 1);
+    assert_int_equal(fleet_find(fleet, "x")->uses, 1);
+    assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+    assert_int_equal(plan.n_removals, 1);
+    assert_int_equal(plan.removals[0].reason, REASON_USES_SPENT);
+    scaler_plan_done(&plan);
+    fleet_free(fleet);
+}
+
+static void test_anothers_instance_gets_no_jobs_and_is_never_removed(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 2,
+                                         .pending_limit_ms = MINUTE };
+    const struct fleet_instance former = { .cause = CAUSE_FOREIGN };
+    const struct fleet_listed foreign = { "x", INSTANCE_RUNNING, &former };
+    const struct fleet_instance *instance = NULL;
+    struct scaler_plan plan = { 0 };
+    struct fleet *fleet = NULL;
+    uint32_t slot = 0;
+    int64_t seq = 0;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fleet_on_list(fleet, NOW, &foreign, 1, true, ignore, NULL, NULL), 0);
+    fleet_mark_ready(fleet, "x", NOW);
+    fleet_mark_removing(fleet, "x", REASON_SHUTDOWN);
+    assert_false(fleet_find(fleet, "x")->removing);
+    for (int64_t i = 1; i <= 2; i++)
+        assert_int_equal(fleet_wait(fleet, i, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
+    assert_int_equal(scaler_plan(fleet, NOW + 60 * MINUTE, 1, &plan), 0);
+    assert_int_equal(plan.n_removals, 0);
+    assert_int_equal(plan.request, 1); /* it holds one of the two places */
+    scaler_plan_done(&plan);
+    fleet_free(fleet);
+}
+
 static void test_a_list_that_contradicts_itself_changes_nothing(void **state)
 {
     const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
-    const struct fleet_listed twice[] = { { "x", INSTANCE_RUNNING }, { "x", INSTANCE_RUNNING } };
-    const struct fleet_listed bad = { "a b", INSTANCE_RUNNING };
+    const struct fleet_listed twice[] = { { "x", INSTANCE_RUNNING, NULL },
+                                          { "x", INSTANCE_RUNNING, NULL } };
+    const struct fleet_listed bad = { "a b", INSTANCE_RUNNING, NULL };
     struct error err = { 0 };
     struct fleet *fleet = NULL;
 
@@ -399,7 +455,7 @@ static void test_ten_thousand_instances_come_and_go(void **state)
     for (uint32_t i = 0; i < MANY; i++) {
         (void) snprintf(ids[i], sizeof(ids[i]), "i-%08x",
                         i * 2654435761U); /* all different, none sorted */
-        listed[i] = (struct fleet_listed) { ids[i], INSTANCE_RUNNING };
+        listed[i] = (struct fleet_listed) { .id = ids[i], .state = INSTANCE_RUNNING };
     }
     assert_int_equal(fleet_on_list(fleet, NOW, listed, MANY, true, ignore, NULL, NULL), 0);
     for (size_t i = 0; i < MANY; i++)
@@ -422,6 +478,8 @@ int main(void)
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
+        cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
+        cmocka_unit_test(test_anothers_instance_gets_no_jobs_and_is_never_removed),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_slots_are_lowest_first_and_uses_count_when_taken),
         cmocka_unit_test(test_ten_thousand_instances_come_and_go),

@@ -66,7 +66,7 @@ static void add_job(struct fixture *f)
                                         .id = "i-1",
                                         .state = INSTANCE_RUNNING };
 
-    assert_int_equal(ledger_put_instance(f->ledger, &instance, NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &instance, NULL), 0);
     assert_int_equal(ledger_add_job(f->ledger, &row, NULL), 0);
     f->seq = row.seq;
     ledger_job_done(&row);
@@ -158,7 +158,7 @@ static void test_triggers_refuse_what_c_would_not_do(void **state)
 
     add_job(f);
     assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
-    assert_int_equal(ledger_put_instance(f->ledger, &gone, NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &gone, NULL), 0);
     assert_int_equal(ledger_add_intent(f->ledger, &intent, NULL), 0);
     assert_int_equal(ledger_end_intent(f->ledger, "u", INTENT_DONE, 1, "", NULL), 0);
     assert_int_equal(
@@ -185,6 +185,78 @@ static void test_a_changed_host_key_is_refused(void **state)
         -EKEYREJECTED);
     assert_int_equal(
         ledger_check_host_key(f->ledger, f->group_id, "i-2", "ssh-ed25519", "BBBB", NULL), 0);
+}
+
+static void test_an_instance_never_comes_back_by_a_change(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .group_id = f->group_id, .id = "i-1", .uses = 2 };
+    struct error err = { 0 };
+
+    assert_int_equal(ledger_put_instance(f->ledger, &row, &err), -EPERM);
+    assert_non_null(strstr(err.message, "instance i-1 is not known"));
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    row.life = LIFE_REMOVING;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, NULL), 0);
+    row.life = LIFE_PRESENT;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, &err), -EPERM);
+    row.life = LIFE_GONE;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, NULL), 0);
+    row.life = LIFE_PRESENT;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, &err), -EPERM);
+    assert_non_null(strstr(err.message, "only goes forward"));
+}
+
+static void keep_row(void *arg, const struct ledger_instance *row)
+{
+    *(struct ledger_instance *) arg = *row;
+}
+
+/* hardening_39: the new incarnation keeps what the old one was used for, and its host key. */
+static void test_an_id_that_was_gone_may_appear_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .group_id = f->group_id, .id = "i-1", .uses = 3 }, found;
+    struct error err = { 0 };
+
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &row, &err), -EPERM);
+    assert_non_null(strstr(err.message, "is there already"));
+    assert_int_equal(ledger_find_former(f->ledger, f->group_id, "i-1", &found, NULL), 1);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "AAAA", NULL), 0);
+    row.life = LIFE_GONE;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, NULL), 0);
+    row = (struct ledger_instance) { .group_id = f->group_id, .id = "i-1", .first_seen_ms = 77 };
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_each_instance(f->ledger, f->group_id, keep_row, &found, NULL), 0);
+    assert_int_equal(found.life, LIFE_PRESENT);
+    assert_int_equal(found.uses, 3);
+    assert_int_equal(found.first_seen_ms, 77);
+    assert_int_equal(
+        ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "BBBB", NULL),
+        -EKEYREJECTED);
+}
+
+static void test_another_groups_instance_is_found_before_ones_own_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .id = "i-1", .uses = 1 }, found;
+    int64_t other = 0, epoch = 0;
+
+    assert_int_equal(ledger_open_group(f->ledger, "other", &other, &epoch, NULL), 0);
+    assert_int_equal(ledger_find_former(f->ledger, f->group_id, "i-1", &found, NULL), 0);
+    row.group_id = f->group_id;
+    row.life = LIFE_GONE;
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    row.group_id = other;
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_find_former(f->ledger, f->group_id, "i-1", &found, NULL), 1);
+    assert_int_equal(found.group_id, f->group_id); /* the other's is gone, too */
+    row.life = LIFE_PRESENT;
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_find_former(f->ledger, f->group_id, "i-1", &found, NULL), 1);
+    assert_int_equal(found.group_id, other);
 }
 
 static void test_the_epoch_rises_with_each_opening(void **state)
@@ -235,6 +307,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_triggers_refuse_what_c_would_not_do, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_changed_host_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_instance_never_comes_back_by_a_change, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_an_id_that_was_gone_may_appear_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_another_groups_instance_is_found_before_ones_own_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_file_is_ours_alone, set_up, tear_down),
