@@ -260,16 +260,12 @@ static void add_order(struct fleet *fleet, struct fleet_order order)
     fleet->orders[fleet->n_orders++] = order;
 }
 
-void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms)
-{
-    add_order(fleet, (struct fleet_order) { n, now_ms, true });
-}
-
 void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted)
 {
     accepted = MIN(accepted, asked);
     fleet->requested -= MIN(accepted, fleet->requested);
-    add_order(fleet, (struct fleet_order) { accepted, now_ms, false });
+    add_order(fleet,
+              (struct fleet_order) { accepted, now_ms + fleet->config.pending_limit_ms, false });
 }
 
 /* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
@@ -293,6 +289,25 @@ static bool take_order(struct fleet *fleet)
     return true;
 }
 
+void fleet_restore_order(struct fleet *fleet, uint32_t n, int64_t expires_ms, bool answered)
+{
+    add_order(fleet, (struct fleet_order) { n, expires_ms, !answered });
+}
+
+void fleet_settle_orders(struct fleet *fleet, uint32_t n)
+{
+    while (n > 0 && take_order(fleet))
+        n--;
+}
+
+bool fleet_has_unanswered(const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->n_orders; i++)
+        if (fleet->orders[i].uncertain)
+            return true;
+    return false;
+}
+
 /* V17: the cloud accepted and never delivered. */
 static uint32_t expire_orders(struct fleet *fleet, int64_t now_ms)
 {
@@ -300,7 +315,7 @@ static uint32_t expire_orders(struct fleet *fleet, int64_t now_ms)
     size_t kept = 0;
 
     for (size_t i = 0; i < fleet->n_orders; i++) {
-        if (now_ms - fleet->orders[i].accepted_ms >= fleet->config.pending_limit_ms)
+        if (now_ms >= fleet->orders[i].expires_ms)
             expired += fleet->orders[i].count;
         else
             fleet->orders[kept++] = fleet->orders[i];

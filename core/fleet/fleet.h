@@ -99,9 +99,12 @@ int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved);
 /* A job of the ledger that holds a slot (adoption). */
 int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq,
                  struct error *err);
-/* Orders of an intent whose answer was lost: up to n instances of the coming lists are its own
- * (hardening.md R5). */
-void fleet_restore_pending(struct fleet *fleet, uint32_t n, int64_t now_ms);
+/* An order of a former run: up to n instances of the coming lists are its own. Without an answer
+ * (hardening.md R5) the cloud may never have heard of it. */
+void fleet_restore_order(struct fleet *fleet, uint32_t n, int64_t expires_ms, bool answered);
+/* n of the restored orders' instances had appeared in the former run. */
+void fleet_settle_orders(struct fleet *fleet, uint32_t n);
+bool fleet_has_unanswered(const struct fleet *fleet);
 
 /* Lists. */
 struct fleet_listed {

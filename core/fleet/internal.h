@@ -5,7 +5,7 @@
 
 struct fleet_order { /* instances the provider accepted, oldest first */
     uint32_t count;
-    int64_t accepted_ms;
+    int64_t expires_ms;
     bool uncertain; /* of a former run: its answer was lost, perhaps the cloud never heard of it */
 };
 

@@ -42,26 +42,35 @@ int ledger_end_intent(struct ledger *ledger, const char *request_id, enum intent
     return r;
 }
 
-int ledger_each_open_intent(struct ledger *ledger, int64_t group_id,
+static void read_intent(sqlite3_stmt *stmt, struct ledger_intent *ret)
+{
+    *ret = (struct ledger_intent) { .group_id = sqlite3_column_int64(stmt, 1),
+                                    .epoch = sqlite3_column_int64(stmt, 2),
+                                    .count = sqlite3_column_int64(stmt, 3),
+                                    .ids = (const char *) sqlite3_column_text(stmt, 5),
+                                    .created_ms = sqlite3_column_int64(stmt, 7),
+                                    .ended_ms = sqlite3_column_int64(stmt, 8) };
+    (void) str_copy(ret->request_id, sizeof(ret->request_id), column_text(stmt, 0));
+    (void) str_copy(ret->kind, sizeof(ret->kind), column_text(stmt, 4));
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (str_eq(states[i], column_text(stmt, 6)))
+            ret->state = (enum intent_state) i;
+}
+
+int ledger_each_late_intent(struct ledger *ledger, int64_t group_id, int64_t since_ms,
                             void (*on_row)(void *arg, const struct ledger_intent *intent),
                             void *arg, struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_OPEN_INTENT, err);
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_LATE_INTENT, err);
+    struct ledger_intent intent;
     int r;
 
     if (!stmt)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, group_id);
+    (void) sqlite3_bind_int64(stmt, 2, since_ms);
     while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct ledger_intent intent = { .group_id = sqlite3_column_int64(stmt, 1),
-                                        .epoch = sqlite3_column_int64(stmt, 2),
-                                        .count = sqlite3_column_int64(stmt, 3),
-                                        .ids = (const char *) sqlite3_column_text(stmt, 5),
-                                        .state = INTENT_OPEN,
-                                        .created_ms = sqlite3_column_int64(stmt, 6) };
-
-        (void) str_copy(intent.request_id, sizeof(intent.request_id), column_text(stmt, 0));
-        (void) str_copy(intent.kind, sizeof(intent.kind), column_text(stmt, 4));
+        read_intent(stmt, &intent);
         on_row(arg, &intent);
     }
     r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading intents");

@@ -40,6 +40,8 @@ static const char *const sql[SQL_COUNT] = {
         "id = ?2 AND (group_id = ?1 OR life != 'gone') ORDER BY group_id = ?1 LIMIT 1",
     [SQL_EACH_INSTANCE] = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE group_id = ?1 AND "
                           "life != 'gone' ORDER BY first_seen_ms, id",
+    [SQL_COUNT_ORDERED] = "SELECT count(*) FROM instances WHERE group_id = ?1 AND cause = "
+                          "'requested' AND first_seen_ms >= ?2",
     [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
                       "WHERE group_id = ?1 AND id = ?2",
     [SQL_START_IDLE] =
@@ -76,9 +78,10 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_INTENT] = "INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, 0, '')",
     [SQL_END_INTENT] = "UPDATE intents SET state = ?2, count = ?3, message = ?4, ended_ms = ?5 "
                        "WHERE request_id = ?1",
-    [SQL_EACH_OPEN_INTENT] = "SELECT request_id, group_id, epoch, count, kind, ids, created_ms "
-                             "FROM intents WHERE group_id = ?1 AND state = 'open' "
-                             "ORDER BY created_ms",
+    [SQL_EACH_LATE_INTENT] =
+        "SELECT request_id, group_id, epoch, count, kind, ids, state, created_ms, ended_ms FROM "
+        "intents WHERE group_id = ?1 AND (state = 'open' OR (kind = 'increase' AND count > 0 AND "
+        "state IN ('done', 'failed') AND ended_ms > ?2)) ORDER BY created_ms",
     [SQL_FIND_HOST_KEY] =
         "SELECT type, key FROM host_keys WHERE group_id = ?1 AND instance_id = ?2",
     [SQL_ADD_HOST_KEY] = "INSERT INTO host_keys VALUES (?1, ?2, ?3, ?4)",

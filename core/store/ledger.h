@@ -51,6 +51,9 @@ int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row
  * it, else the group's own that is gone; 0 when there is none. */
 int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
                        struct ledger_instance *ret, struct error *err);
+/* How many instances that were ordered appeared since then, gone ones too. */
+int ledger_count_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms, int64_t *ret,
+                         struct error *err);
 /* Calls back for every instance of the group that is not gone. */
 int ledger_each_instance(struct ledger *ledger, int64_t group_id,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,
@@ -117,12 +120,14 @@ struct ledger_intent {
     char kind[16];   /* "increase", "decrease" */
     const char *ids; /* JSON array or NULL */
     enum intent_state state;
-    int64_t created_ms;
+    int64_t created_ms, ended_ms;
 };
 int ledger_add_intent(struct ledger *ledger, const struct ledger_intent *intent, struct error *err);
 int ledger_end_intent(struct ledger *ledger, const char *request_id, enum intent_state state,
                       int64_t count, const char *message, struct error *err);
-int ledger_each_open_intent(struct ledger *ledger, int64_t group_id,
+/* Calls back, oldest first, for what may still come about: intents that are open, and orders that
+ * the provider accepted after `since_ms`. */
+int ledger_each_late_intent(struct ledger *ledger, int64_t group_id, int64_t since_ms,
                             void (*on_row)(void *arg, const struct ledger_intent *intent),
                             void *arg, struct error *err);
 

@@ -233,10 +233,8 @@ static void take_list(struct group *group, int code, json_t *reply)
     if (code != 0)
         return;
     group->list_error[0] = '\0';
-    group->lists_complete++;
     group->listed_once = true;
-    if (group->lists_complete == 1)
-        group_resolve_old_intents(group);
+    group_settle_old_intents(group);
 }
 
 static void on_listed(void *arg, int code, const char *message, int64_t retry_after_ms,

@@ -16,6 +16,9 @@
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS (5 * 60 * 1000)
 #define DECREASE_BATCH 100
+/* How long an order of a former run without an answer is waited for, in looks of the fast interval:
+ * two minutes by default, which clouds need until they list what they make. */
+#define UNANSWERED_LOOKS 60
 
 static void note_growth_failure(struct group *group, const char *message, int64_t retry_after_ms)
 {
@@ -139,55 +142,87 @@ void group_start_increase(struct group *group)
     group->increase_busy = group_call(group, request, CHANGE_DEADLINE_MS, on_increased, group) == 0;
 }
 
-static void count_old_intent(void *arg, const struct ledger_intent *intent)
-{
-    struct group *group = arg;
+/* Orders of former runs. */
 
-    if (str_eq(intent->kind, "increase"))
-        fleet_restore_pending(group->fleet, (uint32_t) intent->count,
-                              now_wall(group->supervisor) - group_pending_limit_ms() +
-                                  group_intent_grace_ms(group));
+struct old_orders {
+    struct group *group;
+    int64_t oldest_ms;
+};
+
+static void restore_order(void *arg, const struct ledger_intent *intent)
+{
+    struct old_orders *orders = arg;
+    struct group *group = orders->group;
+    int64_t grace = UNANSWERED_LOOKS * group_settings(group)->update_interval_when_expecting_ms;
+
+    if (!str_eq(intent->kind, "increase"))
+        return;
+    orders->oldest_ms = MIN(orders->oldest_ms, intent->created_ms);
+    if (intent->state == INTENT_OPEN)
+        fleet_restore_order(group->fleet, (uint32_t) intent->count,
+                            now_wall(group->supervisor) + grace, false);
+    else
+        fleet_restore_order(group->fleet, (uint32_t) intent->count,
+                            intent->ended_ms + GROUP_PENDING_LIMIT_MS, true);
 }
 
-void group_restore_intents(struct group *group)
+/* What was ordered and has not appeared yet must neither be ordered again nor, once it does, be
+ * taken for a stranger. */
+void group_restore_orders(struct group *group)
 {
+    struct ledger *ledger = group->supervisor->ledger;
+    struct old_orders orders = { group, INT64_MAX };
     struct error err = { 0 };
+    int64_t appeared = 0;
+    int r = ledger_each_late_intent(ledger, group->id,
+                                    now_wall(group->supervisor) - GROUP_PENDING_LIMIT_MS,
+                                    restore_order, &orders, &err);
 
-    if (ledger_each_open_intent(group->supervisor->ledger, group->id, count_old_intent, group,
-                                &err) < 0)
+    if (r == 0)
+        r = ledger_count_ordered(ledger, group->id, orders.oldest_ms, &appeared, &err);
+    if (r < 0)
         supervisor_fatal(group->supervisor, "reading intents", &err);
+    fleet_settle_orders(group->fleet, (uint32_t) appeared);
 }
 
-struct intent_ids {
+struct old_intents {
+    const struct group *group;
     char (*ids)[UUID_SIZE];
     size_t n;
 };
 
-static void collect_intent(void *arg, const struct ledger_intent *intent)
+/* This run's own intents are ended by their answers. */
+static void collect_old(void *arg, const struct ledger_intent *intent)
 {
-    struct intent_ids *list = arg;
-    void *grown = mem_resize(list->ids, list->n + 1, sizeof(*list->ids));
+    struct old_intents *old = arg;
+    void *grown;
 
+    if (intent->state != INTENT_OPEN || intent->epoch >= old->group->epoch)
+        return;
+    grown = mem_resize(old->ids, old->n + 1, sizeof(*old->ids));
     if (!grown)
         return;
-    list->ids = grown;
-    (void) str_copy(list->ids[list->n++], UUID_SIZE, intent->request_id);
+    old->ids = grown;
+    (void) str_copy(old->ids[old->n++], UUID_SIZE, intent->request_id);
 }
 
-void group_resolve_old_intents(struct group *group)
+void group_settle_old_intents(struct group *group)
 {
-    struct intent_ids list = { 0 };
+    struct ledger *ledger = group->supervisor->ledger;
+    struct old_intents old = { .group = group };
     struct error err = { 0 };
-    int r =
-        ledger_each_open_intent(group->supervisor->ledger, group->id, collect_intent, &list, &err);
+    int r;
 
-    for (size_t i = 0; r == 0 && i < list.n; i++)
-        if (!str_eq(list.ids[i], group->increase_id))
-            r = ledger_end_intent(group->supervisor->ledger, list.ids[i], INTENT_RESOLVED, 0,
-                                  "settled by listing after a restart", &err);
-    free(list.ids);
+    if (group->intents_settled || fleet_has_unanswered(group->fleet))
+        return;
+    r = ledger_each_late_intent(ledger, group->id, INT64_MAX, collect_old, &old, &err);
+    for (size_t i = 0; r == 0 && i < old.n; i++)
+        r = ledger_end_intent(ledger, old.ids[i], INTENT_RESOLVED, 0,
+                              "settled by listing after a restart", &err);
+    free(old.ids);
     if (r < 0)
         supervisor_fatal(group->supervisor, "settling intents", &err);
+    group->intents_settled = true;
 }
 
 /* Shrinking. */

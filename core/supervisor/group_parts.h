@@ -4,6 +4,9 @@
 
 #include "core/supervisor/internal.h"
 
+/* Ordered instances that never appear are given up (autoscaler_V17). */
+#define GROUP_PENDING_LIMIT_MS (15 * 60 * 1000)
+
 static inline const struct config_autoscaler *group_settings(const struct group *group)
 {
     return &group->runner->autoscaler;
@@ -19,9 +22,6 @@ int group_call(struct group *group, json_t *request, int64_t deadline_ms, provid
 
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);
-int64_t group_pending_limit_ms(void);
-/* How long an order of a former run may take to show up before the demand is looked at anew. */
-int64_t group_intent_grace_ms(const struct group *group);
 
 /* No job is taken, and time alone will not mend that: told once (EVENT_RUNNER_REFUSED). */
 void group_refuse(struct group *group, const char *why);
@@ -32,6 +32,7 @@ void group_start_list(struct group *group);
 /* group_orders.c */
 void group_start_increase(struct group *group);
 void group_start_decrease(struct group *group);
-void group_restore_intents(struct group *group);
-/* Orders of a former run whose answer was lost are settled by what the complete lists show (R5). */
-void group_resolve_old_intents(struct group *group);
+void group_restore_orders(struct group *group);
+/* After a complete list: what former runs left open is settled by listing, not by repeating
+ * (hardening.md R5), once none of their orders can show up any more. */
+void group_settle_old_intents(struct group *group);

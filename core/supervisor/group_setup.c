@@ -17,19 +17,8 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-#define PENDING_LIMIT_MS (15 * 60 * 1000)
 #define DEFAULT_IDLE_TIME_MS (5 * 60 * 1000)
 #define KEY_FILE_MAX (64 * 1024)
-
-int64_t group_pending_limit_ms(void)
-{
-    return PENDING_LIMIT_MS;
-}
-
-int64_t group_intent_grace_ms(const struct group *group)
-{
-    return MAX((int64_t) 2000, 5 * group->runner->autoscaler.update_interval_when_expecting_ms);
-}
 
 /* Without periods the last policy holds always (autoscaler.md 6.1); none at all: idle 0, 5 minutes.
  */
@@ -45,7 +34,7 @@ static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_
                                    .max_use_count = (uint32_t) autoscaler->max_use_count,
                                    .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
                                    .idle_time_ms = DEFAULT_IDLE_TIME_MS,
-                                   .pending_limit_ms = PENDING_LIMIT_MS };
+                                   .pending_limit_ms = GROUP_PENDING_LIMIT_MS };
     if (!policy)
         return;
     ret->idle_count = (uint32_t) policy->idle_count;
@@ -261,6 +250,6 @@ int group_restore(struct group *group, struct error *err)
         ledger_each_instance(group->supervisor->ledger, group->id, restore_instance, group, err);
 
     if (r == 0)
-        group_restore_intents(group);
+        group_restore_orders(group);
     return r;
 }

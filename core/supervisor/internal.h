@@ -89,7 +89,7 @@ struct group {
     int64_t growth_backoff_ms;
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
-    unsigned lists_complete;
+    bool intents_settled; /* those of former runs */
     char growth_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
     int64_t last_plan_ms;

@@ -10,7 +10,7 @@ from pathlib import Path
 from checker.coordinator import Coordinator
 
 CREATING, RUNNING, DELETING = 0, 1, 2
-INTERNAL, THROTTLED, STALE = -10001, -10005, -10009
+THROTTLED, UNAVAILABLE, STALE = -10004, -10005, -10009
 
 CONFIG = """\
 concurrent = 10

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from scripted import Scripted
+from scripted import THROTTLED, Scripted
 
 
 @pytest.fixture
@@ -83,3 +83,63 @@ def test_an_instance_of_another_entry_is_reported_and_left_alone(scripted):
     assert run.life("held") == ["present"]
     assert [i["foreign"] for i in run.status()["instances"]] == [True]
     assert "belongs to another runner entry" in run.ask("explain").stdout
+
+
+def test_a_removal_of_this_run_is_not_settled_by_its_first_list(scripted):
+    """The list is slow, and a removal that the former run left is refused before it is there."""
+    run = scripted()
+    run.show("stranger")
+    run.script("decrease_code", THROTTLED)
+    run.start()
+    run.wait(lambda: run.told("decreased"), "the stranger is to be removed")
+    run.kill()
+    run.script("list_delay_ms", 1500)
+    run.start()
+    run.wait_lists(1)
+    states = run.rows("SELECT DISTINCT state FROM intents WHERE epoch = 1")
+    assert ("open",) not in states, states
+
+
+def order(run, n):
+    """Makes the manager order n instances; the answer is in the ledger."""
+    run.start()
+    run.wait_lists(2)
+    run.coordinator.add(*[make_job(i, str(run.folder)) for i in range(1, n + 1)])
+    run.wait(lambda: sum(r[0] for r in run.rows("SELECT count FROM intents WHERE state = 'done'")) == n,
+             f"{n} instances are ordered")
+
+
+def test_accepted_orders_are_not_made_again_after_a_restart(scripted):
+    """hardening R5: the cloud is slow, the manager comes and goes."""
+    run = scripted(max_instances=3)
+    order(run, 3)
+    for _ in range(2):
+        run.kill()
+        run.start()
+        run.wait_lists(4)
+    assert sum(map(int, run.told("increased"))) == 3
+    run.show("a", "b", "c")
+    run.wait(lambda: run.rows("SELECT count(*) FROM jobs WHERE state = 'assigned'") == [(3,)],
+             "the jobs have their instances")
+
+
+def test_an_ordered_instance_is_no_stranger_after_a_restart(scripted):
+    run = scripted(max_instances=3)
+    order(run, 1)
+    run.kill()
+    run.show("ours")
+    run.start()
+    run.wait_lists(4)
+    assert run.told("decreased") == []
+    assert run.rows("SELECT id, life, cause FROM instances") == [("ours", "present", "requested")]
+
+
+def test_what_had_appeared_before_a_restart_is_waited_for_no_more(scripted):
+    run = scripted(max_instances=3)
+    order(run, 2)
+    run.show("a", "b")
+    run.wait(lambda: run.life("b"), "both have appeared")
+    run.kill()
+    run.start()
+    run.wait_lists(2)
+    assert run.status()["runners"][0]["pending"] == 0

@@ -79,7 +79,7 @@ static struct fleet *make_fleet(const struct row *row)
     for (uint32_t i = 0; i < row->waiting; i++)
         assert_int_equal(fleet_wait(fleet, seq++, false), 0);
     fleet_request(fleet, row->requested);
-    fleet_restore_pending(fleet, row->pending, NOW);
+    fleet_restore_order(fleet, row->pending, NOW + MINUTE, true);
     return fleet;
 }
 
@@ -324,6 +324,33 @@ static void note_gone(void *arg, const struct fleet_change *change)
         *reason = change->reason;
 }
 
+/* hardening R5: what a former run ordered is not ordered again, and is no stranger when it appears. */
+static void test_orders_of_a_former_run_are_waited_for(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 10,
+                                         .pending_limit_ms = 15 * MINUTE };
+    const struct fleet_listed ours[] = { { .id = "a", .state = INSTANCE_RUNNING },
+                                         { .id = "b", .state = INSTANCE_RUNNING } };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_restore_order(fleet, 2, NOW + 2 * MINUTE, false);
+    fleet_restore_order(fleet, 3, NOW + 9 * MINUTE, true);
+    fleet_settle_orders(fleet, 2); /* they had appeared: of what was answered */
+    assert_int_equal(fleet_pending(fleet), 3);
+    assert_true(fleet_has_unanswered(fleet));
+    assert_int_equal(fleet_on_list(fleet, NOW, ours, 2, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_find(fleet, "a")->cause, CAUSE_REQUESTED);
+    assert_int_equal(fleet_find(fleet, "b")->cause, CAUSE_REQUESTED);
+    assert_int_equal(fleet_pending(fleet), 1);
+    assert_int_equal(fleet_on_list(fleet, NOW + 2 * MINUTE, ours, 2, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_pending(fleet), 0);
+    assert_false(fleet_has_unanswered(fleet));
+    fleet_free(fleet);
+}
+
 static void test_a_removal_keeps_its_reason_over_a_restart(void **state)
 {
     const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
@@ -477,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
+        cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
         cmocka_unit_test(test_anothers_instance_gets_no_jobs_and_is_never_removed),

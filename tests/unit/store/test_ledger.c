@@ -259,6 +259,50 @@ static void test_another_groups_instance_is_found_before_ones_own_that_is_gone(v
     assert_int_equal(found.group_id, other);
 }
 
+static void note_intent(void *arg, const struct ledger_intent *intent)
+{
+    (void) snprintf(strchr(arg, '\0'), 16, "%.10s ", intent->request_id);
+}
+
+static void add_intent(struct fixture *f, const char *id, const char *kind, int64_t created_ms)
+{
+    struct ledger_intent intent = { .group_id = f->group_id, .epoch = 1, .count = 2 };
+
+    intent.created_ms = created_ms;
+    (void) str_copy(intent.request_id, sizeof(intent.request_id), id);
+    (void) str_copy(intent.kind, sizeof(intent.kind), kind);
+    assert_int_equal(ledger_add_intent(f->ledger, &intent, NULL), 0);
+}
+
+static void test_orders_are_found_until_they_have_appeared(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .group_id = f->group_id, .id = "i-1", .first_seen_ms = 50 };
+    char found[64] = "";
+    int64_t n = 0;
+
+    add_intent(f, "open", "increase", 10);
+    add_intent(f, "done", "increase", 20);
+    add_intent(f, "empty", "increase", 30);
+    add_intent(f, "removal", "decrease", 40);
+    assert_int_equal(ledger_end_intent(f->ledger, "done", INTENT_DONE, 2, "", NULL), 0);
+    assert_int_equal(ledger_end_intent(f->ledger, "empty", INTENT_FAILED, 0, "", NULL), 0);
+    assert_int_equal(ledger_end_intent(f->ledger, "removal", INTENT_DONE, 2, "", NULL), 0);
+    assert_int_equal(ledger_each_late_intent(f->ledger, f->group_id, 0, note_intent, found, NULL),
+                     0);
+    assert_string_equal(found, "open done ");
+    found[0] = '\0';
+    assert_int_equal(
+        ledger_each_late_intent(f->ledger, f->group_id, INT64_MAX, note_intent, found, NULL), 0);
+    assert_string_equal(found, "open ");
+    row.life = LIFE_GONE;
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_count_ordered(f->ledger, f->group_id, 50, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(ledger_count_ordered(f->ledger, f->group_id, 51, &n, NULL), 0);
+    assert_int_equal(n, 0);
+}
+
 static void test_the_epoch_rises_with_each_opening(void **state)
 {
     struct fixture *f = *state;
@@ -313,6 +357,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             test_another_groups_instance_is_found_before_ones_own_that_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_orders_are_found_until_they_have_appeared, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_file_is_ours_alone, set_up, tear_down),
