@@ -14,6 +14,8 @@
 
 #define FRAME_MAX_LINK (1024 * 1024)
 #define FRAME_MAX_OPERATOR (64 * 1024)
+/* An answer to the operator: the status of 10,000 instances is 3 MiB. */
+#define FRAME_MAX_ANSWER (16 * 1024 * 1024)
 #define FRAME_MAX_START (24 * 1024 * 1024)
 
 /* Appends one encoded frame to `out`. */

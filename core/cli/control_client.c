@@ -12,7 +12,6 @@
 #include "core/supervisor/supervisor.h"
 
 #define ANSWER_TIMEOUT_MS 10000
-#define ANSWER_MAX (16 * 1024 * 1024)
 
 char *control_state_dir(const char *state_dir, const char *config_file)
 {
@@ -63,7 +62,7 @@ int control_ask(const char *state_dir, json_t *request, json_t **ret, struct err
     r = frame_send(fd, request, FRAME_MAX_OPERATOR, ANSWER_TIMEOUT_MS, err);
     if (r < 0)
         return r;
-    frame_decoder_init(&decoder, ANSWER_MAX);
+    frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
     r = frame_recv(fd, &decoder, ANSWER_TIMEOUT_MS, &answer, err);
     frame_decoder_done(&decoder);
     if (r == 0)

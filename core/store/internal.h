@@ -60,9 +60,6 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, stru
 /* Steps a statement that returns no rows; resets it. -EPERM when a trigger or CHECK refuses. */
 int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
 int ledger_error(struct ledger *ledger, struct error *err, const char *what);
-int ledger_begin(struct ledger *ledger, struct error *err);
-/* Commits when r is 0, else rolls back; returns r, or the failure of the commit. */
-int ledger_end(struct ledger *ledger, int r, struct error *err);
 static inline int64_t ledger_now(const struct ledger *ledger)
 {
     return clock_wall_ms(ledger->clock);

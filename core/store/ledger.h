@@ -25,6 +25,12 @@ int ledger_checkpoint(
     struct ledger *ledger,
     struct error *err); /* WAL truncated, so that nulled tokens are gone from disk */
 
+/* Many changes of instances as one transaction, on disk when ledger_end() returns 0: each costs a
+ * sync else. What is a transaction of its own (jobs, groups, pruning) is refused between the two.
+ * With r < 0 it is undone; returns r, or the failure of the commit. */
+int ledger_begin(struct ledger *ledger, struct error *err);
+int ledger_end(struct ledger *ledger, int r, struct error *err);
+
 /* Finds or makes the group and raises its epoch. */
 int ledger_open_group(struct ledger *ledger, const char *key, int64_t *ret_id, int64_t *ret_epoch,
                       struct error *err);

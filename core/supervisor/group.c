@@ -16,6 +16,22 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
+void group_begin_rows(struct group *group)
+{
+    struct error err = { 0 };
+
+    if (ledger_begin(group->supervisor->ledger, &err) < 0)
+        supervisor_fatal(group->supervisor, "storing instances", &err);
+}
+
+void group_end_rows(struct group *group)
+{
+    struct error err = { 0 };
+
+    if (ledger_end(group->supervisor->ledger, 0, &err) < 0)
+        supervisor_fatal(group->supervisor, "storing instances", &err);
+}
+
 /* Another group's instance is that group's to remember. */
 static void write_row(struct group *group, const struct fleet_instance *instance,
                       enum ledger_life life, bool is_new)
@@ -103,6 +119,14 @@ static void hand_out_slots(struct group *group)
     }
 }
 
+static void remove_planned(struct group *group, const struct scaler_plan *plan)
+{
+    group_begin_rows(group);
+    for (size_t i = 0; i < plan->n_removals; i++)
+        group_mark_removing(group, plan->removals[i].id, plan->removals[i].reason);
+    group_end_rows(group);
+}
+
 static void carry_out_plan(struct group *group)
 {
     struct scaler_plan plan = { 0 };
@@ -124,8 +148,8 @@ static void carry_out_plan(struct group *group)
     unsent -= *group->increase_id ? MIN(unsent, group->increase_n) : 0;
     if (plan.cancel > 0 && unsent > 0)
         fleet_cancel_requests(group->fleet, MIN(plan.cancel, unsent));
-    for (size_t i = 0; i < plan.n_removals; i++)
-        group_mark_removing(group, plan.removals[i].id, plan.removals[i].reason);
+    if (plan.n_removals > 0)
+        remove_planned(group, &plan);
     scaler_plan_done(&group->last_plan);
     group->last_plan = plan;
     group->last_plan_ms = now_wall(group->supervisor);
@@ -133,8 +157,10 @@ static void carry_out_plan(struct group *group)
 
 static void mark_all_removing(struct group *group)
 {
+    group_begin_rows(group);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         group_mark_removing(group, fleet_instance_at(group->fleet, i)->id, REASON_SHUTDOWN);
+    group_end_rows(group);
 }
 
 /* A provider that is still opening is waited for: what a killed manager left is in the fleet. */

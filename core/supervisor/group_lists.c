@@ -219,8 +219,11 @@ static void take_list(struct group *group, int code, json_t *reply)
 {
     struct list_turn turn = { .group = group };
     struct error err = { 0 };
-    int r = take_in(&turn, reply, code == 0, &err);
+    int r;
 
+    group_begin_rows(group);
+    r = take_in(&turn, reply, code == 0, &err);
+    group_end_rows(group);
     tell_lost_jobs(&turn);
     free(turn.lost);
     free(turn.formers);

@@ -13,6 +13,9 @@ static inline const struct config_autoscaler *group_settings(const struct group 
 }
 
 /* group.c */
+/* Rows that are written between the two become one transaction. */
+void group_begin_rows(struct group *group);
+void group_end_rows(struct group *group);
 void group_add_row(struct group *group, const struct fleet_instance *instance); /* it appeared */
 void group_persist(struct group *group, const struct fleet_instance *instance,
                    enum ledger_life life);

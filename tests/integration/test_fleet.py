@@ -143,3 +143,22 @@ def test_what_had_appeared_before_a_restart_is_waited_for_no_more(scripted):
     run.start()
     run.wait_lists(2)
     assert run.status()["runners"][0]["pending"] == 0
+
+
+def test_a_list_is_one_transaction(scripted):
+    run = scripted()
+    run.show("a", "b", "c")
+    run.start(FLOTILLA_KILL_AT="instance_row.after:3")
+    run.process.wait(20)
+    assert run.rows("SELECT count(*) FROM groups") == [(1,)]
+    assert run.rows("SELECT id FROM instances") == []
+
+
+def test_ten_thousand_instances_are_taken_in_and_shown(scripted):
+    """hardening.md section 9"""
+    run = scripted(max_instances=10000, idle_count=10000)
+    run.show(*[f"i-0123456789{i:08x}" for i in range(10000)])
+    run.start()
+    run.wait(lambda: run.rows("SELECT count(*) FROM instances WHERE ready_ms > 0") == [(10000,)],
+             "all are ready")
+    assert len(run.status()["instances"]) == 10000

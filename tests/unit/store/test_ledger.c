@@ -238,6 +238,27 @@ static void test_an_id_that_was_gone_may_appear_again(void **state)
         -EKEYREJECTED);
 }
 
+static void test_many_changes_are_one_transaction(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .group_id = f->group_id, .id = "i-1" }, found = { 0 };
+    int64_t id = 0, epoch = 0;
+
+    assert_int_equal(ledger_begin(f->ledger, NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    row.state = INSTANCE_RUNNING;
+    assert_int_equal(ledger_put_instance(f->ledger, &row, NULL), 0);
+    assert_true(ledger_open_group(f->ledger, "another", &id, &epoch, NULL) < 0);
+    assert_int_equal(ledger_end(f->ledger, -EIO, NULL), -EIO);
+    assert_int_equal(ledger_each_instance(f->ledger, f->group_id, keep_row, &found, NULL), 0);
+    assert_string_equal(found.id, ""); /* undone */
+    assert_int_equal(ledger_begin(f->ledger, NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_end(f->ledger, 0, NULL), 0);
+    assert_int_equal(ledger_each_instance(f->ledger, f->group_id, keep_row, &found, NULL), 0);
+    assert_string_equal(found.id, "i-1");
+}
+
 static void test_another_groups_instance_is_found_before_ones_own_that_is_gone(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +376,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_an_id_that_was_gone_may_appear_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_many_changes_are_one_transaction, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_another_groups_instance_is_found_before_ones_own_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_orders_are_found_until_they_have_appeared, set_up,
