@@ -455,6 +455,8 @@ static void let_go(struct fleet *fleet, bool complete, fleet_change_fn on_change
             reason = REASON_REPORTED_GONE;
         else if (complete && !instance->seen)
             reason = judge_absence(instance);
+        else if (complete)
+            instance->connection_dead = false; /* it is there: the next job tries anew */
         instance->seen = false;
         if (reason == REASON_NONE) {
             i++;
@@ -493,7 +495,7 @@ bool fleet_expecting(const struct fleet *fleet)
     for (size_t i = 0; i < fleet->n_instances; i++) {
         const struct fleet_instance *instance = fleet->instances[i];
 
-        if (instance->removing || instance->misses > 0 ||
+        if (instance->removing || instance->misses > 0 || instance->connection_dead ||
             (instance->state != INSTANCE_RUNNING && instance->state != INSTANCE_SUSPENDED))
             return true;
     }

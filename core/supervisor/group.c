@@ -87,6 +87,25 @@ void group_mark_removing(struct group *group, const char *id, enum fleet_reason 
                     fleet_reason_name(reason));
 }
 
+void group_connection_lost(struct group *group, const char *id)
+{
+    fleet_mark_connection_dead(group->fleet, id);
+    group_list_soon(group);
+}
+
+void group_became_stale(struct group *group, const char *message)
+{
+    if (group->stale)
+        return;
+    group->stale = true;
+    group->usable = false;
+    (void) snprintf(group->provider_error, sizeof(group->provider_error),
+                    "another flotilla holds this group (%.150s); nothing is changed in it any more",
+                    message);
+    log_error("runner '%s': %s", group->runner->name, group->provider_error);
+    group_refuse(group, group->provider_error);
+}
+
 int group_call(struct group *group, json_t *request, int64_t deadline_ms, provider_reply_fn fn,
                void *arg)
 {
@@ -182,7 +201,13 @@ void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
-    if (!group->usable || !provider_client_is_open(group->provider))
+    if (!provider_client_is_open(group->provider))
+        return;
+    if (group->stale) {
+        group_start_list(group); /* running jobs hear of instances that went */
+        return;
+    }
+    if (!group->usable)
         return;
     if (supervisor->stopping) {
         if (!supervisor->delete_instances)

@@ -215,62 +215,81 @@ static void tell_lost_jobs(struct list_turn *turn)
     }
 }
 
-static void take_list(struct group *group, int code, json_t *reply)
+static int take_list(struct group *group, int code, json_t *reply, struct error *err)
 {
     struct list_turn turn = { .group = group };
-    struct error err = { 0 };
     int r;
 
     group_begin_rows(group);
-    r = take_in(&turn, reply, code == 0, &err);
+    r = take_in(&turn, reply, code == 0, err);
     group_end_rows(group);
     tell_lost_jobs(&turn);
     free(turn.lost);
     free(turn.formers);
-    if (r < 0) {
-        (void) str_copy(group->list_error, sizeof(group->list_error), err.message);
-        log_error("reconcile: runner '%s': %s; the list is ignored", group->runner->name,
-                  err.message);
-        return;
+    if (r < 0)
+        return r;
+    if (code == 0) {
+        group->list_error[0] = '\0';
+        group->listed_once = true;
+        group_settle_old_intents(group);
     }
-    if (code != 0)
-        return;
-    group->list_error[0] = '\0';
-    group->listed_once = true;
-    group_settle_old_intents(group);
+    return 0;
+}
+
+static void note_list_failure(struct group *group, const char *message, int64_t retry_after_ms)
+{
+    int64_t pause;
+
+    group->list_backoff_ms = group_back_off(group->list_backoff_ms);
+    pause = MAX(retry_after_ms, group->list_backoff_ms);
+    group->next_list_mono = now_mono(group->supervisor) + pause;
+    if (!str_eq(group->list_error, message))
+        log_error("reconcile: runner '%s': %s; trying again in %" PRId64 " ms", group->runner->name,
+                  message, pause);
+    (void) str_copy(group->list_error, sizeof(group->list_error), message);
+}
+
+static int64_t list_interval(const struct group *group)
+{
+    return fleet_expecting(group->fleet) ? group_settings(group)->update_interval_when_expecting_ms
+                                         : group_settings(group)->update_interval_ms;
 }
 
 static void on_listed(void *arg, int code, const char *message, int64_t retry_after_ms,
                       json_t *reply)
 {
     struct group *group = arg;
-    const struct config_autoscaler *autoscaler = group_settings(group);
+    struct error err = { 0 };
 
     group->list_busy = false;
     effect_point("provider_list", "after");
-    if (reply && (code == 0 || code == FLT_E_PARTIAL)) {
-        take_list(group, code, reply);
-    } else if (code != FLT_E_CANCELLED) {
-        if (!str_eq(group->list_error, message))
-            log_error("reconcile: runner '%s': %s", group->runner->name, message);
-        (void) str_copy(group->list_error, sizeof(group->list_error), message);
+    if (!group->provider)
+        return; /* closed for good */
+    if (!reply || (code != 0 && code != FLT_E_PARTIAL)) {
+        note_list_failure(group, message, retry_after_ms);
+    } else if (take_list(group, code, reply, &err) < 0) {
+        note_list_failure(group, err.message, retry_after_ms);
+    } else {
+        group->list_backoff_ms = 0;
+        group->next_list_mono =
+            now_mono(group->supervisor) + MAX(retry_after_ms, list_interval(group));
     }
-    group->next_list_mono = now_mono(group->supervisor) +
-                            MAX(retry_after_ms, fleet_expecting(group->fleet)
-                                                    ? autoscaler->update_interval_when_expecting_ms
-                                                    : autoscaler->update_interval_ms);
     supervisor_evaluate_soon(group->supervisor);
+}
+
+void group_list_soon(struct group *group)
+{
+    if (!group->list_backoff_ms)
+        group->next_list_mono = now_mono(group->supervisor);
 }
 
 void group_start_list(struct group *group)
 {
     int64_t now = now_mono(group->supervisor);
-    const struct config_autoscaler *autoscaler = group_settings(group);
 
     /* Something new to expect must not wait for the slow interval that was set before it. */
-    if (fleet_expecting(group->fleet) &&
-        group->next_list_mono > now + autoscaler->update_interval_when_expecting_ms)
-        group->next_list_mono = now + autoscaler->update_interval_when_expecting_ms;
+    if (!group->list_backoff_ms)
+        group->next_list_mono = MIN(group->next_list_mono, now + list_interval(group));
     if (group->list_busy || group->increase_busy || now < group->next_list_mono)
         return;
     effect_point("provider_list", "before");

@@ -13,8 +13,6 @@
 #include "core/base/log.h"
 
 #define CHANGE_DEADLINE_MS 120000
-#define BACKOFF_MIN_MS 1000
-#define BACKOFF_MAX_MS (5 * 60 * 1000)
 #define DECREASE_BATCH 100
 /* How long an order of a former run without an answer is waited for, in looks of the fast interval:
  * two minutes by default, which clouds need until they list what they make. */
@@ -22,9 +20,7 @@
 
 static void note_growth_failure(struct group *group, const char *message, int64_t retry_after_ms)
 {
-    group->growth_backoff_ms = group->growth_backoff_ms
-                                   ? MIN(group->growth_backoff_ms * 2, BACKOFF_MAX_MS)
-                                   : BACKOFF_MIN_MS;
+    group->growth_backoff_ms = group_back_off(group->growth_backoff_ms);
     group->next_increase_mono =
         now_mono(group->supervisor) + MAX(retry_after_ms, group->growth_backoff_ms);
     if (!str_eq(group->growth_error, message))
@@ -51,7 +47,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
     group->increase_busy = false;
     effect_point("provider_increase", "after");
     if (outcome_unknown(code)) {
-        if (code != FLT_E_CANCELLED)
+        if (group->provider) /* else closed for good */
             note_growth_failure(group, message, retry_after_ms);
         return;
     }
@@ -78,15 +74,10 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
         group->growth_backoff_ms = 0;
         group->growth_error[0] = '\0';
     }
-    if (code == FLT_E_STALE) {
-        group->usable = false;
-        (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
-        log_error("runner '%s': %s; nothing is changed in this group any more", group->runner->name,
-                  message);
-        group_refuse(group, message);
-    }
+    if (code == FLT_E_STALE)
+        group_became_stale(group, message);
     group->increase_id[0] = '\0';
-    group->next_list_mono = now_mono(supervisor);
+    group_list_soon(group);
     supervisor_evaluate_soon(supervisor);
 }
 
@@ -124,7 +115,8 @@ void group_start_increase(struct group *group)
 {
     json_t *request;
 
-    if (group->increase_busy || group->list_busy || !group->listed_once ||
+    /* Only the last list tells how many there are (autoscaler.md 10.1). */
+    if (group->increase_busy || group->list_busy || !group->listed_once || group->list_backoff_ms ||
         now_mono(group->supervisor) < group->next_increase_mono)
         return;
     if (!*group->increase_id) {
@@ -250,11 +242,14 @@ static void on_decreased(void *arg, int code, const char *message, int64_t retry
         fleet_on_removal_accepted(group->fleet,
                                   json_object_get_string(json_object_array_get_idx(accepted, i)),
                                   now_wall(supervisor));
-    if (code != 0) {
+    if (code == FLT_E_STALE) {
+        group_became_stale(group, message);
+    } else if (code != 0) {
         if (code != FLT_E_CANCELLED)
             log_error("decreasing instances: runner '%s': %s, retrying", group->runner->name,
                       message);
-        group->next_decrease_mono = now_mono(supervisor) + MAX(retry_after_ms, BACKOFF_MIN_MS);
+        group->next_decrease_mono =
+            now_mono(supervisor) + MAX(retry_after_ms, GROUP_BACKOFF_MIN_MS);
     }
     /* Removal is by id and may be repeated, so a lost answer needs no settling. */
     if (ledger_end_intent(supervisor->ledger, turn->request_id,
@@ -263,7 +258,7 @@ static void on_decreased(void *arg, int code, const char *message, int64_t retry
         supervisor_fatal(supervisor, "ending an intent", &err);
         return;
     }
-    group->next_list_mono = now_mono(supervisor);
+    group_list_soon(group);
     supervisor_evaluate_soon(supervisor);
 }
 

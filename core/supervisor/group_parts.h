@@ -2,10 +2,20 @@
  * group_setup.c, group_lists.c, group_orders.c and group_connect.c. */
 #pragma once
 
+#include "core/base/str.h"
 #include "core/supervisor/internal.h"
 
 /* Ordered instances that never appear are given up (autoscaler_V17). */
 #define GROUP_PENDING_LIMIT_MS (15 * 60 * 1000)
+
+#define GROUP_BACKOFF_MIN_MS 1000
+#define GROUP_BACKOFF_MAX_MS (5 * 60 * 1000)
+
+/* The next pause of calls that keep failing. */
+static inline int64_t group_back_off(int64_t backoff_ms)
+{
+    return backoff_ms ? MIN(backoff_ms * 2, (int64_t) GROUP_BACKOFF_MAX_MS) : GROUP_BACKOFF_MIN_MS;
+}
 
 static inline const struct config_autoscaler *group_settings(const struct group *group)
 {
@@ -23,6 +33,9 @@ void group_persist(struct group *group, const struct fleet_instance *instance,
 int group_call(struct group *group, json_t *request, int64_t deadline_ms, provider_reply_fn fn,
                void *arg);
 
+/* A changing call was answered with FLT_E_STALE. */
+void group_became_stale(struct group *group, const char *message);
+
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);
 
@@ -31,6 +44,7 @@ void group_refuse(struct group *group, const char *why);
 
 /* group_lists.c */
 void group_start_list(struct group *group);
+void group_list_soon(struct group *group); /* something was changed in the cloud */
 
 /* group_orders.c */
 void group_start_increase(struct group *group);

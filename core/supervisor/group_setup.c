@@ -65,6 +65,8 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     int64_t provider_max = 0;
 
     (void) retry_after_ms;
+    if (group->stale)
+        return; /* opened or not, it takes no jobs */
     if (code != 0) {
         if (!str_eq(group->provider_error, message))
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
@@ -95,7 +97,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     group->usable = true;
     group->refused = false;
     group->provider_error[0] = '\0';
-    group->next_list_mono = 0;
+    group_list_soon(group);
     supervisor_evaluate_soon(group->supervisor);
 }
 

@@ -84,9 +84,10 @@ struct group {
     struct provider_client *provider;
     struct fleet *fleet;
     bool usable, listed_once, refused;
+    bool stale; /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
-    int64_t growth_backoff_ms;
+    int64_t growth_backoff_ms, list_backoff_ms; /* 0 = the last call went well */
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
     bool intents_settled; /* those of former runs */
@@ -161,6 +162,8 @@ void group_evaluate(struct group *group);
 void group_connect_info(struct group *group, struct job *job);
 bool group_deleting_all_done(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
+/* A worker lost its connection: the next list tells whether the instance is there. */
+void group_connection_lost(struct group *group, const char *id);
 
 /* scheduler.c */
 void scheduler_poll(struct group *group);

@@ -311,6 +311,9 @@ static void take_result(struct job *job, json_t *frame)
     }
     if (job->state < JOB_FINISHED) {
         take_started(job);
+        /* Mostly a lost connection; nothing else runs there until a list has shown the instance. */
+        if (str_eq(reason, "runner_system_failure"))
+            group_connection_lost(job->group, job->instance_id);
         if (str_eq(state, "success"))
             job_finish(job, "success", NULL, 0, NULL);
         else

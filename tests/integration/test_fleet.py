@@ -5,7 +5,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from scripted import THROTTLED, Scripted
+from scripted import STALE, THROTTLED, UNAVAILABLE, Scripted
 
 
 @pytest.fixture
@@ -162,3 +162,40 @@ def test_ten_thousand_instances_are_taken_in_and_shown(scripted):
     run.wait(lambda: run.rows("SELECT count(*) FROM instances WHERE ready_ms > 0") == [(10000,)],
              "all are ready")
     assert len(run.status()["instances"]) == 10000
+
+
+@pytest.mark.parametrize("call", ["increase", "decrease"])
+def test_a_group_with_a_newer_epoch_is_left_alone(scripted, call):
+    """hardening R9"""
+    run = scripted()
+    run.script(f"{call}_code", STALE)
+    run.start()
+    run.wait_lists(2)
+    if call == "increase":
+        run.coordinator.add(make_job(1, str(run.folder)))
+    else:
+        run.kill()
+        run.show("stranger")
+        run.start()
+    run.wait(lambda: run.told(f"{call}d"), "the refused call")
+    run.wait(lambda: "another flotilla holds" in run.status()["runners"][0].get("problem", ""), "it is said")
+    run.wait_lists(4)  # still looking
+    assert len(run.told(f"{call}d")) == 1
+    assert "takes no jobs: another flotilla holds this group" in run.ask("explain").stdout
+
+
+def test_nothing_is_ordered_while_lists_fail(scripted):
+    """autoscaler_V61"""
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    run.script("list_code", UNAVAILABLE)
+    run.wait(lambda: "list fails" in run.status()["runners"][0].get("problem", ""), "the failure is shown")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.status()["runners"][0]["requested"] == 1, "an instance is wanted")
+    before = len(run.told("listed"))
+    run.wait(lambda: run.tail().count("trying again in") > 0, "the back-off is said")
+    assert run.told("increased") == []
+    run.script("list_code", 0)
+    run.wait(lambda: run.told("increased") == ["1"], "the order is made once a list came")
+    assert len(run.told("listed")) - before < 10  # not each 50 ms

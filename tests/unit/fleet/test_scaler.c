@@ -267,6 +267,31 @@ static void test_absence_is_proved_by_complete_lists(void **state)
     fleet_free(fleet);
 }
 
+static void test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance(void **state)
+{
+    const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
+    const struct fleet_listed a = { .id = "a", .state = INSTANCE_RUNNING };
+    const struct fleet_instance *instance = NULL;
+    struct fleet *fleet = NULL;
+    uint32_t slot = 0;
+    int64_t seq = 0;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    restore(fleet, "a", (struct fleet_instance) { 0 });
+    for (int list = 0; list < 2; list++)
+        assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, true, ignore, NULL, NULL), 0);
+    assert_false(fleet_expecting(fleet));
+    fleet_mark_connection_dead(fleet, "a");
+    assert_true(fleet_expecting(fleet));
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, false, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
+    assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    fleet_free(fleet);
+}
+
 /* autoscaler_V62 by hardening R7: strangers of the first list go after the second complete list that shows them. */
 static void test_strangers_at_the_start_are_removed_after_two_lists(void **state)
 {
@@ -502,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors_of_the_reference),
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
+        cmocka_unit_test(test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance),
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
