@@ -504,7 +504,8 @@ bool fleet_expecting(const struct fleet *fleet)
 
 /* Removal. */
 
-void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason)
+void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason,
+                         int64_t now_ms)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
 
@@ -512,6 +513,16 @@ void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason 
         return;
     instance->removing = true;
     instance->remove_reason = reason;
+    instance->removing_ms = now_ms;
+}
+
+void fleet_explain_removal(const struct fleet *fleet, const struct fleet_instance *instance,
+                           struct buf *out)
+{
+    int64_t idle_ms =
+        instance->removing_ms > 0 ? instance->removing_ms - instance->idle_since_ms : -1;
+
+    reason_explain(&fleet->config, instance->remove_reason, idle_ms, instance->uses, out);
 }
 
 void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_ms)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 
 /* numbers as on the wire (autoscaler.md 2.1) */
@@ -77,6 +78,7 @@ struct fleet_instance {
     bool removing; /* marked: never taken back */
     bool removal_accepted;
     enum fleet_reason remove_reason;
+    int64_t removing_ms; /* when it was marked; 0 = in a former run */
     int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
     uint32_t uses, misses, n_slots;
     bool connection_dead; /* a worker lost it; counts at the next complete list */
@@ -141,7 +143,12 @@ void fleet_on_increase(
     uint32_t accepted); /* the rest stays requested; accepted is clamped to asked */
 
 /* Removal. */
-void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason);
+void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason,
+                         int64_t now_ms);
+/* The reason with its numbers: "instance exceeded max idle time (idle for 12m0s, idle_time 10m0s)".
+ */
+void fleet_explain_removal(const struct fleet *fleet, const struct fleet_instance *instance,
+                           struct buf *out);
 void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_ms);
 /* Ids to send to decrease now: marked without jobs on them, not accepted, or accepted longer ago
  * than retry_ms and still there. Borrowed pointers; returns the count. */

@@ -26,6 +26,10 @@ struct fleet {
     unsigned complete_lists; /* how many complete lists were seen, saturating at 2 */
 };
 
+/* reason.c: the reason with the numbers behind it */
+void reason_explain(const struct fleet_config *config, enum fleet_reason reason, int64_t idle_ms,
+                    uint32_t uses, struct buf *out);
+
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id);
 struct fleet_instance *fleet_add(struct fleet *fleet, const char *id);
 uint32_t instance_busy(const struct fleet_instance *instance);

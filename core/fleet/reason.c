@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "core/base/str.h"
-#include "core/fleet/fleet.h"
+#include "core/fleet/internal.h"
 
 static const char *const states[] = {
     [INSTANCE_CREATING] = "creating",   [INSTANCE_RUNNING] = "running",
@@ -64,4 +64,19 @@ enum fleet_reason fleet_reason_parse(const char *name)
         if (str_eq(name, reasons[i].name))
             return (enum fleet_reason) i;
     return REASON_NONE;
+}
+
+void reason_explain(const struct fleet_config *config, enum fleet_reason reason, int64_t idle_ms,
+                    uint32_t uses, struct buf *out)
+{
+    buf_add_str(out, fleet_reason_text(reason));
+    if (reason == REASON_USES_SPENT)
+        buf_addf(out, " (used %u times of max_use_count %u)", uses, config->max_use_count);
+    if (reason != REASON_IDLE_TOO_LONG || idle_ms < 0)
+        return;
+    buf_add_str(out, " (idle for ");
+    format_duration(out, idle_ms);
+    buf_add_str(out, ", idle_time ");
+    format_duration(out, config->idle_time_ms);
+    buf_add_str(out, ")");
 }

@@ -17,6 +17,8 @@
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
 
+#define EXPLAINED_REMOVALS 3
+
 /* 0.1 × 30 must be 3: binary fractions must not order a fourth (V10). */
 static uint32_t scaled(double factor, uint32_t jobs)
 {
@@ -100,6 +102,7 @@ static void add_removal(struct scaler_plan *plan, const struct fleet_instance *i
     (void) str_copy(removal->id, sizeof(removal->id), instance->id);
     removal->reason = reason;
     removal->idle_ms = idle_ms;
+    removal->uses = instance->uses;
 }
 
 /* Reasons that look at no idle time (autoscaler.md 8.1, hardening.md R7). */
@@ -242,21 +245,37 @@ void scaler_plan_done(struct scaler_plan *plan)
     *plan = (struct scaler_plan) { 0 };
 }
 
-void scaler_explain(const struct scaler_plan *plan, char *text, size_t size)
+static void explain_removals(const struct fleet *fleet, const struct scaler_plan *plan,
+                             struct buf *out)
 {
-    char action[64];
+    for (size_t i = 0; i < plan->n_removals && i < EXPLAINED_REMOVALS; i++) {
+        const struct scaler_removal *removal = &plan->removals[i];
 
+        buf_addf(out, "; remove %s: ", removal->id);
+        reason_explain(&fleet->config, removal->reason, removal->idle_ms, removal->uses, out);
+    }
+    if (plan->n_removals > EXPLAINED_REMOVALS)
+        buf_addf(out, "; remove %zu more", plan->n_removals - EXPLAINED_REMOVALS);
+}
+
+void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, int64_t now_ms,
+                    struct buf *out)
+{
+    buf_addf(out,
+             "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle target "
+             "%u), have %u of max_instances %u: ",
+             plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target, plan->have,
+             plan->max_instances);
     if (plan->request > 0)
-        (void) snprintf(action, sizeof(action), "request %u", plan->request);
+        buf_addf(out, "order %u", plan->request);
     else if (plan->cancel > 0)
-        (void) snprintf(action, sizeof(action), "cancel %u requests", plan->cancel);
-    else if (plan->n_removals > 0)
-        (void) snprintf(action, sizeof(action), "remove %zu", plan->n_removals);
+        buf_addf(out, "cancel %u orders", plan->cancel);
     else
-        (void) snprintf(action, sizeof(action), "nothing to do");
-    (void) snprintf(text, size,
-                    "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle "
-                    "target %u), have %u of max_instances %u: %s, because %s",
-                    plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target,
-                    plan->have, plan->max_instances, action, fleet_reason_text(plan->reason));
+        buf_add_str(out, "order nothing");
+    buf_addf(out, ", because %s", fleet_reason_text(plan->reason));
+    explain_removals(fleet, plan, out);
+    if (plan->n_removals == 0 && plan->next_ms != INT64_MAX) {
+        buf_add_str(out, "; the next idle instance may go in ");
+        format_duration(out, MAX(plan->next_ms - now_ms, (int64_t) 0));
+    }
 }

@@ -10,7 +10,8 @@
 struct scaler_removal {
     char id[256];
     enum fleet_reason reason;
-    int64_t idle_ms; /* for REASON_IDLE_TOO_LONG */
+    int64_t idle_ms; /* the numbers behind it */
+    uint32_t uses;
 };
 struct scaler_plan {
     uint32_t request, cancel;
@@ -24,6 +25,8 @@ struct scaler_plan {
 int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct scaler_plan *ret);
 void scaler_plan_done(struct scaler_plan *plan);
 
-/* One sentence with the numbers: "wanted 3 instances (2 acquired, 1 waiting, 0 lost, idle target 0,
- * have 2 of max_instances 5: request 1, because jobs wait for slots". */
-void scaler_explain(const struct scaler_plan *plan, char *text, size_t size);
+/* One sentence with the numbers, such as "wanted 3 instances (2 slots acquired, 1 jobs waiting, 0
+ * slots lost, idle target 0), have 2 of max_instances 5: order 1, because jobs wait for slots",
+ * followed by what is removed, or when time alone would let the next instance go. */
+void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, int64_t now_ms,
+                    struct buf *out);

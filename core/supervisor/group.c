@@ -74,14 +74,16 @@ void group_persist(struct group *group, const struct fleet_instance *instance,
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason)
 {
     const struct fleet_instance *instance = fleet_find(group->fleet, id);
+    autobuf struct buf why = BUF_INIT;
 
     if (!instance || instance->removing)
         return;
-    fleet_mark_removing(group->fleet, id, reason);
+    fleet_mark_removing(group->fleet, id, reason, now_wall(group->supervisor));
     if (!instance->removing)
         return; /* another group's */
+    fleet_explain_removal(group->fleet, instance, &why);
     log_info("instance marked for removal: %s of runner '%s', reason %s", id, group->runner->name,
-             fleet_reason_text(reason));
+             buf_str(&why));
     group_persist(group, instance, LIFE_REMOVING);
     supervisor_emit(group->supervisor, EVENT_INSTANCE_REMOVING, group, id, NULL,
                     fleet_reason_name(reason));
@@ -156,10 +158,10 @@ static void carry_out_plan(struct group *group)
         return;
     }
     if (plan.request > 0) {
-        char text[512];
+        autobuf struct buf text = BUF_INIT;
 
-        scaler_explain(&plan, text, sizeof(text));
-        log_info("required scaling change: runner '%s': %s", group->runner->name, text);
+        scaler_explain(group->fleet, &plan, now_wall(group->supervisor), &text);
+        log_info("required scaling change: runner '%s': %s", group->runner->name, buf_str(&text));
         fleet_request(group->fleet, plan.request);
     }
     /* An order that was sent cannot be taken back. */
@@ -171,7 +173,6 @@ static void carry_out_plan(struct group *group)
         remove_planned(group, &plan);
     scaler_plan_done(&group->last_plan);
     group->last_plan = plan;
-    group->last_plan_ms = now_wall(group->supervisor);
 }
 
 static void mark_all_removing(struct group *group)

@@ -93,7 +93,6 @@ struct group {
     bool intents_settled; /* those of former runs */
     char growth_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
-    int64_t last_plan_ms;
 
     /* Job requests (scheduler.c). */
     struct coordinator_call *poll;

@@ -123,61 +123,64 @@ static void add_line(json_t *lines, const char *text)
     (void) json_object_array_add(lines, json_object_new_string(text));
 }
 
-static void explain_instances(const struct group *group, json_t *lines)
+static void explain_instance(const struct group *group, const struct fleet_instance *instance,
+                             json_t *lines)
 {
-    char text[512];
+    autobuf struct buf text = BUF_INIT;
+    uint32_t busy = 0;
 
-    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
-        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
-        uint32_t busy = 0;
-
-        for (uint32_t k = 0; k < instance->n_slots; k++)
-            busy += instance->slots[k].seq != 0;
-        if (instance->cause == CAUSE_FOREIGN)
-            (void) snprintf(text, sizeof(text),
-                            "%s: instance %s belongs to another runner entry by the ledger: it "
-                            "gets no jobs and is not removed",
-                            group->runner->name, instance->id);
-        else if (instance->removing)
-            (void) snprintf(text, sizeof(text), "%s: instance %s is being removed: %s",
-                            group->runner->name, instance->id,
-                            fleet_reason_name(instance->remove_reason));
-        else
-            (void) snprintf(
-                text, sizeof(text), "%s: instance %s is %s%s, %u of %u slots busy, used %u times",
-                group->runner->name, instance->id, instance_state_name(instance->state),
-                instance->ready ? "" : " and not ready", busy, instance->n_slots, instance->uses);
-        add_line(lines, text);
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        busy += instance->slots[i].seq != 0;
+    buf_addf(&text, "%s: instance %s ", group->runner->name, instance->id);
+    if (instance->cause == CAUSE_FOREIGN) {
+        buf_add_str(&text, "belongs to another runner entry by the ledger: it gets no jobs and is "
+                           "not removed");
+    } else if (instance->removing) {
+        buf_add_str(&text, "is being removed: ");
+        fleet_explain_removal(group->fleet, instance, &text);
+    } else {
+        buf_addf(&text, "is %s%s, %u of %u slots busy, used %u times",
+                 instance_state_name(instance->state), instance->ready ? "" : " and not ready",
+                 busy, instance->n_slots, instance->uses);
     }
+    add_line(lines, buf_str(&text));
 }
 
 static void explain_group(const struct group *group, json_t *lines)
 {
-    char plan[512], text[1024];
+    const char *name = group->runner->name;
+    autobuf struct buf text = BUF_INIT;
 
     if (!group->usable || !group->listed_once) {
-        (void) snprintf(text, sizeof(text), "%s: takes no jobs: %s", group->runner->name,
-                        *group->provider_error ? group->provider_error
-                        : *group->list_error   ? group->list_error
-                                               : "its instance group has not answered yet");
-        add_line(lines, text);
+        buf_addf(&text, "%s: takes no jobs: %s", name,
+                 *group->provider_error ? group->provider_error
+                 : *group->list_error   ? group->list_error
+                                        : "its instance group has not answered yet");
+        add_line(lines, buf_str(&text));
         return;
     }
-    scaler_explain(&group->last_plan, plan, sizeof(plan));
-    (void) snprintf(text, sizeof(text), "%s: %s", group->runner->name, plan);
-    add_line(lines, text);
+    buf_addf(&text, "%s: ", name);
+    scaler_explain(group->fleet, &group->last_plan, now_wall(group->supervisor), &text);
+    add_line(lines, buf_str(&text));
+    buf_clear(&text);
+    if (*group->list_error) {
+        buf_addf(&text, "%s: nothing is ordered, because listing fails: %s", name,
+                 group->list_error);
+        add_line(lines, buf_str(&text));
+        buf_clear(&text);
+    }
     if (*group->growth_error) {
-        (void) snprintf(text, sizeof(text), "%s: growth is failing: %s", group->runner->name,
-                        group->growth_error);
-        add_line(lines, text);
+        buf_addf(&text, "%s: growth is failing: %s", name, group->growth_error);
+        add_line(lines, buf_str(&text));
+        buf_clear(&text);
     }
     if (!group->poll && *group->refusal)
-        (void) snprintf(text, sizeof(text), "%s: asks for no job: %s", group->runner->name,
-                        group->refusal);
+        buf_addf(&text, "%s: asks for no job: %s", name, group->refusal);
     else
-        (void) snprintf(text, sizeof(text), "%s: asks GitLab for jobs", group->runner->name);
-    add_line(lines, text);
-    explain_instances(group, lines);
+        buf_addf(&text, "%s: asks GitLab for jobs", name);
+    add_line(lines, buf_str(&text));
+    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
+        explain_instance(group, fleet_instance_at(group->fleet, i), lines);
 }
 
 json_t *status_explain(struct supervisor *supervisor, const char *runner)

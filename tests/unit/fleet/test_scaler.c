@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -436,7 +437,7 @@ static void test_anothers_instance_gets_no_jobs_and_is_never_removed(void **stat
     for (int i = 0; i < 3; i++)
         assert_int_equal(fleet_on_list(fleet, NOW, &foreign, 1, true, ignore, NULL, NULL), 0);
     fleet_mark_ready(fleet, "x", NOW);
-    fleet_mark_removing(fleet, "x", REASON_SHUTDOWN);
+    fleet_mark_removing(fleet, "x", REASON_SHUTDOWN, NOW);
     assert_false(fleet_find(fleet, "x")->removing);
     for (int64_t i = 1; i <= 2; i++)
         assert_int_equal(fleet_wait(fleet, i, false), 0);
@@ -522,6 +523,54 @@ static void test_ten_thousand_instances_come_and_go(void **state)
     free(listed);
 }
 
+static void explain(struct fleet *fleet, struct buf *out)
+{
+    struct scaler_plan plan = { 0 };
+
+    buf_clear(out);
+    assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+    scaler_explain(fleet, &plan, NOW, out);
+    scaler_plan_done(&plan);
+}
+
+static void test_each_decision_is_explained_with_its_numbers(void **state)
+{
+    const struct fleet_config config = {
+        .capacity = 1, .max_use_count = 2, .max_instances = 3, .idle_time_ms = 10 * MINUTE
+    };
+    autobuf struct buf text = BUF_INIT;
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    explain(fleet, &text);
+    assert_string_equal(
+        buf_str(&text),
+        "wanted 1 instances (0 slots acquired, 1 jobs waiting, 0 slots lost, idle target 0), "
+        "have 0 of max_instances 3: order 1, because jobs wait for slots");
+    fleet_stop_waiting(fleet, 1);
+    restore(fleet, "idle", (struct fleet_instance) { .idle_since_ms = NOW - 12 * MINUTE });
+    restore(fleet, "spent", (struct fleet_instance) { .uses = 2 });
+    restore(fleet, "young", (struct fleet_instance) { .idle_since_ms = NOW - 4 * MINUTE });
+    explain(fleet, &text);
+    assert_string_equal(
+        buf_str(&text),
+        "wanted 0 instances (0 slots acquired, 0 jobs waiting, 0 slots lost, idle target 0), "
+        "have 2 of max_instances 3: order nothing, because that is enough; "
+        "remove spent: max_use_count is reached (used 2 times of max_use_count 2); "
+        "remove idle: instance exceeded max idle time (idle for 12m0s, idle_time 10m0s)");
+    fleet_mark_removing(fleet, "spent", REASON_USES_SPENT, NOW);
+    fleet_mark_removing(fleet, "idle", REASON_IDLE_TOO_LONG, NOW);
+    explain(fleet, &text);
+    assert_non_null(strstr(buf_str(&text), "; the next idle instance may go in 6m0s"));
+    buf_clear(&text);
+    fleet_explain_removal(fleet, fleet_find(fleet, "idle"), &text);
+    assert_string_equal(buf_str(&text),
+                        "instance exceeded max idle time (idle for 12m0s, idle_time 10m0s)");
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_anothers_instance_gets_no_jobs_and_is_never_removed),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_slots_are_lowest_first_and_uses_count_when_taken),
+        cmocka_unit_test(test_each_decision_is_explained_with_its_numbers),
         cmocka_unit_test(test_ten_thousand_instances_come_and_go),
     };
 
