@@ -74,7 +74,6 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_JOB_STATE] = "SELECT state FROM jobs WHERE seq = ?1",
     [SQL_JOB_GROUP] = "SELECT group_id FROM jobs WHERE seq = ?1",
     [SQL_EACH_OPEN_JOB] = "SELECT " JOB_COLUMNS " FROM jobs WHERE state != 'closed' ORDER BY seq",
-    [SQL_EACH_RECENT_JOB] = "SELECT " JOB_COLUMNS " FROM jobs ORDER BY seq DESC LIMIT ?1",
     [SQL_ADD_INTENT] = "INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, 0, '')",
     [SQL_END_INTENT] = "UPDATE intents SET state = ?2, count = ?3, message = ?4, ended_ms = ?5 "
                        "WHERE request_id = ?1",

@@ -114,9 +114,6 @@ int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message,
                      struct error *err); /* → closed; token and payload nulled, slot row removed */
 int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct ledger_job *row),
                          void *arg, struct error *err);
-int ledger_each_recent_job(struct ledger *ledger, int limit,
-                           void (*on_row)(void *arg, struct ledger_job *row), void *arg,
-                           struct error *err);
 
 /* Intents: written before the provider is called, ended after its answer. */
 enum intent_state { INTENT_OPEN, INTENT_DONE, INTENT_FAILED, INTENT_RESOLVED };

@@ -1,9 +1,8 @@
 /* core/supervisor/internal.h - the objects of the supervisor, for its own files only.
  *
- *   struct supervisor owns everything
- *   struct group      one [[runners]] entry: provider, fleet, job requests      (group.c,
- * scheduler.c) struct job        one job from its ledger row to its closing                (job.c,
- * reporter.c)
+ *   struct supervisor  owns everything
+ *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c)
+ *   struct job         one job from its ledger row to its closing (job.c, worker_link.c, reporter.c)
  *
  * Times named _ms are wall clock unless they say mono.
  */
@@ -80,7 +79,7 @@ struct group {
     char *key_text; /* connector_config.key_path's content; wiped */
     bool host_keys_warned;
 
-    /* Provider and fleet (group.c). */
+    /* Provider and fleet (group*.c). */
     struct provider_client *provider;
     struct fleet *fleet;
     bool usable, listed_once, refused;
@@ -120,16 +119,14 @@ struct supervisor {
     struct job *jobs;
     struct control *control;
     uv_timer_t tick;
-    uv_check_t idle_check;
     bool evaluate_wanted;
     int64_t checkpoint_at_mono; /* 0 = none wanted */
-    bool draining, stopping, delete_instances, fatal;
+    bool draining, stopping, delete_instances;
     void (*on_drained)(void *arg);
     void *drained_arg;
     void (*on_stopped)(void *arg);
     void *stopped_arg;
     int64_t stop_since_mono;
-    int stop_rounds;
     size_t providers_open;
 };
 
