@@ -42,6 +42,8 @@ enum statement {
     SQL_PRUNE_JOBS,
     SQL_PRUNE_INSTANCES,
     SQL_PRUNE_INTENTS,
+    SQL_PRUNE_HOST_KEYS,
+    SQL_PRUNE_WARMTH,
     SQL_COUNT
 };
 

@@ -86,13 +86,23 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_HOST_KEY] = "INSERT INTO host_keys VALUES (?1, ?2, ?3, ?4)",
     [SQL_NOTE_WARMTH] = "INSERT INTO warmth VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
                         "used_ms = ?4",
-    /* hardening.md §9: rows of ended jobs are kept for 7 days or 10,000. */
+    /* hardening.md §9: what ended is kept for 7 days, at most 10,000 rows of a kind. */
     [SQL_PRUNE_JOBS] =
         "DELETE FROM jobs WHERE state = 'closed' AND (closed_ms < ?1 - 604800000 OR seq <= "
         "(SELECT max(seq) FROM jobs) - 10000)",
     [SQL_PRUNE_INSTANCES] =
-        "DELETE FROM instances WHERE life = 'gone' AND gone_ms < ?1 - 604800000",
-    [SQL_PRUNE_INTENTS] = "DELETE FROM intents WHERE state != 'open' AND ended_ms < ?1 - 604800000",
+        "DELETE FROM instances WHERE life = 'gone' AND (gone_ms < ?1 - 604800000 OR gone_ms < "
+        "(SELECT gone_ms FROM instances WHERE life = 'gone' ORDER BY gone_ms DESC LIMIT 1 OFFSET "
+        "9999))",
+    [SQL_PRUNE_INTENTS] =
+        "DELETE FROM intents WHERE state != 'open' AND (ended_ms < ?1 - 604800000 OR ended_ms < "
+        "(SELECT ended_ms FROM intents WHERE state != 'open' ORDER BY ended_ms DESC LIMIT 1 OFFSET "
+        "9999))",
+    /* What is known of an instance goes with its row: one that comes back shows its old key. */
+    [SQL_PRUNE_HOST_KEYS] = "DELETE FROM host_keys WHERE (group_id, instance_id) NOT IN "
+                            "(SELECT group_id, id FROM instances)",
+    [SQL_PRUNE_WARMTH] = "DELETE FROM warmth WHERE (group_id, instance_id) NOT IN "
+                         "(SELECT group_id, id FROM instances)",
 };
 
 int ledger_error(struct ledger *ledger, struct error *err, const char *what)
@@ -240,26 +250,20 @@ int ledger_checkpoint(struct ledger *ledger, struct error *err)
     return 0;
 }
 
-static int prune(struct ledger *ledger, enum statement which, struct error *err)
-{
-    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
-
-    if (!stmt)
-        return -EIO;
-    (void) sqlite3_bind_int64(stmt, 1, ledger_now(ledger));
-    return ledger_step(ledger, stmt, err);
-}
-
 int ledger_prune(struct ledger *ledger, struct error *err)
 {
+    static const enum statement prunes[] = { SQL_PRUNE_JOBS, SQL_PRUNE_INSTANCES, SQL_PRUNE_INTENTS,
+                                             SQL_PRUNE_HOST_KEYS, SQL_PRUNE_WARMTH };
     int r = ledger_begin(ledger, err);
 
     if (r < 0)
         return r;
-    r = prune(ledger, SQL_PRUNE_JOBS, err);
-    if (r == 0)
-        r = prune(ledger, SQL_PRUNE_INSTANCES, err);
-    if (r == 0)
-        r = prune(ledger, SQL_PRUNE_INTENTS, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(prunes); i++) {
+        sqlite3_stmt *stmt = ledger_statement(ledger, prunes[i], err);
+
+        if (stmt && sqlite3_bind_parameter_count(stmt) > 0)
+            (void) sqlite3_bind_int64(stmt, 1, ledger_now(ledger));
+        r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    }
     return ledger_end(ledger, r, err);
 }

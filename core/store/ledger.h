@@ -140,5 +140,6 @@ int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *i
 int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *instance_id,
                        int64_t project_id, struct error *err);
 
-/* Removes closed jobs and gone instances beyond the limits of hardening.md §9. */
+/* Removes closed jobs, gone instances with their keys and warmth, and ended intents beyond the
+ * limits of hardening.md §9. */
 int ledger_prune(struct ledger *ledger, struct error *err);

@@ -121,6 +121,7 @@ struct supervisor {
     uv_timer_t tick;
     bool evaluate_wanted;
     int64_t checkpoint_at_mono; /* 0 = none wanted */
+    int64_t prune_at_mono;
     bool draining, stopping, delete_instances;
     void (*on_drained)(void *arg);
     void *drained_arg;

@@ -131,6 +131,17 @@ static void checkpoint_if_due(struct supervisor *supervisor)
         log_warning("%s, ignoring", err.message);
 }
 
+static void prune_if_due(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    if (supervisor->stopping || now_mono(supervisor) < supervisor->prune_at_mono)
+        return;
+    supervisor->prune_at_mono = now_mono(supervisor) + PRUNE_EVERY_MS;
+    if (ledger_prune(supervisor->ledger, &err) < 0)
+        log_warning("%s, ignoring", err.message);
+}
+
 static void continue_stopping(struct supervisor *supervisor);
 
 static void on_tick(uv_timer_t *timer)
@@ -142,6 +153,7 @@ static void on_tick(uv_timer_t *timer)
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(&supervisor->groups[i]);
     checkpoint_if_due(supervisor);
+    prune_if_due(supervisor);
     log_flush();
     (void) uv_timer_start(&supervisor->tick, on_tick,
                           supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
@@ -361,8 +373,6 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
         return r;
     }
     spool_sweep(supervisor);
-    if (ledger_prune(supervisor->ledger, err) < 0)
-        log_warning("%s, ignoring", err ? err->message : "pruning the ledger failed");
     supervisor_evaluate_soon(supervisor);
     footprint_trim_heap();
     footprint_trim_image();

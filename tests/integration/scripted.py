@@ -107,6 +107,13 @@ class Scripted:
         finally:
             db.close()
 
+    def write(self, statement):
+        """Changes the ledger of a manager that does not run."""
+        db = sqlite3.connect(self.state_dir / "ledger.db")
+        db.execute(statement)
+        db.commit()
+        db.close()
+
     def life(self, instance):
         return [row[0] for row in self.rows(f"SELECT life FROM instances WHERE id = '{instance}'")]
 

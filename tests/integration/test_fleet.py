@@ -199,3 +199,16 @@ def test_nothing_is_ordered_while_lists_fail(scripted):
     run.script("list_code", 0)
     run.wait(lambda: run.told("increased") == ["1"], "the order is made once a list came")
     assert len(run.told("listed")) - before < 10  # not each 50 ms
+
+
+def test_what_went_long_ago_is_forgotten(scripted):
+    run = scripted()
+    run.show("old")
+    run.start()
+    run.wait(lambda: "old" in run.told("decreased"), "the stranger is removed")
+    run.show()
+    run.wait(lambda: run.life("old") == ["gone"], "it is gone")
+    run.kill()
+    run.write("UPDATE instances SET gone_ms = 1")
+    run.start()
+    run.wait(lambda: run.life("old") == [], "its row is deleted")

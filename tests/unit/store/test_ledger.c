@@ -324,6 +324,70 @@ static void test_orders_are_found_until_they_have_appeared(void **state)
     assert_int_equal(n, 0);
 }
 
+static int count_rows(const struct fixture *f, const char *table)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    char path[128], query[64];
+    int n;
+
+    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
+    (void) snprintf(query, sizeof(query), "SELECT count(*) FROM %s", table);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    n = sqlite3_column_int(stmt, 0);
+    (void) sqlite3_finalize(stmt);
+    (void) sqlite3_close(db);
+    return n;
+}
+
+/* hardening.md §9: what is known of an instance goes with its row. */
+static void test_pruning_takes_keys_and_warmth_of_instances_that_went(void **state)
+{
+    static const struct {
+        const char *id;
+        enum ledger_life life;
+        int64_t gone_days;
+    } cases[] = { { "living", LIFE_PRESENT, 0 },
+                  { "week", LIFE_GONE, 8 },
+                  { "day", LIFE_GONE, 1 } };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ledger_instance row = { .group_id = f->group_id, .life = cases[i].life };
+
+        (void) str_copy(row.id, sizeof(row.id), cases[i].id);
+        row.gone_ms = clock_wall_ms(&clock_system) - cases[i].gone_days * 24 * 3600 * 1000;
+        assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+        assert_int_equal(ledger_check_host_key(f->ledger, f->group_id, row.id, "t", "k", NULL), 0);
+        assert_int_equal(ledger_note_warmth(f->ledger, f->group_id, row.id, 7, NULL), 0);
+    }
+    assert_int_equal(ledger_prune(f->ledger, NULL), 0);
+    assert_int_equal(count_rows(f, "instances"), 2);
+    assert_int_equal(count_rows(f, "host_keys"), 2);
+    assert_int_equal(count_rows(f, "warmth"), 2);
+}
+
+static void test_pruning_keeps_the_last_ten_thousand(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now = clock_wall_ms(&clock_system);
+
+    assert_int_equal(ledger_begin(f->ledger, NULL), 0);
+    for (int i = 0; i < 10005; i++) {
+        struct ledger_instance row = { .group_id = f->group_id,
+                                       .life = LIFE_GONE,
+                                       .gone_ms = now - i };
+
+        (void) snprintf(row.id, sizeof(row.id), "i-%d", i);
+        assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    }
+    assert_int_equal(ledger_end(f->ledger, 0, NULL), 0);
+    assert_int_equal(ledger_prune(f->ledger, NULL), 0);
+    assert_int_equal(count_rows(f, "instances"), 10000);
+}
+
 static void test_the_epoch_rises_with_each_opening(void **state)
 {
     struct fixture *f = *state;
@@ -380,6 +444,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_another_groups_instance_is_found_before_ones_own_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_orders_are_found_until_they_have_appeared, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_pruning_takes_keys_and_warmth_of_instances_that_went,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pruning_keeps_the_last_ten_thousand, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
