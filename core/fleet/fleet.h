@@ -3,8 +3,8 @@
  * A pure state machine: events go in with their time, changes come out; no clock, no I/O. The
  * supervisor persists and carries out; scaler.h decides how many instances there should be. Rules:
  * reference/autoscaler.md, cited by section at the code. A job is known here by its ledger `seq`.
- * Times are milliseconds of one clock that the caller chooses (the supervisor uses wall time, so
- * that idle clocks survive a restart).
+ * Times are milliseconds of one clock that the caller chooses (the supervisor's is the timeline of
+ * its ledger, so that idle clocks survive a restart and no step of the wall clock).
  */
 #pragma once
 

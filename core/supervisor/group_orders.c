@@ -145,17 +145,17 @@ static void restore_order(void *arg, const struct ledger_intent *intent)
 {
     struct old_orders *orders = arg;
     struct group *group = orders->group;
+    int64_t now = now_wall(group->supervisor);
     int64_t grace = UNANSWERED_LOOKS * group_settings(group)->update_interval_when_expecting_ms;
 
     if (!str_eq(intent->kind, "increase"))
         return;
     orders->oldest_ms = MIN(orders->oldest_ms, intent->created_ms);
     if (intent->state == INTENT_OPEN)
-        fleet_restore_order(group->fleet, (uint32_t) intent->count,
-                            now_wall(group->supervisor) + grace, false);
+        fleet_restore_order(group->fleet, (uint32_t) intent->count, now + grace, false);
     else
         fleet_restore_order(group->fleet, (uint32_t) intent->count,
-                            intent->ended_ms + GROUP_PENDING_LIMIT_MS, true);
+                            MIN(intent->ended_ms, now) + GROUP_PENDING_LIMIT_MS, true);
 }
 
 /* What was ordered and has not appeared yet must neither be ordered again nor, once it does, be

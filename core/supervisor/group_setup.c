@@ -232,12 +232,14 @@ void group_done(struct group *group)
 static void restore_instance(void *arg, const struct ledger_instance *row)
 {
     struct group *group = arg;
+    int64_t now = now_wall(group->supervisor);
+    /* A time of another boot may lie ahead of this one's. */
     struct fleet_instance saved = { .state = (enum instance_state) row->state,
                                     .cause = (enum instance_cause) row->cause,
                                     .uses = (uint32_t) row->uses,
-                                    .first_seen_ms = row->first_seen_ms,
-                                    .ready_ms = row->ready_ms,
-                                    .idle_since_ms = row->idle_since_ms,
+                                    .first_seen_ms = MIN(row->first_seen_ms, now),
+                                    .ready_ms = MIN(row->ready_ms, now),
+                                    .idle_since_ms = MIN(row->idle_since_ms, now),
                                     .removing = row->life == LIFE_REMOVING,
                                     .remove_reason = fleet_reason_parse(row->remove_reason) };
 

@@ -4,7 +4,7 @@
  *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c)
  *   struct job         one job from its ledger row to its closing (job.c, worker_link.c, reporter.c)
  *
- * Times named _ms are wall clock unless they say mono.
+ * Times named _ms are those of the timeline (store/timeline.h) unless they say mono.
  */
 #pragma once
 
@@ -23,6 +23,7 @@
 #include "core/fleet/scaler.h"
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
+#include "core/store/timeline.h"
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
 
@@ -106,7 +107,8 @@ struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
     const struct config *config;
-    const struct clock *clock;
+    struct timeline timeline;
+    const struct clock *clock; /* the timeline's */
     const struct rng *rng;
     char *state_dir, *control_path;
     int state_fd, spool_dir_fd, lock_fd;

@@ -282,6 +282,16 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
     return r;
 }
 
+static void open_timeline(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    if (timeline_open(&supervisor->timeline, supervisor->state_fd, &clock_system, &err) < 0)
+        log_warning("%s; a step of the system's clock may count between this run and the next",
+                    err.message);
+    supervisor->clock = &supervisor->timeline.clock;
+}
+
 static int start_parts(struct supervisor *supervisor, struct error *err)
 {
     struct spawner_events events = { .on_spawned = worker_on_spawned,
@@ -295,6 +305,7 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
                           &supervisor->spawner, err);
     if (r == 0) {
         load_system_id(supervisor);
+        open_timeline(supervisor);
         r = ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err);
     }
     if (r == 0)

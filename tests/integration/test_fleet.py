@@ -212,3 +212,21 @@ def test_what_went_long_ago_is_forgotten(scripted):
     run.write("UPDATE instances SET gone_ms = 1")
     run.start()
     run.wait(lambda: run.life("old") == [], "its row is deleted")
+
+
+def test_a_step_of_the_wall_clock_between_two_runs_removes_nothing(scripted):
+    """hardening R12: this boot's time began an hour late, that is, the wall clock was put forward since."""
+    hour = 3600 * 1000
+    run = scripted(idle_time="30m")
+    run.start()
+    run.wait_lists(2)
+    run.show("idle")
+    run.wait(lambda: run.rows("SELECT ready_ms > 0 FROM instances") == [(1,)], "the instance is idle")
+    run.kill()
+    clock = run.state_dir / "clock"
+    boot, base = clock.read_text().split()
+    clock.write_text(f"{boot} {int(base) - hour}\n")
+    run.write(f"UPDATE instances SET idle_since_ms = idle_since_ms - {hour}")
+    run.start()
+    run.wait_lists(4)
+    assert run.life("idle") == ["present"]
