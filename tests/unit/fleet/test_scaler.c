@@ -35,13 +35,14 @@ static void ignore(void *arg, const struct fleet_change *change)
     (void) change;
 }
 
-/* A running instance of the ledger that is ready since NOW, unless `saved` says otherwise. */
+/* A running instance of the ledger that is ready since NOW, unless `saved` says otherwise (ready_ms -1: it is not).
+ */
 static void restore(struct fleet *fleet, const char *id, struct fleet_instance saved)
 {
     (void) str_copy(saved.id, sizeof(saved.id), id);
     saved.state = INSTANCE_RUNNING;
     saved.first_seen_ms = NOW - 60 * MINUTE;
-    saved.ready_ms = saved.ready_ms ? saved.ready_ms : NOW;
+    saved.ready_ms = saved.ready_ms < 0 ? 0 : saved.ready_ms ? saved.ready_ms : NOW;
     saved.idle_since_ms = saved.idle_since_ms ? saved.idle_since_ms : NOW;
     assert_int_equal(fleet_restore(fleet, &saved), 0);
 }
@@ -290,6 +291,200 @@ static void test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance
     assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
     assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, true, ignore, NULL, NULL), 0);
     assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    fleet_free(fleet);
+}
+
+static uint32_t planned(struct fleet *fleet, int64_t now, bool removals)
+{
+    struct scaler_plan plan = { 0 };
+    uint32_t n;
+
+    assert_int_equal(scaler_plan(fleet, now, 1, &plan), 0);
+    n = removals ? (uint32_t) plan.n_removals : plan.request;
+    scaler_plan_done(&plan);
+    return n;
+}
+
+static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_use_count = 1,
+                                         .max_instances = 10,
+                                         .idle_count = 5,
+                                         .pending_limit_ms = 15 * MINUTE };
+    const struct fleet_listed made[] = { { .id = "a", .state = INSTANCE_RUNNING },
+                                         { .id = "b", .state = INSTANCE_RUNNING },
+                                         { .id = "c", .state = INSTANCE_RUNNING },
+                                         { .id = "d", .state = INSTANCE_RUNNING } };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_request(fleet, planned(fleet, NOW, false));
+    fleet_on_increase(fleet, NOW, 5, 3);
+    assert_int_equal(fleet_pending(fleet), 3); /* V16: accepted in part, the rest is sent again */
+    assert_int_equal(fleet_requested(fleet), 2);
+    assert_int_equal(planned(fleet, NOW, false), 0);
+    fleet_on_increase(fleet, NOW, 2, 2);
+    for (int64_t minute = 0; minute < 15; minute++) {
+        assert_int_equal(
+            fleet_on_list(fleet, NOW + minute * MINUTE, made, 4, true, ignore, NULL, NULL), 0);
+        assert_int_equal(fleet_pending(fleet), 1);
+        assert_int_equal(planned(fleet, NOW + minute * MINUTE, false), 0);
+    }
+    assert_int_equal(fleet_on_list(fleet, NOW + 15 * MINUTE, made, 4, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_pending(fleet), 0);
+    assert_int_equal(planned(fleet, NOW + 15 * MINUTE, false), 1);
+    fleet_free(fleet);
+}
+
+/* autoscaler_V33: at idle_time, not before; autoscaler_V35: the idle clock starts when it is ready. */
+static void test_the_idle_clock_runs_from_readiness_and_release(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 10,
+                                         .idle_time_ms = 20 * MINUTE };
+    const struct fleet_listed a = { .id = "a", .state = INSTANCE_RUNNING };
+    const struct fleet_instance *instance = NULL;
+    struct fleet *fleet = NULL;
+    uint32_t slot = 0;
+    int64_t seq = 0, ready = NOW + 60 * MINUTE, released = ready + 30 * MINUTE;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_request(fleet, 1);
+    fleet_on_increase(fleet, NOW, 1, 1);
+    assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, true, ignore, NULL, NULL), 0);
+    assert_int_equal(planned(fleet, ready, true), 0); /* V35 */
+    fleet_mark_ready(fleet, "a", ready);
+    assert_int_equal(planned(fleet, ready + 20 * MINUTE - 1, true), 0);
+    assert_int_equal(planned(fleet, ready + 20 * MINUTE, true), 1);
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, ready, &seq, &instance, &slot), 1);
+    assert_int_equal(planned(fleet, released, true), 0); /* a job is on it */
+    fleet_release(fleet, 1, released);
+    assert_int_equal(planned(fleet, released + 20 * MINUTE - 1000, true), 0); /* V33 */
+    assert_int_equal(planned(fleet, released + 20 * MINUTE, true), 1);
+    fleet_free(fleet);
+}
+
+enum shape { EMPTY, BOOTING, IDLE, REMOVING };
+
+static void test_reservations_of_the_reference(void **state)
+{
+    static const struct {
+        const char *vector, *why;
+        struct fleet_config config;
+        enum shape shape;
+        uint32_t instances, want_reservations, want_request;
+    } cases[] = {
+        { "V49",
+          "nothing is ready, the policy orders",
+          { .idle_count = 1, .preemptive = true },
+          EMPTY,
+          0,
+          0,
+          1 },
+        { "V50",
+          "booting is not ready",
+          { .idle_count = 1, .preemptive = true },
+          BOOTING,
+          1,
+          0,
+          0 },
+        { "V51",
+          "one slot, one reservation",
+          { .idle_count = 1, .preemptive = true },
+          IDLE,
+          1,
+          1,
+          0 },
+        { "V52", "what could be made may be promised", { .max_instances = 3 }, EMPTY, 0, 3, 0 },
+        { "V53",
+          "what is being removed holds its place",
+          { .max_instances = 3 },
+          REMOVING,
+          3,
+          0,
+          0 },
+        { "V54",
+          "one instance's worth stays free",
+          { .idle_count = 10, .preemptive = true },
+          IDLE,
+          10,
+          9,
+          0 },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fleet_config config = cases[i].config;
+        struct fleet *fleet = NULL;
+        uint32_t reservations = 0;
+
+        config.capacity = 1;
+        config.max_instances = config.max_instances ? config.max_instances : 10;
+        config.idle_time_ms = 20 * MINUTE;
+        assert_int_equal(fleet_new(&config, &fleet), 0);
+        for (uint32_t k = 0; k < cases[i].instances; k++) {
+            char id[16];
+
+            (void) snprintf(id, sizeof(id), "i-%u", k);
+            restore(fleet, id,
+                    (struct fleet_instance) { .ready_ms = cases[i].shape == BOOTING ? -1 : 0,
+                                              .removing = cases[i].shape == REMOVING });
+        }
+        while (reservations < 20 && fleet_reserve(fleet, NULL))
+            reservations++;
+        if (reservations != cases[i].want_reservations ||
+            planned(fleet, NOW, false) != cases[i].want_request)
+            fail_msg("autoscaler_%s (%s): %u reservations, request %u", cases[i].vector,
+                     cases[i].why, reservations, planned(fleet, NOW, false));
+        fleet_free(fleet);
+    }
+}
+
+/* autoscaler_V64: uses and idle clock go on; V65: so does the job of a living worker; V66: what no list shows is
+ * forgotten. */
+static void test_a_restart_goes_on_from_what_was_stored(void **state)
+{
+    const struct fleet_config config = {
+        .capacity = 2, .max_use_count = 5, .max_instances = 10, .idle_time_ms = 20 * MINUTE
+    };
+    const struct fleet_listed there[] = { { .id = "busy", .state = INSTANCE_RUNNING },
+                                          { .id = "i-1", .state = INSTANCE_RUNNING } };
+    const struct fleet_instance *instance = NULL;
+    struct fleet *fleet = NULL;
+    uint32_t slot = 0;
+    int64_t seq = 0;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    restore(fleet, "i-1",
+            (struct fleet_instance) { .uses = 3, .idle_since_ms = NOW - 10 * MINUTE });
+    restore(fleet, "i-9", (struct fleet_instance) { 0 });
+    restore(fleet, "busy", (struct fleet_instance) { .uses = 1 });
+    assert_int_equal(fleet_occupy(fleet, "busy", 1, 7, NULL), 0);
+    for (int list = 0; list < 2; list++)
+        assert_int_equal(fleet_on_list(fleet, NOW, there, 2, true, ignore, NULL, NULL), 0);
+    assert_null(fleet_find(fleet, "i-9")); /* V66 */
+    assert_int_equal(planned(fleet, NOW + 10 * MINUTE - 1000, true),
+                     0); /* V64: 10 of 20 minutes had passed */
+    assert_int_equal(planned(fleet, NOW + 10 * MINUTE, true), 1);
+    assert_int_equal(fleet_wait(fleet, 8, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    assert_string_equal(instance->id, "busy"); /* V65: the free slot beside the adopted job */
+    assert_int_equal(slot, 0);
+    assert_int_equal(instance->uses, 2);
+    for (int64_t i = 9; i <= 10; i++)
+        assert_int_equal(fleet_wait(fleet, i, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
+    assert_string_equal(instance->id, "i-1");
+    assert_int_equal(instance->uses, 5); /* V64: 3 of 5 were spent */
+    fleet_release(fleet, 9, NOW);
+    assert_int_equal(fleet_wait(fleet, 11, false), 0);
+    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
     fleet_free(fleet);
 }
 
@@ -577,6 +772,10 @@ int main(void)
         cmocka_unit_test(test_vectors_of_the_reference),
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
         cmocka_unit_test(test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance),
+        cmocka_unit_test(test_autoscaler_V17_what_never_appears_is_ordered_again),
+        cmocka_unit_test(test_the_idle_clock_runs_from_readiness_and_release),
+        cmocka_unit_test(test_reservations_of_the_reference),
+        cmocka_unit_test(test_a_restart_goes_on_from_what_was_stored),
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
