@@ -28,7 +28,18 @@ static FILE *open_file(const flt_group *g, const char *name, const char *mode)
     return fopen(path, mode);
 }
 
-static long read_number(const flt_group *g, const char *call, const char *what)
+/* Strictly: a script that is no number is none. */
+static int32_t parse_number(const char *text)
+{
+    struct json_object *number = json_tokener_parse(text);
+    int32_t value =
+        json_object_is_type(number, json_type_int) ? json_object_get_int(number) : FLT_E_INTERNAL;
+
+    json_object_put(number);
+    return value;
+}
+
+static int32_t read_number(const flt_group *g, const char *call, const char *what)
 {
     char name[64], text[32] = "";
     FILE *file;
@@ -39,7 +50,7 @@ static long read_number(const flt_group *g, const char *call, const char *what)
         return 0;
     (void) !fgets(text, sizeof(text), file);
     (void) fclose(file);
-    return strtol(text, NULL, 10);
+    return parse_number(text);
 }
 
 static void note(const flt_group *g, const char *name, const char *text)
@@ -55,13 +66,12 @@ static void note(const flt_group *g, const char *name, const char *text)
 /* Waits as long as the script says, then gives the code that it wants. */
 static int32_t play(flt_group *g, flt_call *call, const char *name)
 {
-    long delay = read_number(g, name, "delay_ms"), code;
-    struct timespec pause = { delay / 1000, delay % 1000 * 1000000 };
+    int32_t delay = read_number(g, name, "delay_ms"), code;
+    struct timespec pause = { delay / 1000, delay % 1000 * 1000000L };
 
     (void) nanosleep(&pause, NULL);
     code = read_number(g, name, "code");
-    return code == 0 ? FLT_OK
-                     : flt_failf(g->host, call, (int32_t) code, 0, "%s fails by the script", name);
+    return code == 0 ? FLT_OK : flt_failf(g->host, call, code, 0, "%s fails by the script", name);
 }
 
 static int32_t scripted_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
@@ -100,7 +110,7 @@ static int32_t emit_line(char *line, flt_instance_sink sink, void *arg)
     if (!state)
         return FLT_OK;
     *state = '\0';
-    instance.state = (int32_t) strtol(state + 1, NULL, 10);
+    instance.state = parse_number(state + 1);
     return sink(arg, &instance) == 0 ? FLT_OK : FLT_E_CANCELLED;
 }
 
