@@ -19,7 +19,7 @@ class Job:
     secrets: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # what the job prints, unmasked
     marks: str = ""  # the file in which the job notes its begin and end
-    lost_as: str = ""  # the failure reason, where the run cuts this job off on purpose
+    lost_as: str = ""  # the failure reason, where the test means this job to be cut off, or not to begin
     token: str = ""
 
     def masked_lines(self) -> list[bytes]:

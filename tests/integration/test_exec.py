@@ -3,11 +3,11 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
-from checker.watch import processes
+from checker.processes import processes_of
+from checker.run import wait_for
 
 IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 CONFIG = """
@@ -87,17 +87,10 @@ class Project:
         config.chmod(0o600)
         return ["--config", config]
 
-    def of_this_run(self):
-        """Processes that work below the temporary directory, instances and their sessions included."""
-        mark = os.fsencode(self.temporary)
-        return [(pid, name) for pid, cmdline, environ, name in processes() if mark in cmdline or mark in environ]
-
     def assert_nothing_left(self):
         assert list(self.temporary.iterdir()) == []
-        deadline = time.monotonic() + 5  # a killed process may still be about to go
-        while self.of_this_run() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert self.of_this_run() == []
+        # A killed process may still be about to go.
+        assert wait_for(lambda: not processes_of(self.folder)), [str(p) for p in processes_of(self.folder)]
 
 
 @pytest.fixture
@@ -204,7 +197,7 @@ def test_an_interrupt_ends_jobs_and_instances_and_leaves_nothing(project):
     with project.start() as child:
         while (line := child.stdout.readline()) != "long | it runs\n":
             assert line, child.stderr.read()
-        assert project.of_this_run()
+        assert processes_of(project.folder)
         child.send_signal(signal.SIGINT)
         output, _ = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -1,13 +1,12 @@
 """What the scripts of a job do on an instance: sources from a real git server, variables from stage to stage, secrets
 where they belong and nowhere else."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import Run, wait_for
 from git_server import GitServer, make_repository
 
 
@@ -65,19 +64,13 @@ def test_a_server_that_redirects_elsewhere_gets_that_one_no_credentials(folder, 
     server = GitServer(folder / "git", redirect_to=elsewhere.url)
     run = Run(folder, binary, plugin_dir)
     job = make_git_job(run, server.url, sha, [])
-    job.may_be_lost = True
-    run.coordinator.add(job)
-    run.start()
-    assert run.coordinator.wait_all_ended(60), run.log_tail()
-    run.stop()
-    run.wait_no_workers()
-    run.watch.stop()
+    job.lost_as, job.expect_exit_code = "script_failure", 128
+    run_job(run, job)
     server.close()
     elsewhere.close()
     assert run.coordinator.jobs[1].finals[0]["state"] == "failed"
     assert elsewhere.requests, "the redirect was not followed: nothing was tested"
     assert [r for r in elsewhere.requests if r.authorization] == []
-    run.coordinator.close()
 
 
 def test_hooks_around_a_clone_from_clone_url(folder, binary, plugin_dir):
@@ -119,27 +112,19 @@ def test_file_variables_and_handed_on_ones_with_the_default_builds_dir(folder, b
 
 @pytest.mark.parametrize("change,reason,sentence", [
     ({"variables": [{"key": "GIT_STRATEGY", "value": "none"}, {"key": "GIT_CLONE_PATH", "value": "/builds/x"}]},
-     "script_failure", b"setting GIT_CLONE_PATH is not allowed"),
+     "script_failure", "setting GIT_CLONE_PATH is not allowed"),
     ({"variables": [{"key": "A", "value": "x" * 1048576}, {"key": "B", "value": "$A$A"}]},
-     "runner_system_failure", b"variable B: is longer than 1048576 bytes once it is expanded"),
+     "runner_system_failure", "variable B: is longer than 1048576 bytes once it is expanded"),
     ({"steps": [{"name": "script", "script": ["echo a\0b"]}]},
-     "runner_system_failure", b"steps[0].script[0]: must be text without NUL bytes"),
+     "runner_system_failure", "steps[0].script[0]: must be text without NUL bytes"),
 ])
 def test_what_cannot_be_done_as_asked_is_refused_with_a_sentence(folder, binary, plugin_dir, change, reason, sentence):
     run = Run(folder, binary, plugin_dir)
     job = make_job(1, str(run.marks), lines=4)
     job.payload.update(change)
-    job.may_be_lost = True
-    run.coordinator.add(job)
-    run.start()
-    assert run.coordinator.wait_all_ended(60), run.log_tail()
-    state = run.coordinator.jobs[1]
-    run.stop()
-    run.wait_no_workers()
-    run.watch.stop()
-    run.coordinator.close()
-    assert (state.finals[0]["state"], state.finals[0]["failure_reason"]) == ("failed", reason)
-    assert sentence in state.trace
+    job.lost_as = reason
+    assert sentence in run_job(run, job)
+    assert run.coordinator.jobs[1].finals[0]["state"] == "failed"
 
 
 def test_a_worker_never_sees_the_runner_token(folder, binary, plugin_dir):
@@ -149,10 +134,7 @@ def test_a_worker_never_sees_the_runner_token(folder, binary, plugin_dir):
     job.payload["steps"][0]["script"] += [f"echo > '{out}'; while ! [ -e '{go_on}' ]; do sleep 0.05; done"]
     run.coordinator.add(job)
     run.start()
-    deadline = time.monotonic() + 30
-    while not out.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert out.exists(), run.log_tail()
+    assert wait_for(out.exists), run.log_tail()
     spawners = [child for child in children(run.process.pid) if children(child)]
     workers = [worker for spawner in spawners for worker in children(spawner)]
     memory = b"".join(part for worker in workers for part in writable_parts(worker))
