@@ -53,7 +53,7 @@ class HonestRun(Run):
         self.coordinator.add(*self.jobs.values())
         for name in ("spool", "local/checker/instances"):
             (self.state_dir / name).mkdir(parents=True)
-        for name in ("lock", "system_id", "local/checker/lock", "local/checker/epoch"):
+        for name in ("clock", "lock", "system_id", "local/checker/lock", "local/checker/epoch"):
             (self.state_dir / name).touch()
         self.daemon_log.write_text("started\n")
         self.ledger = sqlite3.connect(self.state_dir / "ledger.db", isolation_level=None)
