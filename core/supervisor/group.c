@@ -194,15 +194,15 @@ bool group_deleting_all_done(const struct group *group)
     struct fleet_numbers n;
 
     fleet_count(group->fleet, &n);
-    return cannot_delete(group) ||
-           (n.instances == n.foreign && n.pending == 0 && !group->increase_busy);
+    return cannot_delete(group) || (n.instances == n.foreign && n.pending == 0 &&
+                                    !group->increase_busy && !group->decrease_busy);
 }
 
 void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
-    if (!provider_client_is_open(group->provider))
+    if (!group->provider || !provider_client_is_open(group->provider))
         return;
     if (group->stale) {
         group_start_list(group); /* running jobs hear of instances that went */

@@ -230,3 +230,11 @@ def test_a_step_of_the_wall_clock_between_two_runs_removes_nothing(scripted):
     run.start()
     run.wait_lists(4)
     assert run.life("idle") == ["present"]
+
+
+def test_an_entry_without_its_plugin_is_shown_and_stops_nobody(scripted):
+    run = scripted(plugin="/nonexistent/plugin.so")
+    run.start()
+    run.wait(lambda: run.ask("status").returncode == 0, "the manager answers")
+    run.wait(lambda: "problem" in run.status()["runners"][0], "the problem is shown")
+    assert "takes no jobs" in run.ask("explain").stdout
