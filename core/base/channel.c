@@ -16,6 +16,7 @@ struct channel {
     void *arg;
     bool closing, close_when_flushed;
     unsigned writes;
+    char why[128]; /* it ended without being asked to */
     char read_buffer[4096];
 };
 
@@ -26,35 +27,39 @@ struct channel_write {
     bool secret;
 };
 
+/* The owner hears of the end exactly once, and may free itself then. */
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct channel *channel = handle->data;
 
+    if (channel->on_closed)
+        channel->on_closed(channel->arg, channel->why);
     frame_decoder_done(&channel->decoder);
     free(channel);
 }
 
-void channel_close(struct channel *channel)
+static void begin_close(struct channel *channel)
 {
-    if (!channel || channel->closing)
+    if (channel->closing)
         return;
     channel->closing = true;
-    channel->on_frame = NULL;
-    channel->on_closed = NULL;
     uv_close((uv_handle_t *) &channel->pipe, on_handle_closed);
 }
 
-/* The owner hears of the end exactly once, and may have freed itself when its callback returns. */
+void channel_close(struct channel *channel)
+{
+    if (!channel)
+        return;
+    channel->on_frame = NULL;
+    channel->on_closed = NULL;
+    begin_close(channel);
+}
+
 static void channel_fail(struct channel *channel, const char *why)
 {
-    channel_closed_fn on_closed = channel->on_closed;
-    void *arg = channel->arg;
-
-    if (channel->closing)
-        return;
-    channel_close(channel);
-    if (on_closed)
-        on_closed(arg, why);
+    if (!channel->closing)
+        (void) snprintf(channel->why, sizeof(channel->why), "%s", why);
+    begin_close(channel);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -192,9 +197,9 @@ static void send_frame(struct channel *channel, json_t *frame, size_t max, bool 
     }
 }
 
-void channel_send(struct channel *channel, json_t *frame)
+void channel_send(struct channel *channel, json_t *frame, size_t max)
 {
-    send_frame(channel, frame, FRAME_MAX_LINK, false);
+    send_frame(channel, frame, max, false);
 }
 
 void channel_send_secret(struct channel *channel, json_t *frame, size_t max)
@@ -204,6 +209,8 @@ void channel_send_secret(struct channel *channel, json_t *frame, size_t max)
 
 void channel_close_flushed(struct channel *channel)
 {
+    channel->on_frame = NULL;
+    channel->on_closed = NULL;
     channel->close_when_flushed = true;
     if (channel->writes == 0)
         channel_close(channel);

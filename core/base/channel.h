@@ -1,7 +1,8 @@
 /* core/base/channel.h - one framed connection on a libuv loop: the supervisor's links to the
  * spawner, to providers, to job workers and to operators' commands.
  *
- * The owner gets whole frames and one on_closed when the peer went away or broke the rules. After
+ * The owner gets whole frames and one on_closed when the peer went away or broke the rules; it comes
+ * from the loop, never from a call into this file, so that an owner may send and go on. After
  * channel_close() no callback comes any more; the memory goes when the loop is done with it.
  */
 #pragma once
@@ -24,14 +25,14 @@ int channel_open(uv_loop_t *loop, int fd, size_t max_in, channel_frame_fn on_fra
 void channel_set_owner(struct channel *channel, size_t max_in, channel_frame_fn on_frame,
                        channel_closed_fn on_closed, void *arg);
 
-/* Queues one frame (borrowed). A frame that cannot be queued ends the connection through on_closed,
- * later. */
-void channel_send(struct channel *channel, json_t *frame);
+/* Queues one frame (borrowed) of at most `max` bytes. A frame that cannot be queued ends the
+ * connection. */
+void channel_send(struct channel *channel, json_t *frame, size_t max);
 
 /* As channel_send(), but the bytes are written from memory that is wiped afterwards. */
 void channel_send_secret(struct channel *channel, json_t *frame, size_t max);
 
-/* Closes after everything queued was written. */
+/* Closes after everything queued was written; no callback comes any more. */
 void channel_close_flushed(struct channel *channel);
 void channel_close(struct channel *channel); /* accepts NULL */
 

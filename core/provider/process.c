@@ -125,7 +125,7 @@ static void process_cancel(struct transport *transport, int64_t id)
     if (!frame || !transport->channel)
         return;
     (void) json_add_i64(frame, "cancel_id", id);
-    channel_send(transport->channel, frame);
+    channel_send(transport->channel, frame, FRAME_MAX_LINK);
 }
 
 static void process_stop(struct transport *transport)

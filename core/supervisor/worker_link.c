@@ -226,7 +226,7 @@ void worker_tell(struct job *job, const char *type, const char *message)
     if (!job->worker || !frame)
         return;
     (void) json_add_str(frame, "message", message);
-    channel_send(job->worker, frame);
+    channel_send(job->worker, frame, FRAME_MAX_OPERATOR);
 }
 
 static void answer_host_key(struct job *job, json_t *frame)
@@ -257,7 +257,7 @@ static void answer_host_key(struct job *job, json_t *frame)
         (void) json_add_str(verdict, "message", err.message);
         group_mark_removing(job->group, job->instance_id, REASON_HOST_KEY_CHANGED);
     }
-    channel_send(job->worker, verdict);
+    channel_send(job->worker, verdict, FRAME_MAX_OPERATOR);
 }
 
 static void take_started(struct job *job)
@@ -321,7 +321,7 @@ static void take_result(struct job *job, json_t *frame)
     }
     if (job->state != JOB_FINISHED || !stored || !job->worker)
         return;
-    EFFECT("result_stored", channel_send(job->worker, stored));
+    EFFECT("result_stored", channel_send(job->worker, stored, FRAME_MAX_OPERATOR));
     channel_close_flushed(job->worker);
     job->worker = NULL;
 }
@@ -356,7 +356,7 @@ void worker_attach(struct job *job, struct channel *channel)
     job->spawned_here = false;
     channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
     if (attached)
-        channel_send(channel, attached);
+        channel_send(channel, attached, FRAME_MAX_OPERATOR);
     log_notice("job %" PRId64 ": its worker is back, the job goes on", job->job_id);
     if (job->cancel_told)
         worker_tell(job, "cancel", NULL);
