@@ -85,20 +85,23 @@ int ledger_acknowledge_job(struct ledger *ledger, int64_t seq, struct error *err
 }
 
 static sqlite3_stmt *assignment(struct ledger *ledger, enum statement which, int64_t seq,
-                                const char *instance_id, int64_t slot, const char *worker_key,
-                                struct error *err)
+                                const struct ledger_assignment *to, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
 
     if (!stmt)
         return NULL;
     (void) sqlite3_bind_int64(stmt, 1, seq);
-    (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
-    (void) sqlite3_bind_int64(stmt, 3, slot);
-    if (worker_key)
-        (void) sqlite3_bind_text(stmt, 4, worker_key, -1, SQLITE_STATIC);
-    if (which == SQL_ASSIGN_JOB)
-        (void) sqlite3_bind_int64(stmt, 5, ledger_now(ledger));
+    (void) sqlite3_bind_text(stmt, 2, to->instance_id, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 3, to->slot);
+    if (which == SQL_HOLD_SLOT)
+        return stmt;
+    (void) sqlite3_bind_text(stmt, 4, to->worker_key, -1, SQLITE_STATIC);
+    if (which == SQL_REASSIGN_JOB)
+        return stmt;
+    (void) sqlite3_bind_int64(stmt, 5, ledger_now(ledger));
+    (void) sqlite3_bind_int64(stmt, 6, to->concurrent_id);
+    (void) sqlite3_bind_int64(stmt, 7, to->concurrent_project_id);
     return stmt;
 }
 
@@ -116,16 +119,15 @@ static int64_t job_group(struct ledger *ledger, int64_t seq)
     return group_id;
 }
 
-static int first_assignment(struct ledger *ledger, int64_t seq, const char *instance_id,
-                            int64_t slot, const char *worker_key, struct error *err)
+static int first_assignment(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
+                            struct error *err)
 {
-    sqlite3_stmt *stmt =
-        assignment(ledger, SQL_ASSIGN_JOB, seq, instance_id, slot, worker_key, err);
+    sqlite3_stmt *stmt = assignment(ledger, SQL_ASSIGN_JOB, seq, to, err);
     int r = stmt ? step_job(ledger, stmt, seq, "assigned", err) : -EIO;
 
     if (r < 0)
         return r;
-    stmt = assignment(ledger, SQL_HOLD_SLOT, seq, instance_id, slot, NULL, err);
+    stmt = assignment(ledger, SQL_HOLD_SLOT, seq, to, err);
     r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
     if (r < 0)
         return r;
@@ -133,22 +135,22 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const char *inst
     if (!stmt)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, job_group(ledger, seq));
-    (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_text(stmt, 2, to->instance_id, -1, SQLITE_STATIC);
     return ledger_step(ledger, stmt, err);
 }
 
-int ledger_assign_job(struct ledger *ledger, int64_t seq, const char *instance_id, int64_t slot,
-                      const char *worker_key, struct error *err)
+int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
+                      struct error *err)
 {
     sqlite3_stmt *stmt;
     int r = ledger_begin(ledger, err);
 
     if (r < 0)
         return r;
-    stmt = assignment(ledger, SQL_REASSIGN_JOB, seq, instance_id, slot, worker_key, err);
+    stmt = assignment(ledger, SQL_REASSIGN_JOB, seq, to, err);
     r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
-        r = first_assignment(ledger, seq, instance_id, slot, worker_key, err);
+        r = first_assignment(ledger, seq, to, err);
     return ledger_end(ledger, r, err);
 }
 
@@ -267,6 +269,7 @@ static enum job_state state_of(const char *name)
     return JOB_CLOSED;
 }
 
+/* In the order of JOB_COLUMNS. */
 static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
 {
     *ret = (struct ledger_job) { .seq = sqlite3_column_int64(stmt, 0),
@@ -280,21 +283,23 @@ static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
                                  .token = column_secret(stmt, 8),
                                  .payload = column_secret(stmt, 9),
                                  .slot = sqlite3_column_int64(stmt, 12),
-                                 .sent_offset = sqlite3_column_int64(stmt, 13),
-                                 .exit_code = sqlite3_column_int64(stmt, 16),
-                                 .log_size = sqlite3_column_int64(stmt, 17),
-                                 .log_crc = (uint32_t) sqlite3_column_int64(stmt, 18),
-                                 .timeout_s = sqlite3_column_int64(stmt, 19),
-                                 .received_ms = sqlite3_column_int64(stmt, 20),
-                                 .assigned_ms = sqlite3_column_int64(stmt, 21),
-                                 .started_ms = sqlite3_column_int64(stmt, 22),
-                                 .finished_ms = sqlite3_column_int64(stmt, 23),
-                                 .closed_ms = sqlite3_column_int64(stmt, 24) };
+                                 .concurrent_id = sqlite3_column_int64(stmt, 13),
+                                 .concurrent_project_id = sqlite3_column_int64(stmt, 14),
+                                 .sent_offset = sqlite3_column_int64(stmt, 15),
+                                 .exit_code = sqlite3_column_int64(stmt, 18),
+                                 .log_size = sqlite3_column_int64(stmt, 19),
+                                 .log_crc = (uint32_t) sqlite3_column_int64(stmt, 20),
+                                 .timeout_s = sqlite3_column_int64(stmt, 21),
+                                 .received_ms = sqlite3_column_int64(stmt, 22),
+                                 .assigned_ms = sqlite3_column_int64(stmt, 23),
+                                 .started_ms = sqlite3_column_int64(stmt, 24),
+                                 .finished_ms = sqlite3_column_int64(stmt, 25),
+                                 .closed_ms = sqlite3_column_int64(stmt, 26) };
     (void) str_copy(ret->worker_key, sizeof(ret->worker_key), column_text(stmt, 10));
     (void) str_copy(ret->instance_id, sizeof(ret->instance_id), column_text(stmt, 11));
-    (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 14));
-    (void) str_copy(ret->failure_reason, sizeof(ret->failure_reason), column_text(stmt, 15));
-    (void) str_copy(ret->message, sizeof(ret->message), column_text(stmt, 25));
+    (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 16));
+    (void) str_copy(ret->failure_reason, sizeof(ret->failure_reason), column_text(stmt, 17));
+    (void) str_copy(ret->message, sizeof(ret->message), column_text(stmt, 27));
 }
 
 void ledger_job_done(struct ledger_job *row)

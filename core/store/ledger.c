@@ -11,9 +11,9 @@
 
 #define JOB_COLUMNS                                                                                \
     "seq, group_id, coordinator_url, runner, job_id, project_id, name, state, token, payload, "    \
-    "worker_key, instance_id, slot, sent_offset, result_state, failure_reason, exit_code, "        \
-    "log_size, log_crc, timeout_s, received_ms, assigned_ms, started_ms, finished_ms, closed_ms, " \
-    "message"
+    "worker_key, instance_id, slot, concurrent_id, concurrent_project_id, sent_offset, "           \
+    "result_state, failure_reason, exit_code, log_size, log_crc, timeout_s, received_ms, "         \
+    "assigned_ms, started_ms, finished_ms, closed_ms, message"
 
 #define INSTANCE_COLUMNS                                                                           \
     "group_id, id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "    \
@@ -49,12 +49,13 @@ static const char *const sql[SQL_COUNT] = {
         "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
     [SQL_ADD_JOB] =
         "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
-        "?8, '', '', 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '')",
+        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '')",
     [SQL_ACKNOWLEDGE_JOB] =
         "UPDATE jobs SET state = 'acknowledged' WHERE seq = ?1 AND state = 'received'",
     [SQL_ASSIGN_JOB] =
         "UPDATE jobs SET state = 'assigned', instance_id = ?2, slot = ?3, worker_key = ?4, "
-        "assigned_ms = ?5 WHERE seq = ?1 AND state IN ('received', 'acknowledged')",
+        "assigned_ms = ?5, concurrent_id = ?6, concurrent_project_id = ?7 WHERE seq = ?1 AND state "
+        "IN ('received', 'acknowledged')",
     [SQL_REASSIGN_JOB] =
         "UPDATE jobs SET worker_key = ?4 WHERE seq = ?1 AND state = 'assigned' AND "
         "instance_id = ?2 AND slot = ?3",

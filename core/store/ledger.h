@@ -83,7 +83,7 @@ struct ledger_job {
     enum job_state state;
     char worker_key[33];
     char instance_id[256]; /* "" = none */
-    int64_t slot, sent_offset, timeout_s;
+    int64_t slot, concurrent_id, concurrent_project_id, sent_offset, timeout_s;
     char result_state[16]; /* "success", "failed", "" */
     char failure_reason[64];
     int64_t exit_code, log_size;
@@ -97,10 +97,16 @@ int ledger_add_job(struct ledger *ledger, struct ledger_job *row,
                    struct error *err); /* → received */
 int ledger_acknowledge_job(struct ledger *ledger, int64_t seq,
                            struct error *err); /* → acknowledged */
+struct ledger_assignment {
+    const char *instance_id, *worker_key;
+    int64_t slot;
+    int64_t concurrent_id, concurrent_project_id; /* the job's directory; nobody else's while it has
+                                                     a slot */
+};
 /* → assigned: job, slot row and the instance's use count in one transaction. Repeated for the same
  * slot (a start that never began) it changes the key only. */
-int ledger_assign_job(struct ledger *ledger, int64_t seq, const char *instance_id, int64_t slot,
-                      const char *worker_key, struct error *err);
+int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
+                      struct error *err);
 int ledger_start_job(struct ledger *ledger, int64_t seq,
                      struct error *err); /* → running; payload nulled */
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock

@@ -27,7 +27,7 @@ static void read_row(void *arg, struct ledger_job *row)
         adoption->left++;
         return;
     }
-    if (job_adopt_row(adoption->supervisor, group, row))
+    if (job_adopt_row(group, row))
         adoption->count++;
     else
         log_error("job %" PRId64 " cannot be adopted: out of memory", row->job_id);

@@ -39,12 +39,12 @@ struct job {
     enum job_state state;
     char worker_key[33], instance_id[256];
     uint32_t slot;
+    int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
     int64_t exit_code, log_size;
     uint32_t log_crc;
 
     bool had_reservation, dropped;
-    int concurrent_id, concurrent_project_id;
     int64_t waiting_since_mono;
 
     /* The worker (worker_link.c). */
@@ -170,8 +170,7 @@ void scheduler_stop(struct group *group);
 
 /* job.c */
 int job_from_payload(struct group *group, const char *body, size_t len, struct error *err);
-struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
-                          struct ledger_job *row);
+struct job *job_adopt_row(struct group *group, const struct ledger_job *row);
 void job_free(struct job *job);
 struct job *job_find(struct supervisor *supervisor, int64_t seq);
 void job_acknowledge(struct job *job);

@@ -20,15 +20,16 @@
 static struct job *job_new(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
-    struct job *job = mem_zero(sizeof(*job));
+    struct job *job = mem_zero(sizeof(*job)), **at;
 
     if (!job)
         return NULL;
     job->supervisor = supervisor;
     job->group = group;
     job->worker_fd = job->lock_fd = job->spool_fd = -1;
-    job->next = supervisor->jobs;
-    supervisor->jobs = job;
+    for (at = &supervisor->jobs; *at; at = &(*at)->next)
+        continue;
+    *at = job; /* behind the others: waiters are served in the order in which they came */
     return job;
 }
 
@@ -69,7 +70,14 @@ struct job *job_find(struct supervisor *supervisor, int64_t seq)
     return NULL;
 }
 
-/* The smallest numbers unused among the runner's present jobs (coordinator-protocol.md 6.2). */
+static bool holds_slot(const struct job *job)
+{
+    return job->state == JOB_ASSIGNED || job->state == JOB_RUNNING;
+}
+
+/* The smallest numbers unused among the runner's jobs on instances (coordinator-protocol.md 6.2).
+ * The second is part of the build directory's path: no two jobs may share it at a time, so both are
+ * in the ledger with the slot. */
 static void pick_concurrent_ids(struct job *job)
 {
     bool taken = true;
@@ -78,7 +86,7 @@ static void pick_concurrent_ids(struct job *job)
         job->concurrent_id++;
         taken = false;
         for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group == job->group && other->state < JOB_FINISHED &&
+            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
                      other->concurrent_id == job->concurrent_id;
     }
     taken = true;
@@ -86,7 +94,7 @@ static void pick_concurrent_ids(struct job *job)
         job->concurrent_project_id++;
         taken = false;
         for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group == job->group && other->state < JOB_FINISHED &&
+            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
                      other->project_id == job->project_id &&
                      other->concurrent_project_id == job->concurrent_project_id;
     }
@@ -153,7 +161,6 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
         job_free(job);
         return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", facts.id);
     }
-    pick_concurrent_ids(job);
     row = (struct ledger_job) { .group_id = group->id,
                                 .job_id = job->job_id,
                                 .project_id = job->project_id,
@@ -179,8 +186,7 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
 }
 
 /* A job of a former run, as its row tells; adopt.c decides what becomes of it. */
-struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
-                          struct ledger_job *row)
+struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
 {
     struct job *job = job_new(group);
 
@@ -192,6 +198,8 @@ struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
     job->timeout_s = row->timeout_s;
     job->state = row->state;
     job->slot = (uint32_t) row->slot;
+    job->concurrent_id = row->concurrent_id;
+    job->concurrent_project_id = row->concurrent_project_id;
     job->exit_code = row->exit_code;
     job->log_size = row->log_size;
     job->log_crc = row->log_crc;
@@ -207,8 +215,6 @@ struct job *job_adopt_row(struct supervisor *supervisor, struct group *group,
         job_free(job);
         return NULL;
     }
-    pick_concurrent_ids(job);
-    (void) supervisor;
     return job;
 }
 
@@ -274,14 +280,21 @@ void job_acknowledge(struct job *job)
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot)
 {
     struct supervisor *supervisor = job->supervisor;
+    struct ledger_assignment to;
     struct error err = { 0 };
     int r;
 
     rng_hex(supervisor->rng, job->worker_key, 16);
     (void) str_copy(job->instance_id, sizeof(job->instance_id), instance->id);
     job->slot = slot;
-    EFFECT("assign_slot", r = ledger_assign_job(supervisor->ledger, job->seq, job->instance_id,
-                                                slot, job->worker_key, &err));
+    if (job->state < JOB_ASSIGNED)
+        pick_concurrent_ids(job);
+    to = (struct ledger_assignment) { .instance_id = job->instance_id,
+                                      .worker_key = job->worker_key,
+                                      .slot = slot,
+                                      .concurrent_id = job->concurrent_id,
+                                      .concurrent_project_id = job->concurrent_project_id };
+    EFFECT("assign_slot", r = ledger_assign_job(supervisor->ledger, job->seq, &to, &err));
     if (r < 0) {
         supervisor_fatal(supervisor, "giving a job its slot", &err);
         return;

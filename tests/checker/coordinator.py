@@ -136,10 +136,16 @@ class Coordinator:
         with self.lock:
             return all(state.ended for state in self.jobs.values())
 
+    def wait_ended(self, job_id, timeout):
+        return self.wait_these([job_id], timeout)
+
     def wait_all_ended(self, timeout):
+        return self.wait_these(list(self.jobs), timeout)
+
+    def wait_these(self, job_ids, timeout):
         deadline = time.monotonic() + timeout
         with self.lock:
-            while not self.all_ended():
+            while not all(self.jobs[job_id].ended for job_id in job_ids):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

@@ -15,6 +15,7 @@ class Mark:
     job_id: int
     time: float
     instance: str
+    directory: str = ""
 
 
 @dataclass
@@ -52,8 +53,8 @@ def read_marks(path: Path) -> list[Mark]:
     marks = []
     if path.exists():
         for line in path.read_text().splitlines():
-            what, job_id, when, instance = line.split()
-            marks.append(Mark(what, int(job_id), float(when), instance))
+            what, job_id, when, instance, directory = line.split()
+            marks.append(Mark(what, int(job_id), float(when), instance, directory))
     return marks
 
 

@@ -37,7 +37,7 @@ def make_job(job_id: int, marks: str, lines: int = 20, seconds: float = 0.0, exi
              script_after: list[str] | None = None, name: str = "") -> Job:
     """A job that prints `lines` lines over about `seconds`, some holding a secret, once in two halves.
 
-    It appends "begin ID" and "end ID" with times and its instance to `marks`, a file outside any
+    It appends "begin ID" and "end ID" with times, its instance and directory to `marks`, a file outside any
     instance, by which the checker sees what really ran, where, and how often.
     """
     token = "glcbt-" + secrets.token_hex(16)
@@ -57,8 +57,8 @@ def make_job(job_id: int, marks: str, lines: int = 20, seconds: float = 0.0, exi
                         f"printf '%s\\n' \"${{SECRET#\"${{SECRET%??????}}\"}}\"'{tail}'")
         else:
             body.append(f"printf '%s\\n' '{line}'; {pause}")
-    note = ("printf '%s %s %s %s\\n' {what} " + str(job_id) +
-            " \"$(date +%s.%N)\" \"${{FLOTILLA_LOCAL_INSTANCE:-none}}\" >> '" + marks + "'")
+    note = ("printf '%s %s %s %s %s\\n' {what} " + str(job_id) +
+            " \"$(date +%s.%N)\" \"${{FLOTILLA_LOCAL_INSTANCE:-none}}\" \"$PWD\" >> '" + marks + "'")
     script = [note.format(what="begin") + "\n" + "\n".join(body) + "\n" + note.format(what="end")]
     if exit_code:
         script.append(f"exit {exit_code}")

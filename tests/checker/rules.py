@@ -282,6 +282,20 @@ def capacity_kept(e: Evidence):
             yield f"instance {instance} ran {worst} jobs at a time, capacity is {limit}"
 
 
+def directories_apart(e: Evidence):
+    """No two jobs at a time work in one directory of an instance."""
+    inside: dict[tuple, set[int]] = defaultdict(set)
+    ended = {(m.job_id, m.instance) for m in e.marks if m.what == "end"}
+    for mark in sorted(e.marks, key=lambda m: m.time):
+        here = inside[mark.instance, mark.directory]
+        if mark.what == "end":
+            here.discard(mark.job_id)
+        elif (mark.job_id, mark.instance) in ended:  # else cut off: when it left is not known
+            if here:
+                yield f"jobs {sorted(here | {mark.job_id})} shared {mark.directory} on {mark.instance}"
+            here.add(mark.job_id)
+
+
 def maximum_kept(e: Evidence):
     """Never more instances than max_instances."""
     limit = e.limits.get("max_instances")
@@ -373,7 +387,7 @@ def protocol_kept(e: Evidence):
 
 RULES = {rule.__name__: rule for rule in (
     one_final_state, expected_result, log_is_whole, log_is_in_order, log_checksum, runs_once, ledger_agrees,
-    instances_match_ledger, uses_within_limit, capacity_kept, maximum_kept, no_busy_instance_deleted,
+    instances_match_ledger, uses_within_limit, capacity_kept, directories_apart, maximum_kept, no_busy_instance_deleted,
     no_secret_stored, no_secret_shown, nothing_left_over, protocol_kept)}
 
 

@@ -127,9 +127,9 @@ class HonestRun(Run):
             self.call("PATCH", f"jobs/{self.job.id}/trace?debug_trace=false", data,
                       {"JOB-TOKEN": self.job.token, "Content-Range": f"0-{len(data) - 1}"})
 
-    def mark(self, what, job_id):
+    def mark(self, what, job_id, directory="/builds/0"):
         with open(self.marks, "a") as file:
-            file.write(f"{what} {job_id} {time.time()} {self.instance}\n")
+            file.write(f"{what} {job_id} {time.time()} {self.instance} {directory}\n")
 
     def insert(self, table, **fields):
         self.ledger.execute(f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})",
@@ -330,6 +330,14 @@ def over_capacity(run):
 def over_capacity_by_a_job_without_an_end(run):
     over_capacity(run)
     unmarked(run, ("end", 1))
+
+
+@planted("directories_apart", "running")
+def shared_directory(run):
+    """By a job that has a slot of its own."""
+    run.limits.update(capacity=2, max_use_count=0)
+    run.mark("begin", 3)
+    run.mark("end", 3)
 
 
 @planted("maximum_kept", "running")

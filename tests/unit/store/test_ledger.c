@@ -72,6 +72,18 @@ static void add_job(struct fixture *f)
     ledger_job_done(&row);
 }
 
+static int assign(struct fixture *f, int64_t seq, const char *instance, int64_t slot,
+                  int64_t number, struct error *err)
+{
+    struct ledger_assignment to = { .instance_id = instance,
+                                    .worker_key = "k",
+                                    .slot = slot,
+                                    .concurrent_id = number,
+                                    .concurrent_project_id = number };
+
+    return ledger_assign_job(f->ledger, seq, &to, err);
+}
+
 static bool bytes_hold(const struct fixture *f, const char *name, const char *needle)
 {
     autobuf struct buf data = BUF_INIT;
@@ -89,8 +101,8 @@ static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
 
     add_job(f);
     assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, NULL), 0);
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "another key", NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_start_job(f->ledger, f->seq, NULL), 0);
     assert_true(bytes_hold(f, "ledger.db-wal", TOKEN));
     assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 10, 7, "", NULL), 0);
@@ -107,10 +119,10 @@ static void test_steps_back_are_refused(void **state)
 
     add_job(f);
     assert_int_equal(ledger_start_job(f->ledger, f->seq, &err), -EPERM); /* never assigned */
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, &err), -EPERM);
     assert_non_null(strstr(err.message, "is assigned and cannot be acknowledged"));
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-2", 0, "k", &err), -EPERM);
+    assert_int_equal(assign(f, f->seq, "i-2", 0, 0, &err), -EPERM);
     assert_int_equal(
         ledger_finish_job(f->ledger, f->seq, "failed", "script_failure", 1, 0, 0, "", NULL), 0);
     assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 0, 0, "", &err),
@@ -130,9 +142,48 @@ static void test_two_jobs_never_hold_one_slot(void **state)
 
     add_job(f);
     assert_int_equal(ledger_add_job(f->ledger, &other, NULL), 0);
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
-    assert_int_equal(ledger_assign_job(f->ledger, other.seq, "i-1", 0, "k", &err), -EPERM);
-    assert_int_equal(ledger_assign_job(f->ledger, other.seq, "i-1", 1, "k", NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(assign(f, other.seq, "i-1", 0, 0, &err), -EPERM);
+    assert_int_equal(assign(f, other.seq, "i-1", 1, 1, NULL), 0);
+}
+
+static void read_numbers(void *arg, struct ledger_job *row)
+{
+    int64_t *numbers = arg;
+
+    if (numbers[0] >= 0)
+        return; /* the first row's are there */
+    numbers[0] = row->concurrent_id;
+    numbers[1] = row->concurrent_project_id;
+}
+
+/* Both numbers come back with the row, and no second job of the project gets them meanwhile. */
+static void test_two_jobs_never_share_a_directory(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_job other = { .group_id = f->group_id,
+                                .job_id = 43,
+                                .project_id = 9,
+                                .coordinator_url = "u",
+                                .runner = "r" };
+    struct ledger_assignment to = {
+        .instance_id = "i-1", .worker_key = "k", .slot = 1, .concurrent_id = 5
+    };
+    struct error err = { 0 };
+    int64_t numbers[2] = { -1, -1 };
+
+    add_job(f);
+    assert_int_equal(ledger_add_job(f->ledger, &other, NULL), 0);
+    to.concurrent_project_id = 7;
+    assert_int_equal(ledger_assign_job(f->ledger, f->seq, &to, NULL), 0);
+    assert_int_equal(ledger_each_open_job(f->ledger, read_numbers, numbers, NULL), 0);
+    assert_int_equal(numbers[0], 5);
+    assert_int_equal(numbers[1], 7);
+    assert_int_equal(assign(f, other.seq, "i-2", 0, 7, &err), -EPERM);
+    assert_int_equal(assign(f, other.seq, "i-2", 0, 5, &err), -EPERM);
+    assert_int_equal(
+        ledger_finish_job(f->ledger, f->seq, "failed", "script_failure", 1, 0, 0, "", NULL), 0);
+    assert_int_equal(assign(f, other.seq, "i-2", 0, 7, NULL), 0);
 }
 
 /* The same rules once more below C: raw SQL on the file. */
@@ -157,7 +208,7 @@ static void test_triggers_refuse_what_c_would_not_do(void **state)
     char path[128];
 
     add_job(f);
-    assert_int_equal(ledger_assign_job(f->ledger, f->seq, "i-1", 0, "k", NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_add_instance(f->ledger, &gone, NULL), 0);
     assert_int_equal(ledger_add_intent(f->ledger, &intent, NULL), 0);
     assert_int_equal(ledger_end_intent(f->ledger, "u", INTENT_DONE, 1, "", NULL), 0);
@@ -433,6 +484,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_jobs_never_share_a_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_triggers_refuse_what_c_would_not_do, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_changed_host_key_is_refused, set_up, tear_down),

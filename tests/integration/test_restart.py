@@ -1,0 +1,48 @@
+"""The manager is killed while jobs run, and started again: what it must still know then."""
+
+
+from checker.evidence import read_ledger
+from checker.jobs import make_job
+from checker.run import PATIENCE, Run, wait_for
+from test_run import assert_nothing_lost, wait_for_trace
+
+
+def wait_for_final(run, job_id):
+    assert run.coordinator.wait_ended(job_id, PATIENCE), f"job {job_id} never ended\n" + run.log_tail()
+
+
+def wait_until(run, condition):
+    assert wait_for(condition), run.log_tail()
+
+
+def ledger(run):
+    return read_ledger(run.state_dir / "ledger.db")["jobs"]
+
+
+def states(run):
+    return {row["job_id"]: row["state"] for row in ledger(run)}
+
+
+def test_a_job_after_a_restart_gets_a_directory_of_its_own(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_instances=1, idle_time="1h")
+    run.coordinator.add(make_job(1, str(run.marks), seconds=1), make_job(2, str(run.marks), lines=80, seconds=12))
+    run.start()
+    wait_for_final(run, 1)
+    wait_for_trace(run, 2, b"line 0002")
+    run.kill()
+    run.start()
+    run.wait_up()
+    run.coordinator.add(make_job(3, str(run.marks)))
+    assert_nothing_lost(run, run.finish())
+
+
+def test_jobs_that_wait_keep_their_order(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_instances=1,
+              plugin_extra='      boot_delay = "4s"\n')
+    run.coordinator.add(make_job(1, str(run.marks)), make_job(2, str(run.marks)))
+    run.start()
+    wait_until(run, lambda: states(run) == {1: "acknowledged", 2: "acknowledged"})
+    run.kill()
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert {row["job_id"]: row["slot"] for row in ledger(run)} == {1: 0, 2: 1}
