@@ -33,16 +33,6 @@ static void read_row(void *arg, struct ledger_job *row)
         log_error("job %" PRId64 " cannot be adopted: out of memory", row->job_id);
 }
 
-static void adopt_waiting(struct job *job)
-{
-    if (!job->payload || fleet_wait(job->group->fleet, job->seq, false) < 0) {
-        job_finish(job, "failed", "runner_system_failure", 0,
-                   "Job failed (system failure): its payload was lost in a restart of the manager");
-        return;
-    }
-    job->waiting_since_mono = now_mono(job->supervisor);
-}
-
 /* The worker is alive as long as the spool is locked; then it attaches by itself. */
 static void adopt_assigned(struct job *job)
 {
@@ -62,7 +52,7 @@ static void adopt_job(struct job *job)
         break;
     case JOB_ACKNOWLEDGED:
         reporter_start(job);
-        adopt_waiting(job);
+        job_wait(job);
         break;
     case JOB_ASSIGNED:
     case JOB_RUNNING:

@@ -79,98 +79,61 @@ static json_t *build_connect(struct group *group, json_t *reply)
 struct connect_turn {
     struct group *group;
     int64_t seq;
-    uv_timer_t timer;
 };
 
-static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
-                            json_t *reply);
-
-static void ask_connect_info(struct connect_turn *turn, const char *instance_id)
+static void take_connect_info(struct group *group, struct job *job, int code, const char *message,
+                              int64_t retry_after_ms, json_t *reply)
 {
-    json_t *request = json_frame("connect_info");
-
-    if (request)
-        (void) json_add_str(request, "instance", instance_id);
-    effect_point("provider_connect_info", "before");
-    if (group_call(turn->group, request, CONNECT_DEADLINE_MS, on_connect_info, turn) < 0)
-        on_connect_info(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
-}
-
-static void on_turn_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void end_turn(struct connect_turn *turn)
-{
-    uv_close((uv_handle_t *) &turn->timer, on_turn_closed);
-}
-
-static void on_connect_retry(uv_timer_t *timer)
-{
-    struct connect_turn *turn = timer->data;
-    struct job *job = job_find(turn->group->supervisor, turn->seq);
-
-    if (job && job->state < JOB_FINISHED && !turn->group->supervisor->stopping)
-        ask_connect_info(turn, job->instance_id);
-    else
-        end_turn(turn);
-}
-
-static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
-                            json_t *reply)
-{
-    struct connect_turn *turn = arg;
-    struct group *group = turn->group;
-    struct job *job = job_find(group->supervisor, turn->seq);
-    autobuf struct buf line = BUF_INIT;
+    int64_t now = now_mono(group->supervisor);
+    bool late = now - job->connect_since_mono >= group_settings(group)->connector.timeout_ms;
     autojson json_t *connect = NULL;
-    bool late;
 
-    effect_point("provider_connect_info", "after");
-    if (!job || job->state >= JOB_FINISHED || code == FLT_E_CANCELLED) {
-        end_turn(turn);
-        return;
-    }
-    late = now_mono(group->supervisor) - job->connect_since_mono >=
-           group_settings(group)->connector.timeout_ms;
-    if (code != 0 && code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY && !late &&
-        !job->cancel_told && !job->abort_told && !*job->lost_reason) {
-        (void) uv_timer_start(&turn->timer, on_connect_retry,
-                              (uint64_t) MAX(retry_after_ms, RETRY_MIN_MS), 0);
+    if (code != 0 && code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY && !late) {
+        job->connect_at_mono = now + MAX(retry_after_ms, RETRY_MIN_MS);
         return;
     }
     job->connecting = false;
-    end_turn(turn);
-    if (job->cancel_told || job->abort_told) {
-        job_finish(job, "failed", "job_canceled", 0, "Job failed: canceled");
-        return;
-    }
-    if (code == 0 && !*job->lost_reason)
+    if (code == 0)
         connect = build_connect(group, reply);
     if (connect) {
         worker_start(job, connect);
         return;
     }
-    buf_addf(&line, "Job failed (system failure): instance %s: %s", job->instance_id,
-             *job->lost_reason ? job->lost_reason : message);
+    log_error("job %" PRId64 ": instance %s cannot be reached: %s", job->job_id, job->instance_id,
+              message);
     group_mark_removing(group, job->instance_id, REASON_UNHEALTHY);
-    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+    job_fail_system(job, "the provider could not tell how to reach its instance");
+}
+
+/* The job may have ended meanwhile: canceled, or its instance is gone. */
+static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
+                            json_t *reply)
+{
+    autofree struct connect_turn *turn = arg;
+    struct job *job = job_find(turn->group->supervisor, turn->seq);
+
+    effect_point("provider_connect_info", "after");
+    if (job && job->state < JOB_FINISHED && code != FLT_E_CANCELLED)
+        take_connect_info(turn->group, job, code, message, retry_after_ms, reply);
 }
 
 void group_connect_info(struct group *group, struct job *job)
 {
     struct connect_turn *turn = mem_zero(sizeof(*turn));
+    json_t *request;
 
+    job->connecting = true;
+    job->connect_at_mono = 0;
     if (!turn) {
-        job_finish(job, "failed", "runner_system_failure", 0,
-                   "Job failed (system failure): the manager is out of memory");
+        take_connect_info(group, job, FLT_E_INTERNAL, "out of memory", 0, NULL);
         return;
     }
     turn->group = group;
     turn->seq = job->seq;
-    turn->timer.data = turn;
-    (void) uv_timer_init(group->supervisor->loop, &turn->timer);
-    job->connecting = true;
-    ask_connect_info(turn, job->instance_id);
+    request = json_frame("connect_info");
+    if (request)
+        (void) json_add_str(request, "instance", job->instance_id);
+    effect_point("provider_connect_info", "before");
+    if (group_call(group, request, CONNECT_DEADLINE_MS, on_connect_info, turn) < 0)
+        on_connect_info(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
 }

@@ -44,7 +44,7 @@ struct job {
     int64_t exit_code, log_size;
     uint32_t log_crc;
 
-    bool had_reservation, dropped;
+    bool had_reservation;
     int64_t waiting_since_mono;
 
     /* The worker (worker_link.c). */
@@ -53,7 +53,8 @@ struct job {
     int lock_fd;   /* the spool's descriptor with the lock until the worker has it, else -1 */
     int starts;    /* workers started that never began */
     bool spawned, start_sent, spawned_here;
-    bool connecting; /* connect_info is under way */
+    bool connecting;         /* connect_info is under way, or asked again: */
+    int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
     char lost_reason[320]; /* the instance went; told to the worker when it is there */
 
@@ -158,6 +159,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
                const struct config_runner *runner, struct error *err);
 void group_done(struct group *group);
 void group_evaluate(struct group *group);
+/* Asks how to reach the job's instance; its worker starts with the answer. */
 void group_connect_info(struct group *group, struct job *job);
 bool group_deleting_all_done(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
@@ -174,13 +176,22 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row);
 void job_free(struct job *job);
 struct job *job_find(struct supervisor *supervisor, int64_t seq);
 void job_acknowledge(struct job *job);
+/* In line for a slot; its reservation, if it has one, becomes its place. */
+void job_wait(struct job *job);
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
-void job_check_acquire_timeout(struct job *job);
-void job_instance_lost(struct job *job, const char *why);
+void job_tick(struct job *job);                           /* what time alone brings about */
+void job_instance_lost(struct job *job, const char *why); /* why: as fleet_reason_name() */
+/* Cancel (after_script still runs) or abort; without a worker the job ends at once. */
+void job_stop(struct job *job, bool abort);
+/* A failure reason as this server knows it (coordinator-protocol.md 4.2): `reasons` is the payload's
+ * features.failure_reasons or NULL. The result is a constant. */
+const char *job_map_reason(json_t *reasons, const char *reason);
 /* Ends the job in the ledger with what the spool holds; `line` (may be NULL) is added to the log.
- */
+ * Nothing masks it there, so it is a sentence of ours: what providers and libraries say goes to the
+ * daemon's log alone (hardening.md M11). */
 void job_finish(struct job *job, const char *result_state, const char *failure_reason,
                 int64_t exit_code, const char *line);
+void job_fail_system(struct job *job, const char *why); /* why: as `line` above */
 void job_close(struct job *job, const char *message);
 
 /* worker_link.c */

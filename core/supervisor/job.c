@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/coordinator/rules.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"
@@ -218,6 +219,69 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     return job;
 }
 
+static void drop_reservation(struct job *job)
+{
+    if (job->had_reservation)
+        fleet_unreserve(job->group->fleet);
+    job->had_reservation = false;
+}
+
+const char *job_map_reason(json_t *reasons, const char *reason)
+{
+    const char *supported[64];
+    size_t n = 0;
+
+    for (size_t i = 0; reasons && i < json_object_array_length(reasons) && n < ARRAY_LEN(supported);
+         i++) {
+        json_t *item = json_object_array_get_idx(reasons, i);
+
+        if (json_object_is_type(item, json_type_string))
+            supported[n++] = json_object_get_string(item);
+    }
+    return rules_map_failure_reason(reason, supported, n);
+}
+
+/* For a job without a worker: its payload is still at hand. */
+static void end_canceled(struct job *job)
+{
+    autojson json_t *payload = NULL;
+    json_t *features = NULL, *reasons = NULL;
+
+    if (job->payload &&
+        json_parse(secret_reveal(job->payload), secret_len(job->payload), &payload, NULL) == 0)
+        (void) json_opt_object(payload, "features", &features, NULL);
+    if (features)
+        (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
+    fleet_stop_waiting(job->group->fleet, job->seq);
+    job_finish(job, "failed", job_map_reason(reasons, "job_canceled"), 0, "Job failed: canceled");
+}
+
+void job_stop(struct job *job, bool abort)
+{
+    bool *told = abort ? &job->abort_told : &job->cancel_told;
+
+    if (job->state >= JOB_FINISHED || job->abort_told || *told)
+        return;
+    *told = true;
+    log_notice("job %" PRId64 ": %s", job->job_id, abort ? "aborted" : "canceled");
+    if (job->start_sent)
+        worker_tell(job, abort ? "abort" : "cancel", NULL);
+    else if (job->state > JOB_RECEIVED)
+        end_canceled(job);
+}
+
+void job_wait(struct job *job)
+{
+    bool had_reservation = job->had_reservation;
+
+    job->had_reservation = false;
+    job->waiting_since_mono = now_mono(job->supervisor);
+    if (!job->payload)
+        job_fail_system(job, "its payload was lost in a restart of the manager");
+    else if (fleet_wait(job->group->fleet, job->seq, had_reservation) < 0)
+        job_fail_system(job, "the manager is out of memory");
+}
+
 static void on_acknowledged(void *arg, const struct update_outcome *outcome)
 {
     struct job *job = arg;
@@ -229,9 +293,7 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
     if (outcome->result == UPDATE_ABORT) {
         log_notice("job %" PRId64 ": GitLab no longer wants it run (%s), dropped", job->job_id,
                    outcome->message);
-        job->dropped = true;
-        if (job->had_reservation)
-            fleet_unreserve(job->group->fleet);
+        drop_reservation(job);
         job_close(job, "dropped at its acknowledgement");
         supervisor_evaluate_soon(supervisor);
         return;
@@ -241,25 +303,16 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
         return;
     }
     job->state = JOB_ACKNOWLEDGED;
-    job->acknowledged = true;
-    job->last_sent_mono = now_mono(supervisor);
-    if (outcome->cancel) {
-        if (job->had_reservation)
-            fleet_unreserve(job->group->fleet);
-        job->had_reservation = false;
-        reporter_start(job);
-        job_finish(job, "failed", "job_canceled", 0, NULL);
-        return;
-    }
-    job->waiting_since_mono = now_mono(supervisor);
-    if (fleet_wait(job->group->fleet, job->seq, job->had_reservation) < 0) {
-        reporter_start(job);
-        job_finish(job, "failed", "runner_system_failure", 0,
-                   "Job failed (system failure): the manager is out of memory");
-        return;
-    }
-    job->had_reservation = false;
     reporter_start(job);
+    if (outcome->cancel || job->abort_told)
+        drop_reservation(job);
+    if (outcome->cancel)
+        /* As it is: the mapping of 4.2 does not hold yet (coordinator-protocol.md 1.7, V8). */
+        job_finish(job, "failed", "job_canceled", 0, NULL);
+    else if (job->abort_told)
+        end_canceled(job);
+    else
+        job_wait(job);
     supervisor_evaluate_soon(supervisor);
 }
 
@@ -308,37 +361,40 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
     group_connect_info(job->group, job);
 }
 
-void job_check_acquire_timeout(struct job *job)
+static void check_acquire_timeout(struct job *job)
 {
     int64_t limit = job->group->runner->autoscaler.instance_acquire_timeout_ms;
-    autobuf struct buf line = BUF_INIT;
+    autobuf struct buf why = BUF_INIT;
 
     if (job->state != JOB_ACKNOWLEDGED || job->waiting_since_mono == 0 ||
         now_mono(job->supervisor) - job->waiting_since_mono < limit)
         return;
     fleet_stop_waiting(job->group->fleet, job->seq);
-    buf_add_str(&line, "Job failed (system failure): unable to acquire instance within the "
-                       "configured timeout of ");
-    format_duration(&line, limit);
-    if (*job->group->growth_error)
-        buf_addf(&line, " (%s)", job->group->growth_error);
-    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
+    buf_add_str(&why, "unable to acquire instance within the configured timeout of ");
+    format_duration(&why, limit);
+    log_error("job %" PRId64 ": %s%s%s", job->job_id, buf_str(&why),
+              *job->group->growth_error ? ": " : "", job->group->growth_error);
+    job_fail_system(job, buf_str(&why));
+}
+
+void job_tick(struct job *job)
+{
+    check_acquire_timeout(job);
+    if (job->state == JOB_ASSIGNED && job->connecting && job->connect_at_mono != 0 &&
+        now_mono(job->supervisor) >= job->connect_at_mono && !job->supervisor->stopping)
+        group_connect_info(job->group, job);
+    worker_check_lock(job);
 }
 
 void job_instance_lost(struct job *job, const char *why)
 {
     if (job->state >= JOB_FINISHED || *job->lost_reason)
         return;
-    (void) snprintf(job->lost_reason, sizeof(job->lost_reason), "instance %s is gone: %s",
-                    job->instance_id, why);
-    if (job->worker && job->start_sent) {
+    (void) snprintf(job->lost_reason, sizeof(job->lost_reason), "its instance is gone: %s", why);
+    if (job->worker && job->start_sent)
         worker_tell(job, "instance_lost", job->lost_reason);
-    } else if (!job->spawned && job->state == JOB_ASSIGNED) {
-        autobuf struct buf line = BUF_INIT;
-
-        buf_addf(&line, "Job failed (system failure): %s", job->lost_reason);
-        job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
-    }
+    else if (!job->spawned && job->state == JOB_ASSIGNED)
+        job_fail_system(job, job->lost_reason);
 }
 
 /* The last line of a job that no worker can complete any more goes behind what the spool holds. */
@@ -396,6 +452,14 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
                     job->result_state);
     supervisor_evaluate_soon(supervisor);
     reporter_poke(job);
+}
+
+void job_fail_system(struct job *job, const char *why)
+{
+    autobuf struct buf line = BUF_INIT;
+
+    buf_addf(&line, "Job failed (system failure): %s", why);
+    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
 }
 
 void job_close(struct job *job, const char *message)

@@ -107,25 +107,10 @@ int reporter_checksum(struct job *job, int64_t *ret_size, uint32_t *ret_crc)
 
 static void take_signals(struct job *job, bool cancel, bool abort, int64_t interval_ms)
 {
-    bool running = job->state < JOB_FINISHED;
-
     if (interval_ms > 0)
         job->interval_ms = interval_ms;
-    if (!running || (!cancel && !abort))
-        return;
-    if (abort && !job->abort_told) {
-        log_notice("job %" PRId64 ": aborted by GitLab", job->job_id);
-        job->abort_told = true;
-        worker_tell(job, "abort", NULL);
-    } else if (cancel && !job->cancel_told) {
-        log_notice("job %" PRId64 ": canceled in GitLab", job->job_id);
-        job->cancel_told = true;
-        worker_tell(job, "cancel", NULL);
-    }
-    if (!job->start_sent && !job->connecting) {
-        fleet_stop_waiting(job->group->fleet, job->seq);
-        job_finish(job, "failed", "job_canceled", 0, "Job failed: canceled");
-    }
+    if (cancel || abort)
+        job_stop(job, abort);
 }
 
 /* hardening.md V17: an offset beyond what was ever written is no answer; asked again, then loud. */

@@ -80,8 +80,7 @@ int64_t spool_size(struct supervisor *supervisor, int64_t seq)
     return st.st_size;
 }
 
-/* Only after the worker's death. The line is ours and constant but for an instance's validated
- * name, so the masker has nothing to find in it. */
+/* Only after the worker's death. No masker sees the line: job_finish() says what it may hold. */
 void spool_append_line(int fd, const char *line)
 {
     autobuf struct buf text = BUF_INIT;

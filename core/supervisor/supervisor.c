@@ -99,14 +99,8 @@ static int64_t next_due(const struct supervisor *supervisor)
 
 static void check_jobs(struct supervisor *supervisor)
 {
-    struct job *next;
-
-    for (struct job *job = supervisor->jobs; job; job = next) {
-        next = job->next;
-        job_check_acquire_timeout(job);
-        if (!job->worker)
-            worker_check_lock(job);
-    }
+    for (struct job *job = supervisor->jobs; job; job = job->next)
+        job_tick(job);
 }
 
 static void check_drained(struct supervisor *supervisor)
@@ -403,19 +397,8 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
 
 void supervisor_abort_jobs(struct supervisor *supervisor)
 {
-    struct job *next;
-
-    for (struct job *job = supervisor->jobs; job; job = next) {
-        next = job->next;
-        if (job->state >= JOB_FINISHED || job->abort_told)
-            continue;
-        job->abort_told = true;
-        worker_tell(job, "abort", NULL);
-        if (job->state == JOB_ACKNOWLEDGED) {
-            fleet_stop_waiting(job->group->fleet, job->seq);
-            job_finish(job, "failed", "job_canceled", 0, "Job failed: canceled");
-        }
-    }
+    for (struct job *job = supervisor->jobs; job; job = job->next)
+        job_stop(job, true);
 }
 
 static void on_provider_closed(void *arg)

@@ -12,7 +12,6 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/rules.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
@@ -22,14 +21,6 @@
 
 static void on_worker_frame(void *arg, json_t *frame);
 static void on_worker_closed(void *arg, const char *why);
-
-static void fail_system(struct job *job, const char *why)
-{
-    autobuf struct buf line = BUF_INIT;
-
-    buf_addf(&line, "Job failed (system failure): %s", why);
-    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
-}
 
 static void add_runner(json_t *start, const struct job *job)
 {
@@ -137,8 +128,10 @@ void worker_start(struct job *job, json_t *connect)
 {
     struct error err = { 0 };
 
-    if (spawn_worker(job, connect, &err) < 0)
-        fail_system(job, err.message);
+    if (spawn_worker(job, connect, &err) == 0)
+        return;
+    log_error("job %" PRId64 ": %s", job->job_id, err.message);
+    job_fail_system(job, "its worker could not be started");
 }
 
 void worker_on_spawned(void *arg, int64_t tag, const char *failure)
@@ -167,8 +160,7 @@ void worker_on_exited(void *arg, int64_t tag, int status, int signal)
         return;
     if (signal != 0)
         (void) snprintf(job->lost_reason, sizeof(job->lost_reason),
-                        "the job's worker was killed by signal %d on instance %s", signal,
-                        job->instance_id);
+                        "the job's worker was killed by signal %d", signal);
     if (!job->worker)
         worker_check_lock(job);
 }
@@ -192,7 +184,8 @@ static void worker_is_dead(struct job *job, int lock_fd)
             return;
         }
     }
-    fail_system(job, *job->lost_reason ? job->lost_reason : "the job's worker ended unexpectedly");
+    job_fail_system(job,
+                    *job->lost_reason ? job->lost_reason : "the job's worker ended unexpectedly");
 }
 
 void worker_check_lock(struct job *job)
@@ -276,35 +269,18 @@ static void take_started(struct job *job)
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
 }
 
-/* What this server understands (coordinator-protocol.md 4.2): the worker has the payload and says
- * which reasons that names. */
-static const char *map_reason(json_t *frame, const char *reason)
-{
-    const char *supported[64];
-    json_t *list = NULL;
-    size_t n = 0;
-
-    (void) json_opt_array(frame, "supported_reasons", &list, NULL);
-    for (size_t i = 0; list && i < json_object_array_length(list) && n < ARRAY_LEN(supported);
-         i++) {
-        json_t *item = json_object_array_get_idx(list, i);
-
-        if (json_object_is_type(item, json_type_string))
-            supported[n++] = json_object_get_string(item);
-    }
-    return rules_map_failure_reason(reason, supported, n);
-}
-
 static void take_result(struct job *job, json_t *frame)
 {
     autojson json_t *stored = json_frame("result_stored");
     struct error err = { 0 };
     const char *state = NULL, *reason = "";
+    json_t *supported = NULL;
     int64_t exit_code = 0;
 
     if (json_need_str(frame, "state", &state, &err) < 0 ||
         (!str_eq(state, "success") && !str_eq(state, "failed")) ||
         json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
+        json_opt_array(frame, "supported_reasons", &supported, &err) < 0 ||
         json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0) {
         log_error("job %" PRId64 ": its worker sent a bad result: %s", job->job_id, err.message);
         return;
@@ -317,7 +293,7 @@ static void take_result(struct job *job, json_t *frame)
         if (str_eq(state, "success"))
             job_finish(job, "success", NULL, 0, NULL);
         else
-            job_finish(job, "failed", map_reason(frame, reason), exit_code, NULL);
+            job_finish(job, "failed", job_map_reason(supported, reason), exit_code, NULL);
     }
     if (job->state != JOB_FINISHED || !stored || !job->worker)
         return;

@@ -30,7 +30,7 @@ log_level = "debug"
   shell = "{shell}"
 {runner_extra}
   [runners.autoscaler]
-    plugin = "local"
+    plugin = "{plugin}"
     plugin_host = "{plugin_host}"
     capacity_per_instance = {capacity}
     max_use_count = {max_use_count}
@@ -64,7 +64,7 @@ class Run:
 
     def __init__(self, folder: Path, binary: Path, plugin_dir: Path, coordinator: Coordinator | None = None,
                  capacity=1, max_use_count=0, max_instances=3, idle_count=0, idle_time="0s",
-                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra=""):
+                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", plugin="local"):
         self.folder = folder
         self.binary = binary
         self.plugin_dir = plugin_dir
@@ -79,7 +79,7 @@ class Run:
         self.config.write_text(CONFIG.format(
             url=self.coordinator.url, token=self.coordinator.runner_token, capacity=capacity,
             max_use_count=max_use_count, max_instances=max_instances, idle_count=idle_count,
-            idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell,
+            idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell, plugin=plugin,
             plugin_extra=plugin_extra, runner_extra=runner_extra))
         self.config.chmod(0o600)
         self.process: subprocess.Popen | None = None

@@ -35,6 +35,12 @@ def plugin_dir(build) -> Path:
     return build / "plugins" / "local"
 
 
+@pytest.fixture(scope="session")
+def fakes(build) -> Path:
+    """Providers for tests alone."""
+    return build / "tests" / "fakes"
+
+
 @pytest.fixture
 def folder(tmp_path_factory):
     """A short path: UNIX sockets allow 108 bytes."""

@@ -1,5 +1,6 @@
 """The manager is killed while jobs run, and started again: what it must still know then."""
 
+import sqlite3
 
 from checker.evidence import read_ledger
 from checker.jobs import make_job
@@ -16,7 +17,10 @@ def wait_until(run, condition):
 
 
 def ledger(run):
-    return read_ledger(run.state_dir / "ledger.db")["jobs"]
+    try:
+        return read_ledger(run.state_dir / "ledger.db")["jobs"]
+    except sqlite3.OperationalError:
+        return []  # it is being made
 
 
 def states(run):
