@@ -17,6 +17,7 @@
 #include "core/base/log.h"
 
 #define MAX_JOB_TIMEOUT_S (365 * 24 * 3600)
+#define CHECKPOINT_AFTER_MS 500
 
 static struct job *job_new(struct group *group)
 {
@@ -476,7 +477,9 @@ void job_close(struct job *job, const char *message)
     }
     job->state = JOB_CLOSED;
     EFFECT("spool_unlink", spool_remove(supervisor, job->seq));
-    supervisor->checkpoint_at_mono = now_mono(supervisor) + 500;
+    /* Not moved on by the next closing: a busy manager would keep nulled tokens in its WAL. */
+    if (supervisor->checkpoint_at_mono == 0)
+        supervisor->checkpoint_at_mono = now_mono(supervisor) + CHECKPOINT_AFTER_MS;
     supervisor_emit(supervisor, EVENT_JOB_CLOSED, job->group, job->instance_id, job,
                     job->result_state);
     job_free(job);
