@@ -50,4 +50,23 @@ void effect_point(const char *name, const char *side)
         (void) kill(getpid(), SIGKILL);
 }
 
+int64_t fault_limit_ms(const char *name, int64_t ms)
+{
+    const char *at = getenv("FLOTILLA_LIMITS");
+    size_t len = strlen(name);
+
+    for (; at && *at; at += strcspn(at, ","), at += *at == ',') {
+        char number[24] = "";
+        int64_t given;
+
+        if (strncmp(at, name, len) != 0 || at[len] != '=')
+            continue;
+        (void) snprintf(number, sizeof(number), "%.*s", (int) strcspn(at + len + 1, ","),
+                        at + len + 1);
+        if (parse_i64(number, 0, INT64_MAX, &given) == 0)
+            return given;
+    }
+    return ms;
+}
+
 #endif

@@ -7,9 +7,18 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #ifdef FLOTILLA_FAULTS
 void effect_point(const char *name, const char *side);
+/* A time that no test can wait for: FLOTILLA_LIMITS="name=MS,name=MS" replaces it. */
+int64_t fault_limit_ms(const char *name, int64_t ms);
 #else
+static inline int64_t fault_limit_ms(const char *name, int64_t ms)
+{
+    (void) name;
+    return ms;
+}
 static inline void effect_point(const char *name, const char *side)
 {
     (void) name;

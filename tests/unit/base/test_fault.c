@@ -89,12 +89,26 @@ static void test_process_dies_at_the_point_named(void **unused)
     }
 }
 
+static void test_limits_are_replaced_by_name(void **unused)
+{
+    if (!harness_has_faults())
+        harness_skip("this build has no seams");
+    (void) setenv("FLOTILLA_LIMITS", "grace_long=5,grace=70,patience=x", 1);
+    assert_int_equal(fault_limit_ms("grace", 1), 70);
+    assert_int_equal(fault_limit_ms("grace_long", 1), 5);
+    assert_int_equal(fault_limit_ms("patience", 1), 1);
+    assert_int_equal(fault_limit_ms("other", 1), 1);
+    (void) unsetenv("FLOTILLA_LIMITS");
+    assert_int_equal(fault_limit_ms("grace", 1), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statement_runs_once_for_each_effect),
         cmocka_unit_test(test_points_are_recorded_in_order),
         cmocka_unit_test(test_process_dies_at_the_point_named),
+        cmocka_unit_test(test_limits_are_replaced_by_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
