@@ -154,7 +154,7 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
     return ledger_end(ledger, r, err);
 }
 
-int ledger_start_job(struct ledger *ledger, int64_t seq, struct error *err)
+int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_START_JOB, err);
 
@@ -162,6 +162,7 @@ int ledger_start_job(struct ledger *ledger, int64_t seq, struct error *err)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_int64(stmt, 2, ledger_now(ledger));
+    (void) sqlite3_bind_int64(stmt, 3, worker_pid);
     return step_job(ledger, stmt, seq, "started", err);
 }
 
@@ -294,7 +295,8 @@ static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
                                  .assigned_ms = sqlite3_column_int64(stmt, 23),
                                  .started_ms = sqlite3_column_int64(stmt, 24),
                                  .finished_ms = sqlite3_column_int64(stmt, 25),
-                                 .closed_ms = sqlite3_column_int64(stmt, 26) };
+                                 .closed_ms = sqlite3_column_int64(stmt, 26),
+                                 .worker_pid = sqlite3_column_int64(stmt, 28) };
     (void) str_copy(ret->worker_key, sizeof(ret->worker_key), column_text(stmt, 10));
     (void) str_copy(ret->instance_id, sizeof(ret->instance_id), column_text(stmt, 11));
     (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 16));

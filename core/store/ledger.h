@@ -82,6 +82,7 @@ struct ledger_job {
     struct secret *token, *payload; /* NULL once nulled */
     enum job_state state;
     char worker_key[33];
+    int64_t worker_pid;    /* 0 = not known */
     char instance_id[256]; /* "" = none */
     int64_t slot, concurrent_id, concurrent_project_id, sent_offset, timeout_s;
     char result_state[16]; /* "success", "failed", "" */
@@ -107,7 +108,7 @@ struct ledger_assignment {
  * slot (a start that never began) it changes the key only. */
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err);
-int ledger_start_job(struct ledger *ledger, int64_t seq,
+int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid,
                      struct error *err); /* → running; payload nulled */
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
  * of the instance starts when it was the last). */

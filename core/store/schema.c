@@ -52,7 +52,7 @@ static const char version_1[] =
     "  failure_reason TEXT NOT NULL, exit_code INTEGER NOT NULL, log_size INTEGER NOT NULL,"
     "  log_crc INTEGER NOT NULL, timeout_s INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
     "  assigned_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
-    "  closed_ms INTEGER NOT NULL, message TEXT NOT NULL,"
+    "  closed_ms INTEGER NOT NULL, message TEXT NOT NULL, worker_pid INTEGER NOT NULL,"
     "  CHECK (state != 'closed' OR (token IS NULL AND payload IS NULL)),"
     "  CHECK (state != 'finished' OR result_state != '')"
     ") STRICT;"

@@ -33,15 +33,13 @@ static void read_row(void *arg, struct ledger_job *row)
         log_error("job %" PRId64 " cannot be adopted: out of memory", row->job_id);
 }
 
-/* The worker is alive as long as the spool is locked; then it attaches by itself. */
 static void adopt_assigned(struct job *job)
 {
     struct error err = { 0 };
 
     if (fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
-    job->spawned = job->start_sent = true;
-    worker_check_lock(job);
+    worker_expect(job);
 }
 
 static void adopt_job(struct job *job)

@@ -38,6 +38,7 @@ struct job {
     struct secret *token, *payload; /* payload: until the worker has it */
     enum job_state state;
     char worker_key[33], instance_id[256];
+    int64_t worker_pid; /* 0 = not known; may be used only while the spool is locked */
     uint32_t slot;
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
@@ -49,14 +50,16 @@ struct job {
 
     /* The worker (worker_link.c). */
     struct channel *worker;
-    int worker_fd; /* our end of its socketpair until it was spawned, else -1 */
-    int lock_fd;   /* the spool's descriptor with the lock until the worker has it, else -1 */
-    int starts;    /* workers started that never began */
+    int lock_fd; /* the spool's descriptor with the lock until the worker has it, else -1 */
+    int starts;  /* workers started that never began */
     bool spawned, start_sent, spawned_here;
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
-    char lost_reason[320]; /* the instance went; told to the worker when it is there */
+    char lost_reason[96];       /* the instance went; told to the worker when it is there */
+    char end_reason[96];        /* what ended the worker, when we know */
+    int64_t end_due_mono;       /* a worker that still lives then is killed */
+    int64_t exit_word_due_mono; /* until then the spawner may still say how it ended */
 
     /* Reporting (reporter.c). */
     int spool_fd; /* for reading; -1 = not open */
@@ -196,12 +199,15 @@ void job_close(struct job *job, const char *message);
 
 /* worker_link.c */
 void worker_start(struct job *job, json_t *connect);
-void worker_on_spawned(void *arg, int64_t tag, const char *failure);
+void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);
 void worker_on_exited(void *arg, int64_t tag, int status, int signal);
 void worker_attach(struct job *job, struct channel *channel);
 void worker_tell(struct job *job, const char *type, const char *message);
-/* Without a connection: is the worker dead (the spool's lock is free)? Acts on it if so. */
-void worker_check_lock(struct job *job);
+void worker_abort(struct job *job); /* one that does not heed it is killed */
+/* A worker of a former run, which may be alive: waits for it to attach. */
+void worker_expect(struct job *job);
+/* Is the worker dead, or must it be ended? */
+void worker_tick(struct job *job);
 
 /* reporter.c */
 void reporter_start(struct job *job);

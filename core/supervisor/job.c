@@ -28,7 +28,7 @@ static struct job *job_new(struct group *group)
         return NULL;
     job->supervisor = supervisor;
     job->group = group;
-    job->worker_fd = job->lock_fd = job->spool_fd = -1;
+    job->lock_fd = job->spool_fd = -1;
     for (at = &supervisor->jobs; *at; at = &(*at)->next)
         continue;
     *at = job; /* behind the others: waiters are served in the order in which they came */
@@ -49,8 +49,6 @@ void job_free(struct job *job)
         }
     coordinator_call_cancel(job->call);
     channel_close(job->worker);
-    if (job->worker_fd >= 0)
-        (void) close(job->worker_fd);
     if (job->lock_fd >= 0)
         (void) close(job->lock_fd);
     if (job->spool_fd >= 0)
@@ -200,6 +198,7 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->timeout_s = row->timeout_s;
     job->state = row->state;
     job->slot = (uint32_t) row->slot;
+    job->worker_pid = row->worker_pid;
     job->concurrent_id = row->concurrent_id;
     job->concurrent_project_id = row->concurrent_project_id;
     job->exit_code = row->exit_code;
@@ -265,10 +264,12 @@ void job_stop(struct job *job, bool abort)
         return;
     *told = true;
     log_notice("job %" PRId64 ": %s", job->job_id, abort ? "aborted" : "canceled");
-    if (job->start_sent)
-        worker_tell(job, abort ? "abort" : "cancel", NULL);
-    else if (job->state > JOB_RECEIVED)
+    if (!job->start_sent && job->state > JOB_RECEIVED)
         end_canceled(job);
+    else if (abort)
+        worker_abort(job);
+    else
+        worker_tell(job, "cancel", NULL);
 }
 
 void job_wait(struct job *job)
@@ -384,7 +385,7 @@ void job_tick(struct job *job)
     if (job->state == JOB_ASSIGNED && job->connecting && job->connect_at_mono != 0 &&
         now_mono(job->supervisor) >= job->connect_at_mono && !job->supervisor->stopping)
         group_connect_info(job->group, job);
-    worker_check_lock(job);
+    worker_tick(job);
 }
 
 void job_instance_lost(struct job *job, const char *why)

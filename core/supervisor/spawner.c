@@ -79,10 +79,11 @@ static void on_link_frame(void *arg, json_t *frame)
     struct spawner *spawner = link->owner;
     struct error err = { 0 };
     const char *type = "", *message = "";
-    int64_t tag = 0, status = 0, signal = 0;
+    int64_t tag = 0, pid = 0, status = 0, signal = 0;
 
     if (json_need_str(frame, "type", &type, &err) < 0 ||
         json_need_i64(frame, "tag", 0, INT64_MAX, &tag, &err) < 0 ||
+        json_opt_i64(frame, "pid", 1, INT32_MAX, &pid, &err) < 0 ||
         json_opt_str(frame, "message", &message, &err) < 0 ||
         json_opt_i64(frame, "status", 0, 255, &status, &err) < 0 ||
         json_opt_i64(frame, "signal", 0, 128, &signal, &err) < 0) {
@@ -92,9 +93,9 @@ static void on_link_frame(void *arg, json_t *frame)
     }
     if (str_eq(type, "spawned")) {
         link->workers++;
-        spawner->events.on_spawned(spawner->events.arg, tag, NULL);
+        spawner->events.on_spawned(spawner->events.arg, tag, pid, NULL);
     } else if (str_eq(type, "failed")) {
-        spawner->events.on_spawned(spawner->events.arg, tag, message);
+        spawner->events.on_spawned(spawner->events.arg, tag, 0, message);
     } else if (str_eq(type, "exited")) {
         if (link->workers > 0)
             link->workers--;

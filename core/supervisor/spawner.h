@@ -14,8 +14,8 @@
 struct spawner;
 
 struct spawner_events {
-    /* The worker `tag` was forked, or could not be. */
-    void (*on_spawned)(void *arg, int64_t tag, const char *failure);
+    /* The worker `tag` was forked as process `pid`, or could not be (`failure`, else NULL). */
+    void (*on_spawned)(void *arg, int64_t tag, int64_t pid, const char *failure);
     /* The worker ended: exit status, or the signal that killed it (0 = none). */
     void (*on_exited)(void *arg, int64_t tag, int status, int signal);
     void *arg;

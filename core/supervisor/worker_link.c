@@ -1,10 +1,12 @@
 /* core/supervisor/worker_link.c - a job's worker from the supervisor's side: spawned, given its
  * start frame, heard, told, and found dead (docs/design/processes.md "Job worker").
  *
- * Whether a worker lives is never guessed: the lock on its spool says so. */
+ * Whether a worker lives is never guessed: the lock on its spool says so. One that hangs is killed at
+ * its deadline; while the lock is held its process id is still its own. */
 #include "core/supervisor/internal.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -19,8 +21,21 @@
 /* A worker that died before it wrote a byte has run nothing: it is started again this often. */
 #define MAX_STARTS 5
 
+/* What a worker may need beyond its job's timeout: after_script (5 min), clean-up (1 min), the stops
+ * of stages; and after an abort, which it heeds at once (coordinator-protocol.md 1.10). */
+#define END_GRACE_MS (10 * 60 * 1000)
+#define ABORT_GRACE_MS (5 * 60 * 1000)
+#define EXIT_WORD_MS 5000
+
 static void on_worker_frame(void *arg, json_t *frame);
 static void on_worker_closed(void *arg, const char *why);
+
+static void expect_end(struct job *job, int64_t within_ms)
+{
+    int64_t due = now_mono(job->supervisor) + within_ms;
+
+    job->end_due_mono = job->end_due_mono == 0 ? due : MIN(job->end_due_mono, due);
+}
 
 static void add_runner(json_t *start, const struct job *job)
 {
@@ -113,6 +128,10 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     job->lock_fd = -1;
     job->spawned = job->spawned_here = true;
     job->starts++;
+    job->worker_pid = 0;
+    job->end_due_mono = 0;
+    job->end_reason[0] = '\0';
+    expect_end(job, job->timeout_s * 1000 + fault_limit_ms("end_grace", END_GRACE_MS));
     r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_worker_frame,
                      on_worker_closed, job, &job->worker, err);
     if (r < 0)
@@ -134,16 +153,98 @@ void worker_start(struct job *job, json_t *connect)
     job_fail_system(job, "its worker could not be started");
 }
 
-void worker_on_spawned(void *arg, int64_t tag, const char *failure)
+/* The lock is free: nobody writes the spool any more. An empty spool means that the worker never
+ * began, because it writes the job's header before it touches the instance. */
+static void worker_is_dead(struct job *job, int lock_fd)
+{
+    bool began = job->state >= JOB_RUNNING || spool_size(job->supervisor, job->seq) > 0;
+    const struct fleet_instance *instance = fleet_find(job->group->fleet, job->instance_id);
+
+    job->spawned = job->start_sent = false;
+    if (job->lock_fd < 0)
+        job->lock_fd = lock_fd;
+    if (!began && job->payload && job->starts < MAX_STARTS && instance && !job->abort_told &&
+        !job->cancel_told) {
+        log_notice("job %" PRId64 ": its worker ended before it began, starting another",
+                   job->job_id);
+        job_assigned(job, instance, job->slot);
+        return;
+    }
+    job_fail_system(job, *job->lost_reason  ? job->lost_reason
+                         : *job->end_reason ? job->end_reason
+                                            : "the job's worker ended unexpectedly");
+}
+
+/* Without a connection: acts on a lock that is free. */
+static void check_lock(struct job *job)
+{
+    int lock_fd = -1;
+
+    if (job->state >= JOB_FINISHED || job->state < JOB_ASSIGNED || job->worker || job->connecting)
+        return;
+    if (job->lock_fd >= 0)
+        return; /* we hold it ourselves: no worker was spawned yet */
+    if (spool_try_lock(job->supervisor, job->seq, &lock_fd) == 1)
+        worker_is_dead(job, lock_fd);
+}
+
+/* Ends a worker that hangs or talks nonsense; its job ends as that of any dead worker. */
+static void worker_kill(struct job *job, const char *why)
+{
+    int lock_fd = -1;
+
+    log_error("job %" PRId64 ": %s (process %" PRId64 ")", job->job_id, why, job->worker_pid);
+    (void) str_copy(job->end_reason, sizeof(job->end_reason), why);
+    job->starts = MAX_STARTS; /* no other is tried */
+    job->end_due_mono = now_mono(job->supervisor) + ABORT_GRACE_MS;
+    channel_close(job->worker);
+    job->worker = NULL;
+    if (spool_try_lock(job->supervisor, job->seq, &lock_fd) == 1)
+        worker_is_dead(job, lock_fd);
+    else if (job->worker_pid > 0)
+        (void) kill((pid_t) job->worker_pid, SIGKILL);
+    else
+        log_error("job %" PRId64 ": end the process that has %s/spool/%" PRId64 ".log open",
+                  job->job_id, job->supervisor->state_dir, job->seq);
+}
+
+void worker_tick(struct job *job)
+{
+    int64_t now = now_mono(job->supervisor);
+
+    if (job->start_sent && job->state < JOB_FINISHED && now >= job->end_due_mono)
+        worker_kill(job, "the job's worker did not end in time and was killed");
+    else if (now >= job->exit_word_due_mono)
+        check_lock(job);
+}
+
+void worker_expect(struct job *job)
+{
+    job->spawned = job->start_sent = true;
+    expect_end(job, job->timeout_s * 1000 + fault_limit_ms("end_grace", END_GRACE_MS));
+    check_lock(job);
+}
+
+void worker_abort(struct job *job)
+{
+    worker_tell(job, "abort", NULL);
+    expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
+}
+
+void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 {
     struct job *job = job_find(arg, tag);
 
-    if (!job || !failure)
+    if (!job)
+        return;
+    job->worker_pid = pid;
+    if (!failure)
         return;
     log_error("job %" PRId64 ": no worker could be started: %s", job->job_id, failure);
     channel_close(job->worker);
     job->worker = NULL;
-    worker_check_lock(job);
+    job->spawned_here = false;
+    check_lock(job);
 }
 
 void worker_on_exited(void *arg, int64_t tag, int status, int signal)
@@ -158,46 +259,12 @@ void worker_on_exited(void *arg, int64_t tag, int status, int signal)
         log_warning("the worker of job row %" PRId64 " ended with status %d", tag, status);
     if (!job || job->state >= JOB_FINISHED)
         return;
-    if (signal != 0)
-        (void) snprintf(job->lost_reason, sizeof(job->lost_reason),
+    if (signal != 0 && !*job->end_reason)
+        (void) snprintf(job->end_reason, sizeof(job->end_reason),
                         "the job's worker was killed by signal %d", signal);
-    if (!job->worker)
-        worker_check_lock(job);
-}
-
-/* The lock is free: nobody writes the spool any more. An empty spool means that the worker never
- * began, because it writes the job's header before it touches the instance. */
-static void worker_is_dead(struct job *job, int lock_fd)
-{
-    bool began = job->state >= JOB_RUNNING || spool_size(job->supervisor, job->seq) > 0;
-
-    job->spawned = job->start_sent = false;
-    if (job->lock_fd < 0)
-        job->lock_fd = lock_fd;
-    if (!began && job->payload && job->starts < MAX_STARTS) {
-        const struct fleet_instance *instance = fleet_find(job->group->fleet, job->instance_id);
-
-        if (instance) {
-            log_notice("job %" PRId64 ": its worker ended before it began, starting another",
-                       job->job_id);
-            job_assigned(job, instance, job->slot);
-            return;
-        }
-    }
-    job_fail_system(job,
-                    *job->lost_reason ? job->lost_reason : "the job's worker ended unexpectedly");
-}
-
-void worker_check_lock(struct job *job)
-{
-    int lock_fd = -1;
-
-    if (job->state >= JOB_FINISHED || job->state < JOB_ASSIGNED || job->worker || job->connecting)
-        return;
-    if (job->lock_fd >= 0)
-        return; /* we hold it ourselves: no worker was spawned yet */
-    if (spool_try_lock(job->supervisor, job->seq, &lock_fd) == 1)
-        worker_is_dead(job, lock_fd);
+    job->spawned_here = false;
+    job->exit_word_due_mono = 0;
+    check_lock(job);
 }
 
 static void on_worker_closed(void *arg, const char *why)
@@ -206,10 +273,11 @@ static void on_worker_closed(void *arg, const char *why)
 
     job->worker = NULL;
     log_debug("job %" PRId64 ": connection to its worker ended: %s", job->job_id, why);
-    /* The spawner's word about a worker of our own comes in a moment and names the signal; without it
-     * the tick looks at the lock. */
-    if (!job->spawned_here)
-        worker_check_lock(job);
+    /* The spawner's word about a worker of our own comes in a moment and names the signal. */
+    if (job->spawned_here)
+        job->exit_word_due_mono = now_mono(job->supervisor) + EXIT_WORD_MS;
+    else
+        check_lock(job);
 }
 
 void worker_tell(struct job *job, const char *type, const char *message)
@@ -260,7 +328,8 @@ static void take_started(struct job *job)
 
     if (job->state >= JOB_RUNNING)
         return;
-    EFFECT("payload_drop", r = ledger_start_job(job->supervisor->ledger, job->seq, &err));
+    EFFECT("payload_drop",
+           r = ledger_start_job(job->supervisor->ledger, job->seq, job->worker_pid, &err));
     if (r < 0) {
         supervisor_fatal(job->supervisor, "noting that a job runs", &err);
         return;
@@ -282,7 +351,8 @@ static void take_result(struct job *job, json_t *frame)
         json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
         json_opt_array(frame, "supported_reasons", &supported, &err) < 0 ||
         json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0) {
-        log_error("job %" PRId64 ": its worker sent a bad result: %s", job->job_id, err.message);
+        log_error("job %" PRId64 ": %s", job->job_id, err.message);
+        worker_kill(job, "the job's worker sent a result that cannot be read");
         return;
     }
     if (job->state < JOB_FINISHED) {
@@ -325,7 +395,11 @@ static void on_worker_frame(void *arg, json_t *frame)
 void worker_attach(struct job *job, struct channel *channel)
 {
     autojson json_t *attached = json_frame("attached");
+    struct ucred peer = { 0 };
+    socklen_t len = sizeof(peer);
 
+    if (getsockopt(channel_fd(channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        job->worker_pid = peer.pid;
     channel_close(job->worker);
     job->worker = channel;
     job->spawned = job->start_sent = true;

@@ -84,6 +84,7 @@ class Run:
         self.config.chmod(0o600)
         self.process: subprocess.Popen | None = None
         self.killed_instances: set[str] = set()
+        self.environment: dict[str, str] = {}  # of the manager, beside ours
         self.watch: Watch | None = None
 
     def start(self, kill_at: str = "", effects_log: Path | None = None):
@@ -93,6 +94,7 @@ class Run:
             environment["FLOTILLA_KILL_AT"] = kill_at
         if effects_log:
             environment["FLOTILLA_EFFECTS_LOG"] = str(effects_log)
+        environment.update(self.environment)
         self.begin_watch()
         # A session of its own marks what the manager starts (processes_of). A terminal's interrupt no longer
         # reaches it there, so it is told to die with the tests.
@@ -130,6 +132,10 @@ class Run:
     def wait_up(self) -> bool:
         """Until the manager listens: it has recovered and handles signals; or has ended."""
         return wait_for(lambda: self.process.poll() is not None or self.listens())
+
+    def workers(self) -> list[int]:
+        """Process ids of the job workers."""
+        return [p.pid for p in processes_of(self.folder) if p.name == "flotilla-job"]
 
     def stop(self, timeout=PATIENCE) -> int:
         """Graceful: no new jobs, running ones end, instances are deleted."""

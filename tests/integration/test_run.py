@@ -1,6 +1,8 @@
 """`flotilla run` with real local instances, judged from outside."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -107,8 +109,8 @@ def test_a_dead_worker_ends_its_job_as_a_system_failure(folder, binary, plugin_d
     run.coordinator.add(job, make_job(2, str(run.marks)))
     run.start()
     wait_for_trace(run, 1, b"line 0003")
-    assert subprocess.run(["pkill", "-KILL", "-x", "flotilla-job", "--parent",
-                           str(spawner_of(run))]).returncode == 0
+    for worker in run.workers():
+        os.kill(worker, signal.SIGKILL)
     assert_nothing_lost(run, run.finish())
     state = run.coordinator.jobs[1]
     assert state.finals[0]["failure_reason"] == "runner_system_failure"

@@ -1,0 +1,105 @@
+"""A job worker that hangs, breaks its word or dies: its job still ends, and its slot is free again."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from checker.jobs import make_job
+from checker.run import Run
+from test_restart import ledger, wait_until
+from test_run import assert_nothing_lost, spawner_of, wait_for_trace
+
+SHORT = {"FLOTILLA_LIMITS": "end_grace=1000,abort_grace=1000"}
+
+
+def start(folder, binary, plugin_dir, job_timeout):
+    """A run whose first job talks; its second one needs the same slot."""
+    run = Run(folder, binary, plugin_dir, max_instances=1, idle_time="1h")
+    run.environment = SHORT
+    job = make_job(1, str(run.marks), lines=1000, seconds=1000)
+    job.payload["runner_info"]["timeout"] = job_timeout
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job, make_job(2, str(run.marks)))
+    run.start()
+    wait_for_trace(run, 1, b"line 0001")
+    return run
+
+
+def stop_worker(run):
+    (worker,) = run.workers()
+    os.kill(worker, signal.SIGSTOP)
+
+
+def assert_ended_by_us(run):
+    assert_nothing_lost(run, run.finish())
+    assert b"did not end in time and was killed" in run.coordinator.jobs[1].trace
+
+
+def test_one_that_outlives_its_timeout_is_ended(folder, binary, plugin_dir):
+    run = start(folder, binary, plugin_dir, job_timeout=10)
+    stop_worker(run)
+    assert_ended_by_us(run)
+
+
+def test_one_that_heeds_no_abort_is_ended(folder, binary, plugin_dir):
+    run = start(folder, binary, plugin_dir, job_timeout=3600)
+    stop_worker(run)
+    run.coordinator.cancel(1, "canceled")
+    wait_until(run, lambda: not run.workers())
+    assert_nothing_lost(run, run.finish())
+
+
+def test_one_that_never_comes_back_after_a_restart_is_ended(folder, binary, plugin_dir):
+    run = start(folder, binary, plugin_dir, job_timeout=15)
+    spawner = spawner_of(run)
+    run.kill()
+    # Not earlier: the end of its parent would wake a stopped worker up.
+    wait_until(run, lambda: not os.path.exists(f"/proc/{spawner}"))
+    stop_worker(run)
+    run.start()
+    assert_ended_by_us(run)
+
+
+# Attaches with the key of the job's row and sends a result that is none.
+IMPOSTOR = """
+import json, socket, struct, sys
+path, seq, key = sys.argv[1:]
+link = socket.socket(socket.AF_UNIX)
+link.connect(path)
+for frame in ({"type": "attach", "seq": int(seq), "key": key}, {"type": "result", "state": "perhaps"}):
+    text = json.dumps(frame).encode()
+    link.sendall(struct.pack(">I", len(text)) + text)
+while True:
+    link.recv(4096)
+"""
+
+
+def test_one_that_sends_a_broken_result_is_ended(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.coordinator.add(make_job(1, str(run.marks), lines=40, seconds=6))
+    run.start()
+    wait_for_trace(run, 1, b"line 0001")
+    (row,) = ledger(run)
+    impostor = subprocess.run([sys.executable, "-c", IMPOSTOR, run.state_dir / "control.sock", str(row["seq"]),
+                               row["worker_key"]], timeout=20, stderr=subprocess.DEVNULL)
+    assert impostor.returncode == -signal.SIGKILL
+    assert_nothing_lost(run, run.finish())  # the true worker came back
+
+
+def test_the_signal_is_told_however_late_the_spawner_says_it(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), lines=100, seconds=60)
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0001")
+    spawner = spawner_of(run)
+    os.kill(spawner, signal.SIGSTOP)
+    (worker,) = run.workers()
+    os.kill(worker, signal.SIGKILL)
+    wait_until(run, lambda: "connection to its worker ended" in run.daemon_log.read_text())
+    assert not run.coordinator.wait_ended(1, 2.5), "the end was told before its reason was known"
+    os.kill(spawner, signal.SIGCONT)
+    assert_nothing_lost(run, run.finish())
+    assert b"was killed by signal 9" in run.coordinator.jobs[1].trace
