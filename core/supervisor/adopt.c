@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "core/base/mem.h"
 #include "core/base/str.h"
 
 #define LOG_TOPIC "adopt"
@@ -12,32 +13,105 @@
 
 struct adoption {
     struct supervisor *supervisor;
-    unsigned count, left;
+    unsigned count;
+    int r;
 };
 
+/* A runner whose entry was renamed or removed while jobs of it were open. It has no provider and no
+ * instances, so that it can start nothing; what reporting needs is in the jobs' rows. */
+struct retired_group {
+    struct group group;
+    struct config_runner runner;
+    struct retired_group *next;
+};
+
+static void free_retired(struct retired_group *retired)
+{
+    group_done(&retired->group);
+    free(retired->runner.name);
+    free(retired->runner.url);
+    free(retired);
+}
+
+void adopt_done(struct supervisor *supervisor)
+{
+    struct retired_group *next;
+
+    for (struct retired_group *retired = supervisor->retired; retired; retired = next) {
+        next = retired->next;
+        free_retired(retired);
+    }
+    supervisor->retired = NULL;
+}
+
+/* The certificates are the entry's: those of another one for the same GitLab serve as well. */
+static struct coordinator_host host_of(const struct supervisor *supervisor, const char *url)
+{
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        if (str_eq(supervisor->groups[i].host.url, url))
+            return supervisor->groups[i].host;
+    return (struct coordinator_host) { .url = url };
+}
+
+static struct group *retire_group(struct supervisor *supervisor, const struct ledger_job *row)
+{
+    const struct fleet_config nothing = { .capacity = 1, .max_instances = 1 };
+    struct retired_group *retired = mem_zero(sizeof(*retired));
+    struct group *group;
+
+    if (!retired)
+        return NULL;
+    group = &retired->group;
+    retired->runner.name = mem_strdup(row->runner);
+    retired->runner.url = mem_strdup(row->coordinator_url);
+    group->info = coordinator_info("bash");
+    if (!retired->runner.name || !retired->runner.url || !group->info ||
+        fleet_new(&nothing, &group->fleet) < 0) {
+        free_retired(retired);
+        return NULL;
+    }
+    group->supervisor = supervisor;
+    group->runner = &retired->runner;
+    group->id = row->group_id;
+    group->host = host_of(supervisor, retired->runner.url);
+    group->retired = true;
+    log_warning("runner '%s' is not in the configuration any more and has open jobs: they are "
+                "reported to their end, and none is started",
+                row->runner);
+    retired->next = supervisor->retired;
+    supervisor->retired = retired;
+    return group;
+}
+
+static struct group *group_of(struct supervisor *supervisor, const struct ledger_job *row)
+{
+    struct group *group = supervisor_find_group(supervisor, row->group_id);
+
+    for (struct retired_group *retired = supervisor->retired; !group && retired;
+         retired = retired->next)
+        if (retired->group.id == row->group_id)
+            group = &retired->group;
+    return group ? group : retire_group(supervisor, row);
+}
+
+/* Every open row must have its job: a spool without one is swept. */
 static void read_row(void *arg, struct ledger_job *row)
 {
     struct adoption *adoption = arg;
-    struct group *group = supervisor_find_group(adoption->supervisor, row->group_id);
+    struct group *group = group_of(adoption->supervisor, row);
 
-    if (!group) {
-        log_error("job %" PRId64 " of runner '%s' is open, but the configuration has no such "
-                  "runner any more; put its entry back to let the job end",
-                  row->job_id, row->runner ? row->runner : "");
-        adoption->left++;
-        return;
-    }
-    if (job_adopt_row(group, row))
+    if (group && job_adopt_row(group, row))
         adoption->count++;
     else
-        log_error("job %" PRId64 " cannot be adopted: out of memory", row->job_id);
+        adoption->r = -ENOMEM;
 }
 
 static void adopt_assigned(struct job *job)
 {
     struct error err = { 0 };
 
-    if (fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
+    if (!job->group->retired &&
+        fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
     worker_expect(job);
 }
@@ -74,6 +148,8 @@ int adopt_all(struct supervisor *supervisor, struct error *err)
 
     if (r < 0)
         return r;
+    if (adoption.r < 0)
+        return error_set(err, adoption.r, "adopting the jobs of a former run: out of memory");
     for (struct job *job = supervisor->jobs; job; job = next) {
         next = job->next;
         adopt_job(job);

@@ -89,6 +89,7 @@ struct group {
     struct fleet *fleet;
     bool usable, listed_once, refused;
     bool stale; /* a newer epoch holds the group: nothing is changed in it any more (R9) */
+    bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
     int64_t growth_backoff_ms, list_backoff_ms; /* 0 = the last call went well */
@@ -122,6 +123,7 @@ struct supervisor {
     struct spawner *spawner;
     struct group *groups;
     size_t n_groups;
+    struct retired_group *retired;
     struct job *jobs;
     struct control *control;
     uv_timer_t tick;
@@ -227,6 +229,7 @@ void spool_sweep(struct supervisor *supervisor);
 
 /* adopt.c */
 int adopt_all(struct supervisor *supervisor, struct error *err);
+void adopt_done(struct supervisor *supervisor);
 
 /* control.c */
 int control_start(struct supervisor *supervisor, struct error *err);

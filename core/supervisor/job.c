@@ -278,7 +278,9 @@ void job_wait(struct job *job)
 
     job->had_reservation = false;
     job->waiting_since_mono = now_mono(job->supervisor);
-    if (!job->payload)
+    if (job->group->retired)
+        job_fail_system(job, "its runner is no longer in the manager's configuration");
+    else if (!job->payload)
         job_fail_system(job, "its payload was lost in a restart of the manager");
     else if (fleet_wait(job->group->fleet, job->seq, had_reservation) < 0)
         job_fail_system(job, "the manager is out of memory");

@@ -78,6 +78,7 @@ static json_t *describe_job(const struct job *job)
     (void) json_add_i64(obj, "seq", job->seq);
     (void) json_add_str(obj, "name", job->name);
     (void) json_add_str(obj, "runner", job->group->runner->name);
+    (void) json_add_bool(obj, "runner_configured", !job->group->retired);
     (void) json_add_str(obj, "state", job_state_name(job->state));
     (void) json_add_str(obj, "instance", job->instance_id);
     (void) json_add_i64(obj, "slot", job->slot);

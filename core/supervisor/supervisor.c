@@ -344,6 +344,7 @@ static void finish_stopping(struct supervisor *supervisor)
     spawner_stop(supervisor->spawner);
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_done(&supervisor->groups[i]);
+    adopt_done(supervisor);
     if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
         log_warning("%s, ignoring", err.message);
     ledger_close(supervisor->ledger);

@@ -1,6 +1,8 @@
 """The manager is killed while jobs run, and started again: what it must still know then."""
 
+import json
 import sqlite3
+import subprocess
 
 from checker.evidence import read_ledger
 from checker.jobs import make_job
@@ -50,3 +52,42 @@ def test_jobs_that_wait_keep_their_order(folder, binary, plugin_dir):
     run.start()
     assert_nothing_lost(run, run.finish())
     assert {row["job_id"]: row["slot"] for row in ledger(run)} == {1: 0, 2: 1}
+
+
+def restart_with(run, config):
+    run.kill()
+    run.config.write_text(config)
+    run.start()
+    run.wait_up()
+
+
+def test_a_job_of_a_runner_that_was_removed_runs_to_its_end(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, max_instances=2)
+    run.coordinator.add(make_job(1, str(run.marks), lines=60, seconds=6))
+    run.start()
+    wait_for_trace(run, 1, b"line 0003")
+    config = run.config.read_text()
+    restart_with(run, config.replace('"checker"', '"another"'))
+    status = subprocess.run([binary, "status", "--json", "--state-dir", run.state_dir], capture_output=True, timeout=20)
+    (job,) = json.loads(status.stdout)["jobs"]
+    assert (job["runner"], job["runner_configured"]) == ("checker", False)
+    wait_for_final(run, 1)
+    wait_until(run, lambda: states(run) == {1: "closed"})
+    restart_with(run, config)  # who else would remove its instance
+    assert_nothing_lost(run, run.finish())
+
+
+def test_a_waiting_job_of_a_runner_that_was_removed_fails_and_says_why(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, max_instances=1, plugin_extra='      boot_delay = "10s"\n')
+    job = make_job(1, str(run.marks))
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start()
+    wait_until(run, lambda: states(run) == {1: "acknowledged"})
+    config = run.config.read_text()
+    restart_with(run, config.replace('"checker"', '"another"'))
+    wait_for_final(run, 1)
+    assert run.coordinator.jobs[1].finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"no longer in the manager's configuration" in run.coordinator.jobs[1].trace
+    restart_with(run, config)
+    assert_nothing_lost(run, run.finish())
