@@ -154,7 +154,8 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
     return ledger_end(ledger, r, err);
 }
 
-int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err)
+int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, bool debug_trace,
+                     struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_START_JOB, err);
 
@@ -163,6 +164,7 @@ int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, str
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_int64(stmt, 2, ledger_now(ledger));
     (void) sqlite3_bind_int64(stmt, 3, worker_pid);
+    (void) sqlite3_bind_int64(stmt, 4, debug_trace);
     return step_job(ledger, stmt, seq, "started", err);
 }
 
@@ -224,7 +226,8 @@ int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_sta
     return ledger_end(ledger, r, err);
 }
 
-int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, struct error *err)
+int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, int64_t log_size,
+                     uint32_t log_crc, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_NOTE_SENT, err);
 
@@ -232,6 +235,8 @@ int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, struct 
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_int64(stmt, 2, offset);
+    (void) sqlite3_bind_int64(stmt, 3, log_size);
+    (void) sqlite3_bind_int64(stmt, 4, log_crc);
     return step_job(ledger, stmt, seq, "noted as sent", err);
 }
 
@@ -296,7 +301,8 @@ static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
                                  .started_ms = sqlite3_column_int64(stmt, 24),
                                  .finished_ms = sqlite3_column_int64(stmt, 25),
                                  .closed_ms = sqlite3_column_int64(stmt, 26),
-                                 .worker_pid = sqlite3_column_int64(stmt, 28) };
+                                 .worker_pid = sqlite3_column_int64(stmt, 28),
+                                 .debug_trace = sqlite3_column_int64(stmt, 29) != 0 };
     (void) str_copy(ret->worker_key, sizeof(ret->worker_key), column_text(stmt, 10));
     (void) str_copy(ret->instance_id, sizeof(ret->instance_id), column_text(stmt, 11));
     (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 16));

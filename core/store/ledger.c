@@ -13,7 +13,7 @@
     "seq, group_id, coordinator_url, runner, job_id, project_id, name, state, token, payload, "    \
     "worker_key, instance_id, slot, concurrent_id, concurrent_project_id, sent_offset, "           \
     "result_state, failure_reason, exit_code, log_size, log_crc, timeout_s, received_ms, "         \
-    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid"
+    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid, debug_trace"
 
 #define INSTANCE_COLUMNS                                                                           \
     "group_id, id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "    \
@@ -49,7 +49,7 @@ static const char *const sql[SQL_COUNT] = {
         "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
     [SQL_ADD_JOB] =
         "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
-        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0)",
+        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0)",
     [SQL_ACKNOWLEDGE_JOB] =
         "UPDATE jobs SET state = 'acknowledged' WHERE seq = ?1 AND state = 'received'",
     [SQL_ASSIGN_JOB] =
@@ -60,16 +60,17 @@ static const char *const sql[SQL_COUNT] = {
         "UPDATE jobs SET worker_key = ?4 WHERE seq = ?1 AND state = 'assigned' AND "
         "instance_id = ?2 AND slot = ?3",
     [SQL_HOLD_SLOT] = "INSERT INTO slots SELECT group_id, ?2, ?3, ?1 FROM jobs WHERE seq = ?1",
-    [SQL_START_JOB] =
-        "UPDATE jobs SET state = 'running', payload = NULL, started_ms = ?2, worker_pid = ?3 "
-        "WHERE seq = ?1 AND state = 'assigned'",
+    [SQL_START_JOB] = "UPDATE jobs SET state = 'running', payload = NULL, started_ms = ?2, "
+                      "worker_pid = ?3, debug_trace = ?4 "
+                      "WHERE seq = ?1 AND state = 'assigned'",
     [SQL_FINISH_JOB] =
         "UPDATE jobs SET state = 'finished', payload = NULL, result_state = ?2, failure_reason = "
         "?3, "
         "exit_code = ?4, log_size = ?5, log_crc = ?6, message = ?7, finished_ms = ?8 "
         "WHERE seq = ?1 AND state IN ('received', 'acknowledged', 'assigned', 'running')",
     [SQL_FREE_SLOT] = "DELETE FROM slots WHERE seq = ?1 RETURNING group_id, instance_id",
-    [SQL_NOTE_SENT] = "UPDATE jobs SET sent_offset = ?2 WHERE seq = ?1 AND state != 'closed'",
+    [SQL_NOTE_SENT] = "UPDATE jobs SET sent_offset = ?2, log_size = ?3, log_crc = ?4 WHERE "
+                      "seq = ?1 AND state NOT IN ('finished', 'closed')",
     [SQL_CLOSE_JOB] = "UPDATE jobs SET state = 'closed', token = NULL, payload = NULL, "
                       "message = CASE WHEN ?2 = '' THEN message ELSE ?2 END, closed_ms = ?3 "
                       "WHERE seq = ?1 AND state != 'closed'",

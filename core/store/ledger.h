@@ -91,6 +91,7 @@ struct ledger_job {
     uint32_t log_crc;
     int64_t received_ms, assigned_ms, started_ms, finished_ms, closed_ms;
     char message[256];
+    bool debug_trace; /* known from `running` on */
 };
 void ledger_job_done(struct ledger_job *row);
 
@@ -108,15 +109,17 @@ struct ledger_assignment {
  * slot (a start that never began) it changes the key only. */
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err);
-int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid,
+int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, bool debug_trace,
                      struct error *err); /* → running; payload nulled */
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
  * of the instance starts when it was the last). */
 int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,
                       const char *failure_reason, int64_t exit_code, int64_t log_size,
                       uint32_t log_crc, const char *message, struct error *err);
-int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset,
-                     struct error *err); /* may lag, never lead */
+/* While the job runs: what GitLab has (may lag, never lead), and the CRC of the log's first `log_size`
+ * bytes, so that they need not be read again after a restart. */
+int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, int64_t log_size,
+                     uint32_t log_crc, struct error *err);
 int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message,
                      struct error *err); /* → closed; token and payload nulled, slot row removed */
 int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct ledger_job *row),

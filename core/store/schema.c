@@ -53,6 +53,7 @@ static const char version_1[] =
     "  log_crc INTEGER NOT NULL, timeout_s INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
     "  assigned_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
     "  closed_ms INTEGER NOT NULL, message TEXT NOT NULL, worker_pid INTEGER NOT NULL,"
+    "  debug_trace INTEGER NOT NULL CHECK (debug_trace IN (0, 1)),"
     "  CHECK (state != 'closed' OR (token IS NULL AND payload IS NULL)),"
     "  CHECK (state != 'finished' OR result_state != '')"
     ") STRICT;"

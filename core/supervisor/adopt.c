@@ -133,7 +133,7 @@ static void adopt_job(struct job *job)
         break;
     case JOB_FINISHED:
         reporter_start(job);
-        reporter_poke(job);
+        reporter_finish(job, now_wall(job->supervisor) - job->finished_ms);
         break;
     case JOB_CLOSED:
         break;

@@ -24,6 +24,7 @@
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
 #include "core/store/timeline.h"
+#include "core/supervisor/report_plan.h"
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
 
@@ -42,8 +43,9 @@ struct job {
     uint32_t slot;
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
-    int64_t exit_code, log_size;
+    int64_t exit_code, log_size, finished_ms;
     uint32_t log_crc;
+    bool debug_trace; /* GitLab shows the log to fewer people */
 
     bool had_reservation;
     int64_t waiting_since_mono;
@@ -63,15 +65,13 @@ struct job {
 
     /* Reporting (reporter.c). */
     int spool_fd; /* for reading; -1 = not open */
-    int64_t sent_offset, crc_offset, noted_offset;
-    uint32_t crc;    /* of [0, crc_offset) */
-    int bad_offsets; /* answers that named an impossible offset, in a row */
-    int64_t interval_ms, last_sent_mono, final_tries;
-    int64_t final_since_ms;
-    bool acknowledged, abort_told, cancel_told, touched;
+    struct report_plan report;
+    int64_t crc_offset, noted_offset;
+    uint32_t crc; /* of [0, crc_offset) */
+    bool acknowledged, abort_told, cancel_told;
     struct coordinator_call *call;
+    size_t patch_bytes; /* in `call` */
     uv_timer_t timer;
-    bool timer_closed;
 };
 
 struct group {
@@ -88,7 +88,7 @@ struct group {
     struct provider_client *provider;
     struct fleet *fleet;
     bool usable, listed_once, refused;
-    bool stale; /* a newer epoch holds the group: nothing is changed in it any more (R9) */
+    bool stale;   /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
@@ -125,6 +125,7 @@ struct supervisor {
     size_t n_groups;
     struct retired_group *retired;
     struct job *jobs;
+    size_t patch_bytes; /* pieces of logs on their way to GitLab */
     struct control *control;
     uv_timer_t tick;
     bool evaluate_wanted;
@@ -213,8 +214,10 @@ void worker_tick(struct job *job);
 
 /* reporter.c */
 void reporter_start(struct job *job);
-void reporter_poke(struct job *job);
+/* The job has its result since `ago_ms`: its log is sent to the end and its final state told. */
+void reporter_finish(struct job *job, int64_t ago_ms);
 void reporter_stop(struct job *job);
+/* Size and CRC of the log as far as it can be read; negative when that is not to its end. */
 int reporter_checksum(struct job *job, int64_t *ret_size, uint32_t *ret_crc);
 
 /* spool.c */

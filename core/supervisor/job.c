@@ -47,7 +47,7 @@ void job_free(struct job *job)
             *at = job->next;
             break;
         }
-    coordinator_call_cancel(job->call);
+    reporter_stop(job);
     channel_close(job->worker);
     if (job->lock_fd >= 0)
         (void) close(job->lock_fd);
@@ -196,6 +196,7 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->job_id = row->job_id;
     job->project_id = row->project_id;
     job->timeout_s = row->timeout_s;
+    job->debug_trace = row->debug_trace;
     job->state = row->state;
     job->slot = (uint32_t) row->slot;
     job->worker_pid = row->worker_pid;
@@ -204,7 +205,10 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->exit_code = row->exit_code;
     job->log_size = row->log_size;
     job->log_crc = row->log_crc;
-    job->sent_offset = job->noted_offset = row->sent_offset;
+    job->finished_ms = row->finished_ms;
+    job->report.sent = job->report.peak = job->noted_offset = row->sent_offset;
+    job->crc_offset = row->log_size;
+    job->crc = row->log_crc;
     (void) str_copy(job->worker_key, sizeof(job->worker_key), row->worker_key);
     (void) str_copy(job->instance_id, sizeof(job->instance_id), row->instance_id);
     (void) str_copy(job->result_state, sizeof(job->result_state), row->result_state);
@@ -428,10 +432,9 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
     if (line)
         add_last_line(job, line);
     if (reporter_checksum(job, &job->log_size, &job->log_crc) < 0) {
-        log_error("job %" PRId64 ": its spool cannot be read, its log is reported empty",
-                  job->job_id);
-        job->log_size = 0;
-        job->log_crc = 0;
+        log_error("job %" PRId64 ": its spool cannot be read behind byte %" PRId64
+                  ", which is taken for its end",
+                  job->job_id, job->log_size);
     }
     (void) str_copy(job->result_state, sizeof(job->result_state), result_state);
     (void) str_copy(job->failure_reason, sizeof(job->failure_reason),
@@ -455,7 +458,7 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
     supervisor_emit(supervisor, EVENT_JOB_FINISHED, job->group, job->instance_id, job,
                     job->result_state);
     supervisor_evaluate_soon(supervisor);
-    reporter_poke(job);
+    reporter_finish(job, 0);
 }
 
 void job_fail_system(struct job *job, const char *why)
@@ -472,7 +475,6 @@ void job_close(struct job *job, const char *message)
     struct error err = { 0 };
     int r;
 
-    reporter_stop(job);
     EFFECT("job_close", r = ledger_close_job(supervisor->ledger, job->seq, message, &err));
     if (r < 0) {
         supervisor_fatal(supervisor, "closing a job", &err);

@@ -1,10 +1,9 @@
 /* core/supervisor/reporter.c - tells GitLab about one job: the log as it grows, a sign of life in
- * silence, the final state (coordinator-protocol.md 1.8 to 1.10, 3.3, 3.4; hardening.md R2, R4).
+ * silence, the final state. report_plan.c decides what is next; this file reads the spool, makes the
+ * calls and keeps the ledger (hardening.md R2, R4).
  *
  * The spool is the truth; what was sent is a number that may lag, never lead. One call at a time
- * for each job; reporter_step() decides which is next, timers and answers only bring it to decide
- * again.
- */
+ * for each job; timers and answers only bring reporter_step() to decide again. */
 #include "core/supervisor/internal.h"
 
 #include <inttypes.h>
@@ -20,11 +19,11 @@
 #include "core/base/log.h"
 
 #define PATCH_MAX (1024 * 1024)
-#define INTERVAL_MS 3000
-#define TOUCH_AFTER_MS 30000
-#define FINAL_BACKOFF_MAX_MS (10 * 60 * 1000)
+/* Of all jobs together: a GitLab that does not answer must not make us hold every job's log. */
+#define PATCH_MAX_UNDER_WAY (8 * 1024 * 1024)
+#define ROOM_WAIT_MS 250
 #define FINAL_PATIENCE_MIN_MS (24LL * 3600 * 1000)
-#define MAX_BAD_OFFSETS 3
+#define FINAL_PATIENCE_LEFT_MS (3600LL * 1000)
 
 static void reporter_step(struct job *job);
 
@@ -40,6 +39,14 @@ static int64_t spool_end(struct job *job)
         job->spool_fd = fd;
     }
     return fstat(job->spool_fd, &st) < 0 ? 0 : st.st_size;
+}
+
+/* Nothing before `started`, which says how the log is to be shown. */
+static int64_t log_end(struct job *job)
+{
+    int64_t end = spool_end(job); /* opens it */
+
+    return job->state == JOB_FINISHED ? job->log_size : job->state == JOB_RUNNING ? end : 0;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -61,283 +68,276 @@ static void step_in(struct job *job, int64_t ms)
 void reporter_start(struct job *job)
 {
     job->acknowledged = true;
-    if (job->interval_ms == 0)
-        job->interval_ms = INTERVAL_MS;
-    if (job->last_sent_mono == 0)
-        job->last_sent_mono = now_mono(job->supervisor);
-    step_in(job, job->interval_ms);
+    job->report.interval_ms = REPORT_INTERVAL_MS;
+    step_in(job, job->report.interval_ms);
 }
 
-/* The job ended: that is told at once. While it runs the interval decides, by looking at the spool. */
-void reporter_poke(struct job *job)
+/* Not N tries but as long as somebody may still want the answer (hardening.md R2). Of a job that ended
+ * before a reboot only the wall clock knows how long ago that was: should it have jumped, an hour is
+ * left (R12). */
+void reporter_finish(struct job *job, int64_t ago_ms)
 {
-    if (job->acknowledged && job->state == JOB_FINISHED && !job->call)
+    int64_t patience =
+        fault_limit_ms("final_patience", MAX(FINAL_PATIENCE_MIN_MS, job->timeout_s * 1000));
+
+    ago_ms = MIN(ago_ms, patience - MIN(patience, FINAL_PATIENCE_LEFT_MS));
+    report_finish(&job->report, now_mono(job->supervisor) - MAX(ago_ms, (int64_t) 0), patience);
+    if (job->acknowledged && !job->call)
         step_in(job, 0);
+}
+
+static void forget_call(struct job *job)
+{
+    job->call = NULL;
+    job->supervisor->patch_bytes -= job->patch_bytes;
+    job->patch_bytes = 0;
 }
 
 void reporter_stop(struct job *job)
 {
     coordinator_call_cancel(job->call);
-    job->call = NULL;
+    forget_call(job);
     if (job->timer.data)
         (void) uv_timer_stop(&job->timer);
 }
 
-/* Reads on from where the checksum stands to the end of the spool (or of the finished log). */
+static void add_to_checksum(struct job *job, const char *data, size_t len)
+{
+    job->crc = crc32_update(job->crc, data, len);
+    job->crc_offset += (int64_t) len;
+}
+
+/* What is sent is summed up as it goes; this reads what was not sent yet. */
 int reporter_checksum(struct job *job, int64_t *ret_size, uint32_t *ret_crc)
 {
-    int64_t end = job->state >= JOB_FINISHED ? job->log_size : spool_end(job);
+    int64_t end = spool_end(job);
     char chunk[16384];
+    int r = 0;
 
-    while (job->crc_offset < end) {
+    while (r == 0 && job->crc_offset < end) {
         size_t want = (size_t) MIN(end - job->crc_offset, (int64_t) sizeof(chunk));
-        ssize_t n = job->spool_fd < 0 ? -1 : io_pread(job->spool_fd, chunk, want, job->crc_offset);
+        ssize_t n = io_pread(job->spool_fd, chunk, want, job->crc_offset);
 
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return -EIO;
-        job->crc = crc32_update(job->crc, chunk, (size_t) n);
-        job->crc_offset += n;
+        if (n > 0)
+            add_to_checksum(job, chunk, (size_t) n);
+        else
+            r = n < 0 ? -errno : -EIO;
     }
     *ret_size = job->crc_offset;
     *ret_crc = job->crc;
-    return 0;
+    return r;
 }
 
-static void take_signals(struct job *job, bool cancel, bool abort, int64_t interval_ms)
+static void note_sent(struct job *job)
 {
-    if (interval_ms > 0)
-        job->interval_ms = interval_ms;
-    if (cancel || abort)
-        job_stop(job, abort);
-}
-
-/* hardening.md V17: an offset beyond what was ever written is no answer; asked again, then loud. */
-static void take_offset(struct job *job, int64_t offset)
-{
-    if (offset >= 0 && offset <= spool_end(job)) {
-        job->sent_offset = offset;
-        job->bad_offsets = 0;
+    if (job->state == JOB_FINISHED || job->report.sent <= job->noted_offset)
         return;
-    }
-    job->bad_offsets++;
-    log_warning("job %" PRId64 ": GitLab names log offset %" PRId64 ", beyond the %" PRId64
-                " bytes there are, ignoring",
-                job->job_id, offset, spool_end(job));
+    if (ledger_note_sent(job->supervisor->ledger, job->seq, job->report.sent, job->crc_offset,
+                         job->crc, NULL) == 0)
+        job->noted_offset = job->report.sent;
+}
+
+static void warn_of_the_log(const struct job *job, const struct patch_outcome *outcome,
+                            bool given_up)
+{
+    if (job->report.log_given_up && !given_up)
+        log_error("job %" PRId64 ": GitLab does not take its log (%s); its final state is sent "
+                  "without what is behind byte %" PRId64,
+                  job->job_id, outcome->message, job->report.sent);
+    else if (job->report.bad_offsets > 0)
+        log_warning("job %" PRId64 ": GitLab names log offset %" PRId64 ", which there is not, "
+                    "ignoring",
+                    job->job_id, outcome->next_offset);
+    else if (outcome->result == PATCH_FAILED)
+        log_warning("job %" PRId64 ": its log could not be sent (%s), retrying", job->job_id,
+                    outcome->message);
 }
 
 static void on_patched(void *arg, const struct patch_outcome *outcome)
 {
     struct job *job = arg;
-    int64_t wait = job->interval_ms;
+    bool given_up = job->report.log_given_up;
+    int64_t wait;
 
-    job->call = NULL;
+    forget_call(job);
     effect_point("patch", "after");
-    switch (outcome->result) {
-    case PATCH_OK:
-        take_offset(job, outcome->next_offset);
-        job->last_sent_mono = now_mono(job->supervisor);
-        break;
-    case PATCH_MISMATCH:
-        take_offset(job, outcome->next_offset);
-        break;
-    case PATCH_ABORT:
-    case PATCH_NOT_FOUND:
-        /* Nothing more is taken; the final update still asks for the last word. */
-        if (job->state == JOB_FINISHED)
-            job->sent_offset = job->log_size;
-        break;
-    case PATCH_FAILED:
-        log_warning("job %" PRId64 ": its log could not be sent (%s), retrying", job->job_id,
-                    outcome->message);
-        break;
-    }
-    take_signals(job, outcome->cancel, outcome->result == PATCH_ABORT, outcome->update_interval_ms);
-    if (job->state != JOB_FINISHED && job->sent_offset > job->noted_offset) {
-        if (ledger_note_sent(job->supervisor->ledger, job->seq, job->sent_offset, NULL) == 0)
-            job->noted_offset = job->sent_offset;
-    }
-    if (job->state == JOB_FINISHED && outcome->result != PATCH_FAILED &&
-        (outcome->result != PATCH_MISMATCH || job->bad_offsets == 0))
-        wait = 0;
+    wait = report_on_patch(&job->report, outcome, log_end(job), now_mono(job->supervisor));
+    warn_of_the_log(job, outcome, given_up);
+    note_sent(job);
     step_in(job, wait);
+    if (outcome->cancel || outcome->result == PATCH_ABORT)
+        job_stop(job, outcome->result == PATCH_ABORT);
 }
 
-/* Sends up to 1 MiB from the acknowledged offset; false when there is nothing or it can't be read.
- */
-static bool send_patch(struct job *job, int64_t end)
+static void on_trouble(struct job *job, const char *why)
 {
-    size_t len = (size_t) MIN(end - job->sent_offset, (int64_t) PATCH_MAX), got = 0;
-    autofree char *data = NULL;
-    struct error err = { 0 };
+    bool given_up = job->report.log_given_up;
 
-    data = mem_alloc(len);
-    while (data && got < len) {
+    step_in(job, report_on_trouble(&job->report, now_mono(job->supervisor)));
+    log_error("job %" PRId64 ": %s, %s", job->job_id, why,
+              job->report.log_given_up && !given_up ? "its final state is sent without the rest"
+                                                    : "retrying");
+}
+
+/* Reads up to `len` bytes from the acknowledged offset; 0 when nothing can be read. */
+static size_t read_log(struct job *job, char *data, size_t len)
+{
+    size_t got = 0;
+
+    while (got < len) {
         ssize_t n =
-            io_pread(job->spool_fd, data + got, len - got, job->sent_offset + (int64_t) got);
+            io_pread(job->spool_fd, data + got, len - got, job->report.sent + (int64_t) got);
 
         if (n <= 0)
             break;
         got += (size_t) n;
     }
-    if (got == 0) {
-        log_error("job %" PRId64 ": its spool cannot be read: %s, retrying", job->job_id,
-                  data ? strerror(errno) : "out of memory");
-        return false;
+    if (job->crc_offset >= job->report.sent && job->crc_offset < job->report.sent + (int64_t) got) {
+        size_t summed = (size_t) (job->crc_offset - job->report.sent);
+
+        add_to_checksum(job, data + summed, got - summed);
+    }
+    return got;
+}
+
+static void send_patch(struct job *job, int64_t end)
+{
+    struct supervisor *supervisor = job->supervisor;
+    size_t len = (size_t) MIN(end - job->report.sent, (int64_t) PATCH_MAX);
+    autofree char *data = NULL;
+    struct error err = { 0 };
+
+    if (supervisor->patch_bytes + len > PATCH_MAX_UNDER_WAY) {
+        step_in(job, ROOM_WAIT_MS);
+        return;
+    }
+    data = mem_alloc(len);
+    len = data ? read_log(job, data, len) : 0;
+    if (len == 0) {
+        on_trouble(job, data ? "its spool cannot be read" : "out of memory");
+        return;
     }
     effect_point("patch", "before");
-    if (coordinator_patch_trace(job->supervisor->coordinator, &job->group->host, job->job_id,
-                                secret_reveal(job->token), job->sent_offset, data, got,
-                                /* debug_trace= */ false, on_patched, job, &job->call, &err) < 0) {
-        log_error("job %" PRId64 ": %s, retrying", job->job_id, err.message);
-        return false;
+    if (coordinator_patch_trace(supervisor->coordinator, &job->group->host, job->job_id,
+                                secret_reveal(job->token), job->report.sent, data, len,
+                                job->debug_trace, on_patched, job, &job->call, &err) < 0) {
+        on_trouble(job, err.message);
+        return;
     }
-    return true;
+    job->patch_bytes = len;
+    supervisor->patch_bytes += len;
+}
+
+static void send_update(struct job *job, const struct coordinator_job_update *update,
+                        coordinator_update_fn on_answer)
+{
+    struct error err = { 0 };
+
+    if (coordinator_update_job(job->supervisor->coordinator, &job->group->host, update, on_answer,
+                               job, &job->call, &err) < 0)
+        on_trouble(job, err.message);
 }
 
 static void on_touched(void *arg, const struct update_outcome *outcome)
 {
     struct job *job = arg;
 
-    job->call = NULL;
-    if (outcome->result == UPDATE_OK)
-        job->last_sent_mono = now_mono(job->supervisor);
-    take_signals(job, outcome->cancel, outcome->result == UPDATE_ABORT,
-                 outcome->update_interval_ms);
-    step_in(job, job->state == JOB_FINISHED ? 0 : job->interval_ms);
+    forget_call(job);
+    step_in(job, report_on_touch(&job->report, outcome, now_mono(job->supervisor)));
+    if (outcome->cancel || outcome->result == UPDATE_ABORT)
+        job_stop(job, outcome->result == UPDATE_ABORT);
 }
 
-static int send_update(struct job *job, const char *state, coordinator_update_fn on_answer)
+static void send_touch(struct job *job)
 {
     struct coordinator_job_update update = { .job_id = job->job_id,
                                              .token = secret_reveal(job->token),
-                                             .state = state,
+                                             .state = "running",
                                              .has_output = true,
                                              .info = job->group->info };
-    struct error err = { 0 };
-    int r;
 
-    if (str_eq(state, "failed")) {
-        update.failure_reason = job->failure_reason;
-        update.exit_code = job->exit_code;
-    }
-    if (str_eq(state, "running")) {
-        r = reporter_checksum(job, &update.size, &update.crc);
-        if (r < 0)
-            return r;
-    } else {
-        update.size = job->log_size;
-        update.crc = job->log_crc;
-    }
-    r = coordinator_update_job(job->supervisor->coordinator, &job->group->host, &update, on_answer,
-                               job, &job->call, &err);
-    if (r < 0)
-        log_error("job %" PRId64 ": %s, retrying", job->job_id, err.message);
-    return r;
-}
-
-/* Not N tries but as long as somebody may still want the answer (hardening.md R2). */
-static bool out_of_patience(const struct job *job)
-{
-    int64_t patience = MAX(FINAL_PATIENCE_MIN_MS, job->timeout_s * 1000);
-
-    return now_wall(job->supervisor) - job->final_since_ms > patience;
-}
-
-static int64_t final_backoff_ms(const struct job *job)
-{
-    int64_t backoff = 1000;
-
-    for (int64_t i = 1; i < job->final_tries && backoff < FINAL_BACKOFF_MAX_MS; i++)
-        backoff *= 2;
-    return job->interval_ms + MIN(backoff, (int64_t) FINAL_BACKOFF_MAX_MS);
+    if (reporter_checksum(job, &update.size, &update.crc) < 0)
+        on_trouble(job, "its spool cannot be read");
+    else
+        send_update(job, &update, on_touched);
 }
 
 static void on_final_answer(void *arg, const struct update_outcome *outcome)
 {
     struct job *job = arg;
+    int64_t wait;
 
-    job->call = NULL;
+    forget_call(job);
     effect_point("final_update", "after");
-    if (outcome->update_interval_ms > 0)
-        job->interval_ms = outcome->update_interval_ms;
-    switch (outcome->result) {
-    case UPDATE_OK:
+    if (outcome->result == UPDATE_OK) {
         job_close(job, "");
         return;
-    case UPDATE_ABORT:
+    }
+    if (outcome->result == UPDATE_ABORT) {
         /* A 200 that calls the job failed has taken our "failed". */
         if (outcome->status != 200)
             log_notice("job %" PRId64 ": GitLab took no final state (%s)", job->job_id,
                        outcome->message);
         job_close(job, outcome->status == 200 ? "" : outcome->message);
         return;
-    case UPDATE_ACCEPTED:
-        step_in(job, job->interval_ms);
-        return;
-    case UPDATE_TRACE_INVALID:
-        log_warning("job %" PRId64 ": GitLab rejects the log, sending it again", job->job_id);
-        job->sent_offset = 0;
-        step_in(job, job->interval_ms);
-        return;
-    case UPDATE_FAILED:
-        break;
     }
-    job->final_tries++;
-    if (out_of_patience(job)) {
-        log_error("job %" PRId64 ": its final state could not be told for a day (%s), giving up",
-                  job->job_id, outcome->message);
-        job_close(job, outcome->message);
+    wait = report_on_final(&job->report, outcome, now_mono(job->supervisor));
+    if (job->report.given_up) {
+        log_error("job %" PRId64
+                  ": its final state '%s' could not be told to GitLab (%s), given up",
+                  job->job_id, job->result_state, outcome->message);
+        job_close(job, "GitLab could not be told the final state");
         return;
     }
-    log_warning("job %" PRId64 ": its final state could not be told (%s), retrying in %" PRId64
-                " ms",
-                job->job_id, outcome->message, final_backoff_ms(job));
-    step_in(job, final_backoff_ms(job));
+    if (outcome->result == UPDATE_TRACE_INVALID)
+        log_warning("job %" PRId64 ": GitLab rejects the log%s", job->job_id,
+                    job->report.log_given_up ? "" : ", sending it again");
+    else if (outcome->result == UPDATE_FAILED)
+        log_warning("job %" PRId64 ": its final state could not be told (%s), retrying in %" PRId64
+                    " ms",
+                    job->job_id, outcome->message, wait);
+    step_in(job, wait);
 }
 
 static void send_final(struct job *job)
 {
+    struct coordinator_job_update update = { .job_id = job->job_id,
+                                             .token = secret_reveal(job->token),
+                                             .state = job->result_state,
+                                             .has_output = true,
+                                             .size = job->log_size,
+                                             .crc = job->log_crc,
+                                             .info = job->group->info };
+
+    if (str_eq(job->result_state, "failed")) {
+        update.failure_reason = job->failure_reason;
+        update.exit_code = job->exit_code;
+    }
     /* The header of this answer decides the pace, not one of long ago (3.4). */
-    job->interval_ms = INTERVAL_MS;
-    if (job->final_since_ms == 0)
-        job->final_since_ms = now_wall(job->supervisor);
+    job->report.interval_ms = REPORT_INTERVAL_MS;
     effect_point("final_update", "before");
-    if (send_update(job, job->result_state, on_final_answer) < 0)
-        step_in(job, job->interval_ms);
+    send_update(job, &update, on_final_answer);
 }
 
 static void reporter_step(struct job *job)
 {
-    bool finished = job->state == JOB_FINISHED;
     int64_t end;
 
     if (job->call || !job->acknowledged || job->state == JOB_CLOSED)
         return;
-    end = finished ? job->log_size : spool_end(job);
-    if (finished && job->spool_fd < 0)
-        (void) spool_end(job); /* opens it */
-    if (job->bad_offsets >= MAX_BAD_OFFSETS && finished) {
-        log_error("job %" PRId64 ": GitLab keeps naming impossible log offsets; its final state "
-                  "is sent without the rest of the log",
-                  job->job_id);
-        job->sent_offset = end;
-        job->bad_offsets = 0;
-    }
-    if (job->sent_offset < end) {
-        if (!send_patch(job, end))
-            step_in(job, job->interval_ms);
-        return;
-    }
-    if (finished) {
+    end = log_end(job);
+    switch (report_next(&job->report, end, now_mono(job->supervisor))) {
+    case REPORT_PATCH:
+        send_patch(job, end);
+        break;
+    case REPORT_TOUCH:
+        send_touch(job);
+        break;
+    case REPORT_FINAL:
         send_final(job);
-        return;
+        break;
+    case REPORT_NOTHING:
+        step_in(job, job->report.interval_ms);
+        break;
     }
-    if ((!job->touched || now_mono(job->supervisor) - job->last_sent_mono >= TOUCH_AFTER_MS) &&
-        send_update(job, "running", on_touched) == 0) {
-        job->touched = true;
-        return;
-    }
-    step_in(job, job->interval_ms);
 }

@@ -83,7 +83,7 @@ static json_t *describe_job(const struct job *job)
     (void) json_add_str(obj, "instance", job->instance_id);
     (void) json_add_i64(obj, "slot", job->slot);
     (void) json_add_bool(obj, "worker_connected", job->worker != NULL);
-    (void) json_add_i64(obj, "log_sent", job->sent_offset);
+    (void) json_add_i64(obj, "log_sent", job->report.sent);
     if (*job->result_state)
         (void) json_add_str(obj, "result", job->result_state);
     return obj;

@@ -52,11 +52,12 @@ class JobState:
 
 class Coordinator:
     def __init__(self, runner_token="glrt-t1_checkerRunner0123456", poll_seconds=5.0, fault=None,
-                 interval=1, certificate=None):
+                 interval=1, certificate=None, checks_size=True):
         self.runner_token = runner_token
         self.poll_seconds = poll_seconds
         self.interval = interval
         self.fault = fault
+        self.checks_size = checks_size  # else a final state is taken whatever became of its log
         self.jobs: dict[int, JobState] = {}
         self.queue: list[int] = []
         self.records: list[Record] = []
@@ -274,7 +275,7 @@ class Coordinator:
         if state.state != "running":
             return 400  # two-phase commit: a final state that comes first is refused
         output = fields.get("output") or {}
-        if output.get("bytesize", 0) != len(state.trace):
+        if self.checks_size and output.get("bytesize", 0) != len(state.trace):
             return 412
         state.finals.append(fields)
         state.state = wanted

@@ -10,7 +10,7 @@ from checker.run import Run
 from test_restart import ledger, wait_until
 from test_run import assert_nothing_lost, spawner_of, wait_for_trace
 
-SHORT = {"FLOTILLA_LIMITS": "end_grace=1000,abort_grace=1000"}
+SHORT = {"FLOTILLA_LIMITS": "end_grace=1000,abort_grace=4000"}
 
 
 def start(folder, binary, plugin_dir, job_timeout):
@@ -31,6 +31,10 @@ def stop_worker(run):
     os.kill(worker, signal.SIGSTOP)
 
 
+def reports(run):
+    return [r for r in run.coordinator.records if r.job_id == 1 and r.method in ("PATCH", "PUT")]
+
+
 def assert_ended_by_us(run):
     assert_nothing_lost(run, run.finish())
     assert b"did not end in time and was killed" in run.coordinator.jobs[1].trace
@@ -46,7 +50,11 @@ def test_one_that_heeds_no_abort_is_ended(folder, binary, plugin_dir):
     run = start(folder, binary, plugin_dir, job_timeout=3600)
     stop_worker(run)
     run.coordinator.cancel(1, "canceled")
+    # Heard with the next sign of life, which a job that is silent gives every 30 s.
+    wait_until(run, lambda: "job 1: aborted" in run.daemon_log.read_text(), timeout=60)
+    told = len(reports(run))
     wait_until(run, lambda: not run.workers())
+    assert len(reports(run)) <= told + 2, "more than its end was told after the abort"
     assert_nothing_lost(run, run.finish())
 
 

@@ -103,7 +103,7 @@ static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
     assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, NULL), 0);
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
-    assert_int_equal(ledger_start_job(f->ledger, f->seq, 77, NULL), 0);
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, 77, true, NULL), 0);
     assert_true(bytes_hold(f, "ledger.db-wal", TOKEN));
     assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 10, 7, "", NULL), 0);
     assert_int_equal(ledger_close_job(f->ledger, f->seq, "", NULL), 0);
@@ -118,7 +118,8 @@ static void test_steps_back_are_refused(void **state)
     struct error err = { 0 };
 
     add_job(f);
-    assert_int_equal(ledger_start_job(f->ledger, f->seq, 0, &err), -EPERM); /* never assigned */
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, 0, false, &err),
+                     -EPERM); /* never assigned */
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_acknowledge_job(f->ledger, f->seq, &err), -EPERM);
     assert_non_null(strstr(err.message, "is assigned and cannot be acknowledged"));
@@ -129,7 +130,7 @@ static void test_steps_back_are_refused(void **state)
                      -EPERM);
     assert_int_equal(ledger_close_job(f->ledger, f->seq, "", NULL), 0);
     assert_int_equal(ledger_close_job(f->ledger, f->seq, "", &err), -EPERM);
-    assert_int_equal(ledger_note_sent(f->ledger, f->seq, 1, &err), -EPERM);
+    assert_int_equal(ledger_note_sent(f->ledger, f->seq, 1, 1, 7, &err), -EPERM);
 }
 
 static void test_two_jobs_never_hold_one_slot(void **state)

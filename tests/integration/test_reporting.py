@@ -1,0 +1,56 @@
+"""What GitLab is told about a job, and how often, when it answers in unusual ways."""
+
+import pytest
+
+from checker.coordinator import Coordinator
+from checker.jobs import make_job
+from checker.run import Run
+from test_run import assert_nothing_lost, wait_for_trace
+
+
+def reports(run, job_id, method, **detail):
+    return [r for r in run.coordinator.records if r.method == method and f"/jobs/{job_id}" in r.path
+            and detail.items() <= r.detail.items()]
+
+
+@pytest.mark.parametrize("status", [416, 422, 503])
+def test_a_log_that_is_never_taken_does_not_hold_the_final_state(folder, binary, plugin_dir, status):
+    def fault(method, path, body):
+        return (status, {}) if method == "PATCH" else None
+
+    run = Run(folder, binary, plugin_dir, coordinator=Coordinator(fault=fault, checks_size=False))
+    run.environment = {"FLOTILLA_LIMITS": "final_patience=4000"}
+    job = make_job(1, str(run.marks))
+    run.coordinator.add(job)
+    run.start()
+    breaches = run.finish()
+    of_the_log = ("log_is_whole", "log_is_in_order", "log_checksum", "ledger_agrees")
+    assert [b for b in breaches if not b.startswith(of_the_log)] == [], run.log_tail()
+    assert run.coordinator.jobs[1].finals[0]["state"] == "success"
+    assert len(reports(run, 1, "PATCH")) < 20
+    assert "GitLab does not take its log" in run.daemon_log.read_text()
+
+
+def test_a_log_that_is_lost_once_is_sent_again(folder, binary, plugin_dir):
+    lost = []
+
+    def fault(method, path, body):
+        if method == "PUT" and b'"success"' in body and not lost:
+            lost.append(path)
+            del run.coordinator.jobs[1].trace[:]
+        return None
+
+    run = Run(folder, binary, plugin_dir, coordinator=Coordinator(fault=fault))
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert lost
+
+
+def test_nothing_needless_is_told(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.coordinator.add(make_job(1, str(run.marks), seconds=6))
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert len(reports(run, 1, "PUT", state="running")) == 1  # its acknowledgement
+    assert not [r for r in reports(run, 1, "PATCH") if r.status != 202]
