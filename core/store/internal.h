@@ -26,6 +26,7 @@ enum statement {
     SQL_REASSIGN_JOB,
     SQL_HOLD_SLOT,
     SQL_START_JOB,
+    SQL_NOTE_WORKER,
     SQL_FINISH_JOB,
     SQL_FREE_SLOT,
     SQL_NOTE_SENT,

@@ -168,6 +168,17 @@ int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, boo
     return step_job(ledger, stmt, seq, "started", err);
 }
 
+int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_NOTE_WORKER, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_int64(stmt, 2, worker_pid);
+    return step_job(ledger, stmt, seq, "noted as run by a process", err);
+}
+
 /* Deletes the slot row; the instance's idle clock starts when it was the last. */
 static int free_slot(struct ledger *ledger, int64_t seq, struct error *err)
 {

@@ -63,6 +63,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_START_JOB] = "UPDATE jobs SET state = 'running', payload = NULL, started_ms = ?2, "
                       "worker_pid = ?3, debug_trace = ?4 "
                       "WHERE seq = ?1 AND state = 'assigned'",
+    [SQL_NOTE_WORKER] = "UPDATE jobs SET worker_pid = ?2 WHERE seq = ?1 AND state = 'running'",
     [SQL_FINISH_JOB] =
         "UPDATE jobs SET state = 'finished', payload = NULL, result_state = ?2, failure_reason = "
         "?3, "

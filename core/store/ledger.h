@@ -111,6 +111,8 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
                       struct error *err);
 int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, bool debug_trace,
                      struct error *err); /* → running; payload nulled */
+/* For a job that was started before its worker's process was known. */
+int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err);
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
  * of the instance starts when it was the last). */
 int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,

@@ -231,15 +231,28 @@ void worker_abort(struct job *job)
     expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
 }
 
+/* The row has it since `started`, unless that overtook the spawner's word. */
+static void note_pid(struct job *job, int64_t pid)
+{
+    bool known = job->worker_pid == pid;
+    struct error err = { 0 };
+
+    job->worker_pid = pid;
+    if (!known && job->state == JOB_RUNNING &&
+        ledger_note_worker(job->supervisor->ledger, job->seq, pid, &err) < 0)
+        supervisor_fatal(job->supervisor, "noting a job's worker", &err);
+}
+
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 {
     struct job *job = job_find(arg, tag);
 
     if (!job)
         return;
-    job->worker_pid = pid;
-    if (!failure)
+    if (!failure) {
+        note_pid(job, pid);
         return;
+    }
     log_error("job %" PRId64 ": no worker could be started: %s", job->job_id, failure);
     channel_close(job->worker);
     job->worker = NULL;
@@ -402,7 +415,7 @@ void worker_attach(struct job *job, struct channel *channel)
     socklen_t len = sizeof(peer);
 
     if (getsockopt(channel_fd(channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-        job->worker_pid = peer.pid;
+        note_pid(job, peer.pid);
     channel_close(job->worker);
     job->worker = channel;
     job->spawned = job->start_sent = true;

@@ -61,6 +61,7 @@ def test_one_that_heeds_no_abort_is_ended(folder, binary, plugin_dir):
 def test_one_that_never_comes_back_after_a_restart_is_ended(folder, binary, plugin_dir):
     run = start(folder, binary, plugin_dir, job_timeout=15)
     spawner = spawner_of(run)
+    wait_until(run, lambda: [row["worker_pid"] for row in ledger(run)] == run.workers())
     run.kill()
     # Not earlier: the end of its parent would wake a stopped worker up.
     wait_until(run, lambda: not os.path.exists(f"/proc/{spawner}"))

@@ -148,6 +148,26 @@ static void test_two_jobs_never_hold_one_slot(void **state)
     assert_int_equal(assign(f, other.seq, "i-1", 1, 1, NULL), 0);
 }
 
+static void read_pid(void *arg, struct ledger_job *row)
+{
+    *(int64_t *) arg = row->worker_pid;
+}
+
+static void test_a_jobs_process_may_be_known_after_its_start(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = { 0 };
+    int64_t pid = -1;
+
+    add_job(f);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(ledger_note_worker(f->ledger, f->seq, 77, &err), -EPERM);
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, 0, false, NULL), 0);
+    assert_int_equal(ledger_note_worker(f->ledger, f->seq, 77, NULL), 0);
+    assert_int_equal(ledger_each_open_job(f->ledger, read_pid, &pid, NULL), 0);
+    assert_int_equal(pid, 77);
+}
+
 static void read_numbers(void *arg, struct ledger_job *row)
 {
     int64_t *numbers = arg;
@@ -485,6 +505,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_jobs_process_may_be_known_after_its_start, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_share_a_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_triggers_refuse_what_c_would_not_do, set_up,
                                         tear_down),
