@@ -29,7 +29,7 @@ struct report {
     int64_t next_try_ms, pause_ms;
     int refusals;
     unsigned connection; /* counts them */
-    bool attaching, stored;
+    bool attaching, stored, debug_trace;
     bool dismissed; /* nobody waits for this job any more */
     int verdict;    /* 0 = none yet, 1 = yes, -1 = no */
     char verdict_message[256];
@@ -125,11 +125,15 @@ static void send_started(struct report *report)
 {
     autojson json_t *frame = json_frame("started");
 
+    if (report->debug_trace)
+        (void) json_add_bool(frame, "debug_trace", true);
     send_frame(report, frame);
 }
 
-int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket)
+int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
+                   bool debug_trace)
 {
+    report->debug_trace = debug_trace;
     report->seq = seq;
     (void) str_copy(report->key, sizeof(report->key), key);
     report->control_socket = mem_strdup(control_socket);

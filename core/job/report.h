@@ -18,8 +18,9 @@ void report_free(struct report *report);
 /* Waits for the start frame; 0 = the supervisor went before it sent one, and there is nothing to
  * do. */
 int report_wait_start(struct report *report, json_t **ret, struct error *err);
-/* Who we are, for a reconnect; sends `started`. */
-int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket);
+/* Who we are, for a reconnect; sends `started`. With `debug_trace` the log is a debug trace. */
+int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
+                   bool debug_trace);
 
 /* What was told so far. */
 struct report_orders {

@@ -63,7 +63,9 @@ static int serve(struct job *job, int spool_fd)
     (void) json_opt_str(start, "key", &key, NULL);
     (void) json_opt_str(start, "control_socket", &control_socket, NULL);
     r = job_settings(job, start, &err);
-    if (report_started(job->report, job->seq, key, control_socket) < 0)
+    if (report_started(job->report, job->seq, key, control_socket,
+                       job->trace_script ||
+                           variables_flag(&job->variables, "CI_DEBUG_SERVICES", false)) < 0)
         return 1;
     if (r == 0)
         r = job_open_trace(job, spool_fd, &err);

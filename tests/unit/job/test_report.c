@@ -50,7 +50,7 @@ static int set_up(void **state)
     world->fd = ends[0];
     frame_decoder_init(&world->decoder, FRAME_MAX_OPERATOR);
     assert_int_equal(report_new(ends[1], world->spool_fd, &world->report, NULL), 0);
-    assert_int_equal(report_started(world->report, 1, KEY, world->control_path), 0);
+    assert_int_equal(report_started(world->report, 1, KEY, world->control_path, true), 0);
     *state = world;
     return 0;
 }
