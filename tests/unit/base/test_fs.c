@@ -196,12 +196,13 @@ static void test_private_dir_is_made_with_its_parents(void **unused)
 
 static void test_private_dir_of_another_user_is_refused(void **unused)
 {
-    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    auto_ptr(harness_remove_dir) char *dir = NULL;
     struct error err = { 0 };
     int fd = -7;
 
     if (geteuid() != 0)
         harness_skip("only root can make a file of somebody else's");
+    dir = harness_temp_dir();
     assert_int_equal(chown(dir, 12345, 12345), 0);
     assert_int_equal(fs_open_private_dir(dir, &fd, &err), -EPERM);
     assert_int_equal(fd, -7);
