@@ -47,4 +47,5 @@ struct log_scope {
 };
 struct log_scope log_scope_open(const char *key, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_scope_close(struct log_scope *scope);
-#define auto_log_scope __attribute__((cleanup(log_scope_close)))
+/* A scope is opened for what it does until it ends: clang misses a use of the variable. */
+#define auto_log_scope __attribute__((unused, cleanup(log_scope_close)))
