@@ -30,3 +30,21 @@ SKIP: there is no sshd
 """
     assert list(load().skipped_cases(output)) == [("test_one", "there is no sshd"), ("test_three", "")]
     assert list(load().skipped_cases("no test at all\n")) == []
+
+
+def test_what_ended_counts_when_the_rest_hangs(tmp_path, monkeypatch):
+    script = load()
+    (tmp_path / "meson-logs").mkdir()
+    (tmp_path / "build").symlink_to(tmp_path)
+    tool = tmp_path / "meson"
+    tool.write_text("""#!/bin/sh
+echo '{"name": "quick", "result": "OK", "stdout": ""}' > build/meson-logs/testlog.json
+exec sleep 1000
+""")
+    tool.chmod(0o755)
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    tally = script.Tally()
+    script.meson_test(tally, "build", "unit: ", [], timeout=5)
+    assert tally.passed == ["unit: quick"]
+    assert tally.failed == [("unit: meson test", "meson took more than 5 s")]
