@@ -47,7 +47,7 @@ struct world {
 };
 
 static char root[] = "/tmp/flotilla-client-XXXXXX";
-static char *plugin;
+static char *plugin, *self_exe;
 static const bool worker = false, in_our_process = true;
 
 static void note(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
@@ -119,6 +119,7 @@ static void start_world(struct world *world, bool run_inline, const char *mode)
                                         .group = "moody",
                                         .state_dir = state_dir,
                                         .plugin_config = config,
+                                        .self_exe = self_exe,
                                         .run_inline = run_inline };
     struct error err = { 0 };
 
@@ -535,6 +536,7 @@ int main(int argc, char **argv)
     }
     (void) signal(SIGPIPE, SIG_IGN);
     log_open(2, LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+    self_exe = argv[0]; /* under valgrind /proc/self/exe is valgrind */
     plugin = argv[1];
     return cmocka_run_group_tests(tests, setup, teardown);
 }
