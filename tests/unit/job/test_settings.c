@@ -131,6 +131,7 @@ static void test_masked_value_may_not_name_an_unknown_directory(void **unused)
     struct error err = { 0 };
 
     (void) unused;
+    assert_non_null(text);
     assert_int_equal(directories_set(&job, "/home/u", &err), -EINVAL);
     assert_non_null(strstr(err.message, "variable M"));
 }
