@@ -23,8 +23,10 @@
 #define PORT_TRIES 16
 #define ARGS_MAX 16
 
-/* Every session begins in the instance's own home; then as sshd itself would have done. */
-static const char session_script[] = "cd \"$HOME\" || exit 255\n"
+/* Every session begins in the instance's own home, with the umask that a login has and not that of
+ * flotilla, which sshd inherits; then as sshd itself would have done. */
+static const char session_script[] = "umask 022\n"
+                                     "cd \"$HOME\" || exit 255\n"
                                      "unset OLDPWD\n"
                                      "if [ -n \"$SSH_ORIGINAL_COMMAND\" ]; then\n"
                                      "    command=$SSH_ORIGINAL_COMMAND\n"

@@ -84,6 +84,24 @@ static void test_instances_have_homes_keys_and_ports_of_their_own(void **state)
     assert_int_equal(ssh(&mixed, "true", out, sizeof(out)), 255);
 }
 
+/* What flotilla itself writes is for nobody else; what jobs build is for whoever runs it. */
+static void test_a_session_has_the_umask_of_a_login(void **state)
+{
+    struct fixture *f = *state;
+    struct listing all;
+    struct connection c;
+    char out[256];
+    mode_t before = umask(077);
+
+    group_open(f, "{}");
+    (void) grow(f, 1, "r-1");
+    (void) umask(before);
+    all = list(f);
+    connect_to(f, all.ids[0], &c);
+    assert_int_equal(ssh(&c, "umask", out, sizeof(out)), 0);
+    assert_string_equal(out, "0022\n");
+}
+
 static void test_a_repeated_request_is_the_same_request(void **state)
 {
     struct fixture *f = *state;
@@ -254,6 +272,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         TEST(test_an_instance_can_be_grown_reached_and_removed),
         TEST(test_removing_again_or_something_unknown_is_accepted),
+        TEST(test_a_session_has_the_umask_of_a_login),
         TEST(test_instances_have_homes_keys_and_ports_of_their_own),
         TEST(test_a_repeated_request_is_the_same_request),
         TEST(test_instances_outlive_the_provider),
