@@ -60,9 +60,21 @@ static void clean(struct buf *out, const char *at, const char *end, bool colours
         buf_add_str(out, "\x1b[0m");
 }
 
-static bool is_marker(const char *text)
+/* Where "section_start:TIME:NAME" or "section_end:TIME:NAME" begins, which takes all up to the
+ * carriage return `end`; `end` without one. It stands behind whatever a script left unfinished. */
+static const char *find_marker(const char *at, const char *end)
 {
-    return str_starts(text, "section_start:") || str_starts(text, "section_end:");
+    static const char *const words[] = { "section_start:", "section_end:" };
+
+    for (; at < end; at++)
+        for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+            size_t len = strlen(words[i]);
+
+            if ((size_t) (end - at) > len && memcmp(at, words[i], len) == 0 && at[len] >= '0' &&
+                at[len] <= '9')
+                return at;
+        }
+    return end;
 }
 
 static void give_line(struct job_log *log, const char *data, size_t len)
@@ -72,17 +84,21 @@ static void give_line(struct job_log *log, const char *data, size_t len)
 
     for (const char *at = data, *end = data + len; at <= end;) {
         const char *stop = memchr(at, '\r', (size_t) (end - at));
+        const char *text_end = stop ? find_marker(at, stop) : end;
         autobuf struct buf plain = BUF_INIT;
 
-        stop = stop ? stop : end;
-        clean(&plain, at, stop, false);
-        if (is_marker(buf_str(&plain))) {
-            marker = true;
-        } else if (plain.len > 0) {
+        clean(&plain, at, text_end, false);
+        if (plain.len > 0) {
             buf_clear(&shown);
-            clean(&shown, at, stop, log->colours);
+            clean(&shown, at, text_end, log->colours);
         }
-        at = stop + 1;
+        if (stop && text_end < stop) {
+            marker = true;
+            if (shown.len > 0)
+                log->on_line(log->arg, buf_str(&shown));
+            buf_clear(&shown);
+        }
+        at = stop ? stop + 1 : end + 1;
     }
     if (shown.len > 0 || !marker)
         log->on_line(log->arg, buf_str(&shown));
