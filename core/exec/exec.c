@@ -361,11 +361,15 @@ static int take_snapshot(struct exec *exec, struct error *err)
         .timeout_s = JOB_TIMEOUT_S,
         .project_name = exec->project_path + strlen("local/"),
         .project_path = exec->project_path,
+        .project_namespace = "local",
         .repo_url = exec->snapshot.url,
         .object_format = exec->snapshot.object_format,
         .sha = exec->snapshot.sha,
         .before_sha = "0000000000000000000000000000000000000000",
         .ref = exec->snapshot.ref,
+        .branch = exec->snapshot.detached ? NULL : exec->snapshot.ref,
+        .default_branch = exec->snapshot.default_branch,
+        .message = exec->snapshot.message,
     };
     say("running %zu job(s) of %s at %.8s%s", exec->pipeline->n_jobs, exec->shared.ref,
         exec->snapshot.head, exec->snapshot.changed ? " with uncommitted changes" : "");

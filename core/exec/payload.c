@@ -68,7 +68,7 @@ static int add_predefined(json_t *list, const struct payload_pipeline *pipeline,
                           const struct ci_job *job, int64_t job_id, const char *token)
 {
     char short_sha[9], job_text[24], pipeline_text[24], project_text[24];
-    autobuf struct buf slug = BUF_INIT, job_slug = BUF_INIT;
+    autobuf struct buf slug = BUF_INIT, job_slug = BUF_INIT, title = BUF_INIT;
     int r = 0;
 
     (void) snprintf(short_sha, sizeof(short_sha), "%.8s", pipeline->sha);
@@ -77,6 +77,8 @@ static int add_predefined(json_t *list, const struct payload_pipeline *pipeline,
     (void) snprintf(project_text, sizeof(project_text), "%" PRId64, pipeline->project_id);
     add_slug(&slug, pipeline->ref);
     add_slug(&job_slug, job->name);
+    if (pipeline->message)
+        buf_add(&title, pipeline->message, strcspn(pipeline->message, "\n"));
     const struct {
         const char *key, *value;
     } variables[] = {
@@ -85,15 +87,20 @@ static int add_predefined(json_t *list, const struct payload_pipeline *pipeline,
         { "CI_SERVER_NAME", "flotilla exec" },
         { "CI_PIPELINE_ID", pipeline_text },
         { "CI_PIPELINE_IID", pipeline_text },
+        { "CI_PIPELINE_SOURCE", "push" },
         { "CI_PROJECT_ID", project_text },
         { "CI_PROJECT_NAME", pipeline->project_name },
         { "CI_PROJECT_PATH", pipeline->project_path },
+        { "CI_PROJECT_NAMESPACE", pipeline->project_namespace },
+        { "CI_DEFAULT_BRANCH", pipeline->default_branch },
         { "CI_COMMIT_SHA", pipeline->sha },
         { "CI_COMMIT_SHORT_SHA", short_sha },
         { "CI_COMMIT_BEFORE_SHA", pipeline->before_sha },
         { "CI_COMMIT_REF_NAME", pipeline->ref },
         { "CI_COMMIT_REF_SLUG", buf_str(&slug) },
-        { "CI_COMMIT_BRANCH", pipeline->ref },
+        { "CI_COMMIT_BRANCH", pipeline->branch },
+        { "CI_COMMIT_MESSAGE", pipeline->message },
+        { "CI_COMMIT_TITLE", pipeline->message ? buf_str(&title) : NULL },
         { "CI_REPOSITORY_URL", pipeline->repo_url },
         { "CI_JOB_ID", job_text },
         { "CI_JOB_NAME", job->name },
@@ -106,7 +113,7 @@ static int add_predefined(json_t *list, const struct payload_pipeline *pipeline,
     for (size_t i = 0; i < ARRAY_LEN(variables); i++)
         r |= add_variable(list, variables[i].key, variables[i].value, VARIABLE_RAW);
     r |= add_variable(list, "CI_JOB_TOKEN", token, VARIABLE_MASKED | VARIABLE_RAW);
-    return r | buf_error(&slug) | buf_error(&job_slug);
+    return r | buf_error(&slug) | buf_error(&job_slug) | buf_error(&title);
 }
 
 static int add_own(json_t *list, const struct ci_variables *variables)

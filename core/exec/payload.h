@@ -12,8 +12,9 @@
 /* What all jobs of a pipeline share. */
 struct payload_pipeline {
     int64_t id, project_id, timeout_s;
-    const char *project_name, *project_path; /* "ring", "local/ring" */
+    const char *project_name, *project_path, *project_namespace; /* "ring", "local/ring", "local" */
     const char *repo_url, *object_format, *sha, *before_sha, *ref;
+    const char *branch, *default_branch, *message; /* NULL: there is none */
 };
 
 #define PAYLOAD_TOKEN_SIZE 64

@@ -33,6 +33,8 @@ void snapshot_done(struct snapshot *snapshot)
     free(snapshot->sha);
     free(snapshot->head);
     free(snapshot->ref);
+    free(snapshot->default_branch);
+    free(snapshot->message);
     free(snapshot->object_format);
     *snapshot = (struct snapshot) { 0 };
 }
@@ -53,9 +55,34 @@ static int git_in(const char *dir, char *const *variables, char **ret, struct er
 #define GIT(dir, variables, ret, err, ...)                                                         \
     git_in((dir), (variables), (ret), (err), (const char *const[]) { __VA_ARGS__, NULL })
 
+int snapshot_find_top(const char *dir, char **ret, struct error *err)
+{
+    return GIT(dir, NULL, ret, err, "rev-parse", "--show-toplevel");
+}
+
+/* What jobs are told of the commit besides its name; what is not there they are not told. */
+static int describe(struct snapshot *ret, struct error *err)
+{
+    static const char remote[] = "origin/";
+    autofree char *name = NULL;
+    const char *branch = ret->detached ? NULL : ret->ref;
+
+    (void) GIT(ret->top, NULL, &name, NULL, "symbolic-ref", "--quiet", "--short",
+               "refs/remotes/origin/HEAD");
+    if (name && str_starts(name, remote))
+        branch = name + strlen(remote);
+    if (branch && !(ret->default_branch = mem_strdup(branch)))
+        return error_set(err, -ENOMEM, "snapshot: out of memory");
+    (void) GIT(ret->top, NULL, &ret->message, NULL, "show", "--no-patch", "--format=%B",
+               "--encoding=UTF-8", ret->head);
+    if (ret->message && !utf8_valid(ret->message, strlen(ret->message)))
+        free(take_ptr(ret->message));
+    return 0;
+}
+
 static int find_repository(const char *dir, struct snapshot *ret, struct error *err)
 {
-    int r = GIT(dir, NULL, &ret->top, err, "rev-parse", "--show-toplevel");
+    int r = snapshot_find_top(dir, &ret->top, err);
 
     if (r == -EREMOTEIO && err && strstr(err->message, "not a git repository"))
         return error_set(err, -ENOENT,
@@ -72,9 +99,13 @@ static int find_repository(const char *dir, struct snapshot *ret, struct error *
     if (r < 0)
         return error_set(err, r, "%s: its HEAD can't be read", ret->top);
     r = GIT(ret->top, NULL, &ret->ref, NULL, "symbolic-ref", "--quiet", "--short", "HEAD");
-    if (r < 0 && !(ret->ref = mem_strdup("detached")))
+    ret->detached = r < 0;
+    if (ret->detached && !(ret->ref = mem_strdup("detached")))
         return error_set(err, -ENOMEM, "snapshot: out of memory");
-    return GIT(ret->top, NULL, &ret->object_format, err, "rev-parse", "--show-object-format");
+    r = describe(ret, err);
+    return r < 0
+               ? r
+               : GIT(ret->top, NULL, &ret->object_format, err, "rev-parse", "--show-object-format");
 }
 
 static int write_file(const char *path, const struct buf *data, struct error *err)

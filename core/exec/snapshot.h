@@ -12,14 +12,20 @@
 #include "core/base/error.h"
 
 struct snapshot {
-    char *url;           /* file:///… */
-    char *top;           /* the work tree's root */
-    char *sha;           /* what jobs check out */
-    char *head;          /* the commit it is based on */
-    char *ref;           /* the branch's name; "detached" without one */
-    char *object_format; /* "sha1" */
-    bool changed;        /* there were uncommitted changes */
+    char *url;            /* file:///… */
+    char *top;            /* the work tree's root */
+    char *sha;            /* what jobs check out */
+    char *head;           /* the commit it is based on */
+    char *ref;            /* the branch's name; "detached" without one */
+    bool detached;        /* there is no branch */
+    char *default_branch; /* of the remote, else the branch; NULL without one */
+    char *message;        /* of the commit `head`; NULL when it is no UTF-8 text */
+    char *object_format;  /* "sha1" */
+    bool changed;         /* there were uncommitted changes */
 };
+
+/* The root of the work tree that `dir` is in; the caller frees. */
+int snapshot_find_top(const char *dir, char **ret, struct error *err);
 
 /* `dir` is in the work tree, `bare` a path that does not exist yet, in a private directory. */
 int snapshot_take(const char *dir, const char *bare, struct snapshot *ret, struct error *err);

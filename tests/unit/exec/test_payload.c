@@ -16,11 +16,15 @@ static const struct payload_pipeline pipeline = {
     .timeout_s = 3600,
     .project_name = "ring",
     .project_path = "local/ring",
+    .project_namespace = "local",
     .repo_url = "file:///r.git",
     .object_format = "sha1",
     .sha = "1111111111111111111111111111111111111111",
     .before_sha = "0000000000000000000000000000000000000000",
     .ref = "Feature/One.",
+    .branch = "Feature/One.",
+    .default_branch = "main",
+    .message = "The title\n\nThe body",
 };
 
 static json_t *payload_of(const char *text)
@@ -29,7 +33,7 @@ static json_t *payload_of(const char *text)
     struct config_findings findings = { 0 };
     json_t *payload = NULL;
 
-    assert_int_equal(ci_config_parse("f", text, strlen(text), &config, &findings, NULL), 0);
+    assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, &config, &findings, NULL), 0);
     assert_int_equal(
         payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
     return payload;
@@ -75,6 +79,12 @@ static void test_predefined_variables_are_those_of_the_job(void **unused)
         { "CI_PIPELINE_ID", "7" },
         { "CI_PROJECT_ID", "9" },
         { "CI_PROJECT_PATH", "local/ring" },
+        { "CI_PROJECT_NAMESPACE", "local" },
+        { "CI_PIPELINE_SOURCE", "push" },
+        { "CI_DEFAULT_BRANCH", "main" },
+        { "CI_COMMIT_BRANCH", "Feature/One." },
+        { "CI_COMMIT_MESSAGE", "The title\n\nThe body" },
+        { "CI_COMMIT_TITLE", "The title" },
         { "CI_JOB_TOKEN", "glcbt-x" },
     };
     autojson json_t *payload = payload_of("a: {stage: build, script: s}\n");

@@ -122,6 +122,9 @@ static void test_an_unchanged_tree_is_its_own_commit(void **state)
     assert_false(snapshot.changed);
     assert_string_equal(snapshot.sha, snapshot.head);
     assert_string_equal(snapshot.ref, "feature/x");
+    assert_false(snapshot.detached);
+    assert_string_equal(snapshot.default_branch, "feature/x");
+    assert_string_equal(snapshot.message, "first");
     assert_string_equal(snapshot.object_format, "sha1");
     fetch(place, &snapshot);
     assert_file(place, "one", "1\n");
@@ -191,6 +194,9 @@ static void test_a_detached_head_and_a_shallow_clone_can_be_fetched(void **state
     if (snapshot_take(shallow, place->bare, &snapshot, &err) < 0)
         fail_msg("%s", err.message);
     assert_string_equal(snapshot.ref, "detached");
+    assert_true(snapshot.detached);
+    assert_string_equal(snapshot.default_branch, "feature/x");
+    assert_string_equal(snapshot.message, "second");
     fetch(place, &snapshot);
     assert_file(place, "one", "second\n");
     snapshot_done(&snapshot);
