@@ -112,7 +112,7 @@ static void words_of(int err_fd, struct buf *out)
     while (text.len > 0 && text.data[text.len - 1] == '\n')
         text.data[--text.len] = '\0';
     for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] == '\n')
+        if (text.data[i] == '\n' || text.data[i] == '\t')
             text.data[i] = ' ';
     str_display(out, buf_str(&text), text.len, WORDS_MAX);
 }
