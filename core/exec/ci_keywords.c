@@ -7,6 +7,7 @@
 
 #define NO_CONTAINER "jobs run on an instance, not in a container"
 #define NO_STORE "nothing is kept between jobs"
+#define WHICH_JOBS_RUN "which jobs run would differ; name the jobs on the command line"
 
 static const struct ci_keyword job_keywords[] = {
     { "script", CI_KEYWORD_KNOWN, NULL },
@@ -34,12 +35,9 @@ static const struct ci_keyword job_keywords[] = {
     { "publish", CI_KEYWORD_IGNORED, "nothing is published from here" },
     { "include", CI_KEYWORD_REFUSED, "put the jobs into this file" },
     { "extends", CI_KEYWORD_REFUSED, "use a YAML anchor and '<<' instead" },
-    { "rules", CI_KEYWORD_REFUSED,
-      "which jobs run would differ; name the jobs on the command line" },
-    { "only", CI_KEYWORD_REFUSED,
-      "which jobs run would differ; name the jobs on the command line" },
-    { "except", CI_KEYWORD_REFUSED,
-      "which jobs run would differ; name the jobs on the command line" },
+    { "rules", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
+    { "only", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
+    { "except", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
     { "parallel", CI_KEYWORD_REFUSED, "write the jobs out" },
     { "trigger", CI_KEYWORD_REFUSED, "there are no other pipelines here" },
     { "start_in", CI_KEYWORD_REFUSED, "jobs start when they can" },

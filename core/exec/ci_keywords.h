@@ -8,6 +8,7 @@ enum ci_keyword_use {
     CI_KEYWORD_KNOWN,
     CI_KEYWORD_IGNORED, /* harmless: a warning */
     CI_KEYWORD_REFUSED, /* the job would mean something else: an error */
+    CI_KEYWORD_SELECTS, /* says whether the job runs: an error, but for a job that was named */
 };
 struct ci_keyword {
     const char *name;

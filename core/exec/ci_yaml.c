@@ -18,6 +18,8 @@
 
 struct reading {
     struct yaml_doc doc;
+    const struct ci_selection *selection;
+    bool named; /* the jobs that are read are those that a person named */
     struct ci_config *config;
     struct ci_lines before_script, after_script; /* of default: or of the file */
 };
@@ -68,6 +70,16 @@ const struct ci_job *ci_config_find(const struct ci_config *config, const char *
         if (str_eq(config->jobs[i].name, name))
             return &config->jobs[i];
     return NULL;
+}
+
+bool ci_selects(const struct ci_selection *selection, const char *name)
+{
+    if (!selection || selection->count == 0)
+        return true;
+    for (size_t i = 0; i < selection->count; i++)
+        if (str_eq(name, selection->names[i]))
+            return true;
+    return false;
 }
 
 static void append(struct reading *reading, char ***items, size_t *count, const char *text)
@@ -349,6 +361,18 @@ static void read_stage(struct reading *reading, const yaml_node_t *node, const c
                  stage);
 }
 
+/* What is not read although it is a keyword. */
+static void pass_over(struct reading *reading, const struct ci_keyword *keyword, const char *name,
+                      const yaml_node_t *node)
+{
+    bool named = keyword->use == CI_KEYWORD_SELECTS && reading->named;
+    bool harmless = keyword->use == CI_KEYWORD_IGNORED || named;
+
+    yaml_finding(&reading->doc, harmless ? CONFIG_WARNING : CONFIG_ERROR, node,
+                 "%s is not supported%s: %s", name, harmless ? ", ignoring" : "",
+                 named ? "the job runs because it is named" : keyword->why);
+}
+
 /* True when the keyword is one to be read; a finding when it is not. */
 static bool keyword_known(struct reading *reading, enum ci_place place, const char *job,
                           const struct yaml_pair *pair)
@@ -361,10 +385,7 @@ static bool keyword_known(struct reading *reading, enum ci_place place, const ch
     if (keyword && keyword->use == CI_KEYWORD_KNOWN)
         return true;
     if (keyword) {
-        yaml_finding(&reading->doc,
-                     keyword->use == CI_KEYWORD_IGNORED ? CONFIG_WARNING : CONFIG_ERROR,
-                     pair->key_node, "%s is not supported%s: %s", buf_str(&name),
-                     keyword->use == CI_KEYWORD_IGNORED ? ", ignoring" : "", keyword->why);
+        pass_over(reading, keyword, buf_str(&name), pair->key_node);
         return false;
     }
     meant = ci_keyword_nearest(place, pair->key);
@@ -382,12 +403,16 @@ static void copy_lines(struct reading *reading, const struct ci_lines *from, str
 
 static void read_when(struct reading *reading, const struct ci_job *job, const yaml_node_t *node)
 {
+    bool manual = node->type == YAML_SCALAR_NODE && str_eq(yaml_text(node), "manual");
+
     if (node->type == YAML_SCALAR_NODE && str_eq(yaml_text(node), "on_success"))
+        return;
+    if (manual && reading->named) /* naming it is what a person does */
         return;
     yaml_finding(&reading->doc, CONFIG_ERROR, node,
                  "job '%s': 'when' is not supported with anything but on_success: which jobs run "
-                 "would differ",
-                 job->name);
+                 "would differ%s",
+                 job->name, manual ? "; name the jobs on the command line" : "");
 }
 
 static void read_job_keyword(struct reading *reading, const struct yaml_pair *pair,
@@ -518,14 +543,35 @@ static void read_defaults(struct reading *reading, const struct yaml_map *top)
         read_lines(reading, NULL, pair->key, pair->value, 0, &reading->after_script);
 }
 
-static void read_file(struct reading *reading, yaml_node_t *root)
+static bool is_job(const char *key)
+{
+    return !str_starts(key, ".") && !ci_keyword_find(CI_PLACE_TOP, key);
+}
+
+/* Whoever mistypes a name wants to hear that, not what is wrong with all the other jobs. */
+static int check_selection(const struct reading *reading, const struct yaml_map *top,
+                           struct error *err)
+{
+    for (size_t i = 0; reading->named && i < reading->selection->count; i++) {
+        const char *name = reading->selection->names[i];
+
+        if (!is_job(name) || !yaml_map_find(top, name))
+            return error_set(err, -EINVAL, "%s: there is no job '%s' in the file",
+                             reading->doc.file, name);
+    }
+    return 0;
+}
+
+static int read_file(struct reading *reading, yaml_node_t *root, struct error *err)
 {
     auto_yaml_map struct yaml_map top = { 0 };
     const struct yaml_pair *pair;
     bool any = false;
 
     if (yaml_map_read(&reading->doc, root, &top) < 0)
-        return;
+        return 0;
+    if (check_selection(reading, &top, err) < 0)
+        return -EINVAL;
     read_stages(reading, yaml_map_find(&top, "stages"));
     pair = yaml_map_find(&top, "variables");
     if (pair)
@@ -539,20 +585,26 @@ static void read_file(struct reading *reading, yaml_node_t *root)
             continue;
         }
         any = true;
+        reading->doc.muted = !ci_selects(reading->selection, top.items[i].key);
         read_job(reading, &top.items[i], &top);
+        reading->doc.muted = false;
     }
     if (!any && !reading->doc.exhausted)
         yaml_finding(&reading->doc, CONFIG_ERROR, root, "there is no job in this file");
+    return 0;
 }
 
 static int parse(struct reading *reading, struct error *err)
 {
     yaml_node_t *root = yaml_doc_root(&reading->doc);
+    int r = 0;
 
     if (!root || yaml_kind_of(root) != YAML_KIND_MAPPING)
         yaml_finding(&reading->doc, CONFIG_ERROR, root, "the file must be a mapping of jobs");
     else
-        read_file(reading, root);
+        r = read_file(reading, root, err);
+    if (r < 0)
+        return r;
     if (reading->doc.out_of_memory)
         return error_set(err, -ENOMEM, "%s: out of memory", reading->doc.file);
     if (reading->doc.n_errors > 0)
@@ -561,11 +613,14 @@ static int parse(struct reading *reading, struct error *err)
     return 0;
 }
 
-int ci_config_parse(const char *file, const char *text, size_t len, struct ci_config **ret,
+int ci_config_parse(const char *file, const char *text, size_t len,
+                    const struct ci_selection *selection, struct ci_config **ret,
                     struct config_findings *findings, struct error *err)
 {
     auto_ptr(ci_config_free) struct ci_config *config = mem_zero(sizeof(*config));
-    struct reading reading = { .config = config };
+    struct reading reading = { .config = config,
+                               .selection = selection,
+                               .named = selection && selection->count > 0 };
     int r;
 
     if (!config)

@@ -49,9 +49,18 @@ struct ci_config {
     size_t n_jobs;
 };
 
-/* Reads `text`; `file` is its name in findings. 0 and *ret when no finding is an error; findings
- * are filled in both cases (free with config_findings_done()). */
-int ci_config_parse(const char *file, const char *text, size_t len, struct ci_config **ret,
+/* The jobs that a person named; none = all. A named job runs whatever the file says about when it
+ * does, and about the jobs that are not named there are no findings. */
+struct ci_selection {
+    const char *const *names;
+    size_t count;
+};
+bool ci_selects(const struct ci_selection *selection, const char *name); /* NULL: always */
+
+/* Reads `text`; `file` is its name in findings; `selection` NULL is all. 0 and *ret when no finding is an error and each
+ * selected job is there; findings are filled in both cases (free with config_findings_done()). */
+int ci_config_parse(const char *file, const char *text, size_t len,
+                    const struct ci_selection *selection, struct ci_config **ret,
                     struct config_findings *findings, struct error *err);
 void ci_config_free(struct ci_config *config);
 DEFINE_AUTO_PTR(struct ci_config, ci_config_free)

@@ -24,6 +24,7 @@
 #include "core/exec/coordinator.h"
 #include "core/exec/exec_config.h"
 #include "core/exec/job_log.h"
+#include "core/exec/leftovers.h"
 #include "core/exec/payload.h"
 #include "core/exec/pipeline.h"
 #include "core/exec/snapshot.h"
@@ -34,6 +35,8 @@
 #define FILE_MAX ((size_t) 2 << 20)
 #define JOB_TIMEOUT_S 3600
 #define INTERRUPTED_STATUS 130
+#define SOCKET_PATH_MAX 107
+#define LONGEST_SOCKET "/control.sock"
 
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -84,34 +87,47 @@ static void complain(const struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
 
+    if (str_empty(err->message)) /* findings have said it */
+        return;
     str_display(&shown, err->message, strlen(err->message), sizeof(err->message));
     (void) fflush(stdout);
     (void) fprintf(stderr, "flotilla exec: %s\n", buf_str(&shown));
 }
 
-static void print_findings(struct config_findings *findings)
+/* Says what a reading found. When that tells why it failed, the error is left without a sentence of
+ * its own. */
+static int tell_findings(int r, struct config_findings *findings, struct error *err)
 {
     static const char *const words[] = {
         [CONFIG_NOTE] = "note", [CONFIG_WARNING] = "warning", [CONFIG_ERROR] = "error"
     };
 
-    for (size_t i = 0; i < findings->count; i++)
+    for (size_t i = 0; i < findings->count; i++) {
         (void) fprintf(stderr, "%s: %s\n", words[findings->items[i].severity],
                        findings->items[i].text);
+        if (r < 0 && findings->items[i].severity == CONFIG_ERROR)
+            *err = (struct error) { .code = r };
+    }
     config_findings_done(findings);
+    return r;
 }
 
 /* The end. */
+
+static void close_handles(struct exec *exec)
+{
+    embedded_coordinator_close(exec->coordinator);
+    exec->coordinator = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++)
+        uv_close((uv_handle_t *) &exec->signals[i], NULL);
+}
 
 static void on_stopped(void *arg)
 {
     struct exec *exec = arg;
 
     exec->supervisor = NULL;
-    embedded_coordinator_close(exec->coordinator);
-    exec->coordinator = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++)
-        uv_close((uv_handle_t *) &exec->signals[i], NULL);
+    close_handles(exec);
 }
 
 static void on_drained(void *arg)
@@ -140,19 +156,43 @@ static void abandon(struct exec *exec)
     end(exec);
 }
 
+/* Whoever interrupts again does not want to wait for an orderly end. The ledger is the only way to
+ * instances that are no processes of this machine. */
+static _Noreturn void stop_at_once(const struct exec *exec)
+{
+    leftovers_kill(exec->work_dir);
+    if (exec->options->config || exec->options->state_dir)
+        (void) fprintf(stderr,
+                       "flotilla exec: stopped at once; instances may be left behind, and %s is, "
+                       "which tells of them\n",
+                       exec->state_dir);
+    else if (fs_remove_tree(AT_FDCWD, exec->work_dir) == 0)
+        (void) fprintf(stderr, "flotilla exec: stopped at once\n");
+    else
+        (void) fprintf(stderr, "flotilla exec: stopped at once; %s is left behind\n",
+                       exec->work_dir);
+    _exit(INTERRUPTED_STATUS);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct exec *exec = handle->data;
 
     (void) signum;
-    if (exec->interrupted) {
-        (void) fprintf(stderr, "flotilla exec: stopped at once; %s is left behind\n",
-                       exec->work_dir);
-        _exit(INTERRUPTED_STATUS);
-    }
+    if (exec->interrupted && exec->supervisor)
+        stop_at_once(exec);
     exec->interrupted = true;
-    say("interrupted: ending jobs and removing instances (once more leaves them behind)");
+    if (!exec->supervisor) /* nothing runs yet: was_interrupted() */
+        return;
+    say("interrupted: ending jobs and removing instances (once more kills them at once)");
     abandon(exec);
+}
+
+/* Between the steps of the beginning, in which the loop does not turn. */
+static bool was_interrupted(struct exec *exec)
+{
+    (void) uv_run(&exec->loop, UV_RUN_NOWAIT);
+    return exec->interrupted;
 }
 
 /* Runners may be refused while the supervisor still starts. */
@@ -303,22 +343,59 @@ static void on_event(void *arg, const struct supervisor_event *event)
 
 /* The beginning. */
 
+/* As git does: here, else at the top of the repository. */
+static int find_file(const struct exec *exec, char **ret, struct error *err)
+{
+    autofree char *top = NULL;
+
+    if (exec->options->file || access(FILE_DEFAULT, F_OK) == 0) {
+        *ret = mem_strdup(exec->options->file ? exec->options->file : FILE_DEFAULT);
+        return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");
+    }
+    if (snapshot_find_top(".", &top, NULL) == 0)
+        *ret = mem_printf("%s/" FILE_DEFAULT, top);
+    if (*ret && access(*ret, F_OK) == 0)
+        return 0;
+    return error_set(err, -ENOENT,
+                     "there is no " FILE_DEFAULT " here nor at the top of a git repository; --file "
+                     "FILE names another file");
+}
+
 static int load_file(struct exec *exec, struct error *err)
 {
-    const char *file = exec->options->file ? exec->options->file : FILE_DEFAULT;
+    const struct ci_selection selection = { exec->options->names, exec->options->n_names };
     struct config_findings findings = { 0 };
     autobuf struct buf text = BUF_INIT;
-    int r = fs_read_file(AT_FDCWD, file, FILE_MAX, &text, err);
+    autofree char *file = NULL;
+    int r = find_file(exec, &file, err);
 
+    if (r == 0)
+        r = fs_read_file(AT_FDCWD, file, FILE_MAX, &text, err);
     if (r < 0)
         return r;
-    r = ci_config_parse(file, buf_str(&text), text.len, &exec->ci, &findings, err);
-    print_findings(&findings);
-    if (r < 0)
+    r = ci_config_parse(file, buf_str(&text), text.len, &selection, &exec->ci, &findings, err);
+    if (tell_findings(r, &findings, err) < 0)
         return r;
-    r = pipeline_new(exec->ci, exec->options->names, exec->options->n_names, now_ms(),
-                     &exec->pipeline, err);
+    r = pipeline_new(exec->ci, &selection, now_ms(), &exec->pipeline, err);
     return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+}
+
+static int load_config(struct exec *exec, struct error *err)
+{
+    struct config_findings findings = { 0 };
+    int r = exec_config_load(exec->options->config, &exec->config, &findings, err);
+
+    return tell_findings(r, &findings, err);
+}
+
+/* The rest of a socket's path has room in `state_dir`. */
+static int check_length(const struct exec *exec, const char *parent, struct error *err)
+{
+    if (strlen(exec->state_dir) + strlen(LONGEST_SOCKET) <= SOCKET_PATH_MAX)
+        return 0;
+    return error_set(err, -ENAMETOOLONG, "%s is too long a path for the sockets in it; %s", parent,
+                     exec->options->state_dir ? "name a shorter --state-dir"
+                                              : "set a shorter one, as in TMPDIR=/tmp");
 }
 
 /* Whether TMPDIR is absolute matters, because others resolve it elsewhere. Not XDG_RUNTIME_DIR:
@@ -341,7 +418,9 @@ static int make_work_dir(struct exec *exec, struct error *err)
     exec->bare = mem_printf("%s/repository.git", exec->work_dir);
     exec->state_dir = exec->options->state_dir ? mem_strdup(exec->options->state_dir)
                                                : mem_printf("%s/state", exec->work_dir);
-    return exec->bare && exec->state_dir ? 0 : error_set(err, -ENOMEM, "out of memory");
+    if (!exec->bare || !exec->state_dir || leftovers_mark(exec->work_dir) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    return check_length(exec, exec->options->state_dir ? exec->state_dir : parent, err);
 }
 
 static int take_snapshot(struct exec *exec, struct error *err)
@@ -416,12 +495,10 @@ static int start_coordinator(struct exec *exec, struct error *err)
 
 static int start_supervisor(struct exec *exec, struct error *err)
 {
-    struct config_findings findings = { 0 };
     struct supervisor_options options;
-    int r = exec_config_load(exec->options->config, embedded_coordinator_url(exec->coordinator),
-                             exec->runner_token, &exec->config, &findings, err);
+    int r = exec_config_lead(exec->config, embedded_coordinator_url(exec->coordinator),
+                             exec->runner_token, err);
 
-    print_findings(&findings);
     if (r < 0)
         return r;
     options = (struct supervisor_options) { .config = exec->config,
@@ -442,30 +519,35 @@ static void watch_signals(struct exec *exec)
     }
 }
 
+static int set_up(struct exec *exec, struct error *err)
+{
+    int r = make_work_dir(exec, err);
+
+    if (r == 0)
+        r = take_snapshot(exec, err);
+    if (was_interrupted(exec))
+        return error_set(err, -EINTR, "interrupted");
+    if (r == 0)
+        r = start_coordinator(exec, err);
+    return r < 0 ? r : start_supervisor(exec, err);
+}
+
 static void run_loop(struct exec *exec)
 {
     struct error err = { 0 };
-    int r;
 
     if (uv_loop_init(&exec->loop) < 0) {
         exec->failed = true;
         return;
     }
     exec->began_ms = now_ms();
-    r = start_coordinator(exec, &err);
-    if (r == 0) {
-        r = start_supervisor(exec, &err);
-        if (r == 0) {
-            watch_signals(exec);
-            abandon_when_nobody_can_run(exec);
-        } else {
-            embedded_coordinator_close(exec->coordinator);
-            exec->coordinator = NULL;
-        }
-    }
-    if (r < 0) {
+    watch_signals(exec);
+    if (set_up(exec, &err) == 0) {
+        abandon_when_nobody_can_run(exec);
+    } else {
         complain(&err);
         exec->failed = true;
+        close_handles(exec);
     }
     (void) uv_run(&exec->loop, UV_RUN_DEFAULT);
     (void) uv_loop_close(&exec->loop);
@@ -522,24 +604,21 @@ int exec_run(const struct exec_options *options)
     (void) signal(SIGPIPE, SIG_IGN);
     r = load_file(&exec, &err);
     if (r == 0)
+        r = load_config(&exec, &err);
+    if (r == 0)
         r = make_outputs(&exec, &err);
-    if (r == 0)
-        r = make_work_dir(&exec, &err);
-    if (r == 0)
-        r = take_snapshot(&exec, &err);
     if (r < 0) {
         complain(&err);
         done(&exec);
         return status;
     }
     run_loop(&exec);
-    if (!exec.failed) {
+    if (!exec.failed)
         print_table(&exec);
-        if (exec.interrupted)
-            status = INTERRUPTED_STATUS;
-        else if (pipeline_passed(exec.pipeline))
-            status = 0;
-    }
+    if (exec.interrupted)
+        status = INTERRUPTED_STATUS;
+    else if (!exec.failed && pipeline_passed(exec.pipeline))
+        status = 0;
     done(&exec);
     return status;
 }

@@ -11,7 +11,7 @@
 
 /* Every job gets a fresh instance, which goes as soon as it is free: what one job leaves behind, no
  * other one finds. */
-static void built_in(struct buf *out, const char *url, const char *token)
+static void built_in(struct buf *out)
 {
     unsigned cores = uv_available_parallelism();
 
@@ -20,8 +20,8 @@ static void built_in(struct buf *out, const char *url, const char *token)
              "check_interval = 1\n"
              "[[runners]]\n"
              "  name = \"exec\"\n"
-             "  url = \"%s\"\n"
-             "  token = \"%s\"\n"
+             "  url = \"http://127.0.0.1\"\n"
+             "  token = \"glrt-exec\"\n"
              "  executor = \"instance\"\n"
              "  [runners.autoscaler]\n"
              "    plugin = \"local\"\n"
@@ -37,7 +37,7 @@ static void built_in(struct buf *out, const char *url, const char *token)
              "    [[runners.autoscaler.policy]]\n"
              "      idle_count = 0\n"
              "      idle_time = \"0s\"\n",
-             cores + 1, url, token, cores, cores);
+             cores + 1, cores, cores);
 }
 
 static int lead(struct config_runner *runner, const char *url, const char *token)
@@ -60,24 +60,29 @@ static int lead(struct config_runner *runner, const char *url, const char *token
     return 0;
 }
 
-int exec_config_load(const char *file, const char *url, const char *token, struct config **ret,
-                     struct config_findings *findings, struct error *err)
+int exec_config_load(const char *file, struct config **ret, struct config_findings *findings,
+                     struct error *err)
 {
     auto_ptr(config_free) struct config *config = NULL;
     autobuf struct buf text = BUF_INIT;
     int r;
 
     if (!file)
-        built_in(&text, url, token);
+        built_in(&text);
     r = config_load(file ? file : "built-in configuration", file ? NULL : buf_str(&text), &config,
                     findings, err);
     if (r < 0)
         return r;
     if (config->n_runners == 0)
         return error_set(err, -EINVAL, "%s has no [[runners]]", file);
+    *ret = take_ptr(config);
+    return 0;
+}
+
+int exec_config_lead(struct config *config, const char *url, const char *token, struct error *err)
+{
     for (size_t i = 0; i < config->n_runners; i++)
         if (lead(&config->runners[i], url, token) < 0)
             return error_set(err, -ENOMEM, "configuration: out of memory");
-    *ret = take_ptr(config);
     return 0;
 }

@@ -107,8 +107,9 @@ static int check_needs(const struct ci_config *config, const struct ci_job *job,
                              job->name, job->needs.items[i]);
         if (need->stage > job->stage)
             return error_set(err, -EINVAL,
-                             "job '%s' of stage '%s' needs '%s' of the later stage '%s'", job->name,
-                             config->stages[job->stage], need->name, config->stages[need->stage]);
+                             "line %d: job '%s' of stage '%s' needs '%s' of the later stage '%s'",
+                             job->line, job->name, config->stages[job->stage], need->name,
+                             config->stages[need->stage]);
     }
     return 0;
 }
@@ -147,7 +148,8 @@ static int find_circle(const struct pipeline *pipeline, struct error *err)
             if (steps == pipeline->n_jobs)
                 first = at;
             if (steps >= pipeline->n_jobs)
-                buf_addf(&names, "%s'%s'", names.len ? " needs " : "", job->job->name);
+                buf_addf(&names, "%s'%s' (line %d)", names.len ? " needs " : "", job->job->name,
+                         job->job->line);
             if (steps > pipeline->n_jobs && at == first)
                 break;
             while (settled[job->needs[k]])
@@ -180,28 +182,17 @@ static int link_needs(struct pipeline *pipeline, struct error *err)
     return find_circle(pipeline, err);
 }
 
-static bool selected(const struct ci_job *job, const char *const *names, size_t n_names)
-{
-    for (size_t i = 0; i < n_names; i++)
-        if (str_eq(job->name, names[i]))
-            return true;
-    return n_names == 0;
-}
-
-int pipeline_new(const struct ci_config *config, const char *const *names, size_t n_names,
+int pipeline_new(const struct ci_config *config, const struct ci_selection *selection,
                  int64_t now_ms, struct pipeline **ret, struct error *err)
 {
     auto_ptr(pipeline_free) struct pipeline *pipeline = mem_zero(sizeof(*pipeline));
     int r;
 
-    for (size_t i = 0; i < n_names; i++)
-        if (!ci_config_find(config, names[i]))
-            return error_set(err, -EINVAL, "there is no job '%s' in the file", names[i]);
     if (!pipeline || !(pipeline->jobs = mem_array(config->n_jobs + 1, sizeof(*pipeline->jobs))))
         return error_set(err, -ENOMEM, "pipeline: out of memory");
     pipeline->config = config;
     for (size_t i = 0; i < config->n_jobs; i++)
-        if (selected(&config->jobs[i], names, n_names))
+        if (ci_selects(selection, config->jobs[i].name))
             pipeline->jobs[pipeline->n_jobs++] = (struct pipeline_job) { .job = &config->jobs[i],
                                                                          .id = (int64_t) i + 1,
                                                                          .ready_ms = -1,
@@ -277,6 +268,7 @@ void pipeline_finished(struct pipeline *pipeline, int64_t id, bool success, int 
 
 void pipeline_cancel(struct pipeline *pipeline)
 {
+    pipeline->canceled = true;
     for (size_t i = 0; i < pipeline->n_jobs; i++)
         if (pipeline->jobs[i].state <= PIPELINE_JOB_READY)
             pipeline->jobs[i].state = PIPELINE_JOB_CANCELED;

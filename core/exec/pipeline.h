@@ -41,11 +41,12 @@ struct pipeline {
     const struct ci_config *config; /* borrowed */
     struct pipeline_job *jobs;
     size_t n_jobs;
+    bool canceled; /* pipeline_cancel() */
 };
 
-/* `names`: only these jobs, needs of others count as met; none = all. Needs that are unknown, in a
+/* Only the selected jobs (NULL = all); needs of others count as met. Needs that are unknown, in a
  * later stage or in a circle are errors. Jobs that may start are ready at once. */
-int pipeline_new(const struct ci_config *config, const char *const *names, size_t n_names,
+int pipeline_new(const struct ci_config *config, const struct ci_selection *selection,
                  int64_t now_ms, struct pipeline **ret, struct error *err);
 void pipeline_free(struct pipeline *pipeline);
 DEFINE_AUTO_PTR(struct pipeline, pipeline_free)

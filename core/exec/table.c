@@ -86,6 +86,13 @@ static void widen(size_t *widths, const struct row *row)
         widths[c] = MAX(widths[c], width_of(row->cells[c]));
 }
 
+static const char *verdict_of(const struct pipeline *pipeline)
+{
+    if (pipeline_passed(pipeline))
+        return "passed";
+    return pipeline->canceled ? "interrupted" : "failed";
+}
+
 void table_format(struct buf *out, const struct pipeline *pipeline, int64_t took_ms)
 {
     size_t widths[COLUMNS] = { 0 };
@@ -105,5 +112,5 @@ void table_format(struct buf *out, const struct pipeline *pipeline, int64_t took
                 add_row(out, &row, widths);
             }
     format_seconds(took, sizeof(took), 0, took_ms);
-    buf_addf(out, "pipeline %s in %s s\n", pipeline_passed(pipeline) ? "passed" : "failed", took);
+    buf_addf(out, "pipeline %s in %s s\n", verdict_of(pipeline), took);
 }

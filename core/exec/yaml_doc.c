@@ -28,9 +28,11 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity, int
     autobuf struct buf shown = BUF_INIT;
     char *text;
 
-    doc->n_errors += severity == CONFIG_ERROR;
     if (items)
         findings->items = items;
+    if (doc->muted)
+        return;
+    doc->n_errors += severity == CONFIG_ERROR;
     /* Sentences quote keys and values, which may hold what drives a terminal (hardening.md V18). */
     buf_addf(&shown, "%s:%d:%d: ", doc->file, line, column);
     str_display(&shown, sentence, strlen(sentence), SHOWN_MAX);
@@ -228,13 +230,20 @@ yaml_node_t *yaml_item(struct yaml_doc *doc, const yaml_node_t *sequence, size_t
     return yaml_document_get_node(&doc->document, sequence->data.sequence.items.start[i]);
 }
 
+/* The rest of the file can't be read: that concerns whoever muted it, too. */
+static void exhaust(struct yaml_doc *doc)
+{
+    doc->exhausted = true;
+    doc->muted = false;
+}
+
 bool yaml_visit(struct yaml_doc *doc, const yaml_node_t *node)
 {
     if (doc->exhausted)
         return false;
     if (++doc->visits <= VISITS_MAX)
         return true;
-    doc->exhausted = true;
+    exhaust(doc);
     yaml_finding(doc, CONFIG_ERROR, node, "aliases make this file larger than %d values",
                  VISITS_MAX);
     return false;
@@ -287,8 +296,8 @@ static void read_pairs(struct yaml_doc *doc, const yaml_node_t *mapping, struct 
 static void merge(struct yaml_doc *doc, const yaml_node_t *value, struct yaml_map *map, int depth)
 {
     if (depth > YAML_DEPTH_MAX) {
+        exhaust(doc);
         yaml_finding(doc, CONFIG_ERROR, value, "'<<' merges a mapping into itself");
-        doc->exhausted = true;
         return;
     }
     if (value->type == YAML_MAPPING_NODE) {

@@ -21,6 +21,7 @@ struct yaml_doc {
     size_t visits; /* nodes walked so far; aliases are walked each time */
     bool exhausted;
     bool out_of_memory;
+    bool muted; /* no findings: what is being read will not be used */
     unsigned n_errors;
     struct config_findings *findings;
 };

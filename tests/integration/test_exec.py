@@ -1,6 +1,7 @@
 """`flotilla exec` on real local instances, as a person calls it: what it prints, how it ends, and what it leaves."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -61,25 +62,25 @@ class Project:
         self.git("add", "--all")
         self.git("commit", "--quiet", "-m", "all")
 
-    def start(self, *arguments):
-        return subprocess.Popen([*self.command, *arguments], cwd=self.top, stdin=subprocess.DEVNULL,
+    def start(self, *arguments, cwd=None, environment=None):
+        return subprocess.Popen([*self.command, *arguments], cwd=cwd or self.top, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "TMPDIR": str(self.temporary)})
+                                env={**os.environ, "TMPDIR": str(self.temporary), **(environment or {})})
 
-    def run(self, *arguments):
-        with self.start(*arguments) as child:
+    def run(self, *arguments, left=(), **options):
+        with self.start(*arguments, **options) as child:
             try:
                 child.output, child.problems = child.communicate(timeout=90)
             except subprocess.TimeoutExpired:
                 child.kill()
                 raise
-        self.assert_nothing_left()
+        self.assert_nothing_left(left)
         return child
 
-    def run_file(self, text, *arguments):
+    def run_file(self, text, *arguments, **options):
         self.write(".gitlab-ci.yml", text)
         self.commit()
-        return self.run(*arguments)
+        return self.run(*arguments, **options)
 
     def with_config(self, *runners):
         config = self.folder / "config.toml"
@@ -87,8 +88,8 @@ class Project:
         config.chmod(0o600)
         return ["--config", config]
 
-    def assert_nothing_left(self):
-        assert list(self.temporary.iterdir()) == []
+    def assert_nothing_left(self, but=()):
+        assert list(self.temporary.iterdir()) == list(but)
         # A killed process may still be about to go.
         assert wait_for(lambda: not processes_of(self.folder)), [str(p) for p in processes_of(self.folder)]
 
@@ -145,17 +146,21 @@ REFUSED = [
      "flotilla exec: .gitlab-ci.yml: there is no job 'b' in the file\n"),
     ("a keyword that is not supported", "a:\n  script: x\n  rules: []\n", [],
      "error: .gitlab-ci.yml:3:3: job 'a': 'rules' is not supported: which jobs run would differ; name the jobs on the "
-     "command line\nflotilla exec: .gitlab-ci.yml has 1 error(s)\n"),
+     "command line\n"),
     ("a file that is no YAML", "a: [\n", [],
-     "error: .gitlab-ci.yml:2:1: this is no valid YAML: did not find expected node content while parsing a flow node\n"
-     "flotilla exec: .gitlab-ci.yml can't be read\n"),
+     "error: .gitlab-ci.yml:2:1: this is no valid YAML: did not find expected node content while parsing a flow "
+     "node\n"),
     ("a key that would drive the terminal", 'a:\n  script: x\n  "sc\\e[2Jript": y\n', [],
-     "error: .gitlab-ci.yml:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n"
-     "flotilla exec: .gitlab-ci.yml has 1 error(s)\n"),
+     "error: .gitlab-ci.yml:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n"),
     ("a job's name that would", '"\\e]0;x\\a": {script: x, needs: ["\\e]0;x\\a"]}\n', [],
-     "flotilla exec: .gitlab-ci.yml: jobs wait for each other: '\\x1b]0;x\\x07' needs '\\x1b]0;x\\x07'\n"),
+     "flotilla exec: .gitlab-ci.yml: jobs wait for each other: '\\x1b]0;x\\x07' (line 1) needs "
+     "'\\x1b]0;x\\x07' (line 1)\n"),
     ("another file that is not there", "a: {script: x}\n", ["--file", "other.yml"],
      "flotilla exec: other.yml: No such file or directory\n"),
+    ("a configuration that is not there", "a: {script: x}\n", ["--config", "other.toml"],
+     "flotilla exec: other.toml: No such file or directory\n"),
+    ("a mistyped name among jobs with mistakes", "a: {scrpt: x}\n", ["b"],
+     "flotilla exec: .gitlab-ci.yml: there is no job 'b' in the file\n"),
 ]
 
 
@@ -163,6 +168,68 @@ REFUSED = [
 def test_what_cannot_run_is_refused_in_one_line_with_its_place(project, text, arguments, problems):
     run = project.run_file(text, *arguments)
     assert (run.returncode, run.output, run.problems) == (1, "", problems)
+
+
+def test_a_broken_configuration_is_told_once_and_first(project):
+    option, config = project.with_config(runner("only"))
+    config.write_text(config.read_text().replace("concurrent = 2", 'concurrent = "many"'))
+    run = project.run_file("a: {script: x}\n", option, config)
+    assert (run.returncode, run.output) == (1, "")
+    assert run.problems.count("\n") == 1 and run.problems.startswith(f"error: {config}:2:14: ")
+
+
+def test_without_a_file_the_top_of_the_repository_is_asked(project):
+    project.write(".gitlab-ci.yml", "a: {script: 'echo from the top'}\n")
+    (project.top / "below").mkdir()
+    project.commit()
+    run = project.run(cwd=project.top / "below")
+    assert run.returncode == 0, run.problems
+    assert "a | from the top\n" in run.output
+
+
+def test_without_any_file_the_option_is_named(project):
+    run = project.run()
+    assert run.returncode == 1
+    assert run.problems == ("flotilla exec: there is no .gitlab-ci.yml here nor at the top of a git repository; --file "
+                            "FILE names another file\n")
+
+
+def test_a_named_job_runs_in_spite_of_what_the_others_need(project):
+    run = project.run_file("a: {script: 'echo from a', rules: []}\nb: {script: x, extends: .c}\n", "a")
+    assert run.returncode == 0, run.problems
+    assert run.problems == ("warning: .gitlab-ci.yml:1:28: job 'a': 'rules' is not supported, ignoring: the job runs "
+                            "because it is named\n")
+
+
+def test_a_temporary_directory_that_is_too_deep_is_refused_with_advice(project):
+    deep = project.temporary / ("d" * 80)
+    deep.mkdir()
+    run = project.run_file("a: {script: x}\n", environment={"TMPDIR": str(deep)}, left=[deep])
+    assert run.returncode == 1
+    assert run.problems == (f"flotilla exec: {deep} is too long a path for the sockets in it; set a shorter one, as in "
+                            "TMPDIR=/tmp\n")
+    assert list(deep.iterdir()) == []
+
+
+def test_the_last_line_needs_no_end(project):
+    run = project.run_file("a: {script: ['printf abc', 'printf def']}\n")
+    assert run.returncode == 0, run.problems
+    assert "a | def\n" in run.output
+
+
+def test_jobs_know_what_they_run_for(project):
+    run = project.run_file("""
+look:
+  script:
+    - echo "<$CI_DEFAULT_BRANCH|$CI_PIPELINE_SOURCE|$CI_COMMIT_TITLE|$CI_PROJECT_NAMESPACE|$CI_COMMIT_BRANCH>"
+    - umask
+""")
+    assert run.returncode == 0, run.problems
+    assert "look | <main|push|all|local|main>\n" in run.output
+    assert "look | 0022\n" in run.output
+    project.git("checkout", "--quiet", "--detach")
+    run = project.run()
+    assert "look | <|push|all|local|>\n" in run.output
 
 
 def test_outside_of_a_repository_nothing_can_run(project):
@@ -203,7 +270,35 @@ def test_an_interrupt_ends_jobs_and_instances_and_leaves_nothing(project):
     assert child.returncode == 130
     assert "interrupted: ending jobs and removing instances" in output
     assert states(output)["long"].startswith("canceled") and states(output)["next"] == "canceled"
+    assert "pipeline interrupted in" in output
     project.assert_nothing_left()
+
+
+def test_a_second_interrupt_waits_for_nothing_and_leaves_nothing(project):
+    project.write(".gitlab-ci.yml", 'long: {script: ["echo it runs", "setsid sleep 600 & sleep 600"]}\n')
+    project.commit()
+    with project.start() as child:
+        for wanted in ("long | it runs\n", "interrupted: "):
+            while wanted not in (line := child.stdout.readline()):
+                assert line, child.stderr.read()
+            child.send_signal(signal.SIGINT)
+        _, problems = child.communicate(timeout=60)  # ends when nobody holds the pipes any more
+    assert child.returncode == 130
+    assert problems.endswith("flotilla exec: stopped at once\n")
+    project.assert_nothing_left()
+
+
+def test_an_interrupt_during_the_snapshot_leaves_nothing(project):
+    tools = project.folder / "bin"
+    tools.mkdir()
+    (tools / "git").write_text(f"""#!/bin/sh
+case " $* " in *" write-tree "*) kill -INT $PPID ;; esac
+exec {shutil.which("git")} "$@"
+""")
+    (tools / "git").chmod(0o755)
+    run = project.run_file("a: {script: x}\n", environment={"PATH": f"{tools}:{os.environ['PATH']}"})
+    assert (run.returncode, run.problems) == (130, "flotilla exec: interrupted\n")
+    assert "instance" not in run.output
 
 
 REFUSALS = [

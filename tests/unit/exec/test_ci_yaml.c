@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/base/buf.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/exec/ci_yaml.h"
 
@@ -120,8 +121,8 @@ static void test_good_files_give_their_jobs(void **unused)
         struct config_findings findings = { 0 };
         autobuf struct buf got = BUF_INIT;
         struct error err = { 0 };
-        int r =
-            ci_config_parse("f", cases[i].text, strlen(cases[i].text), &config, &findings, &err);
+        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, &config, &findings,
+                                &err);
 
         if (r < 0 || findings.count > 0)
             fail_msg("%s: %d: %s", cases[i].why, r,
@@ -198,7 +199,7 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:2:3: job 'a': 'trigger' is not supported: there are no other pipelines here\n" },
         { "when: manual", "a:\n  script: s\n  when: manual\n",
           "E f:3:9: job 'a': 'when' is not supported with anything but on_success: which jobs run "
-          "would differ\n" },
+          "would differ; name the jobs on the command line\n" },
         { "harmless keywords are warnings",
           "image: gcc\na:\n  script: s\n  tags: [x]\n  retry: 2\n",
           "W f:1:1: 'image' is not supported, ignoring: jobs run on an instance, not in a "
@@ -248,8 +249,8 @@ static void test_findings_say_where_and_what(void **unused)
         auto_ptr(ci_config_free) struct ci_config *config = NULL;
         struct config_findings findings = { 0 };
         autobuf struct buf got = BUF_INIT;
-        int r =
-            ci_config_parse("f", cases[i].text, strlen(cases[i].text), &config, &findings, NULL);
+        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, &config, &findings,
+                                NULL);
 
         collect(&got, &findings);
         if (!str_eq(buf_str(&got), cases[i].want))
@@ -260,12 +261,73 @@ static void test_findings_say_where_and_what(void **unused)
     }
 }
 
+static void test_named_jobs_run_whatever_is_said_of_when(void **unused)
+{
+    static const struct {
+        const char *why, *text, *want;
+    } cases[] = {
+        { "nothing is said about other jobs",
+          "a: {script: s}\nb:\n  rules: []\n  xyzzy: 1\n  stage: q\nc: [1]\n", "" },
+        { "their rules do not count", "a:\n  script: s\n  rules: []\n  only: [x]\n",
+          "W f:3:3: job 'a': 'rules' is not supported, ignoring: the job runs because it is named\n"
+          "W f:4:3: job 'a': 'only' is not supported, ignoring: the job runs because it is "
+          "named\n" },
+        { "naming a job is what 'manual' waits for", "a: {script: s, when: manual}\n", "" },
+        { "what else is wrong with them is still told", "a:\n  extends: .b\n",
+          "E f:2:3: job 'a': 'extends' is not supported: use a YAML anchor and '<<' instead\n" },
+        { "and what is wrong with the file", "a: {script: s}\ninclude: x\n",
+          "E f:2:1: 'include' is not supported: put the jobs into this file\n" },
+        { "a file that ends inside of another job ends for all",
+          "b:\n  variables: &x\n    <<: *x\n  script: s\na: {script: s}\n",
+          "E f:2:14: '<<' merges a mapping into itself\n" },
+    };
+    static const char *const names[] = { "a" };
+    static const struct ci_selection selection = { names, 1 };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_ptr(ci_config_free) struct ci_config *config = NULL;
+        struct config_findings findings = { 0 };
+        autobuf struct buf got = BUF_INIT;
+        const char *text = cases[i].text;
+        int r = ci_config_parse("f", text, strlen(text), &selection, &config, &findings, NULL);
+
+        collect(&got, &findings);
+        if (!str_eq(buf_str(&got), cases[i].want))
+            fail_msg("%s: got\n%swanted\n%s", cases[i].why, buf_str(&got), cases[i].want);
+        if ((r == 0) != (config != NULL) || (r == 0) != !str_starts(cases[i].want, "E "))
+            fail_msg("%s: returned %d", cases[i].why, r);
+        config_findings_done(&findings);
+    }
+}
+
+static void test_a_job_that_is_not_there_is_all_that_is_said(void **unused)
+{
+    static const char text[] = ".b: {script: s}\na:\n  xyzzy: 1\n";
+    static const char *const names[] = { "b", ".b", "stages" };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct ci_selection selection = { &names[i], 1 };
+        auto_ptr(ci_config_free) struct ci_config *config = NULL;
+        struct config_findings findings = { 0 };
+        autofree char *want = mem_printf("f: there is no job '%s' in the file", names[i]);
+        struct error err = { 0 };
+
+        assert_int_equal(
+            ci_config_parse("f", text, strlen(text), &selection, &config, &findings, &err),
+            -EINVAL);
+        assert_int_equal(findings.count, 0);
+        assert_string_equal(err.message, want);
+    }
+}
+
 /* hardening_40: what is small in the file must not be large in memory or in time. */
 static void expect_error(const char *why, const struct buf *text, const char *part)
 {
     auto_ptr(ci_config_free) struct ci_config *config = NULL;
     struct config_findings findings = { 0 };
-    int r = ci_config_parse("f", text->data, text->len, &config, &findings, NULL);
+    int r = ci_config_parse("f", text->data, text->len, NULL, &config, &findings, NULL);
 
     if (r != -EINVAL || findings.count != 1 || !strstr(findings.items[0].text, part))
         fail_msg("%s: %d, %s", why, r, findings.count ? findings.items[0].text : "no finding");
@@ -312,6 +374,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_files_give_their_jobs),
         cmocka_unit_test(test_findings_say_where_and_what),
+        cmocka_unit_test(test_named_jobs_run_whatever_is_said_of_when),
+        cmocka_unit_test(test_a_job_that_is_not_there_is_all_that_is_said),
         cmocka_unit_test(test_deep_and_aliased_files_are_refused),
     };
 

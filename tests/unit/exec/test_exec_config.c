@@ -35,7 +35,8 @@ static void test_the_built_in_one_has_no_finding_and_clean_instances(void **unus
     struct error err = { 0 };
 
     (void) unused;
-    if (exec_config_load(NULL, URL, TOKEN, &config, &findings, &err) < 0)
+    if (exec_config_load(NULL, &config, &findings, &err) < 0 ||
+        exec_config_lead(config, URL, TOKEN, &err) < 0)
         fail_msg("%s", err.message);
     assert_int_equal(findings.count, 0);
     assert_int_equal(config->n_runners, 1);
@@ -59,7 +60,8 @@ static void test_each_runner_of_the_operators_is_led_to_us(void **unused)
     (void) unused;
     buf_addf(&text, "concurrent = 2\n" RUNNER RUNNER, "a", "a", "b", "b");
     harness_write(dir, "config.toml", buf_str(&text));
-    if (exec_config_load(file, URL, TOKEN, &config, &findings, &err) < 0)
+    if (exec_config_load(file, &config, &findings, &err) < 0 ||
+        exec_config_lead(config, URL, TOKEN, &err) < 0)
         fail_msg("%s", err.message);
     config_findings_done(&findings);
     assert_int_equal(config->n_runners, 2);
@@ -79,7 +81,7 @@ static void test_without_a_runner_nothing_can_run(void **unused)
 
     (void) unused;
     harness_write(dir, "config.toml", "concurrent = 2\n");
-    assert_int_equal(exec_config_load(file, URL, TOKEN, &config, &findings, &err), -EINVAL);
+    assert_int_equal(exec_config_load(file, &config, &findings, &err), -EINVAL);
     config_findings_done(&findings);
     assert_true(str_ends(err.message, "config.toml has no [[runners]]"));
     assert_null(config);
@@ -95,7 +97,7 @@ static void test_a_broken_one_tells_its_findings(void **unused)
 
     (void) unused;
     harness_write(dir, "config.toml", "concurrent = \"many\"\n");
-    assert_true(exec_config_load(file, URL, TOKEN, &config, &findings, &err) < 0);
+    assert_true(exec_config_load(file, &config, &findings, &err) < 0);
     assert_true(findings.count > 0);
     config_findings_done(&findings);
     assert_null(config);

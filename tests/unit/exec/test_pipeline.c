@@ -16,7 +16,7 @@ static struct ci_config *config_of(const char *text)
     struct config_findings findings = { 0 };
     struct ci_config *config = NULL;
 
-    if (ci_config_parse("f", text, strlen(text), &config, &findings, NULL) < 0)
+    if (ci_config_parse("f", text, strlen(text), NULL, &config, &findings, NULL) < 0)
         fail_msg("%s", findings.items[0].text);
     return config;
 }
@@ -91,7 +91,7 @@ static void test_jobs_start_when_what_they_wait_for_is_over(void **unused)
         auto_ptr(ci_config_free) struct ci_config *config = config_of(cases[i].file);
         auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
 
-        assert_int_equal(pipeline_new(config, NULL, 0, 5, &pipeline, NULL), 0);
+        assert_int_equal(pipeline_new(config, NULL, 5, &pipeline, NULL), 0);
         play(pipeline, cases[i].events);
         assert_states(pipeline, cases[i].want, cases[i].why);
         if (pipeline_done(pipeline) != cases[i].done)
@@ -106,16 +106,18 @@ static void test_impossible_needs_are_errors(void **unused)
     static const struct {
         const char *why, *file, *want;
     } cases[] = {
-        { "itself", "a: {script: s, needs: [a]}\n", "jobs wait for each other: 'a' needs 'a'" },
+        { "itself", "a: {script: s, needs: [a]}\n",
+          "jobs wait for each other: 'a' (line 1) needs 'a' (line 1)" },
         { "two", "a: {script: s, needs: [b]}\nb: {script: s, needs: [a]}\n",
-          "jobs wait for each other: 'a' needs 'b' needs 'a'" },
+          "jobs wait for each other: 'a' (line 1) needs 'b' (line 2) needs 'a' (line 1)" },
         { "three, entered from outside",
           "z: {script: s, needs: [a]}\na: {script: s, needs: [b]}\nb: {script: s, needs: [c]}\n"
           "c: {script: s, needs: [a]}\n",
-          "jobs wait for each other: 'a' needs 'b' needs 'c' needs 'a'" },
+          "jobs wait for each other: 'a' (line 2) needs 'b' (line 3) needs 'c' (line 4) needs 'a' "
+          "(line 2)" },
         { "a later stage",
           "a: {stage: build, script: s, needs: [b]}\nb: {stage: test, script: s}\n",
-          "job 'a' of stage 'build' needs 'b' of the later stage 'test'" },
+          "line 1: job 'a' of stage 'build' needs 'b' of the later stage 'test'" },
         { "a keyword is no job", "variables: {}\na: {script: s, needs: [variables]}\n",
           "job 'a' needs 'variables', and there is no such job" },
     };
@@ -126,7 +128,7 @@ static void test_impossible_needs_are_errors(void **unused)
         auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
         struct error err = { 0 };
 
-        if (pipeline_new(config, NULL, 0, 0, &pipeline, &err) != -EINVAL)
+        if (pipeline_new(config, NULL, 0, &pipeline, &err) != -EINVAL)
             fail_msg("%s: was taken", cases[i].why);
         if (!str_eq(err.message, cases[i].want))
             fail_msg("%s: %s", cases[i].why, err.message);
@@ -136,19 +138,15 @@ static void test_impossible_needs_are_errors(void **unused)
 static void test_selected_jobs_do_not_wait_for_others(void **unused)
 {
     static const char *const names[] = { "c", "f" };
-    static const char *const nobody[] = { "nobody" };
+    static const struct ci_selection selection = { names, ARRAY_LEN(names) };
     auto_ptr(ci_config_free) struct ci_config *config = config_of(DAG);
     auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
-    struct error err = { 0 };
 
     (void) unused;
-    assert_int_equal(pipeline_new(config, names, 2, 0, &pipeline, NULL), 0);
+    assert_int_equal(pipeline_new(config, &selection, 0, &pipeline, NULL), 0);
     assert_states(pipeline, "rw", "c needs only what is not selected, f needs c");
     pipeline_finished(pipeline, 3, true, 0, NULL, 1);
     assert_states(pipeline, "Pr", "ids are those of the file");
-    pipeline_free(take_ptr(pipeline));
-    assert_int_equal(pipeline_new(config, nobody, 1, 0, &pipeline, &err), -EINVAL);
-    assert_string_equal(err.message, "there is no job 'nobody' in the file");
 }
 
 static void test_taking_gives_the_earliest_stage_first_and_each_job_once(void **unused)
@@ -158,7 +156,7 @@ static void test_taking_gives_the_earliest_stage_first_and_each_job_once(void **
     auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
 
     (void) unused;
-    assert_int_equal(pipeline_new(config, NULL, 0, 0, &pipeline, NULL), 0);
+    assert_int_equal(pipeline_new(config, NULL, 0, &pipeline, NULL), 0);
     assert_string_equal(pipeline_take(pipeline)->job->name, "b");
     assert_string_equal(pipeline_take(pipeline)->job->name, "a");
     assert_null(pipeline_take(pipeline));
@@ -176,7 +174,7 @@ static void test_times_are_those_of_the_caller(void **unused)
     auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
 
     (void) unused;
-    assert_int_equal(pipeline_new(config, NULL, 0, 5, &pipeline, NULL), 0);
+    assert_int_equal(pipeline_new(config, NULL, 5, &pipeline, NULL), 0);
     play(pipeline, "+1 =1 +2 =2");
     assert_int_equal(pipeline->jobs[0].ready_ms, 5);
     assert_int_equal(pipeline->jobs[0].started_ms, 10);

@@ -22,8 +22,8 @@ static struct fixture fixture_of(const char *text)
     struct fixture f = { 0 };
     struct error err = { 0 };
 
-    if (ci_config_parse("f", text, strlen(text), &f.config, &findings, &err) < 0 ||
-        pipeline_new(f.config, NULL, 0, 0, &f.pipeline, &err) < 0)
+    if (ci_config_parse("f", text, strlen(text), NULL, &f.config, &findings, &err) < 0 ||
+        pipeline_new(f.config, NULL, 0, &f.pipeline, &err) < 0)
         fail_msg("%s", err.message);
     config_findings_done(&findings);
     return f;
@@ -91,6 +91,19 @@ static void test_a_canceled_job_needs_no_reason(void **unused)
     fixture_done(&f);
 }
 
+static void test_an_interrupted_pipeline_did_not_fail(void **unused)
+{
+    struct fixture f = fixture_of("a: {script: s}\n");
+
+    (void) unused;
+    pipeline_cancel(f.pipeline);
+    assert_table(&f, 0,
+                 "job  stage  state     wait s  run s  instance\n"
+                 "a    test   canceled       -      -  -\n"
+                 "pipeline interrupted in 0.0 s\n");
+    fixture_done(&f);
+}
+
 /* hardening_18: names come from the file. */
 static void test_names_are_shown_and_not_obeyed(void **unused)
 {
@@ -111,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_a_row_tells_state_times_and_instance),
         cmocka_unit_test(test_an_exit_code_says_more_than_a_reason),
         cmocka_unit_test(test_a_canceled_job_needs_no_reason),
+        cmocka_unit_test(test_an_interrupted_pipeline_did_not_fail),
         cmocka_unit_test(test_names_are_shown_and_not_obeyed),
     };
 
