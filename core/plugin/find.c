@@ -8,6 +8,8 @@
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
 
+#define PREFIX "fleeting-plugin-"
+
 static const struct {
     const char *alias, *name;
 } aliases[] = {
@@ -69,11 +71,12 @@ struct search {
 static int try_dir(void *arg, const char *dir, bool from_path)
 {
     struct search *search = arg;
+    size_t names = str_starts(search->name, PREFIX) ? 1 : 2;
 
     (void) from_path;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < names; i++) {
         char *file = i == 0 ? mem_printf("%s/%s.so", dir, search->name)
-                            : mem_printf("%s/fleeting-plugin-%s.so", dir, search->name);
+                            : mem_printf("%s/" PREFIX "%s.so", dir, search->name);
 
         if (file && access(file, F_OK) == 0) {
             search->file = file;
@@ -88,6 +91,7 @@ int plugin_find(const char *name, const char *dirs, char **ret_file, struct buf 
                 struct error *err)
 {
     autofree char *plain = NULL;
+    bool prefixed;
     struct search search = { 0 };
 
     if (str_empty(name))
@@ -103,14 +107,16 @@ int plugin_find(const char *name, const char *dirs, char **ret_file, struct buf 
         return error_set(err, -ENOMEM, "plugin '%s': out of memory", name);
     if (!*plain || str_starts(plain, "."))
         return error_set(err, -EINVAL, "plugin '%s': is no name of a plugin", name);
+    prefixed = str_starts(plain, PREFIX);
     search.name = plain;
     (void) each_dir(dirs, try_dir, &search);
     if (!search.file)
-        return error_set(
-            err, -ENOENT,
-            "plugin '%s' is not installed: neither %s.so nor fleeting-plugin-%s.so is in "
-            "%s%sFLOTILLA_PLUGIN_PATH, %s or PATH",
-            name, plain, plain, dirs ? dirs : "", dirs ? ", " : "", FLOTILLA_PLUGIN_DIR);
+        return error_set(err, -ENOENT,
+                         "plugin '%s' is not installed: %s%s.so%s%s%s is in "
+                         "%s%sFLOTILLA_PLUGIN_PATH, %s or PATH",
+                         name, prefixed ? "no " : "neither ", plain, prefixed ? "" : " nor " PREFIX,
+                         prefixed ? "" : plain, prefixed ? "" : ".so", dirs ? dirs : "",
+                         dirs ? ", " : "", FLOTILLA_PLUGIN_DIR);
     *ret_file = search.file;
     return 0;
 }
@@ -130,8 +136,7 @@ static int list_dir(void *arg, const char *dir, bool from_path)
     while (handle && (entry = readdir(handle))) {
         autofree char *file = NULL;
 
-        if (!str_ends(entry->d_name, ".so") ||
-            (from_path && !str_starts(entry->d_name, "fleeting-plugin-")))
+        if (!str_ends(entry->d_name, ".so") || (from_path && !str_starts(entry->d_name, PREFIX)))
             continue;
         file = mem_printf("%s/%s", dir, entry->d_name);
         if (file)
