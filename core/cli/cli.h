@@ -15,6 +15,11 @@ int cli_explain(int argc, char **argv); /* status.c */
 int cli_plugin(int argc, char **argv);  /* plugin.c */
 int cli_exec(int argc, char **argv);    /* exec.c */
 
+/* Says on stderr what is wrong with the command line, and where help is. Both return -EINVAL. */
+int cli_misuse(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What getopt_long() answered with ':' (a value is missing) or '?'; its short options begin with ':'. */
+int cli_wrong_option(const char *command, int c, char *const *argv);
+
 /* Reads the configuration and prints its findings on stderr; negative when it can't be used. */
 int cli_load_config(const char *file, struct config **ret);
 /* /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others. */

@@ -8,24 +8,31 @@
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/cli/cli.h"
 #include "core/config/config.h"
 #include "core/supervisor/supervisor.h"
 
 #define ANSWER_TIMEOUT_MS 10000
 
-char *control_state_dir(const char *state_dir, const char *config_file)
+char *control_state_dir(const char *state_dir, const char *config_file, struct error *err)
 {
+    const char *file = config_file ? config_file : cli_default_config();
     struct config_findings findings = { 0 };
     auto_ptr(config_free) struct config *config = NULL;
     char *dir = NULL;
+    int r = 0;
 
-    if (state_dir)
-        return mem_strdup(state_dir);
-    if (config_file && config_load(config_file, NULL, &config, &findings, NULL) == 0 &&
-        config->state_dir)
-        dir = mem_strdup(config->state_dir);
+    if (!state_dir)
+        r = config_load(file, NULL, &config, &findings, err);
     config_findings_done(&findings);
-    return dir ? dir : supervisor_default_state_dir();
+    if (r < 0 && (config_file || r != -ENOENT))
+        return NULL;
+    if (config && !state_dir)
+        state_dir = config->state_dir;
+    dir = state_dir ? mem_strdup(state_dir) : supervisor_default_state_dir();
+    if (!dir)
+        (void) error_set(err, -ENOMEM, "out of memory");
+    return dir;
 }
 
 static int connect_to(const char *state_dir, struct error *err)

@@ -5,9 +5,9 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 
-/* The state directory that a command means: --state-dir, else the configuration's (when it can be
- * read), else the default. The caller frees. */
-char *control_state_dir(const char *state_dir, const char *config_file);
+/* The state directory that a command means: --state-dir, else the configuration's, else the default.
+ * `config_file` NULL is the usual one, which may be missing. The caller frees; NULL after an error. */
+char *control_state_dir(const char *state_dir, const char *config_file, struct error *err);
 
 /* Sends one request to STATE_DIR/control.sock and reads the answer (a new reference). An `error`
  * answer comes back as an error. */

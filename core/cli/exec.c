@@ -6,22 +6,27 @@
 
 #include "core/cli/cli.h"
 
-static void usage(FILE *out)
+static void usage(void)
 {
-    (void) fprintf(
-        out,
+    (void) printf(
         "Usage: flotilla exec [--file FILE] [--config FILE] [--state-dir DIR]\n"
         "                     [--plugin-dir DIR[:DIR]] [--verbose] [JOB...]\n"
         "Runs the pipeline of .gitlab-ci.yml, or only the named jobs, on instances of this "
         "machine.\n"
         "Jobs see HEAD and the uncommitted changes of tracked files.\n"
         "\n"
-        "  --file FILE       another file than .gitlab-ci.yml\n"
+        "  --file FILE       another file than .gitlab-ci.yml, here or at the repository's top\n"
         "  --config FILE     a config.toml; its runners take the jobs, from here instead of "
         "GitLab.\n"
         "                    Their instances are removed at the end: name a group of its own\n"
         "  --state-dir DIR   keep the manager's state there instead of in a temporary directory\n"
-        "  --verbose         also what the manager notes\n");
+        "  --plugin-dir DIR  where plugins are looked for first; then in FLOTILLA_PLUGIN_PATH,\n"
+        "                    the installed folder and PATH\n"
+        "  --verbose         also what the manager notes\n"
+        "\n"
+        "Ctrl-C ends the jobs and removes the instances, a second one kills them at once.\n"
+        "Exit status: 0 when the pipeline passed, 1 when it failed or could not run,\n"
+        "2 for a wrong command line, 130 when it was interrupted.\n");
 }
 
 /* 0 to go on; 1 when all is said; negative for a wrong use. */
@@ -38,7 +43,7 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "f:c:vh", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":f:c:vh", options, NULL)) != -1) {
         switch (c) {
         case 'f':
             ret->file = optarg;
@@ -56,11 +61,10 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
             *level = LOG_LEVEL_INFO;
             break;
         case 'h':
-            usage(stdout);
+            usage();
             return 1;
         default:
-            usage(stderr);
-            return -1;
+            return cli_wrong_option("exec", c, argv);
         }
     }
     ret->names = (const char *const *) argv + optind;

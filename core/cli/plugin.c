@@ -1,11 +1,13 @@
 /* core/cli/plugin.c - `flotilla plugin list | info | check`: what is installed, what it takes, and
  * whether it keeps the contract. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/base/json.h"
@@ -35,6 +37,21 @@ static const char usage[] =
     "the group that the JSON file (its plugin_config) describes, and removes them; --timeout (1m)\n"
     "is how long the cloud may take for either.\n";
 
+static int check_words(const struct plugin_options *options)
+{
+    bool list = str_eq(options->verb, "list");
+
+    if (!options->verb)
+        return cli_misuse("plugin", "one of list, info and check is missing");
+    if (!list && !str_eq(options->verb, "info") && !str_eq(options->verb, "check"))
+        return cli_misuse("plugin", "'%s' is none of list, info and check", options->verb);
+    if (list && options->word)
+        return cli_misuse("plugin", "list takes no argument '%s'", options->word);
+    if (!list && !options->word)
+        return cli_misuse("plugin", "%s needs the name or the file of a plugin", options->verb);
+    return 0;
+}
+
 static int parse_options(int argc, char **argv, struct plugin_options *ret)
 {
     static const struct option options[] = {
@@ -46,7 +63,7 @@ static int parse_options(int argc, char **argv, struct plugin_options *ret)
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (c) {
         case 'p':
             ret->dirs = optarg;
@@ -64,19 +81,16 @@ static int parse_options(int argc, char **argv, struct plugin_options *ret)
             (void) fputs(usage, stdout);
             return 1;
         default:
-            (void) fputs(usage, stderr);
-            return -EINVAL;
+            return cli_wrong_option("plugin", c, argv);
         }
     }
     if (optind < argc)
         ret->verb = argv[optind++];
     if (optind < argc)
         ret->word = argv[optind++];
-    if (!ret->verb || optind < argc) {
-        (void) fputs(usage, stderr);
-        return -EINVAL;
-    }
-    return 0;
+    if (optind < argc)
+        return cli_misuse("plugin", "there is no argument '%s'", argv[optind]);
+    return check_words(ret);
 }
 
 static const char *text_of(json_t *obj, const char *key)
@@ -127,10 +141,29 @@ static void list_file(void *arg, const char *file)
     }
 }
 
+/* A folder that was named has to be there, unlike those of the environment. */
+static int check_folders(const char *dirs)
+{
+    for (const char *rest = dirs; rest && *rest;) {
+        size_t len = strcspn(rest, ":");
+        autofree char *dir = mem_strndup(rest, len);
+        autoclosedir DIR *handle = dir && len > 0 ? opendir(dir) : NULL;
+
+        if (len > 0 && !handle) {
+            (void) fprintf(stderr, "flotilla: --plugin-dir %s: %m\n", dir ? dir : "");
+            return -ENOENT;
+        }
+        rest += len + (rest[len] == ':');
+    }
+    return 0;
+}
+
 static int list_plugins(const struct plugin_options *options)
 {
     size_t count = 0;
 
+    if (check_folders(options->dirs) < 0)
+        return 1;
     (void) printf("%-30s  %-10s  %-4s  %s\n", "NAME", "VERSION", "ABI", "FILE");
     (void) fflush(stdout); /* the children must not inherit it unwritten */
     plugin_each(options->dirs, list_file, &count);
@@ -143,8 +176,13 @@ static int list_plugins(const struct plugin_options *options)
 static int resolve(const struct plugin_options *options, char **ret_file, struct error *err)
 {
     autobuf struct buf notice = BUF_INIT;
+    struct stat st;
     int r;
 
+    if (strchr(options->word, '/') && stat(options->word, &st) == 0 && S_ISDIR(st.st_mode))
+        return error_set(err, -EISDIR,
+                         "%s is a folder; name a file in it, or give it with --plugin-dir",
+                         options->word);
     if ((strchr(options->word, '/') || str_ends(options->word, ".so")) &&
         access(options->word, F_OK) == 0) {
         *ret_file =
@@ -226,24 +264,29 @@ static int show_plugin(const char *file)
     return 0;
 }
 
+static int parse_config(const char *file, const struct buf *text, struct error *err)
+{
+    autojson json_t *parsed = NULL;
+    int r = json_parse(buf_str(text), text->len, &parsed, err);
+
+    if (r == 0 && !json_object_is_type(parsed, json_type_object))
+        r = error_set(err, -EINVAL, "it holds no JSON object");
+    return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+}
+
 static int check_plugin(const struct plugin_options *options, const char *file)
 {
     struct check_options check = { .file = file,
                                    .self_exe = cli_self_exe(),
                                    .patience_ms = options->patience_ms };
     autobuf struct buf config = BUF_INIT;
-    autojson json_t *parsed = NULL;
     struct error err = { 0 };
     int r = 0;
 
     if (options->config) {
         r = fs_read_file(AT_FDCWD, options->config, CONFIG_MAX, &config, &err);
         if (r == 0)
-            r = json_parse(buf_str(&config), config.len, &parsed, &err);
-        if (r == 0 && !json_object_is_type(parsed, json_type_object))
-            r = error_set(&err, -EINVAL, "it holds no JSON object");
-        if (r < 0)
-            (void) error_wrap(&err, r, "%s", options->config);
+            r = parse_config(options->config, &config, &err);
         check.plugin_config = buf_str(&config);
     }
     if (r == 0)
@@ -262,12 +305,8 @@ int cli_plugin(int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? 0 : 2;
-    if (str_eq(options.verb, "list") && !options.word)
+    if (str_eq(options.verb, "list"))
         return list_plugins(&options);
-    if ((!str_eq(options.verb, "info") && !str_eq(options.verb, "check")) || !options.word) {
-        (void) fputs(usage, stderr);
-        return 2;
-    }
     if (resolve(&options, &file, &err) < 0) {
         (void) fprintf(stderr, "flotilla: %s\n", err.message);
         return 1;

@@ -20,19 +20,34 @@ struct run {
     uv_loop_t loop;
     struct supervisor *supervisor;
     uv_signal_t signals[3];
-    bool stopping, delete_instances;
+    size_t n_runners, refused; /* refused: that take no jobs until a person acts */
+    bool stopping, delete_instances, worked, failed;
 };
 
 struct run_options {
     const char *config, *state_dir, *plugin_dirs, *log_level, *log_format;
 };
 
-static void usage(FILE *out)
+static void usage(void)
 {
-    (void) fprintf(
-        out, "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
-             "                    [--log-level LEVEL] [--log-format text|json]\n"
-             "Takes jobs from GitLab and runs them on autoscaled instances.\n");
+    (void) printf(
+        "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
+        "                    [--log-level LEVEL] [--log-format text|json]\n"
+        "Takes jobs from GitLab and runs them on autoscaled instances.\n"
+        "\n"
+        "  --config FILE       %s unless named\n"
+        "  --state-dir DIR     else state_dir of the configuration, else /var/lib/flotilla for\n"
+        "                      root and ~/.local/state/flotilla for others\n"
+        "  --plugin-dir DIR    where plugins are looked for first; then in FLOTILLA_PLUGIN_PATH,\n"
+        "                      the installed folder and PATH\n"
+        "  --log-level LEVEL   error, warning, notice, info or debug; else log_level of the\n"
+        "                      configuration, else info\n"
+        "  --log-format FORMAT text or json; else log_format of the configuration, else text\n"
+        "\n"
+        "SIGTERM and SIGINT stop it at once: jobs go on and are adopted at the next start.\n"
+        "SIGQUIT takes no new jobs, waits for those that run, and stops. It ends with status 1 by\n"
+        "itself when no runner can take jobs, and with 2 for a wrong command line.\n",
+        cli_default_config());
 }
 
 static int parse_options(int argc, char **argv, struct run_options *ret)
@@ -48,7 +63,7 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             ret->config = optarg;
@@ -66,17 +81,14 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
             ret->log_format = optarg;
             break;
         case 'h':
-            usage(stdout);
+            usage();
             return 1;
         default:
-            usage(stderr);
-            return -EINVAL;
+            return cli_wrong_option("run", c, argv);
         }
     }
-    if (optind < argc) {
-        (void) fprintf(stderr, "flotilla run: unexpected argument '%s'\n", argv[optind]);
-        return -EINVAL;
-    }
+    if (optind < argc)
+        return cli_misuse("run", "there is no argument '%s'", argv[optind]);
     return 0;
 }
 
@@ -113,7 +125,9 @@ int cli_load_config(const char *file, struct config **ret)
                        : findings.items[i].severity == CONFIG_WARNING ? "warning: "
                                                                       : "note: ",
                        findings.items[i].text);
-    if (r < 0 && findings.count == 0)
+    if (r == -ENOENT)
+        (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
+    else if (r < 0 && findings.count == 0)
         (void) fprintf(stderr, "error: %s\n", err.message);
     config_findings_done(&findings);
     return r;
@@ -155,6 +169,27 @@ static void on_signal(uv_signal_t *handle, int signum)
     supervisor_stop(run->supervisor, false, on_stopped, run);
 }
 
+/* Runners may be refused while the supervisor still starts. A manager that had jobs goes on: a
+ * refusal may come of a cloud's bad hour, and what it knows is still to be reported. */
+static void stop_when_nobody_can_work(struct run *run)
+{
+    if (!run->supervisor || run->stopping || run->worked || run->refused < run->n_runners)
+        return;
+    log_error("no runner can take jobs, stopping; the lines above say what has to be mended");
+    run->stopping = true;
+    run->failed = true;
+    supervisor_stop(run->supervisor, false, on_stopped, run);
+}
+
+static void on_event(void *arg, const struct supervisor_event *event)
+{
+    struct run *run = arg;
+
+    run->refused += event->kind == EVENT_RUNNER_REFUSED;
+    run->worked |= event->kind == EVENT_JOB_RECEIVED;
+    stop_when_nobody_can_work(run);
+}
+
 static bool wants_deletion(const struct config *config)
 {
     bool wanted = false;
@@ -189,23 +224,33 @@ int cli_run(int argc, char **argv)
         return r > 0 ? 0 : 2;
     if (cli_load_config(options.config, &config) < 0 || open_log(&options, config) < 0)
         return 1;
+    if (config->n_runners == 0) {
+        (void) fprintf(stderr, "error: %s has no [[runners]], so no job would ever come\n",
+                       options.config);
+        return 1;
+    }
     (void) signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&run.loop) < 0)
         return 1;
+    run.n_runners = config->n_runners;
     run.delete_instances = wants_deletion(config);
     supervisor_options = (struct supervisor_options) { .config = config,
                                                        .state_dir = options.state_dir,
                                                        .self_exe = cli_self_exe(),
-                                                       .plugin_dirs = options.plugin_dirs };
+                                                       .plugin_dirs = options.plugin_dirs,
+                                                       .on_event = on_event,
+                                                       .arg = &run };
     /* Before the start, so that a signal during recovery is not fatal; handled once the loop turns. */
     watch_signals(&run);
     r = supervisor_start(&run.loop, &supervisor_options, &run.supervisor, &err);
     if (r < 0) {
         log_error("%s", err.message);
         close_signals(&run);
+    } else {
+        stop_when_nobody_can_work(&run);
     }
     (void) uv_run(&run.loop, UV_RUN_DEFAULT);
     (void) uv_loop_close(&run.loop);
     log_flush();
-    return r < 0 ? 1 : 0;
+    return r < 0 || run.failed ? 1 : 0;
 }

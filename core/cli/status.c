@@ -15,7 +15,8 @@ struct ask_options {
     bool json;
 };
 
-static int parse_options(int argc, char **argv, const char *usage, struct ask_options *ret)
+static int parse_options(int argc, char **argv, size_t n_words, const char *usage,
+                         struct ask_options *ret)
 {
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },
@@ -26,7 +27,7 @@ static int parse_options(int argc, char **argv, const char *usage, struct ask_op
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             ret->config = optarg;
@@ -41,27 +42,26 @@ static int parse_options(int argc, char **argv, const char *usage, struct ask_op
             (void) fputs(usage, stdout);
             return 1;
         default:
-            (void) fputs(usage, stderr);
-            return -EINVAL;
+            return cli_wrong_option(argv[0], c, argv);
         }
     }
-    if (optind < argc)
+    if (optind < argc && n_words > 0)
         ret->word = argv[optind++];
-    if (optind < argc) {
-        (void) fputs(usage, stderr);
-        return -EINVAL;
-    }
+    if (optind < argc)
+        return cli_misuse(argv[0], "there is no argument '%s'", argv[optind]);
     return 0;
 }
 
 static int ask(const struct ask_options *options, json_t *request, json_t **ret)
 {
-    autofree char *dir = control_state_dir(options->state_dir, options->config);
     struct error err = { 0 };
+    autofree char *dir = control_state_dir(options->state_dir, options->config, &err);
 
-    if (dir && request && control_ask(dir, request, ret, &err) == 0)
+    if (dir && !request)
+        (void) error_set(&err, -ENOMEM, "out of memory");
+    else if (dir && control_ask(dir, request, ret, &err) == 0)
         return 0;
-    (void) fprintf(stderr, "flotilla: %s\n", dir && request ? err.message : "out of memory");
+    (void) fprintf(stderr, "flotilla: %s\n", err.message);
     return -1;
 }
 
@@ -151,15 +151,12 @@ int cli_status(int argc, char **argv)
     static const char usage[] =
         "Usage: flotilla status [--json] [--config FILE] [--state-dir DIR]\n"
         "Shows the runners, instances and jobs of the running manager.\n";
-    struct ask_options options = { .config = cli_default_config() };
+    struct ask_options options = { 0 };
     autojson json_t *request = json_frame("status"), *report = NULL;
-    int r = parse_options(argc, argv, usage, &options);
+    int r = parse_options(argc, argv, 0, usage, &options);
 
-    if (r != 0 || options.word) {
-        if (r == 0)
-            (void) fputs(usage, stderr);
+    if (r != 0)
         return r > 0 ? 0 : 2;
-    }
     if (ask(&options, request, &report) < 0)
         return 1;
     if (options.json)
@@ -169,19 +166,38 @@ int cli_status(int argc, char **argv)
     return 0;
 }
 
+static bool has_runner(const struct ask_options *options)
+{
+    autojson json_t *request = json_frame("status"), *report = NULL;
+    json_t *runners;
+    size_t n;
+
+    if (ask(options, request, &report) < 0)
+        return false;
+    runners = list_of(report, "runners", &n);
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(text_of(json_object_array_get_idx(runners, i), "name"), options->word))
+            return true;
+    (void) fprintf(stderr, "flotilla: there is no runner '%s'; `flotilla status` lists them\n",
+                   options->word);
+    return false;
+}
+
 int cli_explain(int argc, char **argv)
 {
     static const char usage[] =
         "Usage: flotilla explain [RUNNER] [--json] [--config FILE] [--state-dir DIR]\n"
         "Says why there are, or are not, instances and jobs.\n";
-    struct ask_options options = { .config = cli_default_config() };
+    struct ask_options options = { 0 };
     autojson json_t *request = json_frame("explain"), *answer = NULL;
     json_t *lines;
     size_t n;
-    int r = parse_options(argc, argv, usage, &options);
+    int r = parse_options(argc, argv, 1, usage, &options);
 
     if (r != 0)
         return r > 0 ? 0 : 2;
+    if (options.word && !has_runner(&options))
+        return 1;
     if (options.word && request)
         (void) json_add_str(request, "runner", options.word);
     if (ask(&options, request, &answer) < 0)
