@@ -17,8 +17,6 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-#define PATIENCE_MS 20000
-
 const struct flt_provider *provider;
 
 struct text {

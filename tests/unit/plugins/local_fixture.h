@@ -14,6 +14,7 @@
 /* After the host, whose `fail` cmocka makes a macro. */
 #include <cmocka.h>
 
+#define PATIENCE_MS 20000 /* how long a condition may take to come true */
 #define FIXTURE_IDS_MAX 32
 
 struct fixture {
