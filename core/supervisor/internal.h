@@ -85,7 +85,7 @@ struct group {
     bool host_keys_warned;
 
     /* Provider and fleet (group*.c). */
-    struct provider_client *provider;
+    struct provider_client *provider; /* NULL = could not be started, or is closed */
     struct fleet *fleet;
     bool usable, listed_once, refused;
     bool stale;   /* a newer epoch holds the group: nothing is changed in it any more (R9) */
@@ -128,6 +128,7 @@ struct supervisor {
     size_t patch_bytes; /* pieces of logs on their way to GitLab */
     struct control *control;
     uv_timer_t tick;
+    bool closing; /* no turn comes any more: late answers of providers change nothing */
     bool evaluate_wanted;
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;

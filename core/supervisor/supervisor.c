@@ -55,6 +55,8 @@ void supervisor_fatal(struct supervisor *supervisor, const char *what, const str
 
 void supervisor_evaluate_soon(struct supervisor *supervisor)
 {
+    if (supervisor->closing)
+        return;
     supervisor->evaluate_wanted = true;
     (void) uv_timer_start(&supervisor->tick, on_tick, 0, 0);
 }
@@ -417,6 +419,7 @@ static void close_providers(struct supervisor *supervisor)
     for (size_t i = 0; i < supervisor->n_groups; i++)
         n += supervisor->groups[i].provider != NULL;
     supervisor->providers_open = n;
+    supervisor->closing = true;
     (void) uv_timer_stop(&supervisor->tick);
     if (n == 0) {
         finish_stopping(supervisor);

@@ -3,11 +3,11 @@
  *
  *   list                lines "ID STATE" (the number of the state); no file: no instances
  *   CALL_code           what list, increase or decrease answers; no file: 0
- *   CALL_delay_ms       how long it takes for that
+ *   CALL_delay_ms       how long it, or close, takes for that
  *
  * and writes there what it was asked: a line in `listed` for each list, `increased` with the count,
- * `decreased` with each id. No instance is ever ready to be connected to, so a job stays on its
- * slot. */
+ * `decreased` with each id, `connected` with the id of each connect_info. No instance is ever ready
+ * to be connected to, so a job stays on its slot. */
 #include <flotilla/provider.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -63,13 +63,20 @@ static void note(const flt_group *g, const char *name, const char *text)
     (void) fclose(file);
 }
 
-/* Waits as long as the script says, then gives the code that it wants. */
-static int32_t play(flt_group *g, flt_call *call, const char *name)
+static void pause_as_scripted(const flt_group *g, const char *name)
 {
-    int32_t delay = read_number(g, name, "delay_ms"), code;
+    int32_t delay = read_number(g, name, "delay_ms");
     struct timespec pause = { delay / 1000, delay % 1000 * 1000000L };
 
     (void) nanosleep(&pause, NULL);
+}
+
+/* Waits as long as the script says, then gives the code that it wants. */
+static int32_t play(flt_group *g, flt_call *call, const char *name)
+{
+    int32_t code;
+
+    pause_as_scripted(g, name);
     code = read_number(g, name, "code");
     return code == 0 ? FLT_OK : flt_failf(g->host, call, code, 0, "%s fails by the script", name);
 }
@@ -99,6 +106,7 @@ static int32_t scripted_open(const struct flt_host *host, flt_call *call, const 
 
 static void scripted_close(flt_group *g)
 {
+    pause_as_scripted(g, "close");
     free(g);
 }
 
@@ -158,6 +166,7 @@ static int32_t scripted_connect_info(flt_group *g, flt_call *call, const char *i
 {
     (void) sink;
     (void) arg;
+    note(g, "connected", id);
     return flt_failf(g->host, call, FLT_E_NOT_READY, 60000, "%s is never ready", id);
 }
 

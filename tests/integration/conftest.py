@@ -64,3 +64,17 @@ def end_processes(folder):
 def sshd_is_there():
     if not shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"):
         pytest.skip("sshd is not installed: local instances need it")
+
+
+@pytest.fixture
+def scripted(folder, binary, build):
+    from scripted import Scripted
+    made = []
+
+    def make(**settings):
+        made.append(Scripted(folder, binary, build, **settings))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.close()

@@ -2,6 +2,7 @@
 do to the fleet, without real instances."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import time
@@ -13,10 +14,12 @@ CREATING, RUNNING, DELETING = 0, 1, 2
 THROTTLED, UNAVAILABLE, STALE = -10004, -10005, -10009
 
 CONFIG = """\
-concurrent = 10
+concurrent = {concurrent}
 check_interval = 1
 log_level = "debug"
+"""
 
+ENTRY = """
 [[runners]]
   name = "{name}"
   url = "{url}"
@@ -27,6 +30,7 @@ log_level = "debug"
     max_instances = {max_instances}
     update_interval = "100ms"
     update_interval_when_expecting = "{interval}"
+    delete_instances_on_shutdown = {delete_at_stop}
     [runners.autoscaler.plugin_config]
       dir = "{cloud}"
     [[runners.autoscaler.policy]]
@@ -36,16 +40,20 @@ log_level = "debug"
 
 
 class Scripted:
-    def __init__(self, folder: Path, binary: Path, build: Path, **settings):
-        self.folder, self.binary = folder, binary
+    """`others`: settings of further runner entries that differ from the first one's; each entry has
+    a cloud of its own, named after it."""
+
+    def __init__(self, folder: Path, binary: Path, build: Path, others=(), **settings):
+        self.folder, self.binary, self.others = folder, binary, others
         self.cloud = folder / "cloud"
-        self.cloud.mkdir()
+        for cloud in [self.cloud, *(folder / entry["name"] for entry in others)]:
+            cloud.mkdir()
         self.state_dir = folder / "state"
         self.log = folder / "daemon.log"
         self.config = folder / "config.toml"
         self.coordinator = Coordinator(poll_seconds=0.5)
         self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h",
-                         "interval": "50ms", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
+                         "interval": "50ms", "delete_at_stop": "false", "concurrent": 10, "plugin": build / "tests" / "fakes" / "scripted_provider.so",
                          "cloud": self.cloud, "url": self.coordinator.url,
                          "token": self.coordinator.runner_token}
         self.process: subprocess.Popen | None = None
@@ -53,13 +61,17 @@ class Scripted:
 
     def configure(self, **settings):
         self.settings.update(settings)
-        self.config.write_text(CONFIG.format(**self.settings))
+        entries = [self.settings]
+        for entry in self.others:
+            entries.append({**self.settings, "cloud": self.folder / entry["name"], **entry})
+        self.config.write_text(CONFIG.format(**self.settings) +
+                               "".join(ENTRY.format(**entry) for entry in entries))
         self.config.chmod(0o600)
 
-    def start(self, **environment):
+    def start(self, prefix=(), **environment):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "run", "--config", self.config, "--state-dir", self.state_dir],
+                [*prefix, self.binary, "run", "--config", self.config, "--state-dir", self.state_dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment or None)
 
     def kill(self):
@@ -67,21 +79,26 @@ class Scripted:
             self.process.kill()
             self.process.wait()
 
+    def stop(self, signum=signal.SIGTERM, timeout=30) -> int:
+        """Its exit status."""
+        self.process.send_signal(signum)
+        return self.process.wait(timeout)
+
     def close(self):
         self.kill()
         self.coordinator.close()
 
-    def script(self, name, value):
+    def script(self, name, value, cloud="cloud"):
         new = self.folder / "new"
         new.write_text(str(value))
-        new.rename(self.cloud / name)
+        new.rename(self.folder / cloud / name)
 
-    def show(self, *ids, state=RUNNING):
-        self.script("list", "".join(f"{i} {state}\n" for i in ids))
+    def show(self, *ids, state=RUNNING, cloud="cloud"):
+        self.script("list", "".join(f"{i} {state}\n" for i in ids), cloud)
 
-    def told(self, name) -> list[str]:
-        """What the provider was asked so far: of `listed`, `increased`, `decreased`."""
-        path = self.cloud / name
+    def told(self, name, cloud="cloud") -> list[str]:
+        """What the provider was asked so far: of `listed`, `increased`, `decreased`, `connected`."""
+        path = self.folder / cloud / name
         return path.read_text().splitlines() if path.exists() else []
 
     def wait(self, condition, what, timeout=20):
@@ -123,6 +140,11 @@ class Scripted:
 
     def status(self):
         return json.loads(self.ask("status", "--json").stdout)
+
+    def problem(self) -> str:
+        """What status says against the first runner."""
+        answer = self.ask("status", "--json").stdout
+        return json.loads(answer)["runners"][0].get("problem", "") if answer else ""
 
     def tail(self, lines=40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -5,20 +5,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from scripted import STALE, THROTTLED, UNAVAILABLE, Scripted
-
-
-@pytest.fixture
-def scripted(folder, binary, build):
-    made = []
-
-    def make(**settings):
-        made.append(Scripted(folder, binary, build, **settings))
-        return made[-1]
-
-    yield make
-    for manager in made:
-        manager.close()
+from scripted import STALE, THROTTLED, UNAVAILABLE
 
 
 def test_an_unknown_instance_is_not_trusted_after_a_restart(scripted):

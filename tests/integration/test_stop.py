@@ -1,0 +1,27 @@
+"""How the manager stops while its providers are busy, and what becomes of the instances."""
+
+from checker.jobs import make_job
+
+
+def test_an_answer_that_comes_while_providers_close_starts_nothing(scripted):
+    """The first group's removal is cut short by the stop, the second one's provider is still closing."""
+    run = scripted(others=[{"name": "second"}])
+    run.show("stranger")
+    run.script("decrease_delay_ms", 1500)
+    run.script("close_delay_ms", 500, cloud="second")
+    run.start()
+    run.wait(lambda: run.rows("SELECT 1 FROM intents WHERE state = 'open'"), "the removal is under way")
+    run.wait(lambda: run.told("listed", cloud="second"), "the second group works")
+    assert run.stop() == 0, run.tail()
+
+
+def test_a_job_that_waits_for_its_connection_does_not_hold_up_the_stop(scripted):
+    """The provider says "not ready, ask again in a minute"."""
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    run.show("fresh")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.rows("SELECT 1 FROM jobs WHERE state = 'assigned'"), "the job has its slot")
+    run.wait(lambda: run.told("connected"), "the connection was asked for")
+    assert run.stop(timeout=20) == 0, run.tail()
