@@ -21,7 +21,7 @@ struct run {
     struct supervisor *supervisor;
     uv_signal_t signals[3];
     size_t n_runners, refused; /* refused: that take no jobs until a person acts */
-    bool stopping, delete_instances, worked, failed;
+    bool stopping, worked, failed;
 };
 
 struct run_options {
@@ -150,7 +150,7 @@ static void on_drained(void *arg)
     struct run *run = arg;
 
     log_notice("no job is open any more, stopping");
-    supervisor_stop(run->supervisor, run->delete_instances, on_stopped, run);
+    supervisor_stop(run->supervisor, STOP_DELETES_AS_SET, on_stopped, run);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -166,7 +166,7 @@ static void on_signal(uv_signal_t *handle, int signum)
         _exit(1);
     run->stopping = true;
     log_notice("received shutdown signal; jobs that run go on and are adopted at the next start");
-    supervisor_stop(run->supervisor, false, on_stopped, run);
+    supervisor_stop(run->supervisor, STOP_KEEPS_INSTANCES, on_stopped, run);
 }
 
 /* Runners may be refused while the supervisor still starts. A manager that had jobs goes on: a
@@ -178,7 +178,7 @@ static void stop_when_nobody_can_work(struct run *run)
     log_error("no runner can take jobs, stopping; the lines above say what has to be mended");
     run->stopping = true;
     run->failed = true;
-    supervisor_stop(run->supervisor, false, on_stopped, run);
+    supervisor_stop(run->supervisor, STOP_KEEPS_INSTANCES, on_stopped, run);
 }
 
 static void on_event(void *arg, const struct supervisor_event *event)
@@ -188,15 +188,6 @@ static void on_event(void *arg, const struct supervisor_event *event)
     run->refused += event->kind == EVENT_RUNNER_REFUSED;
     run->worked |= event->kind == EVENT_JOB_RECEIVED;
     stop_when_nobody_can_work(run);
-}
-
-static bool wants_deletion(const struct config *config)
-{
-    bool wanted = false;
-
-    for (size_t i = 0; i < config->n_runners; i++)
-        wanted |= config->runners[i].autoscaler.delete_instances_on_shutdown;
-    return wanted;
 }
 
 static void watch_signals(struct run *run)
@@ -233,7 +224,6 @@ int cli_run(int argc, char **argv)
     if (uv_loop_init(&run.loop) < 0)
         return 1;
     run.n_runners = config->n_runners;
-    run.delete_instances = wants_deletion(config);
     supervisor_options = (struct supervisor_options) { .config = config,
                                                        .state_dir = options.state_dir,
                                                        .self_exe = cli_self_exe(),

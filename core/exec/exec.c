@@ -134,7 +134,7 @@ static void on_drained(void *arg)
 {
     struct exec *exec = arg;
 
-    supervisor_stop(exec->supervisor, true, on_stopped, exec);
+    supervisor_stop(exec->supervisor, STOP_DELETES_ALL, on_stopped, exec);
 }
 
 static void end(struct exec *exec)

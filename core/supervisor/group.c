@@ -184,18 +184,26 @@ static void mark_all_removing(struct group *group)
 }
 
 /* A provider that is still opening is waited for: what a killed manager left is in the fleet. */
-static bool cannot_delete(const struct group *group)
+static bool can_delete(const struct group *group)
 {
-    return !group->provider || (!group->usable && *group->provider_error);
+    return group->provider && (group->usable || !*group->provider_error);
 }
 
-bool group_deleting_all_done(const struct group *group)
+static bool deletes_at_stop(const struct group *group)
+{
+    return group->supervisor->stop == STOP_DELETES_ALL ||
+           (group->supervisor->stop == STOP_DELETES_AS_SET &&
+            group_settings(group)->delete_instances_on_shutdown);
+}
+
+bool group_is_deleting(const struct group *group)
 {
     struct fleet_numbers n;
 
+    if (!deletes_at_stop(group) || !can_delete(group))
+        return false;
     fleet_count(group->fleet, &n);
-    return cannot_delete(group) || (n.instances == n.foreign && n.pending == 0 &&
-                                    !group->increase_busy && !group->decrease_busy);
+    return n.instances > n.foreign || n.pending > 0 || group->increase_busy || group->decrease_busy;
 }
 
 void group_evaluate(struct group *group)
@@ -211,7 +219,7 @@ void group_evaluate(struct group *group)
     if (!group->usable)
         return;
     if (supervisor->stopping) {
-        if (!supervisor->delete_instances)
+        if (!deletes_at_stop(group))
             return;
         fleet_cancel_requests(group->fleet, fleet_requested(group->fleet));
         mark_all_removing(group);

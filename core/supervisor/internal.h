@@ -132,7 +132,8 @@ struct supervisor {
     bool evaluate_wanted;
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;
-    bool draining, stopping, delete_instances;
+    bool draining, stopping;
+    enum supervisor_stop stop; /* while stopping */
     void (*on_drained)(void *arg);
     void *drained_arg;
     void (*on_stopped)(void *arg);
@@ -168,7 +169,8 @@ void group_done(struct group *group);
 void group_evaluate(struct group *group);
 /* Asks how to reach the job's instance; its worker starts with the answer. */
 void group_connect_info(struct group *group, struct job *job);
-bool group_deleting_all_done(const struct group *group);
+/* At a stop: are the instances to be deleted, and are some of them still there? */
+bool group_is_deleting(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
 /* A worker lost its connection: the next list tells whether the instance is there. */
 void group_connection_lost(struct group *group, const char *id);

@@ -377,7 +377,7 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
     supervisor->tick.data = supervisor;
     r = start_parts(supervisor, err);
     if (r < 0) {
-        supervisor_stop(supervisor, false, NULL, NULL);
+        supervisor_stop(supervisor, STOP_KEEPS_INSTANCES, NULL, NULL);
         return r;
     }
     spool_sweep(supervisor);
@@ -435,35 +435,36 @@ static void close_providers(struct supervisor *supervisor)
     }
 }
 
-/* Deleting at shutdown: until nothing is left, at most retries × interval of the settings, and at
- * least what the provider needs to answer once (autoscaler.md 10.4, 11.3). */
+/* Deleting at shutdown goes on until nothing is left, at most retries × interval of the settings
+ * (autoscaler.md 10.4, 11.3). */
 static void continue_stopping(struct supervisor *supervisor)
 {
     int64_t limit = 0;
-    bool done = true;
+    bool deleting = false;
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
         const struct config_autoscaler *autoscaler = &supervisor->groups[i].runner->autoscaler;
 
-        done &= group_deleting_all_done(&supervisor->groups[i]);
+        if (!group_is_deleting(&supervisor->groups[i]))
+            continue;
+        deleting = true;
         limit = MAX(limit, autoscaler->shutdown_deletion_retries *
                                autoscaler->shutdown_deletion_interval_ms);
     }
-    if (supervisor->delete_instances && !done &&
-        now_mono(supervisor) - supervisor->stop_since_mono < limit)
+    if (deleting && now_mono(supervisor) - supervisor->stop_since_mono < limit)
         return;
-    if (supervisor->delete_instances && !done)
+    if (deleting)
         log_warning("some instances are still there at shutdown; the next start removes them");
     close_providers(supervisor);
 }
 
-void supervisor_stop(struct supervisor *supervisor, bool delete_instances,
+void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
                      void (*on_stopped)(void *arg), void *arg)
 {
     if (supervisor->stopping)
         return;
     supervisor->stopping = true;
-    supervisor->delete_instances = delete_instances;
+    supervisor->stop = how;
     supervisor->on_stopped = on_stopped;
     supervisor->stopped_arg = arg;
     supervisor->stop_since_mono = now_mono(supervisor);

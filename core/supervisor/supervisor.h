@@ -53,9 +53,15 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
 /* Aborts every job that runs: they end as canceled. */
 void supervisor_abort_jobs(struct supervisor *supervisor);
 
-/* Leaves the loop: with `delete_instances` every instance is removed first, within the time of the
- * shutdown settings. `on_stopped` is called once; the supervisor is freed before. */
-void supervisor_stop(struct supervisor *supervisor, bool delete_instances,
+enum supervisor_stop {
+    STOP_KEEPS_INSTANCES, /* for the next start */
+    STOP_DELETES_AS_SET,  /* of the runners with delete_instances_on_shutdown */
+    STOP_DELETES_ALL,
+};
+
+/* Leaves the loop; what is to be deleted goes first, within the time of the shutdown settings.
+ * `on_stopped` is called once; the supervisor is freed before. */
+void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
                      void (*on_stopped)(void *arg), void *arg);
 
 /* /var/lib/flotilla for root, ~/.local/state/flotilla for others; the caller frees. */

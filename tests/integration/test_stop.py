@@ -1,5 +1,7 @@
 """How the manager stops while its providers are busy, and what becomes of the instances."""
 
+import signal
+
 from checker.jobs import make_job
 
 
@@ -25,3 +27,19 @@ def test_a_job_that_waits_for_its_connection_does_not_hold_up_the_stop(scripted)
     run.wait(lambda: run.rows("SELECT 1 FROM jobs WHERE state = 'assigned'"), "the job has its slot")
     run.wait(lambda: run.told("connected"), "the connection was asked for")
     assert run.stop(timeout=20) == 0, run.tail()
+
+
+def test_only_the_instances_of_the_runner_that_wants_it_are_deleted(scripted):
+    run = scripted(delete_at_stop="true", others=[{"name": "second", "delete_at_stop": "false"}])
+    run.start()
+    run.wait_lists(2)
+    run.show("ours")
+    run.show("kept", cloud="second")
+    run.wait(lambda: run.life("ours") == ["present"] and run.life("kept") == ["present"],
+             "both instances are there")
+    run.process.send_signal(signal.SIGQUIT)
+    run.wait(lambda: "ours" in run.told("decreased"), "ours is deleted")
+    run.show()
+    assert run.process.wait(30) == 0, run.tail()
+    assert run.told("decreased", cloud="second") == []
+    assert run.life("kept") == ["present"]
