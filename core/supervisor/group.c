@@ -6,6 +6,7 @@
  * The calls themselves are in group_lists.c, group_orders.c and group_connect.c. */
 #include "core/supervisor/group_parts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -116,7 +117,12 @@ int group_call(struct group *group, json_t *request, int64_t deadline_ms, provid
 
     if (!request)
         return -ENOMEM;
-    r = provider_client_call(group->provider, request, deadline_ms, fn, arg, &err);
+    if (group->provider) {
+        r = provider_client_call(group->provider, request, deadline_ms, fn, arg, &err);
+    } else {
+        json_object_put(request);
+        r = error_set(&err, -ENOTCONN, "it does not run");
+    }
     if (r < 0)
         log_error("runner '%s': the provider cannot be called: %s", group->runner->name,
                   err.message);
@@ -210,6 +216,8 @@ void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
+    if (!group->provider && !supervisor->stopping)
+        group_start_provider(group);
     if (!group->provider || !provider_client_is_open(group->provider))
         return;
     if (group->stale) {

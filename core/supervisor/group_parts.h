@@ -39,6 +39,10 @@ void group_became_stale(struct group *group, const char *message);
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);
 
+/* Again after a pause when that failed before: one broken entry must not stop the others, and a
+ * plugin file that comes back must not need a restart. */
+void group_start_provider(struct group *group);
+
 /* No job is taken, and time alone will not mend that: told once (EVENT_RUNNER_REFUSED). */
 void group_refuse(struct group *group, const char *why);
 

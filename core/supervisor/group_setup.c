@@ -109,7 +109,7 @@ static int read_key(struct group *group, struct error *err)
     struct stat st;
     int r;
 
-    if (str_empty(path))
+    if (str_empty(path) || group->key_text)
         return 0;
     if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
         return error_set(err, -EACCES,
@@ -170,8 +170,28 @@ static int start_provider(struct group *group, struct error *err)
     if (r < 0)
         return r;
     provider_client_on_open(group->provider, on_open, group);
-    supervisor->providers_open++;
     return 0;
+}
+
+void group_start_provider(struct group *group)
+{
+    struct error err = { 0 };
+    int r;
+
+    if (now_mono(group->supervisor) < group->next_start_mono)
+        return;
+    r = read_key(group, &err);
+    if (r == 0)
+        r = start_provider(group, &err);
+    if (r == 0)
+        return;
+    if (!str_eq(group->provider_error, err.message))
+        log_error("runner '%s': %s; tried again from time to time", group->runner->name,
+                  err.message);
+    (void) str_copy(group->provider_error, sizeof(group->provider_error), err.message);
+    group->start_backoff_ms = group_back_off(group->start_backoff_ms);
+    group->next_start_mono = now_mono(group->supervisor) + group->start_backoff_ms;
+    group_refuse(group, group->provider_error);
 }
 
 /* Who the group is, so that a rotated token changes nothing (hardening.md R10). */
@@ -207,17 +227,10 @@ int group_init(struct group *group, struct supervisor *supervisor,
     r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
     if (r < 0)
         return r;
-    r = read_key(group, err);
+    r = group_restore(group, err);
     if (r == 0)
-        r = start_provider(group, err);
-    if (r < 0) {
-        /* One broken entry must not stop the others: it is shown in status and takes no jobs. */
-        (void) str_copy(group->provider_error, sizeof(group->provider_error),
-                        err ? err->message : "");
-        log_error("runner '%s': %s", runner->name, group->provider_error);
-        group_refuse(group, group->provider_error);
-    }
-    return group_restore(group, err);
+        group_start_provider(group);
+    return r;
 }
 
 void group_done(struct group *group)

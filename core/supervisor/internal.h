@@ -87,6 +87,7 @@ struct group {
     /* Provider and fleet (group*.c). */
     struct provider_client *provider; /* NULL = could not be started, or is closed */
     struct fleet *fleet;
+    int64_t next_start_mono, start_backoff_ms;
     bool usable, listed_once, refused;
     bool stale;   /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */

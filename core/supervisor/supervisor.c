@@ -269,11 +269,8 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
     if (!supervisor->groups)
         return error_set(err, -ENOMEM, "groups: out of memory");
     for (size_t i = 0; i < config->n_runners && r == 0; i++) {
+        supervisor->n_groups++; /* also when it fails: its provider may run already */
         r = group_init(&supervisor->groups[i], supervisor, &config->runners[i], err);
-        if (r == 0)
-            supervisor->n_groups++;
-        else
-            group_done(&supervisor->groups[i]);
     }
     return r;
 }

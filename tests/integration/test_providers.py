@@ -1,0 +1,26 @@
+"""Provider workers that cannot be started, and where they start at all."""
+
+import shutil
+
+from checker.jobs import make_job
+
+
+def test_a_job_is_adopted_though_the_plugin_is_gone_and_goes_on_when_it_is_back(scripted, build):
+    fake = build / "tests" / "fakes" / "scripted_provider.so"
+    run = scripted(others=[{"name": "second", "plugin": fake}])  # a manager whose runners are all refused ends
+    plugin = run.folder / "plugin.so"
+    shutil.copy(fake, plugin)
+    plugin.chmod(0o755)
+    run.configure(plugin=plugin)
+    run.start()
+    run.wait_lists(2)
+    run.show("fresh")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.rows("SELECT 1 FROM jobs WHERE state = 'assigned'"), "the job has its slot")
+    run.kill()
+    plugin.rename(run.folder / "elsewhere.so")
+    asked = len(run.told("connected"))
+    run.start()
+    run.wait(lambda: "plugin.so" in run.problem(), "the missing plugin is told")
+    (run.folder / "elsewhere.so").rename(plugin)
+    run.wait(lambda: len(run.told("connected")) > asked, "the job goes on")
