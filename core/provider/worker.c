@@ -119,17 +119,26 @@ static json_t *next_request(struct worker *worker)
     return request;
 }
 
+/* Who made the link. */
+static pid_t supervisor_pid(void)
+{
+    struct ucred peer = { 0 };
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(LINK_FD, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : -1;
+}
+
 static int confine(void)
 {
     static const struct rlimit no_core = { 0, 0 };
-    pid_t parent = getppid();
 
     (void) prctl(PR_SET_NAME, "flotilla-prov");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
         return -errno;
-    /* The parent may have died before the signal was armed. */
-    if (getppid() != parent || parent == 1)
+    /* The parent may have died before the signal was armed. PID 1 may well be the supervisor: in a
+     * container that runs nothing else. */
+    if (getppid() != supervisor_pid())
         return -ESRCH;
     (void) signal(SIGPIPE, SIG_IGN);
     (void) unsetenv("LD_PRELOAD");

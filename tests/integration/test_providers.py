@@ -1,6 +1,9 @@
 """Provider workers that cannot be started, and where they start at all."""
 
+import os
 import shutil
+
+import pytest
 
 from checker.jobs import make_job
 
@@ -24,3 +27,11 @@ def test_a_job_is_adopted_though_the_plugin_is_gone_and_goes_on_when_it_is_back(
     run.wait(lambda: "plugin.so" in run.problem(), "the missing plugin is told")
     (run.folder / "elsewhere.so").rename(plugin)
     run.wait(lambda: len(run.told("connected")) > asked, "the job goes on")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace takes root")
+def test_a_manager_that_is_pid_1_has_providers(scripted):
+    """As the only process of a container."""
+    run = scripted()
+    run.start(prefix=["unshare", "--pid", "--fork", "--kill-child"])
+    run.wait_lists(1)
