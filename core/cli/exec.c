@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "core/base/harden.h"
 #include "core/cli/cli.h"
 
 static void usage(void)
@@ -81,6 +82,8 @@ int cli_exec(int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? 0 : 2;
+    if (harden_process() < 0)
+        return 1;
     log_open(2, LOG_FORMAT_TEXT, level);
     status = exec_run(&options);
     log_flush();

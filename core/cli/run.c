@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "core/base/harden.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/cli/cli.h"
@@ -213,7 +214,8 @@ int cli_run(int argc, char **argv)
     r = parse_options(argc, argv, &options);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    if (cli_load_config(options.config, &config) < 0 || open_log(&options, config) < 0)
+    if (harden_process() < 0 || cli_load_config(options.config, &config) < 0 ||
+        open_log(&options, config) < 0)
         return 1;
     if (config->n_runners == 0) {
         (void) fprintf(stderr, "error: %s has no [[runners]], so no job would ever come\n",

@@ -7,28 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/footprint.h"
 #include "core/base/fs.h"
+#include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
 
+#define FILES_MAX 128
+
 static int confine(int control_fd, int spool_fd)
 {
-    static const struct rlimit no_core = { 0, 0 }, files = { 128, 128 };
+    int r;
 
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
     (void) prctl(PR_SET_NAME, "flotilla-job");
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &no_core) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
-        return -errno;
+    r = harden_process();
+    if (r == 0)
+        r = harden_limit_files(FILES_MAX);
+    if (r < 0)
+        return r;
     (void) setpgid(0, 0);
     return fs_set_cloexec(control_fd) < 0 || fs_set_cloexec(spool_fd) < 0 ? -EBADF : 0;
 }

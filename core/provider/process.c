@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "core/base/channel.h"
+#include "core/base/environment.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -70,18 +71,26 @@ static int process_start(uv_loop_t *loop, const char *self_exe,
                          const struct transport_events *events, struct transport **ret,
                          struct error *err)
 {
+    /* The loader reads its own before the first line of ours (hardening.md L2). */
+    static const char *const loaders[] = { "LD_", NULL };
+    autofree char **environment = environment_without(loaders);
     char *args[] = { (char *) (uintptr_t) self_exe, (char[]) { "provider" }, NULL };
     uv_stdio_container_t stdio[4] = { { .flags = UV_IGNORE },
                                       { .flags = UV_IGNORE },
                                       { .flags = UV_INHERIT_FD, .data.fd = 2 } };
-    uv_process_options_t options = {
-        .exit_cb = on_process_exit, .file = self_exe, .args = args, .stdio_count = 4, .stdio = stdio
-    };
+    uv_process_options_t options = { .exit_cb = on_process_exit,
+                                     .file = self_exe,
+                                     .args = args,
+                                     .env = environment,
+                                     .stdio_count = 4,
+                                     .stdio = stdio };
     autoclose int theirs = -1;
     struct transport *transport;
     int fds[2];
     int r;
 
+    if (!environment)
+        return error_set(err, -ENOMEM, "provider worker: out of memory");
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return error_errno(err, -errno, "provider worker: socketpair");
     theirs = fds[1];

@@ -14,13 +14,12 @@
 
 #include "core/base/autoclean.h"
 #include "core/base/clock.h"
+#include "core/base/environment.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
 #define OUTPUT_MAX ((size_t) 1024 * 1024)
-
-extern char **environ;
 
 struct program {
     pid_t pid;
@@ -32,28 +31,10 @@ struct program {
     void *arg;
 };
 
-static bool inherited(const char *entry)
-{
-    return !str_starts(entry, "LD_") && !str_starts(entry, "FLOTILLA_");
-}
-
-static char **clean_environment(void)
-{
-    size_t n = 0, kept = 0;
-    char **copy;
-
-    while (environ[n])
-        n++;
-    copy = mem_array(n + 1, sizeof(*copy));
-    for (size_t i = 0; copy && i < n; i++)
-        if (inherited(environ[i]))
-            copy[kept++] = environ[i];
-    return copy;
-}
-
 static int spawn_program(struct program *program, const char *const *argv, int out, int err)
 {
-    autofree char **environment = clean_environment();
+    static const char *const ours[] = { "LD_", "FLOTILLA_", NULL };
+    autofree char **environment = environment_without(ours);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;

@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/frame.h"
 #include "core/base/fs.h"
+#include "core/base/harden.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/provider/client.h"
@@ -24,6 +24,7 @@
 
 #define LINK_FD 3
 #define QUEUE_MAX 16
+#define FILES_MAX 4096 /* connections of a cloud client, and what the local plugin's sshd needs */
 
 struct worker {
     struct session *session;
@@ -130,19 +131,21 @@ static pid_t supervisor_pid(void)
 
 static int confine(void)
 {
-    static const struct rlimit no_core = { 0, 0 };
+    int r;
 
     (void) prctl(PR_SET_NAME, "flotilla-prov");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return -errno;
+    r = harden_process();
+    if (r == 0)
+        r = harden_limit_files(FILES_MAX);
+    if (r < 0)
+        return r;
     /* The parent may have died before the signal was armed. PID 1 may well be the supervisor: in a
      * container that runs nothing else. */
     if (getppid() != supervisor_pid())
         return -ESRCH;
     (void) signal(SIGPIPE, SIG_IGN);
-    (void) unsetenv("LD_PRELOAD");
-    (void) unsetenv("LD_LIBRARY_PATH");
     /* An interrupt at the terminal is for the supervisor. */
     (void) setpgid(0, 0);
     return fs_set_cloexec(LINK_FD);

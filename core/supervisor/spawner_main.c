@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 
 #include "core/base/frame.h"
 #include "core/base/fs.h"
+#include "core/base/harden.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/worker.h"
@@ -204,20 +204,18 @@ static int handle_request(struct spawner_process *process)
 
 int spawner_main(void)
 {
-    static const struct rlimit no_core = { 0, 0 };
     struct spawner_process process = { 0 };
     struct pollfd fds[2];
     sigset_t chld;
 
     (void) prctl(PR_SET_NAME, "flotilla-spawn");
-    (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    (void) setrlimit(RLIMIT_CORE, &no_core);
     (void) signal(SIGPIPE, SIG_IGN);
     /* A terminal's interrupt is for the supervisor, which decides what becomes of the jobs. */
     (void) setpgid(0, 0);
     (void) sigemptyset(&chld);
     (void) sigaddset(&chld, SIGCHLD);
-    if (fs_set_cloexec(LINK_FD) < 0 || sigprocmask(SIG_BLOCK, &chld, NULL) < 0)
+    if (harden_process() < 0 || fs_set_cloexec(LINK_FD) < 0 ||
+        sigprocmask(SIG_BLOCK, &chld, NULL) < 0)
         return 125;
     process.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     if (process.signal_fd < 0)

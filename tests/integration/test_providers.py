@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,26 @@ def test_a_manager_that_is_pid_1_has_providers(scripted):
     run = scripted()
     run.start(prefix=["unshare", "--pid", "--fork", "--kill-child"])
     run.wait_lists(1)
+
+
+def child(pid, name) -> int:
+    """The child of that process that calls itself so."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for other in map(int, (task / "children").read_text().split()):
+            if Path(f"/proc/{other}/comm").read_text().strip() == name:
+                return other
+    raise AssertionError(f"{pid} has no child {name}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into processes that are closed to others")
+def test_hardening_L2_S3_manager_and_provider_are_confined(scripted):
+    run = scripted()
+    run.start(**os.environ, LD_LIBRARY_PATH="/nowhere")
+    run.wait_lists(1)
+    provider = child(run.process.pid, "flotilla-prov")
+    for pid in [run.process.pid, provider]:
+        assert "\nNoNewPrivs:\t1\n" in Path(f"/proc/{pid}/status").read_text()
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert next(line for line in limits.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
+    assert b"LD_LIBRARY_PATH" in Path(f"/proc/{run.process.pid}/environ").read_bytes()
+    assert b"LD_LIBRARY_PATH" not in Path(f"/proc/{provider}/environ").read_bytes()

@@ -1,0 +1,72 @@
+/* tests/unit/base/test_harden.c - mirrors core/base/harden.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/harden.h"
+
+/* What cannot be undone is done in a child; its exit status counts what is wrong. */
+static int in_child(int (*check)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(check());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int check_process(void)
+{
+    struct rlimit core = { 1, 1 };
+    int wrong = harden_process() != 0;
+
+    wrong += prctl(PR_GET_DUMPABLE) != 0;
+    wrong += prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
+    wrong += getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur != 0 || core.rlim_max != 0;
+    return wrong;
+}
+
+static void test_hardening_S3_no_dump_no_core_no_new_rights(void **unused)
+{
+    (void) unused;
+    assert_int_equal(in_child(check_process), 0);
+}
+
+static int check_limit(void)
+{
+    struct rlimit files = { 0 };
+    int wrong = harden_limit_files(100) != 0;
+
+    wrong +=
+        getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur != 100 || files.rlim_max != 100;
+    wrong += harden_limit_files(200) != 0;
+    wrong += getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur != 100;
+    return wrong;
+}
+
+static void test_a_limit_is_only_lowered(void **unused)
+{
+    (void) unused;
+    assert_int_equal(in_child(check_limit), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hardening_S3_no_dump_no_core_no_new_rights),
+        cmocka_unit_test(test_a_limit_is_only_lowered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
