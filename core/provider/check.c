@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <string.h>
 
 #include "core/base/str.h"
@@ -42,6 +43,11 @@ bool provider_is_on_this_machine(const char *provider_name)
     return str_eq(provider_name, "local") || str_eq(provider_name, "static");
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool dns_name(const char *name)
 {
     size_t len = strlen(name);
@@ -50,10 +56,35 @@ static bool dns_name(const char *name)
         return false;
     for (size_t i = 0; i < len; i++)
         if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
-              (name[i] >= '0' && name[i] <= '9') || name[i] == '.' || name[i] == '-' ||
-              name[i] == '_'))
+              is_digit(name[i]) || name[i] == '.' || name[i] == '-' || name[i] == '_'))
             return false;
     return true;
+}
+
+/* Resolvers take 127.1, 2130706433 and 0x7f.1 for addresses: no name ends in a number. */
+static bool ends_in_number(const char *label, size_t len)
+{
+    if (len > 1 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
+        return true;
+    for (size_t i = 0; i < len; i++)
+        if (!is_digit(label[i]))
+            return false;
+    return len > 0;
+}
+
+static int check_name(const char *name, bool *ret_reserved, struct error *err)
+{
+    size_t len = strlen(name), label;
+
+    if (dns_name(name) && name[len - 1] == '.')
+        len--; /* of the root */
+    for (label = len; label > 0 && name[label - 1] != '.'; label--)
+        continue;
+    if (!dns_name(name) || ends_in_number(name + label, len - label))
+        return error_set(err, -EINVAL, "the address is neither an IP address nor a DNS name");
+    *ret_reserved = len - label == strlen("localhost") &&
+                    strncasecmp(name + label, "localhost", len - label) == 0;
+    return 0;
 }
 
 static bool v4_reserved(const unsigned char b[4])
@@ -67,26 +98,61 @@ static bool v6_reserved(const struct in6_addr *a)
            IN6_IS_ADDR_MULTICAST(a) || (IN6_IS_ADDR_V4MAPPED(a) && v4_reserved(&a->s6_addr[12]));
 }
 
+static struct in6_addr mapped(const struct in_addr *v4)
+{
+    struct in6_addr a = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+    memcpy(&a.s6_addr[12], v4, sizeof(*v4));
+    return a;
+}
+
+static bool is_address_of(const struct sockaddr *ours, const struct in6_addr *a)
+{
+    struct in6_addr own;
+
+    if (ours && ours->sa_family == AF_INET)
+        own = mapped(&((const struct sockaddr_in *) (const void *) ours)->sin_addr);
+    else if (ours && ours->sa_family == AF_INET6)
+        own = ((const struct sockaddr_in6 *) (const void *) ours)->sin6_addr;
+    else
+        return false;
+    return memcmp(&own, a, sizeof(own)) == 0;
+}
+
+static bool is_ours(const struct in6_addr *a)
+{
+    struct ifaddrs *list = NULL;
+    bool found = false;
+
+    if (getifaddrs(&list) < 0)
+        return false;
+    for (const struct ifaddrs *at = list; at && !found; at = at->ifa_next)
+        found = is_address_of(at->ifa_addr, a);
+    freeifaddrs(list);
+    return found;
+}
+
 int provider_check_address(const char *address, bool this_machine, struct error *err)
 {
     struct in6_addr v6;
     struct in_addr v4;
     bool reserved = false;
+    int r = 0;
 
-    if (inet_pton(AF_INET, address, &v4) == 1)
-        reserved = v4_reserved((const unsigned char *) &v4);
-    else if (inet_pton(AF_INET6, address, &v6) == 1)
-        reserved = v6_reserved(&v6);
-    else if (!dns_name(address))
-        return error_set(err, -EINVAL, "the address is neither an IP address nor a DNS name");
-    else
-        reserved = str_eq(address, "localhost");
-    if (reserved && !this_machine)
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        v6 = mapped(&v4);
+        reserved = v6_reserved(&v6) || is_ours(&v6);
+    } else if (inet_pton(AF_INET6, address, &v6) == 1) {
+        reserved = v6_reserved(&v6) || is_ours(&v6);
+    } else {
+        r = check_name(address, &reserved, err);
+    }
+    if (r == 0 && reserved && !this_machine)
         return error_set(err, -EINVAL,
-                         "the address %s is loopback, link-local or no host's; only the local and "
-                         "static providers may name it",
+                         "the address %s is this machine's, link-local or no host's; only the "
+                         "local and static providers may name it",
                          address);
-    return 0;
+    return r;
 }
 
 static int add_text(json_t *obj, const char *key, const char *text, size_t max, struct error *err)

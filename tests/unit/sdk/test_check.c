@@ -236,9 +236,10 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
                            "lent for an earlier call: it keeps a pointer" },
         { "not_ready_without_time", "FAIL connect_info answers or says when: connect_info returned "
                                     "FLT_E_NOT_READY without a time to ask again" },
-        { "loopback", "FAIL connect_info answers or says when: connect_info: the address 127.0.0.1 "
-                      "is loopback, link-local or no host's; only the local and static providers "
-                      "may name it" },
+        { "loopback",
+          "FAIL connect_info answers or says when: connect_info: the address 127.0.0.1 "
+          "is this machine's, link-local or no host's; only the local and static providers "
+          "may name it" },
         { "protocol", "FAIL connect_info answers or says when: connect_info: invalid protocol: "
                       "must be either winrm, ssh, or winrm+https" },
         { "no_record", "FAIL connect_info answers or says when: connect_info emitted 0 records, "
