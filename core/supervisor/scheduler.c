@@ -13,21 +13,24 @@
 #define UNHEALTHY_AFTER 3
 #define UNHEALTHY_PAUSE_MS (60 * 60 * 1000)
 
-/* Jobs and parked requests both hold places under `concurrent` and `limit`. */
-static unsigned places_taken(const struct supervisor *supervisor, const struct group *only)
+/* Jobs hold the places under `concurrent` and `limit`. A parked request holds none, or one runner's
+ * would keep the others from asking; a job too many waits for its place (job.c). */
+static bool full(const struct group *group, char *why, size_t size)
 {
-    unsigned n = supervisor_running_jobs(supervisor, only);
+    const struct supervisor *supervisor = group->supervisor;
+    int64_t concurrent = supervisor->config->concurrent, limit = group->runner->limit;
 
-    for (size_t i = 0; i < supervisor->n_groups; i++)
-        if (supervisor->groups[i].poll && (!only || only == &supervisor->groups[i]))
-            n++;
-    return n;
+    if (supervisor_running_jobs(supervisor, NULL) >= concurrent)
+        (void) snprintf(why, size, "concurrent = %" PRId64 " jobs run already", concurrent);
+    else if (limit > 0 && supervisor_running_jobs(supervisor, group) >= limit)
+        (void) snprintf(why, size, "limit = %" PRId64 " jobs of this runner run already", limit);
+    else
+        return false;
+    return true;
 }
 
 static bool refused(struct group *group)
 {
-    struct supervisor *supervisor = group->supervisor;
-    const struct config_runner *runner = group->runner;
     struct error why = { 0 };
 
     group->refusal[0] = '\0';
@@ -37,13 +40,8 @@ static bool refused(struct group *group)
     else if (group->unhealthy >= UNHEALTHY_AFTER)
         (void) str_copy(group->refusal, sizeof(group->refusal),
                         "GitLab refuses the runner's token; asking again after a pause");
-    else if ((int64_t) places_taken(supervisor, NULL) >= supervisor->config->concurrent)
-        (void) snprintf(group->refusal, sizeof(group->refusal),
-                        "concurrent = %" PRId64 " jobs run already",
-                        supervisor->config->concurrent);
-    else if (runner->limit > 0 && (int64_t) places_taken(supervisor, group) >= runner->limit)
-        (void) snprintf(group->refusal, sizeof(group->refusal),
-                        "limit = %" PRId64 " jobs of this runner run already", runner->limit);
+    else if (full(group, group->refusal, sizeof(group->refusal)))
+        return true;
     else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
         (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
                         group->growth_error);
@@ -98,11 +96,23 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     supervisor_evaluate_soon(supervisor);
 }
 
+/* What another runner got took the last place. An answer that is on its way meets a closed
+ * connection: a job that is not acknowledged is given again (coordinator-protocol.md 1.7). */
+static void withdraw_if_full(struct group *group)
+{
+    if (!full(group, group->refusal, sizeof(group->refusal)))
+        return;
+    scheduler_stop(group);
+    group->next_poll_mono = group->poll_started_mono + group->supervisor->config->check_interval_ms;
+}
+
 void scheduler_poll(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
     struct error err = { 0 };
 
+    if (group->poll)
+        withdraw_if_full(group);
     if (group->poll || supervisor->draining || supervisor->stopping ||
         now_mono(supervisor) < group->next_poll_mono)
         return;

@@ -66,6 +66,8 @@ class Coordinator:
         self.max_connections = 0
         self.lock = threading.Condition()
         self.cursor = 1
+        self.parked = 0  # job requests that wait for a job
+        self.sent = 0  # answers
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -193,6 +195,8 @@ class Coordinator:
             request.wfile.write(text)
         except OSError:
             request.close_connection = True
+        with self.lock:
+            self.sent += 1
 
     def record(self, request, status, job_id=0, **detail):
         self.records.append(Record(time.time(), request.command, request.path, status, job_id,
@@ -219,8 +223,10 @@ class Coordinator:
         deadline = time.monotonic() + self.poll_seconds
         with self.lock:
             waits = fields.get("last_update") == str(self.cursor)
+            self.parked += waits
             while not self.queue and waits and time.monotonic() < deadline:
                 self.lock.wait(max(0.0, deadline - time.monotonic()))
+            self.parked -= waits
             headers = {"X-GitLab-Last-Update": str(self.cursor)}
             if not self.queue or has_left(request.connection):
                 self.record(request, 204, cursor=fields.get("last_update"))
