@@ -5,15 +5,16 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 
 #define BUF_DEFAULT_MAX ((size_t) 64 * 1024 * 1024)
 
 void buf_done(struct buf *buf)
 {
-    size_t max = buf->max;
-
+    if (buf->secret && buf->data)
+        secret_wipe(buf->data, buf->cap);
     free(buf->data);
-    *buf = (struct buf) { .max = max };
+    *buf = (struct buf) { .max = buf->max, .secret = buf->secret };
 }
 
 void buf_clear(struct buf *buf)
@@ -22,6 +23,19 @@ void buf_clear(struct buf *buf)
     buf->error = 0;
     if (buf->data)
         buf->data[0] = '\0';
+}
+
+/* realloc() would leave the old bytes behind. */
+static char *grow_wiped(struct buf *buf, size_t cap)
+{
+    char *grown = mem_alloc(cap);
+
+    if (grown && buf->data) {
+        memcpy(grown, buf->data, buf->cap);
+        secret_wipe(buf->data, buf->cap);
+        free(buf->data);
+    }
+    return grown;
 }
 
 /* Room for `extra` bytes and the NUL behind them. */
@@ -41,7 +55,7 @@ int buf_reserve(struct buf *buf, size_t extra)
         cap *= 2;
     if (cap > max + 1)
         cap = max + 1;
-    grown = mem_resize(buf->data, cap, 1);
+    grown = buf->secret ? grow_wiped(buf, cap) : mem_resize(buf->data, cap, 1);
     if (!grown)
         return buf->error = -ENOMEM;
     buf->data = grown;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +16,13 @@
 struct buf {
     char *data; /* NULL until the first append */
     size_t len, cap;
-    size_t max; /* 0 = 64 MiB */
-    int error;  /* 0, -ENOMEM or -EFBIG; later appends do nothing */
+    size_t max;  /* 0 = 64 MiB */
+    int error;   /* 0, -ENOMEM or -EFBIG; later appends do nothing */
+    bool secret; /* what is given back was wiped: at the end, and each time that it grows */
 };
 
 #define BUF_INIT ((struct buf) { 0 })
+#define BUF_SECRET ((struct buf) { .secret = true })
 
 void buf_done(struct buf *buf);  /* frees the contents; the struct is empty and usable again */
 void buf_clear(struct buf *buf); /* keeps the memory, drops the contents and the error */

@@ -23,6 +23,7 @@ int frame_encode(struct buf *out, json_t *json, size_t max, struct error *err)
         return error_set(err, -ENOMEM, "frame: out of memory");
     if (len > max)
         return error_set(err, -EMSGSIZE, "frame of %zu bytes is over the limit of %zu", len, max);
+    (void) buf_reserve(out, HEADER + len); /* once: no copies in memory that growing gave back */
     buf_add(out, header, sizeof(header));
     buf_add(out, text, len);
     if (buf_error(out))
@@ -32,14 +33,11 @@ int frame_encode(struct buf *out, json_t *json, size_t max, struct error *err)
 
 void frame_decoder_init(struct frame_decoder *decoder, size_t max)
 {
-    *decoder = (struct frame_decoder) { .max = max };
+    *decoder = (struct frame_decoder) { .in = BUF_SECRET, .max = max };
 }
 
 void frame_decoder_done(struct frame_decoder *decoder)
 {
-    /* A start frame holds a job's secrets. */
-    if (decoder->in.data)
-        secret_wipe(decoder->in.data, decoder->in.cap);
     buf_done(&decoder->in);
 }
 
@@ -72,7 +70,11 @@ int frame_decoder_next(struct frame_decoder *decoder, json_t **ret, struct error
         json_object_put(json);
         return r;
     }
-    buf_consume(&decoder->in, HEADER + len);
+    /* A start frame is long and full of secrets; most are neither, and come alone. */
+    if (decoder->in.len == HEADER + len)
+        buf_done(&decoder->in);
+    else
+        buf_consume(&decoder->in, HEADER + len);
     *ret = json;
     return 1;
 }
@@ -123,7 +125,7 @@ static int send_bytes(int fd, const char *data, size_t len, int64_t deadline)
 
 int frame_send(int fd, json_t *json, size_t max, int timeout_ms, struct error *err)
 {
-    struct buf data = { .max = max + HEADER };
+    autobuf struct buf data = { .max = max + HEADER, .secret = true };
     int r = frame_encode(&data, json, max, err);
 
     if (r == 0) {
@@ -131,9 +133,6 @@ int frame_send(int fd, json_t *json, size_t max, int timeout_ms, struct error *e
         if (r < 0)
             (void) error_errno(err, r, "sending a frame");
     }
-    if (data.data)
-        secret_wipe(data.data, data.len);
-    buf_done(&data);
     return r;
 }
 
@@ -164,6 +163,7 @@ int frame_recv(int fd, struct frame_decoder *decoder, int timeout_ms, json_t **r
         if (n == 0)
             return 0;
         r = frame_decoder_feed(decoder, chunk, (size_t) n);
+        secret_wipe(chunk, (size_t) n);
         if (r < 0)
             return error_set(err, r, "receiving a frame: out of memory");
     }

@@ -9,6 +9,7 @@
 #include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
+#include "core/base/secret.h"
 #include "core/base/str.h"
 
 int fs_write_all(int fd, const void *data, size_t len)
@@ -28,26 +29,35 @@ int fs_write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
+/* 1 = `out` got more, 0 = the end, or negative errno. */
+static int read_some(int fd, struct buf *out)
+{
+    char chunk[4096];
+    ssize_t n;
+
+    do
+        n = io_read(fd, chunk, sizeof(chunk));
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    buf_add(out, chunk, (size_t) n);
+    if (out->secret)
+        secret_wipe(chunk, (size_t) n);
+    return n > 0;
+}
+
 int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out, struct error *err)
 {
     autoclose int fd = io_openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
-    char chunk[4096];
+    int r;
 
     if (fd < 0)
         return error_errno(err, -errno, "%s", path);
-    for (;;) {
-        ssize_t n = io_read(fd, chunk, sizeof(chunk));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_errno(err, -errno, "%s", path);
-        if (n == 0)
-            break;
-        if (out->len + (size_t) n > max)
+    while ((r = read_some(fd, out)) == 1)
+        if (out->len > max)
             return error_set(err, -EFBIG, "%s: is longer than %zu bytes", path, max);
-        buf_add(out, chunk, (size_t) n);
-    }
+    if (r < 0)
+        return error_errno(err, r, "%s", path);
     if (buf_error(out))
         return error_set(err, buf_error(out), "%s: out of memory", path);
     return 0;

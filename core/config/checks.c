@@ -175,7 +175,7 @@ void check_token(struct config_reading *reading, const struct toml_value *value,
 
 void check_token_file(struct config_reading *reading, const struct toml_value *value, void *record)
 {
-    autobuf struct buf text = BUF_INIT;
+    autobuf struct buf text = BUF_SECRET;
     struct config_runner *runner = record;
     struct error err = { 0 };
     struct stat st;
@@ -202,7 +202,6 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
     runner->token = secret_new(buf_str(&text), text.len);
     if (!runner->token)
         reading->out_of_memory = true;
-    secret_wipe(text.data, text.len);
 }
 
 void check_executor(struct config_reading *reading, const struct toml_value *value, void *record)

@@ -118,7 +118,7 @@ int config_load(const char *file, const char *text, struct config **ret,
                 struct config_findings *findings, struct error *err)
 {
     struct config_reading reading = { .file = file, .findings = findings };
-    autobuf struct buf contents = BUF_INIT;
+    autobuf struct buf contents = BUF_SECRET;
     int r;
 
     if (text)
@@ -128,7 +128,6 @@ int config_load(const char *file, const char *text, struct config **ret,
         return r;
     check_permissions(&reading, file);
     r = load_text(&reading, buf_str(&contents), contents.len, ret, err);
-    secret_wipe(contents.data, contents.len);
     return r;
 }
 

@@ -58,8 +58,8 @@ static json_t *build_connect(struct group *group, json_t *reply)
     (void) json_add_str(connect, "address", address);
     if (str_empty(username))
         (void) json_add_str(connect, "username", connector->username);
-    if (str_empty(key))
-        (void) json_add_str(connect, "key", group->key_text);
+    if (str_empty(key) && group->key)
+        (void) json_add_str(connect, "key", secret_reveal(group->key));
     if (str_empty(password) && connector->password)
         password = secret_reveal(connector->password);
     (void) json_add_str(connect, "password", password);

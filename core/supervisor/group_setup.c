@@ -105,11 +105,11 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
 static int read_key(struct group *group, struct error *err)
 {
     const char *path = group->runner->autoscaler.connector.key_path;
-    autobuf struct buf text = BUF_INIT;
+    autobuf struct buf text = BUF_SECRET;
     struct stat st;
     int r;
 
-    if (str_empty(path) || group->key_text)
+    if (str_empty(path) || group->key)
         return 0;
     if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
         return error_set(err, -EACCES,
@@ -121,9 +121,8 @@ static int read_key(struct group *group, struct error *err)
     r = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, err);
     if (r < 0)
         return error_wrap(err, r, "reading instance group connector key");
-    group->key_text = mem_strdup(buf_str(&text));
-    secret_wipe(text.data, text.len);
-    return group->key_text ? 0 : error_set(err, -ENOMEM, "connector key: out of memory");
+    group->key = secret_new(buf_str(&text), text.len);
+    return group->key ? 0 : error_set(err, -ENOMEM, "connector key: out of memory");
 }
 
 static int connector_text(struct group *group, struct buf *out)
@@ -132,7 +131,8 @@ static int connector_text(struct group *group, struct buf *out)
 
     if (json_object_deep_copy(group->runner->autoscaler.connector_config, &copy, NULL) < 0)
         return -ENOMEM;
-    (void) json_add_str(copy, "key", group->key_text);
+    if (group->key)
+        (void) json_add_str(copy, "key", secret_reveal(group->key));
     buf_add_str(out, json_text(copy));
     return buf_error(out);
 }
@@ -142,7 +142,7 @@ static int start_provider(struct group *group, struct error *err)
     struct supervisor *supervisor = group->supervisor;
     const struct config_runner *runner = group->runner;
     autofree char *file = NULL, *state_dir = NULL;
-    autobuf struct buf connector = BUF_INIT, notice = BUF_INIT;
+    autobuf struct buf connector = BUF_SECRET, notice = BUF_INIT;
     struct provider_options options;
     int r;
 
@@ -166,7 +166,6 @@ static int start_provider(struct group *group, struct error *err)
         .run_inline = runner->autoscaler.plugin_inline,
     };
     r = provider_client_new(supervisor->loop, &options, &group->provider, err);
-    secret_wipe(connector.data, connector.len);
     if (r < 0)
         return r;
     provider_client_on_open(group->provider, on_open, group);
@@ -238,8 +237,7 @@ void group_done(struct group *group)
     scaler_plan_done(&group->last_plan);
     fleet_free(group->fleet);
     json_object_put(group->info);
-    secret_wipe_str(group->key_text);
-    free(group->key_text);
+    secret_free(group->key);
 }
 
 static void restore_instance(void *arg, const struct ledger_instance *row)

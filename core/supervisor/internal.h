@@ -81,7 +81,7 @@ struct group {
     int64_t id, epoch; /* in the ledger */
     struct coordinator_host host;
     json_t *info;
-    char *key_text; /* connector_config.key_path's content; wiped */
+    struct secret *key; /* connector_config.key_path's content, or NULL */
     bool host_keys_warned;
 
     /* Provider and fleet (group*.c). */

@@ -153,6 +153,35 @@ static void test_each_failing_allocation_ends_in_null(void **unused)
     assert_true(harness_fail_each_allocation(build_text, NULL) > 3);
 }
 
+/* Wipes as secret_wipe() does, and counts (the linker puts it in its place). */
+static size_t wiped;
+
+void __real_secret_wipe(void *data, size_t len);
+void __wrap_secret_wipe(void *data, size_t len);
+void __wrap_secret_wipe(void *data, size_t len)
+{
+    wiped += len;
+    __real_secret_wipe(data, len);
+}
+
+static void test_hardening_S2_a_secret_is_wiped_wherever_it_lay(void **unused)
+{
+    struct buf buf = BUF_SECRET;
+    size_t first;
+
+    wiped = 0;
+    buf_add_str(&buf, "glrt-token");
+    first = buf.cap;
+    assert_int_equal(wiped, 0);
+    assert_int_equal(buf_reserve(&buf, 2 * first), 0);
+    assert_int_equal(wiped, first);
+    assert_string_equal(buf_str(&buf), "glrt-token");
+    first += buf.cap;
+    buf_done(&buf);
+    assert_int_equal(wiped, first);
+    assert_true(buf.secret);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_consume_drops_from_the_front),
         cmocka_unit_test(test_take_hands_over_or_gives_null),
         cmocka_unit_test(test_each_failing_allocation_ends_in_null),
+        cmocka_unit_test(test_hardening_S2_a_secret_is_wiped_wherever_it_lay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,21 @@ static void test_frame_larger_than_the_socket_gets_through(void **unused)
     (void) close(pair[1]);
 }
 
+static void test_hardening_S2_nothing_is_kept_of_a_frame_that_was_read(void **unused)
+{
+    autojson json_t *frame = json_frame("start"), *got = NULL;
+    autobuf struct buf out = BUF_INIT;
+    struct frame_decoder decoder;
+
+    assert_int_equal(frame_encode(&out, frame, 4096, NULL), 0);
+    frame_decoder_init(&decoder, 4096);
+    assert_int_equal(frame_decoder_feed(&decoder, out.data, out.len), 0);
+    assert_int_equal(frame_decoder_next(&decoder, &got, NULL), 1);
+    assert_null(decoder.in.data);
+    assert_true(decoder.in.secret);
+    frame_decoder_done(&decoder);
+}
+
 static int encode_and_decode(void *arg)
 {
     autobuf struct buf out = BUF_INIT;
@@ -256,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_encoding_refuses_what_is_too_long),
         cmocka_unit_test(test_frames_come_out_whole_whatever_the_cut),
         cmocka_unit_test(test_broken_frames_are_refused),
+        cmocka_unit_test(test_hardening_S2_nothing_is_kept_of_a_frame_that_was_read),
         cmocka_unit_test(test_recv_gives_frames_then_the_end),
         cmocka_unit_test(test_end_inside_a_frame_is_an_error),
         cmocka_unit_test(test_recv_gives_up_at_its_deadline),
