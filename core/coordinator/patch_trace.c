@@ -37,6 +37,7 @@ int coordinator_patch_trace(struct coordinator_client *client, const struct coor
                                         .token_header = "JOB-TOKEN",
                                         .token = token,
                                         .content_type = "text/plain",
+                                        .body = BUF_SECRET,
                                         .body_max = ANSWER_MAX };
     char path[96], range[64];
 
@@ -50,10 +51,5 @@ int coordinator_patch_trace(struct coordinator_client *client, const struct coor
     request.path = path;
     request.content_range = range;
     buf_add(&request.body, data, len);
-    if (buf_error(&request.body)) {
-        buf_done(&request.body);
-        free(extra);
-        return error_set(err, -ENOMEM, "sending a log: out of memory");
-    }
     return transfer_start(client, host, &request, on_answer, extra, ret, err);
 }

@@ -52,6 +52,7 @@ int coordinator_request_job(struct coordinator_client *client, const struct coor
                                         .token = token,
                                         .content_type = "application/json",
                                         .accept_json = true,
+                                        .body = BUF_SECRET,
                                         .body_max = PAYLOAD_MAX };
 
     if (!extra || !body) {

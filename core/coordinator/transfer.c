@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
@@ -19,6 +20,7 @@
 #define CONNECT_TIMEOUT_MS 30000L
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
 #define CONNECTION_MAX_AGE_S 900L
+#define LOW_SPEED_MS 60000
 
 enum header {
     HEADER_JOB_STATUS,
@@ -255,10 +257,6 @@ static void end_call(struct coordinator_call *call)
     for (struct curl_slist *item = call->headers; item; item = item->next)
         secret_wipe_str(item->data);
     curl_slist_free_all(call->headers);
-    if (call->request_body.data)
-        secret_wipe(call->request_body.data, call->request_body.cap);
-    if (call->body.data)
-        secret_wipe(call->body.data, call->body.cap);
     buf_done(&call->request_body);
     buf_done(&call->body);
     uv_close((uv_handle_t *) &call->retry, on_call_closed);
@@ -318,36 +316,47 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static void add_header(struct coordinator_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void add_header(struct coordinator_call *call, const char *fmt, ...)
+static int add_header(struct coordinator_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static int add_header(struct coordinator_call *call, const char *fmt, ...)
 {
-    char line[1024];
+    autobuf struct buf line = BUF_SECRET;
     struct curl_slist *grown;
     va_list args;
 
     va_start(args, fmt);
-    (void) vsnprintf(line, sizeof(line), fmt, args);
+    buf_vaddf(&line, fmt, args);
     va_end(args);
-    grown = curl_slist_append(call->headers, line);
-    secret_wipe(line, sizeof(line));
-    if (grown)
-        call->headers = grown;
+    grown = buf_error(&line) ? NULL : curl_slist_append(call->headers, buf_str(&line));
+    if (!grown)
+        return -ENOMEM;
+    call->headers = grown;
+    return 0;
 }
 
-static void add_headers(struct coordinator_call *call, const struct transfer_request *request)
+static int add_headers(struct coordinator_call *call, const struct transfer_request *request)
 {
     char id[33];
+    int r;
 
     rng_hex(&rng_system, id, 16);
-    add_header(call, "X-Request-Id: %s", id);
-    add_header(call, "Content-Type: %s", request->content_type);
-    add_header(call, "Expect:");
-    if (request->accept_json)
-        add_header(call, "Accept: application/json");
-    if (!str_empty(request->token))
-        add_header(call, "%s: %s", request->token_header, request->token);
-    if (request->content_range)
-        add_header(call, "Content-Range: %s", request->content_range);
+    r = add_header(call, "X-Request-Id: %s", id);
+    if (r == 0)
+        r = add_header(call, "Content-Type: %s", request->content_type);
+    if (r == 0)
+        r = add_header(call, "Expect:");
+    if (r == 0 && request->accept_json)
+        r = add_header(call, "Accept: application/json");
+    if (r == 0 && !str_empty(request->token))
+        r = add_header(call, "%s: %s", request->token_header, request->token);
+    if (r == 0 && request->content_range)
+        r = add_header(call, "Content-Range: %s", request->content_range);
+    return r;
+}
+
+/* hardening.md N10: a network that went silent must not hold the few connections of all jobs. */
+static long low_speed_time_s(void)
+{
+    return (long) (fault_limit_ms("report_silence", LOW_SPEED_MS) / 1000);
 }
 
 /* The proxy comes from the usual variables; libcurl itself ignores the upper-case one for http. */
@@ -383,6 +392,10 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
     (void) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
+    if (call->pool == POOL_REPORTS) { /* a parked request is silent on purpose */
+        (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, low_speed_time_s());
+    }
     (void) curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE_S);
     (void) curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
@@ -493,49 +506,64 @@ void *transfer_extra(struct coordinator_call *call)
     return call->extra;
 }
 
-int transfer_start(struct coordinator_client *client, const struct coordinator_host *host,
-                   struct transfer_request *request, transfer_fn fn, void *extra,
-                   struct coordinator_call **ret, struct error *err)
+static struct coordinator_call *call_new(struct coordinator_client *client,
+                                         struct transfer_request *request, transfer_fn fn,
+                                         void *extra)
 {
-    char base[1024], url[2048];
-    struct coordinator_call *call = NULL;
-    int r = rules_base_url(host->url, base, sizeof(base));
+    struct coordinator_call *call = mem_zero(sizeof(*call));
 
-    if (r == 0)
-        r = snprintf(url, sizeof(url), "%s%s", base, request->path) >= (int) sizeof(url) ? -EINVAL
-                                                                                         : 0;
-    if (r < 0)
-        (void) error_set(err, -EINVAL,
-                         "url '%s': must begin with http:// or https:// and name a host",
-                         host->url);
-    if (r == 0) {
-        call = mem_zero(sizeof(*call));
-        if (call && !(call->easy = curl_easy_init())) {
-            free(call);
-            call = NULL;
-        }
-        r = call ? 0 : error_set(err, -ENOMEM, "HTTP client: out of memory");
-    }
-    if (r < 0) {
-        if (request->body.data)
-            secret_wipe(request->body.data, request->body.cap);
-        buf_done(&request->body);
-        free(extra);
-        return r;
+    if (!call || !(call->easy = curl_easy_init())) {
+        free(call);
+        return NULL;
     }
     call->client = client;
     call->pool = request->pool;
     call->request_body = request->body;
     request->body = BUF_INIT;
+    call->body.secret = true;
     call->body_max = request->body_max;
     call->fn = fn;
     call->extra = extra;
     (void) uv_timer_init(client->loop, &call->retry);
     call->retry.data = call;
-    add_headers(call, request);
-    set_options(call, host, request, url);
     call->next = client->calls;
     client->calls = call;
+    return call;
+}
+
+static int build_url(const struct coordinator_host *host, const char *path, char *url, size_t size,
+                     struct error *err)
+{
+    char base[1024];
+
+    if (rules_base_url(host->url, base, sizeof(base)) < 0 ||
+        snprintf(url, size, "%s%s", base, path) >= (int) size)
+        return error_set(err, -EINVAL,
+                         "url '%s': must begin with http:// or https:// and name a host",
+                         host->url);
+    return 0;
+}
+
+int transfer_start(struct coordinator_client *client, const struct coordinator_host *host,
+                   struct transfer_request *request, transfer_fn fn, void *extra,
+                   struct coordinator_call **ret, struct error *err)
+{
+    char url[2048];
+    struct coordinator_call *call = NULL;
+    int r = build_url(host, request->path, url, sizeof(url), err);
+
+    if (r == 0 && (buf_error(&request->body) || !(call = call_new(client, request, fn, extra))))
+        r = error_set(err, -ENOMEM, "HTTP client: out of memory");
+    if (r < 0) {
+        buf_done(&request->body);
+        free(extra);
+        return r;
+    }
+    if (add_headers(call, request) < 0) {
+        end_call(call);
+        return error_set(err, -ENOMEM, "HTTP client: out of memory");
+    }
+    set_options(call, host, request, url);
     *ret = call;
     begin_attempt(call);
     return 0;

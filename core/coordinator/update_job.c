@@ -65,6 +65,7 @@ int coordinator_update_job(struct coordinator_client *client, const struct coord
                                         .token_header = "JOB-TOKEN",
                                         .token = update->token,
                                         .content_type = "application/json",
+                                        .body = BUF_SECRET,
                                         .body_max = ANSWER_MAX };
     char path[64];
 
