@@ -63,6 +63,54 @@ int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out, stru
     return 0;
 }
 
+int fs_check_writers(const struct stat *st, const char *path, bool owner, struct error *err)
+{
+    bool sticky_dir = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX);
+
+    if (owner && st->st_uid != 0 && st->st_uid != geteuid())
+        return error_set(err, -EACCES, "%s belongs to user %u, neither to root nor to us", path,
+                         st->st_uid);
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky_dir)
+        return error_set(err, -EACCES, "%s can be written by others (mode %03o); chmod go-w it",
+                         path, st->st_mode & 0777U);
+    return 0;
+}
+
+int fs_check_parents(const char *path, bool owner, struct error *err)
+{
+    autofree char *at = realpath(path, NULL);
+    struct stat st;
+    char *slash;
+    int r;
+
+    if (!at)
+        return error_errno(err, -errno, "%s", path);
+    while ((slash = strrchr(at, '/'))) {
+        slash[slash == at] = '\0'; /* of the root, the slash stays */
+        if (stat(at, &st) < 0)
+            return error_errno(err, -errno, "%s", at);
+        r = fs_check_writers(&st, at, owner, err);
+        if (r < 0 || slash == at)
+            return r;
+    }
+    return 0;
+}
+
+int fs_check_private_file(const char *path, bool *ret_readable, struct error *err)
+{
+    struct stat st;
+    int r;
+
+    *ret_readable = false;
+    if (stat(path, &st) < 0)
+        return error_errno(err, -errno, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    *ret_readable = st.st_mode & (S_IRGRP | S_IROTH);
+    r = fs_check_writers(&st, path, false, err);
+    return r < 0 ? r : fs_check_parents(path, false, err);
+}
+
 /* A failed fsync is reported, never retried: the second may lie (hardening.md P5). */
 static int write_synced(int dir_fd, const char *tmp, const void *data, size_t len, mode_t mode)
 {

@@ -21,7 +21,7 @@ int cli_misuse(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_wrong_option(const char *command, int c, char *const *argv);
 
 /* Reads the configuration and prints its findings on stderr; negative when it can't be used. */
-int cli_load_config(const char *file, struct config **ret);
+int cli_load_config(const char *file, struct config **ret); /* load_config.c */
 /* /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others. */
 const char *cli_default_config(void);
 /* Our own binary, for the processes that it starts. */

@@ -114,26 +114,6 @@ static int open_log(const struct run_options *options, const struct config *conf
     return 0;
 }
 
-int cli_load_config(const char *file, struct config **ret)
-{
-    struct config_findings findings = { 0 };
-    struct error err = { 0 };
-    int r = config_load(file, NULL, ret, &findings, &err);
-
-    for (size_t i = 0; i < findings.count; i++)
-        (void) fprintf(stderr, "%s%s\n",
-                       findings.items[i].severity == CONFIG_ERROR     ? "error: "
-                       : findings.items[i].severity == CONFIG_WARNING ? "warning: "
-                                                                      : "note: ",
-                       findings.items[i].text);
-    if (r == -ENOENT)
-        (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
-    else if (r < 0 && findings.count == 0)
-        (void) fprintf(stderr, "error: %s\n", err.message);
-    config_findings_done(&findings);
-    return r;
-}
-
 static void close_signals(struct run *run)
 {
     for (size_t i = 0; i < ARRAY_LEN(run->signals); i++)

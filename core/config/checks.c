@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "core/base/buf.h"
 #include "core/base/fs.h"
@@ -178,7 +177,7 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
     autobuf struct buf text = BUF_SECRET;
     struct config_runner *runner = record;
     struct error err = { 0 };
-    struct stat st;
+    bool readable = false;
 
     if (!need_string(reading, "[[runners]] 'token_file'", value))
         return;
@@ -187,10 +186,10 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
                     err.message);
         return;
     }
-    if (stat(value->text, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
+    if (fs_check_private_file(value->text, &readable, &err) < 0)
         finding_add(reading, CONFIG_ERROR, value->place,
-                    "[[runners]] 'token_file' can be written by others; chmod 600 it");
-    else if (stat(value->text, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)))
+                    "[[runners]] others decide what is in 'token_file': %s", err.message);
+    else if (readable)
         finding_add(reading, CONFIG_WARNING, value->place,
                     "[[runners]] 'token_file' can be read by others; chmod 600 it");
     while (text.len > 0 && isspace((unsigned char) text.data[text.len - 1]))

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/buf.h"
 #include "core/base/fs.h"
@@ -18,40 +17,18 @@
 
 static const struct toml_place start_of_file = { 1, 1 };
 
-/* Who can replace a parent can replace the file. A sticky directory lets nobody touch the entries
- * of others. */
-static void check_parents(struct config_reading *reading, const char *file)
-{
-    autofree char *path = realpath(file, NULL);
-    struct stat st;
-    char *slash;
-
-    while (path && (slash = strrchr(path, '/'))) {
-        slash[slash == path] = '\0';
-        if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX))
-            finding_add(reading, CONFIG_ERROR, start_of_file,
-                        "the file can be replaced by others, because they can write to %s; "
-                        "chmod go-w it",
-                        path);
-        if (slash == path)
-            return;
-    }
-}
-
 /* hardening.md P2 */
 static void check_permissions(struct config_reading *reading, const char *file)
 {
-    struct stat st;
+    struct error err = { 0 };
+    bool readable = false;
 
-    if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
-        return;
-    if (st.st_mode & (S_IWGRP | S_IWOTH))
-        finding_add(reading, CONFIG_ERROR, start_of_file,
-                    "the file can be written by others; chmod 600 it");
-    else if (st.st_mode & (S_IRGRP | S_IROTH))
+    if (fs_check_private_file(file, &readable, &err) < 0)
+        finding_add(reading, CONFIG_ERROR, start_of_file, "others decide what is in the file: %s",
+                    err.message);
+    else if (readable)
         finding_add(reading, CONFIG_WARNING, start_of_file,
                     "the file can be read by others, and tokens are in it; chmod 600 it");
-    check_parents(reading, file);
 }
 
 static int parse(struct config_reading *reading, const char *text, size_t len,

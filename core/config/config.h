@@ -82,6 +82,7 @@ struct config_findings {
     struct config_finding *items;
     size_t count;
 };
+void config_findings_print(const struct config_findings *findings); /* on standard error */
 void config_findings_done(struct config_findings *findings);
 
 /* Reads and validates `file` (or `text` when not NULL, with `file` as its name in messages). 0 and

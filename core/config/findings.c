@@ -4,6 +4,7 @@
  */
 #include "core/config/findings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,21 +43,6 @@ static void add_sentence(struct config_reading *reading, enum config_severity se
     };
 }
 
-void finding_add(struct config_reading *reading, enum config_severity severity,
-                 struct toml_place place, const char *fmt, ...)
-{
-    autobuf struct buf sentence = BUF_INIT;
-    va_list args;
-
-    va_start(args, fmt);
-    buf_vaddf(&sentence, fmt, args);
-    va_end(args);
-    if (buf_error(&sentence))
-        reading->out_of_memory = true;
-    else
-        add_sentence(reading, severity, place, buf_str(&sentence));
-}
-
 static bool was_said(const struct config_findings *findings, const char *sentence)
 {
     for (size_t i = 0; i < findings->count; i++)
@@ -65,19 +51,39 @@ static bool was_said(const struct config_findings *findings, const char *sentenc
     return false;
 }
 
-void finding_add_once(struct config_reading *reading, enum config_severity severity,
-                      struct toml_place place, const char *fmt, ...)
+static void vadd(struct config_reading *reading, enum config_severity severity,
+                 struct toml_place place, bool once, const char *fmt, va_list args)
+    PRINTF_LIKE(5, 0);
+static void vadd(struct config_reading *reading, enum config_severity severity,
+                 struct toml_place place, bool once, const char *fmt, va_list args)
 {
     autobuf struct buf sentence = BUF_INIT;
+
+    buf_vaddf(&sentence, fmt, args);
+    if (buf_error(&sentence))
+        reading->out_of_memory = true;
+    else if (!once || !was_said(reading->findings, buf_str(&sentence)))
+        add_sentence(reading, severity, place, buf_str(&sentence));
+}
+
+void finding_add(struct config_reading *reading, enum config_severity severity,
+                 struct toml_place place, const char *fmt, ...)
+{
     va_list args;
 
     va_start(args, fmt);
-    buf_vaddf(&sentence, fmt, args);
+    vadd(reading, severity, place, false, fmt, args);
     va_end(args);
-    if (buf_error(&sentence))
-        reading->out_of_memory = true;
-    else if (!was_said(reading->findings, buf_str(&sentence)))
-        add_sentence(reading, severity, place, buf_str(&sentence));
+}
+
+void finding_add_once(struct config_reading *reading, enum config_severity severity,
+                      struct toml_place place, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vadd(reading, severity, place, true, fmt, args);
+    va_end(args);
 }
 
 static int compare(const void *left, const void *right)
@@ -103,6 +109,17 @@ const struct config_finding *findings_first_error(const struct config_findings *
         if (findings->items[i].severity == CONFIG_ERROR)
             return &findings->items[i];
     return NULL;
+}
+
+void config_findings_print(const struct config_findings *findings)
+{
+    static const char *const words[] = {
+        [CONFIG_NOTE] = "note", [CONFIG_WARNING] = "warning", [CONFIG_ERROR] = "error"
+    };
+
+    for (size_t i = 0; i < findings->count; i++)
+        (void) fprintf(stderr, "%s: %s\n", words[findings->items[i].severity],
+                       findings->items[i].text);
 }
 
 void config_findings_done(struct config_findings *findings)

@@ -98,16 +98,10 @@ static void complain(const struct error *err)
  * its own. */
 static int tell_findings(int r, struct config_findings *findings, struct error *err)
 {
-    static const char *const words[] = {
-        [CONFIG_NOTE] = "note", [CONFIG_WARNING] = "warning", [CONFIG_ERROR] = "error"
-    };
-
-    for (size_t i = 0; i < findings->count; i++) {
-        (void) fprintf(stderr, "%s: %s\n", words[findings->items[i].severity],
-                       findings->items[i].text);
+    config_findings_print(findings);
+    for (size_t i = 0; i < findings->count; i++)
         if (r < 0 && findings->items[i].severity == CONFIG_ERROR)
             *err = (struct error) { .code = r };
-    }
     config_findings_done(findings);
     return r;
 }

@@ -8,44 +8,10 @@
 #include <sys/stat.h>
 
 #include "core/base/autoclean.h"
+#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
-
-/* Whoever can write the file or its directory decides what our process runs. */
-static int check_owner(const struct stat *st, const char *path, struct error *err)
-{
-    bool sticky_dir = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX);
-
-    if (st->st_uid != 0 && st->st_uid != geteuid())
-        return error_set(err, -EACCES, "%s belongs to user %u, neither to root nor to us", path,
-                         st->st_uid);
-    if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky_dir)
-        return error_set(err, -EACCES, "%s can be written by others (mode %03o); chmod go-w it",
-                         path, st->st_mode & 0777U);
-    return 0;
-}
-
-static int check_parents(const char *file, struct error *err)
-{
-    autofree char *path = mem_strdup(file);
-    struct stat st;
-
-    if (!path)
-        return error_set(err, -ENOMEM, "%s: out of memory", file);
-    for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
-        const char *dir = slash == path ? "/" : path;
-        int r;
-
-        *slash = '\0';
-        if (stat(dir, &st) < 0)
-            return error_errno(err, -errno, "%s", dir);
-        r = check_owner(&st, dir, err);
-        if (r < 0 || slash == path)
-            return r;
-    }
-    return 0;
-}
 
 /* A link may only name a file of its own directory, as in libx.so -> libx.so.1. */
 static int check_link(const char *file, const char *resolved, struct error *err)
@@ -81,9 +47,10 @@ int plugin_open_file(const char *file, int *ret_fd, struct error *err)
         return error_errno(err, -errno, "%s", file);
     if (!S_ISREG(st.st_mode))
         return error_set(err, -EINVAL, "%s is no regular file", file);
-    r = check_owner(&st, file, err);
+    /* Whoever can write the file or its directory decides what our process runs. */
+    r = fs_check_writers(&st, file, true, err);
     if (r == 0)
-        r = check_parents(resolved, err);
+        r = fs_check_parents(resolved, true, err);
     if (r < 0)
         return r;
     *ret_fd = take_fd(&fd);

@@ -6,7 +6,6 @@
 #include <flotilla/provider.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/base/json.h"
@@ -106,21 +105,18 @@ static int read_key(struct group *group, struct error *err)
 {
     const char *path = group->runner->autoscaler.connector.key_path;
     autobuf struct buf text = BUF_SECRET;
-    struct stat st;
+    bool readable = false;
     int r;
 
     if (str_empty(path) || group->key)
         return 0;
-    if (stat(path, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)))
-        return error_set(err, -EACCES,
-                         "reading instance group connector key: %s can be written by others; "
-                         "chmod 600 it",
-                         path);
-    if (stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)))
-        log_warning("key file %s can be read by others; chmod 600 it", path);
-    r = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, err);
+    r = fs_check_private_file(path, &readable, err);
+    if (r == 0)
+        r = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, err);
     if (r < 0)
         return error_wrap(err, r, "reading instance group connector key");
+    if (readable)
+        log_warning("key file %s can be read by others; chmod 600 it", path);
     group->key = secret_new(buf_str(&text), text.len);
     return group->key ? 0 : error_set(err, -ENOMEM, "connector key: out of memory");
 }

@@ -16,6 +16,7 @@
 #include "core/base/fs.h"
 #include "core/base/io.h"
 #include "core/base/mem.h"
+#include "core/base/str.h"
 #include "tests/harness/harness.h"
 
 static int open_dir(const char *path)
@@ -267,6 +268,42 @@ static void test_remove_tree_does_not_follow_links(void **unused)
     assert_int_equal(fs_remove_tree(dir_fd, "tree"), 0); /* gone is what was wanted */
 }
 
+static void test_hardening_P2_who_else_can_change_a_file(void **unused)
+{
+    static const struct {
+        const char *why;
+        mode_t file, dir;
+        const char *want; /* in the sentence; NULL = nobody can */
+        bool readable;
+    } cases[] = {
+        { "ours alone", 0600, 0700, NULL, false },
+        { "others may read it", 0644, 0755, NULL, true },
+        { "its group may write it", 0620, 0700, "/key can be written by others (mode 620)", false },
+        { "others may write it", 0602, 0700, "/key can be written by others (mode 602)", false },
+        { "a parent can be written", 0600, 0777, "/dir can be written by others (mode 777)",
+          false },
+        { "in a sticky directory none replaces it", 0600, 01777, NULL, false },
+    };
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autofree char *inner = harness_path(dir, "dir"), *key = harness_path(inner, "key");
+
+    assert_int_equal(mkdir(inner, 0700), 0);
+    harness_write(inner, "key", "x");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = { 0 };
+        bool readable = !cases[i].readable;
+        int r;
+
+        assert_int_equal(chmod(inner, cases[i].dir) | chmod(key, cases[i].file), 0);
+        r = fs_check_private_file(key, &readable, &err);
+        if ((r < 0) != (cases[i].want != NULL) || readable != cases[i].readable)
+            fail_msg("%s: %d, %d '%s'", cases[i].why, r, readable, err.message);
+        if (cases[i].want)
+            assert_non_null(strstr(err.message, cases[i].want));
+    }
+    assert_int_equal(chmod(inner, 0700), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_std_null_fills_exactly_what_is_closed),
         cmocka_unit_test(test_flags_are_added),
         cmocka_unit_test(test_remove_tree_does_not_follow_links),
+        cmocka_unit_test(test_hardening_P2_who_else_can_change_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

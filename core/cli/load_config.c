@@ -1,0 +1,21 @@
+/* core/cli/load_config.c - the configuration for the commands that need one (cli.h). */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/cli/cli.h"
+#include "core/config/config.h"
+
+int cli_load_config(const char *file, struct config **ret)
+{
+    struct config_findings findings = { 0 };
+    struct error err = { 0 };
+    int r = config_load(file, NULL, ret, &findings, &err);
+
+    config_findings_print(&findings);
+    if (r == -ENOENT)
+        (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
+    else if (r < 0 && findings.count == 0)
+        (void) fprintf(stderr, "error: %s\n", err.message);
+    config_findings_done(&findings);
+    return r;
+}
