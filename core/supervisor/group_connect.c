@@ -36,6 +36,20 @@ static void warn_about_host_keys(struct group *group, const char *policy, bool h
                     group->runner->name);
 }
 
+/* What the job's log may tell of where it runs. */
+static void add_log_address(const struct config_autoscaler *settings, json_t *connect,
+                            const char *internal, const char *external)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (settings->log_internal_ip && !str_empty(internal))
+        buf_add_str(&text, internal);
+    if (settings->log_external_ip && !str_empty(external))
+        buf_addf(&text, "%s%s", text.len > 0 ? ", " : "", external);
+    if (text.len > 0)
+        (void) json_add_str(connect, "log_address", buf_str(&text));
+}
+
 static json_t *build_connect(struct group *group, json_t *reply)
 {
     const struct config_connector *connector = &group->runner->autoscaler.connector;
@@ -71,8 +85,7 @@ static json_t *build_connect(struct group *group, json_t *reply)
         policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
     warn_about_host_keys(group, policy, !str_empty(password));
     (void) json_add_str(connect, "host_key_policy", policy);
-    if (group->runner->autoscaler.log_internal_ip || group->runner->autoscaler.log_external_ip)
-        (void) json_add_str(connect, "log_address", address);
+    add_log_address(group_settings(group), connect, internal, external);
     return connect;
 }
 

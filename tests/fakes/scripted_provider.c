@@ -2,12 +2,12 @@
  * plugin_config names as `dir`, while it runs:
  *
  *   list                lines "ID STATE" (the number of the state); no file: no instances
+ *   addresses           "INTERNAL EXTERNAL" of all instances; no file: none can be connected to yet
  *   CALL_code           what list, increase or decrease answers; no file: 0
  *   CALL_delay_ms       how long it, or close, takes for that
  *
  * and writes there what it was asked: a line in `listed` for each list, `increased` with the count,
- * `decreased` with each id, `connected` with the id of each connect_info. No instance is ever ready
- * to be connected to, so a job stays on its slot. */
+ * `decreased` with each id, `connected` with the id of each connect_info. */
 #include <flotilla/provider.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -164,9 +164,21 @@ static int32_t scripted_decrease(flt_group *g, flt_call *call, const char *const
 static int32_t scripted_connect_info(flt_group *g, flt_call *call, const char *id,
                                      flt_connect_sink sink, void *arg)
 {
-    (void) sink;
-    (void) arg;
+    struct flt_connect_info info = { .struct_size = sizeof(info), .username = "nobody" };
+    FILE *file = open_file(g, "addresses", "re");
+    char line[300] = "", *external;
+
     note(g, "connected", id);
+    if (file) {
+        (void) !fgets(line, sizeof(line), file);
+        (void) fclose(file);
+        line[strcspn(line, "\n")] = '\0';
+        if ((external = strchr(line, ' ')))
+            *external++ = '\0';
+        info.address = line;
+        info.external_address = external;
+        return sink(arg, &info) == 0 ? FLT_OK : FLT_E_CANCELLED;
+    }
     return flt_failf(g->host, call, FLT_E_NOT_READY, 60000, "%s is never ready", id);
 }
 

@@ -31,6 +31,8 @@ ENTRY = """
     update_interval = "100ms"
     update_interval_when_expecting = "{interval}"
     delete_instances_on_shutdown = {delete_at_stop}
+    log_internal_ip = {log_internal_ip}
+    log_external_ip = {log_external_ip}
     [runners.autoscaler.plugin_config]
       dir = "{cloud}"
     [[runners.autoscaler.policy]]
@@ -53,7 +55,8 @@ class Scripted:
         self.config = folder / "config.toml"
         self.coordinator = Coordinator(poll_seconds=0.5)
         self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h",
-                         "interval": "50ms", "delete_at_stop": "false", "concurrent": 10, "plugin": build / "tests" / "fakes" / "scripted_provider.so",
+                         "interval": "50ms", "delete_at_stop": "false", "concurrent": 10,
+                         "log_internal_ip": "false", "log_external_ip": "false", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
                          "cloud": self.cloud, "url": self.coordinator.url,
                          "token": self.coordinator.runner_token}
         self.process: subprocess.Popen | None = None

@@ -59,3 +59,18 @@ def test_hardening_L2_S3_manager_and_provider_are_confined(scripted):
         assert next(line for line in limits.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
     assert b"LD_LIBRARY_PATH" in Path(f"/proc/{run.process.pid}/environ").read_bytes()
     assert b"LD_LIBRARY_PATH" not in Path(f"/proc/{provider}/environ").read_bytes()
+
+
+@pytest.mark.parametrize("internal, external, shown", [
+    ("true", "false", b"198.51.100.1"), ("false", "true", b"203.0.113.1"),
+    ("true", "true", b"198.51.100.1, 203.0.113.1")])
+def test_the_log_tells_the_addresses_that_it_may(scripted, internal, external, shown):
+    run = scripted(log_internal_ip=internal, log_external_ip=external)
+    run.script("addresses", "198.51.100.1 203.0.113.1")
+    run.start()
+    run.wait_lists(2)
+    run.show("fresh")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: b"Dialing instance" in run.coordinator.jobs[1].trace, "the instance is dialled")
+    line = next(line for line in bytes(run.coordinator.jobs[1].trace).splitlines() if b"Dialing instance" in line)
+    assert b"fresh, " + shown + b"..." in line, line
