@@ -59,7 +59,8 @@ struct config_runner {
     size_t n_environment;
     char *pre_get_sources_script, *post_get_sources_script, *pre_build_script, *post_build_script;
     struct config_autoscaler autoscaler;
-    int line; /* of [[runners]], for messages */
+    int line;   /* of [[runners]], for messages */
+    bool named; /* `name` is the configuration's */
 };
 
 struct config {
@@ -91,6 +92,9 @@ int config_load(const char *file, const char *text, struct config **ret,
                 struct config_findings *findings, struct error *err);
 void config_free(struct config *config);
 DEFINE_AUTO_PTR(struct config, config_free)
+
+/* What a runner without an id is known by, whatever its token: its name, or "". */
+const char *config_identity(const struct config_runner *runner);
 
 /* The runner token without its prefix, first nine characters (coordinator-protocol.md 5.6); dst
  * holds 10 bytes. */

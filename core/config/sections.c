@@ -49,13 +49,18 @@ void check_autoscaler(struct config_reading *reading, const struct toml_value *v
                 buf_str(&shown));
 }
 
-/* Never empty: logs, the ledger and the status page call the runner by its name. */
-static void name_runner(struct config_reading *reading, struct config_runner *runner)
+/* Never empty: logs and the status page call the runner by its name. The ledger does not know it by
+ * a name that comes from the token, which is rotated. */
+static void name_runner(struct config_reading *reading, const struct toml_value *table,
+                        struct config_runner *runner)
 {
     char token[10];
 
-    if (!str_empty(runner->name))
+    runner->named = !str_empty(runner->name);
+    if (runner->named)
         return;
+    finding_add(reading, CONFIG_WARNING, table->place,
+                "[[runners]] has no 'name': logs and status will call it by its token");
     config_short_token(secret_reveal(runner->token), token);
     free(runner->name);
     runner->name = mem_printf("runner %s", token);
@@ -99,7 +104,12 @@ void check_runner(struct config_reading *reading, const struct toml_value *value
         missing(reading, value, "[runners.autoscaler]");
     check_token_given(reading, value);
     check_tls(reading, value, runner);
-    name_runner(reading, runner);
+    name_runner(reading, value, runner);
+}
+
+const char *config_identity(const struct config_runner *runner)
+{
+    return runner->named ? runner->name : "";
 }
 
 /* The ledger knows a runner by its URL and its id or name (hardening.md R10): two with the same
@@ -108,7 +118,7 @@ static bool same_identity(const struct config_runner *a, const struct config_run
 {
     if (!str_eq(a->url, b->url))
         return false;
-    return a->id > 0 || b->id > 0 ? a->id == b->id : str_eq(a->name, b->name);
+    return a->id > 0 || b->id > 0 ? a->id == b->id : str_eq(config_identity(a), config_identity(b));
 }
 
 static void check_identities(struct config_reading *reading, const struct config *config)

@@ -198,7 +198,8 @@ static char *group_key(const struct config_runner *runner)
     if (runner->id > 0)
         return mem_printf("%s|%" PRId64 "|%s|%s", runner->url, runner->id,
                           runner->autoscaler.plugin, name);
-    return mem_printf("%s|%s|%s|%s", runner->url, runner->name, runner->autoscaler.plugin, name);
+    return mem_printf("%s|%s|%s|%s", runner->url, config_identity(runner),
+                      runner->autoscaler.plugin, name);
 }
 
 int group_init(struct group *group, struct supervisor *supervisor,

@@ -304,21 +304,67 @@ static void test_rubbish_ends_in_a_bounded_number_of_findings(void **unused)
     config_findings_done(&findings);
 }
 
-static void test_what_has_no_effect_is_told(void **unused)
+static bool is_told(const char *text, enum config_severity severity, const char *sentence)
 {
     struct config_findings findings = { 0 };
     struct config *config = NULL;
     bool told = false;
 
-    assert_int_equal(
-        config_load("F", RUNNER "cache_dir = \"c\"\n" PLUGIN, &config, &findings, NULL), 0);
+    assert_int_equal(config_load("F", text, &config, &findings, NULL), 0);
     for (size_t i = 0; i < findings.count; i++)
-        told |= findings.items[i].severity == CONFIG_NOTE &&
-                str_starts(findings.items[i].text,
-                           "F:6:1: [[runners]] 'cache_dir' is not acted on yet");
-    assert_true(told);
+        told |=
+            findings.items[i].severity == severity && str_starts(findings.items[i].text, sentence);
     config_findings_done(&findings);
     config_free(config);
+    return told;
+}
+
+static void test_what_has_no_effect_is_told(void **unused)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { "shutdown_timeout = 9\n" ALL, "F:1:1: [global] 'shutdown_timeout'" },
+        { "connection_max_age = \"9m\"\n" ALL, "F:1:1: [global] 'connection_max_age'" },
+        { RUNNER "cache_dir = \"c\"\n" PLUGIN, "F:6:1: [[runners]] 'cache_dir'" },
+        { RUNNER "request_concurrency = 2\n" PLUGIN, "F:6:1: [[runners]] 'request_concurrency'" },
+        { ALL "failure_threshold = 2\n", "F:8:1: [runners.autoscaler] 'failure_threshold'" },
+        { CONNECTOR "username = \"u\"\nuse_static_credentials = true\n",
+          "F:10:1: [runners.autoscaler.connector_config] 'use_static_credentials'" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *want = mem_printf("%s is not acted on yet", cases[i].want);
+
+        if (!is_told(cases[i].text, CONFIG_NOTE, want))
+            fail_msg("not told: %s", want);
+    }
+}
+
+#define UNNAMED(token)                                                                             \
+    "[[runners]]\n"                                                                                \
+    "url = \"https://gitlab.example\"\n"                                                           \
+    "token = \"" token "\"\n" EXECUTOR PLUGIN /* 6 lines */
+
+/* hardening_R10: tokens are rotated, and the group must stay the same. */
+static void test_a_runner_without_a_name_is_not_known_by_its_token(void **unused)
+{
+    static const char *const tokens[] = { UNNAMED("glrt-abcdefghi"), UNNAMED("glrt-rotated12") };
+    autofree char *twice = first_error(UNNAMED("glrt-abcdefghi") UNNAMED("glrt-rotated12"));
+
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        struct config_findings findings = { 0 };
+        struct config *config = NULL;
+
+        assert_int_equal(config_load("F", tokens[i], &config, &findings, NULL), 0);
+        assert_string_equal(config_identity(&config->runners[0]), "");
+        assert_true(str_starts(config->runners[0].name, "runner "));
+        config_findings_done(&findings);
+        config_free(config);
+    }
+    assert_true(is_told(tokens[0], CONFIG_WARNING, "F:1:1: [[runners]] has no 'name'"));
+    assert_string_equal(twice, "F:7:1: [[runners]] has the 'url' and the 'name' of the entry in "
+                               "line 1; give it another");
 }
 
 int main(void)
@@ -331,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_connector_and_policy_settings),
         cmocka_unit_test(test_one_reading_names_everything_that_is_wrong),
         cmocka_unit_test(test_what_has_no_effect_is_told),
+        cmocka_unit_test(test_a_runner_without_a_name_is_not_known_by_its_token),
         cmocka_unit_test(test_nesting_is_limited),
         cmocka_unit_test(test_rubbish_ends_in_a_bounded_number_of_findings),
     };
