@@ -172,18 +172,6 @@ int spawner_start(uv_loop_t *loop, const char *self_exe, const struct spawner_ev
     return 0;
 }
 
-void spawner_renew(struct spawner *spawner)
-{
-    struct spawner_link *next;
-
-    for (struct spawner_link *link = spawner->links; link; link = next) {
-        next = link->next;
-        link->retired = true;
-        if (link->workers == 0)
-            unlink_link(link);
-    }
-}
-
 /* Frame and descriptors go in one sendmsg, so that they arrive together. */
 static int send_request(int fd, const struct buf *data, int control_fd, int spool_fd)
 {
@@ -210,32 +198,45 @@ static int send_request(int fd, const struct buf *data, int control_fd, int spoo
     return (size_t) n == data->len ? 0 : -EIO;
 }
 
+/* Nothing ran when this fails: the process is gone, or reads no more. */
+static int request_worker(struct spawner *spawner, const struct buf *data, int control_fd,
+                          int spool_fd, struct error *err)
+{
+    struct spawner_link *link = spawner->links;
+    int r = 0;
+
+    while (link && (link->retired || link->process_ended))
+        link = link->next;
+    if (!link)
+        r = start_link(spawner, &link, err);
+    if (r < 0)
+        return r;
+    r = send_request(channel_fd(link->channel), data, control_fd, spool_fd);
+    if (r == 0)
+        return 0;
+    if (r == -EAGAIN)
+        link->retired = true; /* it may still tell of the workers that it has */
+    else
+        unlink_link(link);
+    return error_errno(err, r, "spawner: asking for a worker");
+}
+
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
                   struct error *err)
 {
     autojson json_t *frame = json_frame("spawn");
     autobuf struct buf data = BUF_INIT;
-    struct spawner_link *link = spawner->links;
     int r;
 
-    while (link && (link->retired || link->process_ended))
-        link = link->next;
-    if (!link) {
-        r = start_link(spawner, &link, err);
-        if (r < 0)
-            return r;
-    }
     if (!frame || json_add_i64(frame, "tag", tag) < 0)
         return error_set(err, -ENOMEM, "spawner: out of memory");
     r = frame_encode(&data, frame, FRAME_MAX_OPERATOR, err);
     if (r < 0)
         return r;
-    r = send_request(channel_fd(link->channel), &data, control_fd, spool_fd);
-    if (r < 0) {
-        unlink_link(link);
-        return error_errno(err, r, "spawner: asking for a worker");
-    }
-    return 0;
+    r = request_worker(spawner, &data, control_fd, spool_fd, err);
+    if (r < 0) /* once more, of a fresh process */
+        r = request_worker(spawner, &data, control_fd, spool_fd, err);
+    return r;
 }
 
 void spawner_stop(struct spawner *spawner)

@@ -29,8 +29,6 @@ int spawner_start(uv_loop_t *loop, const char *self_exe, const struct spawner_ev
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
                   struct error *err);
 
-/* Replaces the process by a fresh one; the old one goes when its workers are done. */
-void spawner_renew(struct spawner *spawner);
 void spawner_stop(struct spawner *spawner); /* workers go on; accepts NULL */
 
 /* Hidden subcommand `spawner`: the process itself, its link on descriptor 3. */

@@ -1,0 +1,149 @@
+/* tests/unit/supervisor/test_spawner.c - mirrors core/supervisor/spawner.c, with real spawners. Its
+ * argument is the flotilla binary. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/str.h"
+#include "core/supervisor/spawner.h"
+
+static const char *flotilla;
+
+struct run {
+    uv_loop_t loop;
+    struct spawner *spawner;
+    int64_t last_spawned, last_exited;
+    int last_signal;
+};
+
+static void on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
+{
+    struct run *run = arg;
+
+    (void) pid;
+    assert_null(failure);
+    run->last_spawned = tag;
+}
+
+static void on_exited(void *arg, int64_t tag, int status, int signal)
+{
+    struct run *run = arg;
+
+    (void) status;
+    run->last_exited = tag;
+    run->last_signal = signal;
+}
+
+static void begin(struct run *run)
+{
+    struct spawner_events events = { on_spawned, on_exited, run };
+    struct error err = { 0 };
+
+    *run = (struct run) { 0 };
+    assert_int_equal(uv_loop_init(&run->loop), 0);
+    if (spawner_start(&run->loop, flotilla, &events, &run->spawner, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void end(struct run *run)
+{
+    spawner_stop(run->spawner);
+    (void) uv_run(&run->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&run->loop), 0);
+}
+
+/* The newest child of a process. */
+static pid_t newest_child(pid_t pid)
+{
+    char path[64], line[4096] = "", *at = line, *word;
+    FILE *file;
+    int64_t child = 0;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    (void) !fgets(line, sizeof(line), file);
+    (void) fclose(file);
+    while ((word = strtok_r(at, " \n", &at)))
+        assert_int_equal(parse_i64(word, 1, INT32_MAX, &child), 0);
+    assert_true(child > 0);
+    return (pid_t) child;
+}
+
+/* A worker, which waits for its start frame; returns our end of its link. */
+static int spawn(struct run *run, int64_t tag)
+{
+    struct error err = { 0 };
+    int spool = open("/dev/null", O_WRONLY | O_CLOEXEC), pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    if (spawner_spawn(run->spawner, tag, pair[1], spool, &err) < 0)
+        fail_msg("%s", err.message);
+    (void) close(pair[1]);
+    (void) close(spool);
+    while (run->last_spawned != tag)
+        assert_true(uv_run(&run->loop, UV_RUN_ONCE) != 0);
+    return pair[0];
+}
+
+static void test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_along(void **unused)
+{
+    struct run run;
+    pid_t first, second;
+    int one, two;
+
+    (void) unused;
+    begin(&run);
+    first = newest_child(getpid());
+    one = spawn(&run, 1);
+    assert_int_equal(kill(newest_child(first), SIGKILL), 0);
+    while (run.last_exited != 1)
+        assert_true(uv_run(&run.loop, UV_RUN_ONCE) != 0);
+    assert_int_equal(run.last_signal, SIGKILL);
+    two = spawn(&run, 2);
+    second = newest_child(getpid());
+    assert_int_not_equal(first, second);
+    (void) close(one);
+    (void) close(two);
+    end(&run);
+}
+
+static void test_a_spawner_that_is_gone_is_replaced_and_asked_again(void **unused)
+{
+    struct run run;
+    siginfo_t info;
+    pid_t first;
+    int one;
+
+    (void) unused;
+    begin(&run);
+    first = newest_child(getpid());
+    assert_int_equal(kill(first, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t) first, &info, WEXITED | WNOWAIT), 0);
+    one = spawn(&run, 1); /* before the loop has heard of it */
+    (void) close(one);
+    end(&run);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_along),
+        cmocka_unit_test(test_a_spawner_that_is_gone_is_replaced_and_asked_again),
+    };
+
+    assert_int_equal(argc, 2);
+    flotilla = argv[1];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
