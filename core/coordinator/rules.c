@@ -1,4 +1,5 @@
-/* core/coordinator/rules.c - what GitLab's answers mean, and when to ask again (rules.h). Pure. */
+/* core/coordinator/rules.c - what GitLab's answers mean, and when to ask again (rules.h). Pure,
+ * but for the random system id. */
 #include "core/coordinator/rules.h"
 
 #include <curl/curl.h>

@@ -1,0 +1,272 @@
+/* tests/unit/coordinator/test_rules.c - mirrors core/coordinator/rules.c. Rows carry the number of
+ * the vector in the protocol's reference. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/base/str.h"
+#include "core/coordinator/rules.h"
+
+static void test_patch(void **unused)
+{
+    static const struct {
+        const char *why;
+        int status;
+        struct answer_headers headers;
+        struct patch_outcome want; /* without message and status */
+    } cases[] = {
+        /* ten bytes at 20 */
+        { "coordinator_V9 interval",
+          202,
+          { .update_interval = "60" },
+          { .result = PATCH_OK, .next_offset = 30, .update_interval_ms = 60000 } },
+        { "coordinator_V9 bounded (hardening V16)",
+          202,
+          { .update_interval = "3600" },
+          { .result = PATCH_OK, .next_offset = 30, .update_interval_ms = 600000 } },
+        { "coordinator_V9 zero",
+          202,
+          { .update_interval = "0" },
+          { .result = PATCH_OK, .next_offset = 30 } },
+        { "coordinator_V9 negative",
+          202,
+          { .update_interval = "-10" },
+          { .result = PATCH_OK, .next_offset = 30 } },
+        { "coordinator_V9 no number",
+          202,
+          { .update_interval = "abc" },
+          { .result = PATCH_OK, .next_offset = 30 } },
+        { "coordinator_V10 the server has less",
+          416,
+          { .range = "0-10" },
+          { .result = PATCH_MISMATCH, .next_offset = 10 } },
+        { "coordinator_V11 no range", 416, { 0 }, { .result = PATCH_MISMATCH } },
+        { "coordinator_V11 garbage", 416, { .range = "garbage" }, { .result = PATCH_MISMATCH } },
+        { "coordinator_V12 connection reset",
+          COORDINATOR_TRANSPORT_ERROR,
+          { 0 },
+          { .result = PATCH_FAILED, .next_offset = 20 } },
+        { "coordinator_V12 stored before",
+          416,
+          { .range = "0-30" },
+          { .result = PATCH_MISMATCH, .next_offset = 30 } },
+        { "coordinator_V13 cancel",
+          202,
+          { .job_status = "canceling", .range = "0-30" },
+          { .result = PATCH_OK, .next_offset = 30, .cancel = true } },
+        { "coordinator_V14 abort",
+          202,
+          { .job_status = "canceled", .range = "0-30" },
+          { .result = PATCH_ABORT, .next_offset = 20 } },
+        { "coordinator_V14 failed",
+          202,
+          { .job_status = "failed" },
+          { .result = PATCH_ABORT, .next_offset = 20 } },
+        { "coordinator_V14 bare 403", 403, { 0 }, { .result = PATCH_ABORT, .next_offset = 20 } },
+        { "not found", 404, { 0 }, { .result = PATCH_NOT_FOUND, .next_offset = 20 } },
+        { "any other", 500, { 0 }, { .result = PATCH_FAILED, .next_offset = 20 } },
+        { "coordinator_V21 offset 0-", 416, { .range = "0-" }, { .result = PATCH_MISMATCH } },
+        { "coordinator_V21 offset 10", 416, { .range = "10" }, { .result = PATCH_MISMATCH } },
+        { "coordinator_V21 offset 0-10-20",
+          416,
+          { .range = "0-10-20" },
+          { .result = PATCH_MISMATCH } },
+        { "coordinator_V21 empty", 416, { .range = "" }, { .result = PATCH_MISMATCH } },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct patch_outcome got;
+
+        rules_patch(cases[i].status, &cases[i].headers, 20, 10, &got);
+        if (got.result != cases[i].want.result || got.status != cases[i].status ||
+            got.next_offset != cases[i].want.next_offset || got.cancel != cases[i].want.cancel ||
+            got.update_interval_ms != cases[i].want.update_interval_ms || !*got.message)
+            fail_msg("%s: %d, offset %lld, interval %lld", cases[i].why, (int) got.result,
+                     (long long) got.next_offset, (long long) got.update_interval_ms);
+    }
+}
+
+static void test_update(void **unused)
+{
+    static const struct {
+        const char *why;
+        int status;
+        struct answer_headers headers;
+        enum update_result want;
+        bool cancel;
+        int64_t interval_ms;
+    } cases[] = {
+        { "coordinator_V2 taken", 200, { 0 }, UPDATE_OK, false, 0 },
+        { "coordinator_V7 vanished", 403, { .job_status = "canceled" }, UPDATE_ABORT, false, 0 },
+        { "coordinator_V7 starts all the same", 400, { 0 }, UPDATE_FAILED, false, 0 },
+        { "coordinator_V7 starts all the same", 409, { 0 }, UPDATE_FAILED, false, 0 },
+        { "coordinator_V7 starts all the same", 500, { 0 }, UPDATE_FAILED, false, 0 },
+        { "coordinator_V8 cancel", 200, { .job_status = "canceling" }, UPDATE_OK, true, 0 },
+        { "coordinator_V15 gone", 404, { 0 }, UPDATE_ABORT, false, 0 },
+        { "coordinator_V16 being stored",
+          202,
+          { .update_interval = "1" },
+          UPDATE_ACCEPTED,
+          false,
+          1000 },
+        { "coordinator_V16 no interval", 202, { 0 }, UPDATE_ACCEPTED, false, 0 },
+        { "coordinator_V17 log rejected", 412, { 0 }, UPDATE_TRACE_INVALID, false, 0 },
+        { "coordinator_V18 refused", 403, { 0 }, UPDATE_ABORT, false, 0 },
+        { "coordinator_V18 no connection",
+          COORDINATOR_TRANSPORT_ERROR,
+          { 0 },
+          UPDATE_FAILED,
+          false,
+          0 },
+        { "a call that cannot be made", COORDINATOR_CLIENT_ERROR, { 0 }, UPDATE_ABORT, false, 0 },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct update_outcome got;
+
+        rules_update(cases[i].status, &cases[i].headers, &got);
+        if (got.result != cases[i].want || got.status != cases[i].status ||
+            got.cancel != cases[i].cancel || got.update_interval_ms != cases[i].interval_ms ||
+            !*got.message)
+            fail_msg("%s: %d, interval %lld", cases[i].why, (int) got.result,
+                     (long long) got.update_interval_ms);
+    }
+}
+
+static void test_coordinator_V6_which_answers_are_asked_for_again(void **unused)
+{
+    static const struct {
+        int status;
+        bool want;
+    } cases[] = { { 408, true },  { 429, true },  { 500, true },
+                  { 501, false }, { 502, true },  { 503, true },
+                  { 504, true },  { 520, true },  { 200, false },
+                  { 400, false }, { 403, false }, { COORDINATOR_TRANSPORT_ERROR, false } };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (rules_retryable(cases[i].status) != cases[i].want)
+            fail_msg("%d", cases[i].status);
+}
+
+static void test_coordinator_V5_waits(void **unused)
+{
+    const int64_t now_ms = 1700000000000; /* Tue, 14 Nov 2023 22:13:20 GMT */
+    static const struct {
+        const char *why;
+        int attempt;
+        struct answer_headers headers;
+        int64_t least, most;
+    } cases[] = {
+        { "the reset time wins",
+          1,
+          { .rate_limit_reset = "Tue, 14 Nov 2023 22:13:25 GMT", .retry_after = "60" },
+          5000,
+          5000 },
+        { "a past reset time",
+          1,
+          { .rate_limit_reset = "Tue, 14 Nov 2023 22:13:00 GMT", .retry_after = "60" },
+          60000,
+          60000 },
+        { "an unreadable reset time",
+          1,
+          { .rate_limit_reset = "soon", .retry_after = "60" },
+          60000,
+          60000 },
+        { "neither", 1, { 0 }, 100, 100 },
+        { "grows", 4, { 0 }, 100, 800 },
+        { "bounded (hardening V16)", 1, { .retry_after = "86400" }, 600000, 600000 },
+        { "no number", 1, { .retry_after = "soon" }, 100, 100 },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t got = rules_retry_wait_ms(cases[i].attempt, &cases[i].headers, now_ms, &rng_system);
+
+        if (got < cases[i].least || got > cases[i].most)
+            fail_msg("%s: %lld", cases[i].why, (long long) got);
+    }
+}
+
+static void test_coordinator_V21_failure_reasons(void **unused)
+{
+    static const char *const supported[] = { "job_canceled", "image_pull_failure", "invented" };
+    static const struct {
+        const char *reason, *alone, *with;
+    } cases[] = {
+        { "", "script_failure", "script_failure" },
+        { "runner_configuration_error", "script_failure", "script_failure" },
+        { "image_pull_failure", "runner_system_failure", "image_pull_failure" },
+        { "job_canceled", "unknown_failure", "job_canceled" }, /* coordinator_V13 */
+        { "job_execution_timeout", "job_execution_timeout", "job_execution_timeout" },
+        { "invented", "unknown_failure", "unknown_failure" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_string_equal(rules_map_failure_reason(cases[i].reason, NULL, 0), cases[i].alone);
+        assert_string_equal(
+            rules_map_failure_reason(cases[i].reason, supported, ARRAY_LEN(supported)),
+            cases[i].with);
+    }
+}
+
+static void test_coordinator_V21_base_url(void **unused)
+{
+    static const struct {
+        const char *url, *want; /* NULL: refused */
+    } cases[] = {
+        { "https://h/gitlab/ci/", "https://h/gitlab/api/v4/" },
+        { "https://h/gitlab/ci", "https://h/gitlab/api/v4/" },
+        { "https://h//", "https://h/api/v4/" },
+        { "http://h:8080", "http://h:8080/api/v4/" },
+        { "ftp://h", NULL },
+        { "https://", NULL },
+        { "https://h/a b", NULL },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char base[64] = "";
+        int r = rules_base_url(cases[i].url, base, sizeof(base));
+
+        if ((r < 0) != !cases[i].want || (cases[i].want && strcmp(base, cases[i].want) != 0))
+            fail_msg("'%s': %d '%s'", cases[i].url, r, base);
+    }
+}
+
+static void test_coordinator_V21_system_id(void **unused)
+{
+    char id[15], other[15];
+
+    (void) unused;
+    assert_int_equal(rules_system_id("0123456789abcdef0123456789abcdef\n", id), 0);
+    assert_string_equal(id, "s_ee3af03959fe");
+    assert_int_equal(rules_system_id(NULL, id), 0);
+    assert_int_equal(rules_system_id("", other), 0);
+    assert_int_equal(strlen(id), 14);
+    assert_memory_equal(id, "r_", 2);
+    assert_string_not_equal(id, other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_coordinator_V6_which_answers_are_asked_for_again),
+        cmocka_unit_test(test_coordinator_V5_waits),
+        cmocka_unit_test(test_coordinator_V21_failure_reasons),
+        cmocka_unit_test(test_coordinator_V21_base_url),
+        cmocka_unit_test(test_coordinator_V21_system_id),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
