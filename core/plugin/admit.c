@@ -2,7 +2,7 @@
  * it raw.
  *
  * Each refusal is one branch, prints both values and has its test in
- * tests/unit/plugin/test_admit.c. */
+ * tests/abi/test_fixtures.c. */
 #include <string.h>
 
 #include "core/base/str.h"

@@ -26,9 +26,8 @@ void plugin_each(const char *dirs, void (*on_file)(void *arg, const char *file),
  * (hardening.md L1); the descriptor is what is loaded. */
 int plugin_open_file(const char *file, int *ret_fd, struct error *err);
 
-/* Looks into the ELF tables: the entry symbol is there, no other symbol is exported, no text
- * relocations, no executable stack (L2). `strict` refuses extra symbols and bad segments; else only
- * what prevents loading. */
+/* Looks into the ELF tables: the entry symbol is there, no text relocations, no executable stack
+ * (L2). What else is exported, plugin_each_export() tells. */
 int plugin_check_elf(int fd, const char *entry, struct error *err);
 /* Names of the symbols it exports, for `plugin check`. */
 int plugin_each_export(int fd, void (*on_symbol)(void *arg, const char *name), void *arg,
