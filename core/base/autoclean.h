@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Defines cleanup_NAME() for a type whose destructor accepts NULL; use as `autofree_of(NAME) type
- * *p = NULL`. */
+/* Defines cleanup_NAME() for a type whose destructor accepts NULL; use as `auto_ptr(NAME) type *p =
+ * NULL`. */
 #define DEFINE_AUTO_PTR(type, destructor)                                                          \
     static inline void cleanup_##destructor(type **p)                                              \
     {                                                                                              \

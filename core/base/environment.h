@@ -2,6 +2,6 @@
  */
 #pragma once
 
-/* Ours without the variables whose names begin with one of the prefixes (the last is NULL). The caller frees the
- * array; the strings stay the environment's. NULL without memory. */
+/* Ours without the variables whose names begin with one of the prefixes (the last is NULL). The
+ * caller frees the array; the strings stay the environment's. NULL without memory. */
 char **environment_without(const char *const *prefixes);

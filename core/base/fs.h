@@ -22,13 +22,14 @@ int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, 
  * others without rights, else an error that says what to do. */
 int fs_open_private_dir(const char *path, int *ret_fd, struct error *err);
 
-/* Who else decides what is in a file (hardening.md P2): -EACCES and a sentence that says what to do when others can
- * write `path`, which `st` is of; with `owner`, also when it belongs to neither root nor us. Nobody can replace what is
- * in a sticky directory. */
+/* Who else decides what is in a file (hardening.md P2): -EACCES and a sentence that says what to do
+ * when others can write `path`, which `st` is of; with `owner`, also when it belongs to neither
+ * root nor us. Nobody can replace what is in a sticky directory. */
 int fs_check_writers(const struct stat *st, const char *path, bool owner, struct error *err);
 /* The directories above, up to the root. */
 int fs_check_parents(const char *path, bool owner, struct error *err);
-/* File and parents, of a file with secrets; *ret_readable: others can read it. What is no regular file passes. */
+/* File and parents, of a file with secrets; *ret_readable: others can read it. What is no regular
+ * file passes. */
 int fs_check_private_file(const char *path, bool *ret_readable, struct error *err);
 
 int fs_mkdirs(const char *path, mode_t mode, struct error *err);

@@ -1,11 +1,12 @@
-/* core/base/harden.h - what every process of ours gives up before it sees a secret or an outsider's bytes
- * (hardening.md S3).
+/* core/base/harden.h - what every process of ours gives up before it sees a secret or an outsider's
+ * bytes (hardening.md S3).
  */
 #pragma once
 
 #include <stdint.h>
 
-/* Not to be read or traced by others of the same user, no core files, no more rights by exec. Negative errno. */
+/* Not to be read or traced by others of the same user, no core files, no more rights by exec.
+ * Negative errno. */
 int harden_process(void);
 /* Never raises: the machine may allow less. Negative errno. */
 int harden_limit_files(uint32_t most);

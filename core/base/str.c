@@ -298,54 +298,6 @@ int base64_encode(struct buf *out, const void *data, size_t len)
     return buf_error(out);
 }
 
-static int base64_value(char c)
-{
-    const char *at = c ? strchr(base64_digits, c) : NULL;
-
-    return at ? (int) (at - base64_digits) : -1;
-}
-
-static int decode_quads(struct buf *out, const char *text, size_t len)
-{
-    if (len % 4 != 0)
-        return -EINVAL;
-    for (size_t i = 0; i < len; i += 4) {
-        size_t pad = i + 4 < len ? 0 : (size_t) (text[i + 3] == '=') + (text[i + 2] == '=');
-        uint32_t v = 0;
-        char bytes[3];
-
-        if (pad == 1 && text[i + 2] == '=')
-            return -EINVAL;
-        for (size_t k = 0; k < 4; k++) {
-            int digit = k >= 4 - pad ? 0 : base64_value(text[i + k]);
-
-            if (digit < 0)
-                return -EINVAL;
-            v = v << 6 | (uint32_t) digit;
-        }
-        /* Bits that no byte takes must be zero, else two texts would mean the same bytes. */
-        if ((pad == 1 && (v & 0xff)) || (pad == 2 && (v & 0xffff)))
-            return -EINVAL;
-        bytes[0] = (char) (v >> 16);
-        bytes[1] = (char) (v >> 8);
-        bytes[2] = (char) v;
-        buf_add(out, bytes, 3 - pad);
-    }
-    return buf_error(out);
-}
-
-int base64_decode(struct buf *out, const char *text, size_t len)
-{
-    size_t before = out->len;
-    int r = decode_quads(out, text, len);
-
-    if (r == -EINVAL && out->len > before) {
-        out->len = before;
-        out->data[before] = '\0';
-    }
-    return r;
-}
-
 void hex_encode(char *dst, const void *data, size_t len)
 {
     static const char digits[] = "0123456789abcdef";

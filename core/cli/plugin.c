@@ -109,8 +109,8 @@ static int64_t number_of(json_t *obj, const char *key)
     return number;
 }
 
-/* Everything here is the plugin's own word: nothing of it may drive the operator's terminal. Width 0
- * ends the line. */
+/* Everything here is the plugin's own word: nothing of it may drive the operator's terminal. Width
+ * 0 ends the line. */
 static void print_cell(const char *text, int width)
 {
     autobuf struct buf shown = BUF_INIT;

@@ -4,6 +4,6 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 
-/* Loads the file in a child that lives for this question only: a plugin whose constructor crashes or
- * hangs is a refusal, not our end. *ret is the reply to `load` (docs/design/processes.md). */
+/* Loads the file in a child that lives for this question only: a plugin whose constructor crashes
+ * or hangs is a refusal, not our end. *ret is the reply to `load` (docs/design/processes.md). */
 int plugin_inspect(const char *file, json_t **ret, struct error *err);

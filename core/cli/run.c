@@ -212,7 +212,7 @@ int cli_run(int argc, char **argv)
                                                        .plugin_dirs = options.plugin_dirs,
                                                        .on_event = on_event,
                                                        .arg = &run };
-    /* Before the start, so that a signal during recovery is not fatal; handled once the loop turns. */
+    /* Before the start: a signal during recovery is handled once the loop turns. */
     watch_signals(&run);
     r = supervisor_start(&run.loop, &supervisor_options, &run.supervisor, &err);
     if (r < 0) {

@@ -1,5 +1,5 @@
-/* core/supervisor/group_connect.c - how a job's worker reaches its instance: asks the provider until
- * it knows, adds the connector's settings. */
+/* core/supervisor/group_connect.c - how a job's worker reaches its instance: asks the provider
+ * until it knows, adds the connector's settings. */
 #include "core/supervisor/group_parts.h"
 
 #include <flotilla/provider.h>

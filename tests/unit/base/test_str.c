@@ -235,9 +235,6 @@ static void test_checked_arithmetic(void **unused)
 {
     size_t sum = 7;
 
-    assert_true(add_checked(1, 2, &sum));
-    assert_int_equal(sum, 3);
-    assert_false(add_checked(SIZE_MAX, 1, &sum));
     assert_true(mul_checked(3, 4, &sum));
     assert_int_equal(sum, 12);
     assert_false(mul_checked(SIZE_MAX / 2, 3, &sum));
@@ -257,59 +254,9 @@ static void test_base64_known_values(void **unused)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         autobuf struct buf out = BUF_INIT;
-        autobuf struct buf back = BUF_INIT;
 
         assert_int_equal(base64_encode(&out, cases[i].data, strlen(cases[i].data)), 0);
         assert_string_equal(buf_str(&out), cases[i].text);
-        assert_int_equal(base64_decode(&back, cases[i].text, strlen(cases[i].text)), 0);
-        assert_string_equal(buf_str(&back), cases[i].data);
-    }
-}
-
-static void test_base64_refuses_all_but_the_canonical_form(void **unused)
-{
-    static const struct {
-        const char *why, *text;
-    } cases[] = {
-        { "no padding", "Zg" },
-        { "too much padding", "Zg===" },
-        { "padding alone", "====" },
-        { "padding in the middle", "Zg==Zg==" },
-        { "one character before the padding", "Z===" },
-        { "a wrong character", "Zm9*" },
-        { "URL alphabet", "__4=" },
-        { "a line break", "Zm9v\n" },
-        { "bits that belong to no byte", "Zh==" },
-        { "the same with one padding", "Zm9=" },
-        { "broken in the second group", "Zm9vZm9" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        autobuf struct buf out = BUF_INIT;
-        int r;
-
-        buf_add_str(&out, "before");
-        r = base64_decode(&out, cases[i].text, strlen(cases[i].text));
-        if (r != -EINVAL || strcmp(buf_str(&out), "before") != 0)
-            fail_msg("%s: got %d, buffer '%s'", cases[i].why, r, buf_str(&out));
-    }
-}
-
-static void test_base64_round_trips(void **unused)
-{
-    struct rng_seeded rng;
-
-    rng_seed(&rng, 11);
-    for (size_t len = 0; len < 200; len++) {
-        autobuf struct buf text = BUF_INIT;
-        autobuf struct buf back = BUF_INIT;
-        unsigned char data[200];
-
-        rng.rng.fill(rng.rng.ctx, data, len);
-        assert_int_equal(base64_encode(&text, data, len), 0);
-        assert_int_equal(base64_decode(&back, buf_str(&text), text.len), 0);
-        assert_int_equal(back.len, len);
-        assert_memory_equal(buf_str(&back), data, len);
     }
 }
 
@@ -337,8 +284,6 @@ int main(void)
         cmocka_unit_test(test_secret_comparison),
         cmocka_unit_test(test_checked_arithmetic),
         cmocka_unit_test(test_base64_known_values),
-        cmocka_unit_test(test_base64_refuses_all_but_the_canonical_form),
-        cmocka_unit_test(test_base64_round_trips),
         cmocka_unit_test(test_hex),
     };
 

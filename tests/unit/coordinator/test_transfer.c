@@ -1,5 +1,5 @@
-/* tests/unit/coordinator/test_transfer.c - mirrors core/coordinator/transfer.c, against a server that
- * takes one request and answers it, or does not. */
+/* tests/unit/coordinator/test_transfer.c - mirrors core/coordinator/transfer.c, against a server
+ * that takes one request and answers it, or does not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
