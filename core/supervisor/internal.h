@@ -133,6 +133,7 @@ struct supervisor {
     bool evaluate_wanted;
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;
+    int64_t trim_at_mono; /* 0 = done */
     bool draining, stopping;
     enum supervisor_stop stop; /* while stopping */
     void (*on_drained)(void *arg);

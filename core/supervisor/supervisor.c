@@ -24,6 +24,7 @@
 #include "core/base/log.h"
 
 #define TICK_MS 1000
+#define TRIM_AFTER_MS 1000
 #define PRUNE_EVERY_MS (3600 * 1000)
 
 static void on_tick(uv_timer_t *timer);
@@ -84,6 +85,8 @@ static int64_t next_due(const struct supervisor *supervisor)
 {
     int64_t now = now_mono(supervisor), due = TICK_MS;
 
+    if (supervisor->trim_at_mono > now)
+        due = MIN(due, supervisor->trim_at_mono - now);
     for (size_t i = 0; i < supervisor->n_groups; i++) {
         const struct group *group = &supervisor->groups[i];
 
@@ -138,6 +141,16 @@ static void prune_if_due(struct supervisor *supervisor)
         log_warning("%s, ignoring", err.message);
 }
 
+/* First lists, first requests and their TLS handshakes touch much that is not needed again. */
+static void trim_if_due(struct supervisor *supervisor)
+{
+    if (supervisor->trim_at_mono == 0 || now_mono(supervisor) < supervisor->trim_at_mono)
+        return;
+    supervisor->trim_at_mono = 0;
+    footprint_trim_heap();
+    footprint_trim_image();
+}
+
 static void continue_stopping(struct supervisor *supervisor);
 
 static void on_tick(uv_timer_t *timer)
@@ -149,6 +162,7 @@ static void on_tick(uv_timer_t *timer)
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(&supervisor->groups[i]);
     checkpoint_if_due(supervisor);
+    trim_if_due(supervisor);
     prune_if_due(supervisor);
     log_flush();
     (void) uv_timer_start(&supervisor->tick, on_tick,
@@ -379,8 +393,7 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
     }
     spool_sweep(supervisor);
     supervisor_evaluate_soon(supervisor);
-    footprint_trim_heap();
-    footprint_trim_image();
+    supervisor->trim_at_mono = now_mono(supervisor) + TRIM_AFTER_MS;
     *ret = supervisor;
     return 0;
 }
