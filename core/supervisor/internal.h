@@ -48,7 +48,7 @@ struct job {
     bool debug_trace; /* GitLab shows the log to fewer people */
 
     bool had_reservation;
-    int64_t waiting_since_mono;
+    int64_t waiting_since_mono; /* for an instance; 0 = it has no place under `concurrent` yet */
 
     /* The worker (worker_link.c). */
     struct channel *worker;
@@ -187,7 +187,8 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row);
 void job_free(struct job *job);
 struct job *job_find(struct supervisor *supervisor, int64_t seq);
 void job_acknowledge(struct job *job);
-/* In line for a slot; its reservation, if it has one, becomes its place. */
+/* In line for a place under `concurrent`, then for a slot; its reservation, if it has one, becomes
+ * its place there. */
 void job_wait(struct job *job);
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
 void job_tick(struct job *job);                           /* what time alone brings about */

@@ -276,10 +276,24 @@ void job_stop(struct job *job, bool abort)
         worker_tell(job, "cancel", NULL);
 }
 
+/* Answers to several requests can bring more jobs than `concurrent` has places. */
+static bool has_place(const struct job *job)
+{
+    const struct supervisor *supervisor = job->supervisor;
+    int64_t taken = 0;
+
+    for (const struct job *other = supervisor->jobs; other; other = other->next)
+        taken += other->state < JOB_FINISHED &&
+                 (other->state > JOB_ACKNOWLEDGED || other->waiting_since_mono != 0);
+    return taken < supervisor->config->concurrent;
+}
+
 void job_wait(struct job *job)
 {
     bool had_reservation = job->had_reservation;
 
+    if (!has_place(job))
+        return; /* job_tick() asks again */
     job->had_reservation = false;
     job->waiting_since_mono = now_mono(job->supervisor);
     if (job->group->retired)
@@ -387,6 +401,8 @@ static void check_acquire_timeout(struct job *job)
 
 void job_tick(struct job *job)
 {
+    if (job->state == JOB_ACKNOWLEDGED && job->waiting_since_mono == 0)
+        job_wait(job);
     check_acquire_timeout(job);
     if (job->state == JOB_ASSIGNED && job->connecting && job->connect_at_mono != 0 &&
         now_mono(job->supervisor) >= job->connect_at_mono && !job->supervisor->stopping)
@@ -429,6 +445,7 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
 
     if (job->state >= JOB_FINISHED)
         return;
+    drop_reservation(job);
     if (line)
         add_last_line(job, line);
     if (reporter_checksum(job, &job->log_size, &job->log_crc) < 0) {

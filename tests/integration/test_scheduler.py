@@ -1,7 +1,13 @@
 """Two runner entries that share the places under `concurrent`."""
 
+import signal
+
+import pytest
+
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
+
+pytestmark = pytest.mark.sample
 
 
 def states(run) -> list[str]:
@@ -22,3 +28,23 @@ def test_a_parked_request_keeps_no_other_runner_from_asking(scripted):
                  "the first request is withdrawn: the place is taken")
     finally:
         other.close()
+
+def test_jobs_that_come_at_once_do_not_exceed_concurrent(scripted):
+    """Both requests are answered; one job has the place, the other is acknowledged and waits for it."""
+    run = scripted(concurrent=1, others=[{"name": "second"}])
+    run.coordinator.poll_seconds = 60
+    run.start()
+    run.wait(lambda: run.coordinator.parked == 2, "both requests are parked")
+    run.show("one")
+    run.show("two", cloud="second")
+    run.process.send_signal(signal.SIGSTOP)  # so that both answers are there at its next turn
+    sent = run.coordinator.sent
+    run.coordinator.add(make_job(1, str(run.folder)), make_job(2, str(run.folder)))
+    run.wait(lambda: run.coordinator.sent == sent + 2, "both requests are answered")
+    run.process.send_signal(signal.SIGCONT)
+    run.wait(lambda: sorted(states(run)) == ["acknowledged", "assigned"], "one job has an instance")
+    run.wait_lists(5)
+    assert sorted(states(run)) == ["acknowledged", "assigned"]
+    taken = run.rows("SELECT instance_id FROM jobs WHERE state = 'assigned'")
+    run.show(cloud="cloud" if taken == [("one",)] else "second")  # that instance goes, its job with it
+    run.wait(lambda: sorted(states(run)) == ["assigned", "closed"], "the other job has the place")
