@@ -1,6 +1,7 @@
 """Where the binaries of the build under test are, and the machine's limits."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,10 @@ from checker.processes import processes_of  # noqa: E402
 from checker.run import wait_for  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sample: also run with sanitizers in each run of scripts/test")
+
+
 @pytest.fixture(scope="session")
 def build() -> Path:
     """The build directory with -Dfaults=true; scripts/test names it in FLOTILLA_BUILD."""
@@ -28,6 +33,13 @@ def build() -> Path:
 @pytest.fixture(scope="session")
 def binary(build) -> Path:
     return build / "core" / "flotilla"
+
+
+@pytest.fixture(scope="session")
+def sanitized(build) -> bool:
+    """Sanitizers cost many times the memory of what they watch."""
+    options = json.loads((build / "meson-info" / "intro-buildoptions.json").read_text())
+    return next(option["value"] for option in options if option["name"] == "b_sanitize") != "none"
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from checker.jobs import make_job
 
 
+@pytest.mark.sample
 def test_a_job_is_adopted_though_the_plugin_is_gone_and_goes_on_when_it_is_back(scripted, build):
     fake = build / "tests" / "fakes" / "scripted_provider.so"
     run = scripted(others=[{"name": "second", "plugin": fake}])  # a manager whose runners are all refused ends
@@ -74,3 +75,14 @@ def test_the_log_tells_the_addresses_that_it_may(scripted, internal, external, s
     run.wait(lambda: b"Dialing instance" in run.coordinator.jobs[1].trace, "the instance is dialled")
     line = next(line for line in bytes(run.coordinator.jobs[1].trace).splitlines() if b"Dialing instance" in line)
     assert b"fresh, " + shown + b"..." in line, line
+
+
+def test_a_manager_at_rest_is_small(scripted, sanitized):
+    """Once the first lists and requests are done, most of what they touched is given back."""
+    if sanitized:
+        pytest.skip("sanitizers cost many times the memory of what they watch")
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    status = Path(f"/proc/{run.process.pid}/status")
+    run.wait(lambda: int(status.read_text().split("VmRSS:")[1].split()[0]) < 8 * 1024, "less than 8 MiB")

@@ -2,7 +2,11 @@
 
 import signal
 
+import pytest
+
 from checker.jobs import make_job
+
+pytestmark = pytest.mark.sample
 
 
 def test_an_answer_that_comes_while_providers_close_starts_nothing(scripted):
