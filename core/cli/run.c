@@ -150,11 +150,12 @@ static void on_signal(uv_signal_t *handle, int signum)
     supervisor_stop(run->supervisor, STOP_KEEPS_INSTANCES, on_stopped, run);
 }
 
-/* Runners may be refused while the supervisor still starts. A manager that had jobs goes on: a
- * refusal may come of a cloud's bad hour, and what it knows is still to be reported. */
+/* Runners may be refused while the supervisor still starts. A manager that has jobs or instances to
+ * see to goes on, and one that had jobs, too: a refusal may come of a cloud's bad hour. */
 static void stop_when_nobody_can_work(struct run *run)
 {
-    if (!run->supervisor || run->stopping || run->worked || run->refused < run->n_runners)
+    if (!run->supervisor || run->stopping || run->worked || run->refused < run->n_runners ||
+        supervisor_is_responsible(run->supervisor))
         return;
     log_error("no runner can take jobs, stopping; the lines above say what has to be mended");
     run->stopping = true;

@@ -408,6 +408,15 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
     supervisor_evaluate_soon(supervisor);
 }
 
+bool supervisor_is_responsible(const struct supervisor *supervisor)
+{
+    bool responsible = supervisor->jobs != NULL;
+
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        responsible |= fleet_instance_count(supervisor->groups[i].fleet) > 0;
+    return responsible;
+}
+
 void supervisor_abort_jobs(struct supervisor *supervisor)
 {
     for (struct job *job = supervisor->jobs; job; job = job->next)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "core/base/error.h"
@@ -49,6 +50,9 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
 /* No new jobs from now on. `on_drained` (may be NULL) is called once when no job is open any more.
  */
 void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *arg), void *arg);
+
+/* Jobs are open or instances known: somebody must see to their end, whatever else fails. */
+bool supervisor_is_responsible(const struct supervisor *supervisor);
 
 /* Aborts every job that runs: they end as canceled. */
 void supervisor_abort_jobs(struct supervisor *supervisor);

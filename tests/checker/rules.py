@@ -131,9 +131,11 @@ def breaches_of_order(job, lines: list[Raw]) -> Iterator[str]:
     headers = [line.plain.startswith(b"Running with ") for line in stamped].count(True)
     if headers > 1 or (headers == 0 and not job.lost_as):
         yield f"it has {headers} headers"
-    for one, next_one in zip(stamped, stamped[1:]):
-        if next_one.stamp < one.stamp:
-            yield f"time goes back at {next_one}"
+    latest: dict[bytes, bytes] = {}  # by stream: a line has the time of its first byte and stands where it ended
+    for line in stamped:
+        if line.stamp < latest.get(line.stream, b""):
+            yield f"time goes back at {line}"
+        latest[line.stream] = line.stamp
     doubled = [text for text, n in Counter((li.stamp, li.stream, li.text) for li in stamped).items() if n > 1]
     if doubled:
         yield f"lines twice: {doubled}"

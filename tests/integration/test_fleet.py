@@ -1,5 +1,6 @@
 """What lists, orders and removals do to the fleet over restarts, with a scripted cloud."""
 
+import shutil
 import time
 
 import pytest
@@ -220,7 +221,18 @@ def test_a_step_of_the_wall_clock_between_two_runs_removes_nothing(scripted):
 
 
 def test_an_entry_without_its_plugin_is_shown_and_stops_nobody(scripted):
-    run = scripted(plugin="/nonexistent/plugin.so")
+    """It has an instance to see to: else a manager that can do nothing ends (test_cli.py)."""
+    run = scripted()
+    plugin = run.folder / "plugin.so"
+    shutil.copy(run.settings["plugin"], plugin)
+    run.configure(plugin=plugin)
+    run.show()
+    run.start()
+    run.wait_lists(2)
+    run.show("known")
+    run.wait(lambda: run.life("known") == ["present"], "the instance is known")
+    run.kill()
+    plugin.unlink()
     run.start()
     run.wait(lambda: run.ask("status").returncode == 0, "the manager answers")
     run.wait(lambda: "problem" in run.status()["runners"][0], "the problem is shown")

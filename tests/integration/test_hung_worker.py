@@ -51,7 +51,7 @@ def test_one_that_heeds_no_abort_is_ended(folder, binary, plugin_dir):
     stop_worker(run)
     run.coordinator.cancel(1, "canceled")
     # Heard with the next sign of life, which a job that is silent gives every 30 s.
-    wait_until(run, lambda: "job 1: aborted" in run.daemon_log.read_text(), timeout=60)
+    wait_until(run, lambda: "job 1: aborted" in run.daemon_log.read_text())
     told = len(reports(run))
     wait_until(run, lambda: not run.workers())
     assert len(reports(run)) <= told + 2, "more than its end was told after the abort"
