@@ -106,6 +106,21 @@ static json_t *frame_of_bytes(size_t n)
     return frame;
 }
 
+static void peer_receives_big(struct fixture *f)
+{
+    autojson json_t *got = NULL;
+    struct frame_decoder decoder;
+    int r = -ETIMEDOUT;
+
+    frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
+    while (r == -ETIMEDOUT) {
+        turn(f);
+        r = frame_recv(f->peer, &decoder, 0, &got, NULL);
+    }
+    assert_int_equal(r, 1);
+    frame_decoder_done(&decoder);
+}
+
 static void test_frames_pass_both_ways(void **state)
 {
     struct fixture *f = *state;
@@ -182,18 +197,10 @@ static void test_closing_after_a_failure_keeps_it_silent(void **state)
 static void test_the_senders_limit_holds_and_no_other(void **state)
 {
     struct fixture *f = *state;
-    autojson json_t *frame = frame_of_bytes((size_t) 3 * 1024 * 1024), *got = NULL;
-    struct frame_decoder decoder;
-    int r = -ETIMEDOUT;
+    autojson json_t *frame = frame_of_bytes((size_t) 3 * 1024 * 1024);
 
     channel_send(f->channel, frame, FRAME_MAX_ANSWER);
-    frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
-    while (r == -ETIMEDOUT) {
-        turn(f);
-        r = frame_recv(f->peer, &decoder, 0, &got, NULL);
-    }
-    assert_int_equal(r, 1);
-    frame_decoder_done(&decoder);
+    peer_receives_big(f);
     assert_int_equal(f->closings, 0);
 }
 
@@ -239,21 +246,13 @@ static void test_a_new_owner_hears_what_comes(void **state)
 static void test_closing_when_flushed_writes_all_and_is_silent(void **state)
 {
     struct fixture *f = *state;
-    autojson json_t *frame = frame_of_bytes((size_t) 3 * 1024 * 1024), *got = NULL;
-    struct frame_decoder decoder;
-    int r = -ETIMEDOUT;
+    autojson json_t *frame = frame_of_bytes((size_t) 3 * 1024 * 1024);
 
     channel_send(f->channel, frame, FRAME_MAX_ANSWER);
     channel_close_flushed(f->channel);
     f->channel = NULL;
     peer_sends(f, "unheard");
-    frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
-    while (r == -ETIMEDOUT) {
-        turn(f);
-        r = frame_recv(f->peer, &decoder, 0, &got, NULL);
-    }
-    assert_int_equal(r, 1);
-    frame_decoder_done(&decoder);
+    peer_receives_big(f);
     assert_int_equal(f->frames, 0);
     assert_int_equal(f->closings, 0);
 }
