@@ -1,6 +1,7 @@
 """Two runner entries that share the places under `concurrent`."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,10 @@ pytestmark = pytest.mark.sample
 
 def states(run) -> list[str]:
     return [row[0] for row in run.rows("SELECT state FROM jobs ORDER BY seq")]
+
+
+def stat_state(pid) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_parked_request_keeps_no_other_runner_from_asking(scripted):
@@ -38,6 +43,7 @@ def test_jobs_that_come_at_once_do_not_exceed_concurrent(scripted):
     run.show("one")
     run.show("two", cloud="second")
     run.process.send_signal(signal.SIGSTOP)  # so that both answers are there at its next turn
+    run.wait(lambda: stat_state(run.process.pid) == "T", "the manager stands still")
     sent = run.coordinator.sent
     run.coordinator.add(make_job(1, str(run.folder)), make_job(2, str(run.folder)))
     run.wait(lambda: run.coordinator.sent == sent + 2, "both requests are answered")

@@ -212,7 +212,7 @@ static void test_questions_without_an_end_can_be_stopped(void **state)
     start(world, SSH_FAKE_ENDLESS_QUESTIONS, NULL);
     assert_int_equal(open_connection(world), -ECANCELED);
     assert_true(now_ms() - began < world->options.timeout_ms);
-    assert_true(ssh_fake_count(&world->fake, "question") > 100);
+    assert_true(ssh_fake_count(&world->fake, "question") > 10);
 }
 
 static void test_an_empty_key_or_password_is_none(void **state)
