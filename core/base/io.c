@@ -66,6 +66,18 @@ ssize_t io_pread(int fd, void *data, size_t len, off_t offset)
     return fault < 0 ? -1 : pread(fd, data, cut(fault, len), offset);
 }
 
+ssize_t io_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    int fault = fault_due(true);
+
+    return fault < 0 ? -1 : pwrite(fd, data, cut(fault, len), offset);
+}
+
+int io_ftruncate(int fd, off_t length)
+{
+    return fault_due(false) < 0 ? -1 : ftruncate(fd, length);
+}
+
 int io_fsync(int fd)
 {
     return fault_due(false) < 0 ? -1 : fsync(fd);

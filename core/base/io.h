@@ -16,6 +16,8 @@ int io_openat(int dir_fd, const char *path, int flags, mode_t mode);
 ssize_t io_read(int fd, void *data, size_t len);
 ssize_t io_write(int fd, const void *data, size_t len);
 ssize_t io_pread(int fd, void *data, size_t len, off_t offset);
+ssize_t io_pwrite(int fd, const void *data, size_t len, off_t offset);
+int io_ftruncate(int fd, off_t length);
 int io_fsync(int fd);
 int io_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int io_connect(int fd, const struct sockaddr *address, socklen_t len);
@@ -24,6 +26,8 @@ int io_connect(int fd, const struct sockaddr *address, socklen_t len);
 #define io_read read
 #define io_write write
 #define io_pread pread
+#define io_pwrite pwrite
+#define io_ftruncate ftruncate
 #define io_fsync fsync
 #define io_renameat renameat
 #define io_connect connect

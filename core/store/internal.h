@@ -56,6 +56,13 @@ struct ledger {
 };
 
 int schema_apply(struct ledger *ledger, struct error *err); /* schema.c */
+#ifdef FLOTILLA_FAULTS
+void sqlite_seam_install(void);
+#else
+static inline void sqlite_seam_install(void)
+{
+}
+#endif
 
 /* A prepared statement, reset and without bindings; NULL with err set when it can't be prepared. */
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err);

@@ -214,6 +214,7 @@ int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret,
         return error_set(err, -ENOMEM, "ledger: out of memory");
     }
     ledger->clock = clock;
+    sqlite_seam_install();
     mask = umask(077);
     r = sqlite3_open_v2(ledger->path, &ledger->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
