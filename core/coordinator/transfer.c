@@ -552,12 +552,12 @@ int transfer_start(struct coordinator_client *client, const struct coordinator_h
     struct coordinator_call *call = NULL;
     int r = build_url(host, request->path, url, sizeof(url), err);
 
-    if (r == 0 && (buf_error(&request->body) || !(call = call_new(client, request, fn, extra))))
-        r = error_set(err, -ENOMEM, "HTTP client: out of memory");
-    if (r < 0) {
+    if (r == 0 && buf_error(&request->body) == 0)
+        call = call_new(client, request, fn, extra);
+    if (!call) {
         buf_done(&request->body);
         free(extra);
-        return r;
+        return r < 0 ? r : error_set(err, -ENOMEM, "HTTP client: out of memory");
     }
     if (add_headers(call, request) < 0) {
         end_call(call);

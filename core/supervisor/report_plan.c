@@ -104,7 +104,7 @@ int64_t report_on_patch(struct report_plan *plan, const struct patch_outcome *ou
         return fail(plan, 1, now);
     case PATCH_ABORT:
         plan->aborted = true;
-        /* fall through */
+        __attribute__((fallthrough));
     case PATCH_NOT_FOUND:
         if (plan->finished)
             plan->sent = end; /* the final update still asks for the last word */

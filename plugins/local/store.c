@@ -26,6 +26,7 @@
 
 #define META "meta.json"
 #define GONE "gone.json"
+#define EPOCH_NEW "epoch.new"
 #define META_MAX 4096
 #define SWEEP_TIME_MS 5000
 
@@ -188,15 +189,14 @@ static int replace_epoch(struct flt_group *g, int64_t epoch)
     int fd, result;
 
     (void) snprintf(text, sizeof(text), "%" PRId64 "\n", epoch);
-    fd =
-        openat(g->dir_fd, "epoch.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = openat(g->dir_fd, EPOCH_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
     result = write_all(fd, text) < 0 || fsync(fd) < 0 ? -1 : 0;
     if (close(fd) < 0)
         result = -1;
     if (result == 0)
-        result = renameat(g->dir_fd, "epoch.new", g->dir_fd, "epoch");
+        result = renameat(g->dir_fd, EPOCH_NEW, g->dir_fd, "epoch");
     return result == 0 ? fsync(g->dir_fd) : -1;
 }
 
@@ -452,6 +452,7 @@ void store_sweep(struct flt_group *g, flt_call *call)
     struct local_instance in;
     struct dirent *entry;
 
+    (void) unlinkat(g->dir_fd, EPOCH_NEW, 0); /* of a host that was killed while it wrote */
     while (dir && is_patient(&patience) && (entry = readdir(dir))) {
         bool found;
 

@@ -10,11 +10,10 @@ from checker.jobs import make_job
 
 
 @pytest.mark.sample
-def test_a_job_is_adopted_though_the_plugin_is_gone_and_goes_on_when_it_is_back(scripted, build):
-    fake = build / "tests" / "fakes" / "scripted_provider.so"
-    run = scripted(others=[{"name": "second", "plugin": fake}])  # a manager whose runners are all refused ends
+def test_a_job_is_adopted_though_the_plugin_is_gone_and_goes_on_when_it_is_back(scripted):
+    run = scripted()
     plugin = run.folder / "plugin.so"
-    shutil.copy(fake, plugin)
+    shutil.copy(run.settings["plugin"], plugin)
     plugin.chmod(0o755)
     run.configure(plugin=plugin)
     run.start()
