@@ -220,16 +220,24 @@ int fs_set_nonblock(int fd)
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int remove_children(int fd)
+DIR *fs_open_dir(int dir_fd, const char *name)
 {
-    autoclosedir DIR *dir = fdopendir(fd);
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!dir && fd >= 0)
+        (void) close(fd);
+    return dir;
+}
+
+static int remove_children(int dir_fd, const char *name)
+{
+    autoclosedir DIR *dir = fs_open_dir(dir_fd, name);
     const struct dirent *entry;
     int r = 0;
 
-    if (!dir) {
-        (void) close(fd);
+    if (!dir)
         return -errno;
-    }
     while (r == 0 && (entry = readdir(dir)))
         if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
             r = fs_remove_tree(dirfd(dir), entry->d_name);
@@ -238,16 +246,13 @@ static int remove_children(int fd)
 
 int fs_remove_tree(int dir_fd, const char *name)
 {
-    int fd, r;
+    int r;
 
     if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return -errno;
-    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    r = remove_children(fd);
+    r = remove_children(dir_fd, name);
     if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         r = -errno;
     return r;

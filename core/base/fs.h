@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -36,4 +37,7 @@ int fs_mkdirs(const char *path, mode_t mode, struct error *err);
 int fs_open_std_null(void); /* opens the null device on 0, 1, 2 where closed (P4) */
 int fs_set_cloexec(int fd);
 int fs_set_nonblock(int fd);
+/* The entries of `name` below dir_fd ("." = its own), which stays the caller's; NULL with errno.
+ * Does not follow a link. */
+DIR *fs_open_dir(int dir_fd, const char *name);
 int fs_remove_tree(int dir_fd, const char *name); /* does not follow links */

@@ -303,6 +303,7 @@ static void on_final(void *arg, int64_t job_id, bool success, const char *failur
 static void on_event(void *arg, const struct supervisor_event *event)
 {
     struct exec *exec = arg;
+    const struct output *output;
 
     switch (event->kind) {
     case EVENT_INSTANCE_APPEARED:
@@ -327,8 +328,9 @@ static void on_event(void *arg, const struct supervisor_event *event)
         break;
     case EVENT_JOB_RUNNING:
         pipeline_started(exec->pipeline, event->job_id, now_ms());
-        if (output_of(exec, event->job_id))
-            say("job %s running on %s", output_of(exec, event->job_id)->name, event->instance);
+        output = output_of(exec, event->job_id);
+        if (output)
+            say("job %s running on %s", output->name, event->instance);
         break;
     default:
         break;

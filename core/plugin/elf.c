@@ -60,9 +60,15 @@ static int map_file(int fd, struct image *image, struct error *err)
     return 0;
 }
 
-static int read_header(const struct image *image, const Elf64_Ehdr **ret, struct error *err)
+/* The part that says what the file is; map_file() has made sure that it is there. */
+static const Elf64_Ehdr *header_of(const struct image *image)
 {
-    const Elf64_Ehdr *header = (const Elf64_Ehdr *) image->data;
+    return (const Elf64_Ehdr *) image->data;
+}
+
+static int check_header(const struct image *image, struct error *err)
+{
+    const Elf64_Ehdr *header = header_of(image);
 
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return error_set(err, FLT_E_ABI, "not a shared object: no ELF file");
@@ -71,7 +77,6 @@ static int read_header(const struct image *image, const Elf64_Ehdr **ret, struct
         return error_set(err, FLT_E_ABI,
                          "not a shared object of this machine: class %u, data %u, type %u",
                          header->e_ident[EI_CLASS], header->e_ident[EI_DATA], header->e_type);
-    *ret = header;
     return 0;
 }
 
@@ -85,8 +90,9 @@ static void read_flags(struct image *image)
     }
 }
 
-static int read_segments(struct image *image, const Elf64_Ehdr *header, struct error *err)
+static int read_segments(struct image *image, struct error *err)
 {
+    const Elf64_Ehdr *header = header_of(image);
     const Elf64_Phdr *segments =
         header->e_phentsize == sizeof(Elf64_Phdr)
             ? at(image, header->e_phoff, header->e_phnum, sizeof(Elf64_Phdr))
@@ -113,8 +119,9 @@ static int read_segments(struct image *image, const Elf64_Ehdr *header, struct e
     return 0;
 }
 
-static int read_symbols(struct image *image, const Elf64_Ehdr *header, struct error *err)
+static int read_symbols(struct image *image, struct error *err)
 {
+    const Elf64_Ehdr *header = header_of(image);
     const Elf64_Shdr *sections =
         header->e_shentsize == sizeof(Elf64_Shdr)
             ? at(image, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr))
@@ -141,15 +148,14 @@ static int read_symbols(struct image *image, const Elf64_Ehdr *header, struct er
 
 static int open_image(int fd, struct image *image, struct error *err)
 {
-    const Elf64_Ehdr *header = NULL;
     int r = map_file(fd, image, err);
 
     if (r == 0)
-        r = read_header(image, &header, err);
+        r = check_header(image, err);
     if (r == 0)
-        r = read_segments(image, header, err);
+        r = read_segments(image, err);
     if (r == 0)
-        r = read_symbols(image, header, err);
+        r = read_symbols(image, err);
     return r;
 }
 

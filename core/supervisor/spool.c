@@ -107,19 +107,10 @@ void spool_remove(struct supervisor *supervisor, int64_t seq)
 /* At start: files whose job is closed were left by a crash between closing and removing. */
 void spool_sweep(struct supervisor *supervisor)
 {
-    autoclosedir DIR *dir = NULL;
+    autoclosedir DIR *dir = fs_open_dir(supervisor->spool_dir_fd, ".");
     const struct dirent *entry;
-    int fd = fcntl(supervisor->spool_dir_fd, F_DUPFD_CLOEXEC, 3);
 
-    if (fd < 0)
-        return;
-    dir = fdopendir(fd);
-    if (!dir) {
-        (void) close(fd);
-        return;
-    }
-    rewinddir(dir);
-    while ((entry = readdir(dir))) {
+    while (dir && (entry = readdir(dir))) {
         size_t len = strlen(entry->d_name);
         char digits[24];
         int64_t seq;
