@@ -175,21 +175,19 @@ static int list_plugins(const struct plugin_options *options)
 /* A file that is there is meant as such, whatever it looks like; else it is a name. */
 static int resolve(const struct plugin_options *options, char **ret_file, struct error *err)
 {
+    const char *word = options->word ? options->word : "";
     autobuf struct buf notice = BUF_INIT;
     struct stat st;
     int r;
 
-    if (strchr(options->word, '/') && stat(options->word, &st) == 0 && S_ISDIR(st.st_mode))
+    if (strchr(word, '/') && stat(word, &st) == 0 && S_ISDIR(st.st_mode))
         return error_set(err, -EISDIR,
-                         "%s is a folder; name a file in it, or give it with --plugin-dir",
-                         options->word);
-    if ((strchr(options->word, '/') || str_ends(options->word, ".so")) &&
-        access(options->word, F_OK) == 0) {
-        *ret_file =
-            *options->word == '/' ? mem_strdup(options->word) : mem_printf("./%s", options->word);
+                         "%s is a folder; name a file in it, or give it with --plugin-dir", word);
+    if ((strchr(word, '/') || str_ends(word, ".so")) && access(word, F_OK) == 0) {
+        *ret_file = *word == '/' ? mem_strdup(word) : mem_printf("./%s", word);
         return *ret_file ? 0 : error_set(err, -ENOMEM, "out of memory");
     }
-    r = plugin_find(options->word, options->dirs, ret_file, &notice, err);
+    r = plugin_find(word, options->dirs, ret_file, &notice, err);
     if (notice.len > 0)
         (void) fprintf(stderr, "note: %s\n", buf_str(&notice));
     return r;

@@ -150,8 +150,9 @@ static int open_image(int fd, struct image *image, struct error *err)
 {
     int r = map_file(fd, image, err);
 
-    if (r == 0)
-        r = check_header(image, err);
+    if (!image->data)
+        return r;
+    r = check_header(image, err);
     if (r == 0)
         r = read_segments(image, err);
     if (r == 0)

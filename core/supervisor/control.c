@@ -195,9 +195,10 @@ void control_stop(struct supervisor *supervisor)
     if (!control)
         return;
     supervisor->control = NULL;
-    while (control->clients) {
-        channel_close(control->clients->channel);
-        forget_client(control->clients);
+    for (struct control_client *client = control->clients, *next; client; client = next) {
+        next = client->next;
+        channel_close(client->channel);
+        forget_client(client);
     }
     (void) uv_poll_stop(&control->poll);
     (void) close(control->fd);

@@ -137,7 +137,7 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
 {
     struct supervisor *supervisor = group->supervisor;
     autojson json_t *payload = NULL;
-    struct payload_facts facts;
+    struct payload_facts facts = { 0 };
     struct ledger_job row = { 0 };
     struct job *job;
     int r;

@@ -209,7 +209,7 @@ static int request_worker(struct spawner *spawner, const struct buf *data, int c
         link = link->next;
     if (!link)
         r = start_link(spawner, &link, err);
-    if (r < 0)
+    if (!link)
         return r;
     r = send_request(channel_fd(link->channel), data, control_fd, spool_fd);
     if (r == 0)
