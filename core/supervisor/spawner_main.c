@@ -234,7 +234,9 @@ int spawner_main(void)
                 continue;
             reap_children(&process);
         }
-        if (fds[0].revents && handle_request(&process) <= 0)
+        if (fds[0].revents && handle_request(&process) <= 0) {
+            free(process.children);
             return 0;
+        }
     }
 }
