@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from checker.certificates import make_certificate  # noqa: E402
 from checker.coordinator import Coordinator  # noqa: E402
 from checker.jobs import make_job  # noqa: E402
 from checker.run import Run  # noqa: E402
@@ -62,13 +63,6 @@ def wait_until(condition, what, timeout=120):
         if time.monotonic() > deadline:
             sys.exit(f"bench/jobs.py: {what} did not happen within {timeout} s")
         time.sleep(0.01)
-
-
-def make_certificate(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2", "-subj", "/CN=bench",
-                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
 
 
 class Bench:

@@ -33,6 +33,19 @@ int str_copy(char *dst, size_t size, const char *src)
     return 0;
 }
 
+bool str_cut(char *dst, size_t size, const char *src)
+{
+    size_t len = strlen(src), n = MIN(len, size - 1);
+    bool changed;
+
+    while (n > 0 && n < len && ((unsigned char) src[n] & 0xc0) == 0x80)
+        n--;
+    changed = strncmp(dst, src, n) != 0 || dst[n] != '\0';
+    memmove(dst, src, n);
+    dst[n] = '\0';
+    return changed;
+}
+
 int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
     const char *digits = text;

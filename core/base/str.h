@@ -27,6 +27,9 @@ bool str_ends(const char *text, const char *suffix);
 int str_copy(char *dst, size_t size,
              const char *src); /* -ENAMETOOLONG and dst = "" when it does not fit */
 
+/* For sentences: dst gets as much as fits, in whole characters. Returns whether dst changed. */
+bool str_cut(char *dst, size_t size, const char *src);
+
 /* The whole string must be a decimal number within [min, max]; else -EINVAL or -ERANGE and *ret
  * untouched (hardening.md V2). */
 int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);

@@ -83,7 +83,7 @@ void rules_update(int status, const struct answer_headers *headers, struct updat
                                      .cancel = str_eq(headers->job_status, "canceling"),
                                      .update_interval_ms = interval_of(headers) };
     describe(status, headers, ret->message, sizeof(ret->message));
-    if (job_gone(status, headers) || status == 404 || status == COORDINATOR_CLIENT_ERROR)
+    if (job_gone(status, headers) || status == 404)
         ret->result = UPDATE_ABORT;
     else if (status == 200)
         ret->result = UPDATE_OK;

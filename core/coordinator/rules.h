@@ -9,7 +9,6 @@
 #include "core/base/random.h"
 
 #define COORDINATOR_TRANSPORT_ERROR (-1)
-#define COORDINATOR_CLIENT_ERROR (-100)
 
 /* NULL or "" where absent */
 struct answer_headers {

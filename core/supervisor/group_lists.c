@@ -243,10 +243,9 @@ static void note_list_failure(struct group *group, const char *message, int64_t 
     group->list_backoff_ms = group_back_off(group->list_backoff_ms);
     pause = MAX(retry_after_ms, group->list_backoff_ms);
     group->next_list_mono = now_mono(group->supervisor) + pause;
-    if (!str_eq(group->list_error, message))
+    if (str_cut(group->list_error, sizeof(group->list_error), message))
         log_error("reconcile: runner '%s': %s; trying again in %" PRId64 " ms", group->runner->name,
                   message, pause);
-    (void) str_copy(group->list_error, sizeof(group->list_error), message);
 }
 
 static int64_t list_interval(const struct group *group)

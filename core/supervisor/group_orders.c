@@ -23,10 +23,9 @@ static void note_growth_failure(struct group *group, const char *message, int64_
     group->growth_backoff_ms = group_back_off(group->growth_backoff_ms);
     group->next_increase_mono =
         now_mono(group->supervisor) + MAX(retry_after_ms, group->growth_backoff_ms);
-    if (!str_eq(group->growth_error, message))
+    if (str_cut(group->growth_error, sizeof(group->growth_error), message))
         log_error("increasing instances: runner '%s': %s; trying again in %" PRId64 " ms",
                   group->runner->name, message, MAX(retry_after_ms, group->growth_backoff_ms));
-    (void) str_copy(group->growth_error, sizeof(group->growth_error), message);
 }
 
 /* Whether the cloud acted is unknown: the same request is made again under its own id. */

@@ -67,10 +67,9 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     if (group->stale)
         return; /* opened or not, it takes no jobs */
     if (code != 0) {
-        if (!str_eq(group->provider_error, message))
+        if (str_cut(group->provider_error, sizeof(group->provider_error), message))
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
                       autoscaler->plugin, message);
-        (void) str_copy(group->provider_error, sizeof(group->provider_error), message);
         if (needs_a_person(code))
             group_refuse(group, message);
         return;
@@ -180,10 +179,9 @@ void group_start_provider(struct group *group)
         r = start_provider(group, &err);
     if (r == 0)
         return;
-    if (!str_eq(group->provider_error, err.message))
+    if (str_cut(group->provider_error, sizeof(group->provider_error), err.message))
         log_error("runner '%s': %s; tried again from time to time", group->runner->name,
                   err.message);
-    (void) str_copy(group->provider_error, sizeof(group->provider_error), err.message);
     group->start_backoff_ms = group_back_off(group->start_backoff_ms);
     group->next_start_mono = now_mono(group->supervisor) + group->start_backoff_ms;
     group_refuse(group, group->provider_error);

@@ -37,16 +37,13 @@ static bool refused(struct group *group)
     if (!group->usable || !group->listed_once)
         (void) str_copy(group->refusal, sizeof(group->refusal),
                         "the instance group has not answered yet");
-    else if (group->unhealthy >= UNHEALTHY_AFTER)
-        (void) str_copy(group->refusal, sizeof(group->refusal),
-                        "GitLab refuses the runner's token; asking again after a pause");
     else if (full(group, group->refusal, sizeof(group->refusal)))
         return true;
     else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
         (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
                         group->growth_error);
     else if (!fleet_reserve(group->fleet, &why))
-        (void) str_copy(group->refusal, sizeof(group->refusal), why.message);
+        (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
     else
         return false;
     return true;
@@ -54,7 +51,7 @@ static bool refused(struct group *group)
 
 static void judge_health(struct group *group, int status)
 {
-    if (status != 403 && status != COORDINATOR_CLIENT_ERROR) {
+    if (status != 403) {
         group->unhealthy = 0;
         return;
     }
@@ -64,6 +61,8 @@ static void judge_health(struct group *group, int status)
     log_error("runner '%s' (%s): GitLab refused its token %d times in a row; no job is asked for "
               "during the next hour. Check the token in the configuration",
               group->runner->name, group->short_token, UNHEALTHY_AFTER);
+    (void) str_cut(group->refusal, sizeof(group->refusal),
+                   "GitLab refuses the runner's token; it is asked again after an hour");
     group->next_poll_mono = now_mono(group->supervisor) + UNHEALTHY_PAUSE_MS;
 }
 
@@ -78,6 +77,7 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     if (!str_empty(answer->last_update))
         (void) str_copy(group->last_update, sizeof(group->last_update), answer->last_update);
     judge_health(group, answer->status);
+    group->request_error[0] = '\0';
     if (answer->status == 201) {
         got_job = job_from_payload(group, answer->body, answer->body_len, &err) == 0;
         if (!got_job)
@@ -85,6 +85,7 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     } else if (answer->status != 204 && answer->status != 409) {
         log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name,
                     answer->message);
+        (void) str_cut(group->request_error, sizeof(group->request_error), answer->message);
     }
     if (!got_job)
         fleet_unreserve(group->fleet);

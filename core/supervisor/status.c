@@ -12,6 +12,7 @@ static json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
     struct fleet_numbers n = { 0 };
+    const char *problem;
 
     if (!obj)
         return NULL;
@@ -29,11 +30,12 @@ static json_t *describe_runner(const struct group *group)
     (void) json_add_i64(obj, "idle", n.idle);
     (void) json_add_i64(obj, "waiting", n.waiting);
     (void) json_add_i64(obj, "reserved", n.reserved);
-    if (*group->provider_error || *group->list_error || *group->growth_error)
-        (void) json_add_str(obj, "problem",
-                            *group->provider_error ? group->provider_error
-                            : *group->list_error   ? group->list_error
-                                                   : group->growth_error);
+    problem = *group->provider_error ? group->provider_error
+              : *group->list_error   ? group->list_error
+              : *group->growth_error ? group->growth_error
+                                     : group->request_error;
+    if (*problem)
+        (void) json_add_str(obj, "problem", problem);
     return obj;
 }
 
@@ -178,7 +180,8 @@ static void explain_group(const struct group *group, json_t *lines)
     if (!group->poll && *group->refusal)
         buf_addf(&text, "%s: asks for no job: %s", name, group->refusal);
     else
-        buf_addf(&text, "%s: asks GitLab for jobs", name);
+        buf_addf(&text, "%s: asks GitLab for jobs%s%s", name,
+                 *group->request_error ? "; the last request failed: " : "", group->request_error);
     add_line(lines, buf_str(&text));
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         explain_instance(group, fleet_instance_at(group->fleet, i), lines);

@@ -166,9 +166,9 @@ class Coordinator:
         if fault == DROP:
             self.cut(request)
             return
-        if isinstance(fault, tuple):  # (status, headers): answered without acting
+        if isinstance(fault, tuple):  # (status, headers) or (status, headers, body): answered without acting
             self.record(request, fault[0])
-            self.answer(request, fault[0], fault[1])
+            self.answer(request, *fault)
             return
         status, headers, text = self.act(request, body)
         if fault == LOSE:

@@ -36,6 +36,24 @@ static void test_copy_fits_or_leaves_nothing(void **unused)
     assert_string_equal(dst, "");
 }
 
+static void test_cut_keeps_whole_characters_and_tells_changes(void **unused)
+{
+    char dst[4] = "";
+
+    assert_true(str_cut(dst, sizeof(dst), "abcd"));
+    assert_string_equal(dst, "abc");
+    assert_false(str_cut(dst, sizeof(dst), "abcd"));
+    assert_false(str_cut(dst, sizeof(dst), "abc"));
+    assert_true(str_cut(dst, sizeof(dst), "ab"));
+    assert_string_equal(dst, "ab");
+    assert_true(str_cut(dst, sizeof(dst), "a\xc3\xa4"));
+    assert_string_equal(dst, "a\xc3\xa4");
+    assert_true(str_cut(dst, sizeof(dst), "ab\xc3\xa4"));
+    assert_string_equal(dst, "ab");
+    assert_true(str_cut(dst, sizeof(dst), ""));
+    assert_string_equal(dst, "");
+}
+
 static void test_numbers(void **unused)
 {
     static const struct {
@@ -275,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparing),
         cmocka_unit_test(test_copy_fits_or_leaves_nothing),
+        cmocka_unit_test(test_cut_keeps_whole_characters_and_tells_changes),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_durations_are_go_s),
         cmocka_unit_test(test_durations_are_printed_as_go_does),

@@ -124,7 +124,6 @@ static void test_update(void **unused)
           UPDATE_FAILED,
           false,
           0 },
-        { "a call that cannot be made", COORDINATOR_CLIENT_ERROR, { 0 }, UPDATE_ABORT, false, 0 },
     };
 
     (void) unused;
