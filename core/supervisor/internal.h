@@ -106,7 +106,7 @@ struct group {
     char last_update[256];
     int64_t next_poll_mono, poll_started_mono;
     unsigned unhealthy;
-    char refusal[256]; /* why no job is asked for now; "" = one is */
+    char refusal[256];       /* why no job is asked for now; "" = one is */
     char request_error[256]; /* why the last request for a job failed; "" = it did not */
 };
 
