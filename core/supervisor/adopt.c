@@ -123,16 +123,16 @@ static void adopt_job(struct job *job)
         job_acknowledge(job);
         break;
     case JOB_ACKNOWLEDGED:
-        reporter_start(job);
+        reporter_start(job, 0);
         job_wait(job);
         break;
     case JOB_ASSIGNED:
     case JOB_RUNNING:
-        reporter_start(job);
+        reporter_start(job, 0);
         adopt_assigned(job);
         break;
     case JOB_FINISHED:
-        reporter_start(job);
+        reporter_start(job, 0);
         reporter_finish(job, now_wall(job->supervisor) - job->finished_ms);
         break;
     case JOB_CLOSED:

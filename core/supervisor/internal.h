@@ -220,7 +220,8 @@ void worker_expect(struct job *job);
 void worker_tick(struct job *job);
 
 /* reporter.c */
-void reporter_start(struct job *job);
+/* 0: the coordinator has not named an interval yet. */
+void reporter_start(struct job *job, int64_t interval_ms);
 /* The job has its result since `ago_ms`: its log is sent to the end and its final state told. */
 void reporter_finish(struct job *job, int64_t ago_ms);
 void reporter_stop(struct job *job);

@@ -325,7 +325,7 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
         return;
     }
     job->state = JOB_ACKNOWLEDGED;
-    reporter_start(job);
+    reporter_start(job, outcome->update_interval_ms);
     if (outcome->cancel || job->abort_told)
         drop_reservation(job);
     if (outcome->cancel)

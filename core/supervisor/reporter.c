@@ -65,10 +65,10 @@ static void step_in(struct job *job, int64_t ms)
     (void) uv_timer_start(&job->timer, on_timer, ms > 0 ? (uint64_t) ms : 0, 0);
 }
 
-void reporter_start(struct job *job)
+void reporter_start(struct job *job, int64_t interval_ms)
 {
     job->acknowledged = true;
-    job->report.interval_ms = REPORT_INTERVAL_MS;
+    job->report.interval_ms = interval_ms > 0 ? interval_ms : REPORT_INTERVAL_MS;
     step_in(job, job->report.interval_ms);
 }
 

@@ -57,6 +57,15 @@ def test_nothing_needless_is_told(folder, binary, plugin_dir):
     assert not [r for r in reports(run, 1, "PATCH") if r.status != 202]
 
 
+def test_the_first_interval_is_the_one_that_the_acknowledgement_names(folder, binary, plugin_dir):
+    """Were it the usual 3 s, part of the log would be told while the job runs."""
+    run = Run(folder, binary, plugin_dir, coordinator=Coordinator(interval=60))
+    run.coordinator.add(make_job(1, str(run.marks), seconds=4))
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert len(reports(run, 1, "PATCH")) == 1
+
+
 @pytest.mark.parametrize("name", ["CI_DEBUG_TRACE", "CI_DEBUG_SERVICES"])
 def test_a_debug_trace_is_called_one(folder, binary, plugin_dir, name):
     run = Run(folder, binary, plugin_dir)
