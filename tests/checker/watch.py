@@ -62,6 +62,8 @@ class Watch:
 
     def look_for_secrets(self):
         secrets = [s.encode() for s in self.secrets()]
+        if not secrets:
+            return
         for process in processes():
             for secret in secrets:
                 if secret in process.cmdline:

@@ -1,12 +1,14 @@
-"""Job workers end with their jobs, whatever became of the manager meanwhile."""
+"""Job workers end with their jobs, whatever became of the manager meanwhile; and what GitLab is told of their end."""
 
 import os
+import signal
 import time
 
 import pytest
 
 from checker.jobs import make_job
 from checker.run import Run
+from test_run import assert_nothing_lost, wait_for_trace
 
 
 def workers(run):
@@ -37,3 +39,38 @@ def test_a_worker_whose_row_was_closed_without_it_ends(point, folder, binary, pl
     while (left := workers(run)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
+
+
+def test_the_cause_of_a_dead_workers_end_stands_on_a_line_of_its_own(folder, binary, plugin_dir):
+    """Though it died in the middle of one, where lines are told before they are whole."""
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), lines=0)
+    job.payload["variables"].append({"key": "FF_TIMESTAMPS", "value": "false"})
+    job.payload["steps"][0]["script"] = ["printf 'half %s' 'a line'; sleep 600"]
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"half a line")
+    (worker,) = run.workers()
+    os.kill(worker, signal.SIGKILL)
+    assert run.coordinator.wait_all_ended(30), run.log_tail()
+    log = bytes(run.coordinator.jobs[1].trace)
+    run.stop()
+    run.watch.stop()
+    before, line = log.rsplit(b"\n", 2)[:2]
+    assert before.endswith(b"half a line")
+    assert line.startswith(b"\033[31;1mERROR: Job failed (system failure): "), line
+
+
+def test_a_reason_that_gitlab_does_not_know_is_not_told(folder, binary, plugin_dir):
+    """coordinator-protocol.md 4.2: it would refuse the whole update."""
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks), seconds=60)
+    job.payload["features"]["failure_reasons"] = ["script_failure"]
+    job.lost_as = "unknown_failure"
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0001")
+    run.coordinator.cancel(1)
+    assert_nothing_lost(run, run.finish())
+    assert run.coordinator.jobs[1].finals[0]["failure_reason"] == "unknown_failure"
