@@ -90,6 +90,15 @@ static void print_text(const char *text, int width)
     (void) printf("%-*s  ", width, buf_str(&shown));
 }
 
+static void print_line(json_t *item)
+{
+    autobuf struct buf shown = BUF_INIT;
+    const char *line = json_object_get_string(item);
+
+    str_display(&shown, line ? line : "", line ? strlen(line) : 0, 1024);
+    (void) printf("%s\n", buf_str(&shown));
+}
+
 static json_t *list_of(json_t *report, const char *key, size_t *ret_n)
 {
     json_t *list = NULL;
@@ -120,6 +129,11 @@ static void print_status(json_t *report)
             print_text(text_of(runner, "problem"), 0);
         }
         (void) printf("\n");
+    }
+    list = list_of(report, "problems", &n);
+    for (size_t i = 0; i < n; i++) {
+        (void) printf("\nPROBLEM: ");
+        print_line(json_object_array_get_idx(list, i));
     }
     list = list_of(report, "instances", &n);
     if (n > 0)
@@ -208,11 +222,7 @@ int cli_explain(int argc, char **argv)
     }
     lines = list_of(answer, "lines", &n);
     for (size_t i = 0; i < n; i++) {
-        autobuf struct buf shown = BUF_INIT;
-        const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
-
-        str_display(&shown, line ? line : "", line ? strlen(line) : 0, 1024);
-        (void) printf("%s\n", buf_str(&shown));
+        print_line(json_object_array_get_idx(lines, i));
     }
     return 0;
 }

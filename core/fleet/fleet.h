@@ -172,6 +172,8 @@ uint32_t fleet_waiting(const struct fleet *fleet);
  * use. */
 int fleet_assign_next(struct fleet *fleet, int64_t now_ms, int64_t *ret_seq,
                       const struct fleet_instance **ret_instance, uint32_t *ret_slot);
+/* A job that runs there is one the fleet has not heard of: what the ledger counted, it counts. */
+void fleet_count_use(struct fleet *fleet, const char *id);
 void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms); /* unknown: nothing */
 
 /* autoscaler.md 4 */

@@ -200,6 +200,14 @@ int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq
     return 0;
 }
 
+void fleet_count_use(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (instance)
+        instance->uses++;
+}
+
 void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms)
 {
     for (size_t i = 0; i < fleet->n_instances; i++) {

@@ -79,7 +79,7 @@ static const char *reason_of(const struct end *end)
     }
 }
 
-void end_tell_result(struct job *job, const struct end *end)
+void end_tell_result(struct job *job, const struct end *end, int log_errno)
 {
     autojson json_t *result = json_frame("result");
     json_t *features = NULL, *reasons = NULL;
@@ -89,6 +89,8 @@ void end_tell_result(struct job *job, const struct end *end)
         (void) json_add_str(result, "failure_reason", reason_of(end));
     if (end->kind == END_EXIT)
         (void) json_add_i64(result, "exit_code", end->exit_code);
+    if (log_errno != 0)
+        (void) json_add_i64(result, "log_errno", log_errno);
     (void) json_opt_object(job->payload, "features", &features, NULL);
     if (features)
         (void) json_opt_array(features, "failure_reasons", &reasons, NULL);

@@ -335,5 +335,5 @@ void job_run(struct job *job)
     }
     ssh_close(job->ssh);
     job->ssh = NULL;
-    end_tell_result(job, &end);
+    end_tell_result(job, &end, r < 0 ? -r : 0);
 }

@@ -62,8 +62,9 @@ struct end end_make(enum end_kind kind, const char *message);
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message);
 void end_write_last_line(struct job *job, const struct end *end);
-/* Returns when the supervisor has stored the result, or nobody will. */
-void end_tell_result(struct job *job, const struct end *end);
+/* `log_errno`: why the log ends too early, or 0. Returns when the supervisor has stored the result, or
+ * nobody will. */
+void end_tell_result(struct job *job, const struct end *end, int log_errno);
 
 /* settings.c */
 /* Borrowed from `obj`, which may be NULL. */

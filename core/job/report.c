@@ -25,6 +25,7 @@ struct report {
     struct frame_decoder decoder;
     int64_t seq;
     char key[33], *control_socket;
+    json_t *identity;
     struct report_orders orders;
     int64_t next_try_ms, pause_ms;
     int refusals;
@@ -62,6 +63,7 @@ void report_free(struct report *report)
     if (report->fd >= 0)
         (void) close(report->fd);
     frame_decoder_done(&report->decoder);
+    json_object_put(report->identity);
     free(report->control_socket);
     free(report);
 }
@@ -130,6 +132,11 @@ static void send_started(struct report *report)
     send_frame(report, frame);
 }
 
+void report_identity(struct report *report, json_t *identity)
+{
+    report->identity = identity;
+}
+
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
                    bool debug_trace)
 {
@@ -165,6 +172,14 @@ static void try_attach(struct report *report)
     report->attaching = true;
 }
 
+/* The supervisor asks for what the job's row held: its ledger is lost. */
+static void send_identity(struct report *report)
+{
+    if (!report->identity ||
+        frame_send(report->fd, report->identity, FRAME_MAX_OPERATOR, SEND_MS, NULL) < 0)
+        disconnect(report);
+}
+
 static void take_frame(struct report *report, json_t *frame)
 {
     const char *type = "", *message = "";
@@ -173,6 +188,10 @@ static void take_frame(struct report *report, json_t *frame)
     (void) json_opt_str(frame, "type", &type, NULL);
     (void) json_opt_str(frame, "message", &message, NULL);
     if (report->attaching) {
+        if (str_eq(type, "identify")) {
+            send_identity(report);
+            return;
+        }
         if (!str_eq(type, "attached")) {
             disconnect(report);
             return;

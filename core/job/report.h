@@ -18,6 +18,8 @@ void report_free(struct report *report);
 /* Waits for the start frame; 0 = the supervisor went before it sent one, and there is nothing to
  * do. */
 int report_wait_start(struct report *report, json_t **ret, struct error *err);
+/* What a supervisor is told that has lost the job's row; takes it, before report_started(). */
+void report_identity(struct report *report, json_t *identity);
 /* Who we are, for a reconnect; sends `started`. With `debug_trace` the log is a debug trace. */
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
                    bool debug_trace);

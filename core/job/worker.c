@@ -51,11 +51,36 @@ static void fail_early(struct job *job, int spool_fd, const struct error *err)
     report_result(job->report, result);
 }
 
+static json_t *parts_of(json_t *obj, const char *const *names)
+{
+    json_t *parts = json_object_new_object(), *value = NULL;
+
+    for (; parts && *names; names++)
+        if (json_object_object_get_ex(obj, *names, &value))
+            (void) json_add(parts, *names, json_object_get(value));
+    return parts;
+}
+
+/* What the job's row holds besides, should the ledger be lost. */
+static json_t *identity_of(const struct job *job, bool debug_trace)
+{
+    static const char *const of_payload[] = { "id", "token", "job_info", "runner_info", NULL };
+    static const char *const of_runner[] = { "name", "url", NULL };
+    json_t *identity = json_frame("identity");
+
+    (void) json_add(identity, "payload", parts_of(job->payload, of_payload));
+    (void) json_add(identity, "runner", parts_of(job->runner, of_runner));
+    (void) json_add(identity, "slot", json_object_get(job->slot));
+    (void) json_add_bool(identity, "debug_trace", debug_trace);
+    return identity;
+}
+
 static int serve(struct job *job, int spool_fd)
 {
     const char *key = "", *control_socket = "";
     json_t *start = NULL;
     struct error err = { 0 };
+    bool debug_trace;
     int r = report_wait_start(job->report, &start, &err);
 
     if (r == 0)
@@ -67,9 +92,9 @@ static int serve(struct job *job, int spool_fd)
     (void) json_opt_str(start, "key", &key, NULL);
     (void) json_opt_str(start, "control_socket", &control_socket, NULL);
     r = job_settings(job, start, &err);
-    if (report_started(job->report, job->seq, key, control_socket,
-                       job->trace_script ||
-                           variables_flag(&job->variables, "CI_DEBUG_SERVICES", false)) < 0)
+    debug_trace = job->trace_script || variables_flag(&job->variables, "CI_DEBUG_SERVICES", false);
+    report_identity(job->report, identity_of(job, debug_trace));
+    if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
     if (r == 0)
         r = job_open_trace(job, spool_fd, &err);

@@ -42,6 +42,9 @@ int ledger_open_group(struct ledger *ledger, const char *key, int64_t *ret_id, i
         (void) sqlite3_bind_int64(stmt, 2, epoch + 1);
     } else if (r == 0) {
         (void) sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+        /* Above all epochs of a ledger that was lost: no group starts once a millisecond. */
+        epoch = MAX(ledger_now(ledger) - 1, (int64_t) 0);
+        (void) sqlite3_bind_int64(stmt, 2, epoch + 1);
     }
     if (r == 0)
         r = ledger_step(ledger, stmt, err);

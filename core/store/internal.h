@@ -21,6 +21,7 @@ enum statement {
     SQL_COUNT_USE,
     SQL_START_IDLE,
     SQL_ADD_JOB,
+    SQL_SKIP_SEQ,
     SQL_ACKNOWLEDGE_JOB,
     SQL_ASSIGN_JOB,
     SQL_REASSIGN_JOB,
@@ -55,7 +56,13 @@ struct ledger {
     char *path;
 };
 
-int schema_apply(struct ledger *ledger, struct error *err); /* schema.c */
+int schema_apply(struct ledger *ledger, struct error *err);       /* schema.c */
+int ledger_quick_check(struct ledger *ledger, struct error *err); /* damage.c */
+
+/* reserve.c: room for the ledger of this directory, and for every write of SQLite's from now on. A
+ * disk that has none left for it gets it later, by reserve_refill(). */
+void reserve_open(const char *dir);
+void reserve_close(void);
 #ifdef FLOTILLA_FAULTS
 void sqlite_seam_install(void);
 #else

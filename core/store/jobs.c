@@ -40,6 +40,8 @@ int ledger_add_job(struct ledger *ledger, struct ledger_job *row, struct error *
     bind_secret(stmt, 8, row->payload);
     (void) sqlite3_bind_int64(stmt, 9, row->timeout_s);
     (void) sqlite3_bind_int64(stmt, 10, row->received_ms);
+    if (row->seq > 0)
+        (void) sqlite3_bind_int64(stmt, 11, row->seq);
     r = ledger_step(ledger, stmt, err);
     if (r < 0)
         return r;
@@ -151,6 +153,27 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
     r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
         r = first_assignment(ledger, seq, to, err);
+    return ledger_end(ledger, r, err);
+}
+
+int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err)
+{
+    const struct ledger_assignment to = { .instance_id = row->instance_id,
+                                          .worker_key = row->worker_key,
+                                          .slot = row->slot,
+                                          .concurrent_id = row->concurrent_id,
+                                          .concurrent_project_id = row->concurrent_project_id };
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    r = ledger_add_job(ledger, row, err);
+    if (r == 0)
+        r = first_assignment(ledger, row->seq, &to, err);
+    if (r == 0)
+        r = ledger_start_job(ledger, row->seq, row->worker_pid, row->debug_trace, err);
+    if (r == 0)
+        row->state = JOB_RUNNING;
     return ledger_end(ledger, r, err);
 }
 

@@ -24,7 +24,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_FIND_GROUP] = "SELECT id, epoch FROM groups WHERE key = ?1",
-    [SQL_ADD_GROUP] = "INSERT INTO groups (key, epoch) VALUES (?1, 1)",
+    [SQL_ADD_GROUP] = "INSERT INTO groups (key, epoch) VALUES (?1, ?2)",
     [SQL_RAISE_EPOCH] = "UPDATE groups SET epoch = ?2 WHERE id = ?1",
     /* REPLACE deletes and inserts in one step: a row that is gone makes way, its uses are kept. */
     [SQL_ADD_INSTANCE] =
@@ -48,8 +48,10 @@ static const char *const sql[SQL_COUNT] = {
         "UPDATE instances SET idle_since_ms = ?3 WHERE group_id = ?1 AND id = ?2 AND NOT EXISTS "
         "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
     [SQL_ADD_JOB] =
-        "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
+        "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (?11, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
         "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0)",
+    [SQL_SKIP_SEQ] = "INSERT INTO sqlite_sequence SELECT 'jobs', ?1 WHERE ?1 > (SELECT "
+                     "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs')",
     [SQL_ACKNOWLEDGE_JOB] =
         "UPDATE jobs SET state = 'acknowledged' WHERE seq = ?1 AND state = 'received'",
     [SQL_ASSIGN_JOB] =
@@ -187,19 +189,22 @@ static int set_up(struct ledger *ledger, struct error *err)
     return 0;
 }
 
-static int quick_check(struct ledger *ledger, struct error *err)
+/* A table that is gone is damage, too, which nobody would notice before it is needed. */
+static int check_statements(struct ledger *ledger, struct error *err)
 {
-    sqlite3_stmt *stmt = NULL;
-    int r = -EUCLEAN;
+    int r = 0;
 
-    if (sqlite3_prepare_v2(ledger->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW && str_eq(column_text(stmt, 0), "ok"))
-        r = 0;
-    if (r < 0)
-        (void) error_set(err, r,
-                         "ledger %s: is damaged (%s); move it away, with its -wal, to start anew",
-                         ledger->path, stmt ? column_text(stmt, 0) : sqlite3_errmsg(ledger->db));
-    (void) sqlite3_finalize(stmt);
+    for (size_t i = 0; r == 0 && i < SQL_COUNT; i++) {
+        sqlite3_stmt *stmt = NULL;
+
+        if (sqlite3_prepare_v2(ledger->db, sql[i], -1, &stmt, NULL) != SQLITE_OK) {
+            bool misfit = sqlite3_extended_errcode(ledger->db) == SQLITE_ERROR;
+
+            r = ledger_error(ledger, err, "its tables are not as they were made");
+            r = misfit &&err ? err->code = -EUCLEAN : r;
+        }
+        (void) sqlite3_finalize(stmt);
+    }
     return r;
 }
 
@@ -216,6 +221,7 @@ int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret,
     ledger->clock = clock;
     sqlite_seam_install();
     mask = umask(077);
+    reserve_open(dir);
     r = sqlite3_open_v2(ledger->path, &ledger->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                             SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
@@ -224,9 +230,11 @@ int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret,
     if (r == 0)
         r = set_up(ledger, err);
     if (r == 0)
-        r = quick_check(ledger, err);
+        r = ledger_quick_check(ledger, err);
     if (r == 0)
         r = schema_apply(ledger, err);
+    if (r == 0)
+        r = check_statements(ledger, err);
     (void) umask(mask);
     if (r < 0) {
         ledger_close(ledger);
@@ -243,6 +251,7 @@ void ledger_close(struct ledger *ledger)
     for (size_t i = 0; i < SQL_COUNT; i++)
         (void) sqlite3_finalize(ledger->statements[i]);
     (void) sqlite3_close(ledger->db);
+    reserve_close();
     free(ledger->path);
     free(ledger);
 }
@@ -253,6 +262,16 @@ int ledger_checkpoint(struct ledger *ledger, struct error *err)
         SQLITE_OK)
         return ledger_error(ledger, err, "checkpoint");
     return 0;
+}
+
+int ledger_skip_seq(struct ledger *ledger, int64_t seq, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_SKIP_SEQ, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    return ledger_step(ledger, stmt, err);
 }
 
 int ledger_prune(struct ledger *ledger, struct error *err)

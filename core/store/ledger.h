@@ -18,12 +18,26 @@
 struct ledger;
 
 /* Opens DIR/ledger.db, creates or migrates it forward (a newer schema is refused), runs
- * quick_check. `dir` is an absolute path. */
+ * quick_check: a damaged one is -EUCLEAN, as later from any call. `dir` is an absolute path. */
 int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret, struct error *err);
 void ledger_close(struct ledger *ledger); /* accepts NULL */
 int ledger_checkpoint(
     struct ledger *ledger,
     struct error *err); /* WAL truncated, so that nulled tokens are gone from disk */
+
+/* A damaged ledger is never repaired nor overwritten: it is renamed with its WAL, to `ret_name`. */
+bool ledger_is_there(int dir_fd);
+int ledger_set_aside(int dir_fd, const struct clock *clock, char *ret_name, size_t size,
+                     struct error *err);
+/* Rows of jobs get numbers above this one. Before the first of a new ledger. */
+int ledger_skip_seq(struct ledger *ledger, int64_t seq, struct error *err);
+
+/* A full disk: 4 MiB are kept for what runs (reserve.c). Once they were touched, or while less than
+ * another 4 MiB are free, nothing new should begin; reserve_refill() makes good again what it can. */
+bool reserve_is_short(void);
+void reserve_refill(void);
+/* A sentence of the supervisor's own in a spool may be written into the reserve. 0 or negative errno. */
+int reserve_write_all(int fd, const void *data, size_t len);
 
 /* Many changes of instances as one transaction, on disk when ledger_end() returns 0: each costs a
  * sync else. What is a transaction of its own (jobs, groups, pruning) is refused between the two.
@@ -76,7 +90,7 @@ enum job_state {
 };
 const char *job_state_name(enum job_state state);
 struct ledger_job {
-    int64_t seq; /* set by ledger_add_job */
+    int64_t seq; /* 0 = set by ledger_add_job */
     int64_t group_id, job_id, project_id;
     const char *coordinator_url, *runner, *name;
     struct secret *token, *payload; /* NULL once nulled */
@@ -111,6 +125,9 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
                       struct error *err);
 int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, bool debug_trace,
                      struct error *err); /* → running; payload nulled */
+/* Of a job that runs and whose row was lost: the row, its slot and the use of the instance, which is
+ * known already. → running */
+int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err);
 /* For a job that was started before its worker's process was known. */
 int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err);
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock

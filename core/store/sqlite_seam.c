@@ -1,8 +1,8 @@
 /* core/store/sqlite_seam.c - lets tests make SQLite's own reads and writes fail, as those of our code
  * (core/base/io.h). Test builds alone hold it.
  *
- * SQLite's file system layer calls the system through a table that may be changed. Its syncs are not
- * in that table. */
+ * SQLite's file system layer calls the system through a table that may be changed; reserve.c sees to
+ * its writes. Its syncs are not in that table. */
 #include "core/store/internal.h"
 
 #ifdef FLOTILLA_FAULTS
@@ -23,8 +23,6 @@ void sqlite_seam_install(void)
         { "open", (sqlite3_syscall_ptr) seam_open },
         { "pread", (sqlite3_syscall_ptr) io_pread },
         { "pread64", (sqlite3_syscall_ptr) io_pread },
-        { "pwrite", (sqlite3_syscall_ptr) io_pwrite },
-        { "pwrite64", (sqlite3_syscall_ptr) io_pwrite },
         { "ftruncate", (sqlite3_syscall_ptr) io_ftruncate },
     };
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);

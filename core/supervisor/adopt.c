@@ -106,10 +106,11 @@ static void read_row(void *arg, struct ledger_job *row)
         adoption->r = -ENOMEM;
 }
 
-static void adopt_assigned(struct job *job)
+void adopt_running(struct job *job)
 {
     struct error err = { 0 };
 
+    reporter_start(job, 0);
     if (!job->group->retired &&
         fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
@@ -128,8 +129,7 @@ static void adopt_job(struct job *job)
         break;
     case JOB_ASSIGNED:
     case JOB_RUNNING:
-        reporter_start(job, 0);
-        adopt_assigned(job);
+        adopt_running(job);
         break;
     case JOB_FINISHED:
         reporter_start(job, 0);

@@ -66,6 +66,10 @@ static void attach_worker(struct control_client *client, json_t *frame)
         job = job_find(supervisor, seq);
     if (!job || strlen(key) != strlen(job->worker_key) || strlen(key) != 32 ||
         !mem_equal_secret(key, job->worker_key, 32)) {
+        if (!job && key && strangers_attach(supervisor, seq, key, channel)) {
+            forget_client(client);
+            return;
+        }
         log_warning("a worker of job row %" PRId64 " came back that is not expected, refused", seq);
         forget_client(client);
         channel_close(channel);

@@ -237,7 +237,8 @@ void group_evaluate(struct group *group)
     }
     if (group->listed_once) {
         hand_out_slots(group);
-        carry_out_plan(group);
+        if (!strangers_awaited(supervisor))
+            carry_out_plan(group);
     }
     group_start_decrease(group);
     group_start_list(group);

@@ -126,6 +126,9 @@ struct supervisor {
     struct group *groups;
     size_t n_groups;
     struct retired_group *retired;
+    struct stranger *strangers; /* jobs whose rows are lost (strangers.c) */
+    char ledger_problem[512];   /* it was moved aside at this start */
+    bool disk_short;            /* no job is asked for until there is room again */
     struct job *jobs;
     size_t patch_bytes; /* pieces of logs on their way to GitLab */
     struct control *control;
@@ -184,6 +187,10 @@ void scheduler_stop(struct group *group);
 
 /* job.c */
 int job_from_payload(struct group *group, const char *body, size_t len, struct error *err);
+/* Id, project, timeout, name (borrowed) and token of a payload; the worker validates the rest before it
+ * runs anything. */
+int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
+                     struct error *err);
 struct job *job_adopt_row(struct group *group, const struct ledger_job *row);
 void job_free(struct job *job);
 struct job *job_find(struct supervisor *supervisor, int64_t seq);
@@ -235,10 +242,27 @@ int spool_open(struct supervisor *supervisor, int64_t seq);
 int spool_try_lock(struct supervisor *supervisor, int64_t seq, int *ret_fd);
 int64_t spool_size(struct supervisor *supervisor, int64_t seq);
 void spool_append_line(int fd, const char *line);
+/* The same beside a worker that lives and says that it writes no more. */
+void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *line);
 void spool_remove(struct supervisor *supervisor, int64_t seq);
 void spool_sweep(struct supervisor *supervisor);
 
+/* strangers.c */
+/* Before a ledger is begun: what lies in the spool directory is not in it. */
+int strangers_mark(struct supervisor *supervisor, struct error *err);
+int strangers_load(struct supervisor *supervisor, struct error *err);
+bool strangers_knows(const struct supervisor *supervisor, int64_t seq);
+/* Some may still come back: no job is asked for, no instance removed. */
+bool strangers_awaited(const struct supervisor *supervisor);
+/* False when no such worker is awaited; else the channel is taken. */
+bool strangers_attach(struct supervisor *supervisor, int64_t seq, const char *key,
+                      struct channel *channel);
+void strangers_tick(struct supervisor *supervisor);
+void strangers_done(struct supervisor *supervisor);
+
 /* adopt.c */
+/* A job on an instance: its slot, its log, its worker. */
+void adopt_running(struct job *job);
 int adopt_all(struct supervisor *supervisor, struct error *err);
 void adopt_done(struct supervisor *supervisor);
 

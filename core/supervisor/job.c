@@ -100,22 +100,17 @@ static void pick_concurrent_ids(struct job *job)
     }
 }
 
-struct payload_facts {
-    int64_t id, project_id, timeout_s;
-    const char *token, *name;
-};
-
-/* Only what the supervisor itself needs; the worker validates the rest before it runs anything. */
-static int read_payload(json_t *payload, struct payload_facts *ret, struct error *err)
+int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
+                     struct error *err)
 {
     json_t *info = NULL, *runner_info = NULL;
     int r;
 
-    *ret = (struct payload_facts) { .name = "" };
-    r = json_need_i64(payload, "id", 1, INT64_MAX, &ret->id, err);
+    ret->name = "";
+    r = json_need_i64(payload, "id", 1, INT64_MAX, &ret->job_id, err);
     if (r == 0)
-        r = json_need_str(payload, "token", &ret->token, err);
-    if (r == 0 && !*ret->token)
+        r = json_need_str(payload, "token", ret_token, err);
+    if (r == 0 && !**ret_token)
         r = error_set(err, -EINVAL, "token: is empty");
     if (r < 0)
         return r;
@@ -137,40 +132,33 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
 {
     struct supervisor *supervisor = group->supervisor;
     autojson json_t *payload = NULL;
-    struct payload_facts facts = { 0 };
-    struct ledger_job row = { 0 };
+    struct ledger_job row = { .group_id = group->id,
+                              .coordinator_url = group->runner->url,
+                              .runner = group->runner->name,
+                              .received_ms = now_wall(supervisor) };
+    const char *token = NULL;
     struct job *job;
     int r;
 
     r = json_parse(body, len, &payload, err);
     if (r == 0)
-        r = read_payload(payload, &facts, err);
+        r = job_read_payload(payload, &row, &token, err);
     if (r < 0)
         return error_wrap(err, r, "job payload");
     job = job_new(group);
     if (!job)
-        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", facts.id);
-    job->job_id = facts.id;
-    job->project_id = facts.project_id;
-    job->timeout_s = facts.timeout_s;
-    job->name = mem_strdup(facts.name);
-    job->token = secret_from_str(facts.token);
-    job->payload = secret_new(body, len);
+        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", row.job_id);
+    job->job_id = row.job_id;
+    job->project_id = row.project_id;
+    job->timeout_s = row.timeout_s;
+    job->name = mem_strdup(row.name);
+    job->token = row.token = secret_from_str(token);
+    job->payload = row.payload = secret_new(body, len);
     job->had_reservation = true;
     if (!job->name || !job->token || !job->payload) {
         job_free(job);
-        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", facts.id);
+        return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", row.job_id);
     }
-    row = (struct ledger_job) { .group_id = group->id,
-                                .job_id = job->job_id,
-                                .project_id = job->project_id,
-                                .coordinator_url = group->runner->url,
-                                .runner = group->runner->name,
-                                .name = job->name,
-                                .token = job->token,
-                                .payload = job->payload,
-                                .timeout_s = job->timeout_s,
-                                .received_ms = now_wall(supervisor) };
     EFFECT("job_row", r = ledger_add_job(supervisor->ledger, &row, err));
     if (r < 0) {
         job_free(job);

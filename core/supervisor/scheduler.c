@@ -20,7 +20,12 @@ static bool full(const struct group *group, char *why, size_t size)
     const struct supervisor *supervisor = group->supervisor;
     int64_t concurrent = supervisor->config->concurrent, limit = group->runner->limit;
 
-    if (supervisor_running_jobs(supervisor, NULL) >= concurrent)
+    if (supervisor->disk_short)
+        (void) str_copy(why, size, "the disk that holds the state directory is full");
+    else if (strangers_awaited(supervisor))
+        (void) str_copy(why, size,
+                        "jobs that run are awaited whose rows were lost with the ledger");
+    else if (supervisor_running_jobs(supervisor, NULL) >= concurrent)
         (void) snprintf(why, size, "concurrent = %" PRId64 " jobs run already", concurrent);
     else if (limit > 0 && supervisor_running_jobs(supervisor, group) >= limit)
         (void) snprintf(why, size, "limit = %" PRId64 " jobs of this runner run already", limit);

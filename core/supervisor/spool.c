@@ -90,9 +90,20 @@ void spool_append_line(int fd, const char *line)
     if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
         last = '\n';
     buf_addf(&text, "%s\033[31;1mERROR: %s\033[0;m\n", last == '\n' ? "" : "\n", line);
-    if (buf_error(&text) == 0 && fs_write_all(fd, text.data, text.len) < 0)
+    if (buf_error(&text) == 0 && reserve_write_all(fd, text.data, text.len) < 0)
         log_error("spool: the last line of a job could not be written: %s, ignoring",
                   strerror(errno));
+}
+
+void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *line)
+{
+    autoclose int fd = -1;
+    char name[32];
+
+    spool_name(name, seq);
+    fd = openat(supervisor->spool_dir_fd, name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0)
+        spool_append_line(fd, line);
 }
 
 void spool_remove(struct supervisor *supervisor, int64_t seq)
@@ -119,7 +130,8 @@ void spool_sweep(struct supervisor *supervisor)
             continue;
         memcpy(digits, entry->d_name, len - 4);
         digits[len - 4] = '\0';
-        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0 && !job_find(supervisor, seq))
+        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0 && !job_find(supervisor, seq) &&
+            !strangers_knows(supervisor, seq))
             spool_remove(supervisor, seq);
     }
 }

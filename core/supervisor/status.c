@@ -91,6 +91,19 @@ static json_t *describe_job(const struct job *job)
     return obj;
 }
 
+static json_t *describe_problems(const struct supervisor *supervisor)
+{
+    json_t *problems = json_object_new_array();
+
+    if (problems && *supervisor->ledger_problem)
+        (void) json_object_array_add(problems, json_object_new_string(supervisor->ledger_problem));
+    if (problems && supervisor->disk_short)
+        (void) json_object_array_add(
+            problems, json_object_new_string("the disk that holds the state directory is full: no "
+                                             "job is asked for until 8 MiB are free there"));
+    return problems;
+}
+
 json_t *status_report(struct supervisor *supervisor)
 {
     json_t *report = json_frame("status"), *runners = json_object_new_array(),
@@ -115,6 +128,7 @@ json_t *status_report(struct supervisor *supervisor)
     (void) json_add_str(report, "version", FLOTILLA_VERSION);
     (void) json_add_str(report, "system_id", supervisor->system_id);
     (void) json_add_bool(report, "draining", supervisor->draining);
+    (void) json_add(report, "problems", describe_problems(supervisor));
     (void) json_add(report, "runners", runners);
     (void) json_add(report, "instances", instances);
     (void) json_add(report, "jobs", jobs);

@@ -46,10 +46,20 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
 
 void supervisor_fatal(struct supervisor *supervisor, const char *what, const struct error *err)
 {
-    (void) supervisor;
+    struct error failed = { 0 };
+    char name[64];
+
     log_error("%s: %s. The manager stops here, because nothing may happen that its ledger does not "
               "know; jobs that run go on and are adopted at the next start",
               what, err->message);
+    if (err->code == -EUCLEAN) {
+        if (ledger_set_aside(supervisor->state_fd, supervisor->clock, name, sizeof(name), &failed) <
+            0)
+            log_error("%s", failed.message);
+        else
+            log_error("the damaged ledger is now %s/%s; the next start begins a new one",
+                      supervisor->state_dir, name);
+    }
     log_flush();
     _exit(1);
 }
@@ -102,6 +112,21 @@ static int64_t next_due(const struct supervisor *supervisor)
     return due;
 }
 
+/* Who runs is brought to its end with what is kept for that; nothing new begins (store/ledger.h). */
+static void check_disk(struct supervisor *supervisor)
+{
+    bool was_short = supervisor->disk_short;
+
+    reserve_refill();
+    supervisor->disk_short = reserve_is_short();
+    if (supervisor->disk_short && !was_short)
+        log_error("the disk that holds %s is full: no job is asked for until 8 MiB are free there; "
+                  "jobs that run go on",
+                  supervisor->state_dir);
+    else if (was_short && !supervisor->disk_short)
+        log_notice("the disk that holds %s has room again", supervisor->state_dir);
+}
+
 static void check_jobs(struct supervisor *supervisor)
 {
     for (struct job *job = supervisor->jobs; job; job = job->next)
@@ -112,7 +137,7 @@ static void check_drained(struct supervisor *supervisor)
 {
     void (*on_drained)(void *) = supervisor->on_drained;
 
-    if (!supervisor->draining || supervisor->jobs || !on_drained)
+    if (!supervisor->draining || supervisor->jobs || strangers_awaited(supervisor) || !on_drained)
         return;
     supervisor->on_drained = NULL;
     on_drained(supervisor->drained_arg);
@@ -158,6 +183,8 @@ static void on_tick(uv_timer_t *timer)
     struct supervisor *supervisor = timer->data;
 
     supervisor->evaluate_wanted = false;
+    check_disk(supervisor);
+    strangers_tick(supervisor);
     check_jobs(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(&supervisor->groups[i]);
@@ -299,6 +326,37 @@ static void open_timeline(struct supervisor *supervisor)
     supervisor->clock = &supervisor->timeline.clock;
 }
 
+/* A ledger that is damaged makes way for a new one; so does none (hardening.md R13). What lies in the
+ * spool directory is marked before the new one is there, or a second crash would have it swept. */
+static int open_ledger(struct supervisor *supervisor, struct error *err)
+{
+    struct error damage = { 0 };
+    char name[64];
+    int r;
+
+    for (;;) {
+        r = ledger_is_there(supervisor->state_fd) ? 0 : strangers_mark(supervisor, err);
+        if (r == 0)
+            r = ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err);
+        if (r != -EUCLEAN || *supervisor->ledger_problem)
+            break;
+        damage = *err;
+        r = ledger_set_aside(supervisor->state_fd, supervisor->clock, name, sizeof(name), err);
+        if (r < 0)
+            return r;
+        (void) snprintf(
+            supervisor->ledger_problem, sizeof(supervisor->ledger_problem),
+            "the ledger was damaged and is now %.120s/%s; a new one was begun from what "
+            "runs and what the clouds list",
+            supervisor->state_dir, name);
+        log_error(
+            "%s: %s. Jobs that waited for an instance, or whose end GitLab had not taken yet, "
+            "are lost: GitLab fails them when it hears nothing for an hour",
+            damage.message, supervisor->ledger_problem);
+    }
+    return r == 0 ? strangers_load(supervisor, err) : r;
+}
+
 static int start_parts(struct supervisor *supervisor, struct error *err)
 {
     struct spawner_events events = { .on_spawned = worker_on_spawned,
@@ -313,7 +371,7 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
     if (r == 0) {
         load_system_id(supervisor);
         open_timeline(supervisor);
-        r = ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err);
+        r = open_ledger(supervisor, err);
     }
     if (r == 0)
         r = coordinator_client_new(supervisor->loop, &supervisor->coordinator, err);
@@ -358,6 +416,7 @@ static void finish_stopping(struct supervisor *supervisor)
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_done(&supervisor->groups[i]);
     adopt_done(supervisor);
+    strangers_done(supervisor);
     if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
         log_warning("%s, ignoring", err.message);
     ledger_close(supervisor->ledger);
@@ -410,7 +469,7 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
 
 bool supervisor_is_responsible(const struct supervisor *supervisor)
 {
-    bool responsible = supervisor->jobs != NULL;
+    bool responsible = supervisor->jobs || supervisor->strangers;
 
     for (size_t i = 0; i < supervisor->n_groups; i++)
         responsible |= fleet_instance_count(supervisor->groups[i].fleet) > 0;

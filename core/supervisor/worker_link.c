@@ -5,6 +5,7 @@
  * its deadline; while the lock is held its process id is still its own. */
 #include "core/supervisor/internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -354,18 +355,36 @@ static void take_started(struct job *job, json_t *frame)
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
 }
 
+/* Its worker could not write on, and says so: the log's reader must hear of it, too. */
+static void end_broken_log(struct job *job, int error)
+{
+    const char *remedy = error == ENOSPC || error == EDQUOT
+                             ? "; whoever runs the manager has to free space there, then retry"
+                             : "";
+    char line[256];
+
+    (void) snprintf(line, sizeof(line),
+                    "Job failed (system failure): the rest of this log is lost, the manager's disk "
+                    "could not take it: %s%s",
+                    strerror(error), remedy);
+    spool_append_last(job->supervisor, job->seq, line);
+    log_error("job %" PRId64 ": %s/spool/%" PRId64 ".log cannot be written: %s; the job ends there",
+              job->job_id, job->supervisor->state_dir, job->seq, strerror(error));
+}
+
 static void take_result(struct job *job, json_t *frame)
 {
     autojson json_t *stored = json_frame("result_stored");
     struct error err = { 0 };
     const char *state = NULL, *reason = "";
     json_t *supported = NULL;
-    int64_t exit_code = 0;
+    int64_t exit_code = 0, log_errno = 0;
 
     if (json_need_str(frame, "state", &state, &err) < 0 ||
         (!str_eq(state, "success") && !str_eq(state, "failed")) ||
         json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
         json_opt_array(frame, "supported_reasons", &supported, &err) < 0 ||
+        json_opt_i64(frame, "log_errno", 1, 4095, &log_errno, &err) < 0 ||
         json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0) {
         log_error("job %" PRId64 ": %s", job->job_id, err.message);
         worker_kill(job, "the job's worker sent a result that cannot be read");
@@ -376,6 +395,8 @@ static void take_result(struct job *job, json_t *frame)
         /* Mostly a lost connection; nothing else runs there until a list has shown the instance. */
         if (str_eq(reason, "runner_system_failure"))
             group_connection_lost(job->group, job->instance_id);
+        if (log_errno != 0)
+            end_broken_log(job, (int) log_errno);
         if (str_eq(state, "success"))
             job_finish(job, "success", NULL, 0, NULL);
         else

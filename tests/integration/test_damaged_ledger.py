@@ -1,0 +1,120 @@
+"""The ledger is damaged while jobs run: a new one is begun, nothing that runs is lost (hardening R13)."""
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+
+import pytest
+
+from checker.jobs import make_job
+from checker.run import Run, wait_for
+from test_restart import states, wait_until
+from test_run import assert_nothing_lost, wait_for_trace
+
+PAGE = 4096
+FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+
+
+def take_away_damaged(run):
+    """What the operator does with what was moved aside; it holds tokens of jobs. Their names."""
+    found = sorted(run.state_dir.glob("ledger.db.damaged-*"))
+    for path in found:
+        path.unlink()
+    return [path.name for path in found]
+
+
+def start_jobs(run, n=2):
+    run.coordinator.add(*[make_job(i, str(run.marks), lines=60, seconds=8) for i in range(1, n + 1)])
+    run.start()
+    for i in range(1, n + 1):
+        wait_for_trace(run, i, b"line 0002")
+
+
+def overwrite(path, page, data):
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a page that the WAL holds, too, is mended by it
+    db.close()
+    with open(path, "r+b") as file:
+        file.seek(page * PAGE)
+        file.write(data)
+
+
+def ask_status(run):
+    answer = subprocess.run([run.binary, "status", "--json", "--state-dir", run.state_dir], capture_output=True,
+                            timeout=20)
+    return json.loads(answer.stdout)
+
+
+def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_instances=2, max_use_count=3)
+    start_jobs(run)
+    run.kill()
+    overwrite(run.state_dir / "ledger.db", 0, bytes(PAGE))
+    run.start(kill_at="provider_list.after:1")  # a second crash, before the workers were heard
+    wait_until(run, lambda: run.process.poll() is not None)
+    run.start()
+    run.wait_up()
+    wait_until(run, lambda: states(run) == {1: "running", 2: "running"})
+    run.coordinator.add(make_job(3, str(run.marks)))
+    breaches = None
+    assert run.coordinator.wait_all_ended(120), run.log_tail()
+    assert take_away_damaged(run)
+    breaches = run.finish()
+    assert_nothing_lost(run, breaches)
+    assert b"was damaged and is now" in run.daemon_log.read_bytes()
+
+
+def test_damage_is_shown_by_status(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.start()
+    run.wait_up()
+    run.kill()
+    overwrite(run.state_dir / "ledger.db", 0, random.Random(1).randbytes(PAGE))
+    run.start()
+    run.wait_up()
+    (problem,) = ask_status(run)["problems"]
+    (name, *_) = take_away_damaged(run)
+    assert f"the ledger was damaged and is now {run.state_dir}/{name}" in problem
+    assert_nothing_lost(run, run.finish())
+
+
+def test_a_job_whose_worker_died_with_the_ledger_keeps_its_log_and_is_named(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    start_jobs(run, 1)
+    worker, = run.workers()
+    run.kill()
+    os.kill(worker, 9)
+    (run.state_dir / "ledger.db").unlink()
+    run.start()
+    lost = run.state_dir / "spool" / "1.lost"
+    wait_until(run, lost.exists)
+    assert b"line 0002" in lost.read_bytes()
+    assert str(lost).encode() in run.daemon_log.read_bytes()
+    wait_until(run, lambda: not run.watch.instances())  # it ran nothing any more
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["zeros", "random"])
+def test_a_manager_starts_whatever_page_is_damaged(folder, binary, plugin_dir, kind):
+    run = Run(folder, binary, plugin_dir, max_instances=1)
+    run.coordinator.add(make_job(1, str(run.marks), lines=2))
+    run.start()
+    assert run.coordinator.wait_all_ended(120)
+    assert run.stop() == 0
+    ledger, rng = run.state_dir / "ledger.db", random.Random(20261125)
+    whole = ledger.read_bytes()
+    pages = range(len(whole) // PAGE)
+    for page in pages if FULL else sorted(rng.sample(pages, 3)):
+        ledger.write_bytes(whole)
+        damage = bytes(PAGE) if kind == "zeros" else rng.randbytes(PAGE)
+        overwrite(ledger, page, damage)
+        damaged = ledger.read_bytes()
+        run.start()
+        assert run.wait_up() and run.process.poll() is None, f"page {page}\n" + run.log_tail()
+        aside = [path for path in run.state_dir.glob("ledger.db.damaged-*Z")]
+        assert all(path.read_bytes() == damaged for path in aside), f"page {page} was changed"
+        assert wait_for(lambda: ask_status(run)["runners"][0]["ready"]), f"page {page}\n" + run.log_tail()
+        assert run.stop() == 0, f"page {page}\n" + run.log_tail()
+        take_away_damaged(run)
