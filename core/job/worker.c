@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ static int confine(int control_fd, int spool_fd)
     (void) prctl(PR_SET_NAME, "flotilla-job");
     r = harden_process();
     if (r == 0)
-        r = harden_limit_files(FILES_MAX);
+        r = harden_limit(RLIMIT_NOFILE, FILES_MAX);
     if (r < 0)
         return r;
     (void) setpgid(0, 0);
