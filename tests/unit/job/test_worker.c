@@ -381,6 +381,7 @@ int main(void)
         ROW(test_a_worker_without_supervisor_sleeps_and_ends_with_its_row),
     };
 
-    job_worker_warm_up();
+    if (job_worker_prepare(true, NULL) < 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
