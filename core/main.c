@@ -27,8 +27,7 @@ static bool called_by_hand(const char *command)
 
 static int run_spawner(int argc, char **argv)
 {
-    (void) argc;
-    return called_by_hand(argv[0]) ? 2 : spawner_main();
+    return called_by_hand(argv[0]) ? 2 : spawner_main(argc < 2 || !str_eq(argv[1], "--no-seccomp"));
 }
 
 static int run_provider(int argc, char **argv)

@@ -69,4 +69,10 @@ int64_t fault_limit_ms(const char *name, int64_t ms)
     return ms;
 }
 
+void fault_breach(void)
+{
+    if (getenv("FLOTILLA_BREACH"))
+        (void) execl("/bin/true", "true", NULL);
+}
+
 #endif

@@ -8,5 +8,7 @@
 /* Not to be read or traced by others of the same user, no core files, no more rights by exec.
  * Negative errno. */
 int harden_process(void);
-/* Never raises: the machine may allow less. Negative errno. */
-int harden_limit_files(uint32_t most);
+/* RLIMIT_…; never raises: the machine may allow less. Negative errno. */
+int harden_limit(int resource, uint64_t most);
+/* Root's privileges go, but the one to reach its own files wherever they lie. Negative errno. */
+int harden_drop_capabilities(void);

@@ -67,6 +67,7 @@ struct config {
     char *file;
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
     char *state_dir; /* NULL = the default */
+    bool worker_seccomp;
     enum log_level log_level;
     enum log_format log_format;
     struct config_runner *runners;

@@ -47,6 +47,9 @@ static void fill_defaults(struct config_reading *reading, const struct section *
         case SETTING_SECONDS:
             *(int64_t *) at = setting->initial * 1000;
             break;
+        case SETTING_BOOL:
+            *(bool *) at = setting->initial != 0;
+            break;
         case SETTING_TRISTATE:
             *(int *) at = -1;
             break;

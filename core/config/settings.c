@@ -21,9 +21,10 @@
         .name = (key), .kind = SETTING_TEXT,                                                       \
         .offset = offsetof(type, field) __VA_OPT__(, ) __VA_ARGS__                                 \
     }
-#define BOOL(key, type, field)                                                                     \
+#define BOOL(key, type, field, ...)                                                                \
     {                                                                                              \
-        .name = (key), .kind = SETTING_BOOL, .offset = offsetof(type, field)                       \
+        .name = (key), .kind = SETTING_BOOL,                                                       \
+        .offset = offsetof(type, field) __VA_OPT__(, ) __VA_ARGS__                                 \
     }
 #define INTEGER(key, type, field, least, most, ...)                                                \
     {                                                                                              \
@@ -245,6 +246,7 @@ static const struct setting global_settings[] = {
              .initial = 15 * MS_MINUTE, .flags = SETTING_NOT_YET,
              .note = "is not acted on yet: connections are 15 minutes old at most"),
     TEXT("state_dir", struct config, state_dir, .check = check_state_dir),
+    BOOL("worker_seccomp", struct config, worker_seccomp, .initial = true),
     { .name = "log_level", .kind = SETTING_CUSTOM, .check = check_log_level },
     { .name = "log_format", .kind = SETTING_CUSTOM, .check = check_log_format },
     { .name = "runners",

@@ -9,6 +9,8 @@
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
 
+#define CRASHES_COUNT_MS (INT64_C(3600) * 1000)
+
 int fleet_new(const struct fleet_config *config, struct fleet **ret)
 {
     struct fleet *fleet = mem_zero(sizeof(*fleet));
@@ -574,4 +576,17 @@ void fleet_mark_connection_dead(struct fleet *fleet, const char *id)
 
     if (instance)
         instance->connection_dead = true;
+}
+
+bool fleet_note_crash(struct fleet *fleet, const char *id, int64_t now_ms)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+    int64_t before_last;
+
+    if (!instance)
+        return false;
+    before_last = instance->crashes_ms[1];
+    instance->crashes_ms[1] = instance->crashes_ms[0];
+    instance->crashes_ms[0] = now_ms;
+    return before_last > 0 && now_ms - before_last < CRASHES_COUNT_MS;
 }

@@ -47,6 +47,7 @@ enum fleet_reason {
     REASON_VANISHED,         /* absent by the rule of architecture.md §3 */
     REASON_HOST_KEY_CHANGED,
     REASON_UNHEALTHY,
+    REASON_WORKERS_CRASHED, /* hardening.md X6 */
     REASON_SHUTDOWN,
     REASON_PENDING_EXPIRED, /* ordered, accepted, never appeared */
 };
@@ -82,7 +83,9 @@ struct fleet_instance {
     int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
     uint32_t uses, misses, n_slots;
     bool connection_dead; /* a worker lost it; counts at the next complete list */
-    bool seen;            /* in the list that is being taken in */
+    int64_t
+        crashes_ms[2]; /* when its last two workers crashed, the later one first; 0 = none did */
+    bool seen;         /* in the list that is being taken in */
     struct fleet_slot *slots;
 };
 
@@ -157,6 +160,9 @@ size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_
 
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms);
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
+/* A worker that was connected to it crashed. True with the third one within an hour: the instance
+ * is to be replaced. Forgotten at a restart. */
+bool fleet_note_crash(struct fleet *fleet, const char *id, int64_t now_ms);
 
 /* Reservations: a claim before a job is asked for (5.1). */
 bool fleet_reserve(struct fleet *fleet,

@@ -29,6 +29,8 @@ static const struct {
     [REASON_VANISHED] = { "vanished", "instance unexpectedly removed" },
     [REASON_HOST_KEY_CHANGED] = { "host_key_changed", "it shows another host key than before" },
     [REASON_UNHEALTHY] = { "unhealthy", "it cannot be connected to" },
+    [REASON_WORKERS_CRASHED] = { "workers_crashed",
+                                 "three workers of its jobs crashed within an hour" },
     [REASON_SHUTDOWN] = { "shutdown", "the manager shuts down" },
     [REASON_PENDING_EXPIRED] = { "pending_expired", "ordered and never seen" },
 };

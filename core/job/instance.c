@@ -47,6 +47,14 @@ static struct end not_connected(struct job *job, int r, const char *message)
     return out_of_time ? end_from_error(job, -ETIMEDOUT, message) : end_make(END_SYSTEM, message);
 }
 
+uint16_t instance_port(const struct job *job)
+{
+    int64_t port = 22;
+
+    (void) json_opt_i64(job->connect, "port", 1, 65535, &port, NULL);
+    return (uint16_t) port;
+}
+
 struct end instance_connect(struct job *job)
 {
     struct ssh_options options = { .address = text_of(job->connect, "address", ""),
@@ -60,18 +68,16 @@ struct end instance_connect(struct job *job)
                                    .watch = stage_watch(job) };
     const char *protocol = text_of(job->connect, "protocol", "ssh"), *shown;
     struct error err = { 0 };
-    int64_t port = 22;
     int r;
 
     if (!str_eq(protocol, "ssh")) {
         (void) error_set(&err, -EPROTONOSUPPORT, "protocol %s is not supported yet", protocol);
         return end_make(END_SYSTEM, err.message);
     }
-    (void) json_opt_i64(job->connect, "port", 1, 65535, &port, NULL);
     (void) json_opt_i64(job->connect, "timeout_ms", 1, INT64_MAX, &options.timeout_ms, NULL);
     (void) json_opt_i64(job->connect, "keepalive_ms", 0, INT64_MAX, &options.keepalive_ms, NULL);
     options.timeout_ms = MIN(options.timeout_ms, job->deadline_ms - clock_mono_ms(&clock_system));
-    options.port = (uint16_t) port;
+    options.port = instance_port(job);
     if (str_empty(options.address) || str_empty(options.username))
         return end_make(END_SYSTEM, "the provider gave no address or no user name");
     shown = text_of(job->connect, "log_address", "");

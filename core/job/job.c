@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
@@ -302,6 +303,7 @@ static struct end run_stages(struct job *job)
 
     if (end.kind == END_OK)
         end = prepare_executor(job);
+    fault_breach();
     if (end.kind == END_OK)
         end = prepare_script(job);
     if (end.kind != END_OK)

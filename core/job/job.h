@@ -70,6 +70,7 @@ void end_tell_result(struct job *job, const struct end *end, int log_errno);
 /* Borrowed from `obj`, which may be NULL. */
 const char *text_of(json_t *obj, const char *key, const char *fallback);
 int job_settings(struct job *job, json_t *start, struct error *err); /* takes start */
+int64_t job_output_limit(const struct job *job);                     /* bytes */
 int job_open_trace(struct job *job, int spool_fd, struct error *err);
 void job_done(struct job *job);
 
@@ -97,6 +98,7 @@ void cleanup_script(const struct job *job, struct buf *body);
 
 /* instance.c */
 struct end instance_connect(struct job *job);
+uint16_t instance_port(const struct job *job);
 
 /* job.c */
 void job_run(struct job *job);

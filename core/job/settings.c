@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
+#include "core/job/trace/spool.h"
 
 #define DEFAULT_TIMEOUT_S 7200
 #define MAX_TIMEOUT_S (365 * 24 * 3600)
@@ -237,6 +238,13 @@ static size_t collect_prefixes(const struct job *job, const char **prefixes, siz
     return n;
 }
 
+int64_t job_output_limit(const struct job *job)
+{
+    int64_t limit = number_of(job->runner, "output_limit", 0);
+
+    return limit > 0 ? limit : SPOOL_LIMIT_DEFAULT;
+}
+
 int job_open_trace(struct job *job, int spool_fd, struct error *err)
 {
     autofree const char **patterns = NULL;
@@ -248,7 +256,7 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
                                      .timestamps =
                                          variables_flag(&job->variables, "FF_TIMESTAMPS", true),
                                      .sections = job->sections,
-                                     .limit_bytes = number_of(job->runner, "output_limit", 0),
+                                     .limit_bytes = job_output_limit(job),
                                      .clock = &clock_system };
 
     if (collect_patterns(job, &patterns, &options.n_patterns) < 0)

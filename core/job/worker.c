@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/footprint.h"
@@ -15,11 +16,10 @@
 #include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
+#include "core/job/sandbox.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
-
-#define FILES_MAX 128
 
 static int confine(int control_fd, int spool_fd)
 {
@@ -28,12 +28,12 @@ static int confine(int control_fd, int spool_fd)
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
     (void) prctl(PR_SET_NAME, "flotilla-job");
+    (void) setpgid(0, 0);
     r = harden_process();
     if (r == 0)
-        r = harden_limit_files(FILES_MAX);
+        r = sandbox_enter();
     if (r < 0)
         return r;
-    (void) setpgid(0, 0);
     return fs_set_cloexec(control_fd) < 0 || fs_set_cloexec(spool_fd) < 0 ? -EBADF : 0;
 }
 
@@ -97,6 +97,9 @@ static int serve(struct job *job, int spool_fd)
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
     if (r == 0)
+        r = sandbox_narrow(text_of(job->connect, "address", ""), instance_port(job),
+                           job_output_limit(job), &err);
+    if (r == 0)
         r = job_open_trace(job, spool_fd, &err);
     if (r < 0)
         fail_early(job, spool_fd, &err);
@@ -120,13 +123,16 @@ int job_worker_main(int control_fd, int spool_fd)
     return status;
 }
 
-void job_worker_warm_up(void)
+int job_worker_prepare(bool filter_calls, struct error *err)
 {
     autojson json_t *json = NULL;
+    int r = sandbox_prepare(filter_calls, err);
 
     ssh_library_warm_up();
+    tzset(); /* else the first time stamp reads the zone */
     (void) json_parse("{\"a\":[1,2.5,\"x\"]}", 17, &json, NULL);
     /* What warming up freed would be shared pages that each worker makes its own by using them. */
     footprint_trim_heap();
     footprint_trim_image();
+    return r;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -138,7 +139,7 @@ static int confine(void)
         return -errno;
     r = harden_process();
     if (r == 0)
-        r = harden_limit_files(FILES_MAX);
+        r = harden_limit(RLIMIT_NOFILE, FILES_MAX);
     if (r < 0)
         return r;
     /* The parent may have died before the signal was armed. PID 1 may well be the supervisor: in a

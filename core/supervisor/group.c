@@ -96,6 +96,12 @@ void group_connection_lost(struct group *group, const char *id)
     group_list_soon(group);
 }
 
+void group_worker_crashed(struct group *group, const char *id)
+{
+    if (fleet_note_crash(group->fleet, id, now_wall(group->supervisor)))
+        group_mark_removing(group, id, REASON_WORKERS_CRASHED);
+}
+
 void group_became_stale(struct group *group, const char *message)
 {
     if (group->stale)

@@ -180,6 +180,8 @@ bool group_is_deleting(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
 /* A worker lost its connection: the next list tells whether the instance is there. */
 void group_connection_lost(struct group *group, const char *id);
+/* A worker died without a result: an instance that does that to its workers is replaced (X6). */
+void group_worker_crashed(struct group *group, const char *id);
 
 /* scheduler.c */
 void scheduler_poll(struct group *group);

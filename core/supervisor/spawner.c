@@ -27,6 +27,7 @@ struct spawner_link {
 struct spawner {
     uv_loop_t *loop;
     char *self_exe;
+    bool filter_calls;
     struct spawner_events events;
     struct spawner_link *links; /* the first one that is not retired takes the work */
 };
@@ -110,7 +111,8 @@ static void on_link_frame(void *arg, json_t *frame)
 
 static int start_link(struct spawner *spawner, struct spawner_link **ret, struct error *err)
 {
-    char *args[] = { spawner->self_exe, (char[]) { "spawner" }, NULL };
+    char *args[] = { spawner->self_exe, (char[]) { "spawner" },
+                     spawner->filter_calls ? NULL : (char[]) { "--no-seccomp" }, NULL };
     uv_stdio_container_t stdio[4] = { { .flags = UV_IGNORE },
                                       { .flags = UV_IGNORE },
                                       { .flags = UV_INHERIT_FD, .data.fd = 2 } };
@@ -150,18 +152,19 @@ static int start_link(struct spawner *spawner, struct spawner_link **ret, struct
     return 0;
 }
 
-int spawner_start(uv_loop_t *loop, const char *self_exe, const struct spawner_events *events,
-                  struct spawner **ret, struct error *err)
+int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
+                  const struct spawner_events *events, struct spawner **ret, struct error *err)
 {
     struct spawner *spawner = mem_zero(sizeof(*spawner));
     struct spawner_link *link;
     int r;
 
-    if (!spawner || !(spawner->self_exe = mem_strdup(self_exe))) {
+    if (!spawner || !(spawner->self_exe = mem_strdup(options->self_exe))) {
         free(spawner);
         return error_set(err, -ENOMEM, "spawner: out of memory");
     }
     spawner->loop = loop;
+    spawner->filter_calls = options->filter_calls;
     spawner->events = *events;
     r = start_link(spawner, &link, err);
     if (r < 0) {

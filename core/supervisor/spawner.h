@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -21,8 +22,13 @@ struct spawner_events {
     void *arg;
 };
 
-int spawner_start(uv_loop_t *loop, const char *self_exe, const struct spawner_events *events,
-                  struct spawner **ret, struct error *err);
+struct spawner_options {
+    const char *self_exe;
+    bool filter_calls; /* of the workers (hardening.md X4) */
+};
+
+int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
+                  const struct spawner_events *events, struct spawner **ret, struct error *err);
 
 /* Asks for a worker; its control socket and spool descriptor are passed on and stay the caller's.
  */
@@ -31,5 +37,5 @@ int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spoo
 
 void spawner_stop(struct spawner *spawner); /* workers go on; accepts NULL */
 
-/* Hidden subcommand `spawner`: the process itself, its link on descriptor 3. */
-int spawner_main(void);
+/* Hidden subcommand `spawner [--no-seccomp]`: the process itself, its link on descriptor 3. */
+int spawner_main(bool filter_calls);

@@ -202,9 +202,10 @@ static int handle_request(struct spawner_process *process)
     return 1;
 }
 
-int spawner_main(void)
+int spawner_main(bool filter_calls)
 {
     struct spawner_process process = { 0 };
+    struct error err = { 0 };
     struct pollfd fds[2];
     sigset_t chld;
 
@@ -220,7 +221,10 @@ int spawner_main(void)
     process.signal_fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     if (process.signal_fd < 0)
         return 125;
-    job_worker_warm_up();
+    if (job_worker_prepare(filter_calls, &err) < 0) {
+        log_error("%s; worker_seccomp = false does without", err.message);
+        return 125;
+    }
 
     fds[0] = (struct pollfd) { .fd = LINK_FD, .events = POLLIN };
     fds[1] = (struct pollfd) { .fd = process.signal_fd, .events = POLLIN };

@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/coordinator/rules.h"
+#include "core/job/sandbox.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "supervisor"
@@ -357,17 +358,29 @@ static int open_ledger(struct supervisor *supervisor, struct error *err)
     return r == 0 ? strangers_load(supervisor, err) : r;
 }
 
+static int start_spawner(struct supervisor *supervisor, struct error *err)
+{
+    const struct spawner_options options = { .self_exe = supervisor->options.self_exe,
+                                             .filter_calls = supervisor->config->worker_seccomp };
+    const struct spawner_events events = { .on_spawned = worker_on_spawned,
+                                           .on_exited = worker_on_exited,
+                                           .arg = supervisor };
+    autobuf struct buf sandbox = BUF_INIT;
+
+    if (sandbox_describe(options.filter_calls, &sandbox))
+        log_info("%s", buf_str(&sandbox));
+    else
+        log_notice("%s", buf_str(&sandbox));
+    return spawner_start(supervisor->loop, &options, &events, &supervisor->spawner, err);
+}
+
 static int start_parts(struct supervisor *supervisor, struct error *err)
 {
-    struct spawner_events events = { .on_spawned = worker_on_spawned,
-                                     .on_exited = worker_on_exited,
-                                     .arg = supervisor };
     int r;
 
     r = open_state_dir(supervisor, err);
     if (r == 0)
-        r = spawner_start(supervisor->loop, supervisor->options.self_exe, &events,
-                          &supervisor->spawner, err);
+        r = start_spawner(supervisor, err);
     if (r == 0) {
         load_system_id(supervisor);
         open_timeline(supervisor);

@@ -171,6 +171,10 @@ static void worker_is_dead(struct job *job, int lock_fd)
         job_assigned(job, instance, job->slot);
         return;
     }
+    log_error("job %" PRId64 ": its worker, on instance %s, ended without a result", job->job_id,
+              job->instance_id);
+    if (began)
+        group_worker_crashed(job->group, job->instance_id);
     job_fail_system(job, *job->lost_reason  ? job->lost_reason
                          : *job->end_reason ? job->end_reason
                                             : "the job's worker ended unexpectedly");
@@ -261,21 +265,28 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
     check_lock(job);
 }
 
+static const char *meaning_of(int signal)
+{
+    return signal == SIGSYS ? ": it made a system call that its sandbox forbids" : "";
+}
+
 void worker_on_exited(void *arg, int64_t tag, int status, int signal)
 {
     struct supervisor *supervisor = arg;
     struct job *job = job_find(supervisor, tag);
 
     if (signal != 0)
-        log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s", tag, signal,
-                  job ? " on instance " : "", job ? job->instance_id : "");
+        log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s%s", tag, signal,
+                  job ? " on instance " : "", job ? job->instance_id : "", meaning_of(signal));
     else if (status != 0)
         log_warning("the worker of job row %" PRId64 " ended with status %d", tag, status);
+    if (job && signal != 0 && job->state >= JOB_FINISHED)
+        group_worker_crashed(job->group, job->instance_id);
     if (!job || job->state >= JOB_FINISHED)
         return;
     if (signal != 0 && !*job->end_reason)
         (void) snprintf(job->end_reason, sizeof(job->end_reason),
-                        "the job's worker was killed by signal %d", signal);
+                        "the job's worker was killed by signal %d%s", signal, meaning_of(signal));
     job->spawned_here = false;
     job->exit_word_due_mono = 0;
     check_lock(job);

@@ -65,6 +65,38 @@ static void test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance
     fleet_free(fleet);
 }
 
+static void test_hardening_X6_three_crashes_within_an_hour_are_too_many(void **state)
+{
+    static const struct {
+        const char *why;
+        int64_t minutes[3];
+        bool replaced;
+    } rows[] = {
+        { "three at once", { 0, 0, 0 }, true },
+        { "three within an hour", { 0, 30, 59 }, true },
+        { "the first is an hour ago", { 0, 30, 60 }, false },
+    };
+    const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fleet *fleet = NULL;
+
+        assert_int_equal(fleet_new(&config, &fleet), 0);
+        restore(fleet, "a", (struct fleet_instance) { 0 });
+        restore(fleet, "b", (struct fleet_instance) { 0 });
+        assert_false(fleet_note_crash(fleet, "gone", NOW));
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].minutes); k++) {
+            bool replaced = fleet_note_crash(fleet, "a", NOW + rows[i].minutes[k] * MINUTE);
+
+            if (replaced != (k == 2 && rows[i].replaced))
+                fail_msg("%s: crash %zu", rows[i].why, k + 1);
+        }
+        assert_false(fleet_note_crash(fleet, "b", NOW)); /* each has its own count */
+        fleet_free(fleet);
+    }
+}
+
 static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
@@ -353,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
         cmocka_unit_test(test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance),
+        cmocka_unit_test(test_hardening_X6_three_crashes_within_an_hour_are_too_many),
         cmocka_unit_test(test_autoscaler_V17_what_never_appears_is_ordered_again),
         cmocka_unit_test(test_a_restart_goes_on_from_what_was_stored),
         cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),

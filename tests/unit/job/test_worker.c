@@ -36,7 +36,8 @@ struct world {
     const char *policy;
     int timeout_s;
     const char *after_script_timeout;
-    rlim_t spool_limit; /* bytes; 0 = none */
+    rlim_t spool_limit;                /* bytes; 0 = none */
+    size_t n_variables, variable_size; /* beside its own */
 
     int fd;
     struct frame_decoder decoder;
@@ -122,6 +123,25 @@ static json_t *start_frame(const struct world *world)
     return start;
 }
 
+static void add_variables(const struct world *world, json_t *start)
+{
+    json_t *payload = NULL, *variables = NULL;
+    autofree char *value = mem_zero(world->variable_size + 1);
+
+    assert_non_null(value);
+    memset(value, 'x', world->variable_size);
+    assert_int_equal(json_opt_object(start, "payload", &payload, NULL), 0);
+    assert_int_equal(json_opt_array(payload, "variables", &variables, NULL), 0);
+    for (size_t i = 0; i < world->n_variables; i++) {
+        autofree char *key = mem_printf("V%zu", i);
+        json_t *variable = json_object_new_object();
+
+        assert_int_equal(json_add_str(variable, "key", key), 0);
+        assert_int_equal(json_add_str(variable, "value", value), 0);
+        assert_int_equal(json_object_array_add(variables, variable), 0);
+    }
+}
+
 static void become_worker(const struct world *world, int control_fd, int spool_fd)
 {
     const struct rlimit limit = { world->spool_limit, world->spool_limit };
@@ -142,6 +162,7 @@ static void worker_start(struct world *world)
     autojson json_t *start = start_frame(world);
     int ends[2];
 
+    add_variables(world, start);
     assert_true(spool_fd >= 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     world->fd = ends[0];
@@ -335,6 +356,30 @@ static void test_a_script_whose_output_cannot_be_stored_is_killed(void **state)
     assert_int_equal(ssh_fake_count(&world->fake, "kill -TERM"), 1);
 }
 
+/* hardening.md X2, V5 and section 9. */
+static void test_the_largest_payloads_fit_into_a_workers_memory(void **state)
+{
+    static const struct {
+        const char *why;
+        size_t n, size;
+    } rows[] = {
+        { "few and large", 15, 1024 * 1024 },
+        { "many and small", 9990, 1500 },
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world->n_variables = rows[i].n;
+        world->variable_size = rows[i].size;
+        fake_start(world);
+        worker_start(world);
+        take_result(world);
+        if (!str_eq(outcome(world), "success"))
+            fail_msg("%s: %s", rows[i].why, outcome(world));
+        reset(world);
+    }
+}
+
 /* It has nothing to do meanwhile, and a descriptor that is closed must not keep it awake. */
 static void test_a_worker_without_supervisor_sleeps_and_ends_with_its_row(void **state)
 {
@@ -378,9 +423,11 @@ int main(void)
         ROW(test_an_order_during_the_question_for_the_host_key_is_obeyed),
         ROW(test_a_log_without_its_end_is_no_success),
         ROW(test_a_script_whose_output_cannot_be_stored_is_killed),
+        ROW(test_the_largest_payloads_fit_into_a_workers_memory),
         ROW(test_a_worker_without_supervisor_sleeps_and_ends_with_its_row),
     };
 
-    job_worker_warm_up();
+    if (job_worker_prepare(true, NULL) < 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

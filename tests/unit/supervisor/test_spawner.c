@@ -48,11 +48,12 @@ static void on_exited(void *arg, int64_t tag, int status, int signal)
 static void begin(struct run *run)
 {
     struct spawner_events events = { on_spawned, on_exited, run };
+    struct spawner_options options = { .self_exe = flotilla, .filter_calls = true };
     struct error err = { 0 };
 
     *run = (struct run) { 0 };
     assert_int_equal(uv_loop_init(&run->loop), 0);
-    if (spawner_start(&run->loop, flotilla, &events, &run->spawner, &err) < 0)
+    if (spawner_start(&run->loop, &options, &events, &run->spawner, &err) < 0)
         fail_msg("%s", err.message);
 }
 

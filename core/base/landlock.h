@@ -1,0 +1,25 @@
+/* core/base/landlock.h - which files a process may still open, and where it may still connect to, by
+ * Linux's Landlock.
+ *
+ * Best effort (hardening.md X3): what the kernel's level does not know stays open, so landlock_level()
+ * belongs into a log. Called by processes that meet strangers, after PR_SET_NO_NEW_PRIVS.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct landlock_rules {
+    const char *const *readable; /* files, and folders with what is in them */
+    size_t n_readable;
+    const uint16_t *ports; /* of TCP connections; the kernel knows them from level 4 on */
+    size_t n_ports;
+};
+
+int landlock_level(void); /* the kernel's ABI; 0 = it has no Landlock */
+
+/* For good: nothing but these files can be opened, for reading alone, and no other port connected
+ * to; from level 6 on no process outside can be sent a signal or reached by an abstract socket. What
+ * is open stays usable; a path that leads nowhere is skipped. 0 without Landlock, too; negative
+ * errno. */
+int landlock_confine(const struct landlock_rules *rules);
