@@ -113,26 +113,20 @@ static const struct {
     unsigned n;
     struct scmp_arg_cmp arguments[2];
 } allowed_with[] = {
-#define WITH(name, n, ...)                                                                         \
-    {                                                                                              \
-        SCMP_SYS(name), n,                                                                         \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
-    }
-    WITH(socket, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX)),
-    WITH(socket, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET)),
-    WITH(socket, 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6)),
+    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
+    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_INET, 0 } } },
+    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_INET6, 0 } } },
     /* The resolver asks the kernel for the machine's addresses. */
-    WITH(socket, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)),
+    { SCMP_SYS(socket),
+      2,
+      { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 }, { 2, SCMP_CMP_EQ, NETLINK_ROUTE, 0 } } },
     /* For reading. Of the spool the worker has a descriptor. */
-    WITH(openat, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)),
-    WITH(ioctl, 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD)),
-    WITH(ioctl, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO)),
-    WITH(ioctl, 1, SCMP_A1(SCMP_CMP_EQ, TCGETS)),
+    { SCMP_SYS(openat), 1, { { 2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY } } },
+    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, FIONREAD, 0 } } },
+    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, FIONBIO, 0 } } },
+    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, TCGETS, 0 } } },
     /* Its own limits, which it cannot raise. */
-    WITH(prlimit64, 1, SCMP_A0(SCMP_CMP_EQ, 0)),
-#undef WITH
+    { SCMP_SYS(prlimit64), 1, { { 0, SCMP_CMP_EQ, 0, 0 } } },
 };
 
 static int fill(scmp_filter_ctx filter)
