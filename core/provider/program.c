@@ -18,6 +18,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/provider/memory.h"
 
 #define OUTPUT_MAX ((size_t) 1024 * 1024)
 
@@ -53,8 +54,10 @@ static int spawn_program(struct program *program, const char *const *argv, int o
                                                      POSIX_SPAWN_SETSIGDEF);
     (void) posix_spawnattr_setsigmask(&attributes, &none);
     (void) posix_spawnattr_setsigdefault(&attributes, &all);
+    memory_limit_lift();
     r = posix_spawn(&program->pid, argv[0], &actions, &attributes, (char *const *) (uintptr_t) argv,
                     environment);
+    memory_limit_restore();
     (void) posix_spawn_file_actions_destroy(&actions);
     (void) posix_spawnattr_destroy(&attributes);
     return -r;

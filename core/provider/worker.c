@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/provider/client.h"
+#include "core/provider/memory.h"
 #include "core/provider/session.h"
 
 #define LOG_TOPIC "provider"
@@ -140,6 +141,8 @@ static int confine(void)
     r = harden_process();
     if (r == 0)
         r = harden_limit(RLIMIT_NOFILE, FILES_MAX);
+    if (r == 0)
+        r = memory_limit();
     if (r < 0)
         return r;
     /* The parent may have died before the signal was armed. PID 1 may well be the supervisor: in a

@@ -20,6 +20,7 @@
  *   silent_end     list ends the process with status 0
  *   greedy         increase accepts one more than asked
  *   foreign_id     decrease accepts an id that it was not asked about
+ *   hoarder        list takes memory until it gets none, then says whether a program has that limit, too
  *   host_keys      connect_info claims host keys without an array of them
  *   open_fails     open is refused with an authentication error
  */
@@ -151,6 +152,26 @@ static void be_moody(flt_group *g, flt_call *call)
     (void) call;
 }
 
+/* Untouched, so that the machine loses nothing. */
+static int32_t hoard(flt_group *g, flt_call *call)
+{
+    const char *const ask[] = { "/bin/sh", "-c", "test \"$(ulimit -Sd)\" = \"$(ulimit -Hd)\"",
+                                NULL };
+    void *hoarded[64];
+    size_t n = 0;
+    int32_t status;
+
+    while (n < 64 && (hoarded[n] = malloc((size_t) 64 << 20)))
+        n++;
+    for (size_t i = n; i > 0; i--)
+        free(hoarded[i - 1]);
+    status = g->host->run(call, ask, NULL, NULL);
+    return g->host->fail(call, FLT_E_QUOTA, 0,
+                         n == 64       ? "memory has no end"
+                         : status == 0 ? "memory has an end, but not for programs"
+                                       : "memory has an end");
+}
+
 static int32_t emit_many(flt_instance_sink sink, void *arg)
 {
     char id[32];
@@ -171,6 +192,8 @@ static int32_t moody_list(flt_group *g, flt_call *call, flt_instance_sink sink, 
     be_moody(g, call);
     if (mode_is(g, "many"))
         return emit_many(sink, arg);
+    if (mode_is(g, "hoarder"))
+        return hoard(g, call);
     if (mode_is(g, "bad_id"))
         (void) emit(sink, arg, "moody 1", FLT_STATE_RUNNING);
     if (mode_is(g, "bad_state"))

@@ -470,6 +470,22 @@ static void test_a_worker_that_ends_without_a_word_is_a_failure(void **state)
     end_world(&world);
 }
 
+#ifndef FLOTILLA_SANITIZED /* there the worker has no such limit */
+static void test_memory_of_a_plugin_has_an_end_and_its_programs_have_another(void **state)
+{
+    struct result list;
+    struct world world;
+
+    (void) state;
+    open_world(&world, worker, "hoarder");
+    ask(&world, json_frame("list"), DEADLINE_MS, &list);
+    assert_int_equal(list.code, FLT_E_QUOTA);
+    assert_string_equal(list.message, "memory has an end, but not for programs");
+    json_object_put(list.reply);
+    end_world(&world);
+}
+#endif
+
 static void test_a_plugin_that_hangs_inline_is_given_up_until_it_comes_back(void **state)
 {
     struct result list, meanwhile, after;
@@ -525,6 +541,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_an_overdue_call_is_killed_two_seconds_after_its_deadline),
         cmocka_unit_test(test_garbage_on_the_link_ends_the_worker),
         cmocka_unit_test(test_a_worker_that_ends_without_a_word_is_a_failure),
+#ifndef FLOTILLA_SANITIZED
+        cmocka_unit_test(test_memory_of_a_plugin_has_an_end_and_its_programs_have_another),
+#endif
         cmocka_unit_test(test_a_plugin_that_hangs_inline_is_given_up_until_it_comes_back),
     };
 
