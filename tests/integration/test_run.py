@@ -24,6 +24,8 @@ def test_jobs_run_on_instances_that_come_and_go(folder, binary, plugin_dir, plug
     run.coordinator.add(*[make_job(i, str(run.marks), exit_code=3 if i == 2 else 0) for i in range(1, 7)])
     run.start()
     assert_nothing_lost(run, run.finish())
+    warned = 'plugin_host = "inline": the plugin runs inside the manager, with its rights' in run.daemon_log.read_text()
+    assert warned == (plugin_host == "inline")
 
 
 def test_capacity_and_uses_are_kept_with_five_slots(folder, binary, plugin_dir):

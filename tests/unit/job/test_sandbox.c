@@ -192,6 +192,11 @@ static int read_a_file(void)
     return open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 }
 
+static int read_what_names_are_looked_up_with(void)
+{
+    return open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+}
+
 static int read_a_neighbours_log(void)
 {
     return open(world.file, O_RDONLY | O_CLOEXEC);
@@ -436,6 +441,7 @@ static void try_what_is_denied(enum where where)
         { "process_vm_readv", read_memory_of_a_process, 0, 0, KILLED },
         { "a signal to the supervisor", signal_a_process, 0, BY_SCOPE, KILLED },
         { "reading /etc/passwd", read_a_file, 0, BY_FILE, BY_FILE },
+        { "reading /etc/hosts", read_what_names_are_looked_up_with, 0, BY_FILE, BY_FILE },
         { "reading another job's log", read_a_neighbours_log, 0, BY_FILE, BY_FILE },
         { "listing a folder", list_a_folder, 0, BY_FILE, BY_FILE },
         { "writing a file", write_a_file, 0, BY_FILE, KILLED },
