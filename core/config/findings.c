@@ -159,7 +159,7 @@ void findings_name_keys(struct config_reading *reading, const struct toml_value 
 
         if (finding->on_file || !find_key(root, NULL, finding, &path))
             continue;
-        finding->key = mem_strdup(buf_str(&path));
+        finding->key = buf_take(&path);
         if (!finding->key)
             reading->out_of_memory = true;
     }

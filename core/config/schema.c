@@ -67,15 +67,9 @@ static void fill_sections(struct config_reading *reading, const struct section *
 {
     const struct section *inner = setting->section;
 
-    if (value->type != TOML_ARRAY) {
-        value_wrong_type(reading, section, setting, value);
+    *ret = value_array(reading, section, setting, value, inner->size);
+    if (!*ret)
         return;
-    }
-    *ret = mem_array(value->n_items, inner->size);
-    if (!*ret) {
-        reading->out_of_memory = true;
-        return;
-    }
     for (size_t i = 0; i < value->n_items; i++) {
         if (value->items[i].type == TOML_TABLE)
             section_fill(reading, inner, &value->items[i],
@@ -150,7 +144,8 @@ static void fill_setting(struct config_reading *reading, const struct section *s
         fill_nowhere(reading, section, setting, value);
     else
         fill_placed(reading, section, setting, value, record);
-    if (setting->check && before == reading->said)
+    /* What was refused or did not fit into memory is not in the record. */
+    if (setting->check && before == reading->said && !reading->out_of_memory)
         setting->check(reading, value, record);
     note_setting(reading, section, setting, value);
 }
@@ -175,7 +170,7 @@ static void fill_members(struct config_reading *reading, const struct section *s
         if (!known)
             unknown_setting(reading, section, value);
     }
-    if (section->check)
+    if (section->check && !reading->out_of_memory)
         section->check(reading, table, record);
     reading->section = outer;
 }

@@ -145,35 +145,37 @@ static void fill_real(struct config_reading *reading, const struct section *sect
     *ret = number;
 }
 
-static bool is_choice(const struct setting *setting, const char *text, struct buf *choices)
+static bool is_choice(const struct setting *setting, const char *text)
 {
-    if (!setting->choices)
-        return true;
-    for (const char *const *choice = setting->choices; *choice; choice++) {
-        if (str_eq(*choice, text))
-            return true;
-        buf_addf(choices, "%s%s", choices->len > 0 ? ", " : "", *choice);
-    }
-    return false;
+    const char *const *choice = setting->choices;
+
+    while (choice && *choice && !str_eq(*choice, text))
+        choice++;
+    return !choice || *choice;
+}
+
+static void refuse_choice(struct config_reading *reading, const struct section *section,
+                          const struct setting *setting, const struct toml_value *value)
+{
+    autobuf struct buf choices = BUF_INIT;
+    autobuf struct buf shown = BUF_INIT;
+
+    for (const char *const *choice = setting->choices; *choice; choice++)
+        buf_addf(&choices, "%s%s", choices.len > 0 ? ", " : "", *choice);
+    str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
+    finding_add(reading, CONFIG_ERROR, value->place, "%s '%s' must be one of %s, not \"%s\"",
+                section->name, setting->name, buf_str(&choices), buf_str(&shown));
 }
 
 static void fill_text(struct config_reading *reading, const struct section *section,
                       const struct setting *setting, const struct toml_value *value, char **ret)
 {
-    autobuf struct buf choices = BUF_INIT;
-    autobuf struct buf shown = BUF_INIT;
-
-    if (value->type != TOML_STRING) {
+    if (value->type != TOML_STRING)
         value_wrong_type(reading, section, setting, value);
-        return;
-    }
-    if (!is_choice(setting, value->text, &choices)) {
-        str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
-        finding_add(reading, CONFIG_ERROR, value->place, "%s '%s' must be one of %s, not \"%s\"",
-                    section->name, setting->name, buf_str(&choices), buf_str(&shown));
-        return;
-    }
-    value_store_text(reading, ret, value->text);
+    else if (!is_choice(setting, value->text))
+        refuse_choice(reading, section, setting, value);
+    else
+        value_store_text(reading, ret, value->text);
 }
 
 static void fill_secret(struct config_reading *reading, const struct section *section,
@@ -200,19 +202,25 @@ static void fill_bool(struct config_reading *reading, const struct section *sect
         *(bool *) ret = value->truth;
 }
 
+void *value_array(struct config_reading *reading, const struct section *section,
+                  const struct setting *setting, const struct toml_value *value, size_t size)
+{
+    void *array = NULL;
+
+    if (value->type != TOML_ARRAY)
+        value_wrong_type(reading, section, setting, value);
+    else if (!(array = mem_array(value->n_items, size)))
+        reading->out_of_memory = true;
+    return array;
+}
+
 static void fill_texts(struct config_reading *reading, const struct section *section,
                        const struct setting *setting, const struct toml_value *value, char ***ret,
                        size_t *ret_count)
 {
-    if (value->type != TOML_ARRAY) {
-        value_wrong_type(reading, section, setting, value);
+    *ret = value_array(reading, section, setting, value, sizeof(char *));
+    if (!*ret)
         return;
-    }
-    *ret = mem_array(value->n_items, sizeof(char *));
-    if (!*ret) {
-        reading->out_of_memory = true;
-        return;
-    }
     for (size_t i = 0; i < value->n_items; i++) {
         if (value->items[i].type == TOML_STRING) {
             value_store_text(reading, &(*ret)[*ret_count], value->items[i].text);

@@ -58,6 +58,8 @@ static void test_numbers_of_jobs(void **unused)
           "concurrent = 10\n" RUNNER "limit = 3\n" PLUGIN "max_instances = 4\n",
           "note: F:7:9: [[runners]] 'limit' = 3 is below the group's 4 places (max_instances × "
           "capacity_per_instance): not all can have a job at once" },
+        { "a limit for all places",
+          "concurrent = 10\n" RUNNER "limit = 4\n" PLUGIN "max_instances = 4\n", "" },
         { "fewer jobs than runners", ALL SECOND,
           "warning: F:1:1: [global] 'concurrent' = 1 is less than the number of runners, 2: some "
           "will wait for others" },
@@ -116,6 +118,16 @@ static void test_policies(void **unused)
           TEN_POLICY "idle_count = 1\n[[runners.autoscaler.policy]]\nidle_count = 2\n",
           "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 12, "
           "further down, holds always" },
+        { "the same, said with its period",
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* * * * *\"]\n",
+          "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 11, "
+          "further down, holds always\n"
+          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
+          "policy holds at all times" },
+        { "a policy behind one that holds at times",
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* 1 * * *\"]\n",
+          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
+          "policy holds at all times" },
     };
 
     (void) unused;
