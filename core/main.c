@@ -41,6 +41,7 @@ static const struct cli_command commands[] = {
     { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
+    { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
     { "plugin", "list plugins, show one, check one against the contract", cli_plugin },
     { "spawner", NULL, run_spawner },
     { "provider", NULL, run_provider },

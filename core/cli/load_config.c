@@ -11,7 +11,7 @@ int cli_load_config(const char *file, struct config **ret)
     struct error err = { 0 };
     int r = config_load(file, NULL, ret, &findings, &err);
 
-    config_findings_print(&findings);
+    config_findings_print(&findings, stderr);
     if (r == -ENOENT)
         (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
     else if (r < 0 && findings.count == 0)

@@ -1,4 +1,4 @@
-/* core/cli/plugin_inspect.c - a child loads the plugin, answers with one frame and ends. */
+/* core/cli/plugin_inspect.c - a provider worker of our own loads the plugin, answers and ends. */
 #include "core/cli/plugin_inspect.h"
 
 #include <errno.h>
@@ -9,18 +9,14 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "core/base/clock.h"
+#include "core/base/environment.h"
 #include "core/base/frame.h"
-#include "core/base/str.h"
-#include "core/provider/session.h"
+#include "core/base/json.h"
+#include "core/cli/cli.h"
 
 #define LOAD_TIMEOUT_MS 10000
-
-static void drop_log(void *arg, enum log_level level, const char *text)
-{
-    (void) arg;
-    (void) level;
-    (void) text;
-}
+#define LINK_FD 3 /* docs/design/processes.md */
 
 /* The plugin's words, if it prints any, are not our output. */
 static void silence(void)
@@ -35,27 +31,47 @@ static void silence(void)
     (void) setrlimit(RLIMIT_CORE, &no_core);
 }
 
-static _Noreturn void answer(int link, const char *file)
+/* A fresh process: nothing of what we hold in memory, tokens of a configuration say, is in it. */
+static _Noreturn void become_worker(int link)
 {
-    struct session *session = NULL;
-    autojson json_t *request = json_frame("load"), *reply = NULL;
+    static const char *const loaders[] = { "LD_", NULL };
+    static char name[] = "flotilla", command[] = "provider";
+    char *const argv[] = { name, command, NULL };
+    char **environment = environment_without(loaders);
 
     silence();
-    if (!request || session_new(drop_log, NULL, &session, NULL) < 0)
-        _exit(1);
-    (void) json_add_i64(request, "id", 1);
-    (void) json_add_str(request, "file", file);
-    reply = session_run(session, request);
-    _exit(reply && frame_send(link, reply, FRAME_MAX_LINK, LOAD_TIMEOUT_MS, NULL) == 0 ? 0 : 1);
+    if (environment &&
+        (link == LINK_FD ? fcntl(link, F_SETFD, 0) == 0 : dup2(link, LINK_FD) == LINK_FD))
+        (void) execve(cli_self_exe(), argv, environment);
+    _exit(127);
 }
 
+static int ask(int link, const char *file, struct error *err)
+{
+    autojson json_t *request = json_frame("load");
+
+    if (!request || json_add_i64(request, "id", 1) < 0 || json_add_str(request, "file", file) < 0 ||
+        json_add_i64(request, "deadline_ms", LOAD_TIMEOUT_MS) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    return frame_send(link, request, FRAME_MAX_LINK, LOAD_TIMEOUT_MS, err);
+}
+
+/* Log lines may come before the reply; a plugin that sends them for ever is out of time, too. */
 static int receive(int link, json_t **ret, struct error *err)
 {
+    int64_t end = clock_mono_ms(&clock_system) + LOAD_TIMEOUT_MS;
     struct frame_decoder decoder;
     int r;
 
     frame_decoder_init(&decoder, FRAME_MAX_LINK);
-    r = frame_recv(link, &decoder, LOAD_TIMEOUT_MS, ret, err);
+    do {
+        int64_t left = end - clock_mono_ms(&clock_system);
+
+        json_object_put(*ret);
+        *ret = NULL;
+        r = left > 0 ? frame_recv(link, &decoder, (int) left, ret, err)
+                     : error_set(err, -ETIMEDOUT, "no answer");
+    } while (r == 1 && !json_object_object_get_ex(*ret, "id", NULL));
     frame_decoder_done(&decoder);
     return r;
 }
@@ -88,14 +104,17 @@ int plugin_inspect(const char *file, json_t **ret, struct error *err)
     pid = fork();
     if (pid == 0) {
         (void) close(ours);
-        answer(fds[1], file);
+        become_worker(fds[1]);
     }
     (void) close(fds[1]);
     if (pid < 0)
         return error_errno(err, -errno, "fork");
-    r = receive(ours, &reply, err);
+    r = ask(ours, file, err);
+    if (r == 0)
+        r = receive(ours, &reply, err);
     if (r == -ETIMEDOUT)
         (void) kill(pid, SIGKILL);
+    (void) shutdown(ours, SHUT_RDWR); /* the worker ends with its link */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (r != 1)

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/fs.h"
@@ -17,25 +18,15 @@
 #define TOKEN_FILE_MAX 4096
 #define ENVIRONMENT_NAME_MAX 256
 
-/* The type of a SETTING_CUSTOM that is a string. */
-static bool need_string(struct config_reading *reading, const char *name,
-                        const struct toml_value *value)
-{
-    if (value->type == TOML_STRING)
-        return true;
-    finding_add(reading, CONFIG_ERROR, value->place, "%s must be a string, not %s", name,
-                toml_type_name(value->type));
-    return false;
-}
-
-/* `sentence` ends before the value, which is shown quoted. */
+/* "SECTION 'KEY' must be WANTED, not "VALUE"". */
 static void refuse(struct config_reading *reading, const struct toml_value *value,
-                   const char *sentence)
+                   const char *wanted)
 {
     autobuf struct buf shown = BUF_INIT;
 
     str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
-    finding_add(reading, CONFIG_ERROR, value->place, "%s, not \"%s\"", sentence, buf_str(&shown));
+    finding_add(reading, CONFIG_ERROR, value->place, "%s '%s' must be %s, not \"%s\"",
+                reading->section, value->key, wanted, buf_str(&shown));
 }
 
 void check_timezone(struct config_reading *reading, const struct toml_value *value, void *record)
@@ -46,19 +37,16 @@ void check_timezone(struct config_reading *reading, const struct toml_value *val
     /* A zone is looked up as a file: it must not leave the folder of zones. */
     if (strstr(zone, "..") || zone[0] == '/' ||
         zone[strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")])
-        refuse(reading, value,
-               "[[runners.autoscaler.policy]] 'timezone' must be a name such as \"Europe/Berlin\"");
+        refuse(reading, value, "a name such as \"Europe/Berlin\"");
 }
 
 void check_protocol(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;
     if (str_eq(value->text, "winrm") || str_eq(value->text, "winrm+https"))
-        refuse(
-            reading, value,
-            "[runners.autoscaler.connector_config] 'protocol' must be ssh (no other is there yet)");
+        refuse(reading, value, "ssh (no other is there yet)");
     else if (!str_eq(value->text, "ssh") && !str_empty(value->text))
-        refuse(reading, value, "[runners.autoscaler.connector_config] 'protocol' must be ssh");
+        refuse(reading, value, "ssh");
 }
 
 void check_plugin(struct config_reading *reading, const struct toml_value *value, void *record)
@@ -73,35 +61,23 @@ void check_plugin_host(struct config_reading *reading, const struct toml_value *
 {
     struct config_autoscaler *autoscaler = record;
 
-    if (!need_string(reading, "[runners.autoscaler] 'plugin_host'", value))
-        return;
-    if (str_eq(value->text, "inline"))
-        autoscaler->plugin_inline = true;
-    else if (!str_eq(value->text, "worker"))
-        refuse(reading, value, "[runners.autoscaler] 'plugin_host' must be worker or inline");
+    (void) reading;
+    autoscaler->plugin_inline = str_eq(value->text, "inline");
 }
 
-void check_vm_isolation(struct config_reading *reading, const struct toml_value *value,
+/* A note: the file may be on the machine that the configuration is for. Where it is needed and not
+ * there, what needs it says so. */
+void check_file_is_here(struct config_reading *reading, const struct toml_value *value,
                         void *record)
 {
-    const struct toml_value *enabled;
+    autobuf struct buf shown = BUF_INIT;
 
     (void) record;
-    if (value->type != TOML_TABLE) {
-        finding_add(reading, CONFIG_ERROR, value->place,
-                    "[runners.autoscaler] 'vm_isolation' must be a table, not %s",
-                    toml_type_name(value->type));
+    if (str_empty(value->text) || access(value->text, F_OK) == 0)
         return;
-    }
-    enabled = toml_find(value, "enabled");
-    if (enabled && enabled->type != TOML_BOOLEAN)
-        finding_add(reading, CONFIG_ERROR, enabled->place,
-                    "[runners.autoscaler.vm_isolation] 'enabled' must be true or false, not %s",
-                    toml_type_name(enabled->type));
-    else if (enabled && enabled->truth)
-        finding_add(reading, CONFIG_WARNING, enabled->key_place,
-                    "[runners.autoscaler.vm_isolation] is not acted on yet: jobs run on the "
-                    "instance itself, not in a VM on it");
+    str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
+    finding_add(reading, CONFIG_NOTE, value->place, "%s '%s': this machine has no file \"%s\"",
+                reading->section, value->key, buf_str(&shown));
 }
 
 /* http or https, a host, no white space, control bytes or userinfo (hardening.md V8). */
@@ -179,8 +155,10 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
     struct error err = { 0 };
     bool readable = false;
 
-    if (!need_string(reading, "[[runners]] 'token_file'", value))
+    if (reading->plugins && access(value->text, F_OK) < 0) {
+        check_file_is_here(reading, value, record);
         return;
+    }
     if (fs_read_file(AT_FDCWD, value->text, TOKEN_FILE_MAX, &text, &err) < 0) {
         finding_add(reading, CONFIG_ERROR, value->place, "[[runners]] 'token_file': %s",
                     err.message);
@@ -207,17 +185,16 @@ void check_executor(struct config_reading *reading, const struct toml_value *val
 {
     (void) record;
     if (!str_eq(value->text, "instance"))
-        refuse(reading, value, "[[runners]] 'executor' must be instance, the only one there is");
+        refuse(reading, value, "instance, the only one there is");
 }
 
 void check_shell(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;
     if (str_eq(value->text, "pwsh") || str_eq(value->text, "powershell"))
-        refuse(reading, value,
-               "[[runners]] 'shell' must be bash or sh (PowerShell is not there yet)");
+        refuse(reading, value, "bash or sh (PowerShell is not there yet)");
     else if (!str_eq(value->text, "bash") && !str_eq(value->text, "sh"))
-        refuse(reading, value, "[[runners]] 'shell' must be bash or sh");
+        refuse(reading, value, "bash or sh");
 }
 
 /* A folder on the instance (hardening.md V9). */
@@ -234,8 +211,7 @@ void check_directory(struct config_reading *reading, const struct toml_value *va
             break;
     }
     if (*at || strlen(value->text) > 4096)
-        refuse(reading, value,
-               "[[runners]] a directory must have no \"..\" and no line break in it");
+        refuse(reading, value, "a directory without \"..\" and line breaks");
 }
 
 static size_t environment_name_len(const char *text)
@@ -266,24 +242,21 @@ void check_state_dir(struct config_reading *reading, const struct toml_value *va
 {
     (void) record;
     if (value->text[0] != '/')
-        refuse(reading, value, "[global] 'state_dir' must be an absolute path");
+        refuse(reading, value, "an absolute path");
 }
 
 void check_log_level(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     struct config *config = record;
 
-    if (need_string(reading, "[global] 'log_level'", value) &&
-        log_parse_level(value->text, &config->log_level) < 0)
-        refuse(reading, value,
-               "[global] 'log_level' must be one of error, warning, notice, info, debug");
+    (void) reading;
+    (void) log_parse_level(value->text, &config->log_level);
 }
 
 void check_log_format(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     struct config *config = record;
 
-    if (need_string(reading, "[global] 'log_format'", value) &&
-        log_parse_format(value->text, &config->log_format) < 0)
-        refuse(reading, value, "[global] 'log_format' must be one of runner, text, json");
+    (void) reading;
+    (void) log_parse_format(value->text, &config->log_format);
 }

@@ -1,17 +1,17 @@
 /* core/config/checks.h - what a value must be beyond its type, and what must hold between settings;
- * the functions that settings.c names in its tables. */
+ * the functions that settings_*.c name in their tables. */
 #pragma once
 
 #include "core/config/schema.h"
 
-/* One value; it was stored in `record` already, unless the setting is SETTING_CUSTOM. */
+/* One value; it was stored in `record` already, unless the setting is SETTING_NOWHERE. */
 #define DECLARE_CHECK(name)                                                                        \
     void name(struct config_reading *reading, const struct toml_value *value, void *record)
 DECLARE_CHECK(check_timezone);
 DECLARE_CHECK(check_protocol);
 DECLARE_CHECK(check_plugin);
 DECLARE_CHECK(check_plugin_host);
-DECLARE_CHECK(check_vm_isolation);
+DECLARE_CHECK(check_file_is_here);
 DECLARE_CHECK(check_url);
 DECLARE_CHECK(check_clone_url);
 DECLARE_CHECK(check_token);
@@ -29,3 +29,10 @@ DECLARE_CHECK(check_connector);
 DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
+
+/* advice.c: what is allowed and will hardly do what one wants; `table` is the whole file. */
+void advise(struct config_reading *reading, const struct toml_value *table,
+            const struct config *config);
+/* plugin_keys.c: plugin_config against the keys that the plugin tells; `table` is
+ * [runners.autoscaler]. */
+void check_plugin_config(struct config_reading *reading, const struct toml_value *table);

@@ -1,5 +1,5 @@
 /* core/config/config.c - reading config.toml: the file and who may change it, then the tree, then
- * the tables of settings.c.
+ * the tables of settings_*.c.
  */
 #include "core/config/config.h"
 
@@ -15,8 +15,6 @@
 
 #define FILE_MAX ((size_t) 4 * 1024 * 1024)
 
-static const struct toml_place start_of_file = { 1, 1 };
-
 /* hardening.md P2 */
 static void check_permissions(struct config_reading *reading, const char *file)
 {
@@ -24,11 +22,11 @@ static void check_permissions(struct config_reading *reading, const char *file)
     bool readable = false;
 
     if (fs_check_private_file(file, &readable, &err) < 0)
-        finding_add(reading, CONFIG_ERROR, start_of_file, "others decide what is in the file: %s",
-                    err.message);
+        finding_add_on_file(reading, CONFIG_ERROR, "others decide what is in the file: %s",
+                            err.message);
     else if (readable)
-        finding_add(reading, CONFIG_WARNING, start_of_file,
-                    "the file can be read by others, and tokens are in it; chmod 600 it");
+        finding_add_on_file(reading, CONFIG_WARNING,
+                            "the file can be read by others, and tokens are in it; chmod 600 it");
 }
 
 static int parse(struct config_reading *reading, const char *text, size_t len,
@@ -85,26 +83,43 @@ static int load_text(struct config_reading *reading, const char *text, size_t le
         reading->out_of_memory = true;
     else if (parse(reading, text, len, &root) == 0)
         section_fill(reading, &config_section, root, config);
+    if (root)
+        findings_name_keys(reading, root);
     r = conclude(reading, err);
     if (r == 0)
         *ret = take_ptr(config);
     return r;
 }
 
+static int load_file(struct config_reading *reading, struct config **ret, struct error *err)
+{
+    autobuf struct buf contents = BUF_SECRET;
+    int r = fs_read_file(AT_FDCWD, reading->file, FILE_MAX, &contents, err);
+
+    if (r < 0)
+        return r;
+    check_permissions(reading, reading->file);
+    return load_text(reading, buf_str(&contents), contents.len, ret, err);
+}
+
 int config_load(const char *file, const char *text, struct config **ret,
                 struct config_findings *findings, struct error *err)
 {
     struct config_reading reading = { .file = file, .findings = findings };
-    autobuf struct buf contents = BUF_SECRET;
-    int r;
 
-    if (text)
-        return load_text(&reading, text, strlen(text), ret, err);
-    r = fs_read_file(AT_FDCWD, file, FILE_MAX, &contents, err);
-    if (r < 0)
-        return r;
-    check_permissions(&reading, file);
-    r = load_text(&reading, buf_str(&contents), contents.len, ret, err);
+    return text ? load_text(&reading, text, strlen(text), ret, err) : load_file(&reading, ret, err);
+}
+
+int config_check(const char *file, const struct config_plugins *plugins,
+                 struct config_findings *findings)
+{
+    struct config_reading reading = { .file = file, .findings = findings, .plugins = plugins };
+    auto_ptr(config_free) struct config *config = NULL;
+    struct error failure = { 0 };
+    int r = load_file(&reading, &config, &failure);
+
+    if (r < 0 && !findings_first_error(findings))
+        finding_add_on_file(&reading, CONFIG_ERROR, "%s", failure.message);
     return r;
 }
 

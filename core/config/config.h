@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/base/json.h"
 #include "core/base/log.h"
@@ -24,7 +25,7 @@ struct config_policy {
 };
 
 struct config_connector {
-    char *os, *arch, *protocol, *username;
+    char *username;
     struct secret *password;
     char *key_path; /* resolved against the process's working directory, as upstream */
     bool use_static_credentials, use_external_addr;
@@ -34,12 +35,17 @@ struct config_connector {
         host_key_policy; /* pin, tofu, accept; NULL = pin when the provider gives keys, else tofu */
 };
 
+struct config_vm_isolation {
+    bool enabled;
+};
+
 struct config_autoscaler {
     char *plugin;
     bool plugin_inline;       /* plugin_host = "inline" */
     json_t *plugin_config;    /* object, never NULL */
     json_t *connector_config; /* the table as written, for the plugin; the core adds "key" */
     struct config_connector connector;
+    struct config_vm_isolation vm_isolation;
     int64_t capacity_per_instance, max_use_count, max_instances;
     int64_t instance_acquire_timeout_ms, update_interval_ms, update_interval_when_expecting_ms,
         deletion_retry_interval_ms;
@@ -51,8 +57,8 @@ struct config_autoscaler {
 };
 
 struct config_runner {
-    char *name, *url, *executor, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file,
-        *tls_cert_file, *tls_key_file;
+    char *name, *url, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file, *tls_cert_file,
+        *tls_key_file;
     struct secret *token;
     int64_t id, limit, request_concurrency, output_limit_kib;
     char **environment; /* KEY=VALUE */
@@ -78,19 +84,37 @@ enum config_severity { CONFIG_NOTE, CONFIG_WARNING, CONFIG_ERROR };
 struct config_finding {
     enum config_severity severity;
     int line, column;
-    char *text; /* "FILE:LINE:COLUMN: sentence" */
+    bool on_file;         /* about the file as a whole, or what it lacks */
+    char *text;           /* "FILE:LINE:COLUMN: sentence" */
+    const char *sentence; /* in `text` */
+    char *key;            /* "runners[0].autoscaler.plugin"; NULL where no setting is meant */
 };
 struct config_findings {
     struct config_finding *items;
     size_t count;
 };
-void config_findings_print(const struct config_findings *findings); /* on standard error */
+const char *config_severity_name(enum config_severity severity); /* "note", "warning", "error" */
+void config_findings_print(const struct config_findings *findings, FILE *out);
+size_t config_findings_count(const struct config_findings *findings, enum config_severity severity);
 void config_findings_done(struct config_findings *findings);
 
 /* Reads and validates `file` (or `text` when not NULL, with `file` as its name in messages). 0 and
  * *ret when there is no finding of severity error; findings are filled in both cases. */
 int config_load(const char *file, const char *text, struct config **ret,
                 struct config_findings *findings, struct error *err);
+/* Whom config_check() asks about plugins. */
+struct config_plugins {
+    /* The keys of the plugin's plugin_config, as `load` answers them (docs/design/processes.md): 0
+     * and *ret, which the caller puts. -ENOENT: this machine has no such plugin; any other error:
+     * it has one that cannot be used. */
+    int (*keys)(void *arg, const char *plugin, json_t **ret, struct error *err);
+    void *arg;
+};
+/* As config_load() for somebody who edits the file, perhaps on another machine than it is for:
+ * plugin_config is checked against the plugins, and a token_file that is not here is a note. What
+ * makes it fail is always among the findings. */
+int config_check(const char *file, const struct config_plugins *plugins,
+                 struct config_findings *findings);
 void config_free(struct config *config);
 DEFINE_AUTO_PTR(struct config, config_free)
 

@@ -15,6 +15,10 @@
 /* The next one is an error that stands for all further ones: a file of rubbish must not fill the
  * screen and the memory. */
 #define FINDINGS_MAX 200
+#define SENTENCE_MAX 2000
+
+/* Sentences that have no setting to point at stand here. */
+static const struct toml_place start_of_file = { 1, 1 };
 
 static void add_sentence(struct config_reading *reading, enum config_severity severity,
                          struct toml_place place, const char *sentence)
@@ -23,6 +27,7 @@ static void add_sentence(struct config_reading *reading, enum config_severity se
     struct config_finding *items;
     char *text;
 
+    reading->said++;
     if (findings->count > FINDINGS_MAX)
         return;
     if (findings->count == FINDINGS_MAX) {
@@ -38,15 +43,18 @@ static void add_sentence(struct config_reading *reading, enum config_severity se
         reading->out_of_memory = true;
         return;
     }
-    items[findings->count++] = (struct config_finding) {
-        .severity = severity, .line = place.line, .column = place.column, .text = text
-    };
+    items[findings->count++] =
+        (struct config_finding) { .severity = severity,
+                                  .line = place.line,
+                                  .column = place.column,
+                                  .text = text,
+                                  .sentence = text + strlen(text) - strlen(sentence) };
 }
 
 static bool was_said(const struct config_findings *findings, const char *sentence)
 {
     for (size_t i = 0; i < findings->count; i++)
-        if (str_ends(findings->items[i].text, sentence))
+        if (str_eq(findings->items[i].sentence, sentence))
             return true;
     return false;
 }
@@ -57,10 +65,13 @@ static void vadd(struct config_reading *reading, enum config_severity severity,
 static void vadd(struct config_reading *reading, enum config_severity severity,
                  struct toml_place place, bool once, const char *fmt, va_list args)
 {
-    autobuf struct buf sentence = BUF_INIT;
+    autobuf struct buf raw = BUF_INIT, sentence = BUF_INIT;
 
-    buf_vaddf(&sentence, fmt, args);
-    if (buf_error(&sentence))
+    /* It quotes the file, and what reading others said: nothing of it may drive a terminal. */
+    buf_vaddf(&raw, fmt, args);
+    if (!buf_error(&raw))
+        str_display(&sentence, buf_str(&raw), raw.len, SENTENCE_MAX);
+    if (buf_error(&raw) || buf_error(&sentence))
         reading->out_of_memory = true;
     else if (!once || !was_said(reading->findings, buf_str(&sentence)))
         add_sentence(reading, severity, place, buf_str(&sentence));
@@ -84,6 +95,74 @@ void finding_add_once(struct config_reading *reading, enum config_severity sever
     va_start(args, fmt);
     vadd(reading, severity, place, true, fmt, args);
     va_end(args);
+}
+
+void finding_add_on_file(struct config_reading *reading, enum config_severity severity,
+                         const char *fmt, ...)
+{
+    size_t before = reading->findings->count;
+    va_list args;
+
+    va_start(args, fmt);
+    vadd(reading, severity, start_of_file, false, fmt, args);
+    va_end(args);
+    if (reading->findings->count > before)
+        reading->findings->items[before].on_file = true;
+}
+
+static bool stands_at(const struct toml_place *place, const struct config_finding *finding)
+{
+    return place->line == finding->line && place->column == finding->column;
+}
+
+/* The way from the root to a value, from its end. */
+struct step {
+    const struct step *outer;
+    const struct toml_value *value;
+    size_t index;
+};
+
+static void write_path(struct buf *path, const struct step *step)
+{
+    if (!step)
+        return;
+    write_path(path, step->outer);
+    if (step->value->key)
+        buf_addf(path, "%s%s", path->len > 0 ? "." : "", step->value->key);
+    else
+        buf_addf(path, "[%zu]", step->index);
+}
+
+/* Writes the way to the innermost value at the finding's place: "runners[0].url". A table may stand
+ * where its first member stands, so that members are asked first. */
+static bool find_key(const struct toml_value *value, const struct step *outer,
+                     const struct config_finding *finding, struct buf *path)
+{
+    for (size_t i = 0; i < value->n_items; i++) {
+        const struct step step = { .outer = outer, .value = &value->items[i], .index = i };
+
+        if (find_key(step.value, &step, finding, path))
+            return true;
+        if (!stands_at(&step.value->place, finding) && !stands_at(&step.value->key_place, finding))
+            continue;
+        write_path(path, &step);
+        return true;
+    }
+    return false;
+}
+
+void findings_name_keys(struct config_reading *reading, const struct toml_value *root)
+{
+    for (size_t i = 0; i < reading->findings->count; i++) {
+        struct config_finding *finding = &reading->findings->items[i];
+        autobuf struct buf path = BUF_INIT;
+
+        if (finding->on_file || !find_key(root, NULL, finding, &path))
+            continue;
+        finding->key = buf_take(&path);
+        if (!finding->key)
+            reading->out_of_memory = true;
+    }
 }
 
 static int compare(const void *left, const void *right)
@@ -111,21 +190,41 @@ const struct config_finding *findings_first_error(const struct config_findings *
     return NULL;
 }
 
-void config_findings_print(const struct config_findings *findings)
+const char *config_severity_name(enum config_severity severity)
 {
-    static const char *const words[] = {
+    static const char *const names[] = {
         [CONFIG_NOTE] = "note", [CONFIG_WARNING] = "warning", [CONFIG_ERROR] = "error"
     };
 
+    return names[severity];
+}
+
+void config_findings_print(const struct config_findings *findings, FILE *out)
+{
     for (size_t i = 0; i < findings->count; i++)
-        (void) fprintf(stderr, "%s: %s\n", words[findings->items[i].severity],
+        (void) fprintf(out, "%s: %s\n", config_severity_name(findings->items[i].severity),
                        findings->items[i].text);
+}
+
+size_t config_findings_count(const struct config_findings *findings, enum config_severity severity)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < findings->count; i++)
+        count += findings->items[i].severity == severity;
+    return count;
+}
+
+static void finding_done(struct config_finding *finding)
+{
+    free(finding->key);
+    free(finding->text);
 }
 
 void config_findings_done(struct config_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++)
-        free(findings->items[i].text);
+        finding_done(&findings->items[i]);
     free(findings->items);
     *findings = (struct config_findings) { 0 };
 }

@@ -15,17 +15,18 @@ enum setting_kind {
     SETTING_TRISTATE, /* int: -1 unset, 0, 1 */
     SETTING_REAL,     /* double */
     SETTING_TEXTS,    /* char **, its size_t at `count` */
+    SETTING_REALS,    /* an array of numbers, rising; SETTING_NOWHERE only */
     SETTING_JSON,     /* a table as json_t *, {} when absent */
     SETTING_SECTION,  /* a table, filled into the struct at `offset` */
     SETTING_SECTIONS, /* an array of tables: pointer at `offset`, its size_t at `count` */
-    SETTING_CUSTOM,   /* stored by its check, which also looks at the type */
     SETTING_IGNORED,  /* for people or for GitLab Runner's own use: nothing is to be done */
     SETTING_KNOWN     /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
 };
 
 enum {
     SETTING_ZERO_IS_DEFAULT = 1, /* 0 means the default, as in GitLab Runner */
-    SETTING_NOT_YET = 2          /* stored, but nothing acts on it so far: noted once */
+    SETTING_NOT_YET = 2,         /* nothing acts on it so far: noted once */
+    SETTING_NOWHERE = 4 /* has no place in the struct: checked, and stored by its check if at all */
 };
 
 struct setting {
@@ -36,6 +37,7 @@ struct setting {
     int64_t initial, min, max; /* in the unit of the file for numbers, in ms for durations */
     const char *initial_text;
     const char *const *choices; /* SETTING_TEXT: the values allowed, ended by NULL */
+    const char *unit;           /* of a number, where its name does not tell: "KiB" */
     const struct section *section;
     /* Called when the value has the right type, after it was stored; `record` is the struct. */
     void (*check)(struct config_reading *reading, const struct toml_value *value, void *record);
@@ -43,7 +45,7 @@ struct setting {
 };
 
 struct section {
-    const char *name; /* "[runners.autoscaler]"; how messages call it */
+    const char *name; /* "[runners.autoscaler]"; how messages call it, and the manual page */
     size_t size;
     const struct setting *settings;
     size_t n_settings;
@@ -52,6 +54,9 @@ struct section {
 };
 
 extern const struct section config_section; /* the whole file, for struct config */
+
+/* What a value must be: "a whole number of seconds". */
+const char *setting_wants(const struct setting *setting);
 
 /* `record` is zeroed memory of section->size; it can be freed whatever the findings say. */
 void section_fill(struct config_reading *reading, const struct section *section,

@@ -1,8 +1,6 @@
 /* core/config/sections.c - what must hold between the settings of one section, and what must not be
  * missing.
  */
-#include <inttypes.h>
-
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -23,12 +21,12 @@ void check_connector(struct config_reading *reading, const struct toml_value *va
         return;
     if (str_empty(connector->username))
         finding_add(reading, CONFIG_ERROR, setting->place,
-                    "[runners.autoscaler.connector_config] 'use_static_credentials' needs a "
-                    "'username'");
+                    "%s 'use_static_credentials' needs a 'username'", reading->section);
     else if (!connector->password && str_empty(connector->key_path))
         finding_add(reading, CONFIG_WARNING, setting->place,
-                    "[runners.autoscaler.connector_config] 'use_static_credentials' without "
-                    "'password' and 'key_path': no login will work");
+                    "%s 'use_static_credentials' without 'password' and 'key_path': no login will "
+                    "work",
+                    reading->section);
 }
 
 void check_autoscaler(struct config_reading *reading, const struct toml_value *value, void *record)
@@ -39,6 +37,8 @@ void check_autoscaler(struct config_reading *reading, const struct toml_value *v
 
     if (!toml_find(value, "plugin"))
         missing(reading, value, "[runners.autoscaler] 'plugin'");
+    else if (reading->plugins && !str_empty(autoscaler->plugin))
+        check_plugin_config(reading, value);
     if (autoscaler->update_interval_when_expecting_ms <= autoscaler->update_interval_ms)
         return;
     format_duration(&shown, autoscaler->update_interval_when_expecting_ms);
@@ -142,16 +142,10 @@ static void check_identities(struct config_reading *reading, const struct config
 void check_config(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     const struct config *config = record;
-    const struct toml_value *concurrent = toml_find(value, "concurrent");
 
     check_identities(reading, config);
     if (!toml_find(value, "runners"))
-        finding_add(reading, CONFIG_WARNING, (struct toml_place) { 1, 1 },
-                    "there is no [[runners]] entry: no jobs will be asked for");
-    else if ((size_t) config->concurrent < config->n_runners)
-        finding_add(reading, CONFIG_WARNING,
-                    concurrent ? concurrent->place : (struct toml_place) { 1, 1 },
-                    "[global] 'concurrent' = %" PRId64 " is less than the number of runners, %zu: "
-                    "some will wait for others",
-                    config->concurrent, config->n_runners);
+        finding_add_on_file(reading, CONFIG_WARNING,
+                            "there is no [[runners]] entry: no jobs will be asked for");
+    advise(reading, value, config);
 }

@@ -187,6 +187,11 @@ const toml_value *toml_find(const toml_value *table, const char *key)
     return nullptr;
 }
 
+toml_place toml_key_place(const toml_value *value)
+{
+    return value->key_place.line > 0 ? value->key_place : value->place;
+}
+
 const char *toml_type_name(toml_type type)
 {
     switch (type) {

@@ -48,6 +48,8 @@ int toml_parse(const char *text, size_t len, struct toml_value **ret, struct tom
                struct error *err);
 void toml_free(struct toml_value *root); /* wipes strings: tokens and passwords are among them */
 const struct toml_value *toml_find(const struct toml_value *table, const char *key);
+/* Where a message about a setting points: at its key, which is what one looks for in the file. */
+struct toml_place toml_key_place(const struct toml_value *value);
 const char *toml_type_name(enum toml_type type); /* "a string", "a table", … */
 
 #ifdef __cplusplus

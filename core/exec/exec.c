@@ -98,7 +98,7 @@ static void complain(const struct error *err)
  * its own. */
 static int tell_findings(int r, struct config_findings *findings, struct error *err)
 {
-    config_findings_print(findings);
+    config_findings_print(findings, stderr);
     for (size_t i = 0; i < findings->count; i++)
         if (r < 0 && findings->items[i].severity == CONFIG_ERROR)
             *err = (struct error) { .code = r };

@@ -167,12 +167,27 @@ static int start_provider(struct group *group, struct error *err)
     return 0;
 }
 
+/* Jobs that are to run in a VM must not run beside each other on the instance itself. */
+static bool lacks_isolation(struct group *group)
+{
+    static const char why[] = "vm_isolation is enabled and there are no VMs yet, so it takes no "
+                              "jobs; 'enabled = false' lets them run on the instance itself";
+
+    if (!group->runner->autoscaler.vm_isolation.enabled)
+        return false;
+    if (!group->refused)
+        log_error("runner '%s': %s", group->runner->name, why);
+    (void) str_copy(group->provider_error, sizeof(group->provider_error), why);
+    group_refuse(group, why);
+    return true;
+}
+
 void group_start_provider(struct group *group)
 {
     struct error err = { 0 };
     int r;
 
-    if (now_mono(group->supervisor) < group->next_start_mono)
+    if (now_mono(group->supervisor) < group->next_start_mono || lacks_isolation(group))
         return;
     r = read_key(group, &err);
     if (r == 0)

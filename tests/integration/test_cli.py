@@ -51,6 +51,10 @@ WRONG = [
     ("no verb", ["plugin"], "flotilla plugin: one of list, info and check is missing"),
     ("an unknown verb", ["plugin", "bogus"], "flotilla plugin: 'bogus' is none of list, info and check"),
     ("a list of something", ["plugin", "list", "x"], "flotilla plugin: list takes no argument 'x'"),
+    ("no verb of config", ["config"], "flotilla config: check is missing"),
+    ("an unknown verb of config", ["config", "lint"], "flotilla config: 'lint' is not check"),
+    ("a check of nothing", ["config", "check"], "flotilla config: check needs the name of a file"),
+    ("a check of two", ["config", "check", "a", "b"], "flotilla config: there is no argument 'b'"),
     ("info of nothing", ["plugin", "info"], "flotilla plugin: info needs the name or the file of a plugin"),
 ]
 
@@ -62,7 +66,7 @@ def test_a_wrong_command_line_is_one_line_that_names_it(call, arguments, problem
     assert result.stderr == f"{problem}; see `flotilla {arguments[0]} --help`\n"
 
 
-@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "plugin"])
+@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "plugin", "config"])
 def test_help_is_on_stdout(call, command):
     result = call(command, "--help")
     assert (result.returncode, result.stderr) == (0, "")

@@ -102,6 +102,15 @@ def test_format_differs_from_clang_format(tmp_path):
     assert good.returncode == 0, good.stdout
 
 
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+def test_a_manual_page_that_mandoc_warns_of(tmp_path):
+    page = ".Dd November 25, 2026\n.Dt A 1\n.Os\n.Sh NAME\n.Nm a\n.Nd planted\n.Sh DESCRIPTION\n.Bl -tag -width Ds\n"
+    bad = run(tmp_path, "docs/a.1", page + ".It a\n.El\n.Xx unknown\n")
+    assert bad.returncode == 1 and "docs/a.1:11: manual: " in bad.stdout
+    good = run(tmp_path, "docs/a.1", page + ".It a\nText.\n.El\n")
+    assert good.returncode == 0, good.stdout
+
+
 def test_excused_line_passes_with_a_reason_only(tmp_path):
     bad = "    fd = open(p, O_RDONLY);\n"
     head = "/* core/job/a.c - planted. */\nvoid f(void)\n{\n"
@@ -114,4 +123,4 @@ def test_excused_line_passes_with_a_reason_only(tmp_path):
 def test_every_rule_has_a_planted_file():
     listed = subprocess.run([sys.executable, LINT, "--list"], capture_output=True, text=True, check=True).stdout
     rules = {line.split(":")[0] for line in listed.splitlines()}
-    assert rules == {row[0] for row in PLANTED} | {"file-header", "format"}
+    assert rules == {row[0] for row in PLANTED} | {"file-header", "format", "manual"}

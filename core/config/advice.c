@@ -1,0 +1,185 @@
+/* core/config/advice.c - settings that are allowed and hardly do together what one wants.
+ *
+ * A warning says that something does not work as it is written, a note that something has no effect
+ * or is a limit. check_config() asks when nothing is wrong, so that the tree has the shape of the
+ * struct.
+ */
+#include <inttypes.h>
+
+#include "core/base/str.h"
+#include "core/config/checks.h"
+
+/* One runner with its places in the file. */
+struct advised {
+    struct config_reading *reading;
+    const struct config *config;
+    const struct config_runner *runner;
+    const struct toml_value *file, *entry, *autoscaler;
+};
+
+/* Of the setting's value, else of the table that lacks it. */
+static struct toml_place place_in(const struct toml_value *table, const char *key)
+{
+    const struct toml_value *value = toml_find(table, key);
+
+    return value ? value->place : table->place;
+}
+
+/* How many jobs the group has places for; 0 = the plugin decides. */
+static int64_t places_of(const struct config_autoscaler *autoscaler)
+{
+    return autoscaler->max_instances * autoscaler->capacity_per_instance;
+}
+
+/* autoscaler.md 1 */
+static void advise_on_jobs(const struct advised *on)
+{
+    const struct config_runner *runner = on->runner;
+    int64_t concurrent = on->config->concurrent, places = places_of(&runner->autoscaler);
+    bool given = toml_find(on->file, "concurrent");
+
+    if (places > concurrent)
+        finding_add(on->reading, CONFIG_NOTE,
+                    given ? place_in(on->file, "concurrent")
+                          : place_in(on->autoscaler, "max_instances"),
+                    "[global] 'concurrent' = %" PRId64 " is below the %" PRId64
+                    " places of runner '%s' (max_instances × capacity_per_instance): not all can "
+                    "have a job at once",
+                    concurrent, places, runner->name);
+    if (runner->limit > concurrent)
+        finding_add(on->reading, CONFIG_NOTE, place_in(on->entry, "limit"),
+                    "[[runners]] 'limit' = %" PRId64
+                    " has no effect: [global] 'concurrent' = %" PRId64 " is less",
+                    runner->limit, concurrent);
+    else if (runner->limit > 0 && runner->limit < places)
+        finding_add(on->reading, CONFIG_NOTE, place_in(on->entry, "limit"),
+                    "[[runners]] 'limit' = %" PRId64 " is below the group's %" PRId64
+                    " places (max_instances × capacity_per_instance): not all can have a job at "
+                    "once",
+                    runner->limit, places);
+}
+
+static void advise_on_instances(const struct advised *on)
+{
+    static const char *const deletion[] = { "shutdown_deletion_interval",
+                                            "shutdown_deletion_retries" };
+    const struct config_autoscaler *autoscaler = &on->runner->autoscaler;
+
+    if (autoscaler->max_use_count > 0 &&
+        autoscaler->max_use_count < autoscaler->capacity_per_instance)
+        finding_add(on->reading, CONFIG_WARNING, place_in(on->autoscaler, "max_use_count"),
+                    "[runners.autoscaler] 'max_use_count' = %" PRId64
+                    " is below 'capacity_per_instance' = %" PRId64
+                    ": places of an instance stay without a job for its whole life",
+                    autoscaler->max_use_count, autoscaler->capacity_per_instance);
+    for (size_t i = 0; i < ARRAY_LEN(deletion); i++)
+        if (!autoscaler->delete_instances_on_shutdown && toml_find(on->autoscaler, deletion[i]))
+            finding_add(on->reading, CONFIG_NOTE, place_in(on->autoscaler, deletion[i]),
+                        "[runners.autoscaler] '%s' has no effect without "
+                        "'delete_instances_on_shutdown'",
+                        deletion[i]);
+}
+
+/* Two scalers on one group remove each other's instances (autoscaler.md 14, 15). */
+static void advise_on_shared_group(const struct advised *on, const struct config_runner *other)
+{
+    const struct config_autoscaler *mine = &on->runner->autoscaler, *its = &other->autoscaler;
+
+    if (str_eq(mine->plugin, its->plugin) && json_object_object_length(mine->plugin_config) > 0 &&
+        json_object_equal(mine->plugin_config, its->plugin_config))
+        finding_add(on->reading, CONFIG_WARNING, place_in(on->autoscaler, "plugin_config"),
+                    "[runners.autoscaler] has the 'plugin' and the 'plugin_config' of runner '%s' "
+                    "in line %d: two runners on one group remove each other's instances",
+                    other->name, other->line);
+}
+
+static void advise_on_idle(const struct advised *on, const struct toml_value *table,
+                           const struct config_policy *policy)
+{
+    int64_t places = places_of(&on->runner->autoscaler);
+
+    if (policy->preemptive == 1 && policy->idle_count == 0)
+        finding_add(on->reading, CONFIG_WARNING, place_in(table, "preemptive_mode"),
+                    "[[runners.autoscaler.policy]] 'preemptive_mode' without 'idle_count': no job "
+                    "is asked for while no instance is idle, and none is made without a job");
+    if (places > 0 && policy->idle_count > places)
+        finding_add(on->reading, CONFIG_NOTE, place_in(table, "idle_count"),
+                    "[[runners.autoscaler.policy]] 'idle_count' = %" PRId64
+                    " is never reached: the group has %" PRId64
+                    " places (max_instances × capacity_per_instance)",
+                    policy->idle_count, places);
+    if (policy->scale_factor_limit > 0 && policy->scale_factor <= 0)
+        finding_add(on->reading, CONFIG_NOTE, place_in(table, "scale_factor_limit"),
+                    "[[runners.autoscaler.policy]] 'scale_factor_limit' has no effect without "
+                    "'scale_factor'");
+    else if (policy->scale_factor_limit > 0 && policy->scale_factor_limit <= policy->idle_count)
+        finding_add(on->reading, CONFIG_NOTE, place_in(table, "scale_factor_limit"),
+                    "[[runners.autoscaler.policy]] 'scale_factor' has no effect: its limit, "
+                    "%" PRId64 ", is not above 'idle_count' = %" PRId64,
+                    policy->scale_factor_limit, policy->idle_count);
+}
+
+static bool holds_always(const struct config_policy *policy)
+{
+    for (size_t i = 0; i < policy->n_periods; i++)
+        if (str_eq(policy->periods[i], "* * * * *"))
+            return true;
+    return policy->n_periods == 0;
+}
+
+/* The last one that holds wins (autoscaler.md 6.1, V43). */
+static void advise_on_policies(const struct advised *on)
+{
+    const struct config_autoscaler *autoscaler = &on->runner->autoscaler;
+    const struct toml_value *tables = toml_find(on->autoscaler, "policy");
+    const struct toml_value *always = NULL;
+
+    for (size_t i = autoscaler->n_policies; i-- > 0;) {
+        const struct toml_value *table = &tables->items[i];
+
+        advise_on_idle(on, table, &autoscaler->policies[i]);
+        if (always)
+            finding_add(on->reading, CONFIG_WARNING, table->place,
+                        "[[runners.autoscaler.policy]] is never in force: the one in line %d, "
+                        "further down, holds always",
+                        always->place.line);
+        else if (holds_always(&autoscaler->policies[i]))
+            always = table;
+    }
+}
+
+static void advise_on_number_of_runners(struct config_reading *reading,
+                                        const struct toml_value *file, const struct config *config)
+{
+    if ((size_t) config->concurrent >= config->n_runners)
+        return;
+    finding_add(reading, CONFIG_WARNING,
+                toml_find(file, "concurrent") ? place_in(file, "concurrent")
+                                              : toml_find(file, "runners")->place,
+                "[global] 'concurrent' = %" PRId64
+                " is less than the number of runners, %zu: some will wait for others",
+                config->concurrent, config->n_runners);
+}
+
+void advise(struct config_reading *reading, const struct toml_value *table,
+            const struct config *config)
+{
+    if (findings_first_error(reading->findings))
+        return;
+    advise_on_number_of_runners(reading, table, config);
+    for (size_t i = 0; i < config->n_runners; i++) {
+        const struct toml_value *entry = &toml_find(table, "runners")->items[i];
+        const struct advised on = { .reading = reading,
+                                    .config = config,
+                                    .runner = &config->runners[i],
+                                    .file = table,
+                                    .entry = entry,
+                                    .autoscaler = toml_find(entry, "autoscaler") };
+
+        advise_on_jobs(&on);
+        advise_on_instances(&on);
+        for (size_t k = 0; k < i; k++)
+            advise_on_shared_group(&on, &config->runners[k]);
+        advise_on_policies(&on);
+    }
+}

@@ -1,0 +1,35 @@
+"""docs/flotilla.1 and what the commands say of themselves."""
+
+import re
+import subprocess
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "flotilla.1"
+
+
+def ask(binary, *arguments):
+    return subprocess.run([binary, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def commands(binary):
+    return re.findall(r"^  (\w+)  ", ask(binary, "--help"), re.M)
+
+
+def test_the_synopsis_has_each_command_with_its_options(binary):
+    synopsis = PAGE.read_text().split(".Sh SYNOPSIS\n")[1].split(".Sh ")[0]
+    told = {}
+    for call in synopsis.split(".Nm flotilla\n")[1:]:
+        command = re.match(r"\.Cm (\w+)", call).group(1)
+        told.setdefault(command, set()).update("--" + name for name in re.findall(r"Fl -([a-z-]+)", call))
+    assert told == {command: set(re.findall(r"--[a-z-]+", ask(binary, command, "--help"))) for command in
+                    commands(binary)}
+
+
+def test_each_command_and_each_option_is_described(binary):
+    page = PAGE.read_text().split(".Sh DESCRIPTION\n")[1]
+    for command in commands(binary):
+        part = re.search(rf"^\.Ss {command}\b.*?(?=^\.S[sh] )", page, re.M | re.S)
+        assert part, command
+        for option in re.findall(r"--([a-z-]+)", ask(binary, command, "--help")):
+            described = part.group(0) + (page if command == "explain" else "")
+            assert f"Fl -{option}" in described or option == "plugin-dir", (command, option)

@@ -1,0 +1,195 @@
+/* tests/unit/config/test_advice.c - mirrors core/config/advice.c and unknown.c: what is allowed, and
+ * said all the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "tests/unit/config/texts.h"
+
+struct row {
+    const char *why, *text, *want; /* "" = nothing is said */
+};
+
+/* Everything that is said must be expected. */
+static void check_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        autofree char *got = findings_of(rows[i].text);
+        size_t len = strlen(got);
+
+        if (len > 0)
+            got[len - 1] = '\0'; /* the last line break */
+        if (strcmp(got, rows[i].want) != 0)
+            fail_msg("%s: got '%s'", rows[i].why, got);
+    }
+}
+
+#define TEN "concurrent = 10\n" ALL                                         /* 8 lines */
+#define TEN_POLICY TEN "max_instances = 5\n[[runners.autoscaler.policy]]\n" /* 10 lines */
+#define SECOND "[[runners]]\nname = \"b\"\nurl = \"https://gitlab.example\"\n" TOKEN EXECUTOR PLUGIN
+#define CONFIG "[runners.autoscaler.plugin_config]\nname = \"g\"\n"
+
+static void test_numbers_of_jobs(void **unused)
+{
+    static const struct row rows[] = {
+        { "as many jobs as places", TEN "max_instances = 5\ncapacity_per_instance = 2\n", "" },
+        { "fewer jobs than places", TEN "max_instances = 6\ncapacity_per_instance = 2\n",
+          "note: F:1:14: [global] 'concurrent' = 10 is below the 12 places of runner 'a' "
+          "(max_instances × capacity_per_instance): not all can have a job at once" },
+        { "one job, which is the default", ALL "max_instances = 2\n",
+          "note: F:8:17: [global] 'concurrent' = 1 is below the 2 places of runner 'a' "
+          "(max_instances × capacity_per_instance): not all can have a job at once" },
+        { "a name that would drive a terminal",
+          "[[runners]]\nname = \"\\u001b[2J\"\n"
+          "url = \"https://gitlab.example\"\n" TOKEN EXECUTOR PLUGIN "max_instances = 2\n",
+          "note: F:8:17: [global] 'concurrent' = 1 is below the 2 places of runner '\\x1b[2J' "
+          "(max_instances × capacity_per_instance): not all can have a job at once" },
+        { "a limit above all limits", "concurrent = 10\n" RUNNER "limit = 11\n" PLUGIN,
+          "note: F:7:9: [[runners]] 'limit' = 11 has no effect: [global] 'concurrent' = 10 is "
+          "less" },
+        { "a limit below the places",
+          "concurrent = 10\n" RUNNER "limit = 3\n" PLUGIN "max_instances = 4\n",
+          "note: F:7:9: [[runners]] 'limit' = 3 is below the group's 4 places (max_instances × "
+          "capacity_per_instance): not all can have a job at once" },
+        { "a limit for all places",
+          "concurrent = 10\n" RUNNER "limit = 4\n" PLUGIN "max_instances = 4\n", "" },
+        { "fewer jobs than runners", ALL SECOND,
+          "warning: F:1:1: [global] 'concurrent' = 1 is less than the number of runners, 2: some "
+          "will wait for others" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void test_instances(void **unused)
+{
+    static const struct row rows[] = {
+        { "more places than uses", TEN "capacity_per_instance = 5\nmax_use_count = 4\n",
+          "warning: F:10:17: [runners.autoscaler] 'max_use_count' = 4 is below "
+          "'capacity_per_instance' = 5: places of an instance stay without a job for its whole "
+          "life" },
+        { "any number of uses", TEN "capacity_per_instance = 5\nmax_use_count = 0\n", "" },
+        { "retries of what is not done", TEN "shutdown_deletion_retries = 5\n",
+          "note: F:9:29: [runners.autoscaler] 'shutdown_deletion_retries' has no effect without "
+          "'delete_instances_on_shutdown'" },
+        { "retries of what is done",
+          TEN "shutdown_deletion_retries = 5\ndelete_instances_on_shutdown = true\n", "" },
+        { "two runners on one group", TEN CONFIG SECOND CONFIG,
+          "warning: F:18:1: [runners.autoscaler] has the 'plugin' and the 'plugin_config' of "
+          "runner "
+          "'a' in line 2: two runners on one group remove each other's instances" },
+        { "two groups of one plugin", TEN CONFIG SECOND CONFIG "max_size = 2\n", "" },
+        { "two runners whose plugin is told nothing", TEN SECOND, "" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void test_policies(void **unused)
+{
+    static const struct row rows[] = {
+        { "nothing idle to take jobs", TEN_POLICY "preemptive_mode = true\n",
+          "warning: F:11:19: [[runners.autoscaler.policy]] 'preemptive_mode' without 'idle_count': "
+          "no job is asked for while no instance is idle, and none is made without a job" },
+        { "something idle", TEN_POLICY "preemptive_mode = true\nidle_count = 1\n", "" },
+        { "more idle than places", TEN_POLICY "idle_count = 6\n",
+          "note: F:11:14: [[runners.autoscaler.policy]] 'idle_count' = 6 is never reached: the "
+          "group has 5 places (max_instances × capacity_per_instance)" },
+        { "a limit of nothing", TEN_POLICY "scale_factor_limit = 3\n",
+          "note: F:11:22: [[runners.autoscaler.policy]] 'scale_factor_limit' has no effect without "
+          "'scale_factor'" },
+        { "a limit that idle_count exceeds",
+          TEN_POLICY "idle_count = 3\nscale_factor = 0.5\nscale_factor_limit = 3\n",
+          "note: F:13:22: [[runners.autoscaler.policy]] 'scale_factor' has no effect: its limit, "
+          "3, "
+          "is not above 'idle_count' = 3" },
+        { "a limit with room",
+          TEN_POLICY "idle_count = 3\nscale_factor = 0.5\nscale_factor_limit = 4\n", "" },
+        { "a policy behind one that holds always",
+          TEN_POLICY "idle_count = 1\n[[runners.autoscaler.policy]]\nidle_count = 2\n",
+          "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 12, "
+          "further down, holds always" },
+        { "the same, said with its period",
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* * * * *\"]\n",
+          "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 11, "
+          "further down, holds always\n"
+          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
+          "policy holds at all times" },
+        { "a policy behind one that holds at times",
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* 1 * * *\"]\n",
+          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
+          "policy holds at all times" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void test_unknown_settings(void **unused)
+{
+    static const struct row rows[] = {
+        { "a letter too few", TEN "max_instance = 5\n",
+          "warning: F:9:1: [runners.autoscaler] has no setting 'max_instance', ignoring; did you "
+          "mean 'max_instances'?" },
+        { "a word of its own", TEN "colour = \"red\"\n",
+          "warning: F:9:1: [runners.autoscaler] has no setting 'colour', ignoring" },
+        { "a table too high", "concurrent = 10\n" RUNNER "max_instances = 5\n" PLUGIN,
+          "warning: F:7:1: [[runners]] has no setting 'max_instances', ignoring; it belongs in "
+          "[runners.autoscaler]" },
+        { "a section", TEN "[runners.autoscaler.connector]\n",
+          "warning: F:9:21: [runners.autoscaler] has no setting 'connector', ignoring" },
+        { "what would drive a terminal", TEN "\"\\u001b[2J\" = 1\n",
+          "warning: F:9:1: [runners.autoscaler] has no setting '\\x1b[2J', ignoring" },
+        { "a small letter, and the section is noted",
+          "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
+          "note: F:7:10: [[runners]] 'cache' is not acted on yet, ignoring\n"
+          "warning: F:8:1: [runners.cache] has no setting 'type', ignoring; did you mean 'Type'?" },
+        { "an unknown flag",
+          "concurrent = 10\n" RUNNER "[runners.feature_flags]\nFF_TIMESTAMP = true\n" PLUGIN,
+          "note: F:7:10: [[runners]] 'feature_flags' is not acted on yet, ignoring\n"
+          "warning: F:8:1: [runners.feature_flags] has no setting 'FF_TIMESTAMP', ignoring; did "
+          "you "
+          "mean 'FF_TIMESTAMPS'?" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void test_files_that_are_not_here(void **unused)
+{
+    static const struct row rows[] = {
+        { "a key", "concurrent = 10\n" CONNECTOR "key_path = \"/nowhere/key\"\n",
+          "note: F:10:12: [runners.autoscaler.connector_config] 'key_path': this machine has no "
+          "file \"/nowhere/key\"" },
+        { "an authority", "concurrent = 10\n" RUNNER "tls-ca-file = \"/nowhere/ca\"\n" PLUGIN,
+          "note: F:7:15: [[runners]] 'tls-ca-file': this machine has no file \"/nowhere/ca\"" },
+        { "a file that is here", "concurrent = 10\n" RUNNER "tls-ca-file = \"/dev/null\"\n" PLUGIN,
+          "" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_of_jobs),
+        cmocka_unit_test(test_instances),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_unknown_settings),
+        cmocka_unit_test(test_files_that_are_not_here),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
