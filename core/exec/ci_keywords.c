@@ -7,7 +7,11 @@
 
 #define NO_CONTAINER "jobs run on an instance, not in a container"
 #define NO_STORE "nothing is kept between jobs"
-#define WHICH_JOBS_RUN "which jobs run would differ; name the jobs on the command line"
+#define NO_INPUTS "there are no inputs here; use variables"
+#define ONE_RUNNER "there is one runner, and it takes every job"
+#define ONLY_LOCAL "put the file into the repository and include it with 'local'"
+#define NOBODY_SIGNS "nobody signs tokens here"
+#define ONE_PIPELINE "there is one pipeline"
 
 static const struct ci_keyword job_keywords[] = {
     { "script", CI_KEYWORD_KNOWN, NULL },
@@ -16,37 +20,38 @@ static const struct ci_keyword job_keywords[] = {
     { "stage", CI_KEYWORD_KNOWN, NULL },
     { "variables", CI_KEYWORD_KNOWN, NULL },
     { "needs", CI_KEYWORD_KNOWN, NULL },
+    { "dependencies", CI_KEYWORD_KNOWN, NULL },
     { "allow_failure", CI_KEYWORD_KNOWN, NULL },
     { "when", CI_KEYWORD_KNOWN, NULL },
+    { "start_in", CI_KEYWORD_KNOWN, NULL },
+    { "extends", CI_KEYWORD_KNOWN, NULL },
+    { "rules", CI_KEYWORD_KNOWN, NULL },
+    { "only", CI_KEYWORD_KNOWN, NULL },
+    { "except", CI_KEYWORD_KNOWN, NULL },
+    { "parallel", CI_KEYWORD_KNOWN, NULL },
+    { "retry", CI_KEYWORD_KNOWN, NULL },
+    { "timeout", CI_KEYWORD_KNOWN, NULL },
+    { "inherit", CI_KEYWORD_KNOWN, NULL },
+    { "hooks", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "tags", CI_KEYWORD_IGNORED, "there is one runner, and it takes every job" },
+    { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
     { "artifacts", CI_KEYWORD_IGNORED, NO_STORE },
-    { "dependencies", CI_KEYWORD_IGNORED, NO_STORE },
     { "cache", CI_KEYWORD_IGNORED, NO_STORE },
-    { "interruptible", CI_KEYWORD_IGNORED, "there is one pipeline" },
-    { "resource_group", CI_KEYWORD_IGNORED, "there is one pipeline" },
-    { "retry", CI_KEYWORD_IGNORED, "a job runs once" },
-    { "timeout", CI_KEYWORD_IGNORED, "a job may take an hour" },
+    { "interruptible", CI_KEYWORD_IGNORED, ONE_PIPELINE },
+    { "resource_group", CI_KEYWORD_IGNORED, ONE_PIPELINE },
     { "coverage", CI_KEYWORD_IGNORED, "nothing reads the coverage" },
     { "environment", CI_KEYWORD_IGNORED, "there are no environments here" },
     { "release", CI_KEYWORD_IGNORED, "nothing is released from here" },
     { "pages", CI_KEYWORD_IGNORED, "nothing is published from here" },
     { "publish", CI_KEYWORD_IGNORED, "nothing is published from here" },
-    { "include", CI_KEYWORD_REFUSED, "put the jobs into this file" },
-    { "extends", CI_KEYWORD_REFUSED, "use a YAML anchor and '<<' instead" },
-    { "rules", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
-    { "only", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
-    { "except", CI_KEYWORD_SELECTS, WHICH_JOBS_RUN },
-    { "parallel", CI_KEYWORD_REFUSED, "write the jobs out" },
+    { "manual_confirmation", CI_KEYWORD_IGNORED, "nobody starts manual jobs here" },
     { "trigger", CI_KEYWORD_REFUSED, "there are no other pipelines here" },
-    { "start_in", CI_KEYWORD_REFUSED, "jobs start when they can" },
-    { "inherit", CI_KEYWORD_REFUSED, "defaults are always taken over" },
     { "run", CI_KEYWORD_REFUSED, "use 'script'" },
-    { "hooks", CI_KEYWORD_REFUSED, "use 'before_script'" },
     { "secrets", CI_KEYWORD_REFUSED, "there is no store of secrets here; use variables" },
-    { "id_tokens", CI_KEYWORD_REFUSED, "nobody signs tokens here" },
-    { "identity", CI_KEYWORD_REFUSED, "nobody signs tokens here" },
+    { "id_tokens", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
+    { "identity", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
+    { "inputs", CI_KEYWORD_REFUSED, NO_INPUTS },
 };
 
 /* What may stand beside the jobs. */
@@ -56,28 +61,74 @@ static const struct ci_keyword top_keywords[] = {
     { "default", CI_KEYWORD_KNOWN, NULL },
     { "before_script", CI_KEYWORD_KNOWN, NULL },
     { "after_script", CI_KEYWORD_KNOWN, NULL },
+    { "workflow", CI_KEYWORD_KNOWN, NULL },
+    { "include", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "cache", CI_KEYWORD_IGNORED, NO_STORE },
-    { "workflow", CI_KEYWORD_IGNORED, "the pipeline always runs" },
-    { "include", CI_KEYWORD_REFUSED, "put the jobs into this file" },
-    { "spec", CI_KEYWORD_REFUSED, "there are no inputs here" },
+    { "spec", CI_KEYWORD_REFUSED, NO_INPUTS },
 };
 
 static const struct ci_keyword default_keywords[] = {
     { "before_script", CI_KEYWORD_KNOWN, NULL },
     { "after_script", CI_KEYWORD_KNOWN, NULL },
+    { "hooks", CI_KEYWORD_KNOWN, NULL },
+    { "retry", CI_KEYWORD_KNOWN, NULL },
+    { "timeout", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "tags", CI_KEYWORD_IGNORED, "there is one runner, and it takes every job" },
+    { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
     { "artifacts", CI_KEYWORD_IGNORED, NO_STORE },
     { "cache", CI_KEYWORD_IGNORED, NO_STORE },
-    { "interruptible", CI_KEYWORD_IGNORED, "there is one pipeline" },
-    { "retry", CI_KEYWORD_IGNORED, "a job runs once" },
-    { "timeout", CI_KEYWORD_IGNORED, "a job may take an hour" },
-    { "hooks", CI_KEYWORD_REFUSED, "use 'before_script'" },
-    { "id_tokens", CI_KEYWORD_REFUSED, "nobody signs tokens here" },
-    { "identity", CI_KEYWORD_REFUSED, "nobody signs tokens here" },
+    { "interruptible", CI_KEYWORD_IGNORED, ONE_PIPELINE },
+    { "id_tokens", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
+    { "identity", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
+};
+
+static const struct ci_keyword rule_keywords[] = {
+    { "if", CI_KEYWORD_KNOWN, NULL },
+    { "changes", CI_KEYWORD_KNOWN, NULL },
+    { "exists", CI_KEYWORD_KNOWN, NULL },
+    { "when", CI_KEYWORD_KNOWN, NULL },
+    { "allow_failure", CI_KEYWORD_KNOWN, NULL },
+    { "variables", CI_KEYWORD_KNOWN, NULL },
+    { "needs", CI_KEYWORD_KNOWN, NULL },
+    { "start_in", CI_KEYWORD_KNOWN, NULL },
+    { "interruptible", CI_KEYWORD_IGNORED, ONE_PIPELINE },
+};
+
+static const struct ci_keyword workflow_keywords[] = {
+    { "rules", CI_KEYWORD_KNOWN, NULL },
+    { "name", CI_KEYWORD_IGNORED, "nothing shows the pipeline's name" },
+    { "auto_cancel", CI_KEYWORD_IGNORED, ONE_PIPELINE },
+};
+
+static const struct ci_keyword workflow_rule_keywords[] = {
+    { "if", CI_KEYWORD_KNOWN, NULL },        { "changes", CI_KEYWORD_KNOWN, NULL },
+    { "exists", CI_KEYWORD_KNOWN, NULL },    { "when", CI_KEYWORD_KNOWN, NULL },
+    { "variables", CI_KEYWORD_KNOWN, NULL }, { "auto_cancel", CI_KEYWORD_IGNORED, ONE_PIPELINE },
+};
+
+static const struct ci_keyword include_keywords[] = {
+    { "local", CI_KEYWORD_KNOWN, NULL },
+    { "rules", CI_KEYWORD_KNOWN, NULL },
+    { "remote", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "project", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "file", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "ref", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "template", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "component", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "artifact", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "job", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "integrity", CI_KEYWORD_REFUSED, ONLY_LOCAL },
+    { "inputs", CI_KEYWORD_REFUSED, NO_INPUTS },
+};
+
+static const struct ci_keyword include_rule_keywords[] = {
+    { "if", CI_KEYWORD_KNOWN, NULL },
+    { "changes", CI_KEYWORD_KNOWN, NULL },
+    { "exists", CI_KEYWORD_KNOWN, NULL },
+    { "when", CI_KEYWORD_KNOWN, NULL },
 };
 
 static const struct {
@@ -87,6 +138,11 @@ static const struct {
     [CI_PLACE_JOB] = { job_keywords, ARRAY_LEN(job_keywords) },
     [CI_PLACE_TOP] = { top_keywords, ARRAY_LEN(top_keywords) },
     [CI_PLACE_DEFAULT] = { default_keywords, ARRAY_LEN(default_keywords) },
+    [CI_PLACE_RULE] = { rule_keywords, ARRAY_LEN(rule_keywords) },
+    [CI_PLACE_WORKFLOW] = { workflow_keywords, ARRAY_LEN(workflow_keywords) },
+    [CI_PLACE_WORKFLOW_RULE] = { workflow_rule_keywords, ARRAY_LEN(workflow_rule_keywords) },
+    [CI_PLACE_INCLUDE] = { include_keywords, ARRAY_LEN(include_keywords) },
+    [CI_PLACE_INCLUDE_RULE] = { include_rule_keywords, ARRAY_LEN(include_rule_keywords) },
 };
 
 const struct ci_keyword *ci_keyword_find(enum ci_place place, const char *name)

@@ -1,6 +1,6 @@
 /* core/exec/ci_keywords.h - the keywords of .gitlab-ci.yml: which are read, which are passed over, and
- * which are refused because the pipeline would mean something else without them. Used by ci_yaml.c
- * only.
+ * which are refused because the pipeline would mean something else without them. Used by the
+ * readers only (ci_*.c).
  */
 #pragma once
 
@@ -8,7 +8,6 @@ enum ci_keyword_use {
     CI_KEYWORD_KNOWN,
     CI_KEYWORD_IGNORED, /* harmless: a warning */
     CI_KEYWORD_REFUSED, /* the job would mean something else: an error */
-    CI_KEYWORD_SELECTS, /* says whether the job runs: an error, but for a job that was named */
 };
 struct ci_keyword {
     const char *name;
@@ -16,7 +15,16 @@ struct ci_keyword {
     const char *why; /* it is not read */
 };
 
-enum ci_place { CI_PLACE_JOB, CI_PLACE_TOP, CI_PLACE_DEFAULT };
+enum ci_place {
+    CI_PLACE_JOB,
+    CI_PLACE_TOP,
+    CI_PLACE_DEFAULT,
+    CI_PLACE_RULE,
+    CI_PLACE_WORKFLOW,
+    CI_PLACE_WORKFLOW_RULE,
+    CI_PLACE_INCLUDE,
+    CI_PLACE_INCLUDE_RULE,
+};
 
 const struct ci_keyword *ci_keyword_find(enum ci_place place, const char *name); /* NULL: none */
 /* The one that is most likely meant; NULL when none is near. */

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -23,6 +25,7 @@
 #include "core/exec/ci_yaml.h"
 #include "core/exec/coordinator.h"
 #include "core/exec/exec_config.h"
+#include "core/exec/exec_context.h"
 #include "core/exec/job_log.h"
 #include "core/exec/leftovers.h"
 #include "core/exec/payload.h"
@@ -34,6 +37,7 @@
 #define FILE_DEFAULT ".gitlab-ci.yml"
 #define FILE_MAX ((size_t) 2 << 20)
 #define JOB_TIMEOUT_S 3600
+#define ROOM_BYTES ((size_t) 64 << 10) /* less is a full disk: nothing of ours fits */
 #define INTERRUPTED_STATUS 130
 #define SOCKET_PATH_MAX 107
 #define LONGEST_SOCKET "/control.sock"
@@ -50,6 +54,7 @@ struct exec {
     const struct exec_options *options;
     uv_loop_t loop;
     uv_signal_t signals[ARRAY_LEN(stop_signals)];
+    struct buf text; /* of the file */
     struct ci_config *ci;
     struct pipeline *pipeline;
     struct output *outputs; /* one for each job of the pipeline */
@@ -58,7 +63,8 @@ struct exec {
     struct config *config;
     struct embedded_coordinator *coordinator;
     struct supervisor *supervisor;
-    char *work_dir, *state_dir, *bare, *project_path;
+    char *file, *work_dir, *state_dir, *bare, *project_path;
+    char created_at[32];
     char runner_token[PAYLOAD_TOKEN_SIZE];
     int64_t began_ms;
     unsigned instances; /* that appeared and are not gone */
@@ -288,12 +294,18 @@ static void on_final(void *arg, int64_t job_id, bool success, const char *failur
 {
     struct exec *exec = arg;
     struct output *output = output_of(exec, job_id);
+    const struct pipeline_job *job;
 
     if (!output)
         return;
+    job = &exec->pipeline->jobs[output - exec->outputs];
     job_log_end(&output->log);
     pipeline_finished(exec->pipeline, job_id, success, exit_code, failure_reason, now_ms());
-    say_ending(output->name, pipeline_find(exec->pipeline, job_id));
+    if (job->state == PIPELINE_JOB_READY)
+        say("job %s failed: %s; trying again (%u of %u)", output->name, failure_reason, job->tries,
+            job->job->retry.max);
+    else
+        say_ending(output->name, job);
     if (pipeline_done(exec->pipeline))
         end(exec);
     else if (pipeline_has_ready(exec->pipeline))
@@ -357,23 +369,46 @@ static int find_file(const struct exec *exec, char **ret, struct error *err)
                      "FILE names another file");
 }
 
-static int load_file(struct exec *exec, struct error *err)
+static int read_file(struct exec *exec, struct error *err)
+{
+    int r = find_file(exec, &exec->file, err);
+
+    return r < 0 ? r : fs_read_file(AT_FDCWD, exec->file, FILE_MAX, &exec->text, err);
+}
+
+static int check_pipeline(const struct exec *exec, struct error *err)
+{
+    if (exec->ci->never)
+        return error_set(err, -ENOENT,
+                         "%s makes no pipeline of this: its workflow:rules say so; name the jobs "
+                         "to run them all the same",
+                         exec->file);
+    if (exec->pipeline->n_jobs > 0)
+        return 0;
+    return error_set(err, -ENOENT,
+                     "%s has no job for this: their rules leave all of them out; name the jobs to "
+                     "run them all the same",
+                     exec->file);
+}
+
+/* Rules look at the snapshot, which therefore comes first. */
+static int make_pipeline(struct exec *exec, struct error *err)
 {
     const struct ci_selection selection = { exec->options->names, exec->options->n_names };
     struct config_findings findings = { 0 };
-    autobuf struct buf text = BUF_INIT;
-    autofree char *file = NULL;
-    int r = find_file(exec, &file, err);
+    struct ci_context context = { 0 };
+    int r = exec_context_fill(&exec->shared, &exec->snapshot, &context, err);
 
-    if (r == 0)
-        r = fs_read_file(AT_FDCWD, file, FILE_MAX, &text, err);
+    if (r == 0) {
+        r = ci_config_parse(exec->file, buf_str(&exec->text), exec->text.len, &selection, &context,
+                            &exec->ci, &findings, err);
+        r = tell_findings(r, &findings, err);
+    }
+    ci_context_done(&context);
     if (r < 0)
         return r;
-    r = ci_config_parse(file, buf_str(&text), text.len, &selection, &exec->ci, &findings, err);
-    if (tell_findings(r, &findings, err) < 0)
-        return r;
     r = pipeline_new(exec->ci, &selection, now_ms(), &exec->pipeline, err);
-    return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+    return r < 0 ? error_wrap(err, r, "%s", exec->file) : check_pipeline(exec, err);
 }
 
 static int load_config(struct exec *exec, struct error *err)
@@ -422,6 +457,8 @@ static int make_work_dir(struct exec *exec, struct error *err)
 static int take_snapshot(struct exec *exec, struct error *err)
 {
     const char *slash;
+    time_t now = time(NULL);
+    struct tm parts;
     int r = snapshot_take(".", exec->bare, &exec->snapshot, err);
 
     if (r < 0)
@@ -430,6 +467,8 @@ static int take_snapshot(struct exec *exec, struct error *err)
     exec->project_path = mem_printf("local/%s", slash && slash[1] ? slash + 1 : "project");
     if (!exec->project_path)
         return error_set(err, -ENOMEM, "out of memory");
+    (void) strftime(exec->created_at, sizeof(exec->created_at), "%Y-%m-%dT%H:%M:%SZ",
+                    gmtime_r(&now, &parts));
     exec->shared = (struct payload_pipeline) {
         .id = 1,
         .project_id = 1,
@@ -444,10 +483,15 @@ static int take_snapshot(struct exec *exec, struct error *err)
         .ref = exec->snapshot.ref,
         .branch = exec->snapshot.detached ? NULL : exec->snapshot.ref,
         .default_branch = exec->snapshot.default_branch,
+        .tag = exec->snapshot.tag,
         .message = exec->snapshot.message,
+        .author = exec->snapshot.author,
+        .timestamp = exec->snapshot.timestamp,
+        .user_name = exec->snapshot.user_name,
+        .user_email = exec->snapshot.user_email,
+        .config_path = exec->file,
+        .created_at = exec->created_at,
     };
-    say("running %zu job(s) of %s at %.8s%s", exec->pipeline->n_jobs, exec->shared.ref,
-        exec->snapshot.head, exec->snapshot.changed ? " with uncommitted changes" : "");
     return 0;
 }
 
@@ -524,8 +568,28 @@ static int set_up(struct exec *exec, struct error *err)
     if (was_interrupted(exec))
         return error_set(err, -EINTR, "interrupted");
     if (r == 0)
-        r = start_coordinator(exec, err);
+        r = make_pipeline(exec, err);
+    if (r == 0)
+        r = make_outputs(exec, err);
+    if (r < 0)
+        return r;
+    say("running %zu job(s) of %s at %.8s%s", exec->pipeline->n_jobs, exec->shared.ref,
+        exec->snapshot.head, exec->snapshot.changed ? " with uncommitted changes" : "");
+    r = start_coordinator(exec, err);
     return r < 0 ? r : start_supervisor(exec, err);
+}
+
+/* What failed says little when there was no room for it. */
+static void explain_full_disk(const struct exec *exec, struct error *err)
+{
+    struct statvfs place;
+
+    if (!str_empty(err->message) && exec->work_dir && statvfs(exec->work_dir, &place) == 0 &&
+        place.f_bavail * place.f_frsize < ROOM_BYTES)
+        (void) error_wrap(err, err->code,
+                          "the disk of %s is full; make room there or name another place, as in "
+                          "TMPDIR=/var/tmp",
+                          exec->work_dir);
 }
 
 static void run_loop(struct exec *exec)
@@ -541,6 +605,7 @@ static void run_loop(struct exec *exec)
     if (set_up(exec, &err) == 0) {
         abandon_when_nobody_can_run(exec);
     } else {
+        explain_full_disk(exec, &err);
         complain(&err);
         exec->failed = true;
         close_handles(exec);
@@ -585,6 +650,8 @@ static void done(struct exec *exec)
     snapshot_done(&exec->snapshot);
     secret_wipe(exec->runner_token, sizeof(exec->runner_token));
     remove_work_dir(exec);
+    buf_done(&exec->text);
+    free(exec->file);
     free(exec->work_dir);
     free(exec->state_dir);
     free(exec->bare);
@@ -598,11 +665,9 @@ int exec_run(const struct exec_options *options)
     int status = 1, r;
 
     (void) signal(SIGPIPE, SIG_IGN);
-    r = load_file(&exec, &err);
+    r = read_file(&exec, &err);
     if (r == 0)
         r = load_config(&exec, &err);
-    if (r == 0)
-        r = make_outputs(&exec, &err);
     if (r < 0) {
         complain(&err);
         done(&exec);

@@ -138,7 +138,7 @@ int git_run(const struct git_run *run, struct buf *out, struct error *err)
         return error_errno(err, -errno, "git %s", run->args[0]);
     read_fd = fds[0];
     write_fd = fds[1];
-    output.max = OUTPUT_MAX;
+    output.max = run->max ? run->max : OUTPUT_MAX;
     r = spawn(run, write_fd, err_fd, &pid);
     if (r == -ENOENT)
         return error_set(err, r, "git is not installed, or not in PATH");

@@ -1,4 +1,4 @@
-/* core/exec/payload.c - the job object and its predefined variables.
+/* core/exec/payload.c - the job object; the variables of the pipeline are predefined.c's.
  *
  * Only memory can fail here, and any single addition that fails fails the whole, so additions are
  * collected in one result. */
@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/exec/predefined.h"
 
 #define AFTER_SCRIPT_TIMEOUT_S 300
 
@@ -21,22 +22,20 @@ void payload_token(const struct rng *rng, char token[PAYLOAD_TOKEN_SIZE])
     (void) snprintf(token, PAYLOAD_TOKEN_SIZE, "glcbt-%s", random);
 }
 
-enum variable_flags { VARIABLE_MASKED = 1, VARIABLE_RAW = 2 };
+enum variable_flags { VARIABLE_MASKED = 1, VARIABLE_RAW = 2, VARIABLE_FILE = 4 };
 
 static int add_variable(json_t *list, const char *key, const char *value, unsigned flags)
 {
     json_t *variable = json_object_new_object();
     int r = 0;
 
-    if (!value) {
-        json_object_put(variable);
-        return 0;
-    }
     r |= json_add_str(variable, "key", key);
     r |= json_add_str(variable, "value", value);
     r |= json_add_bool(variable, "public", !(flags & VARIABLE_MASKED));
     r |= json_add_bool(variable, "masked", flags & VARIABLE_MASKED);
     r |= json_add_bool(variable, "raw", flags & VARIABLE_RAW);
+    if (flags & VARIABLE_FILE)
+        r |= json_add_bool(variable, "file", true);
     if (r != 0 || json_object_array_add(list, variable) < 0) {
         json_object_put(variable);
         return -1;
@@ -44,85 +43,33 @@ static int add_variable(json_t *list, const char *key, const char *value, unsign
     return 0;
 }
 
-/* GitLab's slug: lower case, what is no letter or digit becomes '-', 63 bytes, no '-' at the ends.
- */
-static void add_slug(struct buf *out, const char *text)
-{
-    for (const char *c = text; *c && out->len < 63; c++) {
-        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9');
-        bool upper = *c >= 'A' && *c <= 'Z';
-        char slug = '-';
-
-        if (letter)
-            slug = *c;
-        else if (upper)
-            slug = (char) (*c - 'A' + 'a');
-        if (slug != '-' || out->len > 0)
-            buf_add_char(out, slug);
-    }
-    while (out->len > 0 && out->data[out->len - 1] == '-')
-        out->data[--out->len] = '\0';
-}
-
 static int add_predefined(json_t *list, const struct payload_pipeline *pipeline, const char *stage,
                           const struct ci_job *job, int64_t job_id, const char *token)
 {
-    char short_sha[9], job_text[24], pipeline_text[24], project_text[24];
-    autobuf struct buf slug = BUF_INIT, job_slug = BUF_INIT, title = BUF_INIT;
-    int r = 0;
+    struct ci_variables variables = { 0 };
+    int r = predefined_of_pipeline(pipeline, &variables);
 
-    (void) snprintf(short_sha, sizeof(short_sha), "%.8s", pipeline->sha);
-    (void) snprintf(job_text, sizeof(job_text), "%" PRId64, job_id);
-    (void) snprintf(pipeline_text, sizeof(pipeline_text), "%" PRId64, pipeline->id);
-    (void) snprintf(project_text, sizeof(project_text), "%" PRId64, pipeline->project_id);
-    add_slug(&slug, pipeline->ref);
-    add_slug(&job_slug, job->name);
-    if (pipeline->message)
-        buf_add(&title, pipeline->message, strcspn(pipeline->message, "\n"));
-    const struct {
-        const char *key, *value;
-    } variables[] = {
-        { "CI", "true" },
-        { "GITLAB_CI", "true" },
-        { "CI_SERVER_NAME", "flotilla exec" },
-        { "CI_PIPELINE_ID", pipeline_text },
-        { "CI_PIPELINE_IID", pipeline_text },
-        { "CI_PIPELINE_SOURCE", "push" },
-        { "CI_PROJECT_ID", project_text },
-        { "CI_PROJECT_NAME", pipeline->project_name },
-        { "CI_PROJECT_PATH", pipeline->project_path },
-        { "CI_PROJECT_NAMESPACE", pipeline->project_namespace },
-        { "CI_DEFAULT_BRANCH", pipeline->default_branch },
-        { "CI_COMMIT_SHA", pipeline->sha },
-        { "CI_COMMIT_SHORT_SHA", short_sha },
-        { "CI_COMMIT_BEFORE_SHA", pipeline->before_sha },
-        { "CI_COMMIT_REF_NAME", pipeline->ref },
-        { "CI_COMMIT_REF_SLUG", buf_str(&slug) },
-        { "CI_COMMIT_BRANCH", pipeline->branch },
-        { "CI_COMMIT_MESSAGE", pipeline->message },
-        { "CI_COMMIT_TITLE", pipeline->message ? buf_str(&title) : NULL },
-        { "CI_REPOSITORY_URL", pipeline->repo_url },
-        { "CI_JOB_ID", job_text },
-        { "CI_JOB_NAME", job->name },
-        { "CI_JOB_NAME_SLUG", buf_str(&job_slug) },
-        { "CI_JOB_STAGE", stage },
-        /* A person reads along; the file may switch it on again. */
-        { "FF_TIMESTAMPS", "false" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
-        r |= add_variable(list, variables[i].key, variables[i].value, VARIABLE_RAW);
-    r |= add_variable(list, "CI_JOB_TOKEN", token, VARIABLE_MASKED | VARIABLE_RAW);
-    return r | buf_error(&slug) | buf_error(&job_slug) | buf_error(&title);
+    r |= predefined_of_job(stage, job, job_id, &variables);
+    for (size_t i = 0; i < variables.count; i++)
+        r |= add_variable(list, variables.items[i].key, variables.items[i].value, VARIABLE_RAW);
+    ci_variables_done(&variables);
+    return add_variable(list, "CI_JOB_TOKEN", token, VARIABLE_MASKED | VARIABLE_RAW) | r;
 }
 
-static int add_own(json_t *list, const struct ci_variables *variables)
+/* Those of the file that the job wants, then its own. */
+static int add_own(json_t *list, const struct ci_variables *variables,
+                   const struct ci_job *wanted_by)
 {
     int r = 0;
 
-    for (size_t i = 0; i < variables->count; i++)
-        r |= add_variable(list, variables->items[i].key, variables->items[i].value,
-                          variables->items[i].raw ? VARIABLE_RAW : 0);
+    for (size_t i = 0; i < variables->count; i++) {
+        const struct ci_variable *variable = &variables->items[i];
+
+        if (!wanted_by || ci_job_inherits(wanted_by, variable->key))
+            r |= add_variable(list, variable->key, variable->value,
+                              (variable->raw ? VARIABLE_RAW : 0) |
+                                  (variable->file ? VARIABLE_FILE : 0));
+    }
     return r;
 }
 
@@ -225,6 +172,26 @@ static int add_features(json_t *payload)
     return json_add(payload, "features", features) | r;
 }
 
+static int add_hooks(json_t *payload, const struct ci_job *job)
+{
+    json_t *hooks = json_object_new_array(), *hook = json_object_new_object();
+    json_t *script = json_object_new_array();
+    int r = hooks && script ? add_lines(script, &job->pre_get_sources) : -1;
+
+    r |= json_add_str(hook, "name", "pre_get_sources_script");
+    r |= json_add(hook, "script", script);
+    if (!hooks || json_object_array_add(hooks, hook) < 0) {
+        json_object_put(hook);
+        r = -1;
+    }
+    return json_add(payload, "hooks", hooks) | r;
+}
+
+static int64_t timeout_of(const struct payload_pipeline *pipeline, const struct ci_job *job)
+{
+    return job->timeout_s > 0 ? job->timeout_s : pipeline->timeout_s;
+}
+
 static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
                      const struct ci_config *config, const struct ci_job *job, int64_t job_id,
                      const char *token)
@@ -235,9 +202,9 @@ static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
 
     if (r == 0) {
         r |= add_predefined(variables, pipeline, config->stages[job->stage], job, job_id, token);
-        r |= add_own(variables, &config->variables);
-        r |= add_own(variables, &job->variables);
-        r |= add_step(steps, "script", "on_success", pipeline->timeout_s, &job->before_script,
+        r |= add_own(variables, &config->variables, job);
+        r |= add_own(variables, &job->variables, NULL);
+        r |= add_step(steps, "script", "on_success", timeout_of(pipeline, job), &job->before_script,
                       &job->script);
         if (job->after_script.count > 0)
             r |= add_step(steps, "after_script", "always", AFTER_SCRIPT_TIMEOUT_S,
@@ -245,6 +212,8 @@ static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
     }
     r |= json_add(payload, "variables", variables);
     r |= json_add(payload, "steps", steps);
+    if (job->pre_get_sources.count > 0)
+        r |= add_hooks(payload, job);
     return r;
 }
 
@@ -259,7 +228,7 @@ int payload_new(const struct payload_pipeline *pipeline, const struct ci_config 
     r |= json_add_i64(payload, "id", job_id);
     r |= json_add_str(payload, "token", token);
     r |= json_add_bool(payload, "allow_git_fetch", false);
-    r |= json_add_i64(runner, "timeout", pipeline->timeout_s);
+    r |= json_add_i64(runner, "timeout", timeout_of(pipeline, job));
     r |= json_add(payload, "runner_info", runner);
     r |= payload ? add_job_info(payload, pipeline, config->stages[job->stage], job, job_id) : -1;
     r |= payload ? add_git_info(payload, pipeline) : -1;

@@ -7,15 +7,8 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 #include "core/base/random.h"
-#include "core/exec/ci_yaml.h"
-
-/* What all jobs of a pipeline share. */
-struct payload_pipeline {
-    int64_t id, project_id, timeout_s;
-    const char *project_name, *project_path, *project_namespace; /* "ring", "local/ring", "local" */
-    const char *repo_url, *object_format, *sha, *before_sha, *ref;
-    const char *branch, *default_branch, *message; /* NULL: there is none */
-};
+#include "core/exec/ci_config.h"
+#include "core/exec/predefined.h"
 
 #define PAYLOAD_TOKEN_SIZE 64
 /* A job token as GitLab makes them: glcbt- and something that nobody guesses. */

@@ -1,7 +1,9 @@
-/* core/exec/pipeline.c - stages and needs.
+/* core/exec/pipeline.c - stages and needs, and what `when` makes of how they ended.
  *
  * A job without needs waits for every job of the earlier stages, one with needs for those alone.
- * What waits for a job that failed without permission is skipped. */
+ * How these are together is one word, found as GitLab finds it (sum_of()); `when` says with which
+ * words the job runs, else it is skipped. Nobody starts manual jobs here: they stay as they are, and
+ * what has to wait for one stays as well. */
 #include "core/exec/pipeline.h"
 
 #include <errno.h>
@@ -49,28 +51,77 @@ static bool is_good(enum pipeline_state state)
     return state == PIPELINE_JOB_PASSED || state == PIPELINE_JOB_ALLOWED;
 }
 
-enum outlook { OUTLOOK_WAIT, OUTLOOK_RUN, OUTLOOK_SKIP };
-
-static enum outlook outlook_after(enum outlook outlook, enum pipeline_state state)
+/* A manual job that nobody has to wait for. */
+static bool is_optional(const struct pipeline_job *job)
 {
-    if (outlook == OUTLOOK_SKIP || (is_over(state) && !is_good(state)))
-        return OUTLOOK_SKIP;
-    return is_good(state) ? outlook : OUTLOOK_WAIT;
+    return job->state == PIPELINE_JOB_MANUAL && job->job->allow_failure;
 }
 
-static enum outlook outlook_of(const struct pipeline *pipeline, const struct pipeline_job *job)
-{
-    enum outlook outlook = OUTLOOK_RUN;
+/* What the jobs come to that another one waits for. */
+enum sum { SUM_SUCCESS, SUM_FAILED, SUM_SKIPPED, SUM_CANCELED, SUM_BLOCKED, SUM_RUNNING };
 
-    if (job->job->has_needs) {
-        for (size_t i = 0; i < job->n_needs; i++)
-            outlook = outlook_after(outlook, pipeline->jobs[job->needs[i]].state);
-        return outlook;
-    }
-    for (size_t i = 0; i < pipeline->n_jobs; i++)
-        if (pipeline->jobs[i].job->stage < job->job->stage)
-            outlook = outlook_after(outlook, pipeline->jobs[i].state);
-    return outlook;
+struct counts {
+    size_t all, over, good, failed, skipped, canceled, optional, blocking;
+};
+
+static void count(struct counts *counts, const struct pipeline_job *job)
+{
+    counts->all++;
+    counts->over += is_over(job->state);
+    counts->good += is_good(job->state);
+    counts->failed += job->state == PIPELINE_JOB_FAILED;
+    counts->skipped += job->state == PIPELINE_JOB_SKIPPED;
+    counts->canceled += job->state == PIPELINE_JOB_CANCELED;
+    counts->optional += is_optional(job);
+    counts->blocking += job->state == PIPELINE_JOB_BLOCKED ||
+                        (job->state == PIPELINE_JOB_MANUAL && !is_optional(job));
+}
+
+static enum sum sum_of(const struct counts *counts, bool needs)
+{
+    if (counts->all == 0)
+        return SUM_SUCCESS;
+    /* A needed job that does not run at all decides at once. */
+    if (needs && counts->skipped + counts->optional > 0)
+        return SUM_SKIPPED;
+    if (counts->over < counts->all)
+        return SUM_RUNNING;
+    if (counts->blocking > 0)
+        return SUM_BLOCKED;
+    if (counts->skipped + counts->optional == counts->all)
+        return SUM_SKIPPED;
+    if (counts->failed > 0)
+        return SUM_FAILED;
+    return counts->canceled > 0 ? SUM_CANCELED : SUM_SUCCESS;
+}
+
+/* What becomes of a waiting job; PIPELINE_JOB_WAITING when that is not known yet. */
+static enum pipeline_state outlook_of(const struct pipeline *pipeline,
+                                      const struct pipeline_job *job)
+{
+    const struct ci_job *ci = job->job;
+    struct counts counts = { 0 };
+    enum sum sum;
+    bool runs;
+
+    for (size_t i = 0; ci->has_needs && i < job->n_needs; i++)
+        count(&counts, &pipeline->jobs[job->needs[i]]);
+    for (size_t i = 0; !ci->has_needs && i < pipeline->n_jobs; i++)
+        if (pipeline->jobs[i].job->stage < ci->stage)
+            count(&counts, &pipeline->jobs[i]);
+    sum = sum_of(&counts, ci->has_needs);
+    if (sum == SUM_RUNNING)
+        return PIPELINE_JOB_WAITING;
+    if (sum == SUM_BLOCKED)
+        return PIPELINE_JOB_BLOCKED;
+    runs = sum == SUM_SUCCESS || (sum == SUM_SKIPPED && !ci->has_needs);
+    if (ci->when == CI_WHEN_ON_FAILURE)
+        runs = sum == SUM_FAILED;
+    else if (ci->when == CI_WHEN_ALWAYS)
+        runs = sum != SUM_CANCELED;
+    if (!runs)
+        return PIPELINE_JOB_SKIPPED;
+    return ci->when == CI_WHEN_MANUAL ? PIPELINE_JOB_MANUAL : PIPELINE_JOB_READY;
 }
 
 /* Skipping one job can decide about others, so it goes on until nothing changes. */
@@ -82,36 +133,18 @@ static void update(struct pipeline *pipeline, int64_t now_ms)
         changed = false;
         for (size_t i = 0; i < pipeline->n_jobs; i++) {
             struct pipeline_job *job = &pipeline->jobs[i];
-            enum outlook outlook;
+            enum pipeline_state outlook;
 
             if (job->state != PIPELINE_JOB_WAITING)
                 continue;
             outlook = outlook_of(pipeline, job);
-            if (outlook == OUTLOOK_WAIT)
+            if (outlook == PIPELINE_JOB_WAITING)
                 continue;
-            job->state = outlook == OUTLOOK_RUN ? PIPELINE_JOB_READY : PIPELINE_JOB_SKIPPED;
-            job->ready_ms = outlook == OUTLOOK_RUN ? now_ms : -1;
+            job->state = outlook;
+            job->ready_ms = outlook == PIPELINE_JOB_READY ? now_ms : -1;
             changed = true;
         }
     }
-}
-
-/* Every need must exist and be of this or an earlier stage, whether it is selected or not. */
-static int check_needs(const struct ci_config *config, const struct ci_job *job, struct error *err)
-{
-    for (size_t i = 0; i < job->needs.count; i++) {
-        const struct ci_job *need = ci_config_find(config, job->needs.items[i]);
-
-        if (!need)
-            return error_set(err, -EINVAL, "job '%s' needs '%s', and there is no such job",
-                             job->name, job->needs.items[i]);
-        if (need->stage > job->stage)
-            return error_set(err, -EINVAL,
-                             "line %d: job '%s' of stage '%s' needs '%s' of the later stage '%s'",
-                             job->line, job->name, config->stages[job->stage], need->name,
-                             config->stages[need->stage]);
-    }
-    return 0;
 }
 
 /* Takes away jobs whose needs are all taken away; what remains needs itself. */
@@ -148,8 +181,8 @@ static int find_circle(const struct pipeline *pipeline, struct error *err)
             if (steps == pipeline->n_jobs)
                 first = at;
             if (steps >= pipeline->n_jobs)
-                buf_addf(&names, "%s'%s' (line %d)", names.len ? " needs " : "", job->job->name,
-                         job->job->line);
+                buf_addf(&names, "%s'%s' (%s)", names.len ? " needs " : "", job->job->name,
+                         job->job->place);
             if (steps > pipeline->n_jobs && at == first)
                 break;
             while (settled[job->needs[k]])
@@ -165,10 +198,7 @@ static int link_needs(struct pipeline *pipeline, struct error *err)
 {
     for (size_t i = 0; i < pipeline->n_jobs; i++) {
         struct pipeline_job *job = &pipeline->jobs[i];
-        int r = check_needs(pipeline->config, job->job, err);
 
-        if (r < 0)
-            return r;
         job->needs = mem_array(job->job->needs.count + 1, sizeof(*job->needs));
         if (!job->needs)
             return error_set(err, -ENOMEM, "pipeline: out of memory");
@@ -192,12 +222,13 @@ int pipeline_new(const struct ci_config *config, const struct ci_selection *sele
         return error_set(err, -ENOMEM, "pipeline: out of memory");
     pipeline->config = config;
     for (size_t i = 0; i < config->n_jobs; i++)
-        if (ci_selects(selection, config->jobs[i].name))
+        if (ci_selects(selection, &config->jobs[i]))
             pipeline->jobs[pipeline->n_jobs++] = (struct pipeline_job) { .job = &config->jobs[i],
                                                                          .id = (int64_t) i + 1,
                                                                          .ready_ms = -1,
                                                                          .started_ms = -1,
                                                                          .ended_ms = -1 };
+    pipeline->next_id = (int64_t) config->n_jobs + 1;
     r = link_needs(pipeline, err);
     if (r < 0)
         return r;
@@ -239,10 +270,30 @@ void pipeline_started(struct pipeline *pipeline, int64_t id, int64_t now_ms)
 
 static bool failure_allowed(const struct ci_job *job, int exit_code)
 {
-    for (size_t i = 0; i < job->n_allow_exit_codes; i++)
-        if (job->allow_exit_codes[i] == exit_code)
-            return true;
-    return job->allow_failure;
+    return job->allow_failure || ci_codes_have(&job->allow_exit_codes, exit_code);
+}
+
+static bool tried_again(const struct pipeline_job *job, const char *reason)
+{
+    const struct ci_retry *retry = &job->job->retry;
+
+    if (job->tries > retry->max)
+        return false;
+    if (retry->reasons.count == 0 && retry->exit_codes.count == 0)
+        return true;
+    return ci_codes_have(&retry->exit_codes, job->exit_code) ||
+           ci_lines_have(&retry->reasons, "always") || ci_lines_have(&retry->reasons, reason);
+}
+
+/* A job of its own for the coordinator and the runner: nothing of the last one counts for it. */
+static void try_again(struct pipeline *pipeline, struct pipeline_job *job, int64_t now_ms)
+{
+    job->id = pipeline->next_id++;
+    job->state = PIPELINE_JOB_READY;
+    job->exit_code = 0;
+    *job->reason = '\0';
+    job->ready_ms = now_ms;
+    job->started_ms = job->ended_ms = -1;
 }
 
 void pipeline_finished(struct pipeline *pipeline, int64_t id, bool success, int exit_code,
@@ -254,11 +305,14 @@ void pipeline_finished(struct pipeline *pipeline, int64_t id, bool success, int 
         return;
     job->exit_code = exit_code;
     job->ended_ms = now_ms;
+    job->tries++;
     (void) str_copy(job->reason, sizeof(job->reason), success || !reason ? "" : reason);
     if (success)
         job->state = PIPELINE_JOB_PASSED;
     else if (str_eq(reason, "job_canceled"))
         job->state = PIPELINE_JOB_CANCELED;
+    else if (!pipeline->canceled && tried_again(job, reason))
+        try_again(pipeline, job, now_ms);
     else if (failure_allowed(job->job, exit_code))
         job->state = PIPELINE_JOB_ALLOWED;
     else
@@ -303,20 +357,29 @@ bool pipeline_done(const struct pipeline *pipeline)
 
 bool pipeline_passed(const struct pipeline *pipeline)
 {
-    for (size_t i = 0; i < pipeline->n_jobs; i++)
-        if (!is_good(pipeline->jobs[i].state))
+    for (size_t i = 0; i < pipeline->n_jobs; i++) {
+        enum pipeline_state state = pipeline->jobs[i].state;
+
+        if (!is_over(state) || state == PIPELINE_JOB_FAILED || state == PIPELINE_JOB_CANCELED)
             return false;
+    }
     return true;
 }
 
 const char *pipeline_state_name(enum pipeline_state state)
 {
     static const char *const names[] = {
-        [PIPELINE_JOB_WAITING] = "waiting",   [PIPELINE_JOB_READY] = "ready",
-        [PIPELINE_JOB_GIVEN] = "given",       [PIPELINE_JOB_RUNNING] = "running",
-        [PIPELINE_JOB_PASSED] = "passed",     [PIPELINE_JOB_ALLOWED] = "failed (allowed)",
-        [PIPELINE_JOB_FAILED] = "failed",     [PIPELINE_JOB_SKIPPED] = "skipped",
+        [PIPELINE_JOB_WAITING] = "waiting",
+        [PIPELINE_JOB_READY] = "ready",
+        [PIPELINE_JOB_GIVEN] = "given",
+        [PIPELINE_JOB_RUNNING] = "running",
+        [PIPELINE_JOB_PASSED] = "passed",
+        [PIPELINE_JOB_ALLOWED] = "failed (allowed)",
+        [PIPELINE_JOB_FAILED] = "failed",
+        [PIPELINE_JOB_SKIPPED] = "skipped",
         [PIPELINE_JOB_CANCELED] = "canceled",
+        [PIPELINE_JOB_MANUAL] = "skipped, manual",
+        [PIPELINE_JOB_BLOCKED] = "skipped, waits for a manual job",
     };
 
     return names[state];

@@ -11,7 +11,7 @@
 
 #include "core/base/autoclean.h"
 #include "core/base/error.h"
-#include "core/exec/ci_yaml.h"
+#include "core/exec/ci_config.h"
 
 enum pipeline_state {
     PIPELINE_JOB_WAITING, /* for other jobs */
@@ -21,13 +21,16 @@ enum pipeline_state {
     PIPELINE_JOB_PASSED,
     PIPELINE_JOB_ALLOWED, /* failed, and may */
     PIPELINE_JOB_FAILED,
-    PIPELINE_JOB_SKIPPED, /* because another one failed */
+    PIPELINE_JOB_SKIPPED, /* because of how others ended */
     PIPELINE_JOB_CANCELED,
+    PIPELINE_JOB_MANUAL,  /* a person would start it */
+    PIPELINE_JOB_BLOCKED, /* it waits for such a one */
 };
 
 struct pipeline_job {
     const struct ci_job *job;
-    int64_t id; /* from 1, in the order of the file */
+    int64_t id;     /* from 1, in the order of the file; another one for each further try */
+    unsigned tries; /* that are over */
     enum pipeline_state state;
     int exit_code;
     char reason[64];                        /* why it failed, "" when it did not */
@@ -41,11 +44,12 @@ struct pipeline {
     const struct ci_config *config; /* borrowed */
     struct pipeline_job *jobs;
     size_t n_jobs;
+    int64_t next_id;
     bool canceled; /* pipeline_cancel() */
 };
 
-/* Only the selected jobs (NULL = all); needs of others count as met. Needs that are unknown, in a
- * later stage or in a circle are errors. Jobs that may start are ready at once. */
+/* Only the selected jobs (NULL = all); needs of others count as met. Needs in a circle are
+ * errors. Jobs that may start are ready at once. */
 int pipeline_new(const struct ci_config *config, const struct ci_selection *selection,
                  int64_t now_ms, struct pipeline **ret, struct error *err);
 void pipeline_free(struct pipeline *pipeline);
@@ -57,7 +61,8 @@ struct pipeline_job *pipeline_find(struct pipeline *pipeline, int64_t id);
 struct pipeline_job *pipeline_take(struct pipeline *pipeline);
 void pipeline_give_back(struct pipeline *pipeline, int64_t id); /* given, but nobody took it up */
 void pipeline_started(struct pipeline *pipeline, int64_t id, int64_t now_ms);
-/* `reason` NULL or "" for a success. Jobs that waited for this one become ready or skipped. */
+/* `reason` NULL or "" for a success. A failed job may be tried again, which makes it ready with a new
+ * id; else jobs that waited for this one become ready or skipped. */
 void pipeline_finished(struct pipeline *pipeline, int64_t id, bool success, int exit_code,
                        const char *reason, int64_t now_ms);
 /* No further job starts: what is not with a runner becomes canceled. */
@@ -66,5 +71,7 @@ void pipeline_set_instance(struct pipeline *pipeline, int64_t id, const char *in
 
 bool pipeline_has_ready(const struct pipeline *pipeline);
 bool pipeline_done(const struct pipeline *pipeline);
-bool pipeline_passed(const struct pipeline *pipeline); /* done, and nothing failed that must not */
+/* Done, and nothing failed that must not; jobs that never ran because nothing failed, or because a
+ * person would have to start them, are no failures. */
+bool pipeline_passed(const struct pipeline *pipeline);
 const char *pipeline_state_name(enum pipeline_state state);

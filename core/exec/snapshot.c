@@ -35,6 +35,12 @@ void snapshot_done(struct snapshot *snapshot)
     free(snapshot->ref);
     free(snapshot->default_branch);
     free(snapshot->message);
+    free(snapshot->author);
+    free(snapshot->timestamp);
+    free(snapshot->tag);
+    free(snapshot->user_name);
+    free(snapshot->user_email);
+    free(snapshot->bare);
     free(snapshot->object_format);
     *snapshot = (struct snapshot) { 0 };
 }
@@ -60,6 +66,19 @@ int snapshot_find_top(const char *dir, char **ret, struct error *err)
     return GIT(dir, NULL, ret, err, "rev-parse", "--show-toplevel");
 }
 
+static void drop_unless_utf8(char **text)
+{
+    if (*text && !utf8_valid(*text, strlen(*text)))
+        free(take_ptr(*text));
+}
+
+static void show(const struct snapshot *snapshot, const char *format, char **ret)
+{
+    (void) GIT(snapshot->top, NULL, ret, NULL, "show", "--no-patch", format, "--encoding=UTF-8",
+               snapshot->head);
+    drop_unless_utf8(ret);
+}
+
 /* What jobs are told of the commit besides its name; what is not there they are not told. */
 static int describe(struct snapshot *ret, struct error *err)
 {
@@ -73,10 +92,13 @@ static int describe(struct snapshot *ret, struct error *err)
         branch = name + strlen(remote);
     if (branch && !(ret->default_branch = mem_strdup(branch)))
         return error_set(err, -ENOMEM, "snapshot: out of memory");
-    (void) GIT(ret->top, NULL, &ret->message, NULL, "show", "--no-patch", "--format=%B",
-               "--encoding=UTF-8", ret->head);
-    if (ret->message && !utf8_valid(ret->message, strlen(ret->message)))
-        free(take_ptr(ret->message));
+    show(ret, "--format=%B", &ret->message);
+    show(ret, "--format=%an <%ae>", &ret->author);
+    show(ret, "--format=%cI", &ret->timestamp);
+    (void) GIT(ret->top, NULL, &ret->user_name, NULL, "config", "user.name");
+    (void) GIT(ret->top, NULL, &ret->user_email, NULL, "config", "user.email");
+    drop_unless_utf8(&ret->user_name);
+    drop_unless_utf8(&ret->user_email);
     return 0;
 }
 
@@ -100,7 +122,9 @@ static int find_repository(const char *dir, struct snapshot *ret, struct error *
         return error_set(err, r, "%s: its HEAD can't be read", ret->top);
     r = GIT(ret->top, NULL, &ret->ref, NULL, "symbolic-ref", "--quiet", "--short", "HEAD");
     ret->detached = r < 0;
-    if (ret->detached && !(ret->ref = mem_strdup("detached")))
+    if (ret->detached)
+        (void) GIT(ret->top, NULL, &ret->tag, NULL, "describe", "--tags", "--exact-match", "HEAD");
+    if (ret->detached && !(ret->ref = mem_strdup(ret->tag ? ret->tag : "detached")))
         return error_set(err, -ENOMEM, "snapshot: out of memory");
     r = describe(ret, err);
     return r < 0
@@ -252,6 +276,8 @@ static int take(struct taking *taking, const char *dir, struct error *err)
         r = commit(taking, err);
     if (r == 0)
         r = publish(taking, err);
+    if (r == 0 && !(snapshot->bare = mem_strdup(taking->bare)))
+        r = error_set(err, -ENOMEM, "snapshot: out of memory");
     if (r < 0)
         return r;
     snapshot->url = file_url(taking->bare);

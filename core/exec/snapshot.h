@@ -16,12 +16,16 @@ struct snapshot {
     char *top;            /* the work tree's root */
     char *sha;            /* what jobs check out */
     char *head;           /* the commit it is based on */
-    char *ref;            /* the branch's name; "detached" without one */
+    char *ref;            /* the branch's name; without one the tag, or "detached" */
     bool detached;        /* there is no branch */
     char *default_branch; /* of the remote, else the branch; NULL without one */
-    char *message;        /* of the commit `head`; NULL when it is no UTF-8 text */
-    char *object_format;  /* "sha1" */
-    bool changed;         /* there were uncommitted changes */
+    /* Of the commit `head`; NULL when they are no UTF-8 text. */
+    char *message, *author, *timestamp;
+    char *tag;                    /* that `head` has, when there is no branch; NULL without one */
+    char *user_name, *user_email; /* as git knows the person; may be NULL */
+    char *bare;                   /* the repository at `url`, as a path */
+    char *object_format;          /* "sha1" */
+    bool changed;                 /* there were uncommitted changes */
 };
 
 /* The root of the work tree that `dir` is in; the caller frees. */

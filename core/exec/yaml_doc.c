@@ -1,26 +1,91 @@
-/* core/exec/yaml_doc.c - parsing with limits, merged mappings, the types of plain scalars.
+/* core/exec/yaml_doc.c - parsing with limits, shared aliases, merged mappings, the types of plain
+ * scalars.
  *
- * The file is read twice: once as events, which costs nothing but time and enforces the limits, and
+ * A file is read twice: once as events, which costs nothing but time and enforces the limits, and
  * only then as a document. libyaml looks anchors up one after the other, so their number is limited
- * as well. */
+ * as well. Then each of libyaml's nodes becomes one value of the tree, however often it is named. */
 #include "core/exec/yaml_doc.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <yaml.h>
 
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
 #define SIZE_MAX_BYTES ((size_t) 1 << 20)
-#define NODES_MAX 20000
+#define YAML_DEPTH_MAX 64  /* as it is written */
+#define TREE_DEPTH_MAX 200 /* with what aliases, references and merges put into each other */
+#define NODES_MAX 20000    /* of a file */
+#define ALL_NODES_MAX 100000
 #define ANCHORS_MAX 1000
 #define VISITS_MAX 60000
 #define SHOWN_MAX 1000 /* of one finding */
 
-static void add_finding(struct yaml_doc *doc, enum config_severity severity, int line, int column,
-                        const char *sentence)
+/* Memory. */
+
+struct yaml_block {
+    struct yaml_block *next;
+    max_align_t data[];
+};
+
+static void *allocate(struct yaml_doc *doc, size_t size)
+{
+    struct yaml_block *block = mem_zero(sizeof(*block) + size);
+
+    if (!block) {
+        doc->out_of_memory = true;
+        return NULL;
+    }
+    block->next = doc->blocks;
+    doc->blocks = block;
+    return block->data;
+}
+
+static const char *keep_text(struct yaml_doc *doc, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = allocate(doc, size);
+
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+/* Arrays double when full: their capacity is the power of two that holds `count`. */
+static void *grow(struct yaml_doc *doc, void *old, size_t count, size_t size)
+{
+    void *grown;
+
+    if (old && (count & (count - 1)) != 0)
+        return old;
+    grown = allocate(doc, (count ? 2 * count : 1) * size);
+    if (grown && count)
+        memcpy(grown, old, count * size);
+    return grown;
+}
+
+void yaml_doc_init(struct yaml_doc *doc, const char *file, struct config_findings *findings)
+{
+    *doc = (struct yaml_doc) { .file = file, .findings = findings };
+}
+
+void yaml_doc_done(struct yaml_doc *doc)
+{
+    while (doc->blocks) {
+        struct yaml_block *next = doc->blocks->next;
+
+        free(doc->blocks);
+        doc->blocks = next;
+    }
+}
+
+/* Findings. */
+
+static void add_finding(struct yaml_doc *doc, enum config_severity severity,
+                        const struct yaml_value *place, const char *sentence)
 {
     struct config_findings *findings = doc->findings;
     struct config_finding *items =
@@ -34,7 +99,7 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity, int
         return;
     doc->n_errors += severity == CONFIG_ERROR;
     /* Sentences quote keys and values, which may hold what drives a terminal (hardening.md V18). */
-    buf_addf(&shown, "%s:%d:%d: ", doc->file, line, column);
+    buf_addf(&shown, "%s:%d:%d: ", place->file, place->line, place->column);
     str_display(&shown, sentence, strlen(sentence), SHOWN_MAX);
     text = buf_take(&shown);
     if (!items || !text) {
@@ -43,35 +108,46 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity, int
         return;
     }
     items[findings->count++] = (struct config_finding) {
-        .severity = severity, .line = line, .column = column, .text = text
+        .severity = severity, .line = place->line, .column = place->column, .text = text
     };
 }
 
-static void finding_at(struct yaml_doc *doc, const yaml_mark_t *mark, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
-static void finding_at(struct yaml_doc *doc, const yaml_mark_t *mark, const char *fmt, ...)
+void yaml_finding(struct yaml_doc *doc, enum config_severity severity,
+                  const struct yaml_value *value, const char *fmt, ...)
 {
+    const struct yaml_value first = { .file = doc->file, .line = 1, .column = 1 };
     autobuf struct buf sentence = BUF_INIT;
     va_list args;
 
     va_start(args, fmt);
     buf_vaddf(&sentence, fmt, args);
     va_end(args);
-    add_finding(doc, CONFIG_ERROR, (int) mark->line + 1, (int) mark->column + 1,
-                buf_str(&sentence));
+    add_finding(doc, severity, value ? value : &first, buf_str(&sentence));
 }
 
-void yaml_finding(struct yaml_doc *doc, enum config_severity severity, const yaml_node_t *node,
-                  const char *fmt, ...)
+/* Of a file that is being read: what is known is a mark of libyaml's. */
+struct file {
+    struct yaml_doc *doc;
+    const char *name;
+    yaml_document_t document;
+    struct yaml_value **made; /* of each node, once it is there */
+    int depth;
+};
+
+static void finding_at(struct file *file, const yaml_mark_t *mark, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+static void finding_at(struct file *file, const yaml_mark_t *mark, const char *fmt, ...)
 {
+    const struct yaml_value place = { .file = file->name,
+                                      .line = (int) mark->line + 1,
+                                      .column = (int) mark->column + 1 };
     autobuf struct buf sentence = BUF_INIT;
     va_list args;
 
     va_start(args, fmt);
     buf_vaddf(&sentence, fmt, args);
     va_end(args);
-    add_finding(doc, severity, node ? (int) node->start_mark.line + 1 : 1,
-                node ? (int) node->start_mark.column + 1 : 1, buf_str(&sentence));
+    add_finding(file->doc, CONFIG_ERROR, &place, buf_str(&sentence));
 }
 
 /* The parser counts only characters that it could decode; this one it could not. */
@@ -87,21 +163,21 @@ static yaml_mark_t mark_of_byte(const char *text, size_t offset)
 }
 
 /* What the parser says, at the place where it stopped. */
-static void parser_finding(struct yaml_doc *doc, const yaml_parser_t *parser, const char *text,
+static void parser_finding(struct file *file, const yaml_parser_t *parser, const char *text,
                            size_t len)
 {
     yaml_mark_t mark = parser->problem_mark;
 
     if (parser->error == YAML_MEMORY_ERROR) {
-        doc->out_of_memory = true;
+        file->doc->out_of_memory = true;
         return;
     }
     if (parser->error == YAML_READER_ERROR) {
         mark = mark_of_byte(text, MIN(parser->problem_offset, len));
-        finding_at(doc, &mark, "this is no UTF-8 text: %s", parser->problem);
+        finding_at(file, &mark, "this is no UTF-8 text: %s", parser->problem);
         return;
     }
-    finding_at(doc, &mark, "this is no valid YAML: %s%s%s",
+    finding_at(file, &mark, "this is no valid YAML: %s%s%s",
                parser->problem ? parser->problem : "it can't be read", parser->context ? " " : "",
                parser->context ? parser->context : "");
 }
@@ -112,14 +188,14 @@ struct limits {
 };
 
 /* One event against the limits; false after a finding. */
-static bool within_limits(struct yaml_doc *doc, struct limits *limits, const yaml_event_t *event)
+static bool within_limits(struct file *file, struct limits *limits, const yaml_event_t *event)
 {
     const yaml_char_t *anchor = NULL;
 
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (++limits->documents > 1) {
-            finding_at(doc, &event->start_mark,
+            finding_at(file, &event->start_mark,
                        "a second YAML document begins here; 'spec' headers are not supported, one "
                        "document is");
             return false;
@@ -146,209 +222,47 @@ static bool within_limits(struct yaml_doc *doc, struct limits *limits, const yam
     limits->anchors += anchor != NULL;
     limits->nodes++;
     if (limits->depth > YAML_DEPTH_MAX)
-        finding_at(doc, &event->start_mark, "lists and mappings are nested deeper than %d levels",
+        finding_at(file, &event->start_mark, "lists and mappings are nested deeper than %d levels",
                    YAML_DEPTH_MAX);
     else if (limits->nodes > NODES_MAX)
-        finding_at(doc, &event->start_mark, "the file has more than %d values", NODES_MAX);
+        finding_at(file, &event->start_mark, "the file has more than %d values", NODES_MAX);
     else if (limits->anchors > ANCHORS_MAX)
-        finding_at(doc, &event->start_mark, "the file has more than %d anchors", ANCHORS_MAX);
+        finding_at(file, &event->start_mark, "the file has more than %d anchors", ANCHORS_MAX);
+    else if (++file->doc->nodes > ALL_NODES_MAX)
+        finding_at(file, &event->start_mark, "the files have more than %d values", ALL_NODES_MAX);
     else
         return true;
     return false;
 }
 
-static int check_events(struct yaml_doc *doc, const char *text, size_t len)
+static int check_events(struct file *file, const char *text, size_t len)
 {
     struct limits limits = { 0 };
     yaml_parser_t parser;
     bool good = true, more = true;
 
-    if (!yaml_parser_initialize(&parser))
+    if (!yaml_parser_initialize(&parser)) {
+        file->doc->out_of_memory = true;
         return -ENOMEM;
+    }
     yaml_parser_set_input_string(&parser, (const unsigned char *) text, len);
     while (good && more) {
         yaml_event_t event;
 
         if (!yaml_parser_parse(&parser, &event)) {
-            parser_finding(doc, &parser, text, len);
+            parser_finding(file, &parser, text, len);
             good = false;
             break;
         }
         more = event.type != YAML_STREAM_END_EVENT;
-        good = within_limits(doc, &limits, &event);
+        good = within_limits(file, &limits, &event);
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
     return good ? 0 : -EINVAL;
 }
 
-int yaml_doc_load(struct yaml_doc *doc, const char *file, const char *text, size_t len,
-                  struct config_findings *findings)
-{
-    yaml_parser_t parser;
-    int r;
-
-    *doc = (struct yaml_doc) { .file = file, .findings = findings };
-    if (len > SIZE_MAX_BYTES) {
-        yaml_finding(doc, CONFIG_ERROR, NULL, "the file is larger than 1 MiB");
-        return -EINVAL;
-    }
-    r = check_events(doc, text, len);
-    if (r < 0)
-        return r;
-    if (!yaml_parser_initialize(&parser))
-        return -ENOMEM;
-    yaml_parser_set_input_string(&parser, (const unsigned char *) text, len);
-    if (yaml_parser_load(&parser, &doc->document))
-        doc->loaded = true;
-    else
-        parser_finding(doc, &parser, text,
-                       len); /* unknown and repeated anchors are found only here */
-    yaml_parser_delete(&parser);
-    return doc->loaded ? 0 : -EINVAL;
-}
-
-void yaml_doc_done(struct yaml_doc *doc)
-{
-    if (doc->loaded)
-        yaml_document_delete(&doc->document);
-    doc->loaded = false;
-}
-
-yaml_node_t *yaml_doc_root(struct yaml_doc *doc)
-{
-    return yaml_document_get_root_node(&doc->document);
-}
-
-size_t yaml_item_count(const yaml_node_t *sequence)
-{
-    return (size_t) (sequence->data.sequence.items.top - sequence->data.sequence.items.start);
-}
-
-yaml_node_t *yaml_item(struct yaml_doc *doc, const yaml_node_t *sequence, size_t i)
-{
-    return yaml_document_get_node(&doc->document, sequence->data.sequence.items.start[i]);
-}
-
-/* The rest of the file can't be read: that concerns whoever muted it, too. */
-static void exhaust(struct yaml_doc *doc)
-{
-    doc->exhausted = true;
-    doc->muted = false;
-}
-
-bool yaml_visit(struct yaml_doc *doc, const yaml_node_t *node)
-{
-    if (doc->exhausted)
-        return false;
-    if (++doc->visits <= VISITS_MAX)
-        return true;
-    exhaust(doc);
-    yaml_finding(doc, CONFIG_ERROR, node, "aliases make this file larger than %d values",
-                 VISITS_MAX);
-    return false;
-}
-
-const struct yaml_pair *yaml_map_find(const struct yaml_map *map, const char *key)
-{
-    for (size_t i = 0; i < map->count; i++)
-        if (str_eq(map->items[i].key, key))
-            return &map->items[i];
-    return NULL;
-}
-
-static bool is_merge_key(const yaml_node_t *key)
-{
-    return key->type == YAML_SCALAR_NODE && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           str_eq(yaml_text(key), "<<");
-}
-
-/* Adds or, for an own key that was there before, replaces. */
-static void put_pair(struct yaml_doc *doc, struct yaml_map *map, const struct yaml_pair *pair,
-                     bool merged)
-{
-    struct yaml_pair *items;
-
-    for (size_t i = 0; i < map->count; i++) {
-        if (!str_eq(map->items[i].key, pair->key))
-            continue;
-        if (!merged) {
-            yaml_finding(doc, CONFIG_WARNING, pair->key_node,
-                         "'%s' is there twice (first in line %zu); the last one counts", pair->key,
-                         map->items[i].key_node->start_mark.line + 1);
-            map->items[i] = *pair;
-        }
-        return;
-    }
-    items = mem_resize(map->items, map->count + 1, sizeof(*items));
-    if (!items) {
-        doc->out_of_memory = true;
-        return;
-    }
-    map->items = items;
-    map->items[map->count++] = *pair;
-}
-
-static void read_pairs(struct yaml_doc *doc, const yaml_node_t *mapping, struct yaml_map *map,
-                       bool merged, int depth);
-
-/* The value of `<<`: a mapping, or a list of them of which earlier ones win. */
-static void merge(struct yaml_doc *doc, const yaml_node_t *value, struct yaml_map *map, int depth)
-{
-    if (depth > YAML_DEPTH_MAX) {
-        exhaust(doc);
-        yaml_finding(doc, CONFIG_ERROR, value, "'<<' merges a mapping into itself");
-        return;
-    }
-    if (value->type == YAML_MAPPING_NODE) {
-        read_pairs(doc, value, map, true, depth);
-    } else if (value->type == YAML_SEQUENCE_NODE) {
-        for (size_t i = 0; i < yaml_item_count(value) && yaml_visit(doc, value); i++)
-            merge(doc, yaml_item(doc, value, i), map, depth + 1);
-    } else {
-        yaml_finding(doc, CONFIG_ERROR, value, "'<<' takes a mapping or a list of mappings, not %s",
-                     yaml_kind_name(yaml_kind_of(value)));
-    }
-}
-
-static void read_pairs(struct yaml_doc *doc, const yaml_node_t *mapping, struct yaml_map *map,
-                       bool merged, int depth)
-{
-    const yaml_node_pair_t *first = mapping->data.mapping.pairs.start;
-    const yaml_node_pair_t *end = mapping->data.mapping.pairs.top;
-
-    for (const yaml_node_pair_t *at = first; at < end && yaml_visit(doc, mapping); at++) {
-        yaml_node_t *key = yaml_document_get_node(&doc->document, at->key);
-        yaml_node_t *value = yaml_document_get_node(&doc->document, at->value);
-
-        if (key->type != YAML_SCALAR_NODE)
-            yaml_finding(doc, CONFIG_ERROR, key, "a key must be a word, not %s",
-                         yaml_kind_name(yaml_kind_of(key)));
-        else if (!is_merge_key(key))
-            put_pair(doc, map, &(struct yaml_pair) { yaml_text(key), key, value }, merged);
-    }
-    for (const yaml_node_pair_t *at = first; at < end && !doc->exhausted; at++)
-        if (is_merge_key(yaml_document_get_node(&doc->document, at->key)))
-            merge(doc, yaml_document_get_node(&doc->document, at->value), map, depth + 1);
-}
-
-int yaml_map_read(struct yaml_doc *doc, const yaml_node_t *mapping, struct yaml_map *ret)
-{
-    *ret = (struct yaml_map) { 0 };
-    read_pairs(doc, mapping, ret, false, 0);
-    return doc->exhausted ? -EINVAL : doc->out_of_memory ? -ENOMEM : 0;
-}
-
-void yaml_map_done(struct yaml_map *map)
-{
-    free(map->items);
-    *map = (struct yaml_map) { 0 };
-}
-
-const char *yaml_text(const yaml_node_t *node)
-{
-    return (const char *) node->data.scalar.value;
-}
+/* Types. */
 
 static bool one_of(const char *text, const char *const *words, size_t count)
 {
@@ -386,24 +300,12 @@ static bool looks_like_number(const char *text)
     return digits > 0 && dots <= 1;
 }
 
-enum yaml_kind yaml_kind_of(const yaml_node_t *node)
+static enum yaml_kind kind_of_plain(const char *text)
 {
-    const char *tag = (const char *) node->tag;
-    const char *text;
-
-    /* libyaml gives untagged nodes the tag of their structure. */
-    if (tag && !str_starts(tag, "tag:yaml.org,2002:"))
-        return YAML_KIND_TAGGED;
-    if (node->type == YAML_SEQUENCE_NODE)
-        return YAML_KIND_SEQUENCE;
-    if (node->type == YAML_MAPPING_NODE)
-        return YAML_KIND_MAPPING;
-    if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
-        return YAML_KIND_STRING;
-    text = yaml_text(node);
     if (one_of(text, null_words, ARRAY_LEN(null_words)))
         return YAML_KIND_NULL;
-    if (yaml_truth(node) || one_of(text, false_words, ARRAY_LEN(false_words)))
+    if (one_of(text, true_words, ARRAY_LEN(true_words)) ||
+        one_of(text, false_words, ARRAY_LEN(false_words)))
         return YAML_KIND_BOOL;
     return looks_like_number(text) ? YAML_KIND_NUMBER : YAML_KIND_STRING;
 }
@@ -420,7 +322,329 @@ const char *yaml_kind_name(enum yaml_kind kind)
     return names[kind];
 }
 
-bool yaml_truth(const yaml_node_t *node)
+bool yaml_truth(const struct yaml_value *value)
 {
-    return one_of(yaml_text(node), true_words, ARRAY_LEN(true_words));
+    return value->kind == YAML_KIND_BOOL && one_of(value->text, true_words, ARRAY_LEN(true_words));
+}
+
+const char *yaml_scalar(const struct yaml_value *value)
+{
+    switch (value->kind) {
+    case YAML_KIND_BOOL:
+        return yaml_truth(value) ? "true" : "false";
+    case YAML_KIND_STRING:
+    case YAML_KIND_NUMBER:
+        return value->text;
+    default:
+        return NULL;
+    }
+}
+
+/* The tree. */
+
+/* The rest can't be read: that concerns whoever muted it, too. */
+static void exhaust(struct yaml_doc *doc)
+{
+    doc->exhausted = true;
+    doc->muted = false;
+}
+
+bool yaml_visit(struct yaml_doc *doc, const struct yaml_value *value)
+{
+    if (doc->exhausted)
+        return false;
+    if (++doc->visits <= VISITS_MAX)
+        return true;
+    exhaust(doc);
+    yaml_finding(doc, CONFIG_ERROR, value, "aliases make this file larger than %d values",
+                 VISITS_MAX);
+    return false;
+}
+
+const struct yaml_pair *yaml_map_find(const struct yaml_map *map, const char *key)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (str_eq(map->items[i].key, key))
+            return &map->items[i];
+    return NULL;
+}
+
+const struct yaml_value *yaml_get(const struct yaml_value *value, const char *key)
+{
+    const struct yaml_pair *pair = value ? yaml_map_find(&value->map, key) : NULL;
+
+    return pair && pair->value->kind != YAML_KIND_NULL ? pair->value : NULL;
+}
+
+struct yaml_value *yaml_new(struct yaml_doc *doc, const struct yaml_value *like,
+                            enum yaml_kind kind)
+{
+    struct yaml_value *value = allocate(doc, sizeof(*value));
+
+    if (value)
+        *value = (struct yaml_value) {
+            .kind = kind, .file = like->file, .line = like->line, .column = like->column
+        };
+    return value;
+}
+
+static void contain(struct yaml_doc *doc, struct yaml_value *value, const struct yaml_value *inner)
+{
+    value->has_tags = value->has_tags || inner->has_tags;
+    value->depth = MAX(value->depth, inner->depth + 1);
+    if (value->depth <= TREE_DEPTH_MAX || doc->exhausted)
+        return;
+    exhaust(doc);
+    yaml_finding(doc, CONFIG_ERROR, value, "lists and mappings are nested deeper than %d levels",
+                 TREE_DEPTH_MAX);
+}
+
+void yaml_add_item(struct yaml_doc *doc, struct yaml_value *list, const struct yaml_value *item)
+{
+    void *items;
+
+    contain(doc, list, item);
+    items = grow(doc, (void *) list->items, list->n_items, sizeof(*list->items));
+    if (!items)
+        return;
+    list->items = items;
+    list->items[list->n_items++] = item;
+}
+
+void yaml_put(struct yaml_doc *doc, struct yaml_value *mapping, const struct yaml_pair *pair)
+{
+    struct yaml_map *map = &mapping->map;
+    struct yaml_pair *items;
+
+    contain(doc, mapping, pair->value);
+    for (size_t i = 0; i < map->count; i++)
+        if (str_eq(map->items[i].key, pair->key)) {
+            map->items[i] = *pair;
+            return;
+        }
+    items = grow(doc, map->items, map->count, sizeof(*items));
+    if (!items)
+        return;
+    map->items = items;
+    map->items[map->count++] = *pair;
+}
+
+const struct yaml_value *yaml_merge(struct yaml_doc *doc, const struct yaml_value *under,
+                                    const struct yaml_value *over)
+{
+    struct yaml_value *merged;
+
+    if (!yaml_visit(doc, over) || under->kind != YAML_KIND_MAPPING ||
+        over->kind != YAML_KIND_MAPPING)
+        return over;
+    merged = yaml_new(doc, over, YAML_KIND_MAPPING);
+    if (!merged)
+        return over;
+    for (size_t i = 0; i < under->map.count && yaml_visit(doc, under); i++)
+        yaml_put(doc, merged, &under->map.items[i]);
+    for (size_t i = 0; i < over->map.count && yaml_visit(doc, over); i++) {
+        struct yaml_pair pair = over->map.items[i];
+        const struct yaml_pair *old = yaml_map_find(&under->map, pair.key);
+
+        if (old)
+            pair.value = yaml_merge(doc, old->value, pair.value);
+        yaml_put(doc, merged, &pair);
+    }
+    return merged;
+}
+
+/* From libyaml's nodes to values. */
+
+static const struct yaml_value *make(struct file *file, int id);
+
+static bool is_merge_key(const struct yaml_value *key)
+{
+    return key->plain && str_eq(key->text, "<<");
+}
+
+/* The pairs of a merged mapping that are not there yet: own keys win over merged ones, and of those
+ * the first. */
+static void take_pairs(struct yaml_doc *doc, struct yaml_value *mapping,
+                       const struct yaml_value *from)
+{
+    for (size_t i = 0; i < from->map.count && yaml_visit(doc, from); i++)
+        if (!yaml_map_find(&mapping->map, from->map.items[i].key))
+            yaml_put(doc, mapping, &from->map.items[i]);
+}
+
+/* The value of `<<`: a mapping, or a list of them of which earlier ones win. */
+static void merge(struct yaml_doc *doc, struct yaml_value *mapping, const struct yaml_value *from)
+{
+    if (from->kind == YAML_KIND_MAPPING)
+        take_pairs(doc, mapping, from);
+    else if (from->kind == YAML_KIND_SEQUENCE)
+        for (size_t i = 0; i < from->n_items && yaml_visit(doc, from); i++)
+            merge(doc, mapping, from->items[i]);
+    else
+        yaml_finding(doc, CONFIG_ERROR, from, "'<<' takes a mapping or a list of mappings, not %s",
+                     yaml_kind_name(from->kind));
+}
+
+static void make_pairs(struct file *file, const yaml_node_t *node, struct yaml_value *mapping)
+{
+    const yaml_node_pair_t *first = node->data.mapping.pairs.start;
+    const yaml_node_pair_t *end = node->data.mapping.pairs.top;
+    struct yaml_doc *doc = file->doc;
+
+    for (const yaml_node_pair_t *at = first; at < end && !doc->exhausted; at++) {
+        const struct yaml_value *key = make(file, at->key);
+        const struct yaml_pair *old;
+        struct yaml_pair pair;
+
+        if (!key)
+            return;
+        if (!key->text) {
+            yaml_finding(doc, CONFIG_ERROR, key, "a key must be a word, not %s",
+                         yaml_kind_name(key->kind));
+            continue;
+        }
+        pair = (struct yaml_pair) { key->text, key, make(file, at->value) };
+        if (!pair.value)
+            return;
+        if (is_merge_key(key))
+            continue;
+        old = yaml_map_find(&mapping->map, pair.key);
+        if (old)
+            yaml_finding(doc, CONFIG_WARNING, key,
+                         "'%s' is there twice (first in line %d); the last one counts", pair.key,
+                         old->place->line);
+        yaml_put(doc, mapping, &pair);
+    }
+    for (const yaml_node_pair_t *at = first; at < end && !doc->exhausted; at++) {
+        const struct yaml_value *key = make(file, at->key);
+        const struct yaml_value *from =
+            key && key->text && is_merge_key(key) ? make(file, at->value) : NULL;
+
+        if (from)
+            merge(doc, mapping, from);
+    }
+}
+
+static void make_items(struct file *file, const yaml_node_t *node, struct yaml_value *list)
+{
+    const yaml_node_item_t *end = node->data.sequence.items.top;
+
+    for (const yaml_node_item_t *at = node->data.sequence.items.start;
+         at < end && !file->doc->exhausted; at++) {
+        const struct yaml_value *item = make(file, *at);
+
+        if (!item)
+            return;
+        yaml_add_item(file->doc, list, item);
+    }
+}
+
+static void make_contents(struct file *file, const yaml_node_t *node, struct yaml_value *value)
+{
+    const char *tag = (const char *) node->tag;
+
+    switch (node->type) {
+    case YAML_SEQUENCE_NODE:
+        value->kind = YAML_KIND_SEQUENCE;
+        make_items(file, node, value);
+        break;
+    case YAML_MAPPING_NODE:
+        value->kind = YAML_KIND_MAPPING;
+        make_pairs(file, node, value);
+        break;
+    default:
+        value->text = keep_text(file->doc, (const char *) node->data.scalar.value);
+        value->plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        value->kind = value->plain && value->text ? kind_of_plain(value->text) : YAML_KIND_STRING;
+    }
+    /* libyaml gives untagged nodes the tag of their structure. */
+    if (tag && !str_starts(tag, "tag:yaml.org,2002:")) {
+        value->kind = YAML_KIND_TAGGED;
+        value->tag = keep_text(file->doc, tag);
+        value->has_tags = true;
+    }
+}
+
+/* A node that is asked for while it is being made contains itself. */
+static const struct yaml_value *make(struct file *file, int id)
+{
+    static const struct yaml_value place = { 0 };
+    const yaml_node_t *node = yaml_document_get_node(&file->document, id);
+    struct yaml_doc *doc = file->doc;
+    struct yaml_value *value = file->made[id];
+
+    if (value && value->depth >= 0)
+        return value;
+    if (value || file->depth > TREE_DEPTH_MAX) {
+        exhaust(doc);
+        finding_at(file, &node->start_mark,
+                   value ? "this value contains itself, by an alias or by '<<'"
+                         : "aliases in this value are nested too deep");
+        return NULL;
+    }
+    value = yaml_new(doc, &place, YAML_KIND_NULL);
+    if (!value)
+        return NULL;
+    value->file = file->name;
+    value->line = (int) node->start_mark.line + 1;
+    value->column = (int) node->start_mark.column + 1;
+    value->depth = -1;
+    file->made[id] = value;
+    file->depth++;
+    make_contents(file, node, value);
+    file->depth--;
+    value->depth = MAX(value->depth, 0);
+    return doc->exhausted || doc->out_of_memory ? NULL : value;
+}
+
+static const struct yaml_value *make_root(struct file *file)
+{
+    static const struct yaml_value nothing = { .kind = YAML_KIND_NULL, .line = 1, .column = 1 };
+    size_t count = (size_t) (file->document.nodes.top - file->document.nodes.start);
+    struct yaml_value *empty;
+
+    if (count == 0) {
+        empty = yaml_new(file->doc, &nothing, YAML_KIND_NULL);
+        if (empty)
+            empty->file = file->name;
+        return empty;
+    }
+    file->made = mem_array(count + 1, sizeof(struct yaml_value *));
+    if (!file->made) {
+        file->doc->out_of_memory = true;
+        return NULL;
+    }
+    return make(file, 1);
+}
+
+const struct yaml_value *yaml_doc_load(struct yaml_doc *doc, const char *file_name,
+                                       const char *text, size_t len)
+{
+    struct file file = { .doc = doc, .name = keep_text(doc, file_name) };
+    const struct yaml_value *root = NULL;
+    yaml_parser_t parser;
+
+    if (!file.name)
+        return NULL;
+    if (len > SIZE_MAX_BYTES) {
+        finding_at(&file, &(yaml_mark_t) { 0 }, "the file is larger than 1 MiB");
+        return NULL;
+    }
+    if (check_events(&file, text, len) < 0)
+        return NULL;
+    if (!yaml_parser_initialize(&parser)) {
+        doc->out_of_memory = true;
+        return NULL;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *) text, len);
+    if (yaml_parser_load(&parser, &file.document)) {
+        root = make_root(&file);
+        yaml_document_delete(&file.document);
+    } else {
+        /* Unknown and repeated anchors are found only here. */
+        parser_finding(&file, &parser, text, len);
+    }
+    yaml_parser_delete(&parser);
+    free(file.made);
+    return root;
 }

@@ -137,7 +137,7 @@ static int load(const char *file, struct error *err)
     int r = fs_read_file(AT_FDCWD, file, 1 << 20, &text, err);
 
     if (r == 0)
-        r = ci_config_parse(file, buf_str(&text), text.len, NULL, &config, &findings, err);
+        r = ci_config_parse(file, buf_str(&text), text.len, NULL, NULL, &config, &findings, err);
     config_findings_done(&findings);
     return r < 0 ? r : pipeline_new(config, NULL, 0, &pipeline, err);
 }

@@ -141,20 +141,109 @@ c: {script: "echo from c", needs: [b]}
     assert "from b" not in run.output
 
 
+EVERYTHING = {
+    ".gitlab-ci.yml": """
+include:
+  - ci/*.yml
+  - {local: never.yml, rules: [{if: $CI_COMMIT_TAG}]}
+workflow:
+  rules: [{if: '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH', variables: {FROM_WORKFLOW: w}}]
+stages: [build, test, deploy]
+variables: {GLOBAL: g, OTHER: o}
+default: {before_script: 'echo "before $CI_JOB_NAME"', retry: 0}
+
+compile:
+  extends: .compile
+  stage: build
+  script: [!reference [.compile, script], 'echo "made $KIND for $FROM_WORKFLOW"']
+
+checks:
+  <<: &quick {needs: [compile], timeout: 1 minute}
+  parallel: {matrix: [{CC: [gcc, clang], MODE: fast}]}
+  script: 'echo "$CC $MODE $CI_NODE_INDEX/$CI_NODE_TOTAL $GLOBAL<$OTHER>"'
+  inherit: {variables: [GLOBAL]}
+
+fast:
+  needs: [{job: checks, parallel: {matrix: [{CC: gcc, MODE: fast}]}}, {job: tagged, optional: true}]
+  script: echo after gcc
+
+numbered: {stage: test, parallel: 2, script: 'echo "part $CI_NODE_INDEX of $CI_NODE_TOTAL"'}
+tagged: {script: x, rules: [{if: $CI_COMMIT_TAG}]}
+ruled:
+  script: 'echo "$HOW"'
+  rules: [{exists: [gone]}, {if: '$GLOBAL =~ /^G$/i && $CI_COMMIT_TAG == null', exists: ['ci/**/*'], variables: {HOW: ruled}}]
+old: {script: x, only: [tags]}
+again: {script: ['test -e $MARK || { touch $MARK; exit 9; }'], retry: {max: 1, exit_codes: [9]}}
+slow: {script: sleep 100, timeout: 1s, allow_failure: true}
+coded: {script: exit 5, allow_failure: {exit_codes: [4, 5]}}
+hooked: {script: 'echo in the job', hooks: {pre_get_sources_script: 'echo before the sources'}}
+mended: {stage: test, when: on_failure, script: x}
+release: {stage: deploy, when: manual, script: x}
+finally: {stage: .post, when: always, script: 'echo "the end of $CI_PIPELINE_SOURCE by $GITLAB_USER_NAME"'}
+""",
+    "ci/compile.yml": """
+.base: {variables: {KIND: base, EXTRA: e}, tags: [any]}
+.compile: {extends: .base, variables: {KIND: lib}, script: ['echo "compiling with $EXTRA"']}
+""",
+}
+
+
+def test_a_pipeline_of_many_keywords_runs_as_it_says(project):
+    (project.top / "ci").mkdir()
+    for name, text in EVERYTHING.items():
+        project.write(name, text.replace("$MARK", str(project.folder / "mark")))
+    project.commit()
+    project.git("config", "user.name", "A Person")
+    run = project.run()
+    assert run.returncode == 0, run.output + run.problems
+    assert run.problems == ("warning: ci/compile.yml:2:44: job 'compile': 'tags' is not supported, ignoring: there is one "
+                            "runner, and it takes every job\n")
+    assert states(run.output) == {
+        "compile": "passed", "checks: [gcc, fast]": "passed", "checks: [clang, fast]": "passed", "fast": "passed",
+        "numbered 1/2": "passed", "numbered 2/2": "passed", "ruled": "passed", "again": "passed",
+        "slow": "failed (allowed), job_execution_timeout", "coded": "failed (allowed), exit code 5", "hooked": "passed",
+        "mended": "skipped", "release": "skipped, manual", "finally": "passed"}
+    for line in ("compile | before compile", "compile | compiling with e", "compile | made lib for w",
+                 "checks: [gcc, fast] | gcc fast 1/2 g<>", "checks: [clang, fast] | clang fast 2/2 g<>",
+                 "numbered 2/2 | part 2 of 2", "ruled | ruled", "hooked | before the sources",
+                 "finally | the end of push by A Person",
+                 "job again failed: script_failure; trying again (1 of 1)"):
+        assert line + "\n" in run.output, line
+
+
+def test_rules_see_what_changed(project):
+    project.write("a", "old\n")
+    project.run_file("""
+one: {script: x, rules: [{changes: {paths: [a], compare_to: main}}]}
+two: {script: x, rules: [{changes: {paths: [b], compare_to: main}}]}
+""")
+    project.write("a", "changed and not committed\n")
+    run = project.run()
+    assert states(run.output).keys() == {"one"}
+
+
 REFUSED = [
     ("a job that is not there", "a: {script: x}\n", ["b"],
      "flotilla exec: .gitlab-ci.yml: there is no job 'b' in the file\n"),
-    ("a keyword that is not supported", "a:\n  script: x\n  rules: []\n", [],
-     "error: .gitlab-ci.yml:3:3: job 'a': 'rules' is not supported: which jobs run would differ; name the jobs on the "
-     "command line\n"),
+    ("a keyword that is not supported", "a:\n  script: x\n  secrets: {}\n", [],
+     "error: .gitlab-ci.yml:3:3: job 'a': 'secrets' is not supported: there is no store of secrets here; use "
+     "variables\n"),
+    ("a file of which rules leave nothing", "a:\n  script: x\n  rules: []\n", [],
+     "flotilla exec: .gitlab-ci.yml has no job for this: their rules leave all of them out; name the jobs to run them "
+     "all the same\n"),
+    ("a pipeline that the file does not want", "workflow: {rules: [{if: $CI_COMMIT_TAG}]}\na: {script: x}\n", [],
+     "flotilla exec: .gitlab-ci.yml makes no pipeline of this: its workflow:rules say so; name the jobs to run them "
+     "all the same\n"),
+    ("an included file that is not there", "include: ci/x.yml\na: {script: x}\n", [],
+     "error: .gitlab-ci.yml:1:10: 'include': git tracks no file 'ci/x.yml' in the repository; git add it\n"),
     ("a file that is no YAML", "a: [\n", [],
      "error: .gitlab-ci.yml:2:1: this is no valid YAML: did not find expected node content while parsing a flow "
      "node\n"),
     ("a key that would drive the terminal", 'a:\n  script: x\n  "sc\\e[2Jript": y\n', [],
      "error: .gitlab-ci.yml:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n"),
     ("a job's name that would", '"\\e]0;x\\a": {script: x, needs: ["\\e]0;x\\a"]}\n', [],
-     "flotilla exec: .gitlab-ci.yml: jobs wait for each other: '\\x1b]0;x\\x07' (line 1) needs "
-     "'\\x1b]0;x\\x07' (line 1)\n"),
+     "flotilla exec: .gitlab-ci.yml: jobs wait for each other: '\\x1b]0;x\\x07' (.gitlab-ci.yml:1) needs "
+     "'\\x1b]0;x\\x07' (.gitlab-ci.yml:1)\n"),
     ("another file that is not there", "a: {script: x}\n", ["--file", "other.yml"],
      "flotilla exec: other.yml: No such file or directory\n"),
     ("a configuration that is not there", "a: {script: x}\n", ["--config", "other.toml"],
@@ -197,8 +286,8 @@ def test_without_any_file_the_option_is_named(project):
 def test_a_named_job_runs_in_spite_of_what_the_others_need(project):
     run = project.run_file("a: {script: 'echo from a', rules: []}\nb: {script: x, extends: .c}\n", "a")
     assert run.returncode == 0, run.problems
-    assert run.problems == ("warning: .gitlab-ci.yml:1:28: job 'a': 'rules' is not supported, ignoring: the job runs "
-                            "because it is named\n")
+    assert run.problems == ""
+    assert states(run.output) == {"a": "passed"}
 
 
 def test_a_temporary_directory_that_is_too_deep_is_refused_with_advice(project):
@@ -209,6 +298,23 @@ def test_a_temporary_directory_that_is_too_deep_is_refused_with_advice(project):
     assert run.problems == (f"flotilla exec: {deep} is too long a path for the sockets in it; set a shorter one, as in "
                             "TMPDIR=/tmp\n")
     assert list(deep.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_advice(project):
+    disk = project.folder / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        (disk / "rest").write_bytes(bytes(220 * 1024))
+        run = project.run_file("a: {script: x}\n", environment={"TMPDIR": str(disk)})
+        assert (run.returncode, run.problems.count("\n")) == (1, 1)
+        assert run.problems.startswith(f"flotilla exec: the disk of {disk}/flotilla-exec-")
+        assert " is full; make room there or name another place, as in TMPDIR=/var/tmp: " in run.problems
+        assert list(disk.iterdir()) == [disk / "rest"]
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_the_last_line_needs_no_end(project):

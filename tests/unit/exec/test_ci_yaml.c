@@ -12,50 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/exec/ci_yaml.h"
-
-static void dump_lines(struct buf *out, const char *what, const struct ci_lines *lines)
-{
-    if (lines->count == 0)
-        return;
-    buf_addf(out, " %s[", what);
-    for (size_t i = 0; i < lines->count; i++)
-        buf_addf(out, "%s%s", i > 0 ? "|" : "", lines->items[i]);
-    buf_add_char(out, ']');
-}
-
-static void dump_variables(struct buf *out, const struct ci_variables *variables)
-{
-    for (size_t i = 0; i < variables->count; i++)
-        buf_addf(out, " %s%s%s", variables->items[i].key, variables->items[i].raw ? ":=" : "=",
-                 variables->items[i].value);
-}
-
-/* One line for the global variables when there are any, then one a job. */
-static void dump(struct buf *out, const struct ci_config *config)
-{
-    if (config->variables.count > 0) {
-        buf_add_str(out, "global");
-        dump_variables(out, &config->variables);
-        buf_add_char(out, '\n');
-    }
-    for (size_t i = 0; i < config->n_jobs; i++) {
-        const struct ci_job *job = &config->jobs[i];
-
-        buf_addf(out, "%s@%s", job->name, config->stages[job->stage]);
-        dump_lines(out, "before", &job->before_script);
-        dump_lines(out, "script", &job->script);
-        dump_lines(out, "after", &job->after_script);
-        dump_variables(out, &job->variables);
-        if (job->has_needs && job->needs.count == 0)
-            buf_add_str(out, " needs[]");
-        dump_lines(out, "needs", &job->needs);
-        if (job->allow_failure)
-            buf_add_str(out, " may-fail");
-        for (size_t k = 0; k < job->n_allow_exit_codes; k++)
-            buf_addf(out, " may-exit-%d", job->allow_exit_codes[k]);
-        buf_add_char(out, '\n');
-    }
-}
+#include "tests/unit/exec/ci_dump.h"
 
 static void test_good_files_give_their_jobs(void **unused)
 {
@@ -111,6 +68,50 @@ static void test_good_files_give_their_jobs(void **unused)
           "a@test script[one|two|three]\n" },
         { "the only 'when' that is one", "a: {script: s, when: on_success}\n",
           "a@test script[s]\n" },
+        { "parallel by number",
+          "a: {script: s, parallel: 2}\nb: {stage: deploy, script: s, needs: [a]}\n",
+          "a 1/2@test script[s] node=1/2\na 2/2@test script[s] node=2/2\n"
+          "b@deploy script[s] needs[a 1/2|a 2/2]\n" },
+        { "parallel by matrix: the first variable changes slowest",
+          "a:\n  script: s\n  parallel:\n    matrix:\n      - {X: [1, 2], Y: [b, c]}\n      - X: "
+          "z\n",
+          "a: [1, b]@test script[s] X=1 Y=b node=1/5\na: [1, c]@test script[s] X=1 Y=c node=2/5\n"
+          "a: [2, b]@test script[s] X=2 Y=b node=3/5\na: [2, c]@test script[s] X=2 Y=c node=4/5\n"
+          "a: [z]@test script[s] X=z node=5/5\n" },
+        { "a need of one job of a matrix, and one by its name",
+          "a: {script: s, parallel: {matrix: [{X: [1, 2]}]}}\n"
+          "b:\n  script: s\n  needs:\n    - {job: a, parallel: {matrix: [{X: 2}]}}\n"
+          "c: {script: s, needs: ['a: [1]']}\n",
+          "a: [1]@test script[s] X=1 node=1/2\na: [2]@test script[s] X=2 node=2/2\n"
+          "b@test script[s] needs[a: [2]]\nc@test script[s] needs[a: [1]]\n" },
+        { "a matrix variable wins over the job's",
+          "a: {script: s, variables: {X: 0}, parallel: {matrix: [{X: 1}]}}\n",
+          "a: [1]@test script[s] X=1 node=1/1\n" },
+        { "retry, timeout and hooks, of the default and of the job",
+          "default: {retry: 1, timeout: 10m, hooks: {pre_get_sources_script: [h]}}\n"
+          "a: {script: s}\n"
+          "b: {script: s, retry: {max: 2, when: [script_failure], exit_codes: 3}, timeout: 1h 30m, "
+          "hooks: {pre_get_sources_script: own}}\n",
+          "a@test script[s] hook[h] retry=1 timeout=600\n"
+          "b@test script[s] hook[own] retry=2 retry-on[script_failure] retry-exit-3 "
+          "timeout=5400\n" },
+        { "inherit chooses among defaults and global variables",
+          "default: {before_script: b, after_script: c}\nvariables: {A: 1, B: 2}\n"
+          "a: {script: s, inherit: {default: [after_script], variables: [B]}}\n"
+          "b: {script: s, inherit: {default: false, variables: false}}\n",
+          "global A=1 B=2\na@test script[s] after[c] inherits[B]\nb@test script[s] "
+          "inherits-none\n" },
+        { "when",
+          "a: {script: s, when: always}\nb: {script: s, when: on_failure}\n"
+          "c: {script: s, when: manual}\nd: {script: s, when: manual, allow_failure: false}\n",
+          "a@test script[s] always\nb@test script[s] on-failure\n"
+          "c@test script[s] manual may-fail\nd@test script[s] manual\n" },
+        { "dependencies order nothing", "a: {script: s}\nb: {script: s, dependencies: [a]}\n",
+          "a@test script[s]\nb@test script[s]\n" },
+        { "nothing takes a key away",
+          ".t: {script: s, variables: {A: 1}}\n"
+          "a: {extends: .t, variables: null}\n",
+          "a@test script[s]\n" },
         { "a quoted '<<' is a word, a quoted number a string", "a: {script: ['1', \"<<\"]}\n",
           "a@test script[1|<<]\n" },
     };
@@ -121,23 +122,16 @@ static void test_good_files_give_their_jobs(void **unused)
         struct config_findings findings = { 0 };
         autobuf struct buf got = BUF_INIT;
         struct error err = { 0 };
-        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, &config, &findings,
-                                &err);
+        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, NULL, &config,
+                                &findings, &err);
 
         if (r < 0 || findings.count > 0)
             fail_msg("%s: %d: %s", cases[i].why, r,
                      findings.count ? findings.items[0].text : err.message);
-        dump(&got, config);
+        ci_dump(&got, config);
         if (!str_eq(buf_str(&got), cases[i].want))
             fail_msg("%s: got\n%s", cases[i].why, buf_str(&got));
     }
-}
-
-static void collect(struct buf *out, const struct config_findings *findings)
-{
-    for (size_t i = 0; i < findings->count; i++)
-        buf_addf(out, "%s%s\n", findings->items[i].severity == CONFIG_ERROR ? "E " : "W ",
-                 findings->items[i].text);
 }
 
 static void test_findings_say_where_and_what(void **unused)
@@ -188,27 +182,16 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:3:3: job 'a': 'xyzzy' is no keyword\n" },
         { "a keyword that would drive the terminal", "a:\n  script: s\n  \"sc\\e[2Jript\": 1\n",
           "E f:3:3: job 'a': 'sc\\x1b[2Jript' is no keyword\n" },
-        { "extends would mean something else", "a:\n  extends: .b\n",
-          "E f:2:3: job 'a': 'extends' is not supported: use a YAML anchor and '<<' instead\n" },
-        { "rules, only and except decide which jobs run", "a:\n  script: s\n  rules: []\n",
-          "E f:3:3: job 'a': 'rules' is not supported: which jobs run would differ; name the jobs "
-          "on the command line\n" },
-        { "include at the top", "include: x.yml\na: {script: s}\n",
-          "E f:1:1: 'include' is not supported: put the jobs into this file\n" },
         { "trigger needs no script to be told so", "a:\n  trigger: g/p\n",
           "E f:2:3: job 'a': 'trigger' is not supported: there are no other pipelines here\n" },
-        { "when: manual", "a:\n  script: s\n  when: manual\n",
-          "E f:3:9: job 'a': 'when' is not supported with anything but on_success: which jobs run "
-          "would differ; name the jobs on the command line\n" },
         { "harmless keywords are warnings",
-          "image: gcc\na:\n  script: s\n  tags: [x]\n  retry: 2\n",
+          "image: gcc\na:\n  script: s\n  tags: [x]\n  resource_group: 2\n",
           "W f:1:1: 'image' is not supported, ignoring: jobs run on an instance, not in a "
           "container\n"
           "W f:4:3: job 'a': 'tags' is not supported, ignoring: there is one runner, and it takes "
           "every job\n"
-          "W f:5:3: job 'a': 'retry' is not supported, ignoring: a job runs once\n" },
-        { "a default that changes the jobs", "default:\n  hooks: {}\na: {script: s}\n",
-          "E f:2:3: 'hooks' is not supported: use 'before_script'\n" },
+          "W f:5:3: job 'a': 'resource_group' is not supported, ignoring: there is one "
+          "pipeline\n" },
         { "an unknown need", "a:\n  script: s\n  needs: [b]\n",
           "E f:3:11: job 'a' needs 'b', and there is no such job\n" },
         { "a hidden job can't be needed", ".b: {script: s}\na:\n  script: s\n  needs: [.b]\n",
@@ -231,16 +214,61 @@ static void test_findings_say_where_and_what(void **unused)
         { "an exit code that is none", "a: {script: s, allow_failure: {exit_codes: [x]}}\n",
           "E f:1:45: job 'a': 'exit_codes' must be an exit code or a list of them, not a "
           "string\n" },
-        { "!reference", "a:\n  script: !reference [b, script]\n",
-          "E f:2:11: job 'a': 'script' has the tag !reference, which is not supported\n" },
         { "a job that is there twice", "a: {script: s}\na: {script: t}\n",
           "W f:2:1: 'a' is there twice (first in line 1); the last one counts\n" },
         { "merging a word", "a:\n  <<: x\n  script: s\n",
           "E f:2:7: '<<' takes a mapping or a list of mappings, not a string\n" },
-        { "all errors of a file at once", "a:\n  script: s\n  stage: q\nb:\n  only: [x]\n",
+        { "include of elsewhere", "include: {remote: 'https://x/y.yml'}\na: {script: s}\n",
+          "E f:1:11: 'remote' is not supported: put the file into the repository and include it "
+          "with "
+          "'local'\n" },
+        { "include outside of a repository", "include: x.yml\na: {script: s}\n",
+          "E f:1:10: 'include' needs a git repository, from which the file is read\n" },
+        { "trigger", "a:\n  trigger: g/p\n",
+          "E f:2:3: job 'a': 'trigger' is not supported: there are no other pipelines here\n" },
+        { "when: something else", "a:\n  script: s\n  when: never\n",
+          "E f:3:9: job 'a': 'when' must be on_success, on_failure, always, manual or delayed, not "
+          "a "
+          "string\n" },
+        { "when: delayed", "a:\n  script: s\n  when: delayed\n  start_in: 5 minutes\n",
+          "W f:3:9: job 'a': 'delayed' is not supported, ignoring: it starts without delay\n" },
+        { "a default that nobody can read is told once",
+          "default:\n  retry: many\na: {script: s}\nb: {script: s}\n",
+          "E f:2:10: 'retry' must be a number from 0 to 2, or a mapping with 'max', 'when' and "
+          "'exit_codes', not a string\n" },
+        { "a retry of nothing known", "a: {script: s, retry: {max: 1, when: rain}}\n",
+          "E f:1:38: job 'a': 'retry' knows no failure 'rain'; there are always, script_failure, "
+          "runner_system_failure, job_execution_timeout and others\n" },
+        { "a timeout that is none", "a: {script: s, timeout: soon}\n",
+          "E f:1:25: job 'a': 'timeout' must be a duration such as '1h 30m', not a string\n" },
+        { "a hook of nobody", "a: {script: s, hooks: {post: x}}\n",
+          "E f:1:24: 'hooks' has no 'post'; there is pre_get_sources_script\n" },
+        { "parallel: many", "a: {script: s, parallel: 201}\n",
+          "E f:1:26: job 'a': 'parallel' is a number from 1 to 200 or a 'matrix' of at most so "
+          "many "
+          "jobs\n" },
+        { "a matrix of mappings", "a: {script: s, parallel: {matrix: [{X: {}}]}}\n",
+          "E f:1:40: job 'a': 'matrix' takes strings and numbers for 'X', not a mapping\n" },
+        { "a matrix without values", "a: {script: s, parallel: {matrix: [{X: []}]}}\n",
+          "E f:1:36: job 'a': a variable of 'matrix' has no values\n" },
+        { "what is wrong with a parallel job is told once",
+          "a: {script: s, parallel: 3, stage: q, needs: [z]}\n",
+          "E f:1:36: job 'a 1/3': there is no stage 'q'\n"
+          "E f:1:47: job 'a 1/3' needs 'z', and there is no such job\n" },
+        { "inherit of something else", "a: {script: s, inherit: {jobs: true}}\n",
+          "E f:1:26: job 'a': 'inherit' has no 'jobs'; there are default and variables\n" },
+        { "a dependency that is not there", "a: {script: s, dependencies: [z]}\n",
+          "E f:1:30: job 'a' has 'z' among its 'dependencies', and there is no such job\n" },
+        { "a need of a later stage",
+          "a: {stage: build, script: s, needs: [b]}\nb: {stage: test, script: s}\n",
+          "E f:1:38: job 'a' of stage 'build' needs 'b' of the later stage 'test'\n" },
+        { "a keyword is no job", "variables: {}\na: {script: s, needs: [variables]}\n",
+          "E f:2:24: job 'a' needs 'variables', and there is no such job\n" },
+        { "a tag that nobody knows", "a:\n  script: !env X\n",
+          "E f:2:11: job 'a': 'script' has the tag !env, which is not supported\n" },
+        { "all errors of a file at once", "a:\n  script: s\n  stage: q\nb:\n  trgger: [x]\n",
           "E f:3:10: job 'a': there is no stage 'q'\n"
-          "E f:5:3: job 'b': 'only' is not supported: which jobs run would differ; name the jobs "
-          "on the command line\n"
+          "E f:5:3: job 'b': 'trgger' is no keyword; did you mean 'trigger'?\n"
           "E f:4:1: job 'b' has no 'script'\n" },
     };
 
@@ -249,10 +277,10 @@ static void test_findings_say_where_and_what(void **unused)
         auto_ptr(ci_config_free) struct ci_config *config = NULL;
         struct config_findings findings = { 0 };
         autobuf struct buf got = BUF_INIT;
-        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, &config, &findings,
-                                NULL);
+        int r = ci_config_parse("f", cases[i].text, strlen(cases[i].text), NULL, NULL, &config,
+                                &findings, NULL);
 
-        collect(&got, &findings);
+        ci_dump_findings(&got, &findings);
         if (!str_eq(buf_str(&got), cases[i].want))
             fail_msg("%s: got\n%swanted\n%s", cases[i].why, buf_str(&got), cases[i].want);
         if ((r == 0) != (strstr(cases[i].want, "E ") != cases[i].want))
@@ -268,18 +296,17 @@ static void test_named_jobs_run_whatever_is_said_of_when(void **unused)
     } cases[] = {
         { "nothing is said about other jobs",
           "a: {script: s}\nb:\n  rules: []\n  xyzzy: 1\n  stage: q\nc: [1]\n", "" },
-        { "their rules do not count", "a:\n  script: s\n  rules: []\n  only: [x]\n",
-          "W f:3:3: job 'a': 'rules' is not supported, ignoring: the job runs because it is named\n"
-          "W f:4:3: job 'a': 'only' is not supported, ignoring: the job runs because it is "
-          "named\n" },
-        { "naming a job is what 'manual' waits for", "a: {script: s, when: manual}\n", "" },
+        { "their rules do not count",
+          "a:\n  script: s\n  rules: [{if: '$X', when: never}]\nb: {script: s, only: [x]}\n", "" },
         { "what else is wrong with them is still told", "a:\n  extends: .b\n",
-          "E f:2:3: job 'a': 'extends' is not supported: use a YAML anchor and '<<' instead\n" },
+          "E f:2:12: job 'a' extends '.b', and there is no such job\n"
+          "E f:1:1: job 'a' has no 'script'\n" },
         { "and what is wrong with the file", "a: {script: s}\ninclude: x\n",
-          "E f:2:1: 'include' is not supported: put the jobs into this file\n" },
+          "E f:2:10: 'include' takes files whose names end in .yml or .yaml, not 'x'\n" },
+        { "naming a job is what 'manual' waits for", "a: {script: s, when: manual}\n", "" },
         { "a file that ends inside of another job ends for all",
           "b:\n  variables: &x\n    <<: *x\n  script: s\na: {script: s}\n",
-          "E f:2:14: '<<' merges a mapping into itself\n" },
+          "E f:2:14: this value contains itself, by an alias or by '<<'\n" },
     };
     static const char *const names[] = { "a" };
     static const struct ci_selection selection = { names, 1 };
@@ -290,9 +317,10 @@ static void test_named_jobs_run_whatever_is_said_of_when(void **unused)
         struct config_findings findings = { 0 };
         autobuf struct buf got = BUF_INIT;
         const char *text = cases[i].text;
-        int r = ci_config_parse("f", text, strlen(text), &selection, &config, &findings, NULL);
+        int r =
+            ci_config_parse("f", text, strlen(text), &selection, NULL, &config, &findings, NULL);
 
-        collect(&got, &findings);
+        ci_dump_findings(&got, &findings);
         if (!str_eq(buf_str(&got), cases[i].want))
             fail_msg("%s: got\n%swanted\n%s", cases[i].why, buf_str(&got), cases[i].want);
         if ((r == 0) != (config != NULL) || (r == 0) != !str_starts(cases[i].want, "E "))
@@ -315,7 +343,7 @@ static void test_a_job_that_is_not_there_is_all_that_is_said(void **unused)
         struct error err = { 0 };
 
         assert_int_equal(
-            ci_config_parse("f", text, strlen(text), &selection, &config, &findings, &err),
+            ci_config_parse("f", text, strlen(text), &selection, NULL, &config, &findings, &err),
             -EINVAL);
         assert_int_equal(findings.count, 0);
         assert_string_equal(err.message, want);
@@ -327,11 +355,22 @@ static void expect_error(const char *why, const struct buf *text, const char *pa
 {
     auto_ptr(ci_config_free) struct ci_config *config = NULL;
     struct config_findings findings = { 0 };
-    int r = ci_config_parse("f", text->data, text->len, NULL, &config, &findings, NULL);
+    int r = ci_config_parse("f", text->data, text->len, NULL, NULL, &config, &findings, NULL);
 
     if (r != -EINVAL || findings.count != 1 || !strstr(findings.items[0].text, part))
         fail_msg("%s: %d, %s", why, r, findings.count ? findings.items[0].text : "no finding");
     config_findings_done(&findings);
+}
+
+/* What is named several times is read once. */
+static void expect_good(const char *why, const struct buf *text)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    int r = ci_config_parse("f", text->data, text->len, NULL, NULL, &config, &findings, NULL);
+
+    if (r != 0 || findings.count != 0)
+        fail_msg("%s: %d, %s", why, r, findings.count ? findings.items[0].text : "no finding");
 }
 
 static void test_deep_and_aliased_files_are_refused(void **unused)
@@ -355,13 +394,14 @@ static void test_deep_and_aliased_files_are_refused(void **unused)
     expect_error("a billion laughs", &laughs, "aliases make this file larger than 60000 values");
 
     buf_add_str(&loop, "j: &j\n  <<: *j\n  script: s\n");
-    expect_error("a merge of itself", &loop, "f:1:4: '<<' merges a mapping into itself");
+    expect_error("a merge of itself", &loop,
+                 "f:1:4: this value contains itself, by an alias or by '<<'");
 
     buf_add_str(&merges, ".m0: &m0 {script: s}\n");
     for (int i = 1; i < 60; i++)
         buf_addf(&merges, ".m%d: &m%d {<<: [*m%d, *m%d]}\n", i, i, i - 1, i - 1);
     buf_add_str(&merges, "j: *m59\n");
-    expect_error("merges that double", &merges, "'<<'");
+    expect_good("merges that double", &merges);
 
     buf_add_str(&many, "a:\n  script:\n");
     for (int i = 0; i < 30000; i++)

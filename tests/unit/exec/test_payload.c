@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/str.h"
+#include "core/exec/ci_yaml.h"
 #include "core/exec/payload.h"
 
 static const struct payload_pipeline pipeline = {
@@ -25,6 +26,10 @@ static const struct payload_pipeline pipeline = {
     .branch = "Feature/One.",
     .default_branch = "main",
     .message = "The title\n\nThe body",
+    .author = "A <a@example.com>",
+    .timestamp = "2026-01-02T03:04:05Z",
+    .user_name = "B",
+    .config_path = ".gitlab-ci.yml",
 };
 
 static json_t *payload_of(const char *text)
@@ -33,7 +38,8 @@ static json_t *payload_of(const char *text)
     struct config_findings findings = { 0 };
     json_t *payload = NULL;
 
-    assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, &config, &findings, NULL), 0);
+    assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, NULL, &config, &findings, NULL),
+                     0);
     assert_int_equal(
         payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
     return payload;
@@ -85,13 +91,25 @@ static void test_predefined_variables_are_those_of_the_job(void **unused)
         { "CI_COMMIT_BRANCH", "Feature/One." },
         { "CI_COMMIT_MESSAGE", "The title\n\nThe body" },
         { "CI_COMMIT_TITLE", "The title" },
+        { "CI_COMMIT_DESCRIPTION", "The body" },
+        { "CI_COMMIT_AUTHOR", "A <a@example.com>" },
+        { "CI_COMMIT_TIMESTAMP", "2026-01-02T03:04:05Z" },
+        { "CI_COMMIT_TAG", NULL },
+        { "CI_PROJECT_PATH_SLUG", "local-ring" },
+        { "CI_CONFIG_PATH", ".gitlab-ci.yml" },
+        { "CI_NODE_TOTAL", "1" },
+        { "CI_NODE_INDEX", NULL },
+        { "CI_JOB_GROUP_NAME", "a" },
+        { "GITLAB_USER_NAME", "B" },
+        { "GITLAB_USER_EMAIL", NULL },
         { "CI_JOB_TOKEN", "glcbt-x" },
     };
     autojson json_t *payload = payload_of("a: {stage: build, script: s}\n");
 
     (void) unused;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        if (!str_eq(value(payload, cases[i].key), cases[i].want))
+        if (!str_eq(value(payload, cases[i].key), cases[i].want) &&
+            (cases[i].want || variable(payload, cases[i].key)))
             fail_msg("%s is %s", cases[i].key, value(payload, cases[i].key));
     assert_true(flag(payload, "CI_JOB_TOKEN", "masked"));
     assert_false(flag(payload, "CI_JOB_TOKEN", "public"));
@@ -109,6 +127,53 @@ static void test_job_variables_win_over_global_ones_and_expand_unless_told_not_t
     assert_string_equal(value(payload, "B"), "$A");
     assert_true(flag(payload, "B", "raw"));
     assert_false(flag(payload, "A", "raw"));
+}
+
+static void test_a_job_has_the_global_variables_that_it_inherits(void **unused)
+{
+    autojson json_t *payload =
+        payload_of("variables: {A: 1, B: 2}\na: {script: s, inherit: {variables: [B]}}\n");
+
+    (void) unused;
+    assert_null(variable(payload, "A"));
+    assert_string_equal(value(payload, "B"), "2");
+}
+
+static void test_a_file_variable_is_one(void **unused)
+{
+    autojson json_t *payload = NULL;
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    static const char text[] = "a: {script: s, variables: {F: {value: x, type: file}, G: y}}\n";
+
+    (void) unused;
+    assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, NULL, &config, &findings, NULL),
+                     0);
+    assert_int_equal(findings.count, 1);
+    assert_string_equal(findings.items[0].text,
+                        "f:1:42: variable 'F': GitLab takes 'type' for variables of the project's "
+                        "settings alone");
+    config_findings_done(&findings);
+    assert_int_equal(
+        payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
+    assert_true(flag(payload, "F", "file"));
+    assert_false(flag(payload, "G", "file"));
+}
+
+static void test_timeout_hooks_and_place_among_parallel_jobs_are_told(void **unused)
+{
+    autojson json_t *payload = payload_of("a:\n  script: s\n  timeout: 2m\n  parallel: 3\n"
+                                          "  hooks: {pre_get_sources_script: [h, i]}\n");
+    json_t *runner = json_object_object_get(payload, "runner_info");
+
+    (void) unused;
+    assert_string_equal(json_text(json_object_object_get(payload, "hooks")),
+                        "[{\"name\":\"pre_get_sources_script\",\"script\":[\"h\",\"i\"]}]");
+    assert_int_equal(json_object_get_int(json_object_object_get(runner, "timeout")), 120);
+    assert_string_equal(value(payload, "CI_JOB_NAME"), "a 1/3");
+    assert_string_equal(value(payload, "CI_JOB_GROUP_NAME"), "a");
+    assert_string_equal(value(payload, "CI_NODE_INDEX"), "1");
+    assert_string_equal(value(payload, "CI_NODE_TOTAL"), "3");
 }
 
 static void test_steps_are_the_script_and_what_follows_it(void **unused)
@@ -157,6 +222,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_predefined_variables_are_those_of_the_job),
         cmocka_unit_test(test_job_variables_win_over_global_ones_and_expand_unless_told_not_to),
+        cmocka_unit_test(test_a_job_has_the_global_variables_that_it_inherits),
+        cmocka_unit_test(test_a_file_variable_is_one),
+        cmocka_unit_test(test_timeout_hooks_and_place_among_parallel_jobs_are_told),
         cmocka_unit_test(test_steps_are_the_script_and_what_follows_it),
         cmocka_unit_test(test_the_repository_is_fetched_by_its_branch),
         cmocka_unit_test(test_tokens_differ_and_look_like_gitlabs),

@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/exec/ci_yaml.h"
 #include "core/exec/pipeline.h"
 
 static struct ci_config *config_of(const char *text)
@@ -16,7 +17,7 @@ static struct ci_config *config_of(const char *text)
     struct config_findings findings = { 0 };
     struct ci_config *config = NULL;
 
-    if (ci_config_parse("f", text, strlen(text), NULL, &config, &findings, NULL) < 0)
+    if (ci_config_parse("f", text, strlen(text), NULL, NULL, &config, &findings, NULL) < 0)
         fail_msg("%s", findings.items[0].text);
     return config;
 }
@@ -27,7 +28,7 @@ static void assert_states(const struct pipeline *pipeline, const char *want, con
     autobuf struct buf got = BUF_INIT;
 
     for (size_t i = 0; i < pipeline->n_jobs; i++)
-        buf_add_char(&got, "wrgRPAFSC"[pipeline->jobs[i].state]);
+        buf_add_char(&got, "wrgRPAFSCMB"[pipeline->jobs[i].state]);
     if (!str_eq(buf_str(&got), want))
         fail_msg("%s: %s, not %s", why, buf_str(&got), want);
 }
@@ -55,6 +56,23 @@ static void play(struct pipeline *pipeline, const char *events)
 #define THREE_STAGES                                                                               \
     "a: {stage: build, script: s}\nb: {stage: build, script: s, allow_failure: {exit_codes: 7}}\n" \
     "c: {stage: test, script: s}\nd: {stage: deploy, script: s}\n"
+#define WHENS                                                                                      \
+    "a: {stage: build, script: s}\nb: {stage: build, script: s, when: on_failure}\n"               \
+    "c: {stage: test, script: s}\nd: {stage: test, script: s, when: on_failure}\n"                 \
+    "e: {stage: test, script: s, when: always}\nf: {stage: deploy, script: s}\n"
+#define MANUAL                                                                                     \
+    "a: {stage: build, script: s, when: manual}\nb: {stage: test, script: s}\n"                    \
+    "c: {stage: test, script: s, when: manual, allow_failure: false}\n"                            \
+    "d: {stage: deploy, script: s}\ne: {stage: deploy, script: s, needs: [a]}\n"                   \
+    "f: {stage: deploy, script: s, needs: [b]}\ng: {stage: deploy, script: s, when: always, "      \
+    "needs: [a]}\n"
+#define RETRIES                                                                                    \
+    "a: {stage: build, script: s, retry: {max: 2, when: runner_system_failure, exit_codes: "       \
+    "[7]}}\n"                                                                                      \
+    "b: {stage: build, script: s, retry: 1, allow_failure: true}\nc: {stage: test, script: s}\n"
+#define NEEDED_SKIP                                                                                \
+    "a: {stage: build, script: s}\nb: {stage: test, script: s, when: on_failure}\n"                \
+    "c: {stage: deploy, script: s, needs: [b]}\nd: {stage: deploy, script: s}\n"
 #define DAG                                                                                        \
     "a: {stage: build, script: s}\nb: {stage: build, script: s}\n"                                 \
     "c: {stage: test, script: s, needs: [a]}\nd: {stage: test, script: s}\n"                       \
@@ -69,9 +87,10 @@ static void test_jobs_start_when_what_they_wait_for_is_over(void **unused)
         { "the first stage is ready at once", THREE_STAGES, "", "rrww", false, false },
         { "half a stage is not enough", THREE_STAGES, "+1 =1", "Prww", false, false },
         { "the whole stage opens the next", THREE_STAGES, "=1 =2", "PPrw", false, false },
-        { "a failure skips all later stages", THREE_STAGES, "!1:1", "FrSS", false, false },
-        { "the others of its stage still run", THREE_STAGES, "!1:1 +2", "FRSS", false, false },
-        { "then it is over, and not well", THREE_STAGES, "!1:1 =2", "FPSS", true, false },
+        { "a failure is waited for to the end of its stage", THREE_STAGES, "!1:1", "Frww", false,
+          false },
+        { "the others of its stage still run", THREE_STAGES, "!1:1 +2", "FRww", false, false },
+        { "then all later stages are skipped", THREE_STAGES, "!1:1 =2", "FPSS", true, false },
         { "an allowed exit code goes on", THREE_STAGES, "=1 !2:7", "PArw", false, false },
         { "another exit code does not", THREE_STAGES, "=1 !2:6", "PFSS", true, false },
         { "all well", THREE_STAGES, "=1 !2:7 =3 =4", "PAPP", true, true },
@@ -83,6 +102,27 @@ static void test_jobs_start_when_what_they_wait_for_is_over(void **unused)
         { "and both over it starts", DAG, "=1 =2 =3 =4", "PPPPrr", false, false },
         { "cancelling keeps what runs", DAG, "+1 X", "RCCCCC", false, false },
         { "and ends when that ends", DAG, "+1 X ~1", "CCCCCC", true, false },
+        { "what runs on failure is skipped when there is none, and skips nothing", WHENS, "=1",
+          "PSrSrw", false, false },
+        { "and it is no failure of the pipeline", WHENS, "=1 =3 =5 =6", "PSPSPP", true, true },
+        { "on failure, and always, run after one", WHENS, "!1:1", "FSSrrw", false, false },
+        { "what they do mends nothing", WHENS, "!1:1 =4 =5", "FSSPPS", true, false },
+        { "a job that was canceled is no failure that one runs on", WHENS, "~1", "CSSSSS", true,
+          false },
+        { "an optional manual job stops nobody but what needs it", MANUAL, "", "MrMwSwr", false,
+          false },
+        { "one that may not fail stops the stages behind it", MANUAL, "=2", "MPMBSrr", false,
+          false },
+        { "what waits for a person is no failure", MANUAL, "=2 =6 =7", "MPMBSPP", true, true },
+        { "a needed job that does not run skips what needs it", NEEDED_SKIP, "=1", "PSSr", false,
+          false },
+        { "a failure that is not listed is not tried again", RETRIES, "!1:1", "Frw", false, false },
+        { "an exit code that is listed is, with another id", RETRIES, "!1:7", "rrw", false, false },
+        { "as often as it may be", RETRIES, "!1:7 !4:7 !5:7", "Frw", false, false },
+        { "the last try counts", RETRIES, "!1:7 !4:7 =5 !2:1 =6", "PPr", false, false },
+        { "an allowed failure is tried again first", RETRIES, "=1 !2:1 !4:1", "PAr", false, false },
+        { "nothing is tried again once the pipeline is canceled", RETRIES, "+1 X !1:7", "FCC", true,
+          false },
         { "the end is final", THREE_STAGES, "=1 !1:1 +1", "Prww", false, false },
     };
 
@@ -107,19 +147,14 @@ static void test_impossible_needs_are_errors(void **unused)
         const char *why, *file, *want;
     } cases[] = {
         { "itself", "a: {script: s, needs: [a]}\n",
-          "jobs wait for each other: 'a' (line 1) needs 'a' (line 1)" },
+          "jobs wait for each other: 'a' (f:1) needs 'a' (f:1)" },
         { "two", "a: {script: s, needs: [b]}\nb: {script: s, needs: [a]}\n",
-          "jobs wait for each other: 'a' (line 1) needs 'b' (line 2) needs 'a' (line 1)" },
+          "jobs wait for each other: 'a' (f:1) needs 'b' (f:2) needs 'a' (f:1)" },
         { "three, entered from outside",
           "z: {script: s, needs: [a]}\na: {script: s, needs: [b]}\nb: {script: s, needs: [c]}\n"
           "c: {script: s, needs: [a]}\n",
-          "jobs wait for each other: 'a' (line 2) needs 'b' (line 3) needs 'c' (line 4) needs 'a' "
-          "(line 2)" },
-        { "a later stage",
-          "a: {stage: build, script: s, needs: [b]}\nb: {stage: test, script: s}\n",
-          "line 1: job 'a' of stage 'build' needs 'b' of the later stage 'test'" },
-        { "a keyword is no job", "variables: {}\na: {script: s, needs: [variables]}\n",
-          "job 'a' needs 'variables', and there is no such job" },
+          "jobs wait for each other: 'a' (f:2) needs 'b' (f:3) needs 'c' (f:4) needs 'a' "
+          "(f:2)" },
     };
 
     (void) unused;

@@ -14,75 +14,13 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/git.h"
 #include "core/exec/snapshot.h"
-
-struct place {
-    char root[64], *work, *bare, *fetched;
-};
-
-static const char *const somebody[] = { "GIT_AUTHOR_NAME=a",
-                                        "GIT_AUTHOR_EMAIL=a@example.com",
-                                        "GIT_COMMITTER_NAME=a",
-                                        "GIT_COMMITTER_EMAIL=a@example.com",
-                                        "GIT_CONFIG_NOSYSTEM=1",
-                                        "GIT_CONFIG_GLOBAL=/dev/null",
-                                        NULL };
-
-/* Runs git and gives its output, which the caller frees. */
-static char *git_at(const char *dir, const char *const *args)
-{
-    struct git_run run = { .dir = dir, .variables = somebody, .args = args };
-    autobuf struct buf out = BUF_INIT;
-    struct error err = { 0 };
-
-    if (git_run(&run, &out, &err) < 0)
-        fail_msg("%s", err.message);
-    return buf_take(&out);
-}
-#define GIT(dir, ...) free(git_at((dir), (const char *const[]) { __VA_ARGS__, NULL }))
-#define GIT_SAYS(dir, ...) git_at((dir), (const char *const[]) { __VA_ARGS__, NULL })
-
-static void write_at(const char *dir, const char *name, const char *text)
-{
-    autofree char *path = mem_printf("%s/%s", dir, name);
-    autofclose FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-}
-
-static int setup(void **state)
-{
-    struct place *place = mem_zero(sizeof(*place));
-
-    (void) str_copy(place->root, sizeof(place->root), "/tmp/test-snapshot-XXXXXX");
-    assert_non_null(mkdtemp(place->root));
-    /* The space and the percent sign have to survive in the URL. */
-    place->work = mem_printf("%s/work", place->root);
-    place->bare = mem_printf("%s/a b%%41.git", place->root);
-    place->fetched = mem_printf("%s/fetched", place->root);
-    GIT(place->root, "init", "-q", "-b", "feature/x", "work");
-    *state = place;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *place = *state;
-
-    (void) fs_remove_tree(AT_FDCWD, place->root);
-    free(place->work);
-    free(place->bare);
-    free(place->fetched);
-    free(place);
-    return 0;
-}
+#include "tests/unit/exec/git_place.h"
 
 static void commit_first(const struct place *place)
 {
-    write_at(place->work, "one", "1\n");
-    write_at(place->work, "two", "2\n");
+    git_place_write(place->work, "one", "1\n");
+    git_place_write(place->work, "two", "2\n");
     GIT(place->work, "add", "one", "two");
     GIT(place->work, "commit", "-qm", "first");
 }
@@ -139,9 +77,9 @@ static void test_changes_of_tracked_files_come_along_and_others_do_not(void **st
     struct error err = { 0 };
 
     commit_first(place);
-    write_at(place->work, "one", "changed\n");
-    write_at(place->work, "new", "added, not committed\n");
-    write_at(place->work, "stray", "not tracked\n");
+    git_place_write(place->work, "one", "changed\n");
+    git_place_write(place->work, "new", "added, not committed\n");
+    git_place_write(place->work, "stray", "not tracked\n");
     GIT(place->work, "add", "new");
     GIT(place->work, "rm", "-q", "two");
     status = GIT_SAYS(place->work, "status", "--porcelain");
@@ -171,7 +109,7 @@ static void test_a_directory_below_the_root_takes_the_whole_tree(void **state)
 
     commit_first(place);
     assert_int_equal(mkdir(below, 0700), 0);
-    write_at(place->work, "one", "changed\n");
+    git_place_write(place->work, "one", "changed\n");
     assert_int_equal(snapshot_take(below, place->bare, &snapshot, NULL), 0);
     fetch(place, &snapshot);
     assert_file(place, "one", "changed\n");
@@ -187,7 +125,7 @@ static void test_a_detached_head_and_a_shallow_clone_can_be_fetched(void **state
     struct error err = { 0 };
 
     commit_first(place);
-    write_at(place->work, "one", "second\n");
+    git_place_write(place->work, "one", "second\n");
     GIT(place->work, "commit", "-qam", "second");
     GIT(place->root, "clone", "-q", "--depth", "1", url, "shallow");
     GIT(shallow, "checkout", "-q", "--detach");
@@ -234,17 +172,18 @@ static void test_what_can_not_be_taken_is_said_in_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_an_unchanged_tree_is_its_own_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_unchanged_tree_is_its_own_commit, git_place_setup,
+                                        git_place_teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_tracked_files_come_along_and_others_do_not,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_directory_below_the_root_takes_the_whole_tree, setup,
-                                        teardown),
+                                        git_place_setup, git_place_teardown),
+        cmocka_unit_test_setup_teardown(test_a_directory_below_the_root_takes_the_whole_tree,
+                                        git_place_setup, git_place_teardown),
         cmocka_unit_test_setup_teardown(test_a_detached_head_and_a_shallow_clone_can_be_fetched,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_variables_of_a_hook_do_not_lead_astray, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_what_can_not_be_taken_is_said_in_a_sentence, setup,
-                                        teardown),
+                                        git_place_setup, git_place_teardown),
+        cmocka_unit_test_setup_teardown(test_variables_of_a_hook_do_not_lead_astray,
+                                        git_place_setup, git_place_teardown),
+        cmocka_unit_test_setup_teardown(test_what_can_not_be_taken_is_said_in_a_sentence,
+                                        git_place_setup, git_place_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

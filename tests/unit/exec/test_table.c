@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/exec/ci_yaml.h"
 #include "core/exec/table.h"
 
 struct fixture {
@@ -22,7 +23,7 @@ static struct fixture fixture_of(const char *text)
     struct fixture f = { 0 };
     struct error err = { 0 };
 
-    if (ci_config_parse("f", text, strlen(text), NULL, &f.config, &findings, &err) < 0 ||
+    if (ci_config_parse("f", text, strlen(text), NULL, NULL, &f.config, &findings, &err) < 0 ||
         pipeline_new(f.config, NULL, 0, &f.pipeline, &err) < 0)
         fail_msg("%s", err.message);
     config_findings_done(&findings);

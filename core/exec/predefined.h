@@ -1,0 +1,25 @@
+/* core/exec/predefined.h - the CI_ variables that GitLab sets, as far as they can be known here. What
+ * only the runner knows (CI_PROJECT_DIR, CI_RUNNER_…) it adds itself.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/exec/ci_config.h"
+
+/* What all jobs of a pipeline share. */
+struct payload_pipeline {
+    int64_t id, project_id, timeout_s;
+    const char *project_name, *project_path, *project_namespace; /* "ring", "local/ring", "local" */
+    const char *repo_url, *object_format, *sha, *before_sha, *ref;
+    /* NULL: there is none, or it is not known */
+    const char *branch, *tag, *default_branch, *message, *author, *timestamp;
+    const char *user_name, *user_email;
+    const char *config_path; /* of the .gitlab-ci.yml in the repository */
+    const char *created_at;
+};
+
+/* Adds to `ret`: 0 or -ENOMEM. The first are there when rules are evaluated. */
+int predefined_of_pipeline(const struct payload_pipeline *pipeline, struct ci_variables *ret);
+int predefined_of_job(const char *stage, const struct ci_job *job, int64_t job_id,
+                      struct ci_variables *ret);
