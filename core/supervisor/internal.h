@@ -93,11 +93,11 @@ struct group {
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
-    int64_t growth_backoff_ms, list_backoff_ms; /* 0 = the last call went well */
+    int64_t growth_backoff_ms, removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
     bool intents_settled; /* those of former runs */
-    char growth_error[256], list_error[256], provider_error[256];
+    char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
 
     /* Job requests (scheduler.c). */

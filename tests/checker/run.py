@@ -35,9 +35,10 @@ log_level = "debug"
     capacity_per_instance = {capacity}
     max_use_count = {max_use_count}
     max_instances = {max_instances}
-    update_interval = "2s"
+    update_interval = "{update_interval}"
     update_interval_when_expecting = "100ms"
     delete_instances_on_shutdown = true
+{autoscaler_extra}
     [runners.autoscaler.plugin_config]
       name = "checker"
 {plugin_extra}
@@ -64,7 +65,8 @@ class Run:
 
     def __init__(self, folder: Path, binary: Path, plugin_dir: Path, coordinator: Coordinator | None = None,
                  capacity=1, max_use_count=0, max_instances=3, idle_count=0, idle_time="0s",
-                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", plugin="local"):
+                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", autoscaler_extra="", plugin="local",
+                 update_interval="2s"):
         self.folder = folder
         self.binary = binary
         self.plugin_dir = plugin_dir
@@ -80,7 +82,8 @@ class Run:
             url=self.coordinator.url, token=self.coordinator.runner_token, capacity=capacity,
             max_use_count=max_use_count, max_instances=max_instances, idle_count=idle_count,
             idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell, plugin=plugin,
-            plugin_extra=plugin_extra, runner_extra=runner_extra))
+            plugin_extra=plugin_extra, runner_extra=runner_extra, autoscaler_extra=autoscaler_extra,
+            update_interval=update_interval))
         self.config.chmod(0o600)
         self.process: subprocess.Popen | None = None
         self.killed_instances: set[str] = set()
