@@ -135,6 +135,7 @@ struct supervisor {
     uv_timer_t tick;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
     bool evaluate_wanted;
+    bool descriptors_short;     /* no job is asked for */
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;
     int64_t trim_at_mono; /* 0 = done */
@@ -184,6 +185,8 @@ void group_connection_lost(struct group *group, const char *id);
 void group_worker_crashed(struct group *group, const char *id);
 
 /* scheduler.c */
+/* At each turn: are there descriptors for the jobs that may come? */
+void scheduler_check_descriptors(struct supervisor *supervisor);
 void scheduler_poll(struct group *group);
 void scheduler_stop(struct group *group);
 
@@ -270,6 +273,7 @@ void adopt_done(struct supervisor *supervisor);
 
 /* control.c */
 int control_start(struct supervisor *supervisor, struct error *err);
+void control_tick(struct supervisor *supervisor); /* listens again after a pause */
 void control_stop(struct supervisor *supervisor);
 
 /* status.c */
