@@ -65,6 +65,19 @@ def wait_until(condition, what, timeout=120):
         time.sleep(0.01)
 
 
+def job_ms(coordinator, job_id):
+    """Milliseconds from the offer of a job that has ended to its accepted final state."""
+    records = [r for r in coordinator.records if r.job_id == job_id]
+    offered = next(r.time for r in records if r.method == "POST")
+    taken = next(r.time for r in records if r.method == "PUT" and r.detail.get("state") == "success")
+    return (taken - offered) * 1000
+
+
+def percentiles(times):
+    return {"job_ms_median": round(statistics.median(times), 1),
+            "job_ms_p95": round(sorted(times)[int(len(times) * 0.95)], 1)}
+
+
 class Bench:
     """One manager with its coordinator, in a folder of its own."""
 
@@ -104,13 +117,9 @@ class Bench:
         return bool(self.coordinator.jobs[job_id].finals)
 
     def run_one(self, job_id):
-        """Milliseconds from the offer of a job to its accepted final state."""
         self.add(job_id, "true")
         wait_until(lambda: self.ended(job_id), f"the end of job {job_id}")
-        records = [r for r in self.coordinator.records if r.job_id == job_id]
-        offered = next(r.time for r in records if r.method == "POST")
-        taken = next(r.time for r in records if r.method == "PUT" and r.detail.get("state") == "success")
-        return (taken - offered) * 1000
+        return job_ms(self.coordinator, job_id)
 
 
 def measure_overhead(build, tls, jobs):
@@ -123,9 +132,7 @@ def measure_overhead(build, tls, jobs):
         before = cpu_ms(bench.pid) + cpu_ms(bench.spawner)
         times = [bench.run_one(job_id) for job_id in range(6, 6 + jobs)]
         spent = cpu_ms(bench.pid) + cpu_ms(bench.spawner) - before
-        return {**idle, "jobs": jobs, "job_ms_median": round(statistics.median(times), 1),
-                "job_ms_p95": round(sorted(times)[int(len(times) * 0.95)], 1),
-                "job_cpu_ms": round(spent / jobs, 2)}
+        return {**idle, "jobs": jobs, **percentiles(times), "job_cpu_ms": round(spent / jobs, 2)}
 
 
 def measure_running(build, tls, count):

@@ -241,7 +241,7 @@ void fleet_request(struct fleet *fleet, uint32_t n)
 
 void fleet_cancel_requests(struct fleet *fleet, uint32_t n)
 {
-    fleet->requested -= MIN(n, fleet->requested);
+    fleet->requested -= MIN(n, fleet->requested - fleet->early);
 }
 
 static void add_order(struct fleet *fleet, struct fleet_order order)
@@ -264,10 +264,19 @@ static void add_order(struct fleet *fleet, struct fleet_order order)
 
 void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted)
 {
+    uint32_t appeared = MIN(fleet->early, asked), known;
+
     accepted = MIN(accepted, asked);
-    fleet->requested -= MIN(accepted, fleet->requested);
-    add_order(fleet,
-              (struct fleet_order) { accepted, now_ms + fleet->config.pending_limit_ms, false });
+    known = MAX(accepted, appeared); /* what is there was made, whatever the answer says */
+    fleet->requested -= MIN(known, fleet->requested);
+    fleet->unanswered = fleet->early = 0;
+    add_order(fleet, (struct fleet_order) { known - appeared,
+                                            now_ms + fleet->config.pending_limit_ms, false });
+}
+
+void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked)
+{
+    fleet->unanswered = MIN(asked, fleet->requested);
 }
 
 /* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
@@ -380,6 +389,10 @@ static enum instance_cause cause_of_new(struct fleet *fleet)
 {
     if (take_order(fleet))
         return CAUSE_REQUESTED;
+    if (fleet->early < fleet->unanswered) {
+        fleet->early++;
+        return CAUSE_REQUESTED;
+    }
     return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
 }
 

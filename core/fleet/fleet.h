@@ -50,6 +50,7 @@ enum fleet_reason {
     REASON_WORKERS_CRASHED, /* hardening.md X6 */
     REASON_SHUTDOWN,
     REASON_PENDING_EXPIRED, /* ordered, accepted, never appeared */
+    REASON_ABOVE_MAXIMUM,   /* more than max_instances exist: free ones go at once */
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
 const char *fleet_reason_text(enum fleet_reason reason); /* for people */
@@ -144,6 +145,9 @@ void fleet_cancel_requests(struct fleet *fleet, uint32_t n);
 void fleet_on_increase(
     struct fleet *fleet, int64_t now_ms, uint32_t asked,
     uint32_t accepted); /* the rest stays requested; accepted is clamped to asked */
+
+/* The answer was lost, and the same request will be made again: what appears until then is of it. */
+void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked);
 
 /* Removal. */
 void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason,

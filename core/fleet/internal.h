@@ -17,7 +17,8 @@ struct fleet {
     struct fleet_config config;
     struct fleet_instance **instances, **by_id; /* in order of arrival, and sorted */
     size_t n_instances, cap_instances;
-    uint32_t requested; /* decided, not accepted yet */
+    uint32_t requested;         /* decided, not accepted yet */
+    uint32_t unanswered, early; /* of them: sent, their answer was lost; of those: have appeared */
     struct fleet_order *orders;
     size_t n_orders, cap_orders;
     uint32_t reserved;

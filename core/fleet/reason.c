@@ -33,6 +33,7 @@ static const struct {
                                  "three workers of its jobs crashed within an hour" },
     [REASON_SHUTDOWN] = { "shutdown", "the manager shuts down" },
     [REASON_PENDING_EXPIRED] = { "pending_expired", "ordered and never seen" },
+    [REASON_ABOVE_MAXIMUM] = { "above_maximum", "there are more than max_instances" },
 };
 
 const char *instance_state_name(enum instance_state state)

@@ -54,6 +54,7 @@ static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
     plan->max_instances = config->max_instances;
     plan->have = n.live + n.requested + n.pending;
     plan->total = n.instances + n.requested + n.pending;
+    plan->pending = n.pending;
     slots = (uint64_t) n.acquired + n.waiting + n.unavailable + plan->idle_target;
     plan->slots_wanted = (uint32_t) MIN(slots, (uint64_t) UINT32_MAX);
     wanted = (slots + config->capacity - 1) / config->capacity;
@@ -122,6 +123,7 @@ struct surplus {
     const struct fleet_instance **candidates;
     size_t n;
     uint32_t may_go;    /* instances beyond what is wanted */
+    uint32_t too_many;  /* instances beyond what may be */
     uint32_t free_left; /* idle slots that would remain */
 };
 
@@ -143,11 +145,18 @@ static void remove_surplus(const struct fleet *fleet, int64_t now_ms, struct sur
                            struct scaler_plan *plan)
 {
     qsort(surplus->candidates, surplus->n, sizeof(*surplus->candidates), compare_surplus);
-    for (size_t i = 0; i < surplus->n && surplus->may_go > 0; i++) {
+    for (size_t i = 0; i < surplus->n && MAX(surplus->may_go, surplus->too_many) > 0; i++) {
         const struct fleet_instance *instance = surplus->candidates[i];
         uint32_t slots = instance_free(&fleet->config, instance);
         int64_t idle_ms = now_ms - instance->idle_since_ms;
 
+        if (surplus->too_many > 0) {
+            add_removal(plan, instance, REASON_ABOVE_MAXIMUM, idle_ms);
+            surplus->too_many--;
+            surplus->may_go -= MIN(surplus->may_go, 1U);
+            surplus->free_left -= MIN(slots, surplus->free_left);
+            continue;
+        }
         if (idle_ms < fleet->config.idle_time_ms) {
             plan->next_ms =
                 MIN(plan->next_ms, instance->idle_since_ms + fleet->config.idle_time_ms);
@@ -166,7 +175,7 @@ static int judge_removals(const struct fleet *fleet, int64_t now_ms, struct scal
     autofree const struct fleet_instance **candidates =
         mem_array(fleet->n_instances + 1, sizeof(*candidates));
     struct surplus surplus = { .candidates = candidates };
-    uint32_t live_after;
+    uint32_t live_after, staying = 0;
 
     plan->removals = mem_array(fleet->n_instances + 1, sizeof(*plan->removals));
     if (!candidates || !plan->removals)
@@ -182,11 +191,13 @@ static int judge_removals(const struct fleet *fleet, int64_t now_ms, struct scal
                 live_after--;
             continue;
         }
+        staying += !instance->removing && instance->cause != CAUSE_FOREIGN;
         if (!is_candidate(fleet, instance))
             continue;
         candidates[surplus.n++] = instance;
         surplus.free_left += instance_free(&fleet->config, instance);
     }
+    surplus.too_many = staying > plan->max_instances ? staying - plan->max_instances : 0;
     surplus.may_go = live_after > plan->wanted ? live_after - plan->wanted : 0;
     remove_surplus(fleet, now_ms, &surplus, plan);
     return 0;
@@ -263,9 +274,12 @@ void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, i
 {
     buf_addf(out,
              "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle target "
-             "%u), have %u of max_instances %u: ",
+             "%u), have %u of max_instances %u",
              plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target, plan->have,
              plan->max_instances);
+    if (plan->pending > 0)
+        buf_addf(out, " (%u ordered and not seen yet)", plan->pending);
+    buf_add_str(out, ": ");
     if (plan->request > 0)
         buf_addf(out, "order %u", plan->request);
     else if (plan->cancel > 0)

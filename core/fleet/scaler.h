@@ -17,7 +17,8 @@ struct scaler_plan {
     uint32_t request, cancel;
     enum fleet_reason reason; /* for request, cancel, or why neither */
     /* The numbers behind it. */
-    uint32_t wanted, have, total, acquired, waiting, lost, idle_target, slots_wanted, max_instances;
+    uint32_t wanted, have, total, pending, acquired, waiting, lost, idle_target, slots_wanted,
+        max_instances;
     struct scaler_removal *removals;
     size_t n_removals;
     int64_t next_ms; /* when time alone can change the decision; INT64_MAX = never */

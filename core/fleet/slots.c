@@ -12,7 +12,7 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
     *ret = (struct fleet_numbers) { .instances = (uint32_t) fleet->n_instances,
                                     .waiting = (uint32_t) fleet->n_waiters,
                                     .reserved = fleet->reserved,
-                                    .requested = fleet->requested,
+                                    .requested = fleet->requested - fleet->early,
                                     .pending = fleet_pending(fleet) };
     for (size_t i = 0; i < fleet->n_instances; i++) {
         const struct fleet_instance *instance = fleet->instances[i];

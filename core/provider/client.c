@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
@@ -52,6 +53,7 @@ struct provider_client {
     uv_timer_t restart, deadline, kick;
     unsigned handles;
     bool closing, cancel_sent;
+    bool refused; /* `load` or `open` was answered with an error, which on_open was told */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -89,12 +91,12 @@ static struct call *new_call(struct provider_client *client, json_t *request, in
     if (!call)
         return NULL;
     call->id = ++client->last_id;
-    call->deadline_ms = deadline_ms;
+    call->deadline_ms = fault_limit_ms("provider_call", deadline_ms);
     call->request = request;
     call->fn = fn;
     call->arg = arg;
     (void) json_add_i64(request, "id", call->id);
-    (void) json_add_i64(request, "deadline_ms", deadline_ms);
+    (void) json_add_i64(request, "deadline_ms", call->deadline_ms);
     return call;
 }
 
@@ -116,8 +118,11 @@ static void fail_calls(struct provider_client *client, int code, const char *why
 
 static void go_down(struct provider_client *client, const char *why)
 {
+    /* Else a call hears of it, or the group has heard why it cannot be opened. */
+    bool tell = client->phase != PHASE_OPEN && !client->refused;
     char text[512];
 
+    client->refused = false;
     if (client->transport)
         client->kind->stop(client->transport);
     client->transport = NULL;
@@ -130,11 +135,14 @@ static void go_down(struct provider_client *client, const char *why)
     if (client->closing)
         return;
     client->backoff_ms =
-        client->backoff_ms ? MIN(client->backoff_ms * 2, BACKOFF_MAX_MS) : BACKOFF_MIN_MS;
+        fault_limit_ms("back_off", client->backoff_ms ? MIN(client->backoff_ms * 2, BACKOFF_MAX_MS)
+                                                      : BACKOFF_MIN_MS);
     (void) snprintf(text, sizeof(text), "%.400s; it is started again in %" PRId64 " ms", why,
                     client->backoff_ms);
     log_error("provider of '%s': %s", client->group, text);
     (void) uv_timer_start(&client->restart, on_restart, (uint64_t) client->backoff_ms, 0);
+    if (tell && client->on_open)
+        client->on_open(client->on_open_arg, FLT_E_UNAVAILABLE, why, 0, NULL);
     fail_calls(client, FLT_E_UNAVAILABLE, why);
 }
 
@@ -257,7 +265,8 @@ static void on_own_reply(struct provider_client *client, int code, const char *m
     }
     if (client->on_open)
         client->on_open(client->on_open_arg, code, message, retry_after_ms, reply);
-    if (code != FLT_OK)
+    client->refused = code != FLT_OK;
+    if (client->refused)
         go_down(client, *message ? message : "the plugin could not open its group");
 }
 
@@ -284,6 +293,11 @@ static void on_frame(void *arg, json_t *frame)
         (void) json_opt_str(frame, "text", &text, NULL);
         (void) json_opt_i64(frame, "level", LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, &level, NULL);
         log_line((enum log_level) level, "plugin", "%s: %s", client->group, text);
+        return;
+    }
+    if (str_eq(type, "breach")) {
+        (void) json_opt_str(frame, "text", &text, NULL);
+        go_down(client, *text ? text : "the plugin broke the contract");
         return;
     }
     if (!str_eq(type, "reply") || json_need_i64(frame, "id", 1, INT64_MAX, &id, &err) < 0 ||

@@ -18,6 +18,8 @@
 
 struct provider_client;
 
+#define PROVIDER_LIST_MAX 10000 /* instances in a list (hardening.md §9), so in a group */
+
 struct provider_options {
     const char *file;          /* the .so, already found and checked by core/plugin */
     const char *group;         /* printable name */
@@ -35,9 +37,8 @@ typedef void (*provider_reply_fn)(void *arg, int code, const char *message, int6
 
 int provider_client_new(uv_loop_t *loop, const struct provider_options *options,
                         struct provider_client **ret, struct error *err);
-/* Called each time `open` was answered, again after each restart; reply carries max_size, identity,
- * name and version.
- */
+/* Called each time `open` was answered, or the plugin fell before that, again after each restart;
+ * reply carries max_size, identity, name and version, or is NULL. */
 void provider_client_on_open(struct provider_client *client, provider_reply_fn fn, void *arg);
 bool provider_client_is_open(const struct provider_client *client);
 

@@ -31,7 +31,8 @@ struct transport {
     pthread_cond_t arrived;
     struct queue requests, frames;
     unsigned holders;
-    bool stopped, breached;
+    bool stopped;
+    char breach[256]; /* why the thread ended by itself; "" = it did not */
 };
 
 static void push(struct queue *queue, json_t *item)
@@ -129,10 +130,10 @@ static void *run_requests(void *arg)
 
         json_object_put(request);
         if (session_breach(transport->session)) {
-            on_plugin_log(transport, LOG_LEVEL_ERROR, session_breach(transport->session));
             json_object_put(reply);
             (void) pthread_mutex_lock(&transport->lock);
-            transport->breached = true;
+            (void) str_copy(transport->breach, sizeof(transport->breach),
+                            session_breach(transport->session));
             if (!transport->stopped)
                 (void) uv_async_send(&transport->wake);
             (void) pthread_mutex_unlock(&transport->lock);
@@ -171,7 +172,7 @@ static void on_wake(uv_async_t *wake)
 
         (void) pthread_mutex_lock(&transport->lock);
         frame = transport->stopped ? NULL : pop(&transport->frames);
-        breached = transport->breached && !transport->stopped;
+        breached = *transport->breach && !transport->stopped;
         (void) pthread_mutex_unlock(&transport->lock);
         if (frame) {
             transport->events.on_frame(transport->events.arg, frame);
@@ -181,7 +182,7 @@ static void on_wake(uv_async_t *wake)
             struct transport_events events = transport->events;
 
             inline_stop(transport);
-            events.on_down(events.arg, "the plugin broke the contract");
+            events.on_down(events.arg, transport->breach);
         }
         return;
     }

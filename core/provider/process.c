@@ -17,6 +17,7 @@ struct transport {
     struct channel *channel;
     struct transport_events events;
     bool running, stopped;
+    char breach[128]; /* what was wrong with its frames; "" = nothing */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -34,16 +35,30 @@ static void report_down(struct transport *transport, const char *why)
     transport->events.on_down(transport->events.arg, why);
 }
 
+/* With what the plugin forked, which it should not: the worker leads a process group of its own. One
+ * that has not come so far yet has no children. */
+static void kill_group(const struct transport *transport)
+{
+    int pid = uv_process_get_pid(&transport->process);
+
+    if (pid > 0)
+        (void) kill(-pid, SIGKILL);
+}
+
 static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct transport *transport = process->data;
     char why[128];
 
-    if (signal != 0)
+    if (*transport->breach)
+        (void) snprintf(why, sizeof(why), "the provider worker broke its protocol: %.80s",
+                        transport->breach);
+    else if (signal != 0)
         (void) snprintf(why, sizeof(why), "the provider worker was killed by signal %d", signal);
     else
         (void) snprintf(why, sizeof(why), "the provider worker ended with status %d", (int) status);
     transport->running = false;
+    kill_group(transport); /* just reaped: the group's id cannot be another's yet */
     report_down(transport, why);
     uv_close((uv_handle_t *) process, on_closed);
 }
@@ -63,8 +78,10 @@ static void on_channel_closed(void *arg, const char *why)
     struct transport *transport = arg;
 
     transport->channel = NULL;
-    if (transport->running && !str_eq(why, "the peer closed the connection"))
-        (void) uv_process_kill(&transport->process, SIGKILL);
+    if (!transport->running || str_eq(why, "the peer closed the connection"))
+        return;
+    (void) snprintf(transport->breach, sizeof(transport->breach), "%s", why);
+    (void) uv_process_kill(&transport->process, SIGKILL);
 }
 
 static int process_start(uv_loop_t *loop, const char *self_exe,

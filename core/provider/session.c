@@ -14,8 +14,8 @@
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
 #include "core/provider/check.h"
+#include "core/provider/client.h"
 
-#define LIST_MAX 10000
 #define CALLS_KEPT 64
 
 struct session {
@@ -147,7 +147,7 @@ static bool sink_open(flt_call *call, const void *record)
     else if (!record)
         session_note_breach(call->session, "the plugin emitted NULL");
     else
-        return true;
+        return !session_breach(call->session); /* what goes on after a breach costs nothing more */
     return false;
 }
 
@@ -181,7 +181,7 @@ static int32_t take_instance(void *arg, const struct flt_instance *raw)
                             "the plugin emitted an instance in a state that does not exist");
         return 1;
     }
-    if (json_object_array_length(call->items) >= LIST_MAX) {
+    if (json_object_array_length(call->items) >= PROVIDER_LIST_MAX) {
         session_note_breach(call->session, "the plugin listed more than 10,000 instances");
         return 1;
     }
@@ -328,7 +328,7 @@ static int32_t run_increase(struct session *session, flt_call *call, json_t *req
     int64_t n = 0;
     int32_t code;
 
-    if (json_need_i64(request, "n", 1, LIST_MAX, &n, &err) < 0)
+    if (json_need_i64(request, "n", 1, PROVIDER_LIST_MAX, &n, &err) < 0)
         return argument_missing(call, &err);
     code = session->provider.increase(session->group, call, (uint32_t) n, &accepted);
     if (accepted > n)
@@ -349,7 +349,7 @@ static int32_t run_decrease(struct session *session, flt_call *call, json_t *req
     if (json_opt_array(request, "ids", &array, &err) < 0)
         return argument_missing(call, &err);
     n = array ? json_object_array_length(array) : 0;
-    if (n == 0 || n > LIST_MAX)
+    if (n == 0 || n > PROVIDER_LIST_MAX)
         return session_host.fail(call, FLT_E_INVALID, 0, "ids: 1 to 10000 are possible");
     ids = mem_array(n, sizeof(*ids));
     if (!ids || !asked)
@@ -483,9 +483,14 @@ static void set_running(struct session *session, int64_t id)
     (void) pthread_mutex_unlock(&session->lock);
 }
 
-static int32_t closed_set(int32_t code)
+/* hardening.md L4 */
+static int32_t closed_set(flt_call *call, int32_t code)
 {
-    return code == FLT_OK || (code <= FLT_E_INVALID && code >= FLT_E_LAST) ? code : FLT_E_INTERNAL;
+    if (code == FLT_OK || (code <= FLT_E_INVALID && code >= FLT_E_LAST))
+        return code;
+    (void) snprintf(call->message, SESSION_MESSAGE_MAX,
+                    "the plugin answered with %d, a status that does not exist", code);
+    return FLT_E_INTERNAL;
 }
 
 static int32_t run_call(flt_call *call, json_t *request, json_t *reply)
@@ -504,7 +509,7 @@ static int32_t run_call(flt_call *call, json_t *request, json_t *reply)
     call->request_id = request_id;
     call->deadline_mono_ms = clock_mono_ms(&clock_system) + deadline_ms;
     set_running(call->session, call->id);
-    code = closed_set(run_type(call->session, call, type, request, reply));
+    code = closed_set(call, run_type(call->session, call, type, request, reply));
     set_running(call->session, 0);
     return code;
 }

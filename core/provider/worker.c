@@ -4,6 +4,7 @@
  * dies with the supervisor in three ways: the parent-death signal, the end of its link, and the
  * epoch in every changing call for the moment in between (architecture.md §1, hardening.md §5). */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 #define LINK_FD 3
 #define QUEUE_MAX 16
+#define BREACH_WAIT_MS 10000
 #define FILES_MAX 4096 /* connections of a cloud client, and what the local plugin's sshd needs */
 
 struct worker {
@@ -49,6 +51,32 @@ static void send_or_leave(json_t *frame)
     if (frame && frame_send(LINK_FD, frame, FRAME_MAX_LINK, 10000, &err) == 0)
         return;
     log_error("the link to the supervisor failed: %s", frame ? err.message : "out of memory");
+    leave(1);
+}
+
+/* The plugin can no longer be trusted in this process. The supervisor hears why, as the reason of the
+ * calls that end with it, and kills us; it must not hear of our end first. */
+static _Noreturn void leave_for_breach(const char *text)
+{
+    autojson json_t *frame = json_frame("breach");
+
+    (void) json_add_str(frame, "text", text);
+    send_or_leave(frame);
+    (void) poll(NULL, 0, BREACH_WAIT_MS);
+    leave(3);
+}
+
+static void send_reply(json_t *reply)
+{
+    struct error err = { 0 };
+
+    if (!reply)
+        leave_for_breach("the provider worker is out of memory");
+    if (frame_send(LINK_FD, reply, FRAME_MAX_LINK, 10000, &err) == 0)
+        return;
+    if (err.code == -EMSGSIZE)
+        leave_for_breach("the plugin's answer is over the limit of 1 MiB");
+    log_error("the link to the supervisor failed: %s", err.message);
     leave(1);
 }
 
@@ -176,12 +204,9 @@ int provider_worker_main(void)
         autojson json_t *reply = session_run(worker.session, request);
         const char *type = "";
 
-        if (session_breach(worker.session)) {
-            log_error("%s; its process ends here", session_breach(worker.session));
-            on_plugin_log(&worker, LOG_LEVEL_ERROR, session_breach(worker.session));
-            leave(3);
-        }
-        send_or_leave(reply);
+        if (session_breach(worker.session))
+            leave_for_breach(session_breach(worker.session));
+        send_reply(reply);
         (void) json_opt_str(request, "type", &type, NULL);
         if (str_eq(type, "close"))
             leave(0);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "core/base/descriptors.h"
 #include "core/base/frame.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -31,6 +32,7 @@ struct control {
     int fd;
     struct control_client *clients;
     unsigned n_clients;
+    bool paused; /* there was no descriptor for a connection */
 };
 
 static void forget_client(struct control_client *client)
@@ -113,6 +115,17 @@ static bool peer_allowed(int fd)
            (cred.uid == 0 || cred.uid == geteuid());
 }
 
+/* Whoever waits goes on waiting: else the loop would turn for each of them without end. */
+static void pause_if_short(struct control *control, int error)
+{
+    if (error == -EAGAIN || !descriptors_were_short(error))
+        return;
+    if (!control->paused)
+        log_warning("control socket: %s, trying again", strerror(-error));
+    control->paused = true;
+    (void) uv_poll_stop(&control->poll);
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
     struct control *control = poll->data;
@@ -124,8 +137,10 @@ static void on_connection(uv_poll_t *poll, int status, int events)
     if (status < 0)
         return;
     fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        pause_if_short(control, -errno);
         return;
+    }
     client = mem_zero(sizeof(*client));
     if (!client || !peer_allowed(fd) || control->n_clients >= MAX_CLIENTS) {
         log_warning("a connection to the control socket was refused");
@@ -185,6 +200,16 @@ int control_start(struct supervisor *supervisor, struct error *err)
     (void) uv_poll_start(&control->poll, UV_READABLE, on_connection);
     supervisor->control = control;
     return 0;
+}
+
+void control_tick(struct supervisor *supervisor)
+{
+    struct control *control = supervisor->control;
+
+    if (!control || !control->paused || !descriptors_left(1))
+        return;
+    control->paused = false;
+    (void) uv_poll_start(&control->poll, UV_READABLE, on_connection);
 }
 
 static void on_poll_closed(uv_handle_t *handle)

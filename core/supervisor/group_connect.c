@@ -126,7 +126,9 @@ static void on_connect_info(void *arg, int code, const char *message, int64_t re
     struct job *job = job_find(turn->group->supervisor, turn->seq);
 
     effect_point("provider_connect_info", "after");
-    if (job && job->state < JOB_FINISHED && code != FLT_E_CANCELLED)
+    if (code == FLT_E_CANCELLED && !turn->group->provider)
+        return; /* closed for good; a plugin that heeds a late call's cancel says the same */
+    if (job && job->state < JOB_FINISHED)
         take_connect_info(turn->group, job, code, message, retry_after_ms, reply);
 }
 

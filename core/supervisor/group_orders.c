@@ -46,6 +46,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
     group->increase_busy = false;
     effect_point("provider_increase", "after");
     if (outcome_unknown(code)) {
+        fleet_on_increase_unanswered(group->fleet, group->increase_n);
         if (group->provider) /* else closed for good */
             note_growth_failure(group, message, retry_after_ms);
         return;
@@ -218,6 +219,21 @@ void group_settle_old_intents(struct group *group)
 
 /* Shrinking. */
 
+static void note_removal_failure(struct group *group, const char *message, int64_t retry_after_ms)
+{
+    group->removal_backoff_ms = group_back_off(group->removal_backoff_ms);
+    group->next_decrease_mono =
+        now_mono(group->supervisor) + MAX(retry_after_ms, group->removal_backoff_ms);
+    if (str_cut(group->removal_error, sizeof(group->removal_error), message))
+        log_error("decreasing instances: runner '%s': %s, retrying", group->runner->name, message);
+}
+
+static void note_removal_success(struct group *group)
+{
+    group->removal_backoff_ms = 0;
+    group->removal_error[0] = '\0';
+}
+
 struct decrease_turn {
     struct group *group;
     char request_id[UUID_SIZE];
@@ -241,15 +257,12 @@ static void on_decreased(void *arg, int code, const char *message, int64_t retry
         fleet_on_removal_accepted(group->fleet,
                                   json_object_get_string(json_object_array_get_idx(accepted, i)),
                                   now_wall(supervisor));
-    if (code == FLT_E_STALE) {
+    if (code == FLT_E_STALE)
         group_became_stale(group, message);
-    } else if (code != 0) {
-        if (code != FLT_E_CANCELLED)
-            log_error("decreasing instances: runner '%s': %s, retrying", group->runner->name,
-                      message);
-        group->next_decrease_mono =
-            now_mono(supervisor) + MAX(retry_after_ms, GROUP_BACKOFF_MIN_MS);
-    }
+    else if (code != 0 && group->provider) /* else closed for good */
+        note_removal_failure(group, message, retry_after_ms);
+    else if (code == 0)
+        note_removal_success(group);
     /* Removal is by id and may be repeated, so a lost answer needs no settling. */
     if (ledger_end_intent(supervisor->ledger, turn->request_id,
                           code == 0 ? INTENT_DONE : INTENT_FAILED, (int64_t) n, message,

@@ -14,7 +14,9 @@
 /* The next pause of calls that keep failing. */
 static inline int64_t group_back_off(int64_t backoff_ms)
 {
-    return backoff_ms ? MIN(backoff_ms * 2, (int64_t) GROUP_BACKOFF_MAX_MS) : GROUP_BACKOFF_MIN_MS;
+    return fault_limit_ms("back_off", backoff_ms
+                                          ? MIN(backoff_ms * 2, (int64_t) GROUP_BACKOFF_MAX_MS)
+                                          : GROUP_BACKOFF_MIN_MS);
 }
 
 static inline const struct config_autoscaler *group_settings(const struct group *group)

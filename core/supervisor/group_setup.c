@@ -28,12 +28,13 @@ static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_
         autoscaler->n_policies > 0 ? &autoscaler->policies[autoscaler->n_policies - 1] : NULL;
     int64_t max = autoscaler->max_instances > 0 ? autoscaler->max_instances : provider_max;
 
-    *ret = (struct fleet_config) { .capacity = (uint32_t) MAX((int64_t) 1,
-                                                              autoscaler->capacity_per_instance),
-                                   .max_use_count = (uint32_t) autoscaler->max_use_count,
-                                   .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
-                                   .idle_time_ms = DEFAULT_IDLE_TIME_MS,
-                                   .pending_limit_ms = GROUP_PENDING_LIMIT_MS };
+    *ret = (struct fleet_config) {
+        .capacity = (uint32_t) MAX((int64_t) 1, autoscaler->capacity_per_instance),
+        .max_use_count = (uint32_t) autoscaler->max_use_count,
+        .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
+        .idle_time_ms = DEFAULT_IDLE_TIME_MS,
+        .pending_limit_ms = fault_limit_ms("pending", GROUP_PENDING_LIMIT_MS)
+    };
     if (!policy)
         return;
     ret->idle_count = (uint32_t) policy->idle_count;
@@ -75,6 +76,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
         return;
     }
     (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &provider_max, NULL);
+    provider_max = MIN(provider_max, (int64_t) PROVIDER_LIST_MAX);
     if (provider_max > 0 && autoscaler->max_instances > provider_max) {
         (void) snprintf(group->provider_error, sizeof(group->provider_error),
                         "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,

@@ -93,11 +93,11 @@ struct group {
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;
-    int64_t growth_backoff_ms, list_backoff_ms; /* 0 = the last call went well */
+    int64_t growth_backoff_ms, removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
     bool intents_settled; /* those of former runs */
-    char growth_error[256], list_error[256], provider_error[256];
+    char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
 
     /* Job requests (scheduler.c). */
@@ -135,6 +135,7 @@ struct supervisor {
     uv_timer_t tick;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
     bool evaluate_wanted;
+    bool descriptors_short;     /* no job is asked for */
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;
     int64_t trim_at_mono; /* 0 = done */
@@ -184,6 +185,8 @@ void group_connection_lost(struct group *group, const char *id);
 void group_worker_crashed(struct group *group, const char *id);
 
 /* scheduler.c */
+/* At each turn: are there descriptors for the jobs that may come? */
+void scheduler_check_descriptors(struct supervisor *supervisor);
 void scheduler_poll(struct group *group);
 void scheduler_stop(struct group *group);
 
@@ -270,6 +273,7 @@ void adopt_done(struct supervisor *supervisor);
 
 /* control.c */
 int control_start(struct supervisor *supervisor, struct error *err);
+void control_tick(struct supervisor *supervisor); /* listens again after a pause */
 void control_stop(struct supervisor *supervisor);
 
 /* status.c */

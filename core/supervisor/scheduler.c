@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "core/base/descriptors.h"
 #include "core/base/str.h"
 
 #define LOG_TOPIC "scheduler"
@@ -12,10 +13,14 @@
 
 #define UNHEALTHY_AFTER 3
 #define UNHEALTHY_PAUSE_MS (60 * 60 * 1000)
+/* What the reserve is for: the control socket, connections to GitLab, a provider that starts anew. */
+#define DESCRIPTORS_KEPT 16
+/* A job's worker, its spool twice, and what is open for a moment while it starts. */
+#define DESCRIPTORS_A_JOB 4
 
 /* Jobs hold the places under `concurrent` and `limit`. A parked request holds none, or one runner's
  * would keep the others from asking; a job too many waits for its place (job.c). */
-static bool full(const struct group *group, char *why, size_t size)
+static bool places_taken(const struct group *group, char *why, size_t size)
 {
     const struct supervisor *supervisor = group->supervisor;
     int64_t concurrent = supervisor->config->concurrent, limit = group->runner->limit;
@@ -32,6 +37,16 @@ static bool full(const struct group *group, char *why, size_t size)
     else
         return false;
     return true;
+}
+
+static bool full(const struct group *group, char *why, size_t size)
+{
+    if (group->supervisor->descriptors_short) {
+        (void) snprintf(why, size, "too few file descriptors are left of its %lu",
+                        descriptors_limit());
+        return true;
+    }
+    return places_taken(group, why, size);
 }
 
 static bool refused(struct group *group)
@@ -138,6 +153,31 @@ void scheduler_poll(struct group *group)
         return;
     }
     group->poll_reserved = true;
+}
+
+/* A job may come for each runner, and those that have no worker yet need theirs. */
+static unsigned descriptors_needed(const struct supervisor *supervisor)
+{
+    size_t coming = supervisor->n_groups;
+
+    for (const struct job *job = supervisor->jobs; job; job = job->next)
+        coming += job->state < JOB_RUNNING;
+    return DESCRIPTORS_KEPT + DESCRIPTORS_A_JOB * (unsigned) coming;
+}
+
+void scheduler_check_descriptors(struct supervisor *supervisor)
+{
+    unsigned needed = descriptors_needed(supervisor);
+    bool is_short = !descriptors_left(needed);
+
+    if (is_short && !supervisor->descriptors_short)
+        log_warning(
+            "fewer than %u file descriptors are left, the limit is %lu: no job is asked for "
+            "until more are free; raise the limit (ulimit -n, LimitNOFILE=)",
+            needed, descriptors_limit());
+    else if (!is_short && supervisor->descriptors_short)
+        log_notice("file descriptors are free again, jobs are asked for");
+    supervisor->descriptors_short = is_short;
 }
 
 void scheduler_stop(struct group *group)

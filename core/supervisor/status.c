@@ -8,11 +8,20 @@
 #include "core/base/json.h"
 #include "core/base/str.h"
 
+/* The worst first. */
+static const char *problem_of(const struct group *group)
+{
+    return *group->provider_error  ? group->provider_error
+           : *group->list_error    ? group->list_error
+           : *group->growth_error  ? group->growth_error
+           : *group->removal_error ? group->removal_error
+                                   : group->request_error;
+}
+
 static json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
     struct fleet_numbers n = { 0 };
-    const char *problem;
 
     if (!obj)
         return NULL;
@@ -30,12 +39,8 @@ static json_t *describe_runner(const struct group *group)
     (void) json_add_i64(obj, "idle", n.idle);
     (void) json_add_i64(obj, "waiting", n.waiting);
     (void) json_add_i64(obj, "reserved", n.reserved);
-    problem = *group->provider_error ? group->provider_error
-              : *group->list_error   ? group->list_error
-              : *group->growth_error ? group->growth_error
-                                     : group->request_error;
-    if (*problem)
-        (void) json_add_str(obj, "problem", problem);
+    if (*problem_of(group))
+        (void) json_add_str(obj, "problem", problem_of(group));
     return obj;
 }
 
@@ -163,6 +168,17 @@ static void explain_instance(const struct group *group, const struct fleet_insta
     add_line(lines, buf_str(&text));
 }
 
+static void explain_failure(const struct group *group, json_t *lines, const char *what,
+                            const char *why)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (!*why)
+        return;
+    buf_addf(&text, "%s: %s: %s", group->runner->name, what, why);
+    add_line(lines, buf_str(&text));
+}
+
 static void explain_group(const struct group *group, json_t *lines)
 {
     const char *name = group->runner->name;
@@ -180,17 +196,10 @@ static void explain_group(const struct group *group, json_t *lines)
     scaler_explain(group->fleet, &group->last_plan, now_wall(group->supervisor), &text);
     add_line(lines, buf_str(&text));
     buf_clear(&text);
-    if (*group->list_error) {
-        buf_addf(&text, "%s: nothing is ordered, because listing fails: %s", name,
-                 group->list_error);
-        add_line(lines, buf_str(&text));
-        buf_clear(&text);
-    }
-    if (*group->growth_error) {
-        buf_addf(&text, "%s: growth is failing: %s", name, group->growth_error);
-        add_line(lines, buf_str(&text));
-        buf_clear(&text);
-    }
+    explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
+    explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
+    explain_failure(group, lines, "growth is failing", group->growth_error);
+    explain_failure(group, lines, "removing is failing", group->removal_error);
     if (!group->poll && *group->refusal)
         buf_addf(&text, "%s: asks for no job: %s", name, group->refusal);
     else

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "core/base/descriptors.h"
 #include "core/base/footprint.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
@@ -186,12 +187,14 @@ static void on_tick(uv_timer_t *timer)
     supervisor->evaluate_wanted = false;
     check_disk(supervisor);
     strangers_tick(supervisor);
+    scheduler_check_descriptors(supervisor);
     check_jobs(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(&supervisor->groups[i]);
     checkpoint_if_due(supervisor);
     trim_if_due(supervisor);
     prune_if_due(supervisor);
+    control_tick(supervisor);
     log_flush();
     (void) uv_timer_start(&supervisor->tick, on_tick,
                           supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
@@ -456,6 +459,7 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
     supervisor->clock = &clock_system;
     supervisor->rng = &rng_system;
     supervisor->state_fd = supervisor->spool_dir_fd = supervisor->lock_fd = -1;
+    (void) descriptors_raise_limit(); /* fewer jobs, if that fails */
     (void) uv_timer_init(loop, &supervisor->tick);
     supervisor->tick.data = supervisor;
     r = start_parts(supervisor, err);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/descriptors.h"
 #include "core/base/frame.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -27,6 +28,7 @@
 #define END_GRACE_MS (10 * 60 * 1000)
 #define ABORT_GRACE_MS (5 * 60 * 1000)
 #define EXIT_WORD_MS 5000
+#define START_AGAIN_MS 1000
 
 static void on_worker_frame(void *arg, json_t *frame);
 static void on_worker_closed(void *arg, const char *why);
@@ -113,6 +115,11 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
         r = spool_create(supervisor, job->seq, &job->lock_fd, err);
     if (r < 0)
         return r;
+    /* Now, so that its log can be read however few descriptors there are then. */
+    if (job->spool_fd < 0)
+        job->spool_fd = spool_open(supervisor, job->seq);
+    if (job->spool_fd < 0)
+        return error_errno(err, job->spool_fd, "spool of job row %" PRId64, job->seq);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return error_errno(err, -errno, "worker: socketpair");
     ours = fds[0];
@@ -144,12 +151,34 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     return 0;
 }
 
+/* Nothing ran: the instance is asked for anew as long as it may take to connect to it. */
+static void start_later(struct job *job, const char *why)
+{
+    int64_t now = now_mono(job->supervisor);
+
+    if (now - job->connect_since_mono >= job->group->runner->autoscaler.connector.timeout_ms) {
+        log_error("job %" PRId64 ": %s", job->job_id, why);
+        job_fail_system(job, "its worker could not be started");
+        return;
+    }
+    log_warning("job %" PRId64 ": its worker could not be started: %s, trying again", job->job_id,
+                why);
+    job->spawned = job->spawned_here = job->start_sent = false;
+    job->connecting = true;
+    job->connect_at_mono = now + START_AGAIN_MS;
+}
+
 void worker_start(struct job *job, json_t *connect)
 {
     struct error err = { 0 };
+    int r = spawn_worker(job, connect, &err);
 
-    if (spawn_worker(job, connect, &err) == 0)
+    if (r == 0)
         return;
+    if (descriptors_were_short(r)) {
+        start_later(job, err.message);
+        return;
+    }
     log_error("job %" PRId64 ": %s", job->job_id, err.message);
     job_fail_system(job, "its worker could not be started");
 }
@@ -258,11 +287,14 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
         note_pid(job, pid);
         return;
     }
-    log_error("job %" PRId64 ": no worker could be started: %s", job->job_id, failure);
     channel_close(job->worker);
     job->worker = NULL;
     job->spawned_here = false;
-    check_lock(job);
+    job->starts--;
+    if (job->state >= JOB_FINISHED || job->abort_told || job->cancel_told || *job->lost_reason)
+        check_lock(job); /* it is not to be started any more */
+    else
+        start_later(job, failure);
 }
 
 static const char *meaning_of(int signal)

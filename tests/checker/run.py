@@ -35,9 +35,10 @@ log_level = "debug"
     capacity_per_instance = {capacity}
     max_use_count = {max_use_count}
     max_instances = {max_instances}
-    update_interval = "2s"
+    update_interval = "{update_interval}"
     update_interval_when_expecting = "100ms"
     delete_instances_on_shutdown = true
+{autoscaler_extra}
     [runners.autoscaler.plugin_config]
       name = "checker"
 {plugin_extra}
@@ -64,7 +65,8 @@ class Run:
 
     def __init__(self, folder: Path, binary: Path, plugin_dir: Path, coordinator: Coordinator | None = None,
                  capacity=1, max_use_count=0, max_instances=3, idle_count=0, idle_time="0s",
-                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", plugin="local"):
+                 concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", autoscaler_extra="", plugin="local",
+                 update_interval="2s"):
         self.folder = folder
         self.binary = binary
         self.plugin_dir = plugin_dir
@@ -80,11 +82,13 @@ class Run:
             url=self.coordinator.url, token=self.coordinator.runner_token, capacity=capacity,
             max_use_count=max_use_count, max_instances=max_instances, idle_count=idle_count,
             idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell, plugin=plugin,
-            plugin_extra=plugin_extra, runner_extra=runner_extra))
+            plugin_extra=plugin_extra, runner_extra=runner_extra, autoscaler_extra=autoscaler_extra,
+            update_interval=update_interval))
         self.config.chmod(0o600)
         self.process: subprocess.Popen | None = None
         self.killed_instances: set[str] = set()
         self.environment: dict[str, str] = {}  # of the manager, beside ours
+        self.prefix: list[str] = []  # the command that starts it, such as prlimit with its options
         self.watch: Watch | None = None
 
     def start(self, kill_at: str = "", effects_log: Path | None = None):
@@ -100,7 +104,7 @@ class Run:
         # reaches it there, so it is told to die with the tests.
         with open(self.daemon_log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.binary, "run", "--config", self.config,
+                ["setpriv", "--pdeathsig", "KILL", *self.prefix, self.binary, "run", "--config", self.config,
                  "--state-dir", self.state_dir, "--plugin-dir", self.plugin_dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
         remember_session(self.folder, self.process.pid)

@@ -10,6 +10,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/io.h"
@@ -166,4 +168,16 @@ size_t harness_shorten_each_call(harness_operation operation, void *arg)
     const struct fault fault = { arm_short_call, disarm_call, 0, false, "short call" };
 
     return fail_each(operation, arg, &fault);
+}
+
+int harness_in_child(int (*check)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(check());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

@@ -23,6 +23,9 @@ char *harness_read(const char *dir, const char *name); /* the caller frees */
 /* Descriptors this process has open. */
 size_t harness_open_fds(void);
 
+/* For what cannot be undone, such as limits: in a child, whose exit status counts what is wrong. */
+int harness_in_child(int (*check)(void));
+
 /* An operation that gives back everything it took and returns 0 or a negative code. */
 typedef int (*harness_operation)(void *arg);
 

@@ -3,7 +3,8 @@
 import pytest
 
 from checker.jobs import make_job
-from checker.run import PATIENCE, Run
+from checker.run import PATIENCE
+from liar import lying_run
 from test_restart import ledger, states, wait_until
 from test_run import assert_nothing_lost
 
@@ -11,7 +12,7 @@ from test_run import assert_nothing_lost
 @pytest.mark.parametrize("how", ["canceling", "canceled"])
 @pytest.mark.parametrize("reason", ["job_canceled", "unknown_failure"])
 def test_a_cancel_ends_a_job_that_waits_for_its_instance(folder, binary, plugin_dir, fakes, how, reason):
-    run = Run(folder, binary, plugin_dir, plugin=fakes / "unreachable_provider.so")
+    run = lying_run(folder, binary, plugin_dir, fakes, "connect_info 1 - never_ready")
     job = make_job(1, str(run.marks))
     job.lost_as = reason
     job.payload["features"]["failure_reasons"] = ["unknown_failure", reason]
@@ -25,8 +26,7 @@ def test_a_cancel_ends_a_job_that_waits_for_its_instance(folder, binary, plugin_
 
 
 def test_what_a_provider_says_is_in_no_job_log(folder, binary, plugin_dir, fakes):
-    run = Run(folder, binary, plugin_dir, plugin=fakes / "unreachable_provider.so",
-              plugin_extra='      mode = "refuses"\n')
+    run = lying_run(folder, binary, plugin_dir, fakes, "connect_info 1 - refuse")
     job = make_job(1, str(run.marks))
     job.lost_as = "runner_system_failure"
     run.coordinator.add(job)

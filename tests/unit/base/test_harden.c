@@ -9,23 +9,10 @@
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/harden.h"
-
-/* What cannot be undone is done in a child; its exit status counts what is wrong. */
-static int in_child(int (*check)(void))
-{
-    int status = 0;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0)
-        _exit(check());
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+#include "tests/harness/harness.h"
 
 static int check_process(void)
 {
@@ -41,7 +28,7 @@ static int check_process(void)
 static void test_hardening_S3_no_dump_no_core_no_new_rights(void **unused)
 {
     (void) unused;
-    assert_int_equal(in_child(check_process), 0);
+    assert_int_equal(harness_in_child(check_process), 0);
 }
 
 static int check_limit(void)
@@ -59,7 +46,7 @@ static int check_limit(void)
 static void test_a_limit_is_only_lowered(void **unused)
 {
     (void) unused;
-    assert_int_equal(in_child(check_limit), 0);
+    assert_int_equal(harness_in_child(check_limit), 0);
 }
 
 static int check_capabilities(void)

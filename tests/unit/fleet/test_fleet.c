@@ -300,6 +300,36 @@ static void test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order(void **
     fleet_free(fleet);
 }
 
+/* The answer to an order of two was lost; one of them appears before the repeated request is answered. */
+static void test_what_appears_before_its_answer_is_not_waited_for_again(void **state)
+{
+    const struct fleet_config config = {
+        .capacity = 1, .max_instances = 2, .idle_count = 2, .pending_limit_ms = MINUTE
+    };
+    const struct fleet_listed first = { .id = "a", .state = INSTANCE_RUNNING };
+    struct fleet_numbers n;
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_request(fleet, 2);
+    fleet_on_increase_unanswered(fleet, 2);
+    fleet_on_increase_unanswered(fleet, 2); /* nor is the second try */
+    assert_int_equal(fleet_on_list(fleet, NOW, &first, 1, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_find(fleet, "a")->cause, CAUSE_REQUESTED);
+    fleet_count(fleet, &n);
+    assert_int_equal(n.requested, 1);
+    assert_int_equal(planned(fleet, NOW, false), 0);
+    fleet_cancel_requests(fleet, 2);
+    fleet_count(fleet, &n);
+    assert_int_equal(n.requested, 0);
+    fleet_request(fleet, 1);
+    fleet_on_increase(fleet, NOW, 2, 2);
+    assert_int_equal(fleet_pending(fleet), 1);
+    assert_int_equal(fleet_requested(fleet), 0);
+    fleet_free(fleet);
+}
+
 static void test_anothers_instance_gets_no_jobs_and_is_never_removed(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
@@ -393,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
+        cmocka_unit_test(test_what_appears_before_its_answer_is_not_waited_for_again),
         cmocka_unit_test(test_anothers_instance_gets_no_jobs_and_is_never_removed),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_ten_thousand_instances_come_and_go),

@@ -320,12 +320,19 @@ static void test_a_broken_contract_ends_the_plugin_and_starts_it_anew(void **sta
 {
     static const struct {
         const char *mode, *first, *second; /* the second call is where it shows, if any */
+        const char *why;
     } rows[] = {
-        { "duplicate", "list", NULL },       { "bad_id", "list", NULL },
-        { "bad_state", "list", NULL },       { "many", "list", NULL },
-        { "thread_emit", "list", NULL },     { "late_emit", "list", "heartbeat" },
-        { "late_use", "list", "heartbeat" }, { "greedy", "increase", NULL },
-        { "foreign_id", "decrease", NULL },
+        { "duplicate", "list", NULL, "the plugin emitted the same id twice in one call" },
+        { "bad_id", "list", NULL,
+          "the plugin emitted an id that is not 1 to 255 bytes of letters, digits and ._:/-" },
+        { "bad_state", "list", NULL,
+          "the plugin emitted an instance in a state that does not exist" },
+        { "many", "list", NULL, "the plugin listed more than 10,000 instances" },
+        { "thread_emit", "list", NULL, "the plugin emitted from another thread than its call's" },
+        { "late_emit", "list", "heartbeat", "the plugin emitted after its call had returned" },
+        { "late_use", "list", "heartbeat", "the plugin used a call that had ended" },
+        { "greedy", "increase", NULL, "the plugin accepted more instances than it was asked for" },
+        { "foreign_id", "decrease", NULL, "the plugin accepted an id that it was not asked about" },
     };
     bool run_inline = *(const bool *) *state;
 
@@ -347,8 +354,7 @@ static void test_a_broken_contract_ends_the_plugin_and_starts_it_anew(void **sta
         if (result.code != FLT_E_UNAVAILABLE)
             fail_msg("%s: code %d", rows[i].mode, result.code);
         assert_null(result.reply);
-        assert_string_equal(result.message, run_inline ? "the plugin broke the contract"
-                                                       : "the provider worker ended with status 3");
+        assert_string_equal(result.message, rows[i].why);
         assert_false(provider_client_is_open(world.client));
         run_until_opened(&world, 2);
         end_world(&world);
