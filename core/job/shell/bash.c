@@ -10,6 +10,7 @@
 #include "core/base/str.h"
 #include "core/job/shell/quote.h"
 
+#define YELLOW "\033[0;33m"
 #define GREEN "\033[32;1m"
 #define RESET "\033[0;m"
 
@@ -52,6 +53,11 @@ static void add_print(struct buf *body, const char *before, const char *text, co
 void script_notice(struct buf *body, const char *text)
 {
     add_print(body, GREEN, text, RESET);
+}
+
+void script_warning(struct buf *body, const char *text)
+{
+    add_print(body, YELLOW "WARNING: ", text, RESET);
 }
 
 void script_command(struct buf *body, const char *const *words)
@@ -110,21 +116,37 @@ void script_trace(struct buf *body)
 }
 
 static const char *const hostile_names[] = {
-    "BASH_ENV",          "ENV",
-    "PROMPT_COMMAND",    "CDPATH",
-    "LD_PRELOAD",        "LD_LIBRARY_PATH",
-    "LD_AUDIT",          "GLIBC_TUNABLES",
-    "GIT_CONFIG",        "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM",
-    "GIT_SSH",           "GIT_SSH_COMMAND",
-    "GIT_ASKPASS",       "SSH_ASKPASS",
-    "GIT_DIR",           "GIT_COMMON_DIR",
-    "GIT_WORK_TREE",     "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",     "GIT_OBJECT_DIRECTORY",
-    "GIT_EXEC_PATH",     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_TEMPLATE_DIR",  "GIT_ALLOW_PROTOCOL",
-    "GIT_PROXY_COMMAND", "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",         "GIT_EDITOR",
+    "BASH_ENV",
+    "ENV",
+    "PROMPT_COMMAND",
+    "CDPATH",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "GLIBC_TUNABLES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "GIT_DIR",
+    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_EXEC_PATH",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",
+    "GIT_DEFAULT_HASH",
+    "GIT_ALLOW_PROTOCOL",
+    "GIT_PROXY_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_EDITOR",
 };
 static const char *const hostile_prefixes[] = { "LD_", "GIT_CONFIG_", "GIT_SSH_", "GIT_TRACE" };
 

@@ -26,8 +26,9 @@ void script_load_env(struct buf *body, const char *tmp_dir);
  * knows. */
 void script_trace(struct buf *body);
 
-/* A line for people, in green as the peer prints its notices. */
+/* Lines for people: in green as the peer prints its notices, and in yellow. */
 void script_notice(struct buf *body, const char *text);
+void script_warning(struct buf *body, const char *text);
 
 /* A plain command of ours. */
 void script_command(struct buf *body, const char *const *words);

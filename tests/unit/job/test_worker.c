@@ -242,7 +242,7 @@ static void test_a_job_runs_its_stages_and_succeeds(void **state)
     assert_string_equal(outcome(world), "success");
     assert_log_has(world, "the script's output");
     assert_log_has(world, "Job succeeded");
-    assert_int_equal(ssh_fake_count(&world->fake, "exec "), N_EXECS);
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), N_EXECS);
 }
 
 static void test_time_that_runs_out_in_after_script_is_no_success(void **state)
