@@ -300,12 +300,18 @@ static void add_directory(const struct job *job, struct buf *body, enum git_stra
 
 /* Hooks see the job's variables as its script does (job-execution.md 1.5). */
 
+static const char *hook_sections(const struct job *job, const char *name)
+{
+    return command_sections(job,
+                            str_starts(name, "pre_") ? "pre_clone_script" : "post_clone_script");
+}
+
 static void add_runner_hook(const struct job *job, struct buf *body, const char *name)
 {
     const char *command = text_of(job->runner, name, "");
 
     if (*command)
-        script_user_command(body, command);
+        script_user_command(body, command, hook_sections(job, name), 0);
 }
 
 static void add_job_hooks(const struct job *job, struct buf *body, const char *name)
@@ -319,7 +325,7 @@ static void add_job_hooks(const struct job *job, struct buf *body, const char *n
         if (!str_eq(text_of(hook, "name", ""), name))
             continue;
         (void) json_opt_array(hook, "script", &lines, NULL);
-        script_user_commands(body, lines);
+        script_user_commands(body, lines, hook_sections(job, name));
     }
 }
 

@@ -186,10 +186,10 @@ static void step_script(const struct job *job, json_t *step, struct buf *body)
 
     script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     if (!str_empty(before))
-        script_user_command(body, before);
-    script_user_commands(body, lines_of(step));
+        script_user_command(body, before, command_sections(job, "pre_build_script"), 0);
+    script_user_commands(body, lines_of(step), command_sections(job, "script_step"));
     if (!str_empty(after))
-        script_user_command(body, after);
+        script_user_command(body, after, command_sections(job, "post_build_script"), 0);
 }
 
 /* A limit of the job's variables; one that is no limit is said and left out (job-execution.md 1.6).
@@ -298,7 +298,7 @@ static struct end after_script(struct job *job, struct end script)
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    script_user_commands(&body, lines_of(step));
+    script_user_commands(&body, lines_of(step), command_sections(job, "after_script_step"));
     end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
                     limit);
     if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) >= job->deadline_ms)

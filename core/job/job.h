@@ -30,8 +30,8 @@ struct job {
     char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
     struct variables variables;
     size_t skipped_variables;
-    bool trace_script; /* CI_DEBUG_TRACE */
-    bool sections;
+    bool trace_script;              /* CI_DEBUG_TRACE */
+    bool sections, script_sections; /* of stages; of commands with several lines */
 
     int64_t timeout_ms, deadline_ms; /* of the whole job; deadline on the monotonic clock */
     bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
@@ -65,6 +65,12 @@ void end_write_last_line(struct job *job, const struct end *end);
 /* `log_errno`: why the log ends too early, or 0. Returns when the supervisor has stored the result, or
  * nobody will. */
 void end_tell_result(struct job *job, const struct end *end, int log_errno);
+
+/* For script_user_commands(). */
+static inline const char *command_sections(const struct job *job, const char *name)
+{
+    return job->script_sections ? name : NULL;
+}
 
 /* settings.c */
 /* Borrowed from `obj`, which may be NULL. */

@@ -126,6 +126,8 @@ static int set_variables(struct job *job, struct error *err)
     if (r == 0)
         r = directories_plan(job, err);
     job->trace_script = variables_flag(&job->variables, "CI_DEBUG_TRACE", false);
+    job->script_sections =
+        job->sections && variables_flag(&job->variables, "FF_SCRIPT_SECTIONS", false);
     return r;
 }
 

@@ -65,11 +65,41 @@ void script_command(struct buf *body, const char *const *words)
     quote_command(body, words);
 }
 
-void script_user_command(struct buf *body, const char *command)
+/* Only the instance knows when it gets there. */
+static void add_section(struct buf *body, const char *name, const char *echo)
+{
+    buf_add_str(body,
+                "printf 'section_start:%s:%s[hide_duration=true,collapsed=true]\\r\\033[0K%s\\n'"
+                " \"$(date +%s)\" ");
+    quote_word(body, name);
+    buf_add_char(body, ' ');
+    quote_word(body, echo);
+    buf_add_str(body, "\nprintf 'section_end:%s:%s\\r\\033[0K\\n' \"$(date +%s)\" ");
+    quote_word(body, name);
+    buf_add_char(body, '\n');
+}
+
+static void add_echo(struct buf *body, const char *command, const char *sections, size_t place)
+{
+    const char *newline = strchr(command, '\n');
+    autobuf struct buf shown = BUF_INIT, name = BUF_INIT;
+
+    if (!newline) {
+        add_print(body, GREEN "$ ", command, RESET);
+    } else if (sections) {
+        buf_addf(&name, "section_%s_%zu", sections, place);
+        buf_addf(&shown, GREEN "$ %s" RESET, command);
+        add_section(body, buf_str(&name), buf_str(&shown));
+    } else {
+        buf_add(&shown, command, (size_t) (newline - command));
+        add_print(body, GREEN "$ ", buf_str(&shown), " # collapsed multi-line command" RESET);
+    }
+}
+
+void script_user_command(struct buf *body, const char *command, const char *sections, size_t place)
 {
     static const char blanks[] = " \t\r\n";
-    autobuf struct buf trimmed = BUF_INIT, shown = BUF_INIT;
-    const char *newline;
+    autobuf struct buf trimmed = BUF_INIT;
     size_t len;
 
     command += strspn(command, blanks);
@@ -80,23 +110,16 @@ void script_user_command(struct buf *body, const char *command)
         add_print(body, "", "", "");
         return;
     }
-    newline = memchr(command, '\n', len);
-    if (newline) {
-        buf_add(&shown, command, (size_t) (newline - command));
-        buf_add_str(&shown, " # collapsed multi-line command");
-    } else {
-        buf_add(&shown, command, len);
-    }
-    add_print(body, GREEN "$ ", buf_str(&shown), RESET);
+    add_echo(body, buf_str(&trimmed), sections, place);
     buf_addf(body, "%s\n", buf_str(&trimmed));
 }
 
-void script_user_commands(struct buf *body, json_t *lines)
+void script_user_commands(struct buf *body, json_t *lines, const char *sections)
 {
     for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
         const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
 
-        script_user_command(body, line ? line : "");
+        script_user_command(body, line ? line : "", sections, i);
     }
 }
 
