@@ -18,6 +18,7 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/git_settings.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
 
@@ -81,6 +82,7 @@ static struct end check_payload(struct job *job)
 /* Never silence: what the job asks for and will not get is said once. */
 static void write_not_yet(struct job *job)
 {
+    git_settings_warn(job);
     if (has_entries(job->payload, "cache"))
         (void) trace_line(job->trace, TRACE_WARNING,
                           "cache is not supported yet: nothing is restored or saved");
@@ -131,13 +133,39 @@ static struct end prepare_script(struct job *job)
     return end;
 }
 
-static struct end get_sources(struct job *job)
+static struct end get_sources_once(struct job *job)
 {
     autobuf struct buf body = BUF_INIT;
 
     get_sources_script(job, &body);
     return stage_run(job, "get_sources", "Getting source from Git repository", buf_str(&body),
                      STAGE_VARIABLES, 0);
+}
+
+static struct end clear_worktree(struct job *job)
+{
+    autobuf struct buf body = BUF_INIT;
+
+    clear_worktree_script(job, &body);
+    return stage_run(job, "clear_worktree",
+                     "Deleting all tracked and untracked files due to source fetch failure",
+                     buf_str(&body), 0, 0);
+}
+
+/* A connection that is lost stays lost; what git says may change. */
+static struct end get_sources(struct job *job)
+{
+    int64_t attempts = attempts_of(job, "GET_SOURCES_ATTEMPTS");
+    struct end end = get_sources_once(job);
+
+    for (int64_t tried = 1; end.kind == END_EXIT && tried < attempts; tried++) {
+        end = attempts_pause(job, tried);
+        if (end.kind == END_OK && tried == 1)
+            end = clear_worktree(job);
+        if (end.kind == END_OK)
+            end = get_sources_once(job);
+    }
+    return end;
 }
 
 /* Steps. */
@@ -158,10 +186,10 @@ static void step_script(const struct job *job, json_t *step, struct buf *body)
 
     script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     if (!str_empty(before))
-        script_user_command(body, before);
-    script_user_commands(body, lines_of(step));
+        script_user_command(body, before, command_sections(job, "pre_build_script"), 0);
+    script_user_commands(body, lines_of(step), command_sections(job, "script_step"));
     if (!str_empty(after))
-        script_user_command(body, after);
+        script_user_command(body, after, command_sections(job, "post_build_script"), 0);
 }
 
 /* A limit of the job's variables; one that is no limit is said and left out (job-execution.md 1.6).
@@ -270,7 +298,7 @@ static struct end after_script(struct job *job, struct end script)
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    script_user_commands(&body, lines_of(step));
+    script_user_commands(&body, lines_of(step), command_sections(job, "after_script_step"));
     end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
                     limit);
     if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) >= job->deadline_ms)

@@ -1,7 +1,7 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
  * job.c is the job's life as a straight line; instance.c connects; directories.c knows where on the
- * instance the job works; stage.c runs one stage there; get_sources.c writes the git stage; end.c has
+ * instance the job works; stage.c runs one stage there, attempts.c tries one again; get_sources.c writes the git stage from git_settings.c; end.c has
  * the words and the result; settings.c turns the start frame into this struct.
  */
 #pragma once
@@ -30,8 +30,8 @@ struct job {
     char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
     struct variables variables;
     size_t skipped_variables;
-    bool trace_script; /* CI_DEBUG_TRACE */
-    bool sections;
+    bool trace_script;              /* CI_DEBUG_TRACE */
+    bool sections, script_sections; /* of stages; of commands with several lines */
 
     int64_t timeout_ms, deadline_ms; /* of the whole job; deadline on the monotonic clock */
     bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
@@ -66,6 +66,12 @@ void end_write_last_line(struct job *job, const struct end *end);
  * nobody will. */
 void end_tell_result(struct job *job, const struct end *end, int log_errno);
 
+/* For script_user_commands(). */
+static inline const char *command_sections(const struct job *job, const char *name)
+{
+    return job->script_sections ? name : NULL;
+}
+
 /* settings.c */
 /* Borrowed from `obj`, which may be NULL. */
 const char *text_of(json_t *obj, const char *key, const char *fallback);
@@ -92,9 +98,15 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
 struct ssh_watch stage_watch(struct job *job);
 
 /* get_sources.c */
-int get_sources_check(const struct job *job, struct error *err); /* what git will be given (V7) */
 void get_sources_script(const struct job *job, struct buf *body);
+void clear_worktree_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);
+
+/* attempts.c */
+/* How often a stage may be tried; says what is wrong with the variable. */
+int64_t attempts_of(struct job *job, const char *variable);
+/* The pause after so many attempts: END_OK, or what stopped it. */
+struct end attempts_pause(struct job *job, int64_t tried);
 
 /* instance.c */
 struct end instance_connect(struct job *job);

@@ -17,6 +17,7 @@
 #define SEND_MS 5000
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 2000
+#define WAIT_MS 250
 #define MAX_REFUSALS 10
 #define RESULT_PATIENCE_MS (24LL * 3600 * 1000)
 
@@ -264,12 +265,12 @@ void report_stage(struct report *report, const char *name)
     send_frame(report, frame);
 }
 
-/* Sleeps until something may have happened, at most 250 ms. */
-static void wait_a_moment(const struct report *report)
+void report_wait(const struct report *report, int64_t until_mono_ms)
 {
     struct pollfd ready = { .fd = report->fd, .events = POLLIN };
+    int64_t left = MIN(until_mono_ms - now_ms(), (int64_t) WAIT_MS);
 
-    (void) poll(&ready, 1, 250);
+    (void) poll(&ready, 1, (int) MAX(left, (int64_t) 0));
 }
 
 /* Whoever is there now hears it once. */
@@ -300,7 +301,7 @@ int report_host_key(struct report *report, const struct shown_key *shown, int64_
             return error_set(err, -ETIMEDOUT, "no supervisor answered about the host key");
         tell_once(report, frame, &asked_on);
         if (report->verdict == 0)
-            wait_a_moment(report);
+            report_wait(report, deadline_mono_ms);
     }
     return report->verdict > 0 ? 0 : error_set(err, -EKEYREJECTED, "%s", report->verdict_message);
 }
@@ -314,6 +315,6 @@ void report_result(struct report *report, json_t *result)
         tell_once(report, result, &told_on);
         (void) report_poll(report);
         if (!report->stored)
-            wait_a_moment(report);
+            report_wait(report, deadline);
     }
 }

@@ -9,6 +9,7 @@
 #include "core/base/host.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/git_settings.h"
 #include "core/job/job.h"
 #include "core/job/trace/spool.h"
 
@@ -125,6 +126,8 @@ static int set_variables(struct job *job, struct error *err)
     if (r == 0)
         r = directories_plan(job, err);
     job->trace_script = variables_flag(&job->variables, "CI_DEBUG_TRACE", false);
+    job->script_sections =
+        job->sections && variables_flag(&job->variables, "FF_SCRIPT_SECTIONS", false);
     return r;
 }
 
@@ -181,7 +184,7 @@ int job_settings(struct job *job, json_t *start, struct error *err)
         r = check_lines(job->payload, "hooks", err);
     if (r == 0)
         r = set_variables(job, err);
-    return r == 0 ? get_sources_check(job, err) : r;
+    return r == 0 ? git_settings_check(job, err) : r;
 }
 
 static json_t *array_of(json_t *obj, const char *key)

@@ -31,7 +31,7 @@
 struct serving {
     const struct ssh_fake_options *options;
     ssh_key host_key;
-    int log_fd;
+    int log_fd, fd;      /* of the connection that is served */
     ssh_channel channel; /* the one that was opened last */
     size_t n_execs;
 };
@@ -63,6 +63,10 @@ static void run(struct serving *serving, const char *command)
 
     serving->n_execs++;
     note(serving, "exec ", command);
+    if (options->kind == SSH_FAKE_HANGS_UP) {
+        (void) shutdown(serving->fd, SHUT_RDWR);
+        return;
+    }
     read_input(serving);
     if (exec->output)
         (void) ssh_channel_write(serving->channel, exec->output, (uint32_t) strlen(exec->output));
@@ -72,6 +76,9 @@ static void run(struct serving *serving, const char *command)
     for (size_t i = 0; i < exec->n_statuses; i++)
         (void) ssh_channel_request_send_exit_status(serving->channel, exec->statuses[i]);
     (void) ssh_channel_send_eof(serving->channel);
+    if (exec->after_eof)
+        (void) ssh_channel_write(serving->channel, exec->after_eof,
+                                 (uint32_t) strlen(exec->after_eof));
     (void) ssh_channel_close(serving->channel);
 }
 
@@ -83,20 +90,25 @@ static void answer_login(struct serving *serving, ssh_message message)
 
     switch (ssh_message_subtype(message)) {
     case SSH_AUTH_METHOD_PUBLICKEY:
-        if (serving->options->kind == SSH_FAKE_ENDLESS_QUESTIONS)
+        if (serving->options->kind == SSH_FAKE_ENDLESS_QUESTIONS ||
+            serving->options->kind == SSH_FAKE_NO_KEYS)
             break;
         note(serving, "login", "");
         (void) ssh_message_auth_reply_success(message, 0);
         return;
     case SSH_AUTH_METHOD_INTERACTIVE:
+        if (serving->options->kind == SSH_FAKE_NO_KEYS)
+            break;
         note(serving, "question", "");
         (void) ssh_message_auth_interactive_request(message, "", "", 1, &question, &echo);
         return;
     default:
         break;
     }
-    (void) ssh_message_auth_set_methods(message,
-                                        SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE);
+    (void) ssh_message_auth_set_methods(message, serving->options->kind == SSH_FAKE_NO_KEYS
+                                                     ? SSH_AUTH_METHOD_PASSWORD
+                                                     : SSH_AUTH_METHOD_PUBLICKEY |
+                                                           SSH_AUTH_METHOD_INTERACTIVE);
     (void) ssh_message_reply_default(message);
 }
 
@@ -107,9 +119,17 @@ static void answer(struct serving *serving, ssh_message message)
         answer_login(serving, message);
         break;
     case SSH_REQUEST_CHANNEL_OPEN:
+        if (serving->options->kind == SSH_FAKE_NO_CHANNELS) {
+            (void) ssh_message_reply_default(message);
+            break;
+        }
         serving->channel = ssh_message_channel_request_open_reply_accept(message);
         break;
     case SSH_REQUEST_CHANNEL:
+        if (serving->options->kind == SSH_FAKE_NO_COMMANDS) {
+            (void) ssh_message_reply_default(message);
+            break;
+        }
         (void) ssh_message_channel_request_reply_success(message);
         run(serving, ssh_message_channel_request_command(message));
         break;
@@ -137,6 +157,11 @@ static void serve(struct serving *serving, int fd)
     ssh_message message;
 
     serving->n_execs = 0;
+    serving->fd = fd;
+    if (serving->options->kind == SSH_FAKE_OLD) {
+        (void) ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_C_S, "aes128-cbc");
+        (void) ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_S_C, "aes128-cbc");
+    }
     ssh_callbacks_init(&callbacks);
     (void) ssh_set_callbacks(session, &callbacks);
     if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, ssh_key_dup(serving->host_key)) ==
@@ -152,16 +177,56 @@ static void serve(struct serving *serving, int fd)
     ssh_bind_free(bind);
 }
 
-static void send_banner(int fd, bool endless)
+/* Until the other side has given up. */
+static void wait_for_end(int fd)
+{
+    char data[256];
+
+    while (recv(fd, data, sizeof(data), 0) > 0)
+        continue;
+}
+
+static void send_text(int fd, const char *text)
+{
+    (void) send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+static void send_endless_banner(int fd)
 {
     static const char bytes[65536] = { 'S', 'S', 'H', '-' };
 
-    if (endless)
-        while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
-            continue;
-    else if (send(fd, bytes, 1, MSG_NOSIGNAL) == 1)
-        (void) recv(fd, &(char) { 0 }, 1, MSG_PEEK | MSG_WAITALL);
-    (void) poll(NULL, 0, endless ? 0 : -1);
+    while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+        continue;
+}
+
+/* Ends the connection, or leaves it open for serve(). */
+static bool greet_badly(const struct serving *serving, int fd)
+{
+    switch (serving->options->kind) {
+    case SSH_FAKE_ENDLESS_BANNER:
+        send_endless_banner(fd);
+        break;
+    case SSH_FAKE_SLOW_BANNER:
+        send_text(fd, "S");
+        wait_for_end(fd);
+        break;
+    case SSH_FAKE_NO_BANNER:
+        wait_for_end(fd);
+        break;
+    case SSH_FAKE_STALLS:
+        send_text(fd, "SSH-2.0-stalls\r\n");
+        wait_for_end(fd);
+        break;
+    case SSH_FAKE_RUBBISH:
+        send_text(fd, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        break;
+    case SSH_FAKE_CLOSES:
+        break;
+    default:
+        return false;
+    }
+    (void) close(fd);
+    return true;
 }
 
 static void accept_connections(struct serving *serving, int listener)
@@ -171,13 +236,9 @@ static void accept_connections(struct serving *serving, int listener)
 
         if (fd < 0)
             _exit(1);
-        if (serving->options->kind == SSH_FAKE_ENDLESS_BANNER ||
-            serving->options->kind == SSH_FAKE_SLOW_BANNER) {
-            send_banner(fd, serving->options->kind == SSH_FAKE_ENDLESS_BANNER);
-            (void) close(fd);
-        } else {
+        note(serving, "connection", "");
+        if (!greet_badly(serving, fd))
             serve(serving, fd); /* closes it */
-        }
     }
 }
 

@@ -12,6 +12,15 @@ enum ssh_fake_kind {
     SSH_FAKE_SERVER,
     SSH_FAKE_ENDLESS_BANNER,    /* as fast as it is taken */
     SSH_FAKE_SLOW_BANNER,       /* one byte, then nothing for as long as a test lasts */
+    SSH_FAKE_NO_BANNER,         /* accepts, and nothing */
+    SSH_FAKE_RUBBISH,           /* is a web server */
+    SSH_FAKE_CLOSES,            /* accepts and closes */
+    SSH_FAKE_STALLS,            /* greets, and nothing */
+    SSH_FAKE_OLD,               /* knows a cipher that we do not */
+    SSH_FAKE_NO_KEYS,           /* takes no key, and would take a password */
+    SSH_FAKE_NO_CHANNELS,       /* refuses each channel */
+    SSH_FAKE_NO_COMMANDS,       /* refuses each command */
+    SSH_FAKE_HANGS_UP,          /* closes the connection when a command has begun */
     SSH_FAKE_ENDLESS_QUESTIONS, /* keyboard-interactive without an end; no key is good enough */
 };
 
@@ -21,6 +30,7 @@ struct ssh_fake_exec {
     int64_t wait_ms; /* between output and statuses; -1 = it never ends */
     int statuses[2];
     size_t n_statuses;
+    const char *after_eof; /* output behind its end */
 };
 
 struct ssh_fake_options {
@@ -34,7 +44,7 @@ struct ssh_fake {
     uint16_t port;
     char *host_key;  /* base64, as check_host_key sees it; its type is ssh-ed25519 */
     const char *dir; /* the caller's; ssh_fake.log in it tells what came:
-                        "login", "question", "keepalive", "exec COMMAND" and its input */
+                        "connection", "login", "question", "keepalive", "exec COMMAND" and its input */
     pid_t pid;
 };
 

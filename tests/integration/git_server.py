@@ -43,9 +43,22 @@ def make_repository(root: Path, path: str, object_format: str = "sha1", text: st
     return git(root / (path + ".git"), "rev-parse", "HEAD")
 
 
+def add_commit(root: Path, path: str, text: str) -> str:
+    """Another text in README; the new commit on `main`."""
+    folder = root / (path + ".git")
+    (root / "text").write_text(text)
+    blob = git(folder, "hash-object", "-w", root / "text")
+    git(folder, "read-tree", "--empty")
+    git(folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},README")
+    commit = git(folder, "commit-tree", git(folder, "write-tree"), "-p", "main", "-m", "more")
+    git(folder, "update-ref", "refs/heads/main", commit)
+    return commit
+
+
 class GitServer:
     def __init__(self, root: Path, redirect_to: str = ""):
         self.password = ""  # of gitlab-ci-token; without one nobody gets in
+        self.refuse = 0  # so many requests are answered with 503
         self.requests: list[Request] = []
         outer = self
 
@@ -59,7 +72,10 @@ class GitServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = Request(self.path, self.headers.get("Authorization", ""))
                 outer.requests.append(request)
-                if redirect_to:
+                if outer.refuse > 0:
+                    outer.refuse -= 1
+                    self.answer(503, {})
+                elif redirect_to:
                     self.answer(302, {"Location": redirect_to + self.path})
                 elif not outer.password or request.credentials() != "gitlab-ci-token:" + outer.password:
                     self.answer(401, {"WWW-Authenticate": 'Basic realm="git"'})

@@ -10,9 +10,9 @@ from checker.run import Run, wait_for
 from git_server import GitServer, make_repository
 
 
-def make_git_job(run, url, sha, commands, variables=(), **git_info):
+def make_git_job(run, url, sha, commands, variables=(), job_id=1, **git_info):
     """A job that clones g/p from `url`, with its token in the URL as GitLab sends it, and runs these commands, too."""
-    job = make_job(1, str(run.marks), lines=4)
+    job = make_job(job_id, str(run.marks), lines=4)
     job.payload["git_info"] = {
         "repo_url": url.replace("://", f"://gitlab-ci-token:{job.token}@") + "/g/p.git", "ref": "main", "sha": sha,
         "before_sha": "0" * len(sha), "ref_type": "branch", "depth": 1,
@@ -32,8 +32,7 @@ def run_job(run, job):
     return log
 
 
-@pytest.mark.parametrize("shell", ["bash", "sh"])
-@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+@pytest.mark.parametrize("object_format,shell", [("sha1", "bash"), ("sha256", "sh")])
 def test_clone_by_the_credential_helper(folder, binary, plugin_dir, object_format, shell):
     sha = make_repository(folder / "git", "g/p", object_format)
     run = Run(folder, binary, plugin_dir, shell=shell)

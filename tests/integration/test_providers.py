@@ -85,3 +85,16 @@ def test_a_manager_at_rest_is_small(scripted, sanitized):
     run.wait_lists(2)
     status = Path(f"/proc/{run.process.pid}/status")
     run.wait(lambda: int(status.read_text().split("VmRSS:")[1].split()[0]) < 8 * 1024, "less than 8 MiB")
+
+
+def test_a_job_that_gets_no_instance_in_time_says_so(scripted):
+    run = scripted()
+    run.configure(acquire_timeout="1s")
+    run.start()
+    run.wait_lists(1)
+    job = make_job(1, str(run.folder))
+    run.coordinator.add(job)
+    run.wait(lambda: run.coordinator.jobs[1].finals, "the job ends")
+    assert run.coordinator.jobs[1].finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"ERROR: Job failed (system failure): unable to acquire instance within the configured timeout of 1s" in (
+        bytes(run.coordinator.jobs[1].trace))

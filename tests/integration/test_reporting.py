@@ -83,3 +83,19 @@ def test_a_debug_trace_is_called_one(folder, binary, plugin_dir, name):
     assert [b for b in breaches if not b.startswith(shown_by_trace)] == [], run.log_tail()
     assert {r.path.split("=")[1] for r in reports(run, 1, "PATCH")} == {"true"}
     assert {r.path.split("=")[1] for r in reports(run, 2, "PATCH")} == {"false"}
+
+
+def test_a_log_over_its_limit_ends_with_a_notice_and_the_job_goes_on(folder, binary, plugin_dir):
+    notice = (b"\n\x1b[33;1mJob's log exceeded limit of 2048 bytes.\n"
+              b"Job execution will continue but no more output will be collected.\x1b[0;m\n")
+    run = Run(folder, binary, plugin_dir, runner_extra="  output_limit = 2\n")
+    job = make_job(1, str(run.marks), lines=200, exit_code=3, script_after=[f"echo done > '{folder}/after'"])
+    run.coordinator.add(job)
+    run.start()
+    breaches = run.finish()
+    assert [b for b in breaches if not b.startswith(("log_is_whole", "log_is_in_order"))] == [], run.log_tail()
+    trace = bytes(run.coordinator.jobs[1].trace)
+    assert trace.endswith(notice) and trace.count(b"exceeded") == 1
+    assert len(trace) == 2048 + len(notice)
+    assert (folder / "after").read_text() == "done\n"
+    assert run.coordinator.jobs[1].finals[0]["exit_code"] == 3

@@ -16,11 +16,14 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "core/base/buf.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_rehearsal.h"
 
 #define CONNECT_MS 10000
+#define BANNER_MS 10000
 #define HANDSHAKE_MS 20000
 #define AUTH_MS 20000
 #define WATCH_MS 250 /* the longest single wait */
@@ -114,6 +117,32 @@ static int try_address(const struct addrinfo *address, const struct ssh_watch *w
     return 0;
 }
 
+/* What was tried, what came of it, and what to look at. */
+static int tcp_failed(const struct ssh_options *options, int r, struct error *err)
+{
+    static const struct {
+        int code;
+        const char *hint;
+    } hints[] = {
+        { -ECONNREFUSED, "; is sshd running there, and is protocol_port right?" },
+        { -EHOSTUNREACH, "; check routes, and use_external_addr" },
+        { -ENETUNREACH, "; check routes, and use_external_addr" },
+        { -EHOSTDOWN, "; check routes, and use_external_addr" },
+    };
+    const char *hint = "";
+
+    if (r == -ETIMEDOUT)
+        return error_set(err, r,
+                         "connecting to %s port %u: no answer; a firewall may drop the packets, or "
+                         "the instance still boots",
+                         options->address, options->port);
+    for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+        if (r == hints[i].code)
+            hint = hints[i].hint;
+    return error_set(err, r, "connecting to %s port %u: %s%s", options->address, options->port,
+                     strerror(-r), hint);
+}
+
 static int open_tcp(const struct ssh_options *options, int64_t deadline, int *ret_fd,
                     struct error *err)
 {
@@ -127,19 +156,20 @@ static int open_tcp(const struct ssh_options *options, int64_t deadline, int *re
     (void) snprintf(port, sizeof(port), "%u", options->port);
     r = getaddrinfo(options->address, port, &hints, &addresses);
     if (r != 0)
-        return error_set(err, -EHOSTUNREACH, "%s: %s", options->address, gai_strerror(r));
+        return error_set(err, -EHOSTUNREACH,
+                         "the instance's name '%s' is not resolved: %s; check the address that the "
+                         "provider gives and this machine's name servers",
+                         options->address, gai_strerror(r));
     r = -EHOSTUNREACH;
     for (const struct addrinfo *at = addresses; at && r != 0; at = at->ai_next) {
-        r = try_address(at, &options->watch, MIN(deadline, now_ms() + CONNECT_MS), ret_fd);
+        r = try_address(at, &options->watch,
+                        MIN(deadline, now_ms() + fault_limit_ms("ssh_connect", CONNECT_MS)),
+                        ret_fd);
         if (r == -ECANCELED || r == -EINTR || r == -ENETRESET)
             break;
     }
     freeaddrinfo(addresses);
-    if (r == -ETIMEDOUT)
-        return error_set(err, r, "connecting to %s port %u: no answer", options->address,
-                         options->port);
-    return r < 0 ? error_errno(err, r, "connecting to %s port %u", options->address, options->port)
-                 : 0;
+    return r < 0 ? tcp_failed(options, r, err) : 0;
 }
 
 /* Session. */
@@ -175,8 +205,54 @@ static int set_options(struct ssh_conn *conn, const struct ssh_options *options,
     return 0;
 }
 
-static int handshake(struct ssh_conn *conn, int64_t deadline, struct error *err)
+static int handshake_late(const struct ssh_conn *conn, const char *where, struct error *err)
 {
+    if (!ssh_get_serverbanner(conn->session))
+        return error_set(err, -ETIMEDOUT,
+                         "SSH handshake with %s: connected, but no SSH greeting came in time; the "
+                         "instance hangs or still boots, or protocol_port is not sshd's",
+                         where);
+    return error_set(err, -ETIMEDOUT,
+                     "SSH handshake with %s: the instance greets but does not answer in time",
+                     where);
+}
+
+/* The library's sentence names the method and both lists; ours is known. */
+static int no_common_algorithm(const char *method, const char *where, struct error *err)
+{
+    const char *theirs = strchr(method, '[');
+
+    return error_set(err, -EPROTONOSUPPORT,
+                     "SSH handshake with %s: no common %.*s; the instance offers %.*s only: update "
+                     "its sshd or allow a current one in its sshd_config",
+                     where, (int) strcspn(method, ":"), method,
+                     theirs ? (int) MIN(strcspn(theirs + 1, "]"), (size_t) 80) : 0,
+                     theirs ? theirs + 1 : "");
+}
+
+static int handshake_failed(const struct ssh_conn *conn, const char *where, struct error *err)
+{
+    static const char no_match[] = "no match for method ";
+    const char *why = ssh_get_error(conn->session), *method = strstr(why, no_match);
+
+    if (str_starts(why, "Socket error")) /* with an errno that may be an older one's */
+        why = "the instance closes the connection";
+    if (method)
+        return no_common_algorithm(method + sizeof(no_match) - 1, where, err);
+    if (!ssh_get_serverbanner(conn->session))
+        return error_set(
+            err, -EPROTO,
+            "SSH handshake with %s: what answers there does not greet as an SSH server "
+            "does (%s); check protocol_port",
+            where, why);
+    return error_set(err, -EPROTO, "SSH handshake with %s: %s", where, why);
+}
+
+/* Two deadlines: one for the greeting, and one for all of it. */
+static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline, struct error *err)
+{
+    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", HANDSHAKE_MS));
+    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", BANNER_MS));
     int r;
 
     for (;;) {
@@ -184,14 +260,12 @@ static int handshake(struct ssh_conn *conn, int64_t deadline, struct error *err)
         if (r == SSH_OK)
             return 0;
         if (r != SSH_AGAIN)
-            return error_set(err, -EPROTO, "SSH handshake: %s", ssh_get_error(conn->session));
-        r = wait_session(conn, deadline);
+            return handshake_failed(conn, where, err);
+        r = wait_session(conn, ssh_get_serverbanner(conn->session) ? whole : greeting);
         if (r == -ETIMEDOUT)
-            return error_set(err, r,
-                             "SSH handshake: the instance accepts connections but does not "
-                             "answer in time");
+            return handshake_late(conn, where, err);
         if (r < 0)
-            return error_errno(err, r, "SSH handshake");
+            return error_errno(err, r, "SSH handshake with %s", where);
     }
 }
 
@@ -251,13 +325,15 @@ static int auth_step(struct auth *auth, enum auth_method method)
 static int auth_with(struct auth *auth, enum auth_method method, int64_t deadline,
                      struct error *err)
 {
+    const char *user = auth->options->username;
+
     for (;;) {
         int state = auth_step(auth, method), r;
 
         if (state == SSH_AUTH_SUCCESS)
             return 0;
         if (state == SSH_AUTH_ERROR)
-            return error_set(err, -EPROTO, "SSH authentication: %s",
+            return error_set(err, -EPROTO, "SSH authentication as '%s': %s", user,
                              ssh_get_error(auth->conn->session));
         if (state != SSH_AUTH_AGAIN && state != SSH_AUTH_INFO)
             return -EACCES;
@@ -268,7 +344,8 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
             r = wait_session(auth->conn, deadline);
         }
         if (r == -ETIMEDOUT)
-            return error_set(err, r, "SSH authentication: the instance does not answer in time");
+            return error_set(
+                err, r, "SSH authentication as '%s': the instance does not decide in time", user);
         if (r < 0)
             return error_errno(err, r, "SSH authentication");
     }
@@ -285,6 +362,44 @@ static int import_key(struct auth *auth, struct error *err)
     return error_set(err, -EINVAL,
                      "the private key cannot be read; it must be an RSA, ECDSA or Ed25519 key in "
                      "OpenSSH or PEM form without passphrase");
+}
+
+/* What the instance would take, in the words of sshd_config's AuthenticationMethods. */
+static void add_methods(struct ssh_conn *conn, struct buf *out)
+{
+    static const struct {
+        int method;
+        const char *name;
+    } names[] = { { SSH_AUTH_METHOD_PUBLICKEY, "publickey" },
+                  { SSH_AUTH_METHOD_PASSWORD, "password" },
+                  { SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive" },
+                  { SSH_AUTH_METHOD_HOSTBASED, "hostbased" },
+                  { SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic" } };
+    int methods = ssh_userauth_list(conn->session, NULL);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (methods & names[i].method)
+            buf_addf(out, "%s%s", out->len > 0 ? ", " : "", names[i].name);
+}
+
+static int refused(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+{
+    bool has_key = !str_empty(options->private_key), has_password = !str_empty(options->password);
+    autobuf struct buf methods = BUF_INIT;
+
+    add_methods(conn, &methods);
+    if (!has_key && !has_password)
+        return error_set(err, -EACCES,
+                         "SSH authentication as '%s' was refused with neither key nor password "
+                         "configured",
+                         options->username);
+    return error_set(
+        err, -EACCES,
+        "SSH authentication as '%s' was refused with %s%s%s; the instance takes %s: "
+        "check username%s%s",
+        options->username, has_key ? "the key" : "", has_key && has_password ? " and " : "",
+        has_password ? "the password" : "", methods.len > 0 ? buf_str(&methods) : "nothing we know",
+        has_key ? " and its authorized_keys" : "", has_password ? " and password" : "");
 }
 
 static int authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
@@ -304,14 +419,7 @@ static int authenticate(struct ssh_conn *conn, const struct ssh_options *options
         r = auth_with(&auth, AUTH_PASSWORD, deadline, err);
     if (r == -EACCES && has_password)
         r = auth_with(&auth, AUTH_INTERACTIVE, deadline, err);
-    if (r == -EACCES)
-        return error_set(err, r, "SSH authentication as '%s' was refused with %s%s%s",
-                         options->username, has_key ? "the key" : "",
-                         has_key && has_password ? " and " : "",
-                         has_password ? "the password"
-                         : has_key    ? ""
-                                      : "neither key nor password configured");
-    return r;
+    return r == -EACCES ? refused(conn, options, err) : r;
 }
 
 /* A session over a descriptor, which becomes the connection's whatever happens. */
@@ -319,8 +427,10 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
                          struct ssh_conn **ret, struct error *err)
 {
     struct ssh_conn *conn = mem_zero(sizeof(*conn));
+    char where[300];
     int r;
 
+    (void) snprintf(where, sizeof(where), "%s port %u", options->address, options->port);
     if (conn)
         conn->session = ssh_new();
     if (!conn || !conn->session) {
@@ -335,11 +445,12 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
     ssh_set_counters(conn->session, &conn->traffic, NULL);
     r = set_options(conn, options, err);
     if (r == 0)
-        r = handshake(conn, MIN(deadline, now_ms() + HANDSHAKE_MS), err);
+        r = handshake(conn, where, deadline, err);
     if (r == 0)
         r = check_host_key(conn, options, deadline, err);
     if (r == 0)
-        r = authenticate(conn, options, MIN(deadline, now_ms() + AUTH_MS), err);
+        r = authenticate(conn, options,
+                         MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", AUTH_MS)), err);
     if (r == 0) {
         conn->event = ssh_event_new();
         if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "core/base/fault.h"
 #include "core/base/str.h"
 
 #define CHANNEL_MS 10000
@@ -139,13 +140,31 @@ static int turn(struct running *running, int64_t deadline, struct error *err)
     (void) ssh_event_dopoll(conn->event, 0);
     note_traffic(conn);
     if (!ssh_is_connected(conn->session) && !running->closed)
-        return conn_lost(conn, err, "channel");
+        return conn_lost(conn, err, "running a command");
     return keep_alive(conn, err);
+}
+
+/* Refused by the instance, on a connection that lives. */
+static int channel_refused(struct running *running, bool opened, struct error *err)
+{
+    const char *why = ssh_get_error(running->conn->session);
+
+    if (!ssh_is_connected(running->conn->session))
+        return conn_lost(running->conn, err, "opening a channel");
+    if (opened)
+        return error_set(err, -EPIPE,
+                         "the instance refuses to run '%s' (%s); check the account's shell and "
+                         "sshd's ForceCommand",
+                         running->exec->command, why);
+    return error_set(err, -EPIPE,
+                     "the instance refuses another channel (%s); sshd's MaxSessions must be at "
+                     "least 2",
+                     why);
 }
 
 static int open_channel(struct running *running, struct error *err)
 {
-    int64_t deadline = now_ms() + CHANNEL_MS;
+    int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", CHANNEL_MS);
     bool opened = false;
 
     for (;;) {
@@ -159,7 +178,7 @@ static int open_channel(struct running *running, struct error *err)
             continue;
         }
         if (r != SSH_AGAIN)
-            return conn_lost(running->conn, err, "opening a channel");
+            return channel_refused(running, opened, err);
         r = wait_session(running->conn, deadline);
         if (r == -ETIMEDOUT)
             return error_set(err, -EPIPE,
@@ -213,7 +232,10 @@ static int pump(struct running *running, struct error *err)
             return r;
     }
     if (!running->exit.has_status)
-        return error_set(err, -EPIPE, "the command ended without an exit status");
+        return error_set(
+            err, -EPIPE,
+            "the command ended without an exit status; was its shell or sshd killed, or the "
+            "instance stopped?");
     return 0;
 }
 

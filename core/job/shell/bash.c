@@ -10,6 +10,7 @@
 #include "core/base/str.h"
 #include "core/job/shell/quote.h"
 
+#define YELLOW "\033[0;33m"
 #define GREEN "\033[32;1m"
 #define RESET "\033[0;m"
 
@@ -54,16 +55,51 @@ void script_notice(struct buf *body, const char *text)
     add_print(body, GREEN, text, RESET);
 }
 
+void script_warning(struct buf *body, const char *text)
+{
+    add_print(body, YELLOW "WARNING: ", text, RESET);
+}
+
 void script_command(struct buf *body, const char *const *words)
 {
     quote_command(body, words);
 }
 
-void script_user_command(struct buf *body, const char *command)
+/* Only the instance knows when it gets there. */
+static void add_section(struct buf *body, const char *name, const char *echo)
+{
+    buf_add_str(body,
+                "printf 'section_start:%s:%s[hide_duration=true,collapsed=true]\\r\\033[0K%s\\n'"
+                " \"$(date +%s)\" ");
+    quote_word(body, name);
+    buf_add_char(body, ' ');
+    quote_word(body, echo);
+    buf_add_str(body, "\nprintf 'section_end:%s:%s\\r\\033[0K\\n' \"$(date +%s)\" ");
+    quote_word(body, name);
+    buf_add_char(body, '\n');
+}
+
+static void add_echo(struct buf *body, const char *command, const char *sections, size_t place)
+{
+    const char *newline = strchr(command, '\n');
+    autobuf struct buf shown = BUF_INIT, name = BUF_INIT;
+
+    if (!newline) {
+        add_print(body, GREEN "$ ", command, RESET);
+    } else if (sections) {
+        buf_addf(&name, "section_%s_%zu", sections, place);
+        buf_addf(&shown, GREEN "$ %s" RESET, command);
+        add_section(body, buf_str(&name), buf_str(&shown));
+    } else {
+        buf_add(&shown, command, (size_t) (newline - command));
+        add_print(body, GREEN "$ ", buf_str(&shown), " # collapsed multi-line command" RESET);
+    }
+}
+
+void script_user_command(struct buf *body, const char *command, const char *sections, size_t place)
 {
     static const char blanks[] = " \t\r\n";
-    autobuf struct buf trimmed = BUF_INIT, shown = BUF_INIT;
-    const char *newline;
+    autobuf struct buf trimmed = BUF_INIT;
     size_t len;
 
     command += strspn(command, blanks);
@@ -74,23 +110,16 @@ void script_user_command(struct buf *body, const char *command)
         add_print(body, "", "", "");
         return;
     }
-    newline = memchr(command, '\n', len);
-    if (newline) {
-        buf_add(&shown, command, (size_t) (newline - command));
-        buf_add_str(&shown, " # collapsed multi-line command");
-    } else {
-        buf_add(&shown, command, len);
-    }
-    add_print(body, GREEN "$ ", buf_str(&shown), RESET);
+    add_echo(body, buf_str(&trimmed), sections, place);
     buf_addf(body, "%s\n", buf_str(&trimmed));
 }
 
-void script_user_commands(struct buf *body, json_t *lines)
+void script_user_commands(struct buf *body, json_t *lines, const char *sections)
 {
     for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
         const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
 
-        script_user_command(body, line ? line : "");
+        script_user_command(body, line ? line : "", sections, i);
     }
 }
 
@@ -110,21 +139,37 @@ void script_trace(struct buf *body)
 }
 
 static const char *const hostile_names[] = {
-    "BASH_ENV",          "ENV",
-    "PROMPT_COMMAND",    "CDPATH",
-    "LD_PRELOAD",        "LD_LIBRARY_PATH",
-    "LD_AUDIT",          "GLIBC_TUNABLES",
-    "GIT_CONFIG",        "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM",
-    "GIT_SSH",           "GIT_SSH_COMMAND",
-    "GIT_ASKPASS",       "SSH_ASKPASS",
-    "GIT_DIR",           "GIT_COMMON_DIR",
-    "GIT_WORK_TREE",     "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",     "GIT_OBJECT_DIRECTORY",
-    "GIT_EXEC_PATH",     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_TEMPLATE_DIR",  "GIT_ALLOW_PROTOCOL",
-    "GIT_PROXY_COMMAND", "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",         "GIT_EDITOR",
+    "BASH_ENV",
+    "ENV",
+    "PROMPT_COMMAND",
+    "CDPATH",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "GLIBC_TUNABLES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "GIT_DIR",
+    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_EXEC_PATH",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",
+    "GIT_DEFAULT_HASH",
+    "GIT_ALLOW_PROTOCOL",
+    "GIT_PROXY_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_EDITOR",
 };
 static const char *const hostile_prefixes[] = { "LD_", "GIT_CONFIG_", "GIT_SSH_", "GIT_TRACE" };
 

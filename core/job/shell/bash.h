@@ -26,16 +26,18 @@ void script_load_env(struct buf *body, const char *tmp_dir);
  * knows. */
 void script_trace(struct buf *body);
 
-/* A line for people, in green as the peer prints its notices. */
+/* Lines for people: in green as the peer prints its notices, and in yellow. */
 void script_notice(struct buf *body, const char *text);
+void script_warning(struct buf *body, const char *text);
 
 /* A plain command of ours. */
 void script_command(struct buf *body, const char *const *words);
 
-/* A command of the job, echoed as `$ command` (several lines: the first and a note), then as
- * written; and an array of such commands. */
-void script_user_command(struct buf *body, const char *command);
-void script_user_commands(struct buf *body, json_t *lines);
+/* The commands of the job, each echoed as `$ command`, then as written. Of several lines the echo is
+ * the first one and a note; with `sections`, it is all of them, in a collapsed section that is named
+ * after it and the command's place. NULL = no sections. */
+void script_user_command(struct buf *body, const char *command, const char *sections, size_t place);
+void script_user_commands(struct buf *body, json_t *lines, const char *sections);
 
 /* What stands between these two is ours: it runs in a subshell without the variables that could
  * make git or the shell load or run other code, and ends at an unset variable (S8, Q6). The job's

@@ -33,8 +33,9 @@ struct world {
     char *dir, *user_key;
     struct ssh_fake fake;
     struct ssh_fake_exec execs[N_EXECS];
+    enum ssh_fake_kind kind;
     const char *policy;
-    int timeout_s;
+    int timeout_s, connect_ms;
     const char *after_script_timeout;
     rlim_t spool_limit;                /* bytes; 0 = none */
     size_t n_variables, variable_size; /* beside its own */
@@ -54,6 +55,7 @@ static int set_up(void **state)
     world->user_key = ssh_fake_user_key();
     world->policy = "accept";
     world->timeout_s = 60;
+    world->connect_ms = 60000;
     world->fd = -1;
     world->pid = -1;
     for (size_t i = 0; i < N_EXECS; i++)
@@ -92,7 +94,9 @@ static int tear_down(void **state)
 
 static void fake_start(struct world *world)
 {
-    const struct ssh_fake_options options = { .execs = world->execs, .n_execs = N_EXECS };
+    const struct ssh_fake_options options = { .kind = world->kind,
+                                              .execs = world->execs,
+                                              .n_execs = N_EXECS };
 
     ssh_fake_start(&world->fake, world->dir, &options);
 }
@@ -110,10 +114,11 @@ static json_t *start_frame(const struct world *world)
         "\"runner\":{\"name\":\"r\",\"short_token\":\"t\",\"system_id\":\"s_1\",\"shell\":\"sh\","
         "\"builds_dir\":\"/b\"},"
         "\"slot\":{\"instance\":\"i-1\",\"slot\":0},\"connect\":{\"address\":\"127.0.0.1\","
-        "\"port\":%u,\"username\":\"u\",\"host_key_policy\":\"%s\",\"host_keys\":[]}}",
+        "\"port\":%u,\"username\":\"u\",\"host_key_policy\":\"%s\",\"timeout_ms\":%d,"
+        "\"host_keys\":[]}}",
         world->dir, world->timeout_s,
         world->after_script_timeout ? world->after_script_timeout : "5m", world->fake.port,
-        world->policy);
+        world->policy, world->connect_ms);
     json_t *start = NULL, *connect = NULL;
 
     assert_non_null(text);
@@ -242,7 +247,7 @@ static void test_a_job_runs_its_stages_and_succeeds(void **state)
     assert_string_equal(outcome(world), "success");
     assert_log_has(world, "the script's output");
     assert_log_has(world, "Job succeeded");
-    assert_int_equal(ssh_fake_count(&world->fake, "exec "), N_EXECS);
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), N_EXECS);
 }
 
 static void test_time_that_runs_out_in_after_script_is_no_success(void **state)
@@ -283,6 +288,52 @@ static void test_time_that_runs_out_while_connecting_is_the_jobs(void **state)
     worker_start(world);
     take_result(world);
     assert_string_equal(outcome(world), "job_execution_timeout");
+}
+
+/* The cause is in the job's log, and the reason is never the script's. */
+static void test_an_instance_that_fails_is_a_failure_of_the_system(void **state)
+{
+    static const struct {
+        enum ssh_fake_kind kind;
+        const char *log;
+    } rows[] = {
+        { SSH_FAKE_RUBBISH, "(system failure): SSH handshake with 127.0.0.1 port " },
+        { SSH_FAKE_OLD, "no common encryption client->server; the instance offers aes128-cbc" },
+        { SSH_FAKE_NO_KEYS, "refused with the key; the instance takes password: check username" },
+        { SSH_FAKE_NO_CHANNELS, "(system failure): the instance refuses another channel (" },
+        { SSH_FAKE_NO_COMMANDS, "(system failure): the instance refuses to run 'sh' (" },
+        { SSH_FAKE_HANGS_UP, "running a command: the connection to the instance is lost" },
+    };
+    struct world *world = *state;
+    int64_t exit_code = -1;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world->kind = rows[i].kind;
+        /* This one may hang up before its list is read, and is asked again. */
+        world->connect_ms = rows[i].kind == SSH_FAKE_OLD ? 20000 : 300;
+        fake_start(world);
+        worker_start(world);
+        take_result(world);
+        assert_string_equal(outcome(world), "runner_system_failure");
+        assert_log_has(world, rows[i].log);
+        assert_log_has(world, "ERROR: Job failed (system failure): ");
+        (void) json_opt_i64(world->result, "exit_code", 0, INT64_MAX, &exit_code, NULL);
+        assert_int_equal(exit_code, -1);
+        reset(world);
+    }
+}
+
+/* hardening.md N7: a channel that ends without a status. */
+static void test_a_step_without_a_status_is_a_failure_of_the_system(void **state)
+{
+    struct world *world = *state;
+
+    world->execs[STEP].n_statuses = 0;
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "runner_system_failure");
+    assert_log_has(world, "(system failure): the command ended without an exit status; ");
 }
 
 static void test_an_order_during_the_question_for_the_host_key_is_obeyed(void **state)
@@ -420,6 +471,8 @@ int main(void)
         ROW(test_time_that_runs_out_in_after_script_is_no_success),
         ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
+        ROW(test_an_instance_that_fails_is_a_failure_of_the_system),
+        ROW(test_a_step_without_a_status_is_a_failure_of_the_system),
         ROW(test_an_order_during_the_question_for_the_host_key_is_obeyed),
         ROW(test_a_log_without_its_end_is_no_success),
         ROW(test_a_script_whose_output_cannot_be_stored_is_killed),

@@ -219,8 +219,31 @@ static void test_echo_of_commands(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_clear(&place->body);
-        script_user_command(&place->body, cases[i].command);
+        script_user_command(&place->body, cases[i].command, NULL, 0);
         assert_prints(place, cases[i].want);
+    }
+}
+
+/* job-execution.md 10.5 row 3; the times are the instance's. */
+static void test_echo_of_many_lines_in_a_section(void **state)
+{
+    static const char end[] = ":section_script_step_7\r\033[0K\na\n100% 'b' $X \\n\n";
+    static const char begin[] = ":section_script_step_7[hide_duration=true,collapsed=true]\r\033[0K"
+                                "\033[32;1m$ echo a\nprintf '%s\\n' '100% '\\''b'\\'' $X "
+                                "\\n'\033[0;m\nsection_end:";
+    struct place *place = *state;
+
+    script_user_command(&place->body, "\necho a\nprintf '%s\\n' '100% '\\''b'\\'' $X \\n'\n",
+                        "script_step", 7);
+    script_user_command(&place->body, "printf one", "script_step", 8);
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        const char *out;
+
+        run(place, shell);
+        out = buf_str(&place->out);
+        if (place->status != 0 || !str_starts(out, "section_start:1") || !strstr(out, begin) ||
+            !strstr(out, end) || !str_ends(out, "\n\033[32;1m$ printf one\033[0;m\none"))
+            fail_msg("%s: %s%s", harness_shell_names[shell], out, buf_str(&place->errors));
     }
 }
 
@@ -237,6 +260,7 @@ int main(void)
         TEST(test_hostile_variables_are_not_in_our_own_steps),
         TEST(test_unset_variable_ends_our_own_steps_alone),
         TEST(test_echo_of_commands),
+        TEST(test_echo_of_many_lines_in_a_section),
     };
 
     (void) umask(022);

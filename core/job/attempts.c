@@ -1,0 +1,58 @@
+/* core/job/attempts.c - a stage that may be tried again: how often, and the pauses (job-execution.md
+ * 1.4). Used by job.c. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/job/job.h"
+
+#define ATTEMPTS_MAX 10
+
+int64_t attempts_of(struct job *job, const char *variable)
+{
+    const char *text = variables_get(&job->variables, variable);
+    int64_t attempts = 1, clamped;
+
+    if (str_empty(text))
+        return 1;
+    if (parse_i64(text, INT64_MIN, INT64_MAX, &attempts) < 0) {
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%s: expected int got \"%s\", using default value: 1", variable, text);
+        return 1;
+    }
+    clamped = MIN(MAX(attempts, (int64_t) 1), (int64_t) ATTEMPTS_MAX);
+    if (clamped != attempts)
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%s: number of attempts out of the range [1, %d], clamping to: %" PRId64,
+                          variable, ATTEMPTS_MAX, clamped);
+    return clamped;
+}
+
+static int64_t pause_ms(const struct job *job, int64_t tried)
+{
+    bool patient = variables_flag(&job->variables, "FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY", true);
+    int64_t first = patient ? 5000 : 1000, longest = patient ? 5 * 60 * 1000 : 5000;
+
+    return MIN(first << (tried - 1), longest);
+}
+
+struct end attempts_pause(struct job *job, int64_t tried)
+{
+    int64_t until = clock_mono_ms(&clock_system) + pause_ms(job, tried);
+    struct ssh_watch watch = stage_watch(job);
+
+    (void) trace_line(job->trace, TRACE_WARNING, "Retrying...");
+    (void) trace_flush(job->trace);
+    for (;;) {
+        int64_t now = clock_mono_ms(&clock_system);
+        int stopped = now >= job->deadline_ms ? -ETIMEDOUT : watch.poll_control(job);
+
+        if (stopped < 0)
+            return end_from_error(job, stopped, "");
+        if (now >= until)
+            return end_ok();
+        report_wait(job->report, MIN(until, job->deadline_ms));
+    }
+}

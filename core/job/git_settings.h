@@ -1,0 +1,34 @@
+/* core/job/git_settings.h - what the job asks git for, read and checked before anything runs
+ * (job-execution.md 3.3, 4.1, 4.2); get_sources.c makes a script of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+#include "core/base/json.h"
+
+struct job;
+
+/* What separates words in GIT_CLEAN_FLAGS and the like. */
+#define GIT_BLANKS " \t\r\n\v\f"
+
+enum git_strategy { GIT_CLONE, GIT_FETCH, GIT_NONE, GIT_EMPTY };
+
+/* What git will be given can't be an option or lead elsewhere (hardening.md V7, V8); -EINVAL with a
+ * sentence. */
+int git_settings_check(const struct job *job, struct error *err);
+/* Says in the log which variables have values that are none. */
+void git_settings_warn(const struct job *job);
+
+enum git_strategy git_strategy(const struct job *job);
+bool git_wants_submodules(const struct job *job);
+int64_t git_depth(const struct job *job); /* 0 = all */
+json_t *git_refspecs(const struct job *job);
+const char *git_sha(const struct job *job);
+const char *git_ref(const struct job *job);
+bool git_is_sha256(const struct job *job);
+/* Without user and password. */
+void git_add_remote_url(const struct job *job, struct buf *out);
