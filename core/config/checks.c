@@ -80,6 +80,27 @@ void check_file_is_here(struct config_reading *reading, const struct toml_value 
                 reading->section, value->key, buf_str(&shown));
 }
 
+/* A file with a secret (hardening.md P2). */
+static void check_private(struct config_reading *reading, const struct toml_value *value)
+{
+    struct error err = { 0 };
+    bool readable = false;
+
+    if (fs_check_private_file(value->text, &readable, &err) < 0)
+        finding_add(reading, CONFIG_ERROR, value->place, "%s others decide what is in '%s': %s",
+                    reading->section, value->key, err.message);
+    else if (readable)
+        finding_add(reading, CONFIG_WARNING, value->place,
+                    "%s '%s' can be read by others; chmod 600 it", reading->section, value->key);
+}
+
+void check_key_file(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    check_file_is_here(reading, value, record);
+    if (!str_empty(value->text) && access(value->text, F_OK) == 0)
+        check_private(reading, value);
+}
+
 /* http or https, a host, no white space, control bytes or userinfo (hardening.md V8). */
 static bool url_is_sound(const char *url)
 {
@@ -153,7 +174,6 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
     autobuf struct buf text = BUF_SECRET;
     struct config_runner *runner = record;
     struct error err = { 0 };
-    bool readable = false;
 
     if (reading->plugins && access(value->text, F_OK) < 0) {
         check_file_is_here(reading, value, record);
@@ -164,12 +184,7 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
                     err.message);
         return;
     }
-    if (fs_check_private_file(value->text, &readable, &err) < 0)
-        finding_add(reading, CONFIG_ERROR, value->place,
-                    "[[runners]] others decide what is in 'token_file': %s", err.message);
-    else if (readable)
-        finding_add(reading, CONFIG_WARNING, value->place,
-                    "[[runners]] 'token_file' can be read by others; chmod 600 it");
+    check_private(reading, value);
     while (text.len > 0 && isspace((unsigned char) text.data[text.len - 1]))
         text.data[--text.len] = '\0';
     if (!token_is_sound(buf_str(&text)))

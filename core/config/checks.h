@@ -12,6 +12,7 @@ DECLARE_CHECK(check_protocol);
 DECLARE_CHECK(check_plugin);
 DECLARE_CHECK(check_plugin_host);
 DECLARE_CHECK(check_file_is_here);
+DECLARE_CHECK(check_key_file);
 DECLARE_CHECK(check_url);
 DECLARE_CHECK(check_clone_url);
 DECLARE_CHECK(check_token);

@@ -171,6 +171,44 @@ static void test_who_else_may_read_or_write_the_file(void **unused)
     }
 }
 
+/* hardening_P2 */
+static void test_who_else_may_read_or_write_a_file_with_a_secret(void **unused)
+{
+    static const struct {
+        const char *before, *after; /* the file's name */
+    } texts[] = {
+        { "concurrent = 9\n" HEAD "token_file = \"", "\"\n" EXECUTOR PLUGIN },
+        { "concurrent = 9\n" RUNNER "tls-cert-file = \"/dev/null\"\ntls-key-file = \"",
+          "\"\n" PLUGIN },
+        { "concurrent = 9\n" CONNECTOR "key_path = \"", "\"\n" },
+    };
+    static const struct {
+        mode_t mode;
+        const char *level, *want;
+    } cases[] = {
+        { 0600, "", "" },
+        { 0640, "warning: ", "' can be read by others; chmod 600 it" },
+        { 0620, "error: ", " others decide what is in '" },
+    };
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autofree char *secret = harness_path(dir, "secret");
+
+    (void) unused;
+    harness_write(dir, "secret", "glrt-abc\n");
+    for (size_t i = 0; i < ARRAY_LEN(texts) * ARRAY_LEN(cases); i++) {
+        size_t row = i % ARRAY_LEN(cases);
+        size_t of = i / ARRAY_LEN(cases);
+        autofree char *text = mem_printf("%s%s%s", texts[of].before, secret, texts[of].after);
+        autofree char *got = NULL;
+
+        assert_int_equal(chmod(secret, cases[row].mode), 0);
+        got = findings_of(text);
+        if (!str_starts(got, cases[row].level) || !strstr(got, cases[row].want) ||
+            (*got != '\0') != (*cases[row].level != '\0'))
+            fail_msg("mode %o: got '%s' of %s", cases[row].mode, got, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_a_token_file_that_is_not_here_is_a_note),
         cmocka_unit_test(test_every_failure_is_a_finding),
         cmocka_unit_test(test_who_else_may_read_or_write_the_file),
+        cmocka_unit_test(test_who_else_may_read_or_write_a_file_with_a_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
