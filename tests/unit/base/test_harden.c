@@ -62,7 +62,7 @@ static int check_capabilities(void)
 static void test_root_keeps_no_privilege(void **unused)
 {
     (void) unused;
-    assert_int_equal(in_child(check_capabilities), 0);
+    assert_int_equal(harness_in_child(check_capabilities), 0);
 }
 
 int main(void)
