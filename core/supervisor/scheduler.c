@@ -20,13 +20,16 @@
 
 /* Jobs hold the places under `concurrent` and `limit`. A parked request holds none, or one runner's
  * would keep the others from asking; a job too many waits for its place (job.c). */
-static bool places_taken(const struct group *group, char *why, size_t size)
+static bool full(const struct group *group, char *why, size_t size)
 {
     const struct supervisor *supervisor = group->supervisor;
     int64_t concurrent = supervisor->config->concurrent, limit = group->runner->limit;
 
     if (supervisor->disk_short)
         (void) str_copy(why, size, "the disk that holds the state directory is full");
+    else if (supervisor->descriptors_short)
+        (void) snprintf(why, size, "too few file descriptors are left, the limit is %lu",
+                        descriptors_limit());
     else if (strangers_awaited(supervisor))
         (void) str_copy(why, size,
                         "jobs that run are awaited whose rows were lost with the ledger");
@@ -37,16 +40,6 @@ static bool places_taken(const struct group *group, char *why, size_t size)
     else
         return false;
     return true;
-}
-
-static bool full(const struct group *group, char *why, size_t size)
-{
-    if (group->supervisor->descriptors_short) {
-        (void) snprintf(why, size, "too few file descriptors are left of its %lu",
-                        descriptors_limit());
-        return true;
-    }
-    return places_taken(group, why, size);
 }
 
 static bool refused(struct group *group)

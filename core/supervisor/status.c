@@ -106,6 +106,10 @@ static json_t *describe_problems(const struct supervisor *supervisor)
         (void) json_object_array_add(
             problems, json_object_new_string("the disk that holds the state directory is full: no "
                                              "job is asked for until 8 MiB are free there"));
+    if (problems && supervisor->descriptors_short)
+        (void) json_object_array_add(
+            problems, json_object_new_string("too few file descriptors are left: no job is asked "
+                                             "for until more are free"));
     return problems;
 }
 

@@ -26,7 +26,7 @@ NEIGHBOUR = """
 """
 
 # Pauses after failures, and the times that a provider has for a call and for an instance to appear, in milliseconds.
-LIMITS = "back_off=50,pending=3000,provider_call={call_ms}"
+LIMITS = "back_off=50,pending=2000,provider_call={call_ms}"
 
 
 def lying_run(folder, binary, plugin_dir, fakes, *lies, call_ms=60000, **settings) -> Run:
@@ -59,9 +59,14 @@ def told(run, name) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def explain(run) -> str:
-    return subprocess.run([run.binary, "explain", "--state-dir", run.state_dir], capture_output=True, text=True,
+def control(run, *words) -> str:
+    """What one of the operator's commands answers."""
+    return subprocess.run([run.binary, *words, "--state-dir", run.state_dir], capture_output=True, text=True,
                           timeout=60).stdout
+
+
+def explain(run) -> str:
+    return control(run, "explain")
 
 
 def wait_explained(run, text, there=True):

@@ -152,7 +152,6 @@ def test_lies_of_a_connect_info_are_asked_again(folder, binary, plugin_dir, fake
 
 @pytest.mark.parametrize("lies, text", [
     ("open 1 - segfault", "checker: takes no jobs: the provider worker was killed by signal 11"),
-    ("open 1 - hang", KILLED_LATE),
     ("list 1 - segfault", "the provider worker was killed by signal 11"),
     ("list 1 - hang", KILLED_LATE),
 ])
@@ -169,6 +168,7 @@ def test_a_neighbour_goes_on(folder, binary, plugin_dir, fakes, lies, text):
     assert_nothing_lost(run, run.finish())
 
 
+@pytest.mark.sample
 def test_ids_of_others_are_not_believed(folder, binary, plugin_dir, fakes):
     """The neighbour's instance, and one that nobody has: a job that meets it is lost, and the next is not."""
     run = lying_run(folder, binary, plugin_dir, fakes, max_instances=2)
