@@ -1,5 +1,5 @@
-/* core/job/connect/ssh_libssh.h - what the two files of the libssh back end share: the connection and
- * its wait. ssh_libssh.c connects and logs in, ssh_libssh_exec.c runs commands.
+/* core/job/connect/ssh_libssh.h - what the files of the libssh back end share: the connection and its
+ * wait. ssh_libssh.c connects, ssh_libssh_auth.c logs in, ssh_libssh_exec.c runs commands.
  */
 #pragma once
 
@@ -39,3 +39,9 @@ static inline void note_traffic(struct ssh_conn *conn)
 /* Waits until the connection can go on (1), a moment has passed (0), the deadline has (-ETIMEDOUT;
  * 0 = none) or the watch stops us (its code). */
 int wait_session(struct ssh_conn *conn, int64_t deadline);
+/* The same without waiting: 0, -ETIMEDOUT or the watch's code. */
+int may_go_on(const struct ssh_watch *watch, int64_t deadline);
+
+/* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
+int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
+                         struct error *err);
