@@ -33,6 +33,12 @@ void buf_add_char(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vaddf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 void buf_consume(struct buf *buf, size_t len); /* drops bytes from the front */
+/* `part` went into `buf`: had it failed, so has the whole. */
+static inline void buf_inherit_error(struct buf *buf, const struct buf *part)
+{
+    if (buf->error == 0)
+        buf->error = part->error;
+}
 static inline int buf_error(const struct buf *buf)
 {
     return buf->error;

@@ -17,7 +17,7 @@
 
 #define MAX_ATTEMPTS 5
 #define REPORT_CONNECTIONS 3
-#define CONNECT_TIMEOUT_MS 30000L
+#define CONNECT_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
 #define CONNECTION_MAX_AGE_S 900L
 #define LOW_SPEED_MS 60000
@@ -131,13 +131,15 @@ static int on_socket(struct coordinator_client *client, enum pool pool, curl_soc
     }
     if (!watched)
         watched = watch(client, pool, fd);
-    if (!watched)
-        return -1;
     if (what != CURL_POLL_IN)
         events |= UV_WRITABLE;
     if (what != CURL_POLL_OUT)
         events |= UV_READABLE;
-    return uv_poll_start(&watched->poll, events, on_socket_ready) < 0 ? -1 : 0;
+    /* A socket that cannot be watched is one on which nothing comes: its call ends by its time limit.
+     * libcurl must not hear of it: it would give up every call, those to come, too. */
+    if (watched)
+        (void) uv_poll_start(&watched->poll, events, on_socket_ready);
+    return 0;
 }
 
 static int on_socket_reports(CURL *easy, curl_socket_t fd, int what, void *client, void *watched)
@@ -390,7 +392,8 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
     (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     (void) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long) fault_limit_ms("report_connect", CONNECT_TIMEOUT_MS));
     (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
     if (call->pool == POOL_REPORTS) { /* a parked request is silent on purpose */
         (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);

@@ -24,6 +24,7 @@ static void add_quoted_path(struct buf *body, const char *dir, const char *name)
 
     buf_addf(&path, "%s%s", dir, name);
     quote_word(body, buf_str(&path));
+    buf_inherit_error(body, &path);
 }
 
 /* A condition: the directory has a repository of its own, and neither is a link to elsewhere. */
@@ -100,6 +101,7 @@ static void add_credential_helper(struct buf *body, const char *url)
     buf_addf(&setting, ".helper=%s", helper);
     buf_add_str(body, " -c credential.helper= -c ");
     quote_word(body, buf_str(&setting));
+    buf_inherit_error(body, &setting);
 }
 
 static void add_git(struct buf *body, const char *url)
@@ -127,6 +129,7 @@ static void add_flags(const struct job *job, struct buf *body, const char *name,
         buf_add(&word, text, len);
         buf_add_char(body, ' ');
         quote_word(body, buf_str(&word));
+        buf_inherit_error(body, &word);
         text += len;
     }
 }
@@ -165,6 +168,7 @@ static void add_checkout(const struct job *job, struct buf *body)
     }
     buf_addf(&notice, "Checking out %.8s as detached HEAD (ref is %s)...", sha, git_ref(job));
     script_notice(body, buf_str(&notice));
+    buf_inherit_error(body, &notice);
     /* Files that an earlier job told git not to look at (a sparse checkout, say) would stay as they
      * are. */
     buf_add_str(body, "if git ls-files -v | LC_ALL=C grep '^[a-zS] ' > /dev/null; then\n"
@@ -210,6 +214,7 @@ static void add_replacement(const struct job *job, struct buf *body, const char 
 
     buf_addf(&text, "%s %s and is replaced by a clone", job->build_dir, why);
     script_warning(body, buf_str(&text));
+    buf_inherit_error(body, &text);
     add_fresh(job, body);
 }
 
@@ -259,6 +264,7 @@ static void add_git_limits(const struct job *job, struct buf *body)
 
     buf_add(&parent, job->build_dir, (size_t) (slash - job->build_dir));
     script_export(body, "GIT_CEILING_DIRECTORIES", buf_str(&parent));
+    buf_inherit_error(body, &parent);
     script_export(body, "GIT_NO_REPLACE_OBJECTS", "1");
 }
 
@@ -274,7 +280,9 @@ static void add_clone(const struct job *job, struct buf *body, enum git_strategy
     else
         buf_add_str(&notice, "Fetching changes...");
     script_notice(body, buf_str(&notice));
+    buf_inherit_error(body, &notice);
     add_update_function(job, body, buf_str(&url));
+    buf_inherit_error(body, &url);
     if (strategy == GIT_FETCH)
         add_reuse(job, body, buf_str(&url));
     else
@@ -385,6 +393,7 @@ void cleanup_script(const struct job *job, struct buf *body)
 
         buf_addf(&path, "%s/%s", job->tmp_dir, own[i]);
         COMMAND(body, "rm", "-f", "--", buf_str(&path));
+        buf_inherit_error(body, &path);
     }
     for (size_t i = 0; i < job->variables.n; i++) {
         autobuf struct buf path = BUF_INIT;
@@ -393,6 +402,7 @@ void cleanup_script(const struct job *job, struct buf *body)
             continue;
         buf_addf(&path, "%s/%s", job->tmp_dir, job->variables.items[i].key);
         COMMAND(body, "rm", "-f", "--", buf_str(&path));
+        buf_inherit_error(body, &path);
     }
     add_if_repository(job, body);
     add_unlocking(job, body);

@@ -172,6 +172,8 @@ static int check_remote_url(const struct job *job, struct error *err)
         return error_set(err, -EINVAL,
                          "CI_PROJECT_PATH: must be the project's path, which clone_url needs");
     git_add_remote_url(job, &url);
+    if (buf_error(&url) < 0)
+        return error_set(err, buf_error(&url), "git_info.repo_url: out of memory");
     return remote_url_valid(buf_str(&url))
                ? 0
                : error_set(err, -EINVAL,

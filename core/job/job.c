@@ -122,8 +122,9 @@ static struct end prepare_script(struct job *job)
     buf_add_str(&body, "\n");
     buf_addf(&path, "%s/gitlab_runner_env", job->tmp_dir);
     script_command(&body, (const char *const[]) { "rm", "-f", "--", buf_str(&path), NULL });
+    buf_inherit_error(&body, &path);
     script_own_end(&body);
-    end = stage_run(job, "prepare_script", "Preparing environment", buf_str(&body), 0, 0);
+    end = stage_run(job, "prepare_script", "Preparing environment", &body, 0, 0);
     if (end.kind == END_EXIT) {
         char text[sizeof(end.message)];
 
@@ -138,7 +139,7 @@ static struct end get_sources_once(struct job *job)
     autobuf struct buf body = BUF_INIT;
 
     get_sources_script(job, &body);
-    return stage_run(job, "get_sources", "Getting source from Git repository", buf_str(&body),
+    return stage_run(job, "get_sources", "Getting source from Git repository", &body,
                      STAGE_VARIABLES, 0);
 }
 
@@ -148,8 +149,8 @@ static struct end clear_worktree(struct job *job)
 
     clear_worktree_script(job, &body);
     return stage_run(job, "clear_worktree",
-                     "Deleting all tracked and untracked files due to source fetch failure",
-                     buf_str(&body), 0, 0);
+                     "Deleting all tracked and untracked files due to source fetch failure", &body,
+                     0, 0);
 }
 
 /* A connection that is lost stays lost; what git says may change. */
@@ -226,8 +227,9 @@ static struct end run_step(struct job *job, json_t *step, const char *name, int6
     /* lint: quoted-format: a headline for people. */
     buf_addf(&headline, "Executing \"%s\" stage of the job script", buf_str(&stage));
     step_script(job, step, &body);
-    return stage_run(job, buf_str(&stage), buf_str(&headline), buf_str(&body), STAGE_VARIABLES,
-                     limit);
+    buf_inherit_error(&body, &stage);
+    buf_inherit_error(&body, &headline);
+    return stage_run(job, buf_str(&stage), buf_str(&headline), &body, STAGE_VARIABLES, limit);
 }
 
 static struct end run_steps(struct job *job)
@@ -299,8 +301,7 @@ static struct end after_script(struct job *job, struct end script)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     script_user_commands(&body, lines_of(step), command_sections(job, "after_script_step"));
-    end = stage_run(job, "after_script", "Running after_script", buf_str(&body), STAGE_VARIABLES,
-                    limit);
+    end = stage_run(job, "after_script", "Running after_script", &body, STAGE_VARIABLES, limit);
     if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) >= job->deadline_ms)
         return end;
     if (end.kind == END_OK || end.kind == END_ABORTED || end.kind == END_SYSTEM)
@@ -319,7 +320,7 @@ static void clean_up(struct job *job)
 
     cleanup_script(job, &body);
     (void) stage_run(job, "cleanup_file_variables",
-                     "Cleaning up project directory and file based variables", buf_str(&body),
+                     "Cleaning up project directory and file based variables", &body,
                      STAGE_UNSTOPPABLE, CLEANUP_MS);
 }
 

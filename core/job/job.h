@@ -91,9 +91,10 @@ bool path_is_sound(const char *path, size_t len);
 enum stage_flags { STAGE_VARIABLES = 1, STAGE_UNSTOPPABLE = 2 };
 /* What the instance's shell is given for `body`. Negative when it can't be made. */
 int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out);
-/* Runs `body` on the instance inside a section of that name. `timeout_ms` 0 = the job's own. */
-struct end stage_run(struct job *job, const char *name, const char *headline, const char *body,
-                     unsigned flags, int64_t timeout_ms);
+/* Runs `body` on the instance inside a section of that name; one that could not be built whole is a
+ * system failure: half a script does something else. `timeout_ms` 0 = the job's own. */
+struct end stage_run(struct job *job, const char *name, const char *headline,
+                     const struct buf *body, unsigned flags, int64_t timeout_ms);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
 

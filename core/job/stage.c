@@ -153,8 +153,8 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
     return end;
 }
 
-struct end stage_run(struct job *job, const char *name, const char *headline, const char *body,
-                     unsigned flags, int64_t timeout_ms)
+struct end stage_run(struct job *job, const char *name, const char *headline,
+                     const struct buf *body, unsigned flags, int64_t timeout_ms)
 {
     autobuf struct buf script = BUF_INIT;
     int64_t deadline = job->deadline_ms, own = clock_mono_ms(&clock_system) + timeout_ms;
@@ -166,7 +166,7 @@ struct end stage_run(struct job *job, const char *name, const char *headline, co
         deadline = own;
     report_stage(job->report, name);
     (void) trace_section_start(job->trace, name, headline);
-    if (stage_script(job, body, flags, &script) < 0)
+    if (buf_error(body) < 0 || stage_script(job, buf_str(body), flags, &script) < 0)
         end = end_make(END_SYSTEM, "the script cannot be made: it is too long, or memory is short");
     else
         end = run_script(job, &script, flags, deadline);

@@ -351,6 +351,12 @@ void ledger_job_done(struct ledger_job *row)
     row->token = row->payload = NULL;
 }
 
+/* A token that there was no memory for is none that was nulled. */
+static bool has_secret(sqlite3_stmt *stmt, int i, const struct secret *secret)
+{
+    return secret || sqlite3_column_type(stmt, i) == SQLITE_NULL;
+}
+
 /* The row's strings live for the callback; its secrets are freed after it. */
 static int each_job(struct ledger *ledger, sqlite3_stmt *stmt,
                     void (*on_row)(void *arg, struct ledger_job *row), void *arg, struct error *err)
@@ -359,10 +365,17 @@ static int each_job(struct ledger *ledger, sqlite3_stmt *stmt,
 
     while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct ledger_job row;
+        bool whole;
 
         read_job(stmt, &row);
-        on_row(arg, &row);
+        whole = has_secret(stmt, 8, row.token) && has_secret(stmt, 9, row.payload);
+        if (whole)
+            on_row(arg, &row);
         ledger_job_done(&row);
+        if (!whole) {
+            (void) sqlite3_reset(stmt);
+            return error_set(err, -ENOMEM, "ledger %s: reading jobs: out of memory", ledger->path);
+        }
     }
     r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading jobs");
     (void) sqlite3_reset(stmt);

@@ -47,6 +47,8 @@ struct job {
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
 
+    int64_t acknowledge_at_mono;      /* again; 0 = an answer is awaited, or came */
+    int64_t acknowledging_since_mono; /* 0 = not yet */
     bool had_reservation;
     int64_t waiting_since_mono; /* for an instance; 0 = it has no place under `concurrent` yet */
 

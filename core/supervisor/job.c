@@ -18,6 +18,8 @@
 
 #define MAX_JOB_TIMEOUT_S (365 * 24 * 3600)
 #define CHECKPOINT_AFTER_MS 500
+#define ACKNOWLEDGE_PAUSE_MS 1000
+#define ACKNOWLEDGE_PATIENCE_MS (90 * 1000)
 
 static struct job *job_new(struct group *group)
 {
@@ -292,6 +294,21 @@ void job_wait(struct job *job)
         job_fail_system(job, "the manager is out of memory");
 }
 
+/* Without an answer nobody knows whether GitLab heard it, and it takes no final state of a job that it
+ * did not hear acknowledged. It gives such a job to others after two minutes. */
+static bool acknowledge_later(struct job *job, const struct update_outcome *outcome)
+{
+    int64_t now = now_mono(job->supervisor);
+
+    if (outcome->status != COORDINATOR_TRANSPORT_ERROR || job->abort_told ||
+        now - job->acknowledging_since_mono >= ACKNOWLEDGE_PATIENCE_MS)
+        return false;
+    log_warning("job %" PRId64 ": its acknowledgement met no answer (%s), retrying", job->job_id,
+                outcome->message);
+    job->acknowledge_at_mono = now + ACKNOWLEDGE_PAUSE_MS;
+    return true;
+}
+
 static void on_acknowledged(void *arg, const struct update_outcome *outcome)
 {
     struct job *job = arg;
@@ -300,6 +317,8 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
 
     job->call = NULL;
     effect_point("acknowledge", "after");
+    if (acknowledge_later(job, outcome))
+        return;
     if (outcome->result == UPDATE_ABORT) {
         log_notice("job %" PRId64 ": GitLab no longer wants it run (%s), dropped", job->job_id,
                    outcome->message);
@@ -334,6 +353,9 @@ void job_acknowledge(struct job *job)
                                              .info = job->group->info };
     struct error err = { 0 };
 
+    job->acknowledge_at_mono = 0;
+    if (job->acknowledging_since_mono == 0)
+        job->acknowledging_since_mono = now_mono(job->supervisor);
     effect_point("acknowledge", "before");
     if (coordinator_update_job(job->supervisor->coordinator, &job->group->host, &update,
                                on_acknowledged, job, &job->call, &err) < 0)
@@ -389,6 +411,8 @@ static void check_acquire_timeout(struct job *job)
 
 void job_tick(struct job *job)
 {
+    if (job->acknowledge_at_mono != 0 && now_mono(job->supervisor) >= job->acknowledge_at_mono)
+        job_acknowledge(job);
     if (job->state == JOB_ACKNOWLEDGED && job->waiting_since_mono == 0)
         job_wait(job);
     check_acquire_timeout(job);

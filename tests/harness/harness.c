@@ -88,11 +88,13 @@ bool harness_has_faults(void)
 #endif
 }
 
+enum outcome { MUST_FAIL, MUST_PASS, ANY_OUTCOME };
+
 struct fault {
     void (*arm)(size_t n, int error);
     size_t (*disarm)(void);
     int error;
-    bool must_fail;
+    enum outcome outcome;
     const char *what;
 };
 
@@ -116,7 +118,8 @@ static size_t fail_each(harness_operation operation, void *arg, const struct fau
                 fail_msg("without a failing %s: got %d", fault->what, r);
             return n - 1;
         }
-        if (fault->must_fail ? r >= 0 : r != 0)
+        if ((fault->outcome == MUST_FAIL && r >= 0) || (fault->outcome == MUST_PASS && r != 0) ||
+            r > 0)
             fail_msg("%s %zu: got %d", fault->what, n, r);
     }
     fail_msg("more than %d of %s", ATTEMPTS_MAX, fault->what);
@@ -151,21 +154,35 @@ static size_t disarm_call(void)
 
 size_t harness_fail_each_allocation(harness_operation operation, void *arg)
 {
-    const struct fault fault = { arm_allocation, disarm_allocation, 0, true, "allocation" };
+    const struct fault fault = { arm_allocation, disarm_allocation, 0, MUST_FAIL, "allocation" };
+
+    return fail_each(operation, arg, &fault);
+}
+
+size_t harness_try_each_allocation(harness_operation operation, void *arg)
+{
+    const struct fault fault = { arm_allocation, disarm_allocation, 0, ANY_OUTCOME, "allocation" };
 
     return fail_each(operation, arg, &fault);
 }
 
 size_t harness_fail_each_call(harness_operation operation, void *arg, int error)
 {
-    const struct fault fault = { arm_call, disarm_call, error, true, "call" };
+    const struct fault fault = { arm_call, disarm_call, error, MUST_FAIL, "call" };
+
+    return fail_each(operation, arg, &fault);
+}
+
+size_t harness_try_each_call(harness_operation operation, void *arg, int error)
+{
+    const struct fault fault = { arm_call, disarm_call, error, ANY_OUTCOME, "call" };
 
     return fail_each(operation, arg, &fault);
 }
 
 size_t harness_shorten_each_call(harness_operation operation, void *arg)
 {
-    const struct fault fault = { arm_short_call, disarm_call, 0, false, "short call" };
+    const struct fault fault = { arm_short_call, disarm_call, 0, MUST_PASS, "short call" };
 
     return fail_each(operation, arg, &fault);
 }

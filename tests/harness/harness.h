@@ -34,7 +34,11 @@ typedef int (*harness_operation)(void *arg);
  * last must return 0. Returns how many allocations were made to fail: 0 in builds without seams. */
 size_t harness_fail_each_allocation(harness_operation operation, void *arg);
 
-/* The same for the system calls behind core/base/io.h, which fail with `error`. */
+/* The same for operations that get by without some of their memory: 0 is allowed, too. */
+size_t harness_try_each_allocation(harness_operation operation, void *arg);
+
+/* The same two for the system calls behind core/base/io.h, which fail with `error`. */
+size_t harness_try_each_call(harness_operation operation, void *arg, int error);
 size_t harness_fail_each_call(harness_operation operation, void *arg, int error);
 
 /* The same with each call in turn moving one byte only: every run must return 0. */

@@ -27,6 +27,7 @@ static void add_path(struct buf *body, const char *dir, const char *name)
 
     buf_addf(&path, "%s/%s", dir, name);
     quote_word(body, buf_str(&path));
+    buf_inherit_error(body, &path);
 }
 
 void script_file_variable(struct buf *body, const char *dir, const char *name, const char *value)
@@ -47,6 +48,7 @@ static void add_print(struct buf *body, const char *before, const char *text, co
     buf_addf(&line, "%s%s%s", before, text, after);
     buf_add_str(body, "printf '%s\\n' ");
     quote_word(body, buf_str(&line));
+    buf_inherit_error(body, &line);
     buf_add_char(body, '\n');
 }
 
@@ -94,6 +96,8 @@ static void add_echo(struct buf *body, const char *command, const char *sections
         buf_add(&shown, command, (size_t) (newline - command));
         add_print(body, GREEN "$ ", buf_str(&shown), " # collapsed multi-line command" RESET);
     }
+    buf_inherit_error(body, &name);
+    buf_inherit_error(body, &shown);
 }
 
 void script_user_command(struct buf *body, const char *command, const char *sections, size_t place)
@@ -112,6 +116,7 @@ void script_user_command(struct buf *body, const char *command, const char *sect
     }
     add_echo(body, buf_str(&trimmed), sections, place);
     buf_addf(body, "%s\n", buf_str(&trimmed));
+    buf_inherit_error(body, &trimmed);
 }
 
 void script_user_commands(struct buf *body, json_t *lines, const char *sections)
