@@ -35,7 +35,7 @@ static void add_file(struct including *including, const struct yaml_value *place
     struct error why = { 0 };
 
     if (reading->config->files.count >= FILES_MAX) {
-        reading->doc.exhausted = true;
+        yaml_exhaust(&reading->doc);
         yaml_finding(&reading->doc, CONFIG_ERROR, place,
                      "more than %d files are included, or one includes itself", FILES_MAX);
         return;
@@ -88,6 +88,7 @@ static void add_local(struct including *including, const struct yaml_value *plac
         return;
     }
     ci_expand(&written, &scope, place->text);
+    reading->doc.out_of_memory |= buf_error(&written) != 0;
     path = buf_str(&written) + (*buf_str(&written) == '/');
     if (str_starts(path, "http://") || str_starts(path, "https://"))
         yaml_finding(&reading->doc, CONFIG_ERROR, place,
@@ -147,7 +148,7 @@ static const struct yaml_value *resolve(struct ci_reading *reading, const struct
     if (!include)
         return root;
     if (level >= LEVELS_MAX) {
-        reading->doc.exhausted = true; /* what doubles with each level must not be told so often */
+        yaml_exhaust(&reading->doc); /* what doubles with each level must not be told so often */
         yaml_finding(&reading->doc, CONFIG_ERROR, include,
                      "files include each other over more than %d levels", LEVELS_MAX);
         return root;

@@ -14,6 +14,7 @@
 #include "core/exec/ci_variables.h"
 
 #define NAME_MAX_BYTES 255
+#define JOBS_MAX 2000 /* of a pipeline */
 #define STAGE_DEFAULT "test"
 #define RETRIES_MAX 2 /* as GitLab's */
 
@@ -392,13 +393,19 @@ static void add_job(struct ci_reading *reading, const struct yaml_pair *pair,
                           .node_index = instance->index,
                           .node_total = instance->total };
 
+    if (config->n_jobs >= JOBS_MAX) {
+        yaml_exhaust(&reading->doc);
+        yaml_finding(&reading->doc, CONFIG_ERROR, pair->place, "there are more than %d jobs",
+                     JOBS_MAX);
+    }
     if (jobs)
         config->jobs = jobs;
     if (links)
         reading->links = links;
     if (!jobs || !links || !job.name || !job.base || !job.place)
         reading->doc.out_of_memory = true;
-    else if (read_keywords(reading, pair, instance, &job, &links[count - 1])) {
+    else if (!reading->doc.exhausted &&
+             read_keywords(reading, pair, instance, &job, &links[count - 1])) {
         jobs[config->n_jobs++] = job;
         return;
     }

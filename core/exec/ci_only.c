@@ -2,6 +2,7 @@
  * `except` one is enough. */
 #include "core/exec/ci_only.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -52,7 +53,9 @@ static int ref_matches(const struct ci_scope *scope, const char *word, struct er
     autofree char *name = at ? mem_strndup(word, (size_t) (at - word)) : mem_strdup(word);
     int kind = name ? is_kind(scope, name) : -1;
 
-    if (!name || (at && !str_eq(at + 1, variable(scope, "CI_PROJECT_PATH"))))
+    if (!name)
+        return error_set(err, -ENOMEM, "out of memory");
+    if (at && !str_eq(at + 1, variable(scope, "CI_PROJECT_PATH")))
         return 0;
     if (kind >= 0)
         return kind;
@@ -72,6 +75,7 @@ static int any_ref(struct ci_reading *reading, const char *job, const char *keyw
     ci_read_lines(reading, job, keyword, value, &words);
     for (size_t i = 0; i < words.count && r == 0; i++)
         r = ref_matches(scope, words.items[i], &why);
+    reading->doc.out_of_memory |= r == -ENOMEM;
     if (r < 0)
         yaml_finding(&reading->doc, CONFIG_ERROR, value, "%s can't be decided: %s",
                      ci_subject(&subject, job, keyword), why.message);

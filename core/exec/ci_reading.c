@@ -60,9 +60,10 @@ bool ci_keyword_known(struct ci_reading *reading, enum ci_place place, const cha
     const char *meant;
     autobuf struct buf name = BUF_INIT;
 
-    ci_subject(&name, job, pair->key);
     if (keyword && keyword->use == CI_KEYWORD_KNOWN)
         return true;
+    ci_subject(&name, job, pair->key);
+    reading->doc.out_of_memory |= buf_error(&name) != 0;
     if (keyword) {
         pass_over(reading, keyword, buf_str(&name), pair->place);
         return false;

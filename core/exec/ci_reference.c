@@ -32,12 +32,12 @@ static const struct yaml_value *find(struct ci_reading *reading, const struct ya
                      "!reference takes a list of names: a job and a keyword of it");
         return NULL;
     }
-    add_path(&path, reference);
     for (size_t i = 0; i < reference->n_items; i++) {
         const char *name = reference->items[i]->text;
 
         at = yaml_get(at, name);
         if (!at) {
+            add_path(&path, reference);
             yaml_finding(&reading->doc, CONFIG_ERROR, reference,
                          "%s names nothing: there is no '%s'", buf_str(&path), name);
             return NULL;

@@ -28,7 +28,7 @@ static const char *look_up(void *arg, const char *name)
 
     if (!ci_scope_value(&value, names->scope, name))
         return NULL;
-    if (ci_lines_add(&names->values, buf_str(&value)) < 0) {
+    if (buf_error(&value) || ci_lines_add(&names->values, buf_str(&value)) < 0) {
         names->out_of_memory = true;
         return NULL;
     }
@@ -89,6 +89,7 @@ static int read_patterns(struct ci_reading *reading, const char *job, const char
         autobuf struct buf pattern = BUF_INIT;
 
         ci_expand(&pattern, scope, written.items[i]);
+        reading->doc.out_of_memory |= buf_error(&pattern) != 0;
         ci_append(reading, ret, buf_str(&pattern) + (*buf_str(&pattern) == '/'));
     }
     ci_lines_done(&written);
@@ -111,6 +112,7 @@ static int find_changes(struct ci_reading *reading, const char *job,
     }
     if (since)
         ci_expand(&name, scope, yaml_scalar(since));
+    reading->doc.out_of_memory |= buf_error(&name) != 0;
     if (!context || !context->changes)
         return 1;
     r = context->changes(context->arg, since ? buf_str(&name) : NULL, ret, &why);

@@ -36,7 +36,7 @@ static void *allocate(struct yaml_doc *doc, size_t size)
     struct yaml_block *block = mem_zero(sizeof(*block) + size);
 
     if (!block) {
-        doc->out_of_memory = true;
+        doc->out_of_memory = doc->exhausted = true;
         return NULL;
     }
     block->next = doc->blocks;
@@ -122,6 +122,7 @@ void yaml_finding(struct yaml_doc *doc, enum config_severity severity,
     va_start(args, fmt);
     buf_vaddf(&sentence, fmt, args);
     va_end(args);
+    doc->out_of_memory |= buf_error(&sentence) != 0;
     add_finding(doc, severity, value ? value : &first, buf_str(&sentence));
 }
 
@@ -147,6 +148,7 @@ static void finding_at(struct file *file, const yaml_mark_t *mark, const char *f
     va_start(args, fmt);
     buf_vaddf(&sentence, fmt, args);
     va_end(args);
+    file->doc->out_of_memory |= buf_error(&sentence) != 0;
     add_finding(file->doc, CONFIG_ERROR, &place, buf_str(&sentence));
 }
 
@@ -342,8 +344,7 @@ const char *yaml_scalar(const struct yaml_value *value)
 
 /* The tree. */
 
-/* The rest can't be read: that concerns whoever muted it, too. */
-static void exhaust(struct yaml_doc *doc)
+void yaml_exhaust(struct yaml_doc *doc)
 {
     doc->exhausted = true;
     doc->muted = false;
@@ -355,7 +356,7 @@ bool yaml_visit(struct yaml_doc *doc, const struct yaml_value *value)
         return false;
     if (++doc->visits <= VISITS_MAX)
         return true;
-    exhaust(doc);
+    yaml_exhaust(doc);
     yaml_finding(doc, CONFIG_ERROR, value, "aliases make this file larger than %d values",
                  VISITS_MAX);
     return false;
@@ -394,7 +395,7 @@ static void contain(struct yaml_doc *doc, struct yaml_value *value, const struct
     value->depth = MAX(value->depth, inner->depth + 1);
     if (value->depth <= TREE_DEPTH_MAX || doc->exhausted)
         return;
-    exhaust(doc);
+    yaml_exhaust(doc);
     yaml_finding(doc, CONFIG_ERROR, value, "lists and mappings are nested deeper than %d levels",
                  TREE_DEPTH_MAX);
 }
@@ -576,7 +577,7 @@ static const struct yaml_value *make(struct file *file, int id)
     if (value && value->depth >= 0)
         return value;
     if (value || file->depth > TREE_DEPTH_MAX) {
-        exhaust(doc);
+        yaml_exhaust(doc);
         finding_at(file, &node->start_mark,
                    value ? "this value contains itself, by an alias or by '<<'"
                          : "aliases in this value are nested too deep");

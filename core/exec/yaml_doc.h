@@ -53,7 +53,7 @@ struct yaml_doc {
     const char *file;          /* where a finding without a value points */
     struct yaml_block *blocks; /* all memory of the tree */
     size_t nodes, visits;
-    bool exhausted;
+    bool exhausted; /* whoever reads ends: the budget is used up, or the tree lacks parts */
     bool out_of_memory;
     bool muted; /* no findings: what is being read will not be used */
     unsigned n_errors;
@@ -72,6 +72,9 @@ const struct yaml_value *yaml_doc_load(struct yaml_doc *doc, const char *file, c
  * first file. */
 void yaml_finding(struct yaml_doc *doc, enum config_severity severity,
                   const struct yaml_value *value, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Ends the reading; the caller says why, which concerns whoever muted it, too. */
+void yaml_exhaust(struct yaml_doc *doc);
 
 /* Counts one walked value; false, with one finding, once the budget is used up. */
 bool yaml_visit(struct yaml_doc *doc, const struct yaml_value *value);

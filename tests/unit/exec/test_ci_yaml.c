@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/exec/ci_yaml.h"
+#include "tests/harness/harness.h"
 #include "tests/unit/exec/ci_dump.h"
 
 static void test_good_files_give_their_jobs(void **unused)
@@ -376,7 +377,7 @@ static void expect_good(const char *why, const struct buf *text)
 static void test_deep_and_aliased_files_are_refused(void **unused)
 {
     autobuf struct buf deep = BUF_INIT, laughs = BUF_INIT, loop = BUF_INIT, many = BUF_INIT;
-    autobuf struct buf merges = BUF_INIT;
+    autobuf struct buf merges = BUF_INIT, jobs = BUF_INIT, needs = BUF_INIT;
 
     (void) unused;
     buf_add_str(&deep, "a: ");
@@ -403,10 +404,45 @@ static void test_deep_and_aliased_files_are_refused(void **unused)
     buf_add_str(&merges, "j: *m59\n");
     expect_good("merges that double", &merges);
 
+    for (int i = 0; i < 11; i++)
+        buf_addf(&jobs, "a%d: {script: s, parallel: 200}\n", i);
+    expect_error("too many jobs", &jobs, "f:11:1: there are more than 2000 jobs");
+    buf_add_str(&needs, "a: {script: s, parallel: 200}\nb: {script: s, parallel: 200}\n"
+                        "c: {script: s, needs: [a, b]}\n");
+    expect_error("too many needs", &needs, "f:3:23: job 'c' needs more than 250 jobs");
+
     buf_add_str(&many, "a:\n  script:\n");
     for (int i = 0; i < 30000; i++)
         buf_add_str(&many, "    - x\n");
     expect_error("too many values", &many, "the file has more than 20000 values");
+}
+
+/* Everything that a file may cost memory for; what a failure leaves out must not pass as a result. */
+static int read_and_free(void *arg)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    int r = ci_config_parse("f", arg, strlen(arg), NULL, NULL, &config, &findings, NULL);
+
+    config_findings_done(&findings);
+    return r;
+}
+
+static void test_out_of_memory_is_an_error(void **unused)
+{
+    static char text[] =
+        "stages: [x, y]\nvariables: {A: &v 1, B: {value: $A, expand: false}}\n"
+        "default: {before_script: [b], retry: {max: 1, when: always}}\n"
+        ".t: {script: [one], variables: {C: 2}, stage: x, image: i}\n"
+        "a: {extends: .t, script: [!reference [.t, script], two], parallel: 2, "
+        "rules: [{exists: ['$A*']}, {if: '$A =~ /^1/ && $C == \"2\"', variables: {D: *v}}]}\n"
+        "b: {<<: {script: s}, stage: y, needs: [a], only: [/^m/i], except: {variables: [$A]}}\n"
+        "c: {script: s, stage: y, parallel: {matrix: [{X: [1, 2]}]}, inherit: {variables: [A]}, "
+        "dependencies: [a], allow_failure: {exit_codes: [1, 2]}}\n";
+
+    (void) unused;
+    harness_need_faults();
+    assert_true(harness_fail_each_allocation(read_and_free, text) > 100);
 }
 
 int main(void)
@@ -416,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_findings_say_where_and_what),
         cmocka_unit_test(test_named_jobs_run_whatever_is_said_of_when),
         cmocka_unit_test(test_a_job_that_is_not_there_is_all_that_is_said),
+        cmocka_unit_test(test_out_of_memory_is_an_error),
         cmocka_unit_test(test_deep_and_aliased_files_are_refused),
     };
 
