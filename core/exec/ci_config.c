@@ -7,9 +7,12 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
+/* The room for lines doubles when it is full, which it is at each power of two. */
 int ci_lines_add(struct ci_lines *lines, const char *text)
 {
-    char **grown = mem_resize(lines->items, lines->count + 1, sizeof(char *));
+    bool full = (lines->count & (lines->count - 1)) == 0;
+    size_t room = lines->count > 0 ? 2 * lines->count : 1;
+    char **grown = full ? mem_resize(lines->items, room, sizeof(char *)) : lines->items;
     char *copy = mem_strdup(text);
 
     if (grown)

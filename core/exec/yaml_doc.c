@@ -23,6 +23,7 @@
 #define ANCHORS_MAX 1000
 #define VISITS_MAX 60000
 #define SHOWN_MAX 1000 /* of one finding */
+#define ERRORS_MAX 100 /* nobody reads more at once */
 
 /* Memory. */
 
@@ -98,6 +99,12 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity,
     if (doc->muted)
         return;
     doc->n_errors += severity == CONFIG_ERROR;
+    if (doc->n_errors > ERRORS_MAX)
+        return;
+    if (doc->n_errors == ERRORS_MAX) {
+        doc->exhausted = true;
+        sentence = "from here on errors are no longer told: mend those above first";
+    }
     /* Sentences quote keys and values, which may hold what drives a terminal (hardening.md V18). */
     buf_addf(&shown, "%s:%d:%d: ", place->file, place->line, place->column);
     str_display(&shown, sentence, strlen(sentence), SHOWN_MAX);

@@ -72,6 +72,8 @@ static void test_changes_are_those_since_a_branch_or_the_last_push(void **state)
     /* Changes that nobody committed are what is about to be pushed. */
     git_place_write(place->work, "first", "changed\n");
     assert_changed(place, NULL, "first third");
+    GIT(place->work, "mv", "second file", "renamed");
+    assert_changed(place, NULL, "first renamed second file third");
 }
 
 static void test_files_are_those_of_the_snapshot(void **state)

@@ -195,10 +195,34 @@ static void test_rules_that_can_not_be_decided_are_told(void **unused)
     ci_context_done(&context);
 }
 
+/* Each variable names the next one many times, and the last one is empty: nothing but the steps grows. */
+static void test_expansion_ends(void **unused)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    autobuf struct buf text = BUF_INIT;
+
+    (void) unused;
+    buf_add_str(&text, "variables:\n  V9: ''\n");
+    for (int i = 8; i >= 0; i--) {
+        buf_addf(&text, "  V%d: ", i);
+        for (int k = 0; k < 40; k++)
+            buf_addf(&text, "$V%d", i + 1);
+        buf_add_char(&text, '\n');
+    }
+    buf_add_str(&text, "a: {script: s, inherit: {variables: true}, rules: [{if: '$V0 == \"x\"'}]}\n"
+                       "b: {script: s}\n");
+    assert_int_equal(
+        ci_config_parse("f", text.data, text.len, NULL, NULL, &config, &findings, NULL), 0);
+    assert_null(ci_config_find(config, "a"));
+    assert_non_null(ci_config_find(config, "b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_say_which_jobs_there_are),
+        cmocka_unit_test(test_expansion_ends),
         cmocka_unit_test(test_rules_that_can_not_be_decided_are_told),
     };
 

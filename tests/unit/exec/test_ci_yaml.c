@@ -374,6 +374,23 @@ static void expect_good(const char *why, const struct buf *text)
         fail_msg("%s: %d, %s", why, r, findings.count ? findings.items[0].text : "no finding");
 }
 
+static void test_errors_are_told_up_to_a_number(void **unused)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    struct config_findings findings = { 0 };
+    autobuf struct buf text = BUF_INIT;
+
+    (void) unused;
+    for (int i = 0; i < 150; i++)
+        buf_addf(&text, "a%d: {script: s, stage: q}\n", i);
+    assert_int_equal(
+        ci_config_parse("f", text.data, text.len, NULL, NULL, &config, &findings, NULL), -EINVAL);
+    assert_int_equal(findings.count, 100);
+    assert_string_equal(findings.items[99].text,
+                        "f:100:25: from here on errors are no longer told: mend those above first");
+    config_findings_done(&findings);
+}
+
 static void test_deep_and_aliased_files_are_refused(void **unused)
 {
     autobuf struct buf deep = BUF_INIT, laughs = BUF_INIT, loop = BUF_INIT, many = BUF_INIT;
@@ -453,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_named_jobs_run_whatever_is_said_of_when),
         cmocka_unit_test(test_a_job_that_is_not_there_is_all_that_is_said),
         cmocka_unit_test(test_out_of_memory_is_an_error),
+        cmocka_unit_test(test_errors_are_told_up_to_a_number),
         cmocka_unit_test(test_deep_and_aliased_files_are_refused),
     };
 

@@ -72,7 +72,7 @@ static void play(struct pipeline *pipeline, const char *events)
     "b: {stage: build, script: s, retry: 1, allow_failure: true}\nc: {stage: test, script: s}\n"
 #define NEEDED_SKIP                                                                                \
     "a: {stage: build, script: s}\nb: {stage: test, script: s, when: on_failure}\n"                \
-    "c: {stage: deploy, script: s, needs: [b]}\nd: {stage: deploy, script: s}\n"
+    "c: {stage: deploy, script: s, needs: [a, b]}\nd: {stage: deploy, script: s}\n"
 #define DAG                                                                                        \
     "a: {stage: build, script: s}\nb: {stage: build, script: s}\n"                                 \
     "c: {stage: test, script: s, needs: [a]}\nd: {stage: test, script: s}\n"                       \
