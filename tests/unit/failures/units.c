@@ -18,11 +18,13 @@
 #include "core/base/str.h"
 #include "core/config/config.h"
 #include "core/coordinator/client.h"
+#include "core/exec/ci_yaml.h"
 #include "core/exec/exec_config.h"
 #include "core/exec/payload.h"
 #include "core/exec/pipeline.h"
 #include "core/fleet/fleet.h"
 #include "core/fleet/scaler.h"
+#include "core/job/git_settings.h"
 #include "core/job/job.h"
 #include "core/job/trace/trace.h"
 #include "core/plugin/plugin.h"
@@ -158,7 +160,7 @@ static void add_config(struct result *result, const struct config *config)
 
 static int run_config(const struct place *place, struct result *result)
 {
-    autofree char *file = mem_printf("%s/tests/data/config/aws-5-jobs.toml", place->source);
+    autofree char *file = mem_printf("%s/tests/data/aws-5-jobs.toml", place->source);
     auto_ptr(config_free) struct config *config = NULL;
     struct config_findings findings = { 0 };
     struct error err = { 0 };
@@ -391,7 +393,7 @@ static int parse_ci(struct ci_config **ret)
         "three: {stage: b, script: z, after_script: [q], variables: {A: b}}\n";
     struct config_findings findings = { 0 };
     struct error err = { 0 };
-    int r = ci_config_parse("f", text, strlen(text), NULL, ret, &findings, &err);
+    int r = ci_config_parse("f", text, strlen(text), NULL, NULL, ret, &findings, &err);
 
     config_findings_done(&findings);
     return r;
@@ -481,7 +483,7 @@ static int run_settings(const struct place *place, struct result *result)
     if (r == 0)
         r = directories_set(&job, "/home/u", &err);
     if (r == 0)
-        r = get_sources_check(&job, &err);
+        r = git_settings_check(&job, &err);
     if (r == 0) {
         get_sources_script(&job, &body);
         r = buf_error(&body);
