@@ -37,6 +37,8 @@
 #define FILE_DEFAULT ".gitlab-ci.yml"
 #define FILE_MAX ((size_t) 2 << 20)
 #define JOB_TIMEOUT_S 3600
+#define DISK_FULL                                                                                  \
+    "the disk of %s is full; make room there or name another place, as in TMPDIR=/var/tmp"
 #define ROOM_BYTES ((size_t) 64 << 10) /* less is a full disk: nothing of ours fits */
 #define INTERRUPTED_STATUS 130
 #define SOCKET_PATH_MAX 107
@@ -214,6 +216,17 @@ static void on_runner_refused(struct exec *exec, const char *runner, const char 
     abandon_when_nobody_can_run(exec);
 }
 
+/* Nobody may be there to make room: waiting for it, as a manager does, could last for ever. */
+static void on_disk_full(struct exec *exec)
+{
+    struct error err = { 0 };
+
+    (void) error_set(&err, -ENOSPC, DISK_FULL, exec->state_dir);
+    complain(&err);
+    exec->failed = true;
+    abandon(exec);
+}
+
 /* What the coordinator asks and tells. */
 
 static bool take_job(void *arg, struct embedded_job *ret)
@@ -334,6 +347,9 @@ static void on_event(void *arg, const struct supervisor_event *event)
         break;
     case EVENT_RUNNER_REFUSED:
         on_runner_refused(exec, event->runner, event->detail);
+        break;
+    case EVENT_DISK_FULL:
+        on_disk_full(exec);
         break;
     case EVENT_JOB_ASSIGNED:
         pipeline_set_instance(exec->pipeline, event->job_id, event->instance);
@@ -586,10 +602,7 @@ static void explain_full_disk(const struct exec *exec, struct error *err)
 
     if (!str_empty(err->message) && exec->work_dir && statvfs(exec->work_dir, &place) == 0 &&
         place.f_bavail * place.f_frsize < ROOM_BYTES)
-        (void) error_wrap(err, err->code,
-                          "the disk of %s is full; make room there or name another place, as in "
-                          "TMPDIR=/var/tmp",
-                          exec->work_dir);
+        (void) error_wrap(err, err->code, DISK_FULL, exec->work_dir);
 }
 
 static void run_loop(struct exec *exec)

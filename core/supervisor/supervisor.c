@@ -36,7 +36,7 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
                      const char *detail)
 {
     struct supervisor_event event = { .kind = kind,
-                                      .runner = group->runner->name,
+                                      .runner = group ? group->runner->name : "",
                                       .instance = instance ? instance : "",
                                       .job_name = job ? job->name : "",
                                       .job_id = job ? job->job_id : 0,
@@ -121,11 +121,12 @@ static void check_disk(struct supervisor *supervisor)
 
     reserve_refill();
     supervisor->disk_short = reserve_is_short();
-    if (supervisor->disk_short && !was_short)
+    if (supervisor->disk_short && !was_short) {
         log_error("the disk that holds %s is full: no job is asked for until 8 MiB are free there; "
                   "jobs that run go on",
                   supervisor->state_dir);
-    else if (was_short && !supervisor->disk_short)
+        supervisor_emit(supervisor, EVENT_DISK_FULL, NULL, NULL, NULL, "");
+    } else if (was_short && !supervisor->disk_short)
         log_notice("the disk that holds %s has room again", supervisor->state_dir);
 }
 

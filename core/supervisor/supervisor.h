@@ -22,6 +22,7 @@ enum supervisor_event_kind {
     EVENT_INSTANCE_REMOVING,
     EVENT_INSTANCE_GONE,
     EVENT_RUNNER_REFUSED, /* once a runner: no job is taken until a person acts; detail says why */
+    EVENT_DISK_FULL,      /* each time it becomes so: no job is taken until there is room */
     EVENT_JOB_RECEIVED,
     EVENT_JOB_ASSIGNED,
     EVENT_JOB_RUNNING,

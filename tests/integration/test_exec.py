@@ -1,5 +1,6 @@
 """`flotilla exec` on real local instances, as a person calls it: what it prints, how it ends, and what it leaves."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -300,21 +301,37 @@ def test_a_temporary_directory_that_is_too_deep_is_refused_with_advice(project):
     assert list(deep.iterdir()) == []
 
 
-def test_a_full_disk_is_told_with_advice(project):
+@contextlib.contextmanager
+def small_disk(project, size):
     disk = project.folder / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], capture_output=True, text=True)
     if mounted.returncode != 0:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_full_disk_is_told_with_advice(project):
+    with small_disk(project, "300k") as disk:
         (disk / "rest").write_bytes(bytes(220 * 1024))
         run = project.run_file("a: {script: x}\n", environment={"TMPDIR": str(disk)})
         assert (run.returncode, run.problems.count("\n")) == (1, 1)
         assert run.problems.startswith(f"flotilla exec: the disk of {disk}/flotilla-exec-")
         assert " is full; make room there or name another place, as in TMPDIR=/var/tmp: " in run.problems
         assert list(disk.iterdir()) == [disk / "rest"]
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_disk_that_fills_ends_what_runs(project):
+    with small_disk(project, "20m") as disk:
+        run = project.run_file(f"a: {{script: 'dd if=/dev/zero of={disk}/rest bs=64k || sleep 600'}}\n",
+                               environment={"TMPDIR": str(disk)})
+        assert run.returncode == 1
+        assert " is full; make room there or name another place, as in TMPDIR=/var/tmp\n" in run.problems
+        assert "\njob a canceled: job_canceled\n" in run.output
+        assert list(disk.iterdir()) == [disk / "rest"]
 
 
 def test_the_last_line_needs_no_end(project):
