@@ -110,14 +110,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_each_call_may_fail),
         cmocka_unit_test(test_each_call_may_be_short),
     };
-    autofree char *copy = mem_strdup(argc == 3 ? argv[2] : NULL);
+    autofree char *plugin = argc == 3 ? realpath(argv[2], NULL) : NULL;
+    autofree char *copy = mem_strdup(plugin);
 
     if (!copy)
         return 2;
     log_open(-1, LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
     (void) setenv("FLOTILLA_LIMITS", "report_silence=1000,report_connect=50", 1);
     place.source = argv[1];
-    place.plugin = argv[2];
+    place.plugin = plugin; /* as the kernel names its descriptor */
     place.plugins = dirname(copy);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
