@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench/jobs.py - what a job costs the manager: memory, time, processor and connections, as one JSON object.
 
-Usage: bench/jobs.py [--build DIR] [--jobs N] [--running N,N...]
+Usage: bench/jobs.py [--build DIR] [--jobs N] [--running N,N...] [--log MIB]
 DIR is a build tree (default: build, what scripts/build makes). Drives `flotilla run` with plugins/local and the
 coordinator of tests/checker, over HTTP and over TLS, and prints:
   idle_rss_kib            resident memory of the supervisor before its first job; spawner_rss_kib beside it
@@ -9,6 +9,9 @@ coordinator of tests/checker, over HTTP and over TLS, and prints:
                           is up; processor time is that of supervisor, spawner and workers together
   worker_private_kib      private memory of a job's worker while N jobs run, and what the supervisor grew by for each
   connections             the most connections to the coordinator at a time while they ran
+  pickup_ms               from the moment a job was there until it was given out to the request that waited for it
+  log_mib_per_cpu_s       log of a job that prints as fast as it can, with a secret to hide, from the instance to the
+                          coordinator, for each second of processor time of supervisor, spawner and worker together
 Instances and coordinator share the machine's processors with what is measured, so the times include theirs.
 """
 import argparse
@@ -81,14 +84,14 @@ def percentiles(times):
 class Bench:
     """One manager with its coordinator, in a folder of its own."""
 
-    def __init__(self, build, tls, **limits):
+    def __init__(self, build, tls, runner_extra="", **limits):
         self.folder = Path(tempfile.mkdtemp(prefix="flt-bench-", dir="/tmp"))
         certificate = make_certificate(self.folder) if tls else None
         extra = f'  tls-ca-file = "{certificate[0]}"' if tls else ""
         self.coordinator = Coordinator(poll_seconds=30, interval=3, certificate=certificate)
         self.coordinator.secrets = list  # the search for them would take part of what is measured
         self.run = Run(self.folder, build / "core" / "flotilla", build / "plugins" / "local", self.coordinator,
-                       runner_extra=extra, concurrent=1000, idle_time="10m", **limits)
+                       runner_extra=extra + runner_extra, concurrent=1000, idle_time="10m", **limits)
         self.run.start()
         self.run.wait_up()
         self.pid = self.run.process.pid
@@ -116,10 +119,19 @@ class Bench:
     def ended(self, job_id):
         return bool(self.coordinator.jobs[job_id].finals)
 
-    def run_one(self, job_id):
-        self.add(job_id, "true")
-        wait_until(lambda: self.ended(job_id), f"the end of job {job_id}")
+    def run_one(self, job_id, command="true"):
+        self.queued = time.time()
+        self.add(job_id, command)
+        wait_until(lambda: self.ended(job_id), f"the end of job {job_id}", 300)
         return job_ms(self.coordinator, job_id)
+
+    def pickup_ms(self, job_id):
+        """Of the job that run_one() ran last."""
+        return (next(r.time for r in self.coordinator.records if r.job_id == job_id) - self.queued) * 1000
+
+    def spent_ms(self):
+        """Processor time until now, that of workers that have ended included."""
+        return cpu_ms(self.pid) + cpu_ms(self.spawner)
 
 
 def measure_overhead(build, tls, jobs):
@@ -129,10 +141,23 @@ def measure_overhead(build, tls, jobs):
         idle = {"idle_rss_kib": memory_kib(bench.pid, "Rss"), "spawner_rss_kib": memory_kib(bench.spawner, "Rss")}
         for job_id in range(1, 6):
             bench.run_one(job_id)
-        before = cpu_ms(bench.pid) + cpu_ms(bench.spawner)
-        times = [bench.run_one(job_id) for job_id in range(6, 6 + jobs)]
-        spent = cpu_ms(bench.pid) + cpu_ms(bench.spawner) - before
-        return {**idle, "jobs": jobs, **percentiles(times), "job_cpu_ms": round(spent / jobs, 2)}
+        before, times, pickups = bench.spent_ms(), [], []
+        for job_id in range(6, 6 + jobs):
+            times.append(bench.run_one(job_id))
+            pickups.append(bench.pickup_ms(job_id))
+        spent = bench.spent_ms() - before
+        return {**idle, "jobs": jobs, **percentiles(times), "job_cpu_ms": round(spent / jobs, 2),
+                "pickup_ms_median": round(statistics.median(pickups), 1)}
+
+
+def measure_log(build, tls, mib):
+    with Bench(build, tls, f"\n  output_limit = {2 * mib * 1024}", capacity=1, max_instances=1, idle_count=1) as bench:
+        bench.wait_instances(1)
+        bench.run_one(1)
+        before = bench.spent_ms()
+        bench.run_one(2, f"yes 'cc -O2 -c -o build/module_17.o source/module_17.c' | head -c {mib << 20}")
+        spent = bench.spent_ms() - before
+        return {"mib": mib, "log_mib_per_cpu_s": round(len(bench.coordinator.jobs[2].trace) / 2**20 / spent * 1000, 1)}
 
 
 def measure_running(build, tls, count):
@@ -159,13 +184,15 @@ def main():
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--jobs", type=int, default=100, help="jobs for the overhead")
     parser.add_argument("--running", default="50,200", help="how many jobs at a time for the memory")
+    parser.add_argument("--log", type=int, default=256, help="MiB that a job prints for the throughput of logs")
     options = parser.parse_args()
 
     result = {}
     for name, tls in (("http", False), ("tls", True)):
         result[name] = {"overhead": measure_overhead(options.build, tls, options.jobs),
                         "running": [measure_running(options.build, tls, int(count))
-                                    for count in options.running.split(",")]}
+                                    for count in options.running.split(",")],
+                        "log": measure_log(options.build, tls, options.log)}
     print(json.dumps(result, indent=2))
 
 
