@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -33,7 +34,6 @@ static const int allowed[] = {
     SCMP_SYS(munmap),
     /* descriptors: Landlock says which files can be opened */
     SCMP_SYS(close),
-    SCMP_SYS(fcntl),
     SCMP_SYS(fstat),
     SCMP_SYS(lseek),
     SCMP_SYS(newfstatat),
@@ -52,7 +52,7 @@ static const int allowed[] = {
     SCMP_SYS(readlink),
     SCMP_SYS(readlinkat),
     SCMP_SYS(stat),
-    /* sockets; socket() is below */
+    /* sockets; socket() and sending are below */
     SCMP_SYS(bind),
     SCMP_SYS(connect),
     SCMP_SYS(getpeername),
@@ -61,9 +61,6 @@ static const int allowed[] = {
     SCMP_SYS(recvfrom),
     SCMP_SYS(recvmmsg),
     SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmmsg),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(sendto),
     SCMP_SYS(setsockopt),
     SCMP_SYS(shutdown),
     /* waiting, time, chance */
@@ -107,26 +104,47 @@ static const int allowed[] = {
     SCMP_SYS(landlock_restrict_self),
 };
 
+#define IS(n, value)                                                                               \
+    {                                                                                              \
+        n, SCMP_CMP_EQ, value, 0                                                                   \
+    }
+#define LACKS(n, flags)                                                                            \
+    {                                                                                              \
+        n, SCMP_CMP_MASKED_EQ, flags, 0                                                            \
+    }
+
 /* With these arguments alone. */
 static const struct {
     int call;
     unsigned n;
     struct scmp_arg_cmp arguments[2];
 } allowed_with[] = {
-    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_UNIX, 0 } } },
-    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_INET, 0 } } },
-    { SCMP_SYS(socket), 1, { { 0, SCMP_CMP_EQ, AF_INET6, 0 } } },
+    { SCMP_SYS(socket), 1, { IS(0, AF_UNIX) } },
+    /* Landlock limits where TCP connects to; MPTCP and the first bytes of a fast open pass it by. */
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET), IS(2, IPPROTO_IP) } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET), IS(2, IPPROTO_TCP) } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET), IS(2, IPPROTO_UDP) } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET6), IS(2, IPPROTO_IP) } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET6), IS(2, IPPROTO_TCP) } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_INET6), IS(2, IPPROTO_UDP) } },
+    { SCMP_SYS(sendto), 1, { LACKS(3, MSG_FASTOPEN) } },
+    { SCMP_SYS(sendmsg), 1, { LACKS(2, MSG_FASTOPEN) } },
+    { SCMP_SYS(sendmmsg), 1, { LACKS(3, MSG_FASTOPEN) } },
     /* The resolver asks the kernel for the machine's addresses. */
-    { SCMP_SYS(socket),
-      2,
-      { { 0, SCMP_CMP_EQ, AF_NETLINK, 0 }, { 2, SCMP_CMP_EQ, NETLINK_ROUTE, 0 } } },
+    { SCMP_SYS(socket), 2, { IS(0, AF_NETLINK), IS(2, NETLINK_ROUTE) } },
     /* For reading. Of the spool the worker has a descriptor. */
     { SCMP_SYS(openat), 1, { { 2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY } } },
-    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, FIONREAD, 0 } } },
-    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, FIONBIO, 0 } } },
-    { SCMP_SYS(ioctl), 1, { { 1, SCMP_CMP_EQ, TCGETS, 0 } } },
+    /* Not F_SETOWN and F_SETSIG: a descriptor sends its owner any signal, and the owner is anyone. */
+    { SCMP_SYS(fcntl), 1, { IS(1, F_DUPFD_CLOEXEC) } },
+    { SCMP_SYS(fcntl), 1, { IS(1, F_GETFD) } },
+    { SCMP_SYS(fcntl), 1, { IS(1, F_SETFD) } },
+    { SCMP_SYS(fcntl), 1, { IS(1, F_GETFL) } },
+    { SCMP_SYS(fcntl), 1, { IS(1, F_SETFL) } },
+    { SCMP_SYS(ioctl), 1, { IS(1, FIONREAD) } },
+    { SCMP_SYS(ioctl), 1, { IS(1, FIONBIO) } },
+    { SCMP_SYS(ioctl), 1, { IS(1, TCGETS) } },
     /* Its own limits, which it cannot raise. */
-    { SCMP_SYS(prlimit64), 1, { { 0, SCMP_CMP_EQ, 0, 0 } } },
+    { SCMP_SYS(prlimit64), 1, { IS(0, 0) } },
 };
 
 static int fill(scmp_filter_ctx filter)

@@ -253,6 +253,72 @@ static int connect_elsewhere(void)
     return connect_tcp(world.other_port);
 }
 
+/* A connection without connect(), which is what Landlock limits. */
+static int send_fast(int (*send_it)(int fd, struct msghdr *message))
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(world.other_port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct iovec data = { "x", 1 };
+    struct msghdr message = {
+        .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &data, .msg_iovlen = 1
+    };
+
+    return send_it(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), &message);
+}
+
+static int send_bytes(int fd, struct msghdr *message)
+{
+    return (int) sendto(fd, "x", 1, MSG_FASTOPEN, message->msg_name, message->msg_namelen);
+}
+
+static int send_one(int fd, struct msghdr *message)
+{
+    return (int) sendmsg(fd, message, MSG_FASTOPEN);
+}
+
+static int send_several(int fd, struct msghdr *message)
+{
+    struct mmsghdr messages = { .msg_hdr = *message };
+
+    return sendmmsg(fd, &messages, 1, MSG_FASTOPEN);
+}
+
+static int connect_elsewhere_by_sending(void)
+{
+    return send_fast(send_bytes);
+}
+
+static int connect_elsewhere_by_a_message(void)
+{
+    return send_fast(send_one);
+}
+
+static int connect_elsewhere_by_messages(void)
+{
+    return send_fast(send_several);
+}
+
+/* A kernel without it refuses the protocol, not the call. */
+static int speak_mptcp(void)
+{
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP) < 0 &&
+                   errno != EPROTONOSUPPORT && errno != ENOPROTOOPT
+               ? -1
+               : 0;
+}
+
+/* With F_SETSIG and O_ASYNC, SIGKILL for anyone of the same user. */
+static int choose_who_gets_a_signal(void)
+{
+    return fcntl(world.control_fd, F_SETOWN, getppid());
+}
+
+static int choose_a_signal(void)
+{
+    return fcntl(world.control_fd, F_SETSIG, SIGKILL);
+}
+
 static int take_a_port(void)
 {
     const struct sockaddr_in address = { .sin_family = AF_INET };
@@ -450,10 +516,16 @@ static void try_what_is_denied(enum where where)
         { "removing a file", remove_a_file, 0, BY_FILE, KILLED },
         { "making a folder", make_a_folder, 0, BY_FILE, KILLED },
         { "connecting elsewhere", connect_elsewhere, 0, BY_PORT, BY_PORT },
+        { "connecting elsewhere by sendto", connect_elsewhere_by_sending, 0, 0, KILLED },
+        { "connecting elsewhere by sendmsg", connect_elsewhere_by_a_message, 0, 0, KILLED },
+        { "connecting elsewhere by sendmmsg", connect_elsewhere_by_messages, 0, 0, KILLED },
+        { "MPTCP", speak_mptcp, 0, 0, KILLED },
+        { "the owner of a descriptor", choose_who_gets_a_signal, 0, 0, KILLED },
+        { "the signal of a descriptor", choose_a_signal, 0, 0, KILLED },
         { "taking a port", take_a_port, 0, BY_PORT, BY_PORT },
         { "listening on any port", listen_for_others, 0, 0, KILLED },
         { "AF_PACKET", open_a_packet_socket, 0, EPERM, KILLED },
-        { "a raw socket", open_a_raw_socket, 0, EPERM, EPERM },
+        { "a raw socket", open_a_raw_socket, 0, EPERM, KILLED },
         { "NETLINK_KOBJECT_UEVENT", hear_the_audit, 0, 0, KILLED },
         { "300 MiB of memory", take_much_memory, 0, ENOMEM, ENOMEM },
         { "200 descriptors", take_many_descriptors, 0, EMFILE, EMFILE },
