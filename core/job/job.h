@@ -111,7 +111,6 @@ struct end attempts_pause(struct job *job, int64_t tried);
 
 /* instance.c */
 struct end instance_connect(struct job *job);
-uint16_t instance_port(const struct job *job);
 
 /* job.c */
 void job_run(struct job *job);

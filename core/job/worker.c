@@ -15,6 +15,7 @@
 #include "core/base/fs.h"
 #include "core/base/harden.h"
 #include "core/base/str.h"
+#include "core/job/connect/target.h"
 #include "core/job/job.h"
 #include "core/job/sandbox.h"
 
@@ -97,7 +98,7 @@ static int serve(struct job *job, int spool_fd)
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
     if (r == 0)
-        r = sandbox_narrow(text_of(job->connect, "address", ""), instance_port(job),
+        r = sandbox_narrow(text_of(job->connect, "address", ""), target_port(job->connect),
                            job_output_limit(job), &err);
     if (r == 0)
         r = job_open_trace(job, spool_fd, &err);

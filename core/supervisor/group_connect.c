@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/connector.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -36,56 +37,16 @@ static void warn_about_host_keys(struct group *group, const char *policy, bool h
                     group->runner->name);
 }
 
-/* What the job's log may tell of where it runs. */
-static void add_log_address(const struct config_autoscaler *settings, json_t *connect,
-                            const char *internal, const char *external)
-{
-    autobuf struct buf text = BUF_INIT;
-
-    if (settings->log_internal_ip && !str_empty(internal))
-        buf_add_str(&text, internal);
-    if (settings->log_external_ip && !str_empty(external))
-        buf_addf(&text, "%s%s", text.len > 0 ? ", " : "", external);
-    if (text.len > 0)
-        (void) json_add_str(connect, "log_address", buf_str(&text));
-}
-
 static json_t *build_connect(struct group *group, json_t *reply)
 {
-    const struct config_connector *connector = &group->runner->autoscaler.connector;
-    json_t *given = NULL, *connect = NULL, *keys = NULL;
-    const char *username = NULL, *key = NULL, *password = NULL, *internal = NULL, *external = NULL;
-    const char *policy = connector->host_key_policy, *address;
+    json_t *connect = connector_connect(group_settings(group), group->key, reply);
+    const char *policy = "", *password = NULL;
 
-    (void) json_opt_object(reply, "connect", &given, NULL);
-    if (!given || json_object_deep_copy(given, &connect, NULL) < 0)
+    if (!connect)
         return NULL;
-    (void) json_opt_str(given, "username", &username, NULL);
-    (void) json_opt_str(given, "key", &key, NULL);
-    (void) json_opt_str(given, "password", &password, NULL);
-    (void) json_opt_str(given, "address", &internal, NULL);
-    (void) json_opt_str(given, "external_address", &external, NULL);
-    (void) json_opt_array(given, "host_keys", &keys, NULL);
-    address = (connector->use_external_addr && !str_empty(external)) || str_empty(internal)
-                  ? external
-                  : internal;
-    (void) json_add_str(connect, "address", address);
-    if (str_empty(username))
-        (void) json_add_str(connect, "username", connector->username);
-    if (str_empty(key) && group->key)
-        (void) json_add_str(connect, "key", secret_reveal(group->key));
-    if (str_empty(password) && connector->password)
-        password = secret_reveal(connector->password);
-    (void) json_add_str(connect, "password", password);
-    if (connector->protocol_port > 0)
-        (void) json_add_i64(connect, "port", connector->protocol_port);
-    (void) json_add_i64(connect, "timeout_ms", connector->timeout_ms);
-    (void) json_add_i64(connect, "keepalive_ms", connector->keepalive_ms);
-    if (!policy)
-        policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
+    (void) json_opt_str(connect, "host_key_policy", &policy, NULL);
+    (void) json_opt_str(connect, "password", &password, NULL);
     warn_about_host_keys(group, policy, !str_empty(password));
-    (void) json_add_str(connect, "host_key_policy", policy);
-    add_log_address(group_settings(group), connect, internal, external);
     return connect;
 }
 

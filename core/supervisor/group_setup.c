@@ -2,22 +2,20 @@
  * settings, and what the ledger remembers. */
 #include "core/supervisor/group_parts.h"
 
-#include <fcntl.h>
 #include <flotilla/provider.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
+#include "core/supervisor/connector.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
 #define DEFAULT_IDLE_TIME_MS (5 * 60 * 1000)
-#define KEY_FILE_MAX (64 * 1024)
 
 /* Without periods the last policy holds always (autoscaler.md 6.1); none at all: idle 0, 5 minutes.
  */
@@ -101,39 +99,6 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     supervisor_evaluate_soon(group->supervisor);
 }
 
-/* The key file is the operator's; others must not be able to write it (hardening.md P2). */
-static int read_key(struct group *group, struct error *err)
-{
-    const char *path = group->runner->autoscaler.connector.key_path;
-    autobuf struct buf text = BUF_SECRET;
-    bool readable = false;
-    int r;
-
-    if (str_empty(path) || group->key)
-        return 0;
-    r = fs_check_private_file(path, &readable, err);
-    if (r == 0)
-        r = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, err);
-    if (r < 0)
-        return error_wrap(err, r, "reading instance group connector key");
-    if (readable)
-        log_warning("key file %s can be read by others; chmod 600 it", path);
-    group->key = secret_new(buf_str(&text), text.len);
-    return group->key ? 0 : error_set(err, -ENOMEM, "connector key: out of memory");
-}
-
-static int connector_text(struct group *group, struct buf *out)
-{
-    autojson json_t *copy = NULL;
-
-    if (json_object_deep_copy(group->runner->autoscaler.connector_config, &copy, NULL) < 0)
-        return -ENOMEM;
-    if (group->key)
-        (void) json_add_str(copy, "key", secret_reveal(group->key));
-    buf_add_str(out, json_text(copy));
-    return buf_error(out);
-}
-
 static int start_provider(struct group *group, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
@@ -149,7 +114,7 @@ static int start_provider(struct group *group, struct error *err)
         return error_wrap(err, r, "loading fleeting plugin");
     if (notice.len > 0)
         log_notice("runner '%s': %s", runner->name, buf_str(&notice));
-    r = connector_text(group, &connector);
+    r = connector_text(&runner->autoscaler, group->key, &connector);
     state_dir = mem_strdup(supervisor->state_dir);
     if (r < 0 || !state_dir)
         return error_set(err, -ENOMEM, "provider: out of memory");
@@ -191,7 +156,8 @@ void group_start_provider(struct group *group)
 
     if (now_mono(group->supervisor) < group->next_start_mono || lacks_isolation(group))
         return;
-    r = read_key(group, &err);
+    r = group->key ? 0
+                   : connector_read_key(&group->runner->autoscaler.connector, &group->key, &err);
     if (r == 0)
         r = start_provider(group, &err);
     if (r == 0)
