@@ -385,19 +385,25 @@ static void report(fleet_change_fn on_change, void *arg, enum fleet_change_kind 
     on_change(arg, &change);
 }
 
-static enum instance_cause cause_of_new(struct fleet *fleet)
+static bool take_order_or_early(struct fleet *fleet)
 {
     if (take_order(fleet))
+        return true;
+    if (fleet->early >= fleet->unanswered)
+        return false;
+    fleet->early++;
+    return true;
+}
+
+static enum instance_cause cause_of_new(struct fleet *fleet)
+{
+    if (take_order_or_early(fleet))
         return CAUSE_REQUESTED;
-    if (fleet->early < fleet->unanswered) {
-        fleet->early++;
-        return CAUSE_REQUESTED;
-    }
     return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
 }
 
 /* An id that comes back is what it was: its uses are spent, a removal goes on, and it is none of
- * those that were ordered since. */
+ * those that were ordered since. Unless its provider gives ids out again: then it may be one. */
 static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
                        struct fleet_instance *instance)
 {
@@ -408,6 +414,11 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
     instance->first_seen_ms = now_ms;
     if (!former) {
         instance->cause = cause_of_new(fleet);
+        return;
+    }
+    if (item->returns && take_order_or_early(fleet)) {
+        instance->cause = CAUSE_REQUESTED;
+        instance->anew = true;
         return;
     }
     instance->cause = former->cause;
@@ -567,6 +578,17 @@ size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_
         ids[n++] = instance->id;
     }
     return n;
+}
+
+bool fleet_awaits_removal(const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->n_instances; i++) {
+        const struct fleet_instance *instance = fleet->instances[i];
+
+        if (instance->removing && (instance->removal_accepted || instance_busy(instance) == 0))
+            return true;
+    }
+    return false;
 }
 
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)

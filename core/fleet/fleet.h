@@ -87,6 +87,7 @@ struct fleet_instance {
     int64_t
         crashes_ms[2]; /* when its last two workers crashed, the later one first; 0 = none did */
     bool seen;         /* in the list that is being taken in */
+    bool anew;         /* a new use of an id that was gone */
     struct fleet_slot *slots;
 };
 
@@ -119,6 +120,7 @@ struct fleet_listed {
     /* What is remembered of an id that the fleet does not hold: its cause, uses, first sight and
      * removal go on. NULL = it was never seen. Used during the call only. */
     const struct fleet_instance *former;
+    bool returns; /* its provider gives ids out again: it may be what was ordered */
 };
 enum fleet_change_kind { CHANGE_APPEARED, CHANGE_STATE, CHANGE_GONE, CHANGE_PENDING_EXPIRED };
 struct fleet_change {
@@ -161,6 +163,9 @@ void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_
  * than retry_ms and still there. Borrowed pointers; returns the count. */
 size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_ms,
                        const char **ids, size_t max);
+
+/* Something is marked that could go now, or was told to go and is still listed. */
+bool fleet_awaits_removal(const struct fleet *fleet);
 
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms);
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id);

@@ -38,11 +38,6 @@ bool provider_text_valid(const char *text)
     return text_within(text, TEXT_MAX);
 }
 
-bool provider_is_on_this_machine(const char *provider_name)
-{
-    return str_eq(provider_name, "local") || str_eq(provider_name, "static");
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -217,11 +212,12 @@ static int add_host_keys(json_t *obj, const struct flt_connect_info *info, struc
     return r;
 }
 
-int provider_connect_json(const struct flt_connect_info *info, bool this_machine, json_t **ret,
+int provider_connect_json(const struct flt_connect_info *info, uint64_t capabilities, json_t **ret,
                           struct error *err)
 {
     autojson json_t *obj = json_object_new_object();
     const char *protocol = info->protocol ? info->protocol : "ssh";
+    bool this_machine = (capabilities & FLT_CAP_THIS_MACHINE) != 0;
     int r;
 
     if (!obj)

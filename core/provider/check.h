@@ -9,12 +9,11 @@
 
 bool provider_id_valid(const char *id);     /* 1 to 255 bytes of [A-Za-z0-9._:/-] */
 bool provider_text_valid(const char *text); /* at most 4 KiB of UTF-8; false for NULL */
-/* `local` and `static` may name this very machine; a cloud may not. */
-bool provider_is_on_this_machine(const char *provider_name);
 /* A literal address or a DNS name; loopback, link-local and this machine's own only with
  * `this_machine`. */
 int provider_check_address(const char *address, bool this_machine, struct error *err);
 
-/* The `connect` object of a reply, everything checked. New reference in *ret. */
-int provider_connect_json(const struct flt_connect_info *info, bool this_machine, json_t **ret,
+/* The `connect` object of a reply, everything checked; the addresses by the provider's FLT_CAP_*.
+ * New reference in *ret. */
+int provider_connect_json(const struct flt_connect_info *info, uint64_t capabilities, json_t **ret,
                           struct error *err);

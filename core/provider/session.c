@@ -215,8 +215,8 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
     json_object_put(call->connect);
     call->connect = NULL;
-    if (provider_connect_json(&info, provider_is_on_this_machine(call->session->provider.name),
-                              &call->connect, &err) < 0) {
+    if (provider_connect_json(&info, call->session->provider.capabilities, &call->connect, &err) <
+        0) {
         (void) snprintf(call->message, SESSION_MESSAGE_MAX, "connect_info: %s", err.message);
         return 1;
     }
@@ -304,6 +304,7 @@ static int32_t run_open(struct session *session, flt_call *call, json_t *request
         return session_host.fail(call, FLT_E_INTERNAL, 0, "open succeeded without a group");
     (void) json_add_i64(reply, "max_size", call->info.max_size);
     (void) json_add_str(reply, "identity", call->identity);
+    (void) json_add_i64(reply, "capabilities", (int64_t) session->provider.capabilities);
     (void) json_add_i64(reply, "price_micros_hour", call->info.price_micros_hour);
     (void) json_add_i64(reply, "minimum_billed_ms", call->info.minimum_billed_ms);
     (void) json_add_i64(reply, "minimum_life_ms", call->info.minimum_life_ms);

@@ -78,6 +78,8 @@ static int write_instance(struct ledger *ledger, enum statement which,
     (void) sqlite3_bind_int64(stmt, 9, row->idle_since_ms);
     (void) sqlite3_bind_text(stmt, 10, row->remove_reason, -1, SQLITE_STATIC);
     (void) sqlite3_bind_int64(stmt, 11, row->gone_ms);
+    if (which == SQL_ADD_INSTANCE)
+        (void) sqlite3_bind_int(stmt, 12, row->anew);
     r = ledger_step(ledger, stmt, err);
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
         r = error_set(err, -EPERM, "ledger %s: instance %s %s", ledger->path, row->id, refusal);

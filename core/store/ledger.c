@@ -29,7 +29,8 @@ static const char *const sql[SQL_COUNT] = {
     /* REPLACE deletes and inserts in one step: a row that is gone makes way, its uses are kept. */
     [SQL_ADD_INSTANCE] =
         "REPLACE INTO instances SELECT ?1, ?2, ?3, ?4, ?5, max(?6, coalesce((SELECT uses FROM "
-        "instances WHERE group_id = ?1 AND id = ?2), 0)), ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS "
+        "instances WHERE group_id = ?1 AND id = ?2 AND NOT ?12), 0)), ?7, ?8, ?9, ?10, ?11 WHERE "
+        "NOT EXISTS "
         "(SELECT 1 FROM instances WHERE group_id = ?1 AND id = ?2 AND life != 'gone')",
     [SQL_PUT_INSTANCE] =
         "UPDATE instances SET life = ?3, state = ?4, uses = ?6, ready_ms = ?8, idle_since_ms = ?9, "

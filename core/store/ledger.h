@@ -59,9 +59,10 @@ struct ledger_instance {
     int cause;                                                     /* enum instance_cause */
     int64_t uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms; /* wall; 0 = not yet */
     char remove_reason[128];
+    bool anew; /* when it appears: a new use of an id that is gone */
 };
-/* An instance that appeared. One of that id that is gone makes way and leaves its uses; one that
- * lives is -EPERM. */
+/* An instance that appeared. One of that id that is gone makes way and leaves its uses, unless this
+ * is a new use; one that lives is -EPERM. */
 int ledger_add_instance(struct ledger *ledger, const struct ledger_instance *row,
                         struct error *err);
 /* What changed about it; forward only. */

@@ -43,6 +43,7 @@ static void write_row(struct group *group, const struct fleet_instance *instance
                                    .state = (int) instance->state,
                                    .cause = (int) instance->cause,
                                    .uses = instance->uses,
+                                   .anew = instance->anew,
                                    .first_seen_ms = instance->first_seen_ms,
                                    .ready_ms = instance->ready_ms,
                                    .idle_since_ms = instance->idle_since_ms,

@@ -13,8 +13,7 @@
 #include "core/base/log.h"
 
 #define LIST_DEADLINE_MS 60000
-/* A list may still name what was deleted a while ago; later, an id that comes back is a new use of
- * it (static hosts). */
+/* A list may still name what was deleted a while ago. */
 #define REMOVAL_GOES_ON_MS (10 * 60 * 1000)
 
 struct list_turn {
@@ -184,6 +183,7 @@ static int find_formers(struct list_turn *turn, struct fleet_listed *listed, siz
             continue;
         read_former(group, &row, &turn->formers[at]);
         listed[i].former = &turn->formers[at++];
+        listed[i].returns = group->ids_return && listed[i].former->cause != CAUSE_FOREIGN;
     }
     return MIN(r, 0);
 }

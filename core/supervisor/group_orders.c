@@ -119,6 +119,9 @@ void group_start_increase(struct group *group)
     if (group->increase_busy || group->list_busy || !group->listed_once || group->list_backoff_ms ||
         now_mono(group->supervisor) < group->next_increase_mono)
         return;
+    /* An id that was given out again before it was seen to go would be taken for its former use. */
+    if (group->ids_return && fleet_awaits_removal(group->fleet))
+        return;
     if (!*group->increase_id) {
         group->increase_n = fleet_requested(group->fleet);
         if (group->increase_n == 0 ||

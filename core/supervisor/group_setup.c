@@ -60,7 +60,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     struct group *group = arg;
     const struct config_autoscaler *autoscaler = &group->runner->autoscaler;
     struct fleet_config config;
-    int64_t provider_max = 0;
+    int64_t provider_max = 0, capabilities = 0;
 
     (void) retry_after_ms;
     if (group->stale)
@@ -75,6 +75,8 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     }
     (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &provider_max, NULL);
     provider_max = MIN(provider_max, (int64_t) PROVIDER_LIST_MAX);
+    (void) json_opt_i64(reply, "capabilities", INT64_MIN, INT64_MAX, &capabilities, NULL);
+    group->ids_return = ((uint64_t) capabilities & FLT_CAP_IDS_RETURN) != 0;
     if (provider_max > 0 && autoscaler->max_instances > provider_max) {
         (void) snprintf(group->provider_error, sizeof(group->provider_error),
                         "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,

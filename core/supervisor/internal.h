@@ -91,7 +91,8 @@ struct group {
     struct fleet *fleet;
     int64_t next_start_mono, start_backoff_ms;
     bool usable, listed_once, refused;
-    bool stale;   /* a newer epoch holds the group: nothing is changed in it any more (R9) */
+    bool ids_return; /* FLT_CAP_IDS_RETURN */
+    bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_increase_mono, next_decrease_mono;

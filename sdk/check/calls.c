@@ -173,8 +173,7 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_CONNECT_INFO_SIZE_1_0))
         return 1;
     memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
-    if (provider_connect_json(&info, provider_is_on_this_machine(call->kit->provider.name),
-                              &ignored, &err) < 0)
+    if (provider_connect_json(&info, call->kit->provider.capabilities, &ignored, &err) < 0)
         kit_fail(call->kit, "connect_info: %s", err.message);
     call->n_connects++;
     call->stopped = call->stop;

@@ -187,6 +187,9 @@ static const struct flt_provider scripted = {
     .struct_size = sizeof(struct flt_provider),
     .abi_minor = FLT_ABI_MINOR,
     .name = "scripted",
+#ifdef IDS_RETURN
+    .capabilities = FLT_CAP_IDS_RETURN,
+#endif
     .version = "1",
     .open = scripted_open,
     .close = scripted_close,

@@ -24,6 +24,23 @@ def test_an_unknown_instance_is_not_trusted_after_a_restart(scripted):
         [(0, "preexisted", "unknown_at_start")]
 
 
+def test_ids_that_return_are_not_ordered_while_one_is_awaited_to_go(scripted, fakes):
+    """Else the answer could be the id that is about to go, and the order would be taken for its former use."""
+    run = scripted(plugin=fakes / "returning_provider.so", idle_count=1)
+    run.show("x")
+    run.start()
+    run.wait(lambda: run.told("decreased") == ["x"], "the stranger is to go")
+    run.wait_lists(3)
+    assert run.told("increased") == []
+    run.show()
+    run.wait(lambda: run.told("increased") == ["1"], "the order is made once it went")
+    run.show("x")
+    run.wait(lambda: run.life("x") == ["present"], "it is back")
+    run.wait_lists(3)
+    assert run.told("decreased") == ["x"]
+    assert run.rows("SELECT uses, cause, remove_reason FROM instances") == [(0, "requested", "")]
+
+
 def test_an_instance_that_flickers_comes_back_with_its_uses(scripted):
     """hardening_39: missing from two lists, then there again."""
     run = scripted()

@@ -19,7 +19,7 @@ static void test_absence_is_proved_by_complete_lists(void **state)
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed b = { "b", INSTANCE_RUNNING, NULL };
+    const struct fleet_listed b = { "b", INSTANCE_RUNNING, NULL, false };
     struct fleet *fleet = NULL;
 
     (void) state;
@@ -180,8 +180,8 @@ static void test_strangers_at_the_start_are_removed_after_two_lists(void **state
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING, NULL },
-                                              { "y", INSTANCE_RUNNING, NULL } };
+    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING, NULL, false },
+                                              { "y", INSTANCE_RUNNING, NULL, false } };
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
 
@@ -202,7 +202,7 @@ static void test_a_stranger_stays_one_over_a_restart(void **state)
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
                                          .pending_limit_ms = MINUTE };
-    const struct fleet_listed stranger = { "x", INSTANCE_RUNNING, NULL };
+    const struct fleet_listed stranger = { "x", INSTANCE_RUNNING, NULL, false };
     const struct fleet_instance *instance = NULL;
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
@@ -282,7 +282,7 @@ static void test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order(void **
         .capacity = 1, .max_use_count = 1, .max_instances = 10, .pending_limit_ms = MINUTE
     };
     const struct fleet_instance former = { .cause = CAUSE_UNEXPECTED, .uses = 1 };
-    const struct fleet_listed back = { "x", INSTANCE_RUNNING, &former };
+    const struct fleet_listed back = { "x", INSTANCE_RUNNING, &former, false };
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
 
@@ -330,13 +330,61 @@ static void test_what_appears_before_its_answer_is_not_waited_for_again(void **s
     fleet_free(fleet);
 }
 
+/* A provider of machines that exist already gives out the same id again and again. */
+static void test_a_returned_id_is_a_new_use_when_one_is_on_order(void **state)
+{
+    const struct fleet_config config = {
+        .capacity = 1, .max_use_count = 1, .max_instances = 10, .pending_limit_ms = MINUTE
+    };
+    const struct fleet_instance former = {
+        .cause = CAUSE_REQUESTED, .uses = 1, .removing = true, .remove_reason = REASON_USES_SPENT
+    };
+    const struct fleet_listed back[] = { { "x", INSTANCE_RUNNING, &former, true },
+                                         { "y", INSTANCE_RUNNING, &former, true } };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    fleet_request(fleet, 1);
+    fleet_on_increase(fleet, NOW, 1, 1);
+    assert_int_equal(fleet_on_list(fleet, NOW, back, 2, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_pending(fleet), 0);
+    assert_true(fleet_find(fleet, "x")->anew);
+    assert_int_equal(fleet_find(fleet, "x")->uses, 0);
+    assert_false(fleet_find(fleet, "x")->removing);
+    assert_int_equal(fleet_find(fleet, "y")->uses, 1); /* nobody ordered this one */
+    assert_true(fleet_find(fleet, "y")->removing);
+    fleet_free(fleet);
+}
+
+static void test_a_removal_is_awaited_once_it_can_begin(void **state)
+{
+    const struct fleet_config config = { .capacity = 1, .max_instances = 1 };
+    const struct fleet_listed x = { "x", INSTANCE_RUNNING, NULL, false };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    assert_int_equal(fleet_on_list(fleet, NOW, &x, 1, true, ignore, NULL, NULL), 0);
+    assert_int_equal(fleet_occupy(fleet, "x", 0, 7, NULL), 0);
+    fleet_mark_removing(fleet, "x", REASON_UNHEALTHY, NOW);
+    assert_false(fleet_awaits_removal(fleet)); /* a job runs there */
+    fleet_release(fleet, 7, NOW);
+    assert_true(fleet_awaits_removal(fleet));
+    fleet_on_removal_accepted(fleet, "x", NOW);
+    assert_true(fleet_awaits_removal(fleet));
+    assert_int_equal(fleet_on_list(fleet, NOW, NULL, 0, true, ignore, NULL, NULL), 0);
+    assert_false(fleet_awaits_removal(fleet));
+    fleet_free(fleet);
+}
+
 static void test_anothers_instance_gets_no_jobs_and_is_never_removed(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 2,
                                          .pending_limit_ms = MINUTE };
     const struct fleet_instance former = { .cause = CAUSE_FOREIGN };
-    const struct fleet_listed foreign = { "x", INSTANCE_RUNNING, &former };
+    const struct fleet_listed foreign = { "x", INSTANCE_RUNNING, &former, false };
     const struct fleet_instance *instance = NULL;
     struct scaler_plan plan = { 0 };
     struct fleet *fleet = NULL;
@@ -363,9 +411,9 @@ static void test_anothers_instance_gets_no_jobs_and_is_never_removed(void **stat
 static void test_a_list_that_contradicts_itself_changes_nothing(void **state)
 {
     const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
-    const struct fleet_listed twice[] = { { "x", INSTANCE_RUNNING, NULL },
-                                          { "x", INSTANCE_RUNNING, NULL } };
-    const struct fleet_listed bad = { "a b", INSTANCE_RUNNING, NULL };
+    const struct fleet_listed twice[] = { { "x", INSTANCE_RUNNING, NULL, false },
+                                          { "x", INSTANCE_RUNNING, NULL, false } };
+    const struct fleet_listed bad = { "a b", INSTANCE_RUNNING, NULL, false };
     struct error err = { 0 };
     struct fleet *fleet = NULL;
 
@@ -424,6 +472,8 @@ int main(void)
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
         cmocka_unit_test(test_what_appears_before_its_answer_is_not_waited_for_again),
+        cmocka_unit_test(test_a_returned_id_is_a_new_use_when_one_is_on_order),
+        cmocka_unit_test(test_a_removal_is_awaited_once_it_can_begin),
         cmocka_unit_test(test_anothers_instance_gets_no_jobs_and_is_never_removed),
         cmocka_unit_test(test_a_list_that_contradicts_itself_changes_nothing),
         cmocka_unit_test(test_ten_thousand_instances_come_and_go),

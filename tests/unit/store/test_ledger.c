@@ -306,6 +306,16 @@ static void test_an_id_that_was_gone_may_appear_again(void **state)
     assert_int_equal(found.life, LIFE_PRESENT);
     assert_int_equal(found.uses, 3);
     assert_int_equal(found.first_seen_ms, 77);
+    assert_int_equal(ledger_put_instance(
+                         f->ledger,
+                         &(struct ledger_instance) {
+                             .group_id = f->group_id, .id = "i-1", .life = LIFE_GONE, .uses = 3 },
+                         NULL),
+                     0);
+    row.anew = true;
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_each_instance(f->ledger, f->group_id, keep_row, &found, NULL), 0);
+    assert_int_equal(found.uses, 0);
     assert_int_equal(
         ledger_check_host_key(f->ledger, f->group_id, "i-1", "ssh-ed25519", "BBBB", NULL),
         -EKEYREJECTED);

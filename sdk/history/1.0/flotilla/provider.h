@@ -78,6 +78,13 @@ extern "C" {
 #define FLT_CAP_SUSPEND_RESUME ((uint64_t) 1 << 1)
 #define FLT_CAP_SIGNALS ((uint64_t) 1 << 2)
 #define FLT_CAP_CONFIG_KEYS ((uint64_t) 1 << 3)
+/* Instances may be on the host's own machine: loopback and its other addresses are right. From any
+ * other provider they are refused. */
+#define FLT_CAP_THIS_MACHINE ((uint64_t) 1 << 4)
+/* An id is given out again: what was removed and is listed after a later increase is a new use of the
+ * same machine, with the host key that it had. Without this bit an id that comes back is the old
+ * instance, which is still to be removed. */
+#define FLT_CAP_IDS_RETURN ((uint64_t) 1 << 5)
 
 #define FLT_LOG_ERROR 0
 #define FLT_LOG_WARNING 1
