@@ -1,7 +1,7 @@
 /* tests/unit/sdk/test_check.c - `flotilla plugin check` passes plugins that keep the contract, and
  * finds each planted fault (tests/fakes/wrong_provider.c) by the right line.
  *
- * argv: the flotilla program, the directory of the fakes, the local provider. Plugins are copied
+ * argv: the flotilla program, the directory of the fakes, the local and the static provider. Plugins are copied
  * into a private directory, because a build directory may be writable by others. */
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -25,7 +25,7 @@
 
 extern char **environ;
 
-static const char *flotilla, *fakes, *local;
+static const char *flotilla, *fakes, *local, *static_machines;
 static char root[] = "/tmp/flotilla-check-test-XXXXXX";
 
 static char *install(const char *from, const char *name)
@@ -134,6 +134,21 @@ static void test_the_local_provider_passes(void **state)
         harness_skip("there is no /usr/sbin/sshd");
     for (size_t i = 0; i < ARRAY_LEN(configs); i++)
         expect_pass(local, "local", configs[i]);
+}
+
+/* It has no heartbeat: nobody but the machine itself could be asked. */
+static void test_the_static_provider_passes(void **state)
+{
+    autofree char *file = install(static_machines, "fleeting-plugin-static");
+    autobuf struct buf out = BUF_INIT;
+    int status = check_with(file,
+                            "{\"instances\": {\"a\": {\"internal_addr\": \"10.0.0.1\"}, \"b\": "
+                            "{\"external_addr\": \"127.0.0.1:2222\"}}}",
+                            &out);
+
+    (void) state;
+    if (status != 0 || !strstr(buf_str(&out), " 0 failed, 1 skipped\n"))
+        fail_msg("status %d\n%s", status, buf_str(&out));
 }
 
 static void test_each_planted_fault_is_found_by_its_line(void **state)
@@ -355,6 +370,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_provider_that_keeps_the_contract_passes),
         cmocka_unit_test(test_the_local_provider_passes),
+        cmocka_unit_test(test_the_static_provider_passes),
         cmocka_unit_test(test_each_planted_fault_is_found_by_its_line),
         cmocka_unit_test(test_a_plugin_that_hangs_is_ended),
         cmocka_unit_test(test_a_plugin_that_dies_leaves_a_note_of_its_instances),
@@ -363,12 +379,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_info_shows_the_keys),
     };
 
-    if (argc != 4) {
-        (void) fprintf(stderr, "usage: test_check FLOTILLA FAKES LOCAL_PLUGIN\n");
+    if (argc != 5) {
+        (void) fprintf(stderr, "usage: test_check FLOTILLA FAKES LOCAL_PLUGIN STATIC_PLUGIN\n");
         return 1;
     }
     flotilla = argv[1];
     fakes = argv[2];
     local = argv[3];
+    static_machines = argv[4];
     return cmocka_run_group_tests(tests, setup, teardown);
 }
