@@ -23,15 +23,6 @@ int64_t clock_wall_ms(void)
     return clock_ms(CLOCK_REALTIME);
 }
 
-int32_t call_ended(const struct flt_host *host, flt_call *call)
-{
-    if (host->cancelled(call))
-        return host->fail(call, FLT_E_CANCELLED, 0, "cancelled");
-    if (host->time_left_ms(call) <= 0)
-        return host->fail(call, FLT_E_TIMEOUT, 0, "the call's time is over");
-    return FLT_OK;
-}
-
 int32_t call_wait(const struct flt_host *host, flt_call *call, int timeout_ms)
 {
     int64_t left = host->time_left_ms(call);
@@ -41,5 +32,5 @@ int32_t call_wait(const struct flt_host *host, flt_call *call, int timeout_ms)
         timeout_ms = (int) left;
     if (left > 0)
         (void) poll(&cancel, 1, timeout_ms);
-    return call_ended(host, call);
+    return flt_call_ended(host, call);
 }

@@ -136,4 +136,3 @@ int64_t clock_boot_ms(void);
 int64_t clock_wall_ms(void);
 /* Waits, unless the call is cancelled or out of time: FLT_OK, FLT_E_CANCELLED or FLT_E_TIMEOUT. */
 int32_t call_wait(const struct flt_host *host, flt_call *call, int timeout_ms);
-int32_t call_ended(const struct flt_host *host, flt_call *call);

@@ -217,7 +217,7 @@ static int32_t local_list(flt_group *g, flt_call *call, flt_instance_sink sink, 
         else if (out.state == FLT_STATE_DELETED && locked)
             end_leftovers(g, call, &all.items[i]);
         if (code == FLT_OK)
-            code = call_ended(g->host, call);
+            code = flt_call_ended(g->host, call);
     }
     if (locked)
         (void) close(lock);
@@ -243,7 +243,7 @@ static int32_t make_instances(struct flt_group *g, flt_call *call, struct local_
 {
     for (uint32_t i = 0; i < n; i++) {
         struct local_instance in;
-        int32_t code = call_ended(g->host, call);
+        int32_t code = flt_call_ended(g->host, call);
 
         if (code == FLT_OK)
             code = machine_create(g, call, all, &in);
@@ -333,7 +333,7 @@ static int32_t local_decrease(flt_group *g, flt_call *call, const char *const *i
         return code;
     code = store_admit_epoch(g, call);
     for (uint32_t i = 0; code == FLT_OK && i < n; i++) {
-        code = call_ended(g->host, call);
+        code = flt_call_ended(g->host, call);
         if (code == FLT_OK)
             code = remove_instance(g, call, ids[i]);
         if (code == FLT_OK && accepted(arg, ids[i]) != 0)

@@ -19,15 +19,6 @@
 #define CLAIMS_NEW "claims.json.new"
 #define LOCK_PAUSE_MS 10
 
-int32_t call_ended(const struct flt_host *host, flt_call *call)
-{
-    if (host->cancelled(call))
-        return host->fail(call, FLT_E_CANCELLED, 0, "cancelled");
-    if (host->time_left_ms(call) <= 0)
-        return host->fail(call, FLT_E_TIMEOUT, 0, "the call's time is over");
-    return FLT_OK;
-}
-
 int32_t claims_open(struct flt_group *g, flt_call *call)
 {
     const char *state_dir = g->host->state_dir(call);
@@ -126,7 +117,8 @@ static int32_t take_lock(struct flt_group *g, flt_call *call, int *ret_fd)
     *ret_fd = openat(g->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (*ret_fd < 0)
         return flt_failf(g->host, call, FLT_E_INTERNAL, 0, "%s/lock: %m", g->dir);
-    while ((code = call_ended(g->host, call)) == FLT_OK && flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
+    while ((code = flt_call_ended(g->host, call)) == FLT_OK &&
+           flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
         (void) poll(&cancel, 1, LOCK_PAUSE_MS);
     if (code != FLT_OK)
         (void) close(*ret_fd);

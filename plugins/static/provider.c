@@ -52,7 +52,7 @@ static int32_t static_open(const struct flt_host *host, flt_call *call,
 static int32_t static_list(flt_group *g, flt_call *call, flt_instance_sink sink, void *arg)
 {
     struct json_object *claims = NULL;
-    int32_t code = call_ended(g->host, call);
+    int32_t code = flt_call_ended(g->host, call);
 
     if (code == FLT_OK)
         code = claims_read(g, call, &claims);
@@ -163,7 +163,7 @@ static int32_t static_connect_info(flt_group *g, flt_call *call, const char *id,
     const struct static_machine *machine = find_machine(g, id);
     struct json_object *claims = NULL;
     char key[KEY_MAX];
-    int32_t code = call_ended(g->host, call);
+    int32_t code = flt_call_ended(g->host, call);
 
     if (code == FLT_OK)
         code = claims_read(g, call, &claims);

@@ -56,5 +56,3 @@ int32_t claims_change(struct flt_group *g, flt_call *call,
                       int32_t (*change)(struct flt_group *g, flt_call *call,
                                         struct json_object *claims, void *arg),
                       void *arg);
-/* FLT_OK, or that the call is cancelled or out of time. */
-int32_t call_ended(const struct flt_host *host, flt_call *call);

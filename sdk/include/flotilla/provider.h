@@ -283,6 +283,16 @@ static inline int32_t flt_failf(const struct flt_host *host, flt_call *call, int
     return host->fail(call, code, retry_after_ms, text);
 }
 
+/* For between the steps of a call: FLT_OK, or why it has to end. */
+static inline int32_t flt_call_ended(const struct flt_host *host, flt_call *call)
+{
+    if (host->cancelled(call))
+        return host->fail(call, FLT_E_CANCELLED, 0, "cancelled");
+    if (host->time_left_ms(call) <= 0)
+        return host->fail(call, FLT_E_TIMEOUT, 0, "the call's time is over");
+    return FLT_OK;
+}
+
 #ifdef __cplusplus
 }
 #endif
