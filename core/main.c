@@ -6,6 +6,7 @@
 #include "core/base/fs.h"
 #include "core/base/str.h"
 #include "core/cli/cli.h"
+#include "core/job/probe.h"
 #include "core/provider/client.h"
 #include "core/supervisor/spawner.h"
 
@@ -36,15 +37,23 @@ static int run_provider(int argc, char **argv)
     return called_by_hand(argv[0]) ? 2 : provider_worker_main();
 }
 
+static int run_probe(int argc, char **argv)
+{
+    (void) argc;
+    return called_by_hand(argv[0]) ? 2 : probe_main();
+}
+
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
     { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
-    { "plugin", "list plugins, show one, check one against the contract", cli_plugin },
+    { "plugin", "list plugins, show one, check one against the contract, try a configured one",
+      cli_plugin },
     { "spawner", NULL, run_spawner },
     { "provider", NULL, run_provider },
+    { "probe", NULL, run_probe },
 };
 
 static void usage(FILE *out)

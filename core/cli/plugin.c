@@ -1,5 +1,5 @@
-/* core/cli/plugin.c - `flotilla plugin list | info | check`: what is installed, what it takes, and
- * whether it keeps the contract. */
+/* core/cli/plugin.c - `flotilla plugin list | info | check | try`: what is installed, what it takes,
+ * whether it keeps the contract, and whether a configured group works. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,20 +10,24 @@
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
+#include "core/base/harden.h"
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/cli/cli.h"
 #include "core/cli/plugin_inspect.h"
+#include "core/cli/plugin_try.h"
 #include "core/plugin/plugin.h"
 #include "sdk/check/check.h"
 
 #define CONFIG_MAX ((size_t) 1024 * 1024)
 #define PATIENCE_MS 60000
+#define TRY_PATIENCE_MS (10 * 60 * 1000)
 
 struct plugin_options {
     const char *verb, *word, *dirs, *config;
-    int64_t patience_ms;
+    int64_t patience_ms; /* 0 = the verb's own */
 };
 
 static const char usage[] =
@@ -31,24 +35,33 @@ static const char usage[] =
     "       flotilla plugin info FILE|NAME [--plugin-dir DIR[:DIR]]\n"
     "       flotilla plugin check FILE|NAME [--plugin-dir DIR[:DIR]] [--config FILE.json]\n"
     "                                       [--timeout DURATION]\n"
-    "Lists the plugins of the plugin path, shows one with the keys of its plugin_config, or "
-    "checks\n"
-    "whether it keeps the contract of flotilla/provider.h. The check really adds two instances to\n"
+    "       flotilla plugin try RUNNER [--config CONFIG.toml] [--plugin-dir DIR[:DIR]]\n"
+    "                                  [--timeout DURATION]\n"
+    "Lists the plugins of the plugin path, or shows one with the keys of its plugin_config.\n"
+    "\n"
+    "check: whether it keeps the contract of flotilla/provider.h. It really adds two instances to\n"
     "the group that the JSON file (its plugin_config) describes, and removes them; --timeout (1m)\n"
-    "is how long the cloud may take for either.\n";
+    "is how long the cloud may take for either.\n"
+    "\n"
+    "try: whether the group of that [[runners]] entry works. It orders one instance, connects to\n"
+    "it, runs a command and removes it again, also after a failure or an interrupt; --timeout "
+    "(10m)\n"
+    "is how long it may take to come and to go. No manager should run on the group meanwhile.\n";
 
 static int check_words(const struct plugin_options *options)
 {
     bool list = str_eq(options->verb, "list");
 
     if (!options->verb)
-        return cli_misuse("plugin", "one of list, info and check is missing");
-    if (!list && !str_eq(options->verb, "info") && !str_eq(options->verb, "check"))
-        return cli_misuse("plugin", "'%s' is none of list, info and check", options->verb);
+        return cli_misuse("plugin", "one of list, info, check and try is missing");
+    if (!list && !str_eq(options->verb, "info") && !str_eq(options->verb, "check") &&
+        !str_eq(options->verb, "try"))
+        return cli_misuse("plugin", "'%s' is none of list, info, check and try", options->verb);
     if (list && options->word)
         return cli_misuse("plugin", "list takes no argument '%s'", options->word);
     if (!list && !options->word)
-        return cli_misuse("plugin", "%s needs the name or the file of a plugin", options->verb);
+        return cli_misuse("plugin", "%s needs the name %s", options->verb,
+                          str_eq(options->verb, "try") ? "of a runner" : "or the file of a plugin");
     return 0;
 }
 
@@ -199,10 +212,9 @@ static void print_capabilities(int64_t bits)
         uint64_t bit;
         const char *name;
     } known[] = {
-        { FLT_CAP_HEARTBEAT, "heartbeat" },
-        { FLT_CAP_SUSPEND_RESUME, "suspend_resume" },
-        { FLT_CAP_SIGNALS, "signals" },
-        { FLT_CAP_CONFIG_KEYS, "config_keys" },
+        { FLT_CAP_HEARTBEAT, "heartbeat" },       { FLT_CAP_SUSPEND_RESUME, "suspend_resume" },
+        { FLT_CAP_SIGNALS, "signals" },           { FLT_CAP_CONFIG_KEYS, "config_keys" },
+        { FLT_CAP_THIS_MACHINE, "this_machine" }, { FLT_CAP_IDS_RETURN, "ids_return" },
     };
     const char *space = "";
 
@@ -276,7 +288,8 @@ static int check_plugin(const struct plugin_options *options, const char *file)
 {
     struct check_options check = { .file = file,
                                    .self_exe = cli_self_exe(),
-                                   .patience_ms = options->patience_ms };
+                                   .patience_ms =
+                                       options->patience_ms ? options->patience_ms : PATIENCE_MS };
     autobuf struct buf config = BUF_INIT;
     struct error err = { 0 };
     int r = 0;
@@ -294,9 +307,32 @@ static int check_plugin(const struct plugin_options *options, const char *file)
     return r == 0 ? 0 : 1;
 }
 
+static int try_runner(const struct plugin_options *options)
+{
+    const char *file = options->config ? options->config : cli_default_config();
+    auto_ptr(config_free) struct config *config = NULL;
+    struct try_options try = { .plugin_dirs = options->dirs,
+                               .patience_ms =
+                                   options->patience_ms ? options->patience_ms : TRY_PATIENCE_MS };
+    autobuf struct buf names = BUF_INIT;
+
+    if (harden_process() < 0 || cli_load_config(file, &config) < 0)
+        return 1;
+    try.config = config;
+    log_open(2, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+    for (size_t i = 0; i < config->n_runners; i++) {
+        if (str_eq(config->runners[i].name, options->word))
+            return plugin_try(&try, &config->runners[i]);
+        buf_addf(&names, "%s'%s'", i > 0 ? ", " : "", config->runners[i].name);
+    }
+    (void) fprintf(stderr, "flotilla: %s has no [[runners]] entry named '%s'; it has %s\n", file,
+                   options->word, names.len > 0 ? buf_str(&names) : "none");
+    return 1;
+}
+
 int cli_plugin(int argc, char **argv)
 {
-    struct plugin_options options = { .patience_ms = PATIENCE_MS };
+    struct plugin_options options = { 0 };
     autofree char *file = NULL;
     struct error err = { 0 };
     int r = parse_options(argc, argv, &options);
@@ -305,6 +341,8 @@ int cli_plugin(int argc, char **argv)
         return r > 0 ? 0 : 2;
     if (str_eq(options.verb, "list"))
         return list_plugins(&options);
+    if (str_eq(options.verb, "try"))
+        return try_runner(&options);
     if (resolve(&options, &file, &err) < 0) {
         (void) fprintf(stderr, "flotilla: %s\n", err.message);
         return 1;
