@@ -369,17 +369,15 @@ void get_sources_script(const struct job *job, struct buf *body)
     }
 }
 
-/* Before the second attempt (2.7). */
+/* Before the second attempt (2.7), without git: the first may have failed before it took away what
+ * an earlier job left. */
 void clear_worktree_script(const struct job *job, struct buf *body)
 {
     own_begin(job, body);
-    add_git_limits(job, body);
     script_notice(body, "Deleting tracked and untracked files...");
     add_if_repository(job, body);
     COMMAND(body, "cd", "--", job->build_dir);
-    COMMAND(body, "git", "rm", "-rf", "--ignore-unmatch", "--quiet", "--", ".");
-    COMMAND(body, "git", "clean", "-ffdx", "-q");
-    buf_add_str(body, "fi\n");
+    buf_add_str(body, "find . ! -name . -prune ! -name .git -exec rm -rf -- '{}' +\nfi\n");
     script_own_end(body);
 }
 

@@ -23,8 +23,8 @@
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"
 
-/* A worker comes back within 2 s. One that does not is not waited for any longer than this; it may
- * still come. */
+/* A worker comes back within 2 s, and its group's first list takes as long as its cloud. Nobody else
+ * waits for either any longer than this; it may still come. */
 #define AWAITED_MS (10 * 60 * 1000)
 
 struct stranger {
@@ -93,7 +93,7 @@ static int load(struct supervisor *supervisor, int64_t seq, struct error *err)
         return error_set(err, -ENOMEM, "spool of a lost row: out of memory");
     stranger->supervisor = supervisor;
     stranger->seq = seq;
-    stranger->awaited_until_mono = now_mono(supervisor) + AWAITED_MS;
+    stranger->awaited_until_mono = now_mono(supervisor) + fault_limit_ms("strangers", AWAITED_MS);
     stranger->next = supervisor->strangers;
     supervisor->strangers = stranger;
     return 0;
@@ -135,7 +135,7 @@ bool strangers_awaited(const struct supervisor *supervisor)
     int64_t now = now_mono(supervisor);
 
     for (const struct stranger *at = supervisor->strangers; at; at = at->next)
-        if (at->channel || now < at->awaited_until_mono)
+        if (now < at->awaited_until_mono)
             return true;
     return false;
 }

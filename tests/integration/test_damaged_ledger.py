@@ -10,6 +10,8 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run, wait_for
+from liar import add_neighbour, lie, lying_run
+from test_liar import begun, end_job, endless_job
 from test_restart import states, wait_until
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -94,6 +96,28 @@ def test_a_job_whose_worker_died_with_the_ledger_keeps_its_log_and_is_named(fold
     assert str(lost).encode() in run.daemon_log.read_bytes()
     wait_until(run, lambda: not run.watch.instances())  # it ran nothing any more
     assert run.stop() == 0
+
+
+def test_a_job_of_a_cloud_that_is_silent_holds_up_no_other_runner(folder, binary, plugin_dir, fakes):
+    run = lying_run(folder, binary, plugin_dir, fakes)
+    run.coordinator.add(endless_job(run, 1))
+    run.start()
+    assert wait_for(lambda: begun(run)), run.log_tail()
+    run.kill()
+    (run.state_dir / "ledger.db").unlink()
+    add_neighbour(run)
+    lie(run, "list 1 - hang")
+    run.environment["FLOTILLA_LIMITS"] += ",strangers=3000"
+    run.start()
+    run.coordinator.add(make_job(2, str(run.marks)))
+    assert wait_for(lambda: run.coordinator.jobs[2].finals), run.log_tail()
+    assert not run.coordinator.jobs[1].finals
+    run.kill()  # else its provider hangs for the time of a call
+    lie(run)
+    run.start()
+    wait_until(run, lambda: states(run).get(1) == "running")
+    end_job(run)
+    assert_nothing_lost(run, run.finish())
 
 
 @pytest.mark.parametrize("kind", ["zeros", "random"])

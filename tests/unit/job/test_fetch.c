@@ -311,26 +311,40 @@ static void test_flags_of_the_job(void **state)
 /* Before a second attempt all files go, and nothing else. */
 static void test_worktree_is_cleared(void **state)
 {
-    static const char *const damages[] = { ":", "rm -rf .git", "cd ..; rm -rf project-9" };
+    static const struct {
+        const char *damage;
+        bool cleared;
+    } places[] = {
+        { ":", true },
+        { EVIL_CONFIG, true },
+        { "echo garbage > .git/HEAD", true },
+        { "rm -rf .git", false },
+        { "cd ..; rm -rf project-9", false },
+    };
     const struct world *world = *state;
 
-    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         autojob struct job job = start_job("{\"git_info\":{\"repo_url\":\"file:///p.git\","
                                            "\"sha\":\"" START_SHA "\",\"ref\":\"main\"}}",
                                            "{}");
         autofree char *home = mem_printf("%s/clear%zu", world->dir, i);
-        autofree char *damage = mem_printf(
-            "cp -a before clear%zu; cd clear%zu/" PROJECT "; touch a.o; %s", i, i, damages[i]);
+        autofree char *damage = mem_printf("cp -a before clear%zu; cd clear%zu/" PROJECT
+                                           "; mkdir -p b/.git .c; touch a.o b/.git/d; %s",
+                                           i, i, places[i].damage);
         autobuf struct buf body = BUF_INIT, script = BUF_INIT, out = BUF_INIT, errors = BUF_INIT;
 
         must(world->dir, damage, &out);
         assert_int_equal(directories_set(&job, home, NULL), 0);
         clear_worktree_script(&job, &body);
         assert_int_equal(stage_script(&job, buf_str(&body), 0, &script), 0);
-        assert_int_equal(harness_run_shell((enum harness_shell) i, home, &script, &out, &errors),
-                         0);
+        if (harness_run_shell((enum harness_shell)(i % HARNESS_SHELLS), home, &script, &out,
+                              &errors) != 0)
+            fail_msg("%s: %s", places[i].damage, buf_str(&errors));
         assert_has("clear", &out, "Deleting tracked and untracked files...", true);
-        must(home, i == 0 ? "[ \"$(ls -A " PROJECT ")\" = .git ]; ls precious" : "ls precious",
+        must(home,
+             places[i].cleared ? "[ \"$(ls -A " PROJECT ")\" = .git ]; ls precious; [ ! -e " PROJECT
+                                 "/../HACKED ]"
+                               : "ls precious",
              &out);
     }
 }

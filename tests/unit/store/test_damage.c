@@ -187,6 +187,22 @@ static int open_ledger(void *arg)
     return r < 0 ? -1 : 0;
 }
 
+/* Else a new one would be begun beside the old one's WAL, and be given its pages. */
+static void test_the_ledger_goes_after_its_wal(void **state)
+{
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autoclose int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct clock_fake clock;
+    char name[64];
+
+    clock_fake_init(&clock, 1000);
+    harness_write(dir, "ledger.db", "ledger");
+    harness_write(dir, "ledger.db-wal", "wal");
+    harness_write(dir, "ledger.db.damaged-19700101T000001Z-wal", "in the way");
+    assert_int_equal(ledger_set_aside(dir_fd, &clock.clock, name, sizeof(name), NULL), -EEXIST);
+    assert_true(ledger_is_there(dir_fd));
+}
+
 static void test_a_disk_that_fails_is_no_damage(void **state)
 {
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_every_damaged_page_is_found_or_does_no_harm),
         cmocka_unit_test(test_a_table_that_is_gone_is_damage),
         cmocka_unit_test(test_nothing_that_was_set_aside_is_overwritten),
+        cmocka_unit_test(test_the_ledger_goes_after_its_wal),
         cmocka_unit_test(test_a_disk_that_fails_is_no_damage),
     };
 

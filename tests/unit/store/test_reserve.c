@@ -63,12 +63,16 @@ static void test_a_sentence_in_a_log_takes_a_piece(void **state)
     whole = reserve_size(dir);
     (void) io_fail_at(1, IO_FAULT_FAIL, ENOSPC);
     assert_int_equal(reserve_write_all(fd, "end\n", 4), 0);
+    assert_true(reserve_size(dir) < whole);
+    reserve_refill();
+    (void) io_fail_at(1, IO_FAULT_FAIL, EDQUOT); /* a quota's word for it */
+    assert_int_equal(reserve_write_all(fd, "end\n", 4), 0);
+    assert_true(reserve_size(dir) < whole);
     (void) io_fail_at(1, IO_FAULT_FAIL, EIO);
     assert_int_equal(reserve_write_all(fd, "end\n", 4), -EIO);
     (void) io_fail_at(0, IO_FAULT_FAIL, 0);
     text = harness_read(dir, "log");
-    assert_string_equal(text, "end\n");
-    assert_true(reserve_size(dir) < whole);
+    assert_string_equal(text, "end\nend\n");
     ledger_close(ledger);
 }
 
