@@ -23,8 +23,8 @@
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"
 
-/* A worker comes back within 2 s. One that does not is not waited for any longer than this; it may
- * still come. */
+/* A worker comes back within 2 s, and is taken back once its group has listed. Where that takes longer
+ * than this, the others wait no more; it may still come. */
 #define AWAITED_MS (10 * 60 * 1000)
 
 struct stranger {
@@ -93,7 +93,7 @@ static int load(struct supervisor *supervisor, int64_t seq, struct error *err)
         return error_set(err, -ENOMEM, "spool of a lost row: out of memory");
     stranger->supervisor = supervisor;
     stranger->seq = seq;
-    stranger->awaited_until_mono = now_mono(supervisor) + AWAITED_MS;
+    stranger->awaited_until_mono = now_mono(supervisor) + fault_limit_ms("lost_ledger", AWAITED_MS);
     stranger->next = supervisor->strangers;
     supervisor->strangers = stranger;
     return 0;
@@ -135,7 +135,7 @@ bool strangers_awaited(const struct supervisor *supervisor)
     int64_t now = now_mono(supervisor);
 
     for (const struct stranger *at = supervisor->strangers; at; at = at->next)
-        if (at->channel || now < at->awaited_until_mono)
+        if (now < at->awaited_until_mono)
             return true;
     return false;
 }
@@ -264,7 +264,7 @@ static int take_back(struct stranger *stranger, struct group *group, struct ledg
     int r;
 
     row->group_id = group->id;
-    r = ledger_restore_job(supervisor->ledger, row, err);
+    EFFECT("job_row", r = ledger_restore_job(supervisor->ledger, row, err));
     if (r < 0 && r != -EPERM)
         supervisor_fatal(supervisor, "taking back a job that runs", err);
     if (r < 0)
@@ -344,7 +344,9 @@ void strangers_tick(struct supervisor *supervisor)
         int lock_fd = -1;
 
         next = at->next;
-        if (at->channel && at->identity) {
+        if (job_find(supervisor, at->seq)) {
+            unmark(at); /* a crash came between its row and this */
+        } else if (at->channel && at->identity) {
             try_take_back(at);
         } else if (!at->channel && spool_try_lock(supervisor, at->seq, &lock_fd) == 1) {
             (void) close(lock_fd);
