@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "core/base/frame.h"
-#include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -41,39 +40,13 @@ static void marker_name(char name[40], int64_t seq)
     (void) snprintf(name, 40, "%" PRId64 ".stranger", seq);
 }
 
-/* Calls back for each NUMBER.SUFFIX among the spools. */
-static int each_spool(struct supervisor *supervisor, const char *suffix,
-                      int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
-                      struct error *err)
-{
-    autoclosedir DIR *dir = fs_open_dir(supervisor->spool_dir_fd, ".");
-    const struct dirent *entry;
-    int r = 0;
-
-    if (!dir)
-        return error_errno(err, -errno, "spool directory");
-    while (r == 0 && (entry = readdir(dir))) {
-        char digits[24];
-        const char *dot = strchr(entry->d_name, '.');
-        int64_t seq;
-
-        if (!dot || !str_eq(dot, suffix) || (size_t) (dot - entry->d_name) >= sizeof(digits))
-            continue;
-        memcpy(digits, entry->d_name, (size_t) (dot - entry->d_name));
-        digits[dot - entry->d_name] = '\0';
-        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0)
-            r = fn(supervisor, seq, err);
-    }
-    return r;
-}
-
 static int mark(struct supervisor *supervisor, int64_t seq, struct error *err)
 {
     char name[40];
     int fd;
 
     marker_name(name, seq);
-    fd = openat(supervisor->spool_dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    fd = openat(supervisor->spool_dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(err, -errno, "spool %s", name);
     (void) close(fd);
@@ -82,7 +55,7 @@ static int mark(struct supervisor *supervisor, int64_t seq, struct error *err)
 
 int strangers_mark(struct supervisor *supervisor, struct error *err)
 {
-    return each_spool(supervisor, ".log", mark, err);
+    return spool_each(supervisor, ".log", mark, err);
 }
 
 static int load(struct supervisor *supervisor, int64_t seq, struct error *err)
@@ -107,10 +80,10 @@ static int skip(struct supervisor *supervisor, int64_t seq, struct error *err)
 
 int strangers_load(struct supervisor *supervisor, struct error *err)
 {
-    int r = each_spool(supervisor, ".stranger", load, err);
+    int r = spool_each(supervisor, ".stranger", load, err);
 
     if (r == 0)
-        r = each_spool(supervisor, ".lost", skip, err);
+        r = spool_each(supervisor, ".lost", skip, err);
     for (const struct stranger *at = supervisor->strangers; r == 0 && at; at = at->next)
         r = skip(supervisor, at->seq, err);
     return r;
