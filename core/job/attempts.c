@@ -41,18 +41,14 @@ static int64_t pause_ms(const struct job *job, int64_t tried)
 struct end attempts_pause(struct job *job, int64_t tried)
 {
     int64_t until = clock_mono_ms(&clock_system) + pause_ms(job, tried);
-    struct ssh_watch watch = stage_watch(job);
+    struct error err = { 0 };
+    int r;
 
     (void) trace_line(job->trace, TRACE_WARNING, "Retrying...");
     (void) trace_flush(job->trace);
-    for (;;) {
-        int64_t now = clock_mono_ms(&clock_system);
-        int stopped = now >= job->deadline_ms ? -ETIMEDOUT : watch.poll_control(job);
-
-        if (stopped < 0)
-            return end_from_error(job, stopped, "");
-        if (now >= until)
-            return end_ok();
-        report_wait(job->report, MIN(until, job->deadline_ms));
-    }
+    ssh_set_watch(job->ssh, stage_watch(job));
+    r = ssh_idle(job->ssh, MIN(until, job->deadline_ms), &err);
+    if (r == 0 && until > job->deadline_ms)
+        r = -ETIMEDOUT;
+    return r < 0 ? end_from_error(job, r, err.message) : end_ok();
 }

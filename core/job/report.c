@@ -265,7 +265,8 @@ void report_stage(struct report *report, const char *name)
     send_frame(report, frame);
 }
 
-void report_wait(const struct report *report, int64_t until_mono_ms)
+/* Sleeps until something may have happened, at most until then and for 250 ms. */
+static void wait_a_moment(const struct report *report, int64_t until_mono_ms)
 {
     struct pollfd ready = { .fd = report->fd, .events = POLLIN };
     int64_t left = MIN(until_mono_ms - now_ms(), (int64_t) WAIT_MS);
@@ -301,7 +302,7 @@ int report_host_key(struct report *report, const struct shown_key *shown, int64_
             return error_set(err, -ETIMEDOUT, "no supervisor answered about the host key");
         tell_once(report, frame, &asked_on);
         if (report->verdict == 0)
-            report_wait(report, deadline_mono_ms);
+            wait_a_moment(report, deadline_mono_ms);
     }
     return report->verdict > 0 ? 0 : error_set(err, -EKEYREJECTED, "%s", report->verdict_message);
 }
@@ -315,6 +316,6 @@ void report_result(struct report *report, json_t *result)
         tell_once(report, result, &told_on);
         (void) report_poll(report);
         if (!report->stored)
-            report_wait(report, deadline);
+            wait_a_moment(report, deadline);
     }
 }

@@ -34,8 +34,6 @@ const struct report_orders *report_poll(struct report *report);
 /* Why what runs now must stop: -EINTR for an abort, -ENETRESET for a lost instance, -ECANCELED for a
  * cancel, or 0. */
 int report_stopped(const struct report_orders *orders);
-/* Sleeps until something may have happened, at most until then and for 250 ms. */
-void report_wait(const struct report *report, int64_t until_mono_ms);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
 void report_stage(struct report *report, const char *name);

@@ -61,7 +61,7 @@ int ledger_quick_check(struct ledger *ledger, struct error *err); /* damage.c */
 
 /* reserve.c: room for the ledger of this directory, and for every write of SQLite's from now on. A
  * disk that has none left for it gets it later, by reserve_refill(). */
-void reserve_open(const char *dir);
+int reserve_open(const char *dir, struct error *err);
 void reserve_close(void);
 #ifdef FLOTILLA_FAULTS
 void sqlite_seam_install(void);

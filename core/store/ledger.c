@@ -174,7 +174,7 @@ int ledger_end(struct ledger *ledger, int r, struct error *err)
     return r;
 }
 
-static int set_up(struct ledger *ledger, struct error *err)
+static int open_database(struct ledger *ledger, struct error *err)
 {
     static const char pragmas[] = "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
@@ -184,6 +184,11 @@ static int set_up(struct ledger *ledger, struct error *err)
                                   "PRAGMA cache_size = -512;"
                                   "PRAGMA temp_store = MEMORY;";
 
+    if (sqlite3_open_v2(ledger->path, &ledger->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                            SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+                        NULL) != SQLITE_OK)
+        return ledger_error(ledger, err, "opening it");
     (void) sqlite3_busy_timeout(ledger->db, 2000);
     if (sqlite3_exec(ledger->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return ledger_error(ledger, err, "setting it up");
@@ -193,16 +198,17 @@ static int set_up(struct ledger *ledger, struct error *err)
 /* A table that is gone is damage, too, which nobody would notice before it is needed. */
 static int check_statements(struct ledger *ledger, struct error *err)
 {
+    static const char misfit[] = "its tables are not as they were made";
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < SQL_COUNT; i++) {
         sqlite3_stmt *stmt = NULL;
 
         if (sqlite3_prepare_v2(ledger->db, sql[i], -1, &stmt, NULL) != SQLITE_OK) {
-            bool misfit = sqlite3_extended_errcode(ledger->db) == SQLITE_ERROR;
-
-            r = ledger_error(ledger, err, "its tables are not as they were made");
-            r = misfit &&err ? err->code = -EUCLEAN : r;
+            r = ledger_error(ledger, err, misfit);
+            if (sqlite3_extended_errcode(ledger->db) == SQLITE_ERROR)
+                r = error_set(err, -EUCLEAN, "ledger %s: %s: %s", ledger->path, misfit,
+                              sqlite3_errmsg(ledger->db));
         }
         (void) sqlite3_finalize(stmt);
     }
@@ -222,14 +228,9 @@ int ledger_open(const char *dir, const struct clock *clock, struct ledger **ret,
     ledger->clock = clock;
     sqlite_seam_install();
     mask = umask(077);
-    reserve_open(dir);
-    r = sqlite3_open_v2(ledger->path, &ledger->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                            SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
-                        NULL);
-    r = r == SQLITE_OK ? 0 : ledger_error(ledger, err, "opening it");
+    r = reserve_open(dir, err);
     if (r == 0)
-        r = set_up(ledger, err);
+        r = open_database(ledger, err);
     if (r == 0)
         r = ledger_quick_check(ledger, err);
     if (r == 0)

@@ -87,22 +87,21 @@ void reserve_refill(void)
         reserve.left = RESERVE_BYTES;
 }
 
-void reserve_open(const char *dir)
+int reserve_open(const char *dir, struct error *err)
 {
     autoclose int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     struct stat st;
 
     reserve.fd = openat(dir_fd, "ledger.reserve", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (reserve.fd < 0 || fstat(reserve.fd, &st) < 0) {
-        reserve_close();
-        return;
-    }
+    if (reserve.fd < 0 || fstat(reserve.fd, &st) < 0)
+        return error_errno(err, -errno, "%s/ledger.reserve, room for a full disk", dir);
     reserve.left = MIN(st.st_size, RESERVE_BYTES);
     reserve_refill();
     /* Of the two names SQLite calls one, and refuses the other. */
     (void) vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr) reserve_pwrite);
     (void) vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr) reserve_pwrite);
+    return 0;
 }
 
 void reserve_close(void)

@@ -253,6 +253,10 @@ void spool_append_line(int fd, const char *line);
 /* The same beside a worker that lives and says that it writes no more. */
 void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *line);
 void spool_remove(struct supervisor *supervisor, int64_t seq);
+/* Calls back for each NUMBER.SUFFIX among the spools; a negative answer ends it. */
+int spool_each(struct supervisor *supervisor, const char *suffix,
+               int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
+               struct error *err);
 void spool_sweep(struct supervisor *supervisor);
 
 /* strangers.c */

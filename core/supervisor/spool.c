@@ -86,13 +86,16 @@ void spool_append_line(int fd, const char *line)
     autobuf struct buf text = BUF_INIT;
     struct stat st;
     char last = '\n';
+    int r;
 
     if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
         last = '\n';
     buf_addf(&text, "%s\033[31;1mERROR: %s\033[0;m\n", last == '\n' ? "" : "\n", line);
-    if (buf_error(&text) == 0 && reserve_write_all(fd, text.data, text.len) < 0)
-        log_error("spool: the last line of a job could not be written: %s, ignoring",
-                  strerror(errno));
+    r = buf_error(&text);
+    if (r == 0)
+        r = reserve_write_all(fd, text.data, text.len);
+    if (r < 0)
+        log_error("spool: the last line of a job could not be written: %s, ignoring", strerror(-r));
 }
 
 void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *line)
@@ -104,6 +107,9 @@ void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *l
     fd = openat(supervisor->spool_dir_fd, name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0)
         spool_append_line(fd, line);
+    else
+        log_error("spool %s: the last line could not be written: %s, ignoring", name,
+                  strerror(errno));
 }
 
 void spool_remove(struct supervisor *supervisor, int64_t seq)
@@ -115,23 +121,45 @@ void spool_remove(struct supervisor *supervisor, int64_t seq)
         log_warning("spool %s: cannot be removed: %s, ignoring", name, strerror(errno));
 }
 
-/* At start: files whose job is closed were left by a crash between closing and removing. */
-void spool_sweep(struct supervisor *supervisor)
+int spool_each(struct supervisor *supervisor, const char *suffix,
+               int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
+               struct error *err)
 {
     autoclosedir DIR *dir = fs_open_dir(supervisor->spool_dir_fd, ".");
     const struct dirent *entry;
+    int r = 0;
 
-    while (dir && (entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name);
+    if (!dir)
+        return error_errno(err, -errno, "spool directory");
+    while (r == 0 && (entry = readdir(dir))) {
         char digits[24];
+        const char *dot = strchr(entry->d_name, '.');
+        size_t len = dot ? (size_t) (dot - entry->d_name) : 0;
         int64_t seq;
 
-        if (len < 5 || len - 4 >= sizeof(digits) || !str_ends(entry->d_name, ".log"))
+        if (!dot || !str_eq(dot, suffix) || len >= sizeof(digits))
             continue;
-        memcpy(digits, entry->d_name, len - 4);
-        digits[len - 4] = '\0';
-        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0 && !job_find(supervisor, seq) &&
-            !strangers_knows(supervisor, seq))
-            spool_remove(supervisor, seq);
+        memcpy(digits, entry->d_name, len);
+        digits[len] = '\0';
+        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0)
+            r = fn(supervisor, seq, err);
     }
+    return r;
+}
+
+static int sweep(struct supervisor *supervisor, int64_t seq, struct error *err)
+{
+    (void) err;
+    if (!job_find(supervisor, seq) && !strangers_knows(supervisor, seq))
+        spool_remove(supervisor, seq);
+    return 0;
+}
+
+/* At start: files whose job is closed were left by a crash between closing and removing. */
+void spool_sweep(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    if (spool_each(supervisor, ".log", sweep, &err) < 0)
+        log_warning("%s, ignoring", err.message);
 }

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "core/base/frame.h"
-#include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -23,8 +22,8 @@
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"
 
-/* A worker comes back within 2 s, and its group's first list takes as long as its cloud. Nobody else
- * waits for either any longer than this; it may still come. */
+/* A worker comes back within 2 s, and is taken back once its group has listed. Where that takes longer
+ * than this, the others wait no more; it may still come. */
 #define AWAITED_MS (10 * 60 * 1000)
 
 struct stranger {
@@ -41,39 +40,13 @@ static void marker_name(char name[40], int64_t seq)
     (void) snprintf(name, 40, "%" PRId64 ".stranger", seq);
 }
 
-/* Calls back for each NUMBER.SUFFIX among the spools. */
-static int each_spool(struct supervisor *supervisor, const char *suffix,
-                      int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
-                      struct error *err)
-{
-    autoclosedir DIR *dir = fs_open_dir(supervisor->spool_dir_fd, ".");
-    const struct dirent *entry;
-    int r = 0;
-
-    if (!dir)
-        return error_errno(err, -errno, "spool directory");
-    while (r == 0 && (entry = readdir(dir))) {
-        char digits[24];
-        const char *dot = strchr(entry->d_name, '.');
-        int64_t seq;
-
-        if (!dot || !str_eq(dot, suffix) || (size_t) (dot - entry->d_name) >= sizeof(digits))
-            continue;
-        memcpy(digits, entry->d_name, (size_t) (dot - entry->d_name));
-        digits[dot - entry->d_name] = '\0';
-        if (parse_i64(digits, 1, INT64_MAX, &seq) == 0)
-            r = fn(supervisor, seq, err);
-    }
-    return r;
-}
-
 static int mark(struct supervisor *supervisor, int64_t seq, struct error *err)
 {
     char name[40];
     int fd;
 
     marker_name(name, seq);
-    fd = openat(supervisor->spool_dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    fd = openat(supervisor->spool_dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(err, -errno, "spool %s", name);
     (void) close(fd);
@@ -82,7 +55,7 @@ static int mark(struct supervisor *supervisor, int64_t seq, struct error *err)
 
 int strangers_mark(struct supervisor *supervisor, struct error *err)
 {
-    return each_spool(supervisor, ".log", mark, err);
+    return spool_each(supervisor, ".log", mark, err);
 }
 
 static int load(struct supervisor *supervisor, int64_t seq, struct error *err)
@@ -93,7 +66,7 @@ static int load(struct supervisor *supervisor, int64_t seq, struct error *err)
         return error_set(err, -ENOMEM, "spool of a lost row: out of memory");
     stranger->supervisor = supervisor;
     stranger->seq = seq;
-    stranger->awaited_until_mono = now_mono(supervisor) + fault_limit_ms("strangers", AWAITED_MS);
+    stranger->awaited_until_mono = now_mono(supervisor) + fault_limit_ms("lost_ledger", AWAITED_MS);
     stranger->next = supervisor->strangers;
     supervisor->strangers = stranger;
     return 0;
@@ -107,10 +80,10 @@ static int skip(struct supervisor *supervisor, int64_t seq, struct error *err)
 
 int strangers_load(struct supervisor *supervisor, struct error *err)
 {
-    int r = each_spool(supervisor, ".stranger", load, err);
+    int r = spool_each(supervisor, ".stranger", load, err);
 
     if (r == 0)
-        r = each_spool(supervisor, ".lost", skip, err);
+        r = spool_each(supervisor, ".lost", skip, err);
     for (const struct stranger *at = supervisor->strangers; r == 0 && at; at = at->next)
         r = skip(supervisor, at->seq, err);
     return r;
@@ -264,7 +237,7 @@ static int take_back(struct stranger *stranger, struct group *group, struct ledg
     int r;
 
     row->group_id = group->id;
-    r = ledger_restore_job(supervisor->ledger, row, err);
+    EFFECT("job_row", r = ledger_restore_job(supervisor->ledger, row, err));
     if (r < 0 && r != -EPERM)
         supervisor_fatal(supervisor, "taking back a job that runs", err);
     if (r < 0)
@@ -344,7 +317,9 @@ void strangers_tick(struct supervisor *supervisor)
         int lock_fd = -1;
 
         next = at->next;
-        if (at->channel && at->identity) {
+        if (job_find(supervisor, at->seq)) {
+            unmark(at); /* a crash came between its row and this */
+        } else if (at->channel && at->identity) {
             try_take_back(at);
         } else if (!at->channel && spool_try_lock(supervisor, at->seq, &lock_fd) == 1) {
             (void) close(lock_fd);

@@ -10,8 +10,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run, wait_for
-from liar import add_neighbour, lie, lying_run
-from test_liar import begun, end_job, endless_job
+from liar import LIMITS, add_neighbour, lie, lying_run
 from test_restart import states, wait_until
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -56,6 +55,8 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
     overwrite(run.state_dir / "ledger.db", 0, bytes(PAGE))
     run.start(kill_at="provider_list.after:1")  # a second crash, before the workers were heard
     wait_until(run, lambda: run.process.poll() is not None)
+    run.start(kill_at="job_row.after:1")  # and one when the first has its row again, and is marked still
+    wait_until(run, lambda: run.process.poll() is not None)
     run.start()
     run.wait_up()
     wait_until(run, lambda: states(run) == {1: "running", 2: "running"})
@@ -66,6 +67,21 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
     breaches = run.finish()
     assert_nothing_lost(run, breaches)
     assert b"was damaged and is now" in run.daemon_log.read_bytes()
+
+
+def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, binary, plugin_dir, fakes):
+    run = lying_run(folder, binary, plugin_dir, fakes, max_instances=1)
+    start_jobs(run, 1)
+    run.kill()
+    (run.state_dir / "ledger.db").unlink()
+    lie(run, "list 1 - refuse")  # so that the job, whose worker is heard, cannot be taken back
+    add_neighbour(run)
+    run.environment["FLOTILLA_LIMITS"] = LIMITS.format(call_ms=60000) + ",lost_ledger=1000"
+    run.start()
+    run.coordinator.add(make_job(2, str(run.marks)))
+    wait_until(run, lambda: run.coordinator.jobs[2].ended)
+    lie(run)
+    assert_nothing_lost(run, run.finish())
 
 
 def test_damage_is_shown_by_status(folder, binary, plugin_dir):
@@ -96,28 +112,6 @@ def test_a_job_whose_worker_died_with_the_ledger_keeps_its_log_and_is_named(fold
     assert str(lost).encode() in run.daemon_log.read_bytes()
     wait_until(run, lambda: not run.watch.instances())  # it ran nothing any more
     assert run.stop() == 0
-
-
-def test_a_job_of_a_cloud_that_is_silent_holds_up_no_other_runner(folder, binary, plugin_dir, fakes):
-    run = lying_run(folder, binary, plugin_dir, fakes)
-    run.coordinator.add(endless_job(run, 1))
-    run.start()
-    assert wait_for(lambda: begun(run)), run.log_tail()
-    run.kill()
-    (run.state_dir / "ledger.db").unlink()
-    add_neighbour(run)
-    lie(run, "list 1 - hang")
-    run.environment["FLOTILLA_LIMITS"] += ",strangers=3000"
-    run.start()
-    run.coordinator.add(make_job(2, str(run.marks)))
-    assert wait_for(lambda: run.coordinator.jobs[2].finals), run.log_tail()
-    assert not run.coordinator.jobs[1].finals
-    run.kill()  # else its provider hangs for the time of a call
-    lie(run)
-    run.start()
-    wait_until(run, lambda: states(run).get(1) == "running")
-    end_job(run)
-    assert_nothing_lost(run, run.finish())
 
 
 @pytest.mark.parametrize("kind", ["zeros", "random"])

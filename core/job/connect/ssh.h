@@ -64,4 +64,8 @@ struct ssh_exec {
 int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
              struct error *err);
 
+/* Waits between two commands: the instance is asked whether it lives, and answered when it asks, or it
+ * would take us for dead. 0 when the time has come; else as ssh_exec(). */
+int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err);
+
 void ssh_library_warm_up(void);

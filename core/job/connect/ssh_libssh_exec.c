@@ -127,10 +127,9 @@ static int keep_alive(struct ssh_conn *conn, struct error *err)
     return 0;
 }
 
-/* One wait of a running channel; packets that came are handled by the callbacks. */
-static int turn(struct running *running, int64_t deadline, struct error *err)
+/* One wait; packets that came are handled by the library and the callbacks. */
+static int wait_and_serve(struct ssh_conn *conn, int64_t deadline, struct error *err)
 {
-    struct ssh_conn *conn = running->conn;
     int r = wait_session(conn, deadline);
 
     if (r == -ETIMEDOUT)
@@ -139,9 +138,33 @@ static int turn(struct running *running, int64_t deadline, struct error *err)
         return error_errno(err, r, "stopped");
     (void) ssh_event_dopoll(conn->event, 0);
     note_traffic(conn);
-    if (!ssh_is_connected(conn->session) && !running->closed)
-        return conn_lost(conn, err, "running a command");
-    return keep_alive(conn, err);
+    return 0;
+}
+
+/* The same with a channel. */
+static int turn(struct running *running, int64_t deadline, struct error *err)
+{
+    int r = wait_and_serve(running->conn, deadline, err);
+
+    if (r < 0)
+        return r;
+    if (!ssh_is_connected(running->conn->session) && !running->closed)
+        return conn_lost(running->conn, err, "running a command");
+    return keep_alive(running->conn, err);
+}
+
+int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
+{
+    int r = 0;
+
+    while (r == 0) {
+        r = wait_and_serve(conn, until_mono_ms, err);
+        if (r == 0 && !ssh_is_connected(conn->session))
+            r = conn_lost(conn, err, "waiting");
+        if (r == 0)
+            r = keep_alive(conn, err);
+    }
+    return r == -ETIMEDOUT ? 0 : r;
 }
 
 /* Refused by the instance, on a connection that lives. */

@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -92,12 +94,27 @@ static void test_what_is_left_is_found_again(void **state)
     ledger_close(ledger);
 }
 
+/* Nobody would notice before the disk is full. */
+static void test_without_a_reserve_there_is_no_ledger(void **state)
+{
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autofree char *path = harness_path(dir, "ledger.reserve");
+    struct ledger *ledger = NULL;
+    struct error err = { 0 };
+
+    (void) state;
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(ledger_open(dir, &clock_system, &ledger, &err), -ELOOP);
+    assert_non_null(strstr(err.message, "ledger.reserve"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_write_without_room_takes_a_piece),
         cmocka_unit_test(test_a_sentence_in_a_log_takes_a_piece),
         cmocka_unit_test(test_what_is_left_is_found_again),
+        cmocka_unit_test(test_without_a_reserve_there_is_no_ledger),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

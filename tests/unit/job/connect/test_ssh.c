@@ -482,6 +482,37 @@ static void test_a_connection_without_answers_is_lost_after_three_keepalives(voi
     assert_int_equal(ssh_fake_count(&world->fake, "keepalive"), ARRAY_LEN(every_ms));
 }
 
+/* Between two attempts at a stage, minutes may pass. */
+static void test_an_idle_connection_is_kept_and_can_be_stopped(void **state)
+{
+    static const struct ssh_fake_exec exec = { .n_statuses = 1 };
+    struct world *world = *state;
+    autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* waits of no length */
+    struct ssh_exit exit = { 0 };
+
+    world->options.keepalive_ms = 50;
+    start(world, SSH_FAKE_SERVER, &exec);
+    assert_int_equal(open_connection(world), 0);
+    world->control_fds[0] = world->control_fds[1] = ended;
+    assert_int_equal(ssh_idle(world->conn, now_ms() + 500, &world->err), 0);
+    assert_in_range(ssh_fake_count(&world->fake, "keepalive"), 3, 20);
+    assert_int_equal(run(world, SLACK_MS, &exit), 0);
+    world->stop_with = -ECANCELED;
+    assert_int_equal(ssh_idle(world->conn, now_ms() + SLACK_MS, &world->err), -ECANCELED);
+}
+
+static void test_an_idle_connection_without_answers_is_lost(void **state)
+{
+    const struct ssh_fake_options options = { .no_keepalive_answer = true };
+    struct world *world = *state;
+
+    world->options.keepalive_ms = 50;
+    ssh_fake_start(&world->fake, world->dir, &options);
+    world->options.port = world->fake.port;
+    assert_int_equal(open_connection(world), 0);
+    assert_int_equal(ssh_idle(world->conn, now_ms() + SLACK_MS, &world->err), -EPIPE);
+}
+
 static void test_nobody_listening_is_tried_until_the_deadline(void **state)
 {
     static const struct ssh_fake_exec exec = { 0 };
@@ -515,6 +546,8 @@ int main(void)
         ROW(test_a_control_descriptor_that_went_away_is_not_watched),
         ROW(test_keepalives_keep_a_silent_command),
         ROW(test_a_connection_without_answers_is_lost_after_three_keepalives),
+        ROW(test_an_idle_connection_is_kept_and_can_be_stopped),
+        ROW(test_an_idle_connection_without_answers_is_lost),
         ROW(test_nobody_listening_is_tried_until_the_deadline),
     };
 
