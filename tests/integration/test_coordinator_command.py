@@ -122,7 +122,7 @@ def test_a_foreign_runner_runs_the_demo(served):
     foreign = os.environ.get("FOREIGN_RUNNER")
     if not foreign:
         pytest.skip("FOREIGN_RUNNER names no runner")
-    shutil.copytree(os.path.join(ROOT, "examples", "hello-c"), served.top, dirs_exist_ok=True)
+    shutil.copytree(os.path.join(ROOT, "examples", "ring"), served.top, dirs_exist_ok=True)
     served.serve(text=None)
     config = served.config(f"""
 concurrent = 4
