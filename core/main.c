@@ -46,6 +46,7 @@ static int run_probe(int argc, char **argv)
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
     { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
+    { "coordinator", "give the jobs of this directory's pipeline to any runner", cli_coordinator },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
@@ -61,7 +62,7 @@ static void usage(FILE *out)
     (void) fprintf(out, "Usage: flotilla COMMAND [OPTIONS]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (commands[i].summary)
-            (void) fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+            (void) fprintf(out, "  %-11s  %s\n", commands[i].name, commands[i].summary);
     (void) fprintf(out,
                    "\n`flotilla COMMAND --help` says more. `flotilla --version` names this one.\n");
 }

@@ -9,12 +9,13 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand; returns the exit status */
 };
 
-int cli_run(int argc, char **argv);     /* run.c */
-int cli_status(int argc, char **argv);  /* status.c */
-int cli_explain(int argc, char **argv); /* status.c */
-int cli_plugin(int argc, char **argv);  /* plugin.c */
-int cli_exec(int argc, char **argv);    /* exec.c */
-int cli_config(int argc, char **argv);  /* config.c */
+int cli_run(int argc, char **argv);         /* run.c */
+int cli_status(int argc, char **argv);      /* status.c */
+int cli_explain(int argc, char **argv);     /* status.c */
+int cli_plugin(int argc, char **argv);      /* plugin.c */
+int cli_exec(int argc, char **argv);        /* exec.c */
+int cli_coordinator(int argc, char **argv); /* coordinator.c */
+int cli_config(int argc, char **argv);      /* config.c */
 
 /* Says on stderr what is wrong with the command line, and where help is. Both return -EINVAL. */
 int cli_misuse(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);

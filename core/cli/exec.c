@@ -11,7 +11,7 @@ static void usage(void)
 {
     (void) printf(
         "Usage: flotilla exec [--file FILE] [--config FILE] [--state-dir DIR]\n"
-        "                     [--plugin-dir DIR[:DIR]] [--verbose] [JOB...]\n"
+        "                     [--plugin-dir DIR[:DIR]] [--report OUT.html] [--verbose] [JOB...]\n"
         "Runs the pipeline of .gitlab-ci.yml, or only the named jobs, on instances of this "
         "machine.\n"
         "Jobs see HEAD and the uncommitted changes of tracked files.\n"
@@ -23,8 +23,10 @@ static void usage(void)
         "  --state-dir DIR   keep the manager's state there instead of in a temporary directory\n"
         "  --plugin-dir DIR  where plugins are looked for first; then in FLOTILLA_PLUGIN_PATH,\n"
         "                    the installed folder and PATH\n"
+        "  --report FILE     at the end, write a page of HTML: jobs and instances over time\n"
         "  --verbose         also what the manager notes\n"
         "\n"
+        "On a terminal the run is shown as a board, else (and where TERM is dumb) as lines.\n"
         "Ctrl-C ends the jobs and removes the instances, a second one kills them at once.\n"
         "Exit status: 0 when the pipeline passed, 1 when it failed or could not run,\n"
         "2 for a wrong command line, 130 when it was interrupted.\n");
@@ -38,6 +40,7 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
         { "config", required_argument, NULL, 'c' },
         { "state-dir", required_argument, NULL, 's' },
         { "plugin-dir", required_argument, NULL, 'p' },
+        { "report", required_argument, NULL, 'r' },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -57,6 +60,9 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
             break;
         case 'p':
             ret->plugin_dirs = optarg;
+            break;
+        case 'r':
+            ret->report = optarg;
             break;
         case 'v':
             *level = LOG_LEVEL_INFO;

@@ -13,6 +13,7 @@
 #include "core/base/secret.h"
 #include "core/base/str.h"
 #include "core/exec/http_server.h"
+#include "core/exec/listen_address.h"
 
 #define BODY_MAX ((size_t) 4 * 1024 * 1024)
 #define POLL_MS 50000
@@ -41,7 +42,7 @@ struct embedded_coordinator {
     struct http_server *server;
     uv_timer_t tick;
     char *runner_token;
-    char url[64], interval[16];
+    char url[96], interval[16];
     struct job *jobs;
     struct parked *parked;
     unsigned cursor;
@@ -319,8 +320,34 @@ static void patch_trace(struct embedded_coordinator *coordinator, struct http_re
 
 /* Routes. */
 
+typedef void (*runner_call_fn)(struct embedded_coordinator *coordinator,
+                               struct http_request *request, json_t *body);
+
+/* NULL when the request has been answered because it holds no object. */
+static json_t *parse_body(struct http_request *request)
+{
+    json_t *body = NULL;
+    size_t len;
+    const char *text = http_body(request, &len);
+
+    if (json_parse(text, len, &body, NULL) == 0 && json_object_is_type(body, json_type_object))
+        return body;
+    json_object_put(body);
+    answer(request, 400);
+    return NULL;
+}
+
+static void route_runner(struct embedded_coordinator *coordinator, struct http_request *request,
+                         runner_call_fn call)
+{
+    autojson json_t *body = parse_body(request);
+
+    if (body)
+        call(coordinator, request, body);
+}
+
 static void route_job(struct embedded_coordinator *coordinator, struct http_request *request,
-                      const char *rest, json_t *body)
+                      const char *rest)
 {
     size_t digits = strspn(rest, "0123456789");
     char number[24];
@@ -333,14 +360,18 @@ static void route_job(struct embedded_coordinator *coordinator, struct http_requ
         if (parse_i64(number, 1, INT64_MAX, &id) == 0)
             job = find_job(coordinator, id);
     }
-    if (!job)
+    if (!job) {
         answer(request, 403);
-    else if (str_eq(http_method(request), "PUT") && !rest[digits])
-        update_job(coordinator, request, job, body);
-    else if (str_eq(http_method(request), "PATCH") && str_starts(rest + digits, "/trace"))
+    } else if (str_eq(http_method(request), "PUT") && !rest[digits]) {
+        autojson json_t *body = parse_body(request);
+
+        if (body)
+            update_job(coordinator, request, job, body);
+    } else if (str_eq(http_method(request), "PATCH") && str_starts(rest + digits, "/trace")) {
         patch_trace(coordinator, request, job);
-    else
+    } else {
         answer(request, 404);
+    }
 }
 
 static void on_http(void *arg, struct http_request *request)
@@ -348,26 +379,19 @@ static void on_http(void *arg, struct http_request *request)
     static const char root[] = "/api/v4/";
     struct embedded_coordinator *coordinator = arg;
     const char *path = http_path(request);
-    autojson json_t *body = NULL;
-    size_t len;
-    const char *text = http_body(request, &len);
+    bool post = str_eq(http_method(request), "POST");
 
     if (!str_starts(path, root)) {
         answer(request, 404);
         return;
     }
     path += strlen(root);
-    if (!str_eq(http_method(request), "PATCH") &&
-        (json_parse(text, len, &body, NULL) < 0 || !json_object_is_type(body, json_type_object))) {
-        answer(request, 400);
-        return;
-    }
-    if (str_eq(http_method(request), "POST") && str_eq(path, "jobs/request"))
-        request_job(coordinator, request, body);
-    else if (str_eq(http_method(request), "POST") && str_eq(path, "runners/verify"))
-        verify_runner(coordinator, request, body);
+    if (post && str_eq(path, "jobs/request"))
+        route_runner(coordinator, request, request_job);
+    else if (post && str_eq(path, "runners/verify"))
+        route_runner(coordinator, request, verify_runner);
     else if (str_starts(path, "jobs/"))
-        route_job(coordinator, request, path + strlen("jobs/"), body);
+        route_job(coordinator, request, path + strlen("jobs/"));
     else
         answer(request, 404);
 }
@@ -421,7 +445,8 @@ static void on_tick(uv_timer_t *tick)
     }
 }
 
-int embedded_coordinator_new(uv_loop_t *loop, uint16_t port, const struct embedded_options *options,
+int embedded_coordinator_new(uv_loop_t *loop, const struct sockaddr_storage *address,
+                             const struct embedded_options *options,
                              struct embedded_coordinator **ret, struct error *err)
 {
     struct embedded_coordinator *coordinator = mem_zero(sizeof(*coordinator));
@@ -433,14 +458,14 @@ int embedded_coordinator_new(uv_loop_t *loop, uint16_t port, const struct embedd
     }
     coordinator->options = *options;
     coordinator->cursor = 1;
-    r = http_server_new(loop, port, BODY_MAX, on_http, coordinator, &coordinator->server, err);
+    r = http_server_new(loop, address, BODY_MAX, on_http, coordinator, &coordinator->server, err);
     if (r < 0) {
         free(coordinator->runner_token);
         free(coordinator);
-        return error_wrap(err, r, "embedded coordinator");
+        return r;
     }
-    (void) snprintf(coordinator->url, sizeof(coordinator->url), "http://127.0.0.1:%u",
-                    http_server_port(coordinator->server));
+    listen_address_url(address, http_server_port(coordinator->server), coordinator->url,
+                       sizeof(coordinator->url));
     (void) snprintf(coordinator->interval, sizeof(coordinator->interval), "%d",
                     options->interval_s > 0 ? options->interval_s : 1);
     (void) uv_timer_init(loop, &coordinator->tick);

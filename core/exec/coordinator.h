@@ -1,4 +1,5 @@
-/* core/exec/coordinator.h - the embedded coordinator: GitLab's runner API on loopback, for `flotilla exec`.
+/* core/exec/coordinator.h - the embedded coordinator: GitLab's runner API, for `flotilla exec` and
+ * `flotilla coordinator`.
  *
  * Any runner that speaks the protocol can take jobs from it (reference/coordinator-protocol.md 1.6 to 1.10). It is as
  * strict as GitLab: tokens, two-phase commit, ranges, size and checksum of the log. Where the jobs come from and what
@@ -8,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "core/base/error.h"
@@ -34,9 +36,11 @@ struct embedded_options {
     void *arg;
 };
 
-/* Listens on 127.0.0.1 at `port` (0 = any free one). */
-int embedded_coordinator_new(uv_loop_t *loop, uint16_t port, const struct embedded_options *options,
+/* `address` as for http_server_new(). */
+int embedded_coordinator_new(uv_loop_t *loop, const struct sockaddr_storage *address,
+                             const struct embedded_options *options,
                              struct embedded_coordinator **ret, struct error *err);
+/* For a runner on this machine: an address that stands for all of them is shown as the loopback. */
 const char *embedded_coordinator_url(const struct embedded_coordinator *coordinator);
 
 /* Jobs may have become ready: parked requests are answered. */

@@ -1,97 +1,41 @@
-/* core/exec/exec.c - the parts of `flotilla exec` put together, and what it prints.
+/* core/exec/exec.c - the parts of `flotilla exec` put together; of `flotilla coordinator` as well, which
+ * has no supervisor: other runners take the jobs.
  *
  * Loop: the coordinator asks for a job and tells how it ends, the supervisor tells where it runs.
  * When the pipeline is over the supervisor is drained and stopped, then the coordinator, then the
- * loop has nothing left. Status lines and job lines go to stdout, problems to stderr. */
-#include "core/exec/exec.h"
+ * loop has nothing left. What happens goes to stdout (show.c), problems to stderr. */
+#include "core/exec/exec_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
-#include "core/exec/ci_yaml.h"
-#include "core/exec/coordinator.h"
 #include "core/exec/exec_config.h"
-#include "core/exec/exec_context.h"
-#include "core/exec/job_log.h"
 #include "core/exec/leftovers.h"
-#include "core/exec/payload.h"
-#include "core/exec/pipeline.h"
-#include "core/exec/snapshot.h"
+#include "core/exec/listen_address.h"
+#include "core/exec/report.h"
+#include "core/exec/screen.h"
 #include "core/exec/table.h"
-#include "core/supervisor/supervisor.h"
 
-#define FILE_DEFAULT ".gitlab-ci.yml"
-#define FILE_MAX ((size_t) 2 << 20)
-#define JOB_TIMEOUT_S 3600
-#define DISK_FULL                                                                                  \
-    "the disk of %s is full; make room there or name another place, as in TMPDIR=/var/tmp"
-#define ROOM_BYTES ((size_t) 64 << 10) /* less is a full disk: nothing of ours fits */
 #define INTERRUPTED_STATUS 130
-#define SOCKET_PATH_MAX 107
-#define LONGEST_SOCKET "/control.sock"
 
-static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-/* A job's log on its way to the terminal. */
-struct output {
-    struct job_log log;
-    char *name; /* fit for a terminal */
-};
-
-struct exec {
-    const struct exec_options *options;
-    uv_loop_t loop;
-    uv_signal_t signals[ARRAY_LEN(stop_signals)];
-    struct buf text; /* of the file */
-    struct ci_config *ci;
-    struct pipeline *pipeline;
-    struct output *outputs; /* one for each job of the pipeline */
-    struct snapshot snapshot;
-    struct payload_pipeline shared;
-    struct config *config;
-    struct embedded_coordinator *coordinator;
-    struct supervisor *supervisor;
-    char *file, *work_dir, *state_dir, *bare, *project_path;
-    char created_at[32];
-    char runner_token[PAYLOAD_TOKEN_SIZE];
-    int64_t began_ms;
-    unsigned instances; /* that appeared and are not gone */
-    size_t refused;     /* runners that take no jobs any more */
-    bool ending, interrupted, failed;
-};
+static const int stop_signals[EXEC_STOP_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 
 static int64_t now_ms(void)
 {
     return clock_mono_ms(&clock_system);
 }
 
-static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void say(const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    (void) vprintf(fmt, args);
-    va_end(args);
-    (void) putchar('\n');
-    (void) fflush(stdout);
-}
-
-static void complain(const struct error *err)
+static void complain(const struct exec *exec, const struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
 
@@ -99,19 +43,7 @@ static void complain(const struct error *err)
         return;
     str_display(&shown, err->message, strlen(err->message), sizeof(err->message));
     (void) fflush(stdout);
-    (void) fprintf(stderr, "flotilla exec: %s\n", buf_str(&shown));
-}
-
-/* Says what a reading found. When that tells why it failed, the error is left without a sentence of
- * its own. */
-static int tell_findings(int r, struct config_findings *findings, struct error *err)
-{
-    config_findings_print(findings, stderr);
-    for (size_t i = 0; i < findings->count; i++)
-        if (r < 0 && findings->items[i].severity == CONFIG_ERROR)
-            *err = (struct error) { .code = r };
-    config_findings_done(findings);
-    return r;
+    (void) fprintf(stderr, "flotilla %s: %s\n", exec_command_name(exec), buf_str(&shown));
 }
 
 /* The end. */
@@ -120,8 +52,12 @@ static void close_handles(struct exec *exec)
 {
     embedded_coordinator_close(exec->coordinator);
     exec->coordinator = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++)
+    show_close(exec->show);
+    /* What remains is short, and leaves something behind when it is cut off. */
+    for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++) {
         uv_close((uv_handle_t *) &exec->signals[i], NULL);
+        (void) signal(stop_signals[i], SIG_IGN);
+    }
 }
 
 static void on_stopped(void *arg)
@@ -144,24 +80,35 @@ static void end(struct exec *exec)
     if (exec->ending)
         return;
     exec->ending = true;
-    supervisor_drain(exec->supervisor, on_drained, exec);
+    if (exec->supervisor)
+        supervisor_drain(exec->supervisor, on_drained, exec);
+    else
+        close_handles(exec);
 }
 
-/* No further job starts, those that run are ended, instances are removed. */
+/* No further job starts, those that run are ended, instances are removed. Other runners hear of it
+ * when they next tell of their job, so the coordinator stays for that. */
 static void abandon(struct exec *exec)
 {
     pipeline_cancel(exec->pipeline);
-    for (size_t i = 0; i < exec->pipeline->n_jobs; i++)
-        if (exec->pipeline->jobs[i].state == PIPELINE_JOB_GIVEN)
-            embedded_coordinator_cancel(exec->coordinator, exec->pipeline->jobs[i].id);
-    supervisor_abort_jobs(exec->supervisor);
-    end(exec);
+    for (size_t i = 0; i < exec->pipeline->n_jobs; i++) {
+        const struct pipeline_job *job = &exec->pipeline->jobs[i];
+
+        if (job->state == PIPELINE_JOB_GIVEN ||
+            (job->state == PIPELINE_JOB_RUNNING && exec_is_alone(exec)))
+            embedded_coordinator_cancel(exec->coordinator, job->id);
+    }
+    if (exec->supervisor)
+        supervisor_abort_jobs(exec->supervisor);
+    if (exec->supervisor || pipeline_done(exec->pipeline))
+        end(exec);
 }
 
 /* Whoever interrupts again does not want to wait for an orderly end. The ledger is the only way to
  * instances that are no processes of this machine. */
 static _Noreturn void stop_at_once(const struct exec *exec)
 {
+    screen_leave();
     leftovers_kill(exec->work_dir);
     if (exec->options->config || exec->options->state_dir)
         (void) fprintf(stderr,
@@ -169,24 +116,29 @@ static _Noreturn void stop_at_once(const struct exec *exec)
                        "which tells of them\n",
                        exec->state_dir);
     else if (fs_remove_tree(AT_FDCWD, exec->work_dir) == 0)
-        (void) fprintf(stderr, "flotilla exec: stopped at once\n");
+        (void) fprintf(stderr, "flotilla %s: stopped at once\n", exec_command_name(exec));
     else
-        (void) fprintf(stderr, "flotilla exec: stopped at once; %s is left behind\n",
-                       exec->work_dir);
+        (void) fprintf(stderr, "flotilla %s: stopped at once; %s is left behind\n",
+                       exec_command_name(exec), exec->work_dir);
     _exit(INTERRUPTED_STATUS);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct exec *exec = handle->data;
+    bool runs = exec->supervisor || (exec_is_alone(exec) && exec->coordinator);
 
     (void) signum;
-    if (exec->interrupted && exec->supervisor)
+    if (exec->interrupted && runs)
         stop_at_once(exec);
     exec->interrupted = true;
-    if (!exec->supervisor) /* nothing runs yet: was_interrupted() */
+    if (!runs) /* not yet, was_interrupted() asks; or no more */
         return;
-    say("interrupted: ending jobs and removing instances (once more kills them at once)");
+    show_say(exec->show, exec_is_alone(exec)
+                             ? "interrupted: runners are told to end their jobs (once more waits "
+                               "for nothing)"
+                             : "interrupted: ending jobs and removing instances (once more kills "
+                               "them at once)");
     abandon(exec);
 }
 
@@ -211,7 +163,7 @@ static void on_runner_refused(struct exec *exec, const char *runner, const char 
     struct error err = { 0 };
 
     (void) error_set(&err, -EINVAL, "runner '%s' can't run jobs: %s", runner, why);
-    complain(&err);
+    complain(exec, &err);
     exec->refused++;
     abandon_when_nobody_can_run(exec);
 }
@@ -221,8 +173,8 @@ static void on_disk_full(struct exec *exec)
 {
     struct error err = { 0 };
 
-    (void) error_set(&err, -ENOSPC, DISK_FULL, exec->state_dir);
-    complain(&err);
+    (void) error_set(&err, -ENOSPC, EXEC_DISK_FULL, exec->state_dir);
+    complain(exec, &err);
     exec->failed = true;
     abandon(exec);
 }
@@ -258,107 +210,136 @@ static void on_returned(void *arg, int64_t job_id)
     struct exec *exec = arg;
 
     pipeline_give_back(exec->pipeline, job_id);
-    embedded_coordinator_wake(exec->coordinator);
+    if (exec->pipeline->canceled)
+        abandon(exec);
+    else
+        embedded_coordinator_wake(exec->coordinator);
 }
 
-/* The supervisor says better when a job runs: this only means that it was accepted. */
+/* Where the job of this id is in the pipeline; its number of jobs when there is none. */
+static size_t index_of(const struct exec *exec, int64_t job_id)
+{
+    const struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
+
+    return job ? (size_t) (job - exec->pipeline->jobs) : exec->pipeline->n_jobs;
+}
+
+static void job_runs(struct exec *exec, int64_t job_id, const char *instance)
+{
+    size_t index = index_of(exec, job_id);
+
+    pipeline_started(exec->pipeline, job_id, now_ms());
+    history_started(&exec->history, job_id, now_ms());
+    if (index < exec->pipeline->n_jobs)
+        show_running(exec->show, index, instance);
+}
+
+/* Where there is a supervisor it says better when a job runs: this only means that it was
+ * accepted. */
 static void on_running(void *arg, int64_t job_id)
 {
-    (void) arg;
-    (void) job_id;
-}
+    struct exec *exec = arg;
 
-static void on_line(void *arg, const char *text)
-{
-    const struct output *output = arg;
-
-    say("%s | %s", output->name, text);
-}
-
-static struct output *output_of(struct exec *exec, int64_t job_id)
-{
-    struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
-
-    return job ? &exec->outputs[job - exec->pipeline->jobs] : NULL;
+    if (!exec_is_alone(exec))
+        return;
+    history_assigned(&exec->history, exec->pipeline, job_id, NULL, 0, now_ms());
+    job_runs(exec, job_id, NULL);
 }
 
 static void on_trace(void *arg, int64_t job_id, const char *data, size_t len)
 {
-    struct output *output = output_of(arg, job_id);
+    struct exec *exec = arg;
+    size_t index = index_of(exec, job_id);
 
-    if (output)
-        job_log_add(&output->log, data, len);
-}
-
-static void say_ending(const char *name, const struct pipeline_job *job)
-{
-    const char *state = pipeline_state_name(job->state);
-
-    if (job->exit_code != 0)
-        say("job %s %s: %s, exit code %d", name, state, job->reason, job->exit_code);
-    else if (*job->reason)
-        say("job %s %s: %s", name, state, job->reason);
-    else
-        say("job %s %s", name, state);
+    if (index < exec->pipeline->n_jobs)
+        show_log(exec->show, index, data, len);
 }
 
 static void on_final(void *arg, int64_t job_id, bool success, const char *failure_reason,
                      int exit_code)
 {
     struct exec *exec = arg;
-    struct output *output = output_of(exec, job_id);
-    const struct pipeline_job *job;
+    size_t index = index_of(exec, job_id);
+    const struct pipeline_job *job = &exec->pipeline->jobs[index];
 
-    if (!output)
+    if (index == exec->pipeline->n_jobs)
         return;
-    job = &exec->pipeline->jobs[output - exec->outputs];
-    job_log_end(&output->log);
     pipeline_finished(exec->pipeline, job_id, success, exit_code, failure_reason, now_ms());
-    if (job->state == PIPELINE_JOB_READY)
-        say("job %s failed: %s; trying again (%u of %u)", output->name, failure_reason, job->tries,
-            job->job->retry.max);
-    else
-        say_ending(output->name, job);
+    history_ended(&exec->history, job_id, job, exit_code, failure_reason, now_ms());
+    show_ended(exec->show, index, failure_reason);
     if (pipeline_done(exec->pipeline))
         end(exec);
     else if (pipeline_has_ready(exec->pipeline))
         embedded_coordinator_wake(exec->coordinator);
 }
 
-static void on_event(void *arg, const struct supervisor_event *event)
+/* What the supervisor tells. */
+
+static unsigned slots_of(const struct exec *exec, const char *runner)
 {
-    struct exec *exec = arg;
-    const struct output *output;
+    for (size_t i = 0; i < exec->config->n_runners; i++)
+        if (str_eq(exec->config->runners[i].name, runner))
+            return (unsigned) exec->config->runners[i].autoscaler.capacity_per_instance;
+    return 1;
+}
+
+static void on_instance(struct exec *exec, const struct supervisor_event *event)
+{
+    const char *id = event->instance, *why;
 
     switch (event->kind) {
     case EVENT_INSTANCE_APPEARED:
         exec->instances++;
-        say("instance %s appeared", event->instance);
+        history_appeared(&exec->history, id, slots_of(exec, event->runner), now_ms());
+        show_say(exec->show, "instance %s appeared", id);
         break;
     case EVENT_INSTANCE_READY:
-        say("instance %s is ready", event->instance);
+        history_ready(&exec->history, id, now_ms());
+        show_say(exec->show, "instance %s is ready", id);
         break;
     case EVENT_INSTANCE_REMOVING:
-        say("instance %s is being removed", event->instance);
+        why = fleet_reason_text(fleet_reason_parse(event->detail));
+        history_removing(&exec->history, id, why, now_ms());
+        show_say(exec->show, "instance %s is being removed", id);
         break;
-    case EVENT_INSTANCE_GONE:
+    default:
         exec->instances -= exec->instances > 0;
-        say("instance %s is gone", event->instance);
+        history_gone(&exec->history, id, now_ms());
+        show_say(exec->show, "instance %s is gone", id);
+        break;
+    }
+}
+
+static void on_event(void *arg, const struct supervisor_event *event)
+{
+    struct exec *exec = arg;
+
+    switch (event->kind) {
+    case EVENT_INSTANCE_APPEARED:
+    case EVENT_INSTANCE_READY:
+    case EVENT_INSTANCE_REMOVING:
+    case EVENT_INSTANCE_GONE:
+        on_instance(exec, event);
+        break;
+    case EVENT_SCALED:
+        history_decided(&exec->history, event->detail, now_ms());
         break;
     case EVENT_RUNNER_REFUSED:
         on_runner_refused(exec, event->runner, event->detail);
+        break;
+    case EVENT_FATAL:
+        screen_leave();
         break;
     case EVENT_DISK_FULL:
         on_disk_full(exec);
         break;
     case EVENT_JOB_ASSIGNED:
         pipeline_set_instance(exec->pipeline, event->job_id, event->instance);
+        history_assigned(&exec->history, exec->pipeline, event->job_id, event->instance,
+                         event->slot, now_ms());
         break;
     case EVENT_JOB_RUNNING:
-        pipeline_started(exec->pipeline, event->job_id, now_ms());
-        output = output_of(exec, event->job_id);
-        if (output)
-            say("job %s running on %s", output->name, event->instance);
+        job_runs(exec, event->job_id, event->instance);
         break;
     default:
         break;
@@ -366,171 +347,6 @@ static void on_event(void *arg, const struct supervisor_event *event)
 }
 
 /* The beginning. */
-
-/* As git does: here, else at the top of the repository. */
-static int find_file(const struct exec *exec, char **ret, struct error *err)
-{
-    autofree char *top = NULL;
-
-    if (exec->options->file || access(FILE_DEFAULT, F_OK) == 0) {
-        *ret = mem_strdup(exec->options->file ? exec->options->file : FILE_DEFAULT);
-        return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");
-    }
-    if (snapshot_find_top(".", &top, NULL) == 0)
-        *ret = mem_printf("%s/" FILE_DEFAULT, top);
-    if (*ret && access(*ret, F_OK) == 0)
-        return 0;
-    return error_set(err, -ENOENT,
-                     "there is no " FILE_DEFAULT " here nor at the top of a git repository; --file "
-                     "FILE names another file");
-}
-
-static int read_file(struct exec *exec, struct error *err)
-{
-    int r = find_file(exec, &exec->file, err);
-
-    return r < 0 ? r : fs_read_file(AT_FDCWD, exec->file, FILE_MAX, &exec->text, err);
-}
-
-static int check_pipeline(const struct exec *exec, struct error *err)
-{
-    if (exec->ci->never)
-        return error_set(err, -ENOENT,
-                         "%s makes no pipeline of this: its workflow:rules say so; name the jobs "
-                         "to run them all the same",
-                         exec->file);
-    if (exec->pipeline->n_jobs > 0)
-        return 0;
-    return error_set(err, -ENOENT,
-                     "%s has no job for this: their rules leave all of them out; name the jobs to "
-                     "run them all the same",
-                     exec->file);
-}
-
-/* Rules look at the snapshot, which therefore comes first. */
-static int make_pipeline(struct exec *exec, struct error *err)
-{
-    const struct ci_selection selection = { exec->options->names, exec->options->n_names };
-    struct config_findings findings = { 0 };
-    struct ci_context context = { 0 };
-    int r = exec_context_fill(&exec->shared, &exec->snapshot, &context, err);
-
-    if (r == 0) {
-        r = ci_config_parse(exec->file, buf_str(&exec->text), exec->text.len, &selection, &context,
-                            &exec->ci, &findings, err);
-        r = tell_findings(r, &findings, err);
-    }
-    ci_context_done(&context);
-    if (r < 0)
-        return r;
-    r = pipeline_new(exec->ci, &selection, now_ms(), &exec->pipeline, err);
-    return r < 0 ? error_wrap(err, r, "%s", exec->file) : check_pipeline(exec, err);
-}
-
-static int load_config(struct exec *exec, struct error *err)
-{
-    struct config_findings findings = { 0 };
-    int r = exec_config_load(exec->options->config, &exec->config, &findings, err);
-
-    return tell_findings(r, &findings, err);
-}
-
-/* The rest of a socket's path has room in `state_dir`. */
-static int check_length(const struct exec *exec, const char *parent, struct error *err)
-{
-    if (strlen(exec->state_dir) + strlen(LONGEST_SOCKET) <= SOCKET_PATH_MAX)
-        return 0;
-    return error_set(err, -ENAMETOOLONG, "%s is too long a path for the sockets in it; %s", parent,
-                     exec->options->state_dir ? "name a shorter --state-dir"
-                                              : "set a shorter one, as in TMPDIR=/tmp");
-}
-
-/* Whether TMPDIR is absolute matters, because others resolve it elsewhere. Not XDG_RUNTIME_DIR:
- * jobs build in here, and that one is small and may forbid to execute. */
-static int make_work_dir(struct exec *exec, struct error *err)
-{
-    const char *parent = getenv("TMPDIR");
-
-    if (!parent || *parent != '/')
-        parent = "/tmp";
-    exec->work_dir = mem_printf("%s/flotilla-exec-XXXXXX", parent);
-    if (!exec->work_dir)
-        return error_set(err, -ENOMEM, "out of memory");
-    if (!mkdtemp(exec->work_dir)) {
-        int code = -errno;
-
-        free(take_ptr(exec->work_dir));
-        return error_errno(err, code, "no temporary directory can be made in %s", parent);
-    }
-    exec->bare = mem_printf("%s/repository.git", exec->work_dir);
-    exec->state_dir = exec->options->state_dir ? mem_strdup(exec->options->state_dir)
-                                               : mem_printf("%s/state", exec->work_dir);
-    if (!exec->bare || !exec->state_dir || leftovers_mark(exec->work_dir) < 0)
-        return error_set(err, -ENOMEM, "out of memory");
-    return check_length(exec, exec->options->state_dir ? exec->state_dir : parent, err);
-}
-
-static int take_snapshot(struct exec *exec, struct error *err)
-{
-    const char *slash;
-    time_t now = time(NULL);
-    struct tm parts;
-    int r = snapshot_take(".", exec->bare, &exec->snapshot, err);
-
-    if (r < 0)
-        return r;
-    slash = strrchr(exec->snapshot.top, '/');
-    exec->project_path = mem_printf("local/%s", slash && slash[1] ? slash + 1 : "project");
-    if (!exec->project_path)
-        return error_set(err, -ENOMEM, "out of memory");
-    (void) strftime(exec->created_at, sizeof(exec->created_at), "%Y-%m-%dT%H:%M:%SZ",
-                    gmtime_r(&now, &parts));
-    exec->shared = (struct payload_pipeline) {
-        .id = 1,
-        .project_id = 1,
-        .timeout_s = JOB_TIMEOUT_S,
-        .project_name = exec->project_path + strlen("local/"),
-        .project_path = exec->project_path,
-        .project_namespace = "local",
-        .repo_url = exec->snapshot.url,
-        .object_format = exec->snapshot.object_format,
-        .sha = exec->snapshot.sha,
-        .before_sha = "0000000000000000000000000000000000000000",
-        .ref = exec->snapshot.ref,
-        .branch = exec->snapshot.detached ? NULL : exec->snapshot.ref,
-        .default_branch = exec->snapshot.default_branch,
-        .tag = exec->snapshot.tag,
-        .message = exec->snapshot.message,
-        .author = exec->snapshot.author,
-        .timestamp = exec->snapshot.timestamp,
-        .user_name = exec->snapshot.user_name,
-        .user_email = exec->snapshot.user_email,
-        .config_path = exec->file,
-        .created_at = exec->created_at,
-    };
-    return 0;
-}
-
-static int make_outputs(struct exec *exec, struct error *err)
-{
-    bool colours = isatty(STDOUT_FILENO) == 1;
-
-    exec->outputs = mem_array(exec->pipeline->n_jobs + 1, sizeof(*exec->outputs));
-    if (!exec->outputs)
-        return error_set(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < exec->pipeline->n_jobs; i++) {
-        const char *name = exec->pipeline->jobs[i].job->name;
-        struct output *output = &exec->outputs[i];
-        autobuf struct buf shown = BUF_INIT;
-
-        str_display(&shown, name, strlen(name), strlen(name));
-        output->name = buf_take(&shown);
-        if (!output->name)
-            return error_set(err, -ENOMEM, "out of memory");
-        output->log = (struct job_log) { .colours = colours, .on_line = on_line, .arg = output };
-    }
-    return 0;
-}
 
 static int start_coordinator(struct exec *exec, struct error *err)
 {
@@ -542,11 +358,42 @@ static int start_coordinator(struct exec *exec, struct error *err)
                                         .on_trace = on_trace,
                                         .on_final = on_final,
                                         .arg = exec };
+    struct sockaddr_storage address;
     char random[41];
+    int r = 0;
 
+    if (exec_is_alone(exec))
+        r = listen_address_parse(exec->options->listen, &address, err);
+    if (r < 0)
+        return r;
     rng_hex(&rng_system, random, 20);
     (void) snprintf(exec->runner_token, sizeof(exec->runner_token), "glrt-%s", random);
-    return embedded_coordinator_new(&exec->loop, 0, &options, &exec->coordinator, err);
+    r = embedded_coordinator_new(&exec->loop, exec_is_alone(exec) ? &address : NULL, &options,
+                                 &exec->coordinator, err);
+    return r < 0
+               ? error_wrap(err, r, "%s", exec_is_alone(exec) ? exec->options->listen : "127.0.0.1")
+               : 0;
+}
+
+static int start_show(struct exec *exec, struct error *err)
+{
+    const char *changed = exec->snapshot.changed ? " with uncommitted changes" : "";
+    int r;
+
+    exec->title = mem_printf("%s, %s at %.8s%s", exec->shared.project_name, exec->shared.ref,
+                             exec->snapshot.head, changed);
+    if (!exec->title)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = show_new(&exec->loop, exec->pipeline, &exec->history, exec->title, &exec->show, err);
+    if (r < 0)
+        return r;
+    show_say(exec->show, "%s %zu job(s) of %s at %.8s%s",
+             exec_is_alone(exec) ? "serving" : "running", exec->pipeline->n_jobs, exec->shared.ref,
+             exec->snapshot.head, changed);
+    if (exec_is_alone(exec))
+        show_say(exec->show, "url = \"%s\"\ntoken = \"%s\"",
+                 embedded_coordinator_url(exec->coordinator), exec->runner_token);
+    return 0;
 }
 
 static int start_supervisor(struct exec *exec, struct error *err)
@@ -577,32 +424,21 @@ static void watch_signals(struct exec *exec)
 
 static int set_up(struct exec *exec, struct error *err)
 {
-    int r = make_work_dir(exec, err);
+    int r = exec_make_work_dir(exec, err);
 
     if (r == 0)
-        r = take_snapshot(exec, err);
+        r = exec_take_snapshot(exec, err);
     if (was_interrupted(exec))
         return error_set(err, -EINTR, "interrupted");
     if (r == 0)
-        r = make_pipeline(exec, err);
+        r = exec_make_pipeline(exec, err);
     if (r == 0)
-        r = make_outputs(exec, err);
-    if (r < 0)
+        r = start_coordinator(exec, err);
+    if (r == 0)
+        r = start_show(exec, err);
+    if (r < 0 || exec_is_alone(exec))
         return r;
-    say("running %zu job(s) of %s at %.8s%s", exec->pipeline->n_jobs, exec->shared.ref,
-        exec->snapshot.head, exec->snapshot.changed ? " with uncommitted changes" : "");
-    r = start_coordinator(exec, err);
-    return r < 0 ? r : start_supervisor(exec, err);
-}
-
-/* What failed says little when there was no room for it. */
-static void explain_full_disk(const struct exec *exec, struct error *err)
-{
-    struct statvfs place;
-
-    if (!str_empty(err->message) && exec->work_dir && statvfs(exec->work_dir, &place) == 0 &&
-        place.f_bavail * place.f_frsize < ROOM_BYTES)
-        (void) error_wrap(err, err->code, DISK_FULL, exec->work_dir);
+    return start_supervisor(exec, err);
 }
 
 static void run_loop(struct exec *exec)
@@ -613,13 +449,13 @@ static void run_loop(struct exec *exec)
         exec->failed = true;
         return;
     }
-    exec->began_ms = now_ms();
+    exec->history.began_ms = now_ms();
     watch_signals(exec);
     if (set_up(exec, &err) == 0) {
         abandon_when_nobody_can_run(exec);
     } else {
-        explain_full_disk(exec, &err);
-        complain(&err);
+        exec_explain_full_disk(exec, &err);
+        complain(exec, &err);
         exec->failed = true;
         close_handles(exec);
     }
@@ -631,44 +467,45 @@ static void print_table(const struct exec *exec)
 {
     autobuf struct buf table = BUF_INIT;
 
-    table_format(&table, exec->pipeline, now_ms() - exec->began_ms);
+    table_format(&table, exec->pipeline, exec->history.ended_ms - exec->history.began_ms);
     (void) fputs("\n", stdout);
     (void) fputs(buf_str(&table), stdout);
     (void) fflush(stdout);
 }
 
-/* A directory whose instances are still there is kept: it is the only way to them. */
-static void remove_work_dir(const struct exec *exec)
+static int write_report(const struct exec *exec, struct error *err)
 {
-    if (!exec->work_dir)
-        return;
-    if (exec->instances > 0)
-        (void) fprintf(stderr, "flotilla exec: %u instance(s) are still there; %s is kept\n",
-                       exec->instances, exec->work_dir);
-    else if (fs_remove_tree(AT_FDCWD, exec->work_dir) < 0)
-        (void) fprintf(stderr, "flotilla exec: %s can't be removed\n", exec->work_dir);
+    const struct report report = { .pipeline = exec->pipeline,
+                                   .history = &exec->history,
+                                   .title = exec->title,
+                                   .when = exec->created_at,
+                                   .verdict = table_verdict(exec->pipeline) };
+    int r = report_write(&report, exec->options->report, err);
+
+    if (r < 0)
+        complain(exec, err);
+    else
+        (void) printf("report: %s\n", exec->options->report);
+    return r;
 }
 
 static void done(struct exec *exec)
 {
-    if (exec->pipeline)
-        for (size_t i = 0; exec->outputs && i < exec->pipeline->n_jobs; i++) {
-            buf_done(&exec->outputs[i].log.pending);
-            free(exec->outputs[i].name);
-        }
-    free(exec->outputs);
+    show_free(exec->show);
+    history_done(&exec->history);
     pipeline_free(exec->pipeline);
     ci_config_free(exec->ci);
     config_free(exec->config);
     snapshot_done(&exec->snapshot);
     secret_wipe(exec->runner_token, sizeof(exec->runner_token));
-    remove_work_dir(exec);
+    exec_remove_work_dir(exec);
     buf_done(&exec->text);
     free(exec->file);
     free(exec->work_dir);
     free(exec->state_dir);
     free(exec->bare);
     free(exec->project_path);
+    free(exec->title);
 }
 
 int exec_run(const struct exec_options *options)
@@ -678,17 +515,22 @@ int exec_run(const struct exec_options *options)
     int status = 1, r;
 
     (void) signal(SIGPIPE, SIG_IGN);
-    r = read_file(&exec, &err);
-    if (r == 0)
-        r = load_config(&exec, &err);
+    r = exec_read_file(&exec, &err);
+    if (r == 0 && !exec_is_alone(&exec))
+        r = exec_load_config(&exec, &err);
+    if (r == 0 && options->report)
+        r = report_check(options->report, &err);
     if (r < 0) {
-        complain(&err);
+        complain(&exec, &err);
         done(&exec);
         return status;
     }
     run_loop(&exec);
+    exec.history.ended_ms = now_ms();
     if (!exec.failed)
         print_table(&exec);
+    if (!exec.failed && options->report && write_report(&exec, &err) < 0)
+        exec.failed = true;
     if (exec.interrupted)
         status = INTERRUPTED_STATUS;
     else if (!exec.failed && pipeline_passed(exec.pipeline))

@@ -1,7 +1,8 @@
-/* core/exec/exec.h - `flotilla exec`: one pipeline on this machine, through the whole manager.
+/* core/exec/exec.h - `flotilla exec`: one pipeline on this machine, through the whole manager; and
+ * `flotilla coordinator`, which leaves the jobs to other runners.
  *
- * The jobs of a .gitlab-ci.yml are given out by an embedded coordinator to a supervisor in the same
- * process, which runs them on instances as it would run GitLab's.
+ * The jobs of a .gitlab-ci.yml are given out by an embedded coordinator: to a supervisor in the same
+ * process, which runs them on instances as it would run GitLab's, or to whoever has the token.
  */
 #pragma once
 
@@ -14,6 +15,8 @@ struct exec_options {
     const char *state_dir;   /* NULL = a private one, removed at the end */
     const char *plugin_dirs; /* NULL = the default */
     const char *self_exe;
+    const char *listen; /* HOST:PORT: no supervisor, other runners take the jobs there; else NULL */
+    const char *report; /* NULL = none */
     const char *const *names; /* of jobs; none = all */
     size_t n_names;
 };

@@ -183,6 +183,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (buf_error(&request->body) && !request->handled)
         http_answer(request, 413, NULL, 0, "", 0);
+    else if (!request->handled && server->closing)
+        http_answer(request, 503, NULL, 0, "", 0);
     else if (!request->handled)
         server->handler(server->arg, request);
     request->handled = true;
@@ -210,27 +212,32 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
-static int start_daemon(struct http_server *server, uint16_t port, struct error *err)
+static int start_daemon(struct http_server *server, const struct sockaddr_storage *address,
+                        struct error *err)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const struct sockaddr_in loopback = { .sin_family = AF_INET,
+                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const void *where = address ? (const void *) address : &loopback;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
     const union MHD_DaemonInfo *info;
 
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, on_request, server,
-        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_END);
+    if (address && address->ss_family == AF_INET6)
+        flags |= MHD_USE_IPv6;
+
+    server->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR, where,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_TIMEOUT_S,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
     if (!server->daemon)
-        return error_errno(err, errno ? -errno : -EIO, "listening on 127.0.0.1 port %u", port);
+        return error_errno(err, errno ? -errno : -EIO, "it can't be listened on");
     info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    server->port = info ? info->port : port;
+    server->port = info ? info->port : 0;
     return 0;
 }
 
-int http_server_new(uv_loop_t *loop, uint16_t port, size_t body_max, http_handler_fn handler,
-                    void *arg, struct http_server **ret, struct error *err)
+int http_server_new(uv_loop_t *loop, const struct sockaddr_storage *address, size_t body_max,
+                    http_handler_fn handler, void *arg, struct http_server **ret, struct error *err)
 {
     struct http_server *server = mem_zero(sizeof(*server));
     const union MHD_DaemonInfo *info;
@@ -241,7 +248,7 @@ int http_server_new(uv_loop_t *loop, uint16_t port, size_t body_max, http_handle
     server->body_max = body_max;
     server->handler = handler;
     server->arg = arg;
-    r = start_daemon(server, port, err);
+    r = start_daemon(server, address, err);
     if (r < 0) {
         free(server);
         return r;
@@ -268,6 +275,9 @@ static void on_closed(uv_handle_t *handle)
 
     if (--server->handles > 0)
         return;
+    /* An answer waits for the next run, and one to a parked request for the one after that. */
+    (void) MHD_run(server->daemon);
+    (void) MHD_run(server->daemon);
     MHD_stop_daemon(server->daemon);
     free(server);
 }

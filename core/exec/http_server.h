@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "core/base/error.h"
@@ -17,10 +18,13 @@ struct http_request;
 /* Must end in http_answer() or http_park(). */
 typedef void (*http_handler_fn)(void *arg, struct http_request *request);
 
-int http_server_new(uv_loop_t *loop, uint16_t port, size_t body_max, http_handler_fn handler,
-                    void *arg, struct http_server **ret, struct error *err);
+/* `address` NULL = any free port of 127.0.0.1. */
+int http_server_new(uv_loop_t *loop, const struct sockaddr_storage *address, size_t body_max,
+                    http_handler_fn handler, void *arg, struct http_server **ret,
+                    struct error *err);
 uint16_t http_server_port(const struct http_server *server);
-void http_server_close(struct http_server *server); /* parked requests end without an answer */
+/* What has been answered by now still goes out; parked requests end without an answer. */
+void http_server_close(struct http_server *server);
 
 const char *http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/exec/columns.h"
 
 enum { COLUMN_JOB, COLUMN_STAGE, COLUMN_STATE, COLUMN_WAIT, COLUMN_RUN, COLUMN_INSTANCE, COLUMNS };
 
@@ -15,7 +16,7 @@ struct row {
 
 static const struct row heading = { { "job", "stage", "state", "wait s", "run s", "instance" } };
 
-static void format_seconds(char *out, size_t size, int64_t from_ms, int64_t to_ms)
+void table_seconds(char *out, size_t size, int64_t from_ms, int64_t to_ms)
 {
     if (from_ms < 0 || to_ms < from_ms)
         (void) str_copy(out, size, "-");
@@ -48,28 +49,18 @@ static void fill(struct row *row, const struct pipeline *pipeline, const struct 
                         job->reason);
     else
         (void) str_copy(row->cells[COLUMN_STATE], sizeof(row->cells[0]), state);
-    format_seconds(row->cells[COLUMN_WAIT], sizeof(row->cells[0]), job->ready_ms,
-                   job->started_ms >= 0 ? job->started_ms : job->ended_ms);
-    format_seconds(row->cells[COLUMN_RUN], sizeof(row->cells[0]), job->started_ms, job->ended_ms);
+    table_seconds(row->cells[COLUMN_WAIT], sizeof(row->cells[0]), job->ready_ms,
+                  job->started_ms >= 0 ? job->started_ms : job->ended_ms);
+    table_seconds(row->cells[COLUMN_RUN], sizeof(row->cells[0]), job->started_ms, job->ended_ms);
     format_name(row->cells[COLUMN_INSTANCE], sizeof(row->cells[0]),
                 job->instance ? job->instance : "-");
-}
-
-/* Bytes of UTF-8 that begin a character. */
-static size_t width_of(const char *text)
-{
-    size_t width = 0;
-
-    for (; *text; text++)
-        width += ((unsigned char) *text & 0xc0) != 0x80;
-    return width;
 }
 
 static void add_row(struct buf *out, const struct row *row, const size_t *widths)
 {
     for (size_t c = 0; c < COLUMNS; c++) {
         bool number = c == COLUMN_WAIT || c == COLUMN_RUN;
-        size_t pad = widths[c] - width_of(row->cells[c]);
+        size_t pad = widths[c] - columns_of(row->cells[c]);
 
         if (number)
             buf_addf(out, "%*s", (int) pad, "");
@@ -83,10 +74,10 @@ static void add_row(struct buf *out, const struct row *row, const size_t *widths
 static void widen(size_t *widths, const struct row *row)
 {
     for (size_t c = 0; c < COLUMNS; c++)
-        widths[c] = MAX(widths[c], width_of(row->cells[c]));
+        widths[c] = MAX(widths[c], columns_of(row->cells[c]));
 }
 
-static const char *verdict_of(const struct pipeline *pipeline)
+const char *table_verdict(const struct pipeline *pipeline)
 {
     if (pipeline_passed(pipeline))
         return "passed";
@@ -111,6 +102,6 @@ void table_format(struct buf *out, const struct pipeline *pipeline, int64_t took
                 fill(&row, pipeline, &pipeline->jobs[i]);
                 add_row(out, &row, widths);
             }
-    format_seconds(took, sizeof(took), 0, took_ms);
-    buf_addf(out, "pipeline %s in %s s\n", verdict_of(pipeline), took);
+    table_seconds(took, sizeof(took), 0, took_ms);
+    buf_addf(out, "pipeline %s in %s s\n", table_verdict(pipeline), took);
 }

@@ -161,6 +161,18 @@ static void remove_planned(struct group *group, const struct scaler_plan *plan)
     group_end_rows(group);
 }
 
+static void tell_plan(struct group *group, const struct scaler_plan *plan)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (plan->request == 0 && plan->n_removals == 0)
+        return;
+    scaler_explain(group->fleet, plan, now_wall(group->supervisor), &text);
+    if (plan->request > 0)
+        log_info("required scaling change: runner '%s': %s", group->runner->name, buf_str(&text));
+    supervisor_emit(group->supervisor, EVENT_SCALED, group, NULL, NULL, buf_str(&text));
+}
+
 static void carry_out_plan(struct group *group)
 {
     struct scaler_plan plan = { 0 };
@@ -170,13 +182,9 @@ static void carry_out_plan(struct group *group)
         log_error("runner '%s': planning failed: out of memory, retrying", group->runner->name);
         return;
     }
-    if (plan.request > 0) {
-        autobuf struct buf text = BUF_INIT;
-
-        scaler_explain(group->fleet, &plan, now_wall(group->supervisor), &text);
-        log_info("required scaling change: runner '%s': %s", group->runner->name, buf_str(&text));
+    tell_plan(group, &plan);
+    if (plan.request > 0)
         fleet_request(group->fleet, plan.request);
-    }
     /* An order that was sent cannot be taken back. */
     unsent = fleet_requested(group->fleet);
     unsent -= *group->increase_id ? MIN(unsent, group->increase_n) : 0;

@@ -40,6 +40,7 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
                                       .instance = instance ? instance : "",
                                       .job_name = job ? job->name : "",
                                       .job_id = job ? job->job_id : 0,
+                                      .slot = job && job->slot > 0 ? (unsigned) job->slot : 0,
                                       .detail = detail ? detail : "" };
 
     if (supervisor->options.on_event)
@@ -48,6 +49,9 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
 
 void supervisor_fatal(struct supervisor *supervisor, const char *what, const struct error *err)
 {
+    const struct supervisor_event event = {
+        .kind = EVENT_FATAL, .runner = "", .instance = "", .job_name = "", .detail = ""
+    };
     struct error failed = { 0 };
     char name[64];
 
@@ -63,6 +67,8 @@ void supervisor_fatal(struct supervisor *supervisor, const char *what, const str
                       supervisor->state_dir, name);
     }
     log_flush();
+    if (supervisor->options.on_event)
+        supervisor->options.on_event(supervisor->options.arg, &event);
     _exit(1);
 }
 

@@ -21,8 +21,10 @@ enum supervisor_event_kind {
     EVENT_INSTANCE_READY,
     EVENT_INSTANCE_REMOVING,
     EVENT_INSTANCE_GONE,
+    EVENT_SCALED, /* an order, or instances to be removed; detail is the scaler's sentence */
     EVENT_RUNNER_REFUSED, /* once a runner: no job is taken until a person acts; detail says why */
     EVENT_DISK_FULL,      /* each time it becomes so: no job is taken until there is room */
+    EVENT_FATAL,          /* the process ends when the call returns; the log has said why */
     EVENT_JOB_RECEIVED,
     EVENT_JOB_ASSIGNED,
     EVENT_JOB_RUNNING,
@@ -33,6 +35,7 @@ struct supervisor_event { /* borrowed; fields that do not apply are "" or 0 */
     enum supervisor_event_kind kind;
     const char *runner, *instance, *job_name, *detail;
     int64_t job_id;
+    unsigned slot; /* of the job, once it is assigned */
 };
 
 struct supervisor_options {

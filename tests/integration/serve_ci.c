@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     if (argc != 3 || uv_loop_init(&loop) < 0)
         return 2;
     if (load(argv[1], &err) < 0 ||
-        embedded_coordinator_new(&loop, 0, &options, &coordinator, &err) < 0) {
+        embedded_coordinator_new(&loop, NULL, &options, &coordinator, &err) < 0) {
         (void) fprintf(stderr, "%s\n", err.message);
         return 1;
     }

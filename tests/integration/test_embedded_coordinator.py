@@ -1,5 +1,7 @@
-"""The embedded coordinator of `flotilla exec`, driven with plain HTTP as the protocol page says (vectors V1, V2, V7, V10,
-V11, V17), without any of flotilla's own client code."""
+"""The embedded coordinator of `flotilla exec`, driven with plain HTTP as the protocol page says, without any of flotilla's
+own client code. A test that plays one of the page's vectors names it; the others are about the runner, or about what this
+server never does: V4 to V6, V9, V11, V16 and V18 are answers of a server in trouble or under load, V13 a cancel that lets
+after_script run, which nobody can ask for here."""
 
 import http.client
 import json
@@ -17,31 +19,15 @@ stages: [build, test]
 one: {stage: build, script: make}
 two: {stage: test, script: make check}
 """
+RIGHT = object()  # a token that is the right one
 A, B, C = b"123456789\n", b"987654321\n", b"abcdefghi\n"
 
 
-class Server:
-    """serve_ci, and what it tells."""
+class Client:
+    """A runner by the protocol page alone, at the coordinator of `host`."""
 
-    def __init__(self, build, folder, text=FILE):
-        (folder / "ci.yml").write_text(text)
-        self.process = subprocess.Popen([build / "tests" / "integration" / "serve_ci", folder / "ci.yml", TOKEN],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.host = self.process.stdout.readline().strip().removeprefix("http://")
-        assert self.host, "serve_ci did not start"
-        self.events = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
-
-    def event(self):
-        return self.events.get(timeout=10)
-
-    def stop(self):
-        self.process.stdin.close()
-        assert self.process.wait(10) == 0
+    def __init__(self, host, token=TOKEN):
+        self.host, self.token = host, token
 
     def call(self, method, path, body=b"", headers=None, timeout=10):
         connection = http.client.HTTPConnection(self.host, timeout=timeout)
@@ -53,19 +39,12 @@ class Server:
         finally:
             connection.close()
 
-    def request(self, token=TOKEN, header=TOKEN, timeout=10, **more):
+    def request(self, token=None, header=RIGHT, timeout=10, **more):
+        """`header` None sends none."""
+        token = self.token if token is None else token
+        header = self.token if header is RIGHT else header
         headers = {"Content-Type": "application/json", **({} if header is None else {"RUNNER-TOKEN": header})}
         return self.call("POST", "jobs/request", {"token": token, "info": {}, **more}, headers, timeout)
-
-    def take(self):
-        """The next job, given out and acknowledged."""
-        answer = self.request()
-        assert answer.status == 201
-        job = json.loads(answer.body)
-        assert self.event() == {"event": "given", "job": job["id"]}
-        assert self.put(job, state="running", output={}).status == 200
-        assert self.event() == {"event": "running", "job": job["id"]}
-        return job
 
     def put(self, job, token=None, **body):
         token = token or job["token"]
@@ -82,6 +61,41 @@ class Server:
         checksum = f"crc32:{zlib.crc32(log):08x}"
         output = {"checksum": checksum, **({"bytesize": len(log)} if log else {})}
         return self.put(job, state=state, checksum=checksum, output=output, **more)
+
+
+class Server(Client):
+    """serve_ci, and what it tells."""
+
+    def __init__(self, build, folder, text=FILE):
+        (folder / "ci.yml").write_text(text)
+        self.process = subprocess.Popen([build / "tests" / "integration" / "serve_ci", folder / "ci.yml", TOKEN],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        host = self.process.stdout.readline().strip().removeprefix("http://")
+        assert host, "serve_ci did not start"
+        super().__init__(host)
+        self.events = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.events.put(json.loads(line))
+
+    def event(self):
+        return self.events.get(timeout=10)
+
+    def stop(self):
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+
+    def take(self):
+        """The next job, given out and acknowledged."""
+        answer = self.request()
+        assert answer.status == 201
+        job = json.loads(answer.body)
+        assert self.event() == {"event": "given", "job": job["id"]}
+        assert self.put(job, state="running", output={}).status == 200
+        assert self.event() == {"event": "running", "job": job["id"]}
+        return job
 
 
 class Answer:
@@ -304,3 +318,136 @@ def test_a_client_that_leaves_while_it_waits_takes_no_job_along(server):
     assert server.end(one, b"").status == 200
     assert server.event()["event"] == "final"
     assert server.request(last_update=cursor).status == 201
+
+
+INFO = {"name": "flotilla", "version": "0.1.0", "features": {"trace_reset": True}, "config": {"gpus": ""}}
+
+
+def test_coordinator_V1_an_empty_poll_gives_a_cursor_that_is_echoed(server):
+    server.take()
+    first = server.request(info=INFO, system_id="s_0123456789ab")
+    assert (first.status, first.body) == (204, b"")
+    cursor = first.headers["X-GitLab-Last-Update"]
+    with pytest.raises(TimeoutError):
+        server.request(info=INFO, last_update=cursor, timeout=0.5)
+    assert server.request(info=INFO, last_update="of another time").headers["X-GitLab-Last-Update"] == cursor
+
+
+def test_coordinator_V2_the_answers_of_a_whole_job(server):
+    answer = server.request()
+    job = json.loads(answer.body)
+    assert job["job_info"]["stage"] == "build" and job["git_info"]["ref_type"] == "branch"
+    assert {"unknown_failure", "script_failure", "runner_system_failure",
+            "job_canceled"} <= set(job["features"]["failure_reasons"])
+    started = server.put(job, state="running", output={})
+    assert (started.status, started.headers["Job-Status"]) == (200, "running")
+    assert server.patch(job, 0, A).headers["Range"] == "0-10"
+    assert server.patch(job, 10, B).headers["Range"] == "0-20"
+    ended = server.put(job, state="success", checksum="crc32:396acd88",
+                       output={"checksum": "crc32:396acd88", "bytesize": 20})
+    assert (ended.status, ended.body) == (200, b"")
+
+
+def test_coordinator_V3_every_request_with_a_wrong_token_is_refused_and_takes_no_job(server):
+    assert [server.request(token="glrt-wrong", header=None).status for _ in range(3)] == [403, 403, 403]
+    assert server.request().status == 201
+
+
+def test_coordinator_V7_a_job_that_is_not_there_is_not_acknowledged(server):
+    assert server.put({"id": 42, "token": "glcbt-64_exampletoken"}, state="running", output={}).status == 403
+
+
+def test_coordinator_V8_a_job_canceled_before_its_first_stage_is_told_at_the_acknowledgement(server):
+    job = json.loads(server.request().body)
+    server.event()
+    server.process.stdin.write(f"cancel {job['id']}\n")
+    server.process.stdin.flush()
+    assert server.event()["event"] == "canceled"
+    started = server.put(job, state="running", output={})
+    assert (started.status, started.headers["Job-Status"]) == (200, "canceled")
+    assert server.event()["event"] == "running"
+    ended = server.put(job, state="failed", failure_reason="job_canceled", checksum="crc32:00000000",
+                       output={"checksum": "crc32:00000000"})
+    assert ended.status == 200
+    assert server.event() == {"event": "final", "job": 1, "state": "canceled"}
+
+
+def test_coordinator_V10_the_range_is_the_next_offset(server):
+    job = server.take()
+    assert server.patch(job, 0, A).status == 202
+    short = server.patch(job, 20, C)
+    assert (short.status, short.headers["Range"]) == (416, "0-10")
+    assert server.patch(job, 10, B + C).status == 202
+
+
+def test_coordinator_V12_a_patch_whose_answer_was_lost_is_stored_once(server):
+    job = server.take()
+    connection = http.client.HTTPConnection(server.host, timeout=10)
+    connection.request("PATCH", f"/api/v4/jobs/{job['id']}/trace", A,
+                       {"JOB-TOKEN": job["token"], "Content-Type": "text/plain", "Content-Range": "0-9"})
+    assert server.event()["text"] == A.decode()  # it is stored
+    connection.close()
+    for first, data in [(0, A + B), (0, A)]:
+        again = server.patch(job, first, data)
+        assert (again.status, again.headers["Range"]) == (416, "0-10")
+    assert server.patch(job, 10, B).status == 202
+    assert server.event()["text"] == B.decode()
+    assert server.end(job, A + B).status == 200
+
+
+def test_coordinator_V14_a_canceled_job_hears_of_it_in_every_answer_and_may_end(server):
+    job = server.take()
+    server.process.stdin.write(f"cancel {job['id']}\n")
+    server.process.stdin.flush()
+    assert server.event()["event"] == "canceled"
+    patched = server.patch(job, 0, A)
+    assert (patched.status, patched.headers["Job-Status"], patched.headers["Range"]) == (202, "canceled", "0-10")
+    again = server.patch(job, 0, A)  # the runner's last flush, whose offset an abort did not advance
+    assert (again.status, again.headers["Job-Status"]) == (416, "canceled")
+    assert server.end(job, A, state="failed", failure_reason="job_canceled").status == 200
+
+
+def test_coordinator_V15_a_quiet_job_is_kept_alive(server):
+    job = server.take()
+    assert server.patch(job, 0, A).status == 202
+    for _ in range(2):
+        kept = server.put(job, state="running", checksum="crc32:e0117757",
+                          output={"checksum": "crc32:e0117757", "bytesize": 10})
+        assert (kept.status, kept.headers["Job-Status"]) == (200, "running")
+
+
+def test_coordinator_V17_a_rejected_log_is_sent_from_the_beginning(server):
+    job = server.take()
+    assert server.patch(job, 0, A).status == 202
+    rejected = server.put(job, state="success", checksum="crc32:396acd88",
+                          output={"checksum": "crc32:396acd88", "bytesize": 20})
+    assert rejected.status == 412
+    assert server.patch(job, 0, A + B).headers["Range"] == "0-20"
+    assert server.put(job, state="success", checksum="crc32:396acd88",
+                      output={"checksum": "crc32:396acd88", "bytesize": 20}).status == 200
+
+
+def test_coordinator_V19_a_runner_is_verified_and_nothing_is_managed_here(server):
+    verified = server.call("POST", "runners/verify", {"info": INFO, "token": TOKEN, "system_id": "s_0123456789ab"})
+    answer = json.loads(verified.body)
+    assert verified.status == 200 and answer["id"] > 0 and answer["token_expires_at"] is None
+    assert server.call("POST", "runners", {"token": "bad", "info": INFO}).status == 404
+    assert server.call("DELETE", "runners/managers", {"token": TOKEN}).status == 404
+
+
+def test_coordinator_V20_artifacts_are_refused_for_good(server):
+    job = server.take()
+    headers = {"JOB-TOKEN": job["token"], "Content-Type": "multipart/form-data; boundary=x"}
+    up = server.call("POST", f"jobs/{job['id']}/artifacts?artifact_format=zip", b"--x--", headers)
+    down = server.call("GET", f"jobs/{job['id']}/artifacts?direct_download=true", b"", headers)
+    assert (up.status, down.status) == (404, 404), "503 would be asked for again, six times"
+
+
+def test_coordinator_V21_the_checksum_of_nothing_and_of_known_texts(server):
+    for log, checksum in [(b"hello\n", "crc32:363a3020"), (b"", "crc32:00000000")]:
+        job = server.take()
+        if log:
+            assert server.patch(job, 0, log).status == 202
+        assert server.put(job, state="success", output={"checksum": checksum, "bytesize": len(log)}).status == 200
+        while server.event()["event"] != "final":
+            pass

@@ -18,10 +18,12 @@
 #include "core/base/str.h"
 #include "core/config/config.h"
 #include "core/coordinator/client.h"
+#include "core/exec/board.h"
 #include "core/exec/ci_yaml.h"
 #include "core/exec/exec_config.h"
 #include "core/exec/payload.h"
 #include "core/exec/pipeline.h"
+#include "core/exec/report.h"
 #include "core/fleet/fleet.h"
 #include "core/fleet/scaler.h"
 #include "core/job/git_settings.h"
@@ -449,6 +451,72 @@ static int run_pipeline(const struct place *place, struct result *result)
     return r;
 }
 
+/* One job that ran, on one instance. */
+static void fill_history(struct history *history, const struct pipeline *pipeline)
+{
+    history_appeared(history, "i-1", 1, 1);
+    history_ready(history, "i-1", 2);
+    history_assigned(history, pipeline, 1, "i-1", 0, 3);
+    history_started(history, 1, 4);
+    history_removing(history, "i-1", "it is idle", 5);
+    history_decided(history, "order 1", 0);
+    history->ended_ms = 10;
+}
+
+static int run_board(const struct place *place, struct result *result)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
+    struct history history = { 0 };
+    struct board_page page = { 0 };
+    struct error err = { 0 };
+    int r = parse_ci(&config);
+
+    (void) place;
+    if (r == 0)
+        r = pipeline_new(config, NULL, 0, &pipeline, &err);
+    if (r == 0) {
+        const struct board board = {
+            .pipeline = pipeline, .history = &history, .title = "t", .now_ms = 7
+        };
+
+        fill_history(&history, pipeline);
+        board_draw(&board, 60, 10, &page);
+        result_add(result, "%s", buf_str(&page.text));
+    }
+    board_page_done(&page);
+    history_done(&history);
+    return r;
+}
+
+static int run_exec_report(const struct place *place, struct result *result)
+{
+    auto_ptr(ci_config_free) struct ci_config *config = NULL;
+    auto_ptr(pipeline_free) struct pipeline *pipeline = NULL;
+    autofree char *file = mem_printf("%s/report.html", place->dir);
+    autobuf struct buf text = BUF_INIT;
+    struct history history = { 0 };
+    struct error err = { 0 };
+    int r = file ? parse_ci(&config) : -ENOMEM;
+
+    if (r == 0)
+        r = pipeline_new(config, NULL, 0, &pipeline, &err);
+    if (r == 0) {
+        const struct report report = {
+            .pipeline = pipeline, .history = &history, .title = "t", .when = "now", .verdict = "v"
+        };
+
+        fill_history(&history, pipeline);
+        r = report_write(&report, file, &err);
+    }
+    if (r == 0)
+        r = fs_read_file(AT_FDCWD, file, 1 << 20, &text, &err);
+    if (r == 0)
+        result_add(result, "%s", buf_str(&text) + text.len - strlen("</html>\n"));
+    history_done(&history);
+    return r;
+}
+
 static json_t *start_frame(void)
 {
     static const char text[] =
@@ -612,6 +680,8 @@ const struct unit units[] = {
     { "a provider's session", run_session, true },
     { "payloads of .gitlab-ci.yml", run_payloads, false },
     { "a pipeline", run_pipeline, false },
+    { "the board", run_board, true },
+    { "exec's report", run_exec_report, false },
     { "a job's settings", run_settings, false },
     { "the worker's report", run_report, false },
     { "the fleet", run_fleet, false },
