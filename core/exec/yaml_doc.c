@@ -63,7 +63,7 @@ static void *grow(struct yaml_doc *doc, void *old, size_t count, size_t size)
     if (old && (count & (count - 1)) != 0)
         return old;
     grown = allocate(doc, (count ? 2 * count : 1) * size);
-    if (grown && count)
+    if (grown && old)
         memcpy(grown, old, count * size);
     return grown;
 }

@@ -279,7 +279,7 @@ static void try_take_back(struct stranger *stranger)
     group = r == 0 ? group_of(stranger->supervisor, &row) : NULL;
     if (r == 0 && !group)
         r = error_set(&err, -ENOENT, "runner '%.100s' is not in the configuration", row.runner);
-    if (r == 0 && !group->listed_once)
+    if (group && !group->listed_once)
         return;
     row.token = r == 0 ? secret_from_str(token) : NULL;
     if (r == 0)

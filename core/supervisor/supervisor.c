@@ -337,33 +337,46 @@ static void open_timeline(struct supervisor *supervisor)
     supervisor->clock = &supervisor->timeline.clock;
 }
 
-/* A ledger that is damaged makes way for a new one; so does none (hardening.md R13). What lies in the
- * spool directory is marked before the new one is there, or a second crash would have it swept. */
+/* What lies in the spool directory is marked before a new ledger is there, or a second crash would
+ * have it swept. */
+static int open_or_begin_ledger(struct supervisor *supervisor, struct error *err)
+{
+    int r = ledger_is_there(supervisor->state_fd) ? 0 : strangers_mark(supervisor, err);
+
+    return r == 0 ? ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err)
+                  : r;
+}
+
+static int set_ledger_aside(struct supervisor *supervisor, const struct error *damage,
+                            struct error *err)
+{
+    char name[64];
+    int r = ledger_set_aside(supervisor->state_fd, supervisor->clock, name, sizeof(name), err);
+
+    if (r < 0)
+        return r;
+    (void) snprintf(supervisor->ledger_problem, sizeof(supervisor->ledger_problem),
+                    "the ledger was damaged and is now %.120s/%s; a new one was begun from what "
+                    "runs and what the clouds list",
+                    supervisor->state_dir, name);
+    log_error("%s: %s. Jobs that waited for an instance, or whose end GitLab had not taken yet, "
+              "are lost: GitLab fails them when it hears nothing for an hour",
+              damage->message, supervisor->ledger_problem);
+    return 0;
+}
+
+/* A ledger that is damaged makes way for a new one; so does none (hardening.md R13). */
 static int open_ledger(struct supervisor *supervisor, struct error *err)
 {
     struct error damage = { 0 };
-    char name[64];
-    int r;
+    int r = open_or_begin_ledger(supervisor, &damage);
 
-    for (;;) {
-        r = ledger_is_there(supervisor->state_fd) ? 0 : strangers_mark(supervisor, err);
+    if (r == -EUCLEAN) {
+        r = set_ledger_aside(supervisor, &damage, err);
         if (r == 0)
-            r = ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err);
-        if (r != -EUCLEAN || *supervisor->ledger_problem)
-            break;
-        damage = *err;
-        r = ledger_set_aside(supervisor->state_fd, supervisor->clock, name, sizeof(name), err);
-        if (r < 0)
-            return r;
-        (void) snprintf(
-            supervisor->ledger_problem, sizeof(supervisor->ledger_problem),
-            "the ledger was damaged and is now %.120s/%s; a new one was begun from what "
-            "runs and what the clouds list",
-            supervisor->state_dir, name);
-        log_error(
-            "%s: %s. Jobs that waited for an instance, or whose end GitLab had not taken yet, "
-            "are lost: GitLab fails them when it hears nothing for an hour",
-            damage.message, supervisor->ledger_problem);
+            r = open_or_begin_ledger(supervisor, err);
+    } else if (r < 0) {
+        *err = damage;
     }
     return r == 0 ? strangers_load(supervisor, err) : r;
 }
