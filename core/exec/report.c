@@ -467,7 +467,7 @@ static int open_folder(const char *file, int *ret, const char **ret_name, struct
 int report_check(const char *file, struct error *err)
 {
     autoclose int folder = -1;
-    const char *name;
+    const char *name = file;
     struct stat st;
     int r = open_folder(file, &folder, &name, err);
 
@@ -484,7 +484,7 @@ int report_write(const struct report *report, const char *file, struct error *er
 {
     autobuf struct buf html = BUF_INIT;
     autoclose int folder = -1;
-    const char *name;
+    const char *name = file;
     int r = report_format(report, &html, err);
 
     if (r == 0)
