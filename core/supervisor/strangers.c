@@ -113,6 +113,15 @@ bool strangers_awaited(const struct supervisor *supervisor)
     return false;
 }
 
+/* Who calls with another key tells anew who it is. */
+static void forget_caller(struct stranger *stranger)
+{
+    channel_close(stranger->channel);
+    stranger->channel = NULL;
+    json_object_put(stranger->identity);
+    stranger->identity = NULL;
+}
+
 static void drop(struct stranger *stranger)
 {
     for (struct stranger **at = &stranger->supervisor->strangers; *at; at = &(*at)->next)
@@ -120,8 +129,7 @@ static void drop(struct stranger *stranger)
             *at = stranger->next;
             break;
         }
-    channel_close(stranger->channel);
-    json_object_put(stranger->identity);
+    forget_caller(stranger);
     free(stranger);
 }
 
@@ -153,6 +161,7 @@ static void on_identity(void *arg, json_t *frame)
 {
     struct stranger *stranger = arg;
 
+    log_debug("row %" PRId64 ": its worker says who it is", stranger->seq);
     json_object_put(stranger->identity);
     stranger->identity = json_object_get(frame);
     supervisor_evaluate_soon(stranger->supervisor);
@@ -165,14 +174,15 @@ bool strangers_attach(struct supervisor *supervisor, int64_t seq, const char *ke
     autojson json_t *question = json_frame("identify");
     int lock_fd = -1;
 
-    if (!stranger || !question || str_copy(stranger->key, sizeof(stranger->key), key) < 0)
+    if (!stranger || !question || strlen(key) != sizeof(stranger->key) - 1)
         return false;
     if (spool_try_lock(supervisor, seq, &lock_fd) == 1) {
         (void) close(lock_fd);
         return false; /* whoever this is, it is not the worker that writes the spool */
     }
-    channel_close(stranger->channel);
+    forget_caller(stranger);
     stranger->channel = channel;
+    (void) str_copy(stranger->key, sizeof(stranger->key), key);
     channel_set_owner(channel, FRAME_MAX_OPERATOR, on_identity, on_closed, stranger);
     channel_send(channel, question, FRAME_MAX_OPERATOR);
     return true;
@@ -260,10 +270,7 @@ static void refuse(struct stranger *stranger, const char *why)
               " cannot be taken back (%s): its job ends without a word "
               "to GitLab",
               stranger->seq, why);
-    channel_close(stranger->channel);
-    stranger->channel = NULL;
-    json_object_put(stranger->identity);
-    stranger->identity = NULL;
+    forget_caller(stranger);
 }
 
 /* The use of an instance is counted in its row, and the slot held in the fleet: both are there once

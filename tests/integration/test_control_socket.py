@@ -28,8 +28,8 @@ with socket.socket(socket.AF_UNIX) as peer:
 """
 
 
-def say(path, frame) -> bytes:
-    """What comes back until the manager closes the connection."""
+def say(path, frame, then=lambda: None) -> bytes:
+    """What comes back until the manager closes the connection; `then` is done as soon as something has come."""
     body = json.dumps(frame).encode()
     answer = b""
     with socket.socket(socket.AF_UNIX) as peer:
@@ -38,6 +38,7 @@ def say(path, frame) -> bytes:
         peer.sendall(struct.pack(">I", len(body)) + body)
         while data := peer.recv(65536):
             answer += data
+            then()
     return answer
 
 

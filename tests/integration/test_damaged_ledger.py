@@ -11,6 +11,7 @@ import pytest
 from checker.jobs import make_job
 from checker.run import Run, wait_for
 from liar import LIMITS, add_neighbour, lie, lying_run
+from test_control_socket import say
 from test_restart import states, wait_until
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -26,8 +27,8 @@ def take_away_damaged(run):
     return [path.name for path in found]
 
 
-def start_jobs(run, n=2):
-    run.coordinator.add(*[make_job(i, str(run.marks), lines=60, seconds=8) for i in range(1, n + 1)])
+def start_jobs(run, n=2, seconds=8):
+    run.coordinator.add(*[make_job(i, str(run.marks), lines=60, seconds=seconds) for i in range(1, n + 1)])
     run.start()
     for i in range(1, n + 1):
         wait_for_trace(run, i, b"line 0002")
@@ -71,7 +72,7 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
 
 def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, binary, plugin_dir, fakes):
     run = lying_run(folder, binary, plugin_dir, fakes, max_instances=1)
-    start_jobs(run, 1)
+    start_jobs(run, 1, seconds=5)
     run.kill()
     (run.state_dir / "ledger.db").unlink()
     lie(run, "list 1 - refuse")  # so that the job, whose worker is heard, cannot be taken back
@@ -81,6 +82,19 @@ def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, b
     run.coordinator.add(make_job(2, str(run.marks)))
     wait_until(run, lambda: run.coordinator.jobs[2].ended)
     lie(run)
+    assert_nothing_lost(run, run.finish())
+
+
+def test_who_comes_instead_of_a_worker_is_not_taken_for_it(folder, binary, plugin_dir, fakes):
+    run = lying_run(folder, binary, plugin_dir, fakes, max_instances=1)
+    start_jobs(run, 1, seconds=4)
+    run.kill()
+    (run.state_dir / "ledger.db").unlink()
+    lie(run, "list 1 - refuse")  # until somebody else has its place
+    run.start()
+    wait_until(run, lambda: b"row 1: its worker says who it is" in run.daemon_log.read_bytes())
+    impostor = {"type": "attach", "seq": 1, "key": "0" * 32}
+    assert b"identify" in say(run.state_dir / "control.sock", impostor, then=lambda: lie(run))
     assert_nothing_lost(run, run.finish())
 
 
