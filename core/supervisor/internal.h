@@ -272,6 +272,12 @@ bool strangers_attach(struct supervisor *supervisor, int64_t seq, const char *ke
 void strangers_tick(struct supervisor *supervisor);
 void strangers_done(struct supervisor *supervisor);
 
+/* state_dir.c */
+/* Opens the directory and locks it; one that is another's is refused. */
+int state_dir_open(struct supervisor *supervisor, struct error *err);
+/* The system id, the clock, the ledger. */
+int state_dir_load(struct supervisor *supervisor, struct error *err);
+
 /* adopt.c */
 /* A job on an instance: its slot, its log, its worker. */
 void adopt_running(struct job *job);

@@ -6,19 +6,11 @@
 #include "core/supervisor/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <pwd.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "core/base/descriptors.h"
 #include "core/base/footprint.h"
-#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/rules.h"
 #include "core/job/sandbox.h"
 #include "core/supervisor/internal.h"
 
@@ -211,107 +203,6 @@ static void on_tick(uv_timer_t *timer)
         check_drained(supervisor);
 }
 
-char *supervisor_default_state_dir(void)
-{
-    const char *home = getenv("HOME"), *state = getenv("XDG_STATE_HOME");
-    const struct passwd *pw;
-
-    if (geteuid() == 0)
-        return mem_strdup("/var/lib/flotilla");
-    if (!str_empty(state) && *state == '/')
-        return mem_printf("%s/flotilla", state);
-    if (str_empty(home)) {
-        pw = getpwuid(geteuid());
-        home = pw ? pw->pw_dir : "/";
-    }
-    return mem_printf("%s/.local/state/flotilla", home);
-}
-
-/* One supervisor a state directory: the second says so instead of deleting the first one's work. */
-static int lock_state_dir(struct supervisor *supervisor, struct error *err)
-{
-    supervisor->lock_fd =
-        openat(supervisor->state_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (supervisor->lock_fd < 0)
-        return error_errno(err, -errno, "state directory %s: lock", supervisor->state_dir);
-    if (flock(supervisor->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return error_set(
-            err, -EBUSY,
-            "state directory %s is in use by another flotilla; stop it or give another "
-            "directory with --state-dir",
-            supervisor->state_dir);
-    return 0;
-}
-
-static int open_state_dir(struct supervisor *supervisor, struct error *err)
-{
-    const char *given = supervisor->options.state_dir ? supervisor->options.state_dir
-                                                      : supervisor->config->state_dir;
-    char resolved[PATH_MAX];
-    int r;
-
-    supervisor->state_dir = given ? mem_strdup(given) : supervisor_default_state_dir();
-    if (!supervisor->state_dir)
-        return error_set(err, -ENOMEM, "state directory: out of memory");
-    r = fs_open_private_dir(supervisor->state_dir, &supervisor->state_fd, err);
-    if (r < 0)
-        return r;
-    if (!realpath(supervisor->state_dir, resolved))
-        return error_errno(err, -errno, "state directory %s", supervisor->state_dir);
-    free(supervisor->state_dir);
-    supervisor->state_dir = mem_strdup(resolved);
-    supervisor->control_path = mem_printf("%s/control.sock", resolved);
-    if (!supervisor->state_dir || !supervisor->control_path)
-        return error_set(err, -ENOMEM, "state directory: out of memory");
-    r = lock_state_dir(supervisor, err);
-    if (r < 0)
-        return r;
-    if (mkdirat(supervisor->state_fd, "spool", 0700) < 0 && errno != EEXIST)
-        return error_errno(err, -errno, "state directory %s: spool", resolved);
-    supervisor->spool_dir_fd =
-        openat(supervisor->state_fd, "spool", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (supervisor->spool_dir_fd < 0)
-        return error_errno(err, -errno, "state directory %s: spool", resolved);
-    return 0;
-}
-
-static bool system_id_valid(const char *id)
-{
-    if (strlen(id) != 14 || (!str_starts(id, "s_") && !str_starts(id, "r_")))
-        return false;
-    for (const char *c = id + 2; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')))
-            return false;
-    return true;
-}
-
-/* One value for each state directory (coordinator-protocol.md 1.13). */
-static void load_system_id(struct supervisor *supervisor)
-{
-    autobuf struct buf text = BUF_INIT, machine = BUF_INIT;
-    struct error err = { 0 };
-    char id[64];
-
-    if (fs_read_file(supervisor->state_fd, "system_id", 64, &text, NULL) == 0 &&
-        str_copy(id, sizeof(id), buf_str(&text)) == 0) {
-        id[strcspn(id, " \r\n\t")] = '\0';
-        if (system_id_valid(id)) {
-            (void) str_copy(supervisor->system_id, sizeof(supervisor->system_id), id);
-            return;
-        }
-    }
-    if (fs_read_file(AT_FDCWD, "/var/lib/dbus/machine-id", 256, &machine, NULL) < 0 ||
-        machine.len == 0) {
-        buf_clear(&machine);
-        (void) fs_read_file(AT_FDCWD, "/etc/machine-id", 256, &machine, NULL);
-    }
-    if (rules_system_id(machine.len > 0 ? buf_str(&machine) : NULL, supervisor->system_id) < 0)
-        return;
-    if (fs_replace_file(supervisor->state_fd, "system_id", supervisor->system_id, 14, 0600, &err) <
-        0)
-        log_warning("%s; the system id holds for this run only", err.message);
-}
-
 static int start_groups(struct supervisor *supervisor, struct error *err)
 {
     const struct config *config = supervisor->config;
@@ -325,60 +216,6 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
         r = group_init(&supervisor->groups[i], supervisor, &config->runners[i], err);
     }
     return r;
-}
-
-static void open_timeline(struct supervisor *supervisor)
-{
-    struct error err = { 0 };
-
-    if (timeline_open(&supervisor->timeline, supervisor->state_fd, &clock_system, &err) < 0)
-        log_warning("%s; a step of the system's clock may count between this run and the next",
-                    err.message);
-    supervisor->clock = &supervisor->timeline.clock;
-}
-
-/* What lies in the spool directory is marked before a new ledger is there, or a second crash would
- * have it swept. */
-static int open_or_begin_ledger(struct supervisor *supervisor, struct error *err)
-{
-    int r = ledger_is_there(supervisor->state_fd) ? 0 : strangers_mark(supervisor, err);
-
-    return r == 0 ? ledger_open(supervisor->state_dir, supervisor->clock, &supervisor->ledger, err)
-                  : r;
-}
-
-static int set_ledger_aside(struct supervisor *supervisor, const struct error *damage,
-                            struct error *err)
-{
-    char name[64];
-    int r = ledger_set_aside(supervisor->state_fd, supervisor->clock, name, sizeof(name), err);
-
-    if (r < 0)
-        return r;
-    (void) snprintf(supervisor->ledger_problem, sizeof(supervisor->ledger_problem),
-                    "the ledger was damaged and is now %.120s/%s; a new one was begun from what "
-                    "runs and what the clouds list",
-                    supervisor->state_dir, name);
-    log_error("%s: %s. Jobs that waited for an instance, or whose end GitLab had not taken yet, "
-              "are lost: GitLab fails them when it hears nothing for an hour",
-              damage->message, supervisor->ledger_problem);
-    return 0;
-}
-
-/* A ledger that is damaged makes way for a new one; so does none (hardening.md R13). */
-static int open_ledger(struct supervisor *supervisor, struct error *err)
-{
-    struct error damage = { 0 };
-    int r = open_or_begin_ledger(supervisor, &damage);
-
-    if (r == -EUCLEAN) {
-        r = set_ledger_aside(supervisor, &damage, err);
-        if (r == 0)
-            r = open_or_begin_ledger(supervisor, err);
-    } else if (r < 0) {
-        *err = damage;
-    }
-    return r == 0 ? strangers_load(supervisor, err) : r;
 }
 
 static int start_spawner(struct supervisor *supervisor, struct error *err)
@@ -401,14 +238,11 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
 {
     int r;
 
-    r = open_state_dir(supervisor, err);
+    r = state_dir_open(supervisor, err);
     if (r == 0)
         r = start_spawner(supervisor, err);
-    if (r == 0) {
-        load_system_id(supervisor);
-        open_timeline(supervisor);
-        r = open_ledger(supervisor, err);
-    }
+    if (r == 0)
+        r = state_dir_load(supervisor, err);
     if (r == 0)
         r = coordinator_client_new(supervisor->loop, &supervisor->coordinator, err);
     if (r == 0)
