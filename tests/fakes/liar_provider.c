@@ -591,6 +591,7 @@ static const struct flt_provider liar_provider = {
     .abi_minor = FLT_ABI_MINOR,
     .name = "local",
     .version = "1",
+    .capabilities = FLT_CAP_THIS_MACHINE,
     .open = liar_open,
     .close = liar_close,
     .list = liar_list,
