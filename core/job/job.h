@@ -1,8 +1,9 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
  * job.c is the job's life as a straight line; instance.c connects; directories.c knows where on the
- * instance the job works; stage.c runs one stage there, attempts.c tries one again; get_sources.c writes the git stage from git_settings.c; end.c has
- * the words and the result; settings.c turns the start frame into this struct.
+ * instance the job works; stage.c runs one stage there, attempts.c waits for another attempt;
+ * get_sources.c writes the git stage from git_settings.c; end.c has the words and the result;
+ * settings.c turns the start frame into this struct.
  */
 #pragma once
 
