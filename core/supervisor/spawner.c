@@ -37,6 +37,13 @@ static void on_process_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+/* Its end and that of its connection come in either order; the later one frees the link. */
+static void close_if_over(struct spawner_link *link)
+{
+    if (link->process_ended && !link->channel)
+        uv_close((uv_handle_t *) &link->process, on_process_closed);
+}
+
 static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct spawner_link *link = process->data;
@@ -46,7 +53,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
         log_warning("the spawner was killed by signal %d, starting another with the next job",
                     signal);
     link->process_ended = true;
-    uv_close((uv_handle_t *) process, on_process_closed);
+    close_if_over(link);
 }
 
 static void unlink_link(struct spawner_link *link)
@@ -63,6 +70,7 @@ static void unlink_link(struct spawner_link *link)
     link->owner = NULL;
     channel_close(link->channel); /* the process sees the end of its link and exits */
     link->channel = NULL;
+    close_if_over(link);
 }
 
 static void on_link_closed(void *arg, const char *why)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 
@@ -10,9 +11,9 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run, wait_for
-from liar import LIMITS, add_neighbour, lie, lying_run
+from liar import LIMITS, add_neighbour, lie, lying_run, wait_explained
 from test_control_socket import say
-from test_restart import states, wait_until
+from test_restart import ledger, states, wait_until
 from test_run import assert_nothing_lost, wait_for_trace
 
 PAGE = 4096
@@ -58,8 +59,13 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
     wait_until(run, lambda: run.process.poll() is not None)
     run.start(kill_at="job_row.after:1")  # and one when the first has its row again, and is marked still
     wait_until(run, lambda: run.process.poll() is not None)
+    workers = run.workers()
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
     run.start()
-    run.wait_up()
+    wait_explained(run, "asks for no job: jobs that run are awaited whose rows were lost with the ledger")
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
     wait_until(run, lambda: states(run) == {1: "running", 2: "running"})
     run.coordinator.add(make_job(3, str(run.marks)))
     breaches = None
@@ -119,12 +125,16 @@ def test_a_job_whose_worker_died_with_the_ledger_keeps_its_log_and_is_named(fold
     run.kill()
     os.kill(worker, 9)
     (run.state_dir / "ledger.db").unlink()
+    (run.state_dir / "spool" / "41.lost").touch()  # of a ledger before that one
     run.start()
     lost = run.state_dir / "spool" / "1.lost"
     wait_until(run, lost.exists)
     assert b"line 0002" in lost.read_bytes()
     assert str(lost).encode() in run.daemon_log.read_bytes()
     wait_until(run, lambda: not run.watch.instances())  # it ran nothing any more
+    run.coordinator.add(make_job(2, str(run.marks), lines=1))
+    wait_until(run, lambda: [row["seq"] for row in ledger(run)] == [42])  # no log takes the name of another
+    wait_until(run, lambda: run.coordinator.jobs[2].finals)
     assert run.stop() == 0
 
 

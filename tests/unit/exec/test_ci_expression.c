@@ -65,6 +65,8 @@ static void test_expressions_are_true_or_false(void **unused)
         { "a chain", "$A == 'one' && $TWO == 'two' && $NONE == null", 1 },
         { "comparisons inside of or", "$A == 'x' || $TWO =~ /^t/", 1 },
         { "parentheses around a value", "($A) && ($TWO == \"two\")", 1 },
+        { "what is true is not what is false", "($A == 'one') == ($TWO == 'x')", 0 },
+        { "what is false equals what is missing", "($A == 'x') == $NONE", 1 },
         { "a name that begins with null", "$A == \"null\" || $nullable", 0 },
         { "over several lines", "$A == 'one'\n  && $B == 'one'", 1 },
     };

@@ -156,6 +156,17 @@ static int fork_a_process(void)
     return child < 0 ? -1 : waitpid(child, NULL, 0);
 }
 
+/* The limit that means nothing to root, for whom these tests run. */
+static int may_have_processes(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max > 0)
+        return 0;
+    errno = EAGAIN;
+    return -1;
+}
+
 static void *do_nothing(void *arg)
 {
     return arg;
@@ -210,6 +221,12 @@ static int list_a_folder(void)
 static int write_a_file(void)
 {
     return open(world.file, O_WRONLY | O_CLOEXEC);
+}
+
+/* What Landlock's first two levels do not see. */
+static int empty_a_file(void)
+{
+    return open(world.file, O_RDONLY | O_TRUNC | O_CLOEXEC);
 }
 
 static int make_a_file(void)
@@ -502,6 +519,7 @@ static void try_what_is_denied(enum where where)
     const struct row rows[] = {
         { "execve", run_a_program, 0, BY_FILE, KILLED },
         { "fork", fork_a_process, 0, FORK, KILLED },
+        { "a limit of processes above none", may_have_processes, 0, EAGAIN, EAGAIN },
         { "a thread", start_a_thread, 0, FORK, KILLED },
         { "ptrace", trace_a_process, 0, 0, KILLED },
         { "process_vm_readv", read_memory_of_a_process, 0, 0, KILLED },
@@ -511,6 +529,7 @@ static void try_what_is_denied(enum where where)
         { "reading another job's log", read_a_neighbours_log, 0, BY_FILE, BY_FILE },
         { "listing a folder", list_a_folder, 0, BY_FILE, BY_FILE },
         { "writing a file", write_a_file, 0, BY_FILE, KILLED },
+        { "emptying a file", empty_a_file, 0, BY_FILE, KILLED },
         { "making a file", make_a_file, 0, BY_FILE, KILLED },
         { "making a nameless file", make_a_nameless_file, 0, BY_FILE, KILLED },
         { "removing a file", remove_a_file, 0, BY_FILE, KILLED },

@@ -137,11 +137,32 @@ static void test_a_spawner_that_is_gone_is_replaced_and_asked_again(void **unuse
     end(&run);
 }
 
+/* The loop hears of both ends at one turn. */
+static void test_the_end_of_a_spawner_and_of_its_connection_are_one(void **unused)
+{
+    struct run run;
+    siginfo_t info;
+    pid_t first;
+    int one;
+
+    (void) unused;
+    begin(&run);
+    first = newest_child(getpid());
+    assert_int_equal(kill(first, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t) first, &info, WEXITED | WNOWAIT), 0);
+    while (uv_run(&run.loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    one = spawn(&run, 1);
+    (void) close(one);
+    end(&run);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_along),
         cmocka_unit_test(test_a_spawner_that_is_gone_is_replaced_and_asked_again),
+        cmocka_unit_test(test_the_end_of_a_spawner_and_of_its_connection_are_one),
     };
 
     assert_int_equal(argc, 2);
