@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/exec/ci_glob.h"
 #include "core/exec/ci_rules.h"
@@ -26,6 +28,16 @@ struct including {
 static const struct yaml_value *resolve(struct ci_reading *reading, const struct yaml_value *root,
                                         int level);
 
+/* Git tracks links, too, and what one of them names may lie anywhere. */
+static bool leads_out(const char *top, const char *path)
+{
+    autofree char *file = mem_printf("%s/%s", top, path), *target = NULL, *inside = NULL;
+
+    inside = realpath(top, NULL);
+    target = file ? realpath(file, NULL) : NULL;
+    return inside && target && !(str_starts(target, inside) && target[strlen(inside)] == '/');
+}
+
 static void add_file(struct including *including, const struct yaml_value *place, const char *path)
 {
     struct ci_reading *reading = including->reading;
@@ -41,6 +53,11 @@ static void add_file(struct including *including, const struct yaml_value *place
         return;
     }
     ci_append(reading, &reading->config->files, path);
+    if (leads_out(reading->context->top, path)) {
+        yaml_finding(&reading->doc, CONFIG_ERROR, place,
+                     "'include': '%s' is a link out of the repository", path);
+        return;
+    }
     if (fs_read_file(top, path, FILE_MAX, &text, &why) < 0) {
         yaml_finding(&reading->doc, CONFIG_ERROR, place, "'include' can't read this: %s",
                      why.message);

@@ -65,7 +65,8 @@ static void add_unlocking(const struct job *job, struct buf *body)
 }
 
 /* All that could make git run code of an earlier job, give it credentials, read another repository
- * or write other bytes than the commit has. */
+ * or convert what it writes. The index stays, as it must for a quick checkout: who forges it hides a
+ * changed file from later jobs of the same project. */
 static void add_distrust(const struct job *job, struct buf *body)
 {
     static const char *const leftovers[] = { "/.git/config", "/.git/commondir", "/.git/hooks",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,14 @@ static void add(struct place *place, const char *name, const char *text)
 
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
+    assert_int_equal(ci_lines_add(&place->context.files, name), 0);
+}
+
+static void add_link(struct place *place, const char *name, const char *target)
+{
+    autofree char *path = mem_printf("%s/%s", place->top, name);
+
+    assert_int_equal(symlink(target, path), 0);
     assert_int_equal(ci_lines_add(&place->context.files, name), 0);
 }
 
@@ -55,6 +64,8 @@ static int setup(void **state)
     add(place, "list.yml", "- a\n");
     add(place, "empty.yml", "# nothing\n");
     add(place, "twice.yml", "include: [twice.yml, twice.yml]\n");
+    add_link(place, "out.yml", "/etc/hostname");
+    add_link(place, "in.yml", "ci/x.yml");
     *state = place;
     return 0;
 }
@@ -100,6 +111,9 @@ static void test_files_are_merged_under_the_one_that_includes_them(void **state)
           "E f:1:1: there is no job in this file\n" },
         { "a way out of the repository", "include: ../x.yml\na: {script: s}\n",
           "E f:1:10: 'include': git tracks no file '../x.yml' in the repository; git add it\n" },
+        { "a link out of the repository", "include: out.yml\na: {script: s}\n",
+          "E f:1:10: 'include': 'out.yml' is a link out of the repository\n" },
+        { "a link within", "include: in.yml\n", "x@test script[s]\n" },
         { "a pattern of nothing", "include: 'no/*.yml'\na: {script: s}\n",
           "E f:1:10: 'include': git tracks no file that matches 'no/*.yml'; git add it\n" },
         { "an entry without a file", "include: [{rules: []}]\na: {script: s}\n",
