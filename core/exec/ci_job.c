@@ -416,7 +416,7 @@ void ci_job_read(struct ci_reading *reading, const struct yaml_pair *pair)
 {
     struct yaml_doc *doc = &reading->doc;
     struct ci_instances instances;
-    bool muted = doc->muted;
+    size_t first_finding;
 
     if (strlen(pair->key) > NAME_MAX_BYTES || !*pair->key) {
         yaml_finding(doc, CONFIG_ERROR, pair->place, "the name of a job has 1 to %d bytes",
@@ -433,10 +433,11 @@ void ci_job_read(struct ci_reading *reading, const struct yaml_pair *pair)
     for (size_t i = 0; i < pair->value->map.count && yaml_visit(doc, pair->value); i++)
         (void) ci_keyword_known(reading, CI_PLACE_JOB, pair->key, &pair->value->map.items[i]);
     ci_matrix_read(reading, pair->key, yaml_get(pair->value, "parallel"), &instances);
+    first_finding = doc->findings->count;
     for (size_t i = 0; i < instances.count && !doc->exhausted; i++) {
         add_job(reading, pair, &instances.items[i]);
-        doc->muted = !doc->exhausted; /* what is wrong with the others is the same */
+        doc->once_from = first_finding; /* mostly the same is wrong with the others */
     }
-    doc->muted = muted && !doc->exhausted;
+    doc->once_from = SIZE_MAX;
     ci_instances_done(&instances);
 }

@@ -145,15 +145,23 @@ static void check_dependencies(struct ci_reading *reading, const struct yaml_val
 
 void ci_needs_resolve(struct ci_reading *reading)
 {
-    for (size_t i = 0; i < reading->config->n_jobs && !reading->doc.exhausted; i++) {
+    struct yaml_doc *doc = &reading->doc;
+    size_t first_finding = 0;
+
+    for (size_t i = 0; i < reading->config->n_jobs && !doc->exhausted; i++) {
         struct ci_job *job = &reading->config->jobs[i];
+        bool again = i > 0 && str_eq(job->base, job[-1].base);
 
         /* What is wrong with the jobs of one `parallel` is told once. */
-        reading->doc.muted = job->node_index > 1 || !ci_yaml_heard(reading, job->base);
+        if (!again)
+            first_finding = doc->findings->count;
+        doc->once_from = again ? first_finding : SIZE_MAX;
+        doc->muted = !ci_yaml_heard(reading, job->base);
         if (reading->links[i].needs)
             read_needs(reading, reading->links[i].needs, job);
         if (reading->links[i].dependencies)
             check_dependencies(reading, reading->links[i].dependencies, job);
     }
-    reading->doc.muted = false;
+    doc->once_from = SIZE_MAX;
+    doc->muted = false;
 }

@@ -70,7 +70,7 @@ static void *grow(struct yaml_doc *doc, void *old, size_t count, size_t size)
 
 void yaml_doc_init(struct yaml_doc *doc, const char *file, struct config_findings *findings)
 {
-    *doc = (struct yaml_doc) { .file = file, .findings = findings };
+    *doc = (struct yaml_doc) { .file = file, .findings = findings, .once_from = SIZE_MAX };
 }
 
 void yaml_doc_done(struct yaml_doc *doc)
@@ -85,6 +85,15 @@ void yaml_doc_done(struct yaml_doc *doc)
 
 /* Findings. */
 
+static bool was_told(const struct yaml_doc *doc, enum config_severity severity, const char *place)
+{
+    for (size_t i = doc->once_from; i < doc->findings->count; i++)
+        if (doc->findings->items[i].severity == severity &&
+            str_starts(doc->findings->items[i].text, place))
+            return true;
+    return false;
+}
+
 static void add_finding(struct yaml_doc *doc, enum config_severity severity,
                         const struct yaml_value *place, const char *sentence)
 {
@@ -96,7 +105,8 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity,
 
     if (items)
         findings->items = items;
-    if (doc->muted)
+    buf_addf(&shown, "%s:%d:%d: ", place->file, place->line, place->column);
+    if (doc->muted || was_told(doc, severity, buf_str(&shown)))
         return;
     doc->n_errors += severity == CONFIG_ERROR;
     if (doc->n_errors > ERRORS_MAX)
@@ -106,7 +116,6 @@ static void add_finding(struct yaml_doc *doc, enum config_severity severity,
         sentence = "from here on errors are no longer told: mend those above first";
     }
     /* Sentences quote keys and values, which may hold what drives a terminal (hardening.md V18). */
-    buf_addf(&shown, "%s:%d:%d: ", place->file, place->line, place->column);
     str_display(&shown, sentence, strlen(sentence), SHOWN_MAX);
     text = buf_take(&shown);
     if (!items || !text) {

@@ -56,6 +56,9 @@ struct yaml_doc {
     bool exhausted; /* whoever reads ends: the budget is used up, or the tree lacks parts */
     bool out_of_memory;
     bool muted; /* no findings: what is being read will not be used */
+    /* What is read is read again, for another job: of findings from this one on, none is added twice
+     * for one place. SIZE_MAX = it is read for the first time. */
+    size_t once_from;
     unsigned n_errors;
     struct config_findings *findings;
 };

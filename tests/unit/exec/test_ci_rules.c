@@ -151,6 +151,15 @@ static void test_rules_that_can_not_be_decided_are_told(void **unused)
           "E f:4:11: job 'a': 'if' can't be evaluated: a value is missing: a $VARIABLE, a "
           "\"string\", "
           "a /pattern/ or null at 'the end' of '$A =='\n" },
+        { "an expression that only the second job of a matrix comes to",
+          "a:\n  script: s\n  parallel: {matrix: [{X: [1, 2, 3]}]}\n  rules:\n"
+          "    - if: $X == \"1\"\n    - if: $X ==\n",
+          "E f:6:11: job 'a: [2]': 'if' can't be evaluated: a value is missing: a $VARIABLE, a "
+          "\"string\", a /pattern/ or null at 'the end' of '$X =='\n" },
+        { "a need of a matrix whose first job is left out",
+          "a:\n  script: s\n  parallel: {matrix: [{X: [1, 2, 3]}]}\n  needs: [z]\n"
+          "  rules: [{if: $X != \"1\"}]\n",
+          "E f:4:11: job 'a: [2]' needs 'z', and there is no such job\n" },
         { "no mapping", "a:\n  script: s\n  rules: [x]\n",
           "E f:3:11: job 'a': 'rules' must be a list of mappings, not a string\n" },
         { "no list", "a:\n  script: s\n  rules: {if: $A}\n",
