@@ -12,6 +12,7 @@
 #include "core/exec/ci_only.h"
 #include "core/exec/ci_rules.h"
 #include "core/exec/ci_variables.h"
+#include "core/exec/predefined.h"
 
 #define NAME_MAX_BYTES 255
 #define JOBS_MAX 2000 /* of a pipeline */
@@ -277,23 +278,12 @@ static bool settle_when(struct ci_reading *reading, const struct yaml_value *pla
     return when != WHEN_NEVER;
 }
 
-static struct ci_scope scope_of(const struct ci_reading *reading, const struct ci_job *job)
-{
-    return (struct ci_scope) {
-        .lists = { reading->context ? &reading->context->variables : NULL,
-                   &reading->config->variables, &job->variables },
-        .job = job,
-        .global = &reading->config->variables,
-    };
-}
-
 /* Applies the rule that holds; false when there is none. */
 static bool apply_rules(struct ci_reading *reading, const struct yaml_value *value,
-                        const struct yaml_value *rules, struct ci_job *job, struct ci_links *links)
+                        const struct yaml_value *rules, const struct ci_scope *scope,
+                        struct ci_job *job, struct ci_links *links)
 {
-    const struct ci_scope scope = scope_of(reading, job);
-    const struct yaml_value *rule =
-        ci_rules_match(reading, CI_PLACE_RULE, job->name, rules, &scope);
+    const struct yaml_value *rule = ci_rules_match(reading, CI_PLACE_RULE, job->name, rules, scope);
     const struct yaml_value *when = yaml_get(rule, "when");
 
     if (!when)
@@ -313,12 +303,11 @@ static bool apply_rules(struct ci_reading *reading, const struct yaml_value *val
 }
 
 /* False when the job is not in the pipeline. */
-static bool decide(struct ci_reading *reading, const struct yaml_value *value, struct ci_job *job,
-                   struct ci_links *links)
+static bool decide_within(struct ci_reading *reading, const struct yaml_value *value,
+                          const struct ci_scope *scope, struct ci_job *job, struct ci_links *links)
 {
     const struct yaml_value *rules = yaml_get(value, "rules"), *when = yaml_get(value, "when");
     const struct yaml_value *only = yaml_get(value, "only"), *except = yaml_get(value, "except");
-    const struct ci_scope scope = scope_of(reading, job);
     int word;
 
     if (rules && (only || except))
@@ -326,14 +315,34 @@ static bool decide(struct ci_reading *reading, const struct yaml_value *value, s
                      "job '%s' has 'rules', beside which 'only' and 'except' can't stand",
                      job->name);
     if (rules)
-        return apply_rules(reading, value, rules, job, links);
+        return apply_rules(reading, value, rules, scope, job, links);
     word = when ? when_of(reading, job, when, false) : CI_WHEN_ON_SUCCESS;
     /* Outside of rules nobody waits for what a person may start. */
     if (word == CI_WHEN_MANUAL && !yaml_get(value, "allow_failure"))
         job->allow_failure = true;
-    if ((only || except) && !ci_only_admits(reading, job->name, only, except, &scope))
+    if ((only || except) && !ci_only_admits(reading, job->name, only, except, scope))
         word = WHEN_NEVER;
     return settle_when(reading, when, word, job);
+}
+
+static bool decide(struct ci_reading *reading, const struct yaml_value *value, struct ci_job *job,
+                   struct ci_links *links)
+{
+    const struct ci_config *config = reading->config;
+    struct ci_variables predefined = { 0 };
+    const struct ci_scope scope = {
+        .lists = { reading->context ? &reading->context->variables : NULL, &predefined,
+                   &config->variables, &job->variables },
+        .job = job,
+        .global = &config->variables,
+    };
+    bool admitted;
+
+    if (predefined_of_job(config->stages[job->stage], job, 0, &predefined) < 0)
+        reading->doc.out_of_memory = true;
+    admitted = decide_within(reading, value, &scope, job, links);
+    ci_variables_done(&predefined);
+    return admitted;
 }
 
 /* One job. */

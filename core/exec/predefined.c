@@ -120,7 +120,7 @@ int predefined_of_job(const char *stage, const struct ci_job *job, int64_t job_i
     (void) snprintf(total, sizeof(total), "%u", MAX(job->node_total, 1U));
     add_slug(&slug, job->name);
     const struct named table[] = {
-        { "CI_JOB_ID", job_text },
+        { "CI_JOB_ID", job_id > 0 ? job_text : NULL },
         { "CI_JOB_NAME", job->name },
         { "CI_JOB_NAME_SLUG", buf_str(&slug) },
         { "CI_JOB_GROUP_NAME", job->base },

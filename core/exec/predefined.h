@@ -19,7 +19,8 @@ struct payload_pipeline {
     const char *created_at;
 };
 
-/* Adds to `ret`: 0 or -ENOMEM. The first are there when rules are evaluated. */
+/* Adds to `ret`: 0 or -ENOMEM. Rules see both; they are evaluated before the job has an id, which is
+ * 0 then. */
 int predefined_of_pipeline(const struct payload_pipeline *pipeline, struct ci_variables *ret);
 int predefined_of_job(const char *stage, const struct ci_job *job, int64_t job_id,
                       struct ci_variables *ret);

@@ -80,6 +80,13 @@ static void test_rules_say_which_jobs_there_are(void **unused)
         { "each job of a matrix has its own",
           "a: {script: s, parallel: {matrix: [{X: [1, 2]}]}, rules: [{if: '$X == \"2\"'}]}\n",
           "a: [2]@test script[s] X=2 node=2/2\n" },
+        { "what is predefined of the job",
+          ".r: {script: s, rules: [{if: '$CI_JOB_NAME == \"b\" || $CI_NODE_INDEX == \"2\"'}]}\n"
+          "a: {extends: .r}\nb: {extends: .r}\nc: {extends: .r, parallel: 2}\n"
+          "d: {script: s, stage: build, rules: [{if: '$CI_JOB_STAGE != \"build\" || "
+          "$CI_JOB_ID'}]}\n"
+          "e: {script: s, variables: {CI_JOB_NAME: x}, rules: [{if: '$CI_JOB_NAME == \"e\"'}]}\n",
+          "b@test script[s]\nc 2/2@test script[s] node=2/2\n" },
         { "exists",
           "a: {script: s, rules: [{exists: [Dockerfile]}]}\n"
           "b: {script: s, rules: [{exists: ['**/*.c']}]}\n"
