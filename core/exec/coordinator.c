@@ -217,17 +217,27 @@ static bool log_matches(const struct job *job, json_t *body)
     return !checksum || (size == job->log_size && str_eq(checksum, want));
 }
 
+/* As GitLab: a failure whose reason is missing, or no such word, is an unknown one. The word is shown
+ * to people. */
+static const char *reason_of(json_t *body)
+{
+    const char *reason = "";
+
+    (void) json_opt_str(body, "failure_reason", &reason, NULL);
+    return *reason && !reason[strspn(reason, "abcdefghijklmnopqrstuvwxyz_")] ? reason
+                                                                             : "unknown_failure";
+}
+
 static void end_job(struct embedded_coordinator *coordinator, struct job *job, json_t *body,
                     const char *state)
 {
-    const char *reason = "";
+    bool success = str_eq(state, "success");
     int64_t exit_code = 0;
 
-    (void) json_opt_str(body, "failure_reason", &reason, NULL);
     (void) json_opt_i64(body, "exit_code", INT32_MIN, INT32_MAX, &exit_code, NULL);
     job->state = STATE_ENDED;
-    coordinator->options.on_final(coordinator->options.arg, job->id, str_eq(state, "success"),
-                                  reason, (int) exit_code);
+    coordinator->options.on_final(coordinator->options.arg, job->id, success,
+                                  success ? "" : reason_of(body), (int) exit_code);
 }
 
 static void update_job(struct embedded_coordinator *coordinator, struct http_request *request,

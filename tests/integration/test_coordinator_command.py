@@ -147,6 +147,16 @@ check_interval = 1
     assert "pipeline passed in " in output
 
 
+def test_a_failure_without_a_reason_is_an_unknown_one(served):
+    client = served.serve("one", text="one: {script: s, retry: {max: 1, when: unknown_failure}}")
+    assert client.end(take(client), b"", state="failed").status == 200
+    assert client.end(take(client), b"", state="failed", failure_reason="\x1b[2J").status == 200
+    assert served.ended() == 1
+    assert "\x1b" not in served.output
+    assert "job one failed: unknown_failure; trying again (1 of 1)\n" in served.output
+    assert "job one failed: unknown_failure\n" in served.output
+
+
 def test_an_interrupt_tells_the_runner_and_waits_for_it(served):
     client = served.serve()
     job = take(client)
