@@ -150,6 +150,16 @@ int exec_make_work_dir(struct exec *exec, struct error *err)
     return check_length(exec, exec->options->state_dir ? exec->state_dir : parent, err);
 }
 
+/* A path in the repository, when the file was found at its top. */
+static const char *config_path(const struct exec *exec)
+{
+    size_t len = strlen(exec->snapshot.top);
+
+    return str_starts(exec->file, exec->snapshot.top) && exec->file[len] == '/'
+               ? exec->file + len + 1
+               : exec->file;
+}
+
 int exec_take_snapshot(struct exec *exec, struct error *err)
 {
     const char *slash;
@@ -185,7 +195,7 @@ int exec_take_snapshot(struct exec *exec, struct error *err)
         .timestamp = exec->snapshot.timestamp,
         .user_name = exec->snapshot.user_name,
         .user_email = exec->snapshot.user_email,
-        .config_path = exec->file,
+        .config_path = config_path(exec),
         .created_at = exec->created_at,
     };
     return 0;

@@ -269,12 +269,12 @@ def test_a_broken_configuration_is_told_once_and_first(project):
 
 
 def test_without_a_file_the_top_of_the_repository_is_asked(project):
-    project.write(".gitlab-ci.yml", "a: {script: 'echo from the top'}\n")
+    project.write(".gitlab-ci.yml", "a: {script: 'echo from the top of $CI_CONFIG_PATH'}\n")
     (project.top / "below").mkdir()
     project.commit()
     run = project.run(cwd=project.top / "below")
     assert run.returncode == 0, run.problems
-    assert "a | from the top\n" in run.output
+    assert "a | from the top of .gitlab-ci.yml\n" in run.output
 
 
 def test_without_any_file_the_option_is_named(project):
