@@ -30,6 +30,7 @@ static void test_durations_are_read_as_people_write_them(void **unused)
         { " ", -1 },
         { "0", -1 },
         { "and", -1 },
+        { "and 1h", -1 },
         { "soon", -1 },
         { "10 parsecs", -1 },
         { "-5m", -1 },

@@ -32,6 +32,8 @@ static void test_patterns_match_paths(void **unused)
         { "**/test/*.c", "x/test/a.c", true, CI_GLOB_FOLDERS },
         { "**/test/*.c", "xtest/a.c", false, CI_GLOB_FOLDERS },
         { "src/**", "src/a/b.c", false, CI_GLOB_FOLDERS },
+        { "a**/b.c", "ax/b.c", true, CI_GLOB_FOLDERS },
+        { "a**/b.c", "ax/y/b.c", false, CI_GLOB_FOLDERS },
         { "src/**.c", "src/a/b.c", false, CI_GLOB_FOLDERS },
         { "ci/**.yml", "ci/a/b.yml", true, CI_GLOB_ANYTHING },
         { "ci/**.yml", "ci/b.yml", true, CI_GLOB_ANYTHING },

@@ -123,7 +123,8 @@ static void test_rules_say_which_jobs_there_are(void **unused)
           "a: {script: s, only: [dev]}\nb: {script: s, only: [/^d/]}\nc: {script: s, only: "
           "[main]}\n"
           "d: {script: s, except: [dev]}\ne: {script: s, except: [/^x/]}\nf: {script: s, only: "
-          "[/^D/i]}\n",
+          "[/^D/i]}\n"
+          "g: {script: s, only: [main], except: [x]}\n",
           "a@test script[s]\nb@test script[s]\ne@test script[s]\nf@test script[s]\n" },
         { "only and except: kinds of pipelines",
           "a: {script: s, only: [branches]}\nb: {script: s, only: [tags, merge_requests]}\n"

@@ -85,6 +85,9 @@ static void test_good_files_give_their_jobs(void **unused)
           "c: {script: s, needs: ['a: [1]']}\n",
           "a: [1]@test script[s] X=1 node=1/2\na: [2]@test script[s] X=2 node=2/2\n"
           "b@test script[s] needs[a: [2]]\nc@test script[s] needs[a: [1]]\n" },
+        { "a need that is named twice is one",
+          "a: {script: s}\nb: {script: s, needs: [a, {job: a}]}\n",
+          "a@test script[s]\nb@test script[s] needs[a]\n" },
         { "a matrix variable wins over the job's",
           "a: {script: s, variables: {X: 0}, parallel: {matrix: [{X: 1}]}}\n",
           "a: [1]@test script[s] X=1 node=1/1\n" },
@@ -248,6 +251,10 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:1:26: job 'a': 'parallel' is a number from 1 to 200 or a 'matrix' of at most so "
           "many "
           "jobs\n" },
+        { "a matrix beside something else",
+          "a: {script: s, parallel: {matrix: [{X: 1}], max: 2}}\n",
+          "E f:1:26: job 'a': 'parallel' is a number from 1 to 200 or a 'matrix' of at most so "
+          "many jobs\n" },
         { "a matrix of mappings", "a: {script: s, parallel: {matrix: [{X: {}}]}}\n",
           "E f:1:40: job 'a': 'matrix' takes strings and numbers for 'X', not a mapping\n" },
         { "a matrix without values", "a: {script: s, parallel: {matrix: [{X: []}]}}\n",

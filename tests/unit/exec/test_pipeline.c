@@ -63,13 +63,14 @@ static void play(struct pipeline *pipeline, const char *events)
 #define MANUAL                                                                                     \
     "a: {stage: build, script: s, when: manual}\nb: {stage: test, script: s}\n"                    \
     "c: {stage: test, script: s, when: manual, allow_failure: false}\n"                            \
-    "d: {stage: deploy, script: s}\ne: {stage: deploy, script: s, needs: [a]}\n"                   \
+    "d: {stage: deploy, script: s}\ne: {stage: deploy, script: s, needs: [b, a]}\n"                \
     "f: {stage: deploy, script: s, needs: [b]}\ng: {stage: deploy, script: s, when: always, "      \
     "needs: [a]}\n"
 #define RETRIES                                                                                    \
     "a: {stage: build, script: s, retry: {max: 2, when: runner_system_failure, exit_codes: "       \
     "[7]}}\n"                                                                                      \
-    "b: {stage: build, script: s, retry: 1, allow_failure: true}\nc: {stage: test, script: s}\n"
+    "b: {stage: build, script: s, retry: {max: 1, when: always}, allow_failure: true}\nc: "        \
+    "{stage: test, script: s}\n"
 #define NEEDED_SKIP                                                                                \
     "a: {stage: build, script: s}\nb: {stage: test, script: s, when: on_failure}\n"                \
     "c: {stage: deploy, script: s, needs: [a, b]}\nd: {stage: deploy, script: s}\n"

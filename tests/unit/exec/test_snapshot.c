@@ -69,6 +69,22 @@ static void test_an_unchanged_tree_is_its_own_commit(void **state)
     snapshot_done(&snapshot);
 }
 
+static void test_what_is_no_utf8_is_not_told(void **state)
+{
+    const struct place *place = *state;
+    struct snapshot snapshot = { 0 };
+
+    commit_first(place);
+    GIT(place->work, "-c", "i18n.commitEncoding=none", "commit", "-q", "--amend",
+        "--author=\xe9 <a@example.com>", "-m", "caf\xe9");
+    GIT(place->work, "config", "user.name", "\xe9");
+    assert_int_equal(snapshot_take(place->work, place->bare, &snapshot, NULL), 0);
+    assert_null(snapshot.message);
+    assert_null(snapshot.author);
+    assert_null(snapshot.user_name);
+    snapshot_done(&snapshot);
+}
+
 static void test_changes_of_tracked_files_come_along_and_others_do_not(void **state)
 {
     const struct place *place = *state;
@@ -173,6 +189,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_an_unchanged_tree_is_its_own_commit, git_place_setup,
+                                        git_place_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_no_utf8_is_not_told, git_place_setup,
                                         git_place_teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_tracked_files_come_along_and_others_do_not,
                                         git_place_setup, git_place_teardown),
