@@ -149,6 +149,8 @@ static void test_unknown_settings(void **unused)
           "warning: F:9:21: [runners.autoscaler] has no setting 'connector', ignoring" },
         { "what would drive a terminal", TEN "\"\\u001b[2J\" = 1\n",
           "warning: F:9:1: [runners.autoscaler] has no setting '\\x1b[2J', ignoring" },
+        { "a short word is near to few others", TEN "plan = 1\n",
+          "warning: F:9:1: [runners.autoscaler] has no setting 'plan', ignoring" },
         { "a small letter, and the section is noted",
           "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
           "note: F:7:10: [[runners]] 'cache' is not acted on yet, ignoring\n"

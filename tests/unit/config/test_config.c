@@ -8,6 +8,7 @@
 
 #include "core/base/str.h"
 #include "core/config/config.h"
+#include "tests/unit/config/texts.h"
 
 static void test_coordinator_V21_short_token(void **unused)
 {
@@ -29,10 +30,33 @@ static void test_coordinator_V21_short_token(void **unused)
     }
 }
 
+static void test_a_zero_is_the_default_where_none_is_possible(void **unused)
+{
+    static const char text[] =
+        "check_interval = 0\n" HEAD TOKEN EXECUTOR "output_limit = 0\n" PLUGIN
+        "capacity_per_instance = 0\nshutdown_deletion_retries = 0\nupdate_interval = \"0s\"\n"
+        "instance_acquire_timeout = \"0s\"\n";
+    auto_ptr(config_free) struct config *config = NULL;
+    struct config_findings findings = { 0 };
+    const struct config_autoscaler *autoscaler;
+
+    (void) unused;
+    assert_int_equal(config_load("F", text, &config, &findings, NULL), 0);
+    config_findings_done(&findings);
+    autoscaler = &config->runners[0].autoscaler;
+    assert_int_equal(config->check_interval_ms, 3000);
+    assert_int_equal(config->runners[0].output_limit_kib, 4096);
+    assert_int_equal(autoscaler->capacity_per_instance, 1);
+    assert_int_equal(autoscaler->shutdown_deletion_retries, 3);
+    assert_int_equal(autoscaler->update_interval_ms, 60000);
+    assert_int_equal(autoscaler->instance_acquire_timeout_ms, 15 * 60000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coordinator_V21_short_token),
+        cmocka_unit_test(test_a_zero_is_the_default_where_none_is_possible),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
