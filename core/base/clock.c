@@ -1,4 +1,4 @@
-/* core/base/clock.c - the system's clocks and one that tests move by hand (clock.h). */
+/* core/base/clock.c - the clocks of the system (clock.h). */
 #include "core/base/clock.h"
 
 #include <stddef.h>
@@ -25,26 +25,3 @@ static int64_t system_wall_ms(void *ctx)
 }
 
 const struct clock clock_system = { system_mono_ms, system_wall_ms, NULL };
-
-static int64_t fake_mono_ms(void *ctx)
-{
-    return ((struct clock_fake *) ctx)->mono;
-}
-
-static int64_t fake_wall_ms(void *ctx)
-{
-    return ((struct clock_fake *) ctx)->wall;
-}
-
-void clock_fake_init(struct clock_fake *fake, int64_t wall_ms)
-{
-    fake->clock = (struct clock) { fake_mono_ms, fake_wall_ms, fake };
-    fake->mono = 1;
-    fake->wall = wall_ms;
-}
-
-void clock_fake_advance(struct clock_fake *fake, int64_t ms)
-{
-    fake->mono += ms;
-    fake->wall += ms;
-}

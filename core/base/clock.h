@@ -22,11 +22,3 @@ static inline int64_t clock_wall_ms(const struct clock *clock)
 {
     return clock->wall_ms(clock->ctx);
 }
-
-/* A clock that stands still until told otherwise. */
-struct clock_fake {
-    struct clock clock;
-    int64_t mono, wall;
-};
-void clock_fake_init(struct clock_fake *fake, int64_t wall_ms);
-void clock_fake_advance(struct clock_fake *fake, int64_t ms);

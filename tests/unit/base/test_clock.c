@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "tests/harness/fake_clock.h"
 
 static void test_fake_clock_moves_only_when_told(void **unused)
 {

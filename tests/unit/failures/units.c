@@ -34,6 +34,7 @@
 #include "core/provider/session.h"
 #include "core/store/ledger.h"
 #include "core/store/timeline.h"
+#include "tests/harness/fake_clock.h"
 #include "tests/unit/failures/units.h"
 
 #define SECRET "glpat-thisIsMasked0123"

@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/store/ledger.h"
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/harness.h"
 
 #define PAGE 4096

@@ -10,6 +10,7 @@
 
 #include "core/base/autoclean.h"
 #include "core/store/timeline.h"
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/harness.h"
 
 #define HOUR ((int64_t) 3600 * 1000)

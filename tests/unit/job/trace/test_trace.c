@@ -17,6 +17,7 @@
 #include "core/base/str.h"
 #include "core/job/trace/lines.h"
 #include "core/job/trace/trace.h"
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/harness.h"
 
 /* 2026-11-23T10:00:00.000Z, the time of the examples in coordinator-protocol.md 5.7. */
