@@ -212,6 +212,15 @@ def test_a_pipeline_of_many_keywords_runs_as_it_says(project):
         assert line + "\n" in run.output, line
 
 
+@pytest.mark.parametrize("command", ["exec", "coordinator"])
+def test_a_pipeline_in_which_nothing_can_start_ends(project, binary, command):
+    if command == "coordinator":
+        project.command = [binary, command]
+    run = project.run_file("release: {script: x, when: manual}\nmended: {stage: .post, script: x, when: on_failure}\n")
+    assert (run.returncode, run.problems) == (0, "")
+    assert states(run.output) == {"release": "skipped, manual", "mended": "skipped"}
+
+
 def test_rules_see_what_changed(project):
     project.write("a", "old\n")
     project.run_file("""
