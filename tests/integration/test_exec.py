@@ -136,9 +136,10 @@ def test_only_the_named_jobs_run(project):
 a: {script: "echo from a"}
 b: {script: "echo from b"}
 c: {script: "echo from c", needs: [b]}
-""", "c", "a")
+d: {script: "echo from d", when: manual}
+""", "c", "a", "d")
     assert run.returncode == 0
-    assert states(run.output) == {"a": "passed", "c": "passed"}
+    assert states(run.output) == {"a": "passed", "c": "passed", "d": "passed"}
     assert "from b" not in run.output
 
 
