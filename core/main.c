@@ -1,7 +1,6 @@
 /* core/main.c - flotilla: a table of subcommands. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/base/str.h"
@@ -69,7 +68,7 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    (void) umask(077);
+    fs_keep_private();
     if (fs_open_std_null() < 0)
         return 125;
     if (argc < 2) {

@@ -12,6 +12,18 @@
 #include "core/base/secret.h"
 #include "core/base/str.h"
 
+static mode_t user_umask;
+
+void fs_keep_private(void)
+{
+    user_umask = umask(077);
+}
+
+mode_t fs_user_mode(mode_t mode)
+{
+    return mode & ~user_umask;
+}
+
 int fs_write_all(int fd, const void *data, size_t len)
 {
     const char *at = data;
@@ -121,6 +133,8 @@ static int write_synced(int dir_fd, const char *tmp, const void *data, size_t le
     if (fd < 0)
         return -errno;
     r = fs_write_all(fd, data, len);
+    if (r == 0 && fchmod(fd, mode) < 0)
+        r = -errno;
     if (r == 0 && io_fsync(fd) < 0)
         r = -errno;
     return r;

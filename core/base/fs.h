@@ -17,7 +17,13 @@ int fs_write_all(int fd, const void *data,
 int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out,
                  struct error *err); /* O_NOFOLLOW is not set: `path` may be the operator's */
 int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-                    struct error *err); /* write, fsync, rename, fsync of the directory */
+                    struct error *err); /* write, fsync, rename, fsync of the directory; the mode
+                                           holds whatever the umask is */
+
+/* What we create from here on is for us alone (umask 077). */
+void fs_keep_private(void);
+/* The mode of a file that is for people: what the umask of who started us leaves of `mode`. */
+mode_t fs_user_mode(mode_t mode);
 
 /* Creates (with parents) and opens a directory that only we may use: owner checked, group and
  * others without rights, else an error that says what to do. */

@@ -181,7 +181,8 @@ static int list_plugins(const struct plugin_options *options)
     (void) fflush(stdout); /* the children must not inherit it unwritten */
     plugin_each(options->dirs, list_file, &count);
     if (count == 0)
-        (void) fprintf(stderr, "flotilla: no plugin is in the plugin path\n");
+        (void) fprintf(
+            stderr, "flotilla: no plugin is in the plugin path; --plugin-dir DIR adds a folder\n");
     return 0;
 }
 
@@ -189,6 +190,7 @@ static int list_plugins(const struct plugin_options *options)
 static int resolve(const struct plugin_options *options, char **ret_file, struct error *err)
 {
     const char *word = options->word ? options->word : "";
+    bool shared_object = str_ends(word, ".so");
     autobuf struct buf notice = BUF_INIT;
     struct stat st;
     int r;
@@ -196,10 +198,12 @@ static int resolve(const struct plugin_options *options, char **ret_file, struct
     if (strchr(word, '/') && stat(word, &st) == 0 && S_ISDIR(st.st_mode))
         return error_set(err, -EISDIR,
                          "%s is a folder; name a file in it, or give it with --plugin-dir", word);
-    if ((strchr(word, '/') || str_ends(word, ".so")) && access(word, F_OK) == 0) {
+    if ((shared_object || strchr(word, '/')) && access(word, F_OK) == 0) {
         *ret_file = *word == '/' ? mem_strdup(word) : mem_printf("./%s", word);
         return *ret_file ? 0 : error_set(err, -ENOMEM, "out of memory");
     }
+    if (shared_object)
+        return error_errno(err, -errno, "%s", word);
     r = plugin_find(word, options->dirs, ret_file, &notice, err);
     if (notice.len > 0)
         (void) fprintf(stderr, "note: %s\n", buf_str(&notice));

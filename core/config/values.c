@@ -55,8 +55,12 @@ const char *setting_wants(const struct setting *setting)
 void value_wrong_type(struct config_reading *reading, const struct section *section,
                       const struct setting *setting, const struct toml_value *value)
 {
-    finding_add(reading, CONFIG_ERROR, value->place, "%s '%s' must be %s, not %s", section->name,
-                setting->name, setting_wants(setting), toml_type_name(value->type));
+    bool sections = setting->kind == SETTING_SECTIONS;
+
+    finding_add(reading, CONFIG_ERROR, value->place, "%s '%s' must be %s%s%s, not %s",
+                section->name, setting->name, setting_wants(setting),
+                sections ? ", each under " : "", sections ? setting->section->name : "",
+                toml_type_name(value->type));
 }
 
 static void fill_integer(struct config_reading *reading, const struct section *section,

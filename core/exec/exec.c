@@ -436,7 +436,7 @@ static int set_up(struct exec *exec, struct error *err)
         r = start_coordinator(exec, err);
     if (r == 0)
         r = start_show(exec, err);
-    if (r < 0 || exec_is_alone(exec))
+    if (r < 0 || exec_is_alone(exec) || pipeline_done(exec->pipeline))
         return r;
     return start_supervisor(exec, err);
 }
@@ -452,7 +452,10 @@ static void run_loop(struct exec *exec)
     exec->history.began_ms = now_ms();
     watch_signals(exec);
     if (set_up(exec, &err) == 0) {
-        abandon_when_nobody_can_run(exec);
+        if (pipeline_done(exec->pipeline)) /* all wait for a person, or for a failure */
+            end(exec);
+        else
+            abandon_when_nobody_can_run(exec);
     } else {
         exec_explain_full_disk(exec, &err);
         complain(exec, &err);

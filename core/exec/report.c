@@ -207,8 +207,8 @@ static void add_instance_lanes(const struct page *page)
         return;
     }
     buf_add_str(page->out,
-                "<p class=\"faint\">The thin bar is an instance's life, dark while it was ready; "
-                "below it one bar for each slot, with the jobs on it.</p>\n");
+                "<p class=\"faint\">The thin bar is an instance's life, fainter before and after "
+                "it was ready; below it one bar for each slot, with the jobs on it.</p>\n");
     add_axis(page);
     for (size_t i = 0; i < history->n_instances; i++)
         add_instance_lane(page, &history->instances[i]);
@@ -243,7 +243,8 @@ static void add_job_lanes(const struct page *page)
 {
     const struct pipeline *pipeline = page->report->pipeline;
 
-    buf_add_str(page->out, "<h2>Jobs over time</h2>\n");
+    buf_add_str(page->out, "<h2>Jobs over time</h2>\n"
+                           "<p class=\"faint\">Gray is the wait, the colour the run.</p>\n");
     add_axis(page);
     for (size_t stage = 0; stage < pipeline->config->n_stages; stage++) {
         bool first = true;
@@ -490,6 +491,6 @@ int report_write(const struct report *report, const char *file, struct error *er
     if (r == 0)
         r = open_folder(file, &folder, &name, err);
     if (r == 0)
-        r = fs_replace_file(folder, name, html.data, html.len, 0644, err);
+        r = fs_replace_file(folder, name, html.data, html.len, fs_user_mode(0644), err);
     return r < 0 ? error_wrap(err, r, "--report %s", file) : 0;
 }

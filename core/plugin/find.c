@@ -102,6 +102,11 @@ int plugin_find(const char *name, const char *dirs, char **ret_file, struct buf 
         *ret_file = mem_strdup(name);
         return *ret_file ? 0 : error_set(err, -ENOMEM, "plugin %s: out of memory", name);
     }
+    if (str_ends(name, ".so"))
+        return error_set(err, -ENOENT,
+                         "plugin '%s': a file is named by its absolute path, an installed plugin "
+                         "without the .so",
+                         name);
     plain = plain_name(name, notice);
     if (!plain)
         return error_set(err, -ENOMEM, "plugin '%s': out of memory", name);
@@ -113,10 +118,10 @@ int plugin_find(const char *name, const char *dirs, char **ret_file, struct buf 
     if (!search.file)
         return error_set(err, -ENOENT,
                          "plugin '%s' is not installed: %s%s.so%s%s%s is in "
-                         "%s%sFLOTILLA_PLUGIN_PATH, %s or PATH",
+                         "%s, FLOTILLA_PLUGIN_PATH, %s or PATH",
                          name, prefixed ? "no " : "neither ", plain, prefixed ? "" : " nor " PREFIX,
-                         prefixed ? "" : plain, prefixed ? "" : ".so", dirs ? dirs : "",
-                         dirs ? ", " : "", FLOTILLA_PLUGIN_DIR);
+                         prefixed ? "" : plain, prefixed ? "" : ".so",
+                         dirs ? dirs : "--plugin-dir (not given)", FLOTILLA_PLUGIN_DIR);
     *ret_file = search.file;
     return 0;
 }

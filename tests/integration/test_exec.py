@@ -136,9 +136,10 @@ def test_only_the_named_jobs_run(project):
 a: {script: "echo from a"}
 b: {script: "echo from b"}
 c: {script: "echo from c", needs: [b]}
-""", "c", "a")
+d: {script: "echo from d", when: manual}
+""", "c", "a", "d")
     assert run.returncode == 0
-    assert states(run.output) == {"a": "passed", "c": "passed"}
+    assert states(run.output) == {"a": "passed", "c": "passed", "d": "passed"}
     assert "from b" not in run.output
 
 
@@ -210,6 +211,15 @@ def test_a_pipeline_of_many_keywords_runs_as_it_says(project):
                  "finally | the end of push by A Person",
                  "job again failed: script_failure; trying again (1 of 1)"):
         assert line + "\n" in run.output, line
+
+
+@pytest.mark.parametrize("command", ["exec", "coordinator"])
+def test_a_pipeline_in_which_nothing_can_start_ends(project, binary, command):
+    if command == "coordinator":
+        project.command = [binary, command]
+    run = project.run_file("release: {script: x, when: manual}\nmended: {stage: .post, script: x, when: on_failure}\n")
+    assert (run.returncode, run.problems) == (0, "")
+    assert states(run.output) == {"release": "skipped, manual", "mended": "skipped"}
 
 
 def test_rules_see_what_changed(project):

@@ -1,5 +1,6 @@
 """The page that `flotilla exec --report` writes, read by an HTML parser and opened in a real browser."""
 
+import os
 import re
 
 import html5lib
@@ -33,6 +34,9 @@ def page(tmp_path_factory, binary, plugin_dir):
     run = project.run_file(FILE, "--report", file)
     assert run.returncode == 1 and f"report: {file}\n" in run.output, run.problems
     assert [entry.name for entry in file.parent.iterdir()] == ["report.html"]
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert file.stat().st_mode & 0o777 == 0o644 & ~umask
     shutil.rmtree(folder)
     return file
 

@@ -88,6 +88,21 @@ static void test_replace_file_sets_mode_and_contents(void **unused)
     assert_int_equal(count_entries(dir), 1);
 }
 
+static void test_a_file_for_people_has_the_mode_of_their_umask(void **unused)
+{
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autoclose int dir_fd = open_dir(dir);
+    mode_t before = umask(027);
+    struct stat st;
+
+    (void) unused;
+    fs_keep_private();
+    assert_int_equal(fs_replace_file(dir_fd, "page", "x", 1, fs_user_mode(0644), NULL), 0);
+    assert_int_equal(umask(before), 077);
+    assert_int_equal(fstatat(dir_fd, "page", &st, 0), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+}
+
 static int replace(void *arg)
 {
     return fs_replace_file(*(int *) arg, "state", "newer", 5, 0600, NULL);
@@ -310,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_read_file_keeps_to_its_limit),
         cmocka_unit_test(test_read_file_names_the_file_that_is_missing),
         cmocka_unit_test(test_replace_file_sets_mode_and_contents),
+        cmocka_unit_test(test_a_file_for_people_has_the_mode_of_their_umask),
         cmocka_unit_test(test_replace_file_survives_each_failing_call),
         cmocka_unit_test(test_replace_file_survives_short_writes_and_failing_allocations),
         cmocka_unit_test(test_mkdirs_makes_what_is_missing),

@@ -92,7 +92,8 @@ static void test_global_settings(void **unused)
         { "a relative state directory", "state_dir = \"var/x\"\n",
           "F:1:13: [global] 'state_dir' must be an absolute path, not \"var/x\"" },
         { "single brackets", "[runners]\nname = \"x\"\n",
-          "F:1:1: [global] 'runners' must be an array of tables, not a table" },
+          "F:1:1: [global] 'runners' must be an array of tables, each under [[runners]], not a "
+          "table" },
     };
 
     check_table(cases, ARRAY_LEN(cases));
@@ -251,7 +252,8 @@ static void test_connector_and_policy_settings(void **unused)
           "F:9:12: [[runners.autoscaler.policy]] 'timezone' must be a name such as "
           "\"Europe/Berlin\", not \"../../etc/passwd\"" },
         { "single brackets", ALL "[runners.autoscaler.policy]\nidle_count = 1\n",
-          "F:8:1: [runners.autoscaler] 'policy' must be an array of tables, not a table" },
+          "F:8:1: [runners.autoscaler] 'policy' must be an array of tables, each under "
+          "[[runners.autoscaler.policy]], not a table" },
         { "one period without its list", POLICY "periods = \"* * * * *\"\n",
           "F:9:11: [[runners.autoscaler.policy]] 'periods' must be an array of strings, not a "
           "string" },

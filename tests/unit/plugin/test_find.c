@@ -115,6 +115,9 @@ static void test_what_is_not_found_is_told(void **unused)
         { "..", "is no name of a plugin" },
         { "a/", "is no name of a plugin" },
         { "absent", "neither absent.so nor fleeting-plugin-absent.so is in" },
+        { "own.so", "plugin 'own.so': a file is named by its absolute path, an installed plugin "
+                    "without the .so" },
+        { "folder/own.so", "a file is named by its absolute path" },
         { "/nowhere/absent.so", "plugin /nowhere/absent.so: No such file or directory" },
     };
     struct places places = make_places();
