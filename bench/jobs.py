@@ -162,7 +162,8 @@ def measure_log(build, tls, mib):
 
 def measure_running(build, tls, count):
     instances = -(-count // SLOTS)
-    with Bench(build, tls, capacity=SLOTS, max_instances=instances, idle_count=count) as bench:
+    with Bench(build, tls, capacity=SLOTS, max_instances=instances, idle_count=count,
+               plugin_extra=f"      max_size = {instances}") as bench:
         bench.wait_instances(instances)
         before = private_kib(bench.pid)
         for job_id in range(1, count + 1):
