@@ -72,7 +72,7 @@ static void judge_health(struct group *group, int status)
     if (group->unhealthy < UNHEALTHY_AFTER)
         return;
     log_error("runner '%s' (%s): GitLab refused its token %d times in a row; no job is asked for "
-              "during the next hour. Check the token in the configuration",
+              "during the next hour",
               group->runner->name, group->short_token, UNHEALTHY_AFTER);
     (void) str_cut(group->refusal, sizeof(group->refusal),
                    "GitLab refuses the runner's token; it is asked again after an hour");
@@ -96,9 +96,13 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
         if (!got_job)
             log_error("runner '%s': a job cannot be taken: %s", group->runner->name, err.message);
     } else if (answer->status != 204 && answer->status != 409) {
-        log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name,
-                    answer->message);
-        (void) str_cut(group->request_error, sizeof(group->request_error), answer->message);
+        const char *why = answer->status == 403
+                              ? "GitLab refuses the runner's token (status 403); check it in the "
+                                "configuration"
+                              : answer->message;
+
+        log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name, why);
+        (void) str_cut(group->request_error, sizeof(group->request_error), why);
     }
     if (!got_job)
         fleet_unreserve(group->fleet);

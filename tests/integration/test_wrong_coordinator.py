@@ -52,6 +52,13 @@ def test_a_server_that_proves_its_name_is_asked(folder, scripted):
     assert run.problem() == ""
 
 
+def test_a_server_that_cannot_be_reached_is_named(scripted):
+    run = scripted()
+    run.coordinator.close()
+    run.start()
+    problem_appears(run, f"Failed to connect to 127.0.0.1 port {run.coordinator.server.server_port} ")
+
+
 def test_a_redirect_is_not_followed(scripted):
     """The runner's token would go with it (hardening.md N9)."""
     elsewhere = Coordinator()
@@ -104,7 +111,7 @@ def test_a_refused_token_is_not_tried_for_an_hour(scripted):
     run.wait(lambda: "asks for no job: GitLab refuses the runner's token" in run.ask("explain").stdout,
              "explain says so", timeout=40)
     assert [r.status for r in asks(run.coordinator)] == [403, 403, 404, 403, 403, 204, 403, 403, 403]
-    assert run.problem() == "status 403"
+    assert run.problem() == "GitLab refuses the runner's token (status 403); check it in the configuration"
     run.wait_lists(30)
     assert len(asks(run.coordinator)) == 9
 
