@@ -143,13 +143,16 @@ static int32_t read_key(struct flt_group *g, flt_call *call, const struct static
                         char text[KEY_MAX])
 {
     int fd = open(machine->key_path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, text, KEY_MAX - 1);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, KEY_MAX);
     int32_t code = FLT_OK;
 
-    if (len <= 0)
-        code = flt_failf(g->host, call, FLT_E_UNHEALTHY, 0,
-                         "plugin_config.instances.%s.key_path: %s: %s", machine->id,
-                         machine->key_path, len == 0 ? "the file is empty" : strerror(errno));
+    if (len <= 0 || len == KEY_MAX)
+        code =
+            flt_failf(g->host, call, FLT_E_UNHEALTHY, 0,
+                      "plugin_config.instances.%s.key_path: %s: %s", machine->id, machine->key_path,
+                      len < 0    ? strerror(errno)
+                      : len == 0 ? "the file is empty"
+                                 : "the file is too long to be a key");
     else
         text[len] = '\0';
     if (fd >= 0)

@@ -104,8 +104,11 @@ static int32_t on_open(const struct flt_host *host, flt_call *call, const char *
     int32_t code;
 
     (void) connector_config;
-    if (!g || !user || !config)
+    if (!g || !user || !config) {
+        json_object_put(config);
+        free(g);
         return host->fail(call, FLT_E_INTERNAL, 0, "no memory, no user's name or no configuration");
+    }
     *g = (flt_group) { .host = host, .max_size = 4 };
     (void) snprintf(g->user, sizeof(g->user), "%s", user->pw_name);
     (void) snprintf(g->dir, sizeof(g->dir), "%s/" NAME, host->state_dir(call));

@@ -296,6 +296,9 @@ static void test_a_key_file_is_read_when_it_is_needed(void **state)
     assert_int_equal(fs_write_all(fd, "SECRET", 6), 0);
     assert_int_equal(reach(f, "m"), FLT_OK);
     assert_string_equal(f->text, "- h - 0 - - SECRET - - 0 - -");
+    assert_int_equal(ftruncate(fd, 64 * 1024), 0);
+    assert_int_equal(reach(f, "m"), FLT_E_UNHEALTHY);
+    assert_non_null(strstr(f->call.fail_text, "the file is too long to be a key"));
 }
 
 static void test_a_wrong_configuration_is_named(void **state)
