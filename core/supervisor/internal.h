@@ -84,13 +84,12 @@ struct group {
     struct coordinator_host host;
     json_t *info;
     struct secret *key; /* connector_config.key_path's content, or NULL */
-    bool host_keys_warned;
 
     /* Provider and fleet (group*.c). */
     struct provider_client *provider; /* NULL = could not be started, or is closed */
     struct fleet *fleet;
     int64_t next_start_mono, start_backoff_ms;
-    bool usable, listed_once, refused;
+    bool usable, listed_once, refused, host_keys_warned;
     bool ids_return; /* FLT_CAP_IDS_RETURN */
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
@@ -105,10 +104,10 @@ struct group {
 
     /* Job requests (scheduler.c). */
     struct coordinator_call *poll;
-    bool poll_reserved;
     char last_update[256];
     int64_t next_poll_mono, poll_started_mono;
     unsigned unhealthy;
+    bool poll_reserved;
     char refusal[256];       /* why no job is asked for now; "" = one is */
     char request_error[256]; /* why the last request for a job failed; "" = it did not */
 };

@@ -288,8 +288,8 @@ static void try_take_back(struct stranger *stranger)
         r = error_set(&err, -ENOENT, "runner '%.100s' is not in the configuration", row.runner);
     if (group && !group->listed_once)
         return;
-    row.token = r == 0 ? secret_from_str(token) : NULL;
-    if (r == 0)
+    row.token = group ? secret_from_str(token) : NULL;
+    if (group)
         r = row.token ? take_back(stranger, group, &row, &err)
                       : error_set(&err, -ENOMEM, "out of memory");
     ledger_job_done(&row);

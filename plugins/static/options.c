@@ -34,10 +34,10 @@ enum machine_kind { KIND_TEXT, KIND_ADDRESS, KIND_PORT, KIND_HOST_KEYS, KIND_IGN
 static const struct machine_key {
     const char *name;
     enum machine_kind kind;
-    size_t offset; /* of a text or an address */
+    size_t offset; /* of a text */
 } machine_keys[] = {
-    { "internal_addr", KIND_ADDRESS, offsetof(struct static_machine, internal) },
-    { "external_addr", KIND_ADDRESS, offsetof(struct static_machine, external) },
+    { "internal_addr", KIND_ADDRESS, 0 },
+    { "external_addr", KIND_ADDRESS, 0 },
     { "username", KIND_TEXT, offsetof(struct static_machine, username) },
     { "password", KIND_TEXT, offsetof(struct static_machine, password) },
     { "key", KIND_TEXT, offsetof(struct static_machine, key) },
@@ -105,6 +105,18 @@ static uint32_t parse_port(const char *text)
     return port <= 65535 ? port : 0;
 }
 
+/* A copy that lives as long as the group; NULL = out of memory. */
+static const char *keep(struct flt_group *g, const char *text, size_t len)
+{
+    struct json_object *copy = json_object_new_string_len(text, (int) len);
+
+    if (!copy || json_object_array_add(g->kept, copy) < 0) {
+        json_object_put(copy);
+        return NULL;
+    }
+    return json_object_get_string(copy);
+}
+
 /* "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address. */
 static int32_t read_address(struct reader *r, const struct machine_key *key, const char *text)
 {
@@ -112,7 +124,7 @@ static int32_t read_address(struct reader *r, const struct machine_key *key, con
     const char *start = text + bracketed;
     const char *end = strchr(start, bracketed ? ']' : ':');
     const char *port = end && bracketed ? end + 1 : end;
-    char *host;
+    const char *host;
 
     if (!bracketed && end && strchr(end + 1, ':'))
         end = port = NULL; /* the colons of an address */
@@ -123,10 +135,10 @@ static int32_t read_address(struct reader *r, const struct machine_key *key, con
         if (r->ports[external] == 0)
             return wrong(r, key->name, "host or host:port, with a port from 1 to 65535");
     }
-    host = end ? strndup(start, (size_t) (end - start)) : strdup(start);
+    host = keep(r->g, start, end ? (size_t) (end - start) : strlen(start));
     if (!host)
         return r->g->host->fail(r->call, FLT_E_INTERNAL, 0, "out of memory");
-    *(char **) (void *) ((char *) r->machine + key->offset) = host;
+    *(external ? &r->machine->external : &r->machine->internal) = host;
     return *host ? FLT_OK : wrong(r, key->name, "an address");
 }
 
@@ -140,17 +152,19 @@ static int32_t read_port(struct reader *r, const struct machine_key *key, struct
     return FLT_OK;
 }
 
-/* Cuts a line of known_hosts without its names, "type base64", into its words. */
-static bool split_host_key(char *line, struct flt_host_key *ret)
+/* A line of known_hosts without its names: "type base64", and a comment that nobody needs. */
+static bool read_host_key(struct flt_group *g, const char *line, struct flt_host_key *ret)
 {
-    char *space = strchr(line, ' ');
+    size_t type_len = strcspn(line, " ");
+    const char *key = line + type_len + (line[type_len] == ' ');
+    size_t key_len = strcspn(key, " ");
 
-    if (!space || space == line)
+    if (type_len == 0 || key_len == 0)
         return false;
-    *space = '\0';
-    space[1 + strcspn(space + 1, " ")] = '\0';
-    *ret = (struct flt_host_key) { .struct_size = sizeof(*ret), .type = line, .key = space + 1 };
-    return *ret->key != '\0';
+    *ret = (struct flt_host_key) { .struct_size = sizeof(*ret),
+                                   .type = keep(g, line, type_len),
+                                   .key = keep(g, key, key_len) };
+    return ret->type && ret->key;
 }
 
 static int32_t read_host_keys(struct reader *r, const struct machine_key *key,
@@ -162,14 +176,10 @@ static int32_t read_host_keys(struct reader *r, const struct machine_key *key,
         json_object_array_length(value) > STATIC_HOST_KEYS_MAX)
         return wrong(r, key->name, want);
     for (size_t i = 0; i < json_object_array_length(value); i++) {
-        struct flt_host_key *out = &r->machine->host_keys[r->machine->n_host_keys];
         const char *text = text_of(json_object_array_get_idx(value, i));
-        char *line = text ? strdup(text) : NULL;
 
-        if (!line || !split_host_key(line, out)) {
-            free(line);
+        if (!text || !read_host_key(r->g, text, &r->machine->host_keys[i]))
             return wrong(r, key->name, want);
-        }
         r->machine->n_host_keys++;
     }
     return FLT_OK;
@@ -331,6 +341,9 @@ int32_t options_parse(struct flt_group *g, flt_call *call, const char *plugin_co
     g->config = json_tokener_parse(plugin_config_json);
     if (!json_object_is_type(g->config, json_type_object))
         return g->host->fail(call, FLT_E_INVALID, 0, "plugin_config is not a JSON object");
+    g->kept = json_object_new_array();
+    if (!g->kept)
+        return g->host->fail(call, FLT_E_INTERNAL, 0, "out of memory");
     g->use_external = external_is_used(connector_config_json);
     warn_unknown(g, call);
     (void) json_object_object_get_ex(g->config, "instances", &instances);
@@ -340,14 +353,7 @@ int32_t options_parse(struct flt_group *g, flt_call *call, const char *plugin_co
 
 void options_done(struct flt_group *g)
 {
-    for (uint32_t i = 0; i < g->n_machines; i++) {
-        struct static_machine *m = &g->machines[i];
-
-        free(m->internal);
-        free(m->external);
-        for (uint32_t k = 0; k < m->n_host_keys; k++)
-            free((char *) (uintptr_t) m->host_keys[k].type); /* the line that both are in */
-    }
+    json_object_put(g->kept);
     free(g->machines);
     json_object_put(g->config);
 }

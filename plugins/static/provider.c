@@ -173,7 +173,9 @@ static int32_t static_connect_info(flt_group *g, flt_call *call, const char *id,
     if (code == FLT_OK && (!machine || !json_object_object_get_ex(claims, id, NULL)))
         code = flt_failf(g->host, call, FLT_E_NOT_FOUND, 0, "there is no instance '%.64s'", id);
     json_object_put(claims);
-    if (code == FLT_OK && machine->key_path)
+    if (code != FLT_OK || !machine)
+        return code;
+    if (machine->key_path)
         code = read_key(g, call, machine, key);
     if (code == FLT_OK) {
         struct flt_connect_info info = { .struct_size = sizeof(info),

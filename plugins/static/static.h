@@ -16,12 +16,12 @@
 #define STATIC_PATH_MAX 512
 #define STATIC_HOST_KEYS_MAX 8
 
-/* Strings are those of the group's configuration; NULL where nothing is said. */
+/* Strings are those of the group's configuration, or cut out of them; NULL where nothing is said. */
 struct static_machine {
     const char *id;
     const char *os, *arch, *protocol, *username, *password, *key, *key_path;
-    char *internal, *external; /* without their ports */
-    uint32_t port;             /* of the address that the host will take; 0 = the protocol's own */
+    const char *internal, *external; /* without their ports */
+    uint32_t port; /* of the address that the host will take; 0 = the protocol's own */
     struct flt_host_key host_keys[STATIC_HOST_KEYS_MAX];
     uint32_t n_host_keys;
 };
@@ -30,6 +30,7 @@ struct static_machine {
 struct flt_group {
     const struct flt_host *host;
     struct json_object *config; /* parsed plugin_config, which the machines' strings are part of */
+    struct json_object *kept;   /* an array of what was cut out of them */
     const char *name;
     struct static_machine *machines;
     uint32_t n_machines;
