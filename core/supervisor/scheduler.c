@@ -27,9 +27,6 @@ static bool full(const struct group *group, char *why, size_t size)
 
     if (supervisor->disk_short)
         (void) str_copy(why, size, "the disk that holds the state directory is full");
-    else if (supervisor->descriptors_short)
-        (void) snprintf(why, size, "too few file descriptors are left, the limit is %lu",
-                        descriptors_limit());
     else if (strangers_awaited(supervisor))
         (void) str_copy(why, size,
                         "jobs that run are awaited whose rows were lost with the ledger");
@@ -52,6 +49,9 @@ static bool refused(struct group *group)
                         "the instance group has not answered yet");
     else if (full(group, group->refusal, sizeof(group->refusal)))
         return true;
+    else if (group->supervisor->descriptors_short)
+        (void) snprintf(group->refusal, sizeof(group->refusal),
+                        "too few file descriptors are left, the limit is %lu", descriptors_limit());
     else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
         (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
                         group->growth_error);
@@ -115,7 +115,9 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
 }
 
 /* What another runner got took the last place. An answer that is on its way meets a closed
- * connection: a job that is not acknowledged is given again (coordinator-protocol.md 1.7). */
+ * connection: a job that is not acknowledged is given again, but only after a while
+ * (coordinator-protocol.md 1.7). So a shortage of descriptors, which comes with the last job's
+ * answer, withdraws nothing: what the job of a parked request needs is kept free. */
 static void withdraw_if_full(struct group *group)
 {
     if (!full(group, group->refusal, sizeof(group->refusal)))

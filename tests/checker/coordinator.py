@@ -18,6 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 LOSE = "lose"  # act, then cut the connection without an answer
 DROP = "drop"  # cut the connection without acting
 
+# A job whose answer met a closed connection is given again, if nobody has acknowledged it by then.
+GIVEN_AGAIN_AFTER = 15
+
 
 @dataclass
 class Record:
@@ -92,6 +95,7 @@ class Coordinator:
             def setup(self):
                 super().setup()
                 self.rfile = Reader(self.rfile)
+                self.gave = []  # jobs
                 with outer.lock:
                     outer.connections += 1
                     outer.open_connections += 1
@@ -100,6 +104,7 @@ class Coordinator:
             def finish(self):
                 with outer.lock:
                     outer.open_connections -= 1
+                outer.give_again_later(self.gave)
                 try:
                     super().finish()
                 except OSError:
@@ -253,6 +258,7 @@ class Coordinator:
             state = self.jobs[self.queue.pop(0)]
             state.state = "pending"
             state.given += 1
+            request.gave.append(state.job.id)
             self.record(request, 201, state.job.id)
         headers["Content-Type"] = "application/json"
         return 201, headers, json.dumps(state.job.payload).encode()
@@ -266,6 +272,13 @@ class Coordinator:
                 self.queue.append(job_id)
                 self.cursor += 1
                 self.lock.notify_all()
+
+    def give_again_later(self, job_ids):
+        if not any(self.jobs[job_id].state == "pending" for job_id in job_ids):
+            return
+        timer = threading.Timer(GIVEN_AGAIN_AFTER, lambda: [self.requeue(job_id) for job_id in job_ids])
+        timer.daemon = True
+        timer.start()
 
     def signals(self, state):
         headers = {"X-GitLab-Trace-Update-Interval": str(self.interval)}
@@ -291,7 +304,9 @@ class Coordinator:
                 state.late_finals.append(fields)
             return 403  # the job has ended: nothing more is taken
         if wanted == "running":
-            if state.state == "pending":
+            if state.state == "created" and state.given:  # about to be given again
+                self.queue.remove(state.job.id)
+            if state.state == "pending" or (state.state == "created" and state.given):
                 state.state = "running"
                 state.acknowledged += 1
             return 200
