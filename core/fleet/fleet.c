@@ -186,13 +186,15 @@ uint32_t instance_free(const struct fleet_config *config, const struct fleet_ins
 bool instance_usable(const struct fleet_instance *instance)
 {
     return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
-           !instance->connection_dead && instance->cause != CAUSE_FOREIGN;
+           !instance->connection_dead && instance->draining == REASON_NONE &&
+           instance->failures == 0 && instance->cause != CAUSE_FOREIGN;
 }
 
 bool instance_live(const struct fleet_instance *instance)
 {
     return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
-           !instance->removing && instance->cause != CAUSE_FOREIGN;
+           !instance->removing && instance->draining == REASON_NONE &&
+           instance->cause != CAUSE_FOREIGN;
 }
 
 bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance)
@@ -234,8 +236,9 @@ uint32_t fleet_pending(const struct fleet *fleet)
     return n;
 }
 
-void fleet_request(struct fleet *fleet, uint32_t n)
+void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms)
 {
+    (void) now_ms;
     fleet->requested += n;
 }
 
@@ -598,6 +601,7 @@ void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
     if (!instance || instance->ready)
         return;
     instance->ready = true;
+    fleet->growth[GROWTH_BOOT] = (struct fleet_growth) { 0 };
     /* An adopted instance keeps its clocks (V64). */
     if (instance->ready_ms == 0)
         instance->ready_ms = now_ms;

@@ -51,23 +51,56 @@ enum fleet_reason {
     REASON_SHUTDOWN,
     REASON_PENDING_EXPIRED, /* ordered, accepted, never appeared */
     REASON_ABOVE_MAXIMUM,   /* more than max_instances exist: free ones go at once */
+    REASON_THROTTLED,       /* scale_throttle holds an order back */
+    REASON_GROWTH_PAUSED,   /* growth failed and is tried again later */
+    REASON_DRAINED,         /* an operator wants nothing new on it, or nothing new at all */
+    REASON_INTERRUPTED,     /* the cloud says that it will take it */
+    REASON_NOT_BOOTED,      /* it did not pass the ready gate */
+    REASON_BY_HAND,         /* an operator removed it */
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
 const char *fleet_reason_text(enum fleet_reason reason); /* for people */
 enum fleet_reason fleet_reason_parse(const char *name);  /* REASON_NONE when unknown */
 
-struct fleet_config {
-    uint32_t capacity;      /* slots an instance, >= 1 */
-    uint32_t max_use_count; /* 0 = unlimited */
-    uint32_t max_instances; /* > 0: the configured or the provider's own maximum */
-    uint32_t idle_count;    /* in jobs */
+/* What one policy asks for; which one holds at a time is policy.h's to say (autoscaler.md 6). */
+struct fleet_policy {
+    uint32_t idle_count; /* in jobs */
     int64_t idle_time_ms;
     double scale_factor;
     uint32_t scale_factor_limit; /* 0 = none */
     bool preemptive;
-    bool vm_isolation;
-    int64_t pending_limit_ms; /* ordered instances that never appear are given up (V17); 15 min */
 };
+
+struct fleet_config {
+    uint32_t capacity;      /* slots an instance, >= 1 */
+    uint32_t max_use_count; /* 0 = unlimited */
+    uint32_t max_instances; /* > 0: the configured or the provider's own maximum */
+    struct fleet_policy policy;
+    bool vm_isolation;
+    bool drained;                  /* by an operator: nothing is kept idle, no job is asked for */
+    bool unthrottled_reservations; /* reservation_throttling = false (5.1) */
+    int64_t pending_limit_ms;   /* ordered instances that never appear are given up (V17); 15 min */
+    uint32_t failure_threshold; /* heartbeats in a row that replace an instance; 0 = 1 */
+    /* How fast orders are made (10.3): instances a second, and at once. < 0 = unlimited; 0 = 100 a
+     * second, max_instances at once. */
+    int32_t throttle_limit;
+    uint32_t throttle_burst;
+    /* What an instance costs: 0 = not known. An instance that is paid for anyway goes last. */
+    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
+};
+
+/* Why growth fails; each kind has its own back-off, so that a throttled cloud is not taken for a full
+ * one and an image that does not boot is not bought at full speed. */
+enum growth_failure {
+    GROWTH_CAPACITY,    /* the cloud has no more of them now */
+    GROWTH_QUOTA,       /* the account may not have more */
+    GROWTH_RATE,        /* asked too often */
+    GROWTH_UNREACHABLE, /* the cloud did not answer, or not with what was asked */
+    GROWTH_BOOT,        /* what was made never passed the ready gate: the breaker */
+    GROWTH_FAILURES
+};
+const char *growth_failure_name(enum growth_failure kind); /* "capacity": stable, for JSON */
+const char *growth_failure_text(enum growth_failure kind); /* for people */
 
 struct fleet_slot {
     int64_t seq; /* job on it, 0 = free */
@@ -83,7 +116,10 @@ struct fleet_instance {
     int64_t removing_ms; /* when it was marked; 0 = in a former run */
     int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
     uint32_t uses, misses, n_slots;
-    bool connection_dead; /* a worker lost it; counts at the next complete list */
+    bool connection_dead;       /* a worker lost it; counts at the next complete list */
+    enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */
+    int64_t interrupted_ms;     /* when the cloud takes it, wall clock; 0 = not said */
+    uint32_t failures;          /* heartbeats that failed in a row */
     int64_t
         crashes_ms[2]; /* when its last two workers crashed, the later one first; 0 = none did */
     bool seen;         /* in the list that is being taken in */
@@ -142,7 +178,7 @@ bool fleet_expecting(const struct fleet *fleet); /* poll fast: something is requ
 /* Orders: requested (decided) → sent → pending (accepted) → appeared. */
 uint32_t fleet_requested(const struct fleet *fleet);
 uint32_t fleet_pending(const struct fleet *fleet);
-void fleet_request(struct fleet *fleet, uint32_t n);
+void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms); /* spends of the throttle */
 void fleet_cancel_requests(struct fleet *fleet, uint32_t n);
 void fleet_on_increase(
     struct fleet *fleet, int64_t now_ms, uint32_t asked,
@@ -150,6 +186,25 @@ void fleet_on_increase(
 
 /* The answer was lost, and the same request will be made again: what appears until then is of it. */
 void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked);
+
+/* Growth that fails waits: 1 s, doubling up to 5 min for each kind, at least retry_after_ms. An
+ * instance that passes the ready gate ends GROWTH_BOOT, an order that is taken whole all others. */
+void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t now_ms,
+                         int64_t retry_after_ms);
+void fleet_growth_succeeded(struct fleet *fleet);
+/* True while growth waits: the kind that lasts longest and until when (both may be NULL). */
+bool fleet_growth_paused(const struct fleet *fleet, int64_t now_ms, enum growth_failure *ret_kind,
+                         int64_t *ret_until_ms);
+
+/* Nothing new is put on it; the scaler removes it with its last job and replaces it as wanted.
+ * REASON_DRAINED or REASON_INTERRUPTED; `at_ms`: when the cloud takes it, 0 = not said. False when it
+ * is not known, or goes already. */
+bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int64_t at_ms);
+/* What an operator drained and is not marked for removal yet takes jobs again. */
+bool fleet_undrain(struct fleet *fleet, const char *id);
+/* A heartbeat. One that fails takes its slots out of use until one succeeds; true with the one that
+ * reaches failure_threshold in a row: the instance is to be replaced (V55). */
+bool fleet_note_health(struct fleet *fleet, const char *id, bool good);
 
 /* Removal. */
 void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason,
@@ -193,7 +248,7 @@ void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms); /* unknown
 
 /* autoscaler.md 4 */
 struct fleet_numbers {
-    uint32_t instances, live, acquired, idle, waiting, reserved, unavailable, unready, requested,
-        pending, removing, foreign;
+    uint32_t instances, live, acquired, idle, waiting, reserved, unavailable, unhealthy, unready,
+        requested, pending, removing, draining, foreign;
 };
 void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret);

@@ -13,6 +13,11 @@ struct fleet_waiter {
     int64_t seq;
 };
 
+struct fleet_growth { /* of one kind */
+    unsigned failures;
+    int64_t until_ms;
+};
+
 struct fleet {
     struct fleet_config config;
     struct fleet_instance **instances, **by_id; /* in order of arrival, and sorted */
@@ -22,6 +27,7 @@ struct fleet {
     struct fleet_order *orders;
     size_t n_orders, cap_orders;
     uint32_t reserved;
+    struct fleet_growth growth[GROWTH_FAILURES];
     struct fleet_waiter *waiters; /* in order of arrival */
     size_t n_waiters, cap_waiters;
     unsigned complete_lists; /* how many complete lists were seen, saturating at 2 */

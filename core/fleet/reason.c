@@ -34,6 +34,22 @@ static const struct {
     [REASON_SHUTDOWN] = { "shutdown", "the manager shuts down" },
     [REASON_PENDING_EXPIRED] = { "pending_expired", "ordered and never seen" },
     [REASON_ABOVE_MAXIMUM] = { "above_maximum", "there are more than max_instances" },
+    [REASON_THROTTLED] = { "throttled", "scale_throttle holds it back" },
+    [REASON_GROWTH_PAUSED] = { "growth_paused", "growth failed and is tried again later" },
+    [REASON_DRAINED] = { "drained", "an operator drains it" },
+    [REASON_INTERRUPTED] = { "interrupted", "the cloud is about to take it" },
+    [REASON_NOT_BOOTED] = { "not_booted", "it did not become ready" },
+    [REASON_BY_HAND] = { "by_hand", "an operator removed it" },
+};
+
+static const struct {
+    const char *name, *text;
+} growth_failures[] = {
+    [GROWTH_CAPACITY] = { "capacity", "the cloud has no capacity" },
+    [GROWTH_QUOTA] = { "quota", "the quota of the account is reached" },
+    [GROWTH_RATE] = { "rate", "the cloud is asked too often" },
+    [GROWTH_UNREACHABLE] = { "unreachable", "the cloud does not answer" },
+    [GROWTH_BOOT] = { "boot", "instances do not become ready" },
 };
 
 const char *instance_state_name(enum instance_state state)
@@ -61,6 +77,16 @@ const char *fleet_reason_text(enum fleet_reason reason)
     return (size_t) reason < ARRAY_LEN(reasons) ? reasons[reason].text : "unknown";
 }
 
+const char *growth_failure_name(enum growth_failure kind)
+{
+    return (size_t) kind < ARRAY_LEN(growth_failures) ? growth_failures[kind].name : "unknown";
+}
+
+const char *growth_failure_text(enum growth_failure kind)
+{
+    return (size_t) kind < ARRAY_LEN(growth_failures) ? growth_failures[kind].text : "unknown";
+}
+
 enum fleet_reason fleet_reason_parse(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
@@ -80,6 +106,6 @@ void reason_explain(const struct fleet_config *config, enum fleet_reason reason,
     buf_add_str(out, " (idle for ");
     format_duration(out, idle_ms);
     buf_add_str(out, ", idle_time ");
-    format_duration(out, config->idle_time_ms);
+    format_duration(out, config->policy.idle_time_ms);
     buf_add_str(out, ")");
 }

@@ -31,11 +31,14 @@ static uint32_t scaled(double factor, uint32_t jobs)
 
 static uint32_t idle_target(const struct fleet_config *config, uint32_t jobs)
 {
-    uint32_t by_factor = scaled(config->scale_factor, jobs);
+    const struct fleet_policy *policy = &config->policy;
+    uint32_t by_factor = scaled(policy->scale_factor, jobs);
 
-    if (config->scale_factor_limit > 0)
-        by_factor = MIN(by_factor, config->scale_factor_limit);
-    return MAX(config->idle_count, by_factor);
+    if (config->drained)
+        return 0;
+    if (policy->scale_factor_limit > 0)
+        by_factor = MIN(by_factor, policy->scale_factor_limit);
+    return MAX(policy->idle_count, by_factor);
 }
 
 /* autoscaler.md 7.2; reservations are in no term, because a reservation has no job (taskscaler#29).
@@ -61,12 +64,18 @@ static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
     plan->wanted = (uint32_t) MIN(wanted, (uint64_t) config->max_instances);
 }
 
-static void decide_growth(const struct fleet *fleet, struct scaler_plan *plan)
+static void decide_growth(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
     uint64_t uncapped =
         ((uint64_t) plan->slots_wanted + fleet->config.capacity - 1) / fleet->config.capacity;
     uint32_t room = plan->max_instances > plan->total ? plan->max_instances - plan->total : 0;
+    int64_t until_ms;
 
+    if (plan->wanted > plan->have && fleet_growth_paused(fleet, now_ms, NULL, &until_ms)) {
+        plan->reason = REASON_GROWTH_PAUSED;
+        plan->next_ms = MIN(plan->next_ms, until_ms);
+        return;
+    }
     if (plan->wanted > plan->have) {
         plan->request = MIN(plan->wanted - plan->have, room);
         plan->reason = plan->request == 0  ? REASON_AT_MAXIMUM
@@ -113,6 +122,8 @@ static enum fleet_reason must_go(const struct fleet *fleet, const struct fleet_i
         return REASON_NONE;
     if (instance_spent(&fleet->config, instance))
         return REASON_USES_SPENT;
+    if (instance->draining != REASON_NONE)
+        return instance->draining;
     if (instance->cause == CAUSE_PREEXISTED && !fleet->config.vm_isolation &&
         fleet->complete_lists >= 2)
         return REASON_UNKNOWN_AT_START;
@@ -138,7 +149,7 @@ static bool promise_broken(const struct fleet *fleet, const struct surplus *surp
 {
     uint32_t left = surplus->free_left > slots ? surplus->free_left - slots : 0;
 
-    return fleet->config.preemptive && left < fleet->reserved + (uint32_t) fleet->n_waiters;
+    return fleet->config.policy.preemptive && left < fleet->reserved + (uint32_t) fleet->n_waiters;
 }
 
 static void remove_surplus(const struct fleet *fleet, int64_t now_ms, struct surplus *surplus,
@@ -157,9 +168,9 @@ static void remove_surplus(const struct fleet *fleet, int64_t now_ms, struct sur
             surplus->free_left -= MIN(slots, surplus->free_left);
             continue;
         }
-        if (idle_ms < fleet->config.idle_time_ms) {
+        if (idle_ms < fleet->config.policy.idle_time_ms) {
             plan->next_ms =
-                MIN(plan->next_ms, instance->idle_since_ms + fleet->config.idle_time_ms);
+                MIN(plan->next_ms, instance->idle_since_ms + fleet->config.policy.idle_time_ms);
             continue;
         }
         if (promise_broken(fleet, surplus, slots))
@@ -235,7 +246,7 @@ int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct
     count_demand(fleet, &plan);
     have_before = plan.have;
     discount_leaving(fleet, &plan);
-    decide_growth(fleet, &plan);
+    decide_growth(fleet, now_ms, &plan);
     {
         uint32_t have = plan.have;
 

@@ -20,6 +20,7 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
 
         ret->removing += instance->removing;
         ret->foreign += instance->cause == CAUSE_FOREIGN;
+        ret->draining += instance->draining != REASON_NONE && !instance->removing;
         if (!instance_live(instance))
             continue;
         ret->live++;
@@ -27,6 +28,8 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
         free_slots = instance_free(&fleet->config, instance);
         if (instance_usable(instance))
             ret->idle += free_slots;
+        else if (instance->ready && instance->failures > 0)
+            ret->unhealthy += free_slots;
         else
             ret->unready += free_slots;
         if (fleet->config.capacity > busy + free_slots)
@@ -45,7 +48,7 @@ static bool throttled(const struct fleet *fleet, const struct fleet_numbers *n)
 {
     uint32_t bound;
 
-    if (n->idle == 0)
+    if (n->idle == 0 || fleet->config.unthrottled_reservations)
         return false;
     bound = n->idle > fleet->config.capacity ? n->idle - fleet->config.capacity : 0;
     return fleet->reserved + n->waiting >= MAX(bound, 1U) && fleet->reserved + n->waiting < n->idle;
@@ -57,7 +60,7 @@ static uint64_t potential(const struct fleet *fleet, const struct fleet_numbers 
     uint64_t room =
         fleet->config.max_instances > n->instances ? fleet->config.max_instances - n->instances : 0;
 
-    return n->idle + n->unready + room * fleet->config.capacity;
+    return n->idle + n->unhealthy + n->unready + room * fleet->config.capacity;
 }
 
 bool fleet_reserve(struct fleet *fleet, struct error *why)
@@ -67,6 +70,10 @@ bool fleet_reserve(struct fleet *fleet, struct error *why)
     bool available;
 
     fleet_count(fleet, &n);
+    if (fleet->config.drained) {
+        (void) error_set(why, -EAGAIN, "an operator drains this runner");
+        return false;
+    }
     promised = fleet->reserved + n.waiting;
     available = promised < n.idle;
     if (available && throttled(fleet, &n)) {
@@ -75,11 +82,11 @@ bool fleet_reserve(struct fleet *fleet, struct error *why)
                          n.idle);
         return false;
     }
-    if (!available && (fleet->config.preemptive || promised >= potential(fleet, &n))) {
+    if (!available && (fleet->config.policy.preemptive || promised >= potential(fleet, &n))) {
         (void) error_set(why, -EAGAIN,
                          "no capacity: no immediately available capacity (idle:%u, acquired:%u, "
-                         "unavailable:%u, unhealthy:0, unready:%u)",
-                         n.idle, n.acquired, n.unavailable, n.unready);
+                         "unavailable:%u, unhealthy:%u, unready:%u)",
+                         n.idle, n.acquired, n.unavailable, n.unhealthy, n.unready);
         return false;
     }
     fleet->reserved++;

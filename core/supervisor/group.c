@@ -184,7 +184,7 @@ static void carry_out_plan(struct group *group)
     }
     tell_plan(group, &plan);
     if (plan.request > 0)
-        fleet_request(group->fleet, plan.request);
+        fleet_request(group->fleet, plan.request, now_wall(group->supervisor));
     /* An order that was sent cannot be taken back. */
     unsent = fleet_requested(group->fleet);
     unsent -= *group->increase_id ? MIN(unsent, group->increase_n) : 0;

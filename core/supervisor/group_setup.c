@@ -30,16 +30,18 @@ static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_
         .capacity = (uint32_t) MAX((int64_t) 1, autoscaler->capacity_per_instance),
         .max_use_count = (uint32_t) autoscaler->max_use_count,
         .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
-        .idle_time_ms = DEFAULT_IDLE_TIME_MS,
+        .policy.idle_time_ms = DEFAULT_IDLE_TIME_MS,
+        .failure_threshold = (uint32_t) autoscaler->failure_threshold,
         .pending_limit_ms = fault_limit_ms("pending", GROUP_PENDING_LIMIT_MS)
     };
     if (!policy)
         return;
-    ret->idle_count = (uint32_t) policy->idle_count;
-    ret->idle_time_ms = policy->idle_time_ms;
-    ret->scale_factor = policy->scale_factor;
-    ret->scale_factor_limit = (uint32_t) policy->scale_factor_limit;
-    ret->preemptive = policy->preemptive < 0 ? policy->idle_count > 0 : policy->preemptive != 0;
+    ret->policy.idle_count = (uint32_t) policy->idle_count;
+    ret->policy.idle_time_ms = policy->idle_time_ms;
+    ret->policy.scale_factor = policy->scale_factor;
+    ret->policy.scale_factor_limit = (uint32_t) policy->scale_factor_limit;
+    ret->policy.preemptive =
+        policy->preemptive < 0 ? policy->idle_count > 0 : policy->preemptive != 0;
 }
 
 void group_refuse(struct group *group, const char *why)

@@ -102,7 +102,7 @@ static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state
     const struct fleet_config config = { .capacity = 1,
                                          .max_use_count = 1,
                                          .max_instances = 10,
-                                         .idle_count = 5,
+                                         .policy.idle_count = 5,
                                          .pending_limit_ms = 15 * MINUTE };
     const struct fleet_listed made[] = { { .id = "a", .state = INSTANCE_RUNNING },
                                          { .id = "b", .state = INSTANCE_RUNNING },
@@ -112,7 +112,7 @@ static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, planned(fleet, NOW, false));
+    fleet_request(fleet, planned(fleet, NOW, false), NOW);
     fleet_on_increase(fleet, NOW, 5, 3);
     assert_int_equal(fleet_pending(fleet), 3); /* V16: accepted in part, the rest is sent again */
     assert_int_equal(fleet_requested(fleet), 2);
@@ -135,7 +135,7 @@ static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state
 static void test_a_restart_goes_on_from_what_was_stored(void **state)
 {
     const struct fleet_config config = {
-        .capacity = 2, .max_use_count = 5, .max_instances = 10, .idle_time_ms = 20 * MINUTE
+        .capacity = 2, .max_use_count = 5, .max_instances = 10, .policy.idle_time_ms = 20 * MINUTE
     };
     const struct fleet_listed there[] = { { .id = "busy", .state = INSTANCE_RUNNING },
                                           { .id = "i-1", .state = INSTANCE_RUNNING } };
@@ -288,7 +288,7 @@ static void test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order(void **
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, 1);
+    fleet_request(fleet, 1, NOW);
     fleet_on_increase(fleet, NOW, 1, 1);
     assert_int_equal(fleet_on_list(fleet, NOW, &back, 1, true, ignore, NULL, NULL), 0);
     assert_int_equal(fleet_pending(fleet), 1);
@@ -304,7 +304,7 @@ static void test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order(void **
 static void test_what_appears_before_its_answer_is_not_waited_for_again(void **state)
 {
     const struct fleet_config config = {
-        .capacity = 1, .max_instances = 2, .idle_count = 2, .pending_limit_ms = MINUTE
+        .capacity = 1, .max_instances = 2, .policy.idle_count = 2, .pending_limit_ms = MINUTE
     };
     const struct fleet_listed first = { .id = "a", .state = INSTANCE_RUNNING };
     struct fleet_numbers n;
@@ -312,7 +312,7 @@ static void test_what_appears_before_its_answer_is_not_waited_for_again(void **s
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, 2);
+    fleet_request(fleet, 2, NOW);
     fleet_on_increase_unanswered(fleet, 2);
     fleet_on_increase_unanswered(fleet, 2); /* nor is the second try */
     assert_int_equal(fleet_on_list(fleet, NOW, &first, 1, true, ignore, NULL, NULL), 0);
@@ -323,7 +323,7 @@ static void test_what_appears_before_its_answer_is_not_waited_for_again(void **s
     fleet_cancel_requests(fleet, 2);
     fleet_count(fleet, &n);
     assert_int_equal(n.requested, 0);
-    fleet_request(fleet, 1);
+    fleet_request(fleet, 1, NOW);
     fleet_on_increase(fleet, NOW, 2, 2);
     assert_int_equal(fleet_pending(fleet), 1);
     assert_int_equal(fleet_requested(fleet), 0);
@@ -345,7 +345,7 @@ static void test_a_returned_id_is_a_new_use_when_one_is_on_order(void **state)
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, 1);
+    fleet_request(fleet, 1, NOW);
     fleet_on_increase(fleet, NOW, 1, 1);
     assert_int_equal(fleet_on_list(fleet, NOW, back, 2, true, ignore, NULL, NULL), 0);
     assert_int_equal(fleet_pending(fleet), 0);

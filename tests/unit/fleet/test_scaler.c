@@ -51,7 +51,8 @@ static struct fleet *make_fleet(const struct row *row)
 
     config.capacity = MAX(config.capacity, 1U);
     config.max_instances = config.max_instances ? config.max_instances : 10;
-    config.idle_time_ms = config.idle_time_ms ? config.idle_time_ms : 20 * MINUTE;
+    config.policy.idle_time_ms =
+        config.policy.idle_time_ms ? config.policy.idle_time_ms : 20 * MINUTE;
     config.pending_limit_ms = 15 * MINUTE;
     assert_int_equal(fleet_new(&config, &fleet), 0);
     for (size_t i = 0; i < ARRAY_LEN(row->have); i++)
@@ -60,7 +61,7 @@ static struct fleet *make_fleet(const struct row *row)
         assert_true(fleet_reserve(fleet, NULL));
     for (uint32_t i = 0; i < row->waiting; i++)
         assert_int_equal(fleet_wait(fleet, seq++, false), 0);
-    fleet_request(fleet, row->requested);
+    fleet_request(fleet, row->requested, NOW);
     fleet_restore_order(fleet, row->pending, NOW + MINUTE, true);
     return fleet;
 }
@@ -68,61 +69,61 @@ static struct fleet *make_fleet(const struct row *row)
 static const struct row rows[] = {
     { .vector = "V01",
       .why = "idle target alone",
-      .config = { .max_use_count = 1, .idle_count = 5 },
+      .config = { .max_use_count = 1, .policy.idle_count = 5 },
       .want_request = 5 },
     { .vector = "V02",
       .why = "demand and idle target",
-      .config = { .max_use_count = 1, .idle_count = 5 },
+      .config = { .max_use_count = 1, .policy.idle_count = 5 },
       .have = { { 3, 1, 1, 0, false }, { 2, 0, 0, 0, false } },
       .want_request = 3 },
     { .vector = "V03",
       .why = "max_instances holds",
-      .config = { .max_use_count = 1, .idle_count = 5 },
+      .config = { .max_use_count = 1, .policy.idle_count = 5 },
       .have = { { 8, 1, 1, 0, false }, { 2, 0, 0, 0, false } } },
     { .vector = "V04",
       .why = "slots, not instances",
-      .config = { .capacity = 5, .idle_count = 5 },
+      .config = { .capacity = 5, .policy.idle_count = 5 },
       .have = { { 1, 3, 9, 0, false } },
       .want_request = 1 },
     { .vector = "V05",
       .why = "needed for the idle target, however long idle",
-      .config = { .capacity = 5, .idle_count = 5 },
+      .config = { .capacity = 5, .policy.idle_count = 5 },
       .have = { { 1, 0, 9, 30, false } } },
     { .vector = "V06",
       .why = "half an instance rounds up",
       .config = { .capacity = 2,
                   .max_instances = 4,
-                  .idle_count = 2,
-                  .idle_time_ms = 1440 * MINUTE },
+                  .policy.idle_count = 2,
+                  .policy.idle_time_ms = 1440 * MINUTE },
       .have = { { 1, 1, 4, 0, false } },
       .want_request = 1 },
     { .vector = "V07",
       .why = "scale_factor above idle_count",
       .config = { .max_instances = 20,
-                  .idle_count = 2,
-                  .scale_factor = 0.5,
-                  .scale_factor_limit = 6 },
+                  .policy.idle_count = 2,
+                  .policy.scale_factor = 0.5,
+                  .policy.scale_factor_limit = 6 },
       .have = { { 10, 1, 1, 0, false } },
       .want_request = 5 },
     { .vector = "V08",
       .why = "scale_factor_limit holds",
       .config = { .max_instances = 40,
-                  .idle_count = 2,
-                  .scale_factor = 0.5,
-                  .scale_factor_limit = 6 },
+                  .policy.idle_count = 2,
+                  .policy.scale_factor = 0.5,
+                  .policy.scale_factor_limit = 6 },
       .have = { { 20, 1, 1, 0, false } },
       .want_request = 6 },
     { .vector = "V09",
       .why = "idle_count is the minimum",
       .config = { .max_instances = 20,
-                  .idle_count = 2,
-                  .scale_factor = 0.5,
-                  .scale_factor_limit = 6 },
+                  .policy.idle_count = 2,
+                  .policy.scale_factor = 0.5,
+                  .policy.scale_factor_limit = 6 },
       .have = { { 2, 1, 1, 0, false } },
       .want_request = 2 },
     { .vector = "V10",
       .why = "0.1 of 30 is 3, not 4",
-      .config = { .max_instances = 50, .scale_factor = 0.1 },
+      .config = { .max_instances = 50, .policy.scale_factor = 0.1 },
       .have = { { 30, 1, 1, 0, false } },
       .want_request = 3 },
     { .vector = "V11",
@@ -148,11 +149,11 @@ static const struct row rows[] = {
       .want_request = 1 },
     { .vector = "V15",
       .why = "removing ones hold their places",
-      .config = { .max_use_count = 1, .max_instances = 3, .idle_count = 3 },
+      .config = { .max_use_count = 1, .max_instances = 3, .policy.idle_count = 3 },
       .have = { { 2, 0, 1, 0, true }, { 1, 0, 0, 0, false } } },
     { .vector = "V21",
       .why = "spent: removed at once and replaced",
-      .config = { .max_use_count = 1, .idle_count = 5 },
+      .config = { .max_use_count = 1, .policy.idle_count = 5 },
       .have = { { 1, 0, 1, 0, false }, { 4, 0, 0, 0, false } },
       .want_request = 1,
       .want_removals = 1 },
@@ -164,48 +165,48 @@ static const struct row rows[] = {
       .want_request = 1 },
     { .vector = "V23",
       .why = "few uses left are lost slots",
-      .config = { .capacity = 5, .max_use_count = 6, .max_instances = 4, .idle_count = 5 },
+      .config = { .capacity = 5, .max_use_count = 6, .max_instances = 4, .policy.idle_count = 5 },
       .have = { { 1, 0, 4, 0, false } },
       .want_request = 1 },
     { .vector = "above the maximum",
       .why = "a provider made 4 of 2: the free ones go at once, the busy one stays",
-      .config = { .capacity = 1, .max_instances = 2, .idle_count = 4 },
+      .config = { .capacity = 1, .max_instances = 2, .policy.idle_count = 4 },
       .have = { { 1, 1, 1, 0, false }, { 3, 0, 0, 0, false } },
       .want_removals = 2 },
     { .vector = "V24",
       .why = "the last use",
-      .config = { .capacity = 4, .max_use_count = 10, .max_instances = 6, .idle_count = 4 },
+      .config = { .capacity = 4, .max_use_count = 10, .max_instances = 6, .policy.idle_count = 4 },
       .have = { { 1, 2, 9, 0, false } },
       .want_request = 1 },
     { .vector = "V28",
       .why = "only the one that is idle for idle_time",
       .config = { .capacity = 2,
                   .max_instances = 4,
-                  .idle_count = 2,
-                  .idle_time_ms = 1440 * MINUTE },
+                  .policy.idle_count = 2,
+                  .policy.idle_time_ms = 1440 * MINUTE },
       .have = { { 1, 0, 4, 30, false }, { 1, 0, 4, 1500, false } },
       .want_removals = 1 },
     { .vector = "V29",
       .why = "a reservation holds nothing back with preemptive mode off",
-      .config = { .capacity = 5, .idle_time_ms = 10 * MINUTE },
+      .config = { .capacity = 5, .policy.idle_time_ms = 10 * MINUTE },
       .have = { { 1, 0, 3, 11, false } },
       .reserved = 1,
       .want_removals = 1 },
     { .vector = "V30",
       .why = "one free slot stays for the reservation",
-      .config = { .idle_count = 1, .preemptive = true },
+      .config = { .policy.idle_count = 1, .policy.preemptive = true },
       .have = { { 1, 0, 1, 30, false }, { 1, 0, 1, 25, false } },
       .reserved = 1,
       .want_removals = 1 },
     { .vector = "V34",
       .why = "orders that were not sent are cancelled",
-      .config = { .idle_count = 1 },
+      .config = { .policy.idle_count = 1 },
       .have = { { 1, 0, 0, 0, false } },
       .requested = 4,
       .want_cancel = 4 },
     { .vector = "V36",
       .why = "more than the maximum: no panic, nothing busy removed",
-      .config = { .max_instances = 3, .idle_count = 2 },
+      .config = { .max_instances = 3, .policy.idle_count = 2 },
       .have = { { 5, 1, 1, 0, false } } },
 };
 
@@ -231,7 +232,7 @@ static void test_the_idle_clock_runs_from_readiness_and_release(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
                                          .max_instances = 10,
-                                         .idle_time_ms = 20 * MINUTE };
+                                         .policy.idle_time_ms = 20 * MINUTE };
     const struct fleet_listed a = { .id = "a", .state = INSTANCE_RUNNING };
     const struct fleet_instance *instance = NULL;
     struct fleet *fleet = NULL;
@@ -240,7 +241,7 @@ static void test_the_idle_clock_runs_from_readiness_and_release(void **state)
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, 1);
+    fleet_request(fleet, 1, NOW);
     fleet_on_increase(fleet, NOW, 1, 1);
     assert_int_equal(fleet_on_list(fleet, NOW, &a, 1, true, ignore, NULL, NULL), 0);
     assert_int_equal(planned(fleet, ready, true), 0); /* V35 */
@@ -268,21 +269,21 @@ static void test_reservations_of_the_reference(void **state)
     } cases[] = {
         { "V49",
           "nothing is ready, the policy orders",
-          { .idle_count = 1, .preemptive = true },
+          { .policy.idle_count = 1, .policy.preemptive = true },
           EMPTY,
           0,
           0,
           1 },
         { "V50",
           "booting is not ready",
-          { .idle_count = 1, .preemptive = true },
+          { .policy.idle_count = 1, .policy.preemptive = true },
           BOOTING,
           1,
           0,
           0 },
         { "V51",
           "one slot, one reservation",
-          { .idle_count = 1, .preemptive = true },
+          { .policy.idle_count = 1, .policy.preemptive = true },
           IDLE,
           1,
           1,
@@ -297,7 +298,7 @@ static void test_reservations_of_the_reference(void **state)
           0 },
         { "V54",
           "one instance's worth stays free",
-          { .idle_count = 10, .preemptive = true },
+          { .policy.idle_count = 10, .policy.preemptive = true },
           IDLE,
           10,
           9,
@@ -312,7 +313,7 @@ static void test_reservations_of_the_reference(void **state)
 
         config.capacity = 1;
         config.max_instances = config.max_instances ? config.max_instances : 10;
-        config.idle_time_ms = 20 * MINUTE;
+        config.policy.idle_time_ms = 20 * MINUTE;
         assert_int_equal(fleet_new(&config, &fleet), 0);
         for (uint32_t k = 0; k < cases[i].instances; k++) {
             char id[16];
@@ -369,7 +370,7 @@ static void explain(struct fleet *fleet, struct buf *out)
 static void test_each_decision_is_explained_with_its_numbers(void **state)
 {
     const struct fleet_config config = {
-        .capacity = 1, .max_use_count = 2, .max_instances = 3, .idle_time_ms = 10 * MINUTE
+        .capacity = 1, .max_use_count = 2, .max_instances = 3, .policy.idle_time_ms = 10 * MINUTE
     };
     autobuf struct buf text = BUF_INIT;
     struct fleet *fleet = NULL;
