@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/fleet/settings.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -158,7 +159,7 @@ static void restore_order(void *arg, const struct ledger_intent *intent)
         fleet_restore_order(group->fleet, (uint32_t) intent->count, now + grace, false);
     else
         fleet_restore_order(group->fleet, (uint32_t) intent->count,
-                            MIN(intent->ended_ms, now) + GROUP_PENDING_LIMIT_MS, true);
+                            MIN(intent->ended_ms, now) + FLEET_PENDING_LIMIT_MS, true);
 }
 
 /* What was ordered and has not appeared yet must neither be ordered again nor, once it does, be
@@ -170,7 +171,7 @@ void group_restore_orders(struct group *group)
     struct error err = { 0 };
     int64_t appeared = 0;
     int r = ledger_each_late_intent(ledger, group->id,
-                                    now_wall(group->supervisor) - GROUP_PENDING_LIMIT_MS,
+                                    now_wall(group->supervisor) - FLEET_PENDING_LIMIT_MS,
                                     restore_order, &orders, &err);
 
     if (r == 0)

@@ -5,9 +5,6 @@
 #include "core/base/str.h"
 #include "core/supervisor/internal.h"
 
-/* Ordered instances that never appear are given up (autoscaler_V17). */
-#define GROUP_PENDING_LIMIT_MS (15 * 60 * 1000)
-
 #define GROUP_BACKOFF_MIN_MS 1000
 #define GROUP_BACKOFF_MAX_MS (5 * 60 * 1000)
 
