@@ -15,33 +15,19 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-#define DEFAULT_IDLE_TIME_MS (5 * 60 * 1000)
-
-/* Without periods the last policy holds always (autoscaler.md 6.1); none at all: idle 0, 5 minutes.
- */
-static void fill_fleet_config(const struct config_autoscaler *autoscaler, int64_t provider_max,
-                              struct fleet_config *ret)
+static void fill_fleet_config(struct group *group, int64_t provider_max, struct fleet_config *ret)
 {
-    const struct config_policy *policy =
-        autoscaler->n_policies > 0 ? &autoscaler->policies[autoscaler->n_policies - 1] : NULL;
+    const struct config_autoscaler *autoscaler = group_settings(group);
     int64_t max = autoscaler->max_instances > 0 ? autoscaler->max_instances : provider_max;
 
     *ret = (struct fleet_config) {
         .capacity = (uint32_t) MAX((int64_t) 1, autoscaler->capacity_per_instance),
         .max_use_count = (uint32_t) autoscaler->max_use_count,
         .max_instances = (uint32_t) MIN(max, (int64_t) UINT32_MAX),
-        .policy.idle_time_ms = DEFAULT_IDLE_TIME_MS,
+        .policy = *group_policy(group),
         .failure_threshold = (uint32_t) autoscaler->failure_threshold,
         .pending_limit_ms = fault_limit_ms("pending", GROUP_PENDING_LIMIT_MS)
     };
-    if (!policy)
-        return;
-    ret->policy.idle_count = (uint32_t) policy->idle_count;
-    ret->policy.idle_time_ms = policy->idle_time_ms;
-    ret->policy.scale_factor = policy->scale_factor;
-    ret->policy.scale_factor_limit = (uint32_t) policy->scale_factor_limit;
-    ret->policy.preemptive =
-        policy->preemptive < 0 ? policy->idle_count > 0 : policy->preemptive != 0;
 }
 
 void group_refuse(struct group *group, const char *why)
@@ -90,7 +76,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     }
     if (autoscaler->max_instances == 0 && provider_max == 0)
         provider_max = 1000;
-    fill_fleet_config(autoscaler, provider_max, &config);
+    fill_fleet_config(group, provider_max, &config);
     if (fleet_configure(group->fleet, &config) < 0)
         return;
     if (!group->usable)
@@ -202,7 +188,10 @@ int group_init(struct group *group, struct supervisor *supervisor,
                                               .tls_cert_file = runner->tls_cert_file,
                                               .tls_key_file = runner->tls_key_file };
     group->info = coordinator_info(runner->shell);
-    fill_fleet_config(&runner->autoscaler, 1000, &config);
+    r = group_load_policies(group, err);
+    if (r < 0)
+        return r;
+    fill_fleet_config(group, 1000, &config);
     if (!key || !group->info || fleet_new(&config, &group->fleet) < 0)
         return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
     r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
@@ -217,6 +206,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
 void group_done(struct group *group)
 {
     scaler_plan_done(&group->last_plan);
+    policies_free(group->policies);
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);
