@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "core/base/fault.h"
+
 static int64_t read_ms(clockid_t id)
 {
     struct timespec now;
@@ -21,7 +23,7 @@ static int64_t system_mono_ms(void *ctx)
 static int64_t system_wall_ms(void *ctx)
 {
     (void) ctx;
-    return read_ms(CLOCK_REALTIME);
+    return fault_wall_ms(read_ms(CLOCK_REALTIME));
 }
 
 const struct clock clock_system = { system_mono_ms, system_wall_ms, NULL };

@@ -69,6 +69,21 @@ int64_t fault_limit_ms(const char *name, int64_t ms)
     return ms;
 }
 
+int64_t fault_wall_ms(int64_t wall_ms)
+{
+    const char *path = getenv("FLOTILLA_WALL_CLOCK");
+    char number[24] = "";
+    int64_t wrong = 0;
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return wall_ms;
+    if (read(fd, number, sizeof(number) - 1) > 0)
+        (void) parse_i64(number, INT32_MIN * INT64_C(1000), INT32_MAX * INT64_C(1000), &wrong);
+    (void) close(fd);
+    return wall_ms + wrong;
+}
+
 void fault_breach(void)
 {
     if (getenv("FLOTILLA_BREACH"))

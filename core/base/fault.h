@@ -13,11 +13,17 @@
 void effect_point(const char *name, const char *side);
 /* A time that no test can wait for: FLOTILLA_LIMITS="name=MS,name=MS" replaces it. */
 int64_t fault_limit_ms(const char *name, int64_t ms);
+/* The wall clock: the file $FLOTILLA_WALL_CLOCK holds by how many ms it goes wrong. */
+int64_t fault_wall_ms(int64_t wall_ms);
 /* With FLOTILLA_BREACH set: does what a process does that was taken over, and runs a program. */
 void fault_breach(void);
 #else
 static inline void fault_breach(void)
 {
+}
+static inline int64_t fault_wall_ms(int64_t wall_ms)
+{
+    return wall_ms;
 }
 static inline int64_t fault_limit_ms(const char *name, int64_t ms)
 {

@@ -8,6 +8,7 @@
 
 #include "core/base/str.h"
 #include "core/config/checks.h"
+#include "core/config/period.h"
 
 /* One runner with its places in the file. */
 struct advised {
@@ -121,10 +122,34 @@ static void advise_on_idle(const struct advised *on, const struct toml_value *ta
 
 static bool holds_always(const struct config_policy *policy)
 {
+    struct period period;
+
     for (size_t i = 0; i < policy->n_periods; i++)
-        if (str_eq(policy->periods[i], "* * * * *"))
+        if (period_parse(policy->periods[i], &period, NULL) == 0 && period_is_always(&period))
             return true;
     return policy->n_periods == 0;
+}
+
+static void advise_on_periods(const struct advised *on, const struct toml_value *table,
+                              const struct config_policy *policy)
+{
+    for (size_t i = 0; i < policy->n_periods; i++) {
+        struct toml_place place = toml_find(table, "periods")->items[i].place;
+        struct period period;
+
+        if (period_parse(policy->periods[i], &period, NULL) < 0)
+            continue;
+        if (period_is_never(&period))
+            finding_add(on->reading, CONFIG_WARNING, place,
+                        "[[runners.autoscaler.policy]] 'periods': \"%s\" never comes: no month of "
+                        "it has such a day",
+                        policy->periods[i]);
+        else if (period.either_day && !period_is_always(&period))
+            finding_add(on->reading, CONFIG_NOTE, place,
+                        "[[runners.autoscaler.policy]] 'periods': \"%s\" names days of the month "
+                        "and weekdays: as in cron, a day that is either of them is in it",
+                        policy->periods[i]);
+    }
 }
 
 /* The last one that holds wins (autoscaler.md 6.1, V43). */
@@ -138,6 +163,7 @@ static void advise_on_policies(const struct advised *on)
         const struct toml_value *table = &tables->items[i];
 
         advise_on_idle(on, table, &autoscaler->policies[i]);
+        advise_on_periods(on, table, &autoscaler->policies[i]);
         if (always)
             finding_add(on->reading, CONFIG_WARNING, table->place,
                         "[[runners.autoscaler.policy]] is never in force: the one in line %d, "

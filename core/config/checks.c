@@ -29,17 +29,6 @@ static void refuse(struct config_reading *reading, const struct toml_value *valu
                 reading->section, value->key, wanted, buf_str(&shown));
 }
 
-void check_timezone(struct config_reading *reading, const struct toml_value *value, void *record)
-{
-    const char *zone = value->text;
-
-    (void) record;
-    /* A zone is looked up as a file: it must not leave the folder of zones. */
-    if (strstr(zone, "..") || zone[0] == '/' ||
-        zone[strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")])
-        refuse(reading, value, "a name such as \"Europe/Berlin\"");
-}
-
 void check_protocol(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;

@@ -7,7 +7,6 @@
 /* One value; it was stored in `record` already, unless the setting is SETTING_NOWHERE. */
 #define DECLARE_CHECK(name)                                                                        \
     void name(struct config_reading *reading, const struct toml_value *value, void *record)
-DECLARE_CHECK(check_timezone);
 DECLARE_CHECK(check_protocol);
 DECLARE_CHECK(check_plugin);
 DECLARE_CHECK(check_plugin_host);
@@ -30,6 +29,7 @@ DECLARE_CHECK(check_connector);
 DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
+DECLARE_CHECK(check_policies); /* policies.c; of [runners.autoscaler] */
 
 /* advice.c: what is allowed and will hardly do what one wants; `table` is the whole file. */
 void advise(struct config_reading *reading, const struct toml_value *table,

@@ -131,6 +131,8 @@ struct fleet;
 int fleet_new(const struct fleet_config *config, struct fleet **ret);
 void fleet_free(struct fleet *fleet);
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config); /* live reload */
+/* policy.c: another one holds from now on; what is idle is judged by it at once (6.1.5). */
+void fleet_set_policy(struct fleet *fleet, const struct fleet_policy *policy);
 
 size_t fleet_instance_count(const struct fleet *fleet);
 const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i);

@@ -250,6 +250,7 @@ void group_evaluate(struct group *group)
         group_start_list(group);
         return;
     }
+    group_apply_policy(group);
     if (group->listed_once) {
         hand_out_slots(group);
         if (!strangers_awaited(supervisor))

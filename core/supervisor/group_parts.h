@@ -35,6 +35,14 @@ int group_call(struct group *group, json_t *request, int64_t deadline_ms, provid
 /* A changing call was answered with FLT_E_STALE. */
 void group_became_stale(struct group *group, const char *message);
 
+/* group_policy.c */
+/* Of the configuration, at the start and after a reload; those before it are forgotten. */
+int group_load_policies(struct group *group, struct error *err);
+/* What holds now by the wall clock; lives until the next call. */
+const struct fleet_policy *group_policy(struct group *group);
+/* At each evaluation: the fleet follows what holds, and a change is logged. */
+void group_apply_policy(struct group *group);
+
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);
 

@@ -62,7 +62,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     }
     if (autoscaler->max_instances == 0 && provider_max == 0)
         provider_max = 1000;
-    fleet_settings_read(autoscaler, provider_max, &config);
+    fleet_settings_read(autoscaler, group_policy(group), provider_max, &config);
     if (fleet_configure(group->fleet, &config) < 0)
         return;
     if (!group->usable)
@@ -174,7 +174,10 @@ int group_init(struct group *group, struct supervisor *supervisor,
                                               .tls_cert_file = runner->tls_cert_file,
                                               .tls_key_file = runner->tls_key_file };
     group->info = coordinator_info(runner->shell);
-    fleet_settings_read(&runner->autoscaler, 1000, &config);
+    r = group_load_policies(group, err);
+    if (r < 0)
+        return r;
+    fleet_settings_read(&runner->autoscaler, group_policy(group), 1000, &config);
     if (!key || !group->info || fleet_new(&config, &group->fleet) < 0)
         return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
     r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
@@ -189,6 +192,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
 void group_done(struct group *group)
 {
     scaler_plan_done(&group->last_plan);
+    policies_free(group->policies);
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);

@@ -20,6 +20,7 @@
 #include "core/config/config.h"
 #include "core/coordinator/client.h"
 #include "core/fleet/fleet.h"
+#include "core/fleet/policy.h"
 #include "core/fleet/scaler.h"
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
@@ -102,6 +103,13 @@ struct group {
     char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
 
+    /* Which policy holds (group_policy.c); wall clock. */
+    struct policies *policies;
+    struct fleet_policy policy;
+    size_t policy_index, told_policy; /* POLICY_DEFAULT: none does */
+    bool policy_told;
+    int64_t policy_from_ms, policy_until_ms;
+
     /* Job requests (scheduler.c). */
     struct coordinator_call *poll;
     char last_update[256];
@@ -170,6 +178,11 @@ void supervisor_fatal(struct supervisor *supervisor, const char *what, const str
 void supervisor_evaluate_soon(struct supervisor *supervisor);
 struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id);
 unsigned supervisor_running_jobs(const struct supervisor *supervisor, const struct group *group);
+
+/* group_policy.c */
+int64_t group_policy_due_ms(const struct group *group); /* from now; INT64_MAX = never */
+/* "policy[1] (* 8-15 * * mon-fri in Europe/Berlin) holds until …: idle_count 1, …". */
+void group_explain_policy(const struct group *group, struct buf *out);
 
 /* group.c */
 int group_init(struct group *group, struct supervisor *supervisor,

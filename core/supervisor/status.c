@@ -200,6 +200,10 @@ static void explain_group(const struct group *group, json_t *lines)
     scaler_explain(group->fleet, &group->last_plan, now_wall(group->supervisor), &text);
     add_line(lines, buf_str(&text));
     buf_clear(&text);
+    buf_addf(&text, "%s: ", name);
+    group_explain_policy(group, &text);
+    add_line(lines, buf_str(&text));
+    buf_clear(&text);
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_failure(group, lines, "growth is failing", group->growth_error);

@@ -102,6 +102,31 @@ static void test_limits_are_replaced_by_name(void **unused)
     assert_int_equal(fault_limit_ms("grace", 1), 1);
 }
 
+static void test_the_wall_clock_goes_wrong_by_what_a_file_says(void **unused)
+{
+    static const struct {
+        const char *text;
+        int64_t wrong_ms;
+    } cases[] = {
+        { "0", 0 }, { "-3600000", -3600000 }, { "86400000", 86400000 }, { "", 0 }, { "noon", 0 }
+    };
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autofree char *path = harness_path(dir, "clock");
+
+    (void) unused;
+    harness_need_faults();
+    assert_int_equal(setenv("FLOTILLA_WALL_CLOCK", path, 1), 0);
+    assert_int_equal(fault_wall_ms(5), 5); /* no file */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        autofclose FILE *file = fopen(path, "we");
+
+        assert_non_null(file);
+        assert_true(fputs(cases[i].text, file) >= 0 && fflush(file) == 0);
+        assert_int_equal(fault_wall_ms(5), 5 + cases[i].wrong_ms);
+    }
+    assert_int_equal(unsetenv("FLOTILLA_WALL_CLOCK"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_points_are_recorded_in_order),
         cmocka_unit_test(test_process_dies_at_the_point_named),
         cmocka_unit_test(test_limits_are_replaced_by_name),
+        cmocka_unit_test(test_the_wall_clock_goes_wrong_by_what_a_file_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,13 +121,20 @@ static void test_policies(void **unused)
         { "the same, said with its period",
           TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* * * * *\"]\n",
           "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 11, "
-          "further down, holds always\n"
-          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
-          "policy holds at all times" },
+          "further down, holds always" },
+        { "the same in other words",
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"0-59 */1 * jan-dec 0-6\"]\n",
+          "warning: F:10:1: [[runners.autoscaler.policy]] is never in force: the one in line 11, "
+          "further down, holds always" },
         { "a policy behind one that holds at times",
-          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* 1 * * *\"]\n",
-          "note: F:12:1: [[runners.autoscaler.policy]] 'periods' is not acted on yet: the last "
-          "policy holds at all times" },
+          TEN_POLICY "[[runners.autoscaler.policy]]\nperiods = [\"* 1 * * *\"]\n", "" },
+        { "a day that never comes", TEN_POLICY "periods = [\"* * 30 2 *\"]\n",
+          "warning: F:11:12: [[runners.autoscaler.policy]] 'periods': \"* * 30 2 *\" never comes: "
+          "no "
+          "month of it has such a day" },
+        { "days of the month and weekdays", TEN_POLICY "periods = [\"* * 1-7 * mon\"]\n",
+          "note: F:11:12: [[runners.autoscaler.policy]] 'periods': \"* * 1-7 * mon\" names days of "
+          "the month and weekdays: as in cron, a day that is either of them is in it" },
     };
 
     (void) unused;

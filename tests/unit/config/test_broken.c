@@ -249,8 +249,21 @@ static void test_connector_and_policy_settings(void **unused)
         { "a factor that is no number", POLICY "scale_factor = nan\n",
           "F:9:16: [[runners.autoscaler.policy]] 'scale_factor' must be 0 to 1000, not nan" },
         { "a zone outside the folder of zones", POLICY "timezone = \"../../etc/passwd\"\n",
-          "F:9:12: [[runners.autoscaler.policy]] 'timezone' must be a name such as "
-          "\"Europe/Berlin\", not \"../../etc/passwd\"" },
+          "F:9:12: [[runners.autoscaler.policy]] 'timezone' of policy[0]: \"../../etc/passwd\" is "
+          "no name of a time zone; one is such as \"Europe/Berlin\"" },
+        { "autoscaler_V46: a zone that is not there",
+          POLICY "[[runners.autoscaler.policy]]\ntimezone = \"Mars/Base\"\n",
+          "F:10:12: [[runners.autoscaler.policy]] 'timezone' of policy[1]: there is no time zone "
+          "\"Mars/Base\" in /usr/share/zoneinfo" },
+        { "autoscaler_V46: a period with an impossible minute",
+          POLICY "periods = [\"* * * * *\",\n  \"61 * * * *\"]\n",
+          "F:10:3: [[runners.autoscaler.policy]] 'periods' of policy[0]: \"61 * * * *\" is no "
+          "period: minute \"61\" is not in 0-59" },
+        { "a zone of the wrong type", POLICY "timezone = 1\n",
+          "F:9:12: [[runners.autoscaler.policy]] 'timezone' must be a string, not a whole number" },
+        { "a period of the wrong type", POLICY "periods = [1]\n",
+          "F:9:12: [[runners.autoscaler.policy]] 'periods' must be an array of strings, not a "
+          "whole number" },
         { "single brackets", ALL "[runners.autoscaler.policy]\nidle_count = 1\n",
           "F:8:1: [runners.autoscaler] 'policy' must be an array of tables, each under "
           "[[runners.autoscaler.policy]], not a table" },
@@ -369,7 +382,6 @@ static void test_what_has_no_effect_is_told(void **unused)
         { ALL "failure_threshold = 2\n", "F:8:1: [runners.autoscaler] 'failure_threshold'" },
         { CONNECTOR "username = \"u\"\nuse_static_credentials = true\n",
           "F:10:1: [runners.autoscaler.connector_config] 'use_static_credentials'" },
-        { POLICY "timezone = \"UTC\"\n", "F:9:1: [[runners.autoscaler.policy]] 'timezone'" },
         { RUNNER "[runners.cache]\nType = \"s3\"\n" PLUGIN, "F:6:10: [[runners]] 'cache'" },
         { ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n",
           "F:8:21: [runners.autoscaler] 'vm_isolation'" },

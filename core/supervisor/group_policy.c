@@ -1,0 +1,105 @@
+/* core/supervisor/group_policy.c - which policy of a group holds now: looked up when the wall clock
+ * comes to the time that changes it, or is set back (autoscaler.md 6.1). */
+#include "core/supervisor/group_parts.h"
+
+#include <time.h>
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+/* Periods mean what people's clocks show, so this alone follows the steps of the system's clock. */
+static int64_t clock_on_the_wall_ms(const struct group *group)
+{
+    return clock_wall_ms(group->supervisor->timeline.source);
+}
+
+int group_load_policies(struct group *group, struct error *err)
+{
+    struct policies *policies = NULL;
+    int r = policies_new(group_settings(group), &policies, err);
+
+    if (r < 0)
+        return error_wrap(err, r, "runner '%s'", group->runner->name);
+    policies_free(group->policies);
+    group->policies = policies;
+    group->policy_until_ms = INT64_MIN;
+    group->policy_told = false;
+    return 0;
+}
+
+const struct fleet_policy *group_policy(struct group *group)
+{
+    int64_t now = clock_on_the_wall_ms(group);
+
+    group->policy =
+        policies_at(group->policies, now, &group->policy_index, &group->policy_until_ms);
+    group->policy_from_ms = now;
+    return &group->policy;
+}
+
+static void add_periods(const struct config_policy *policy, struct buf *out)
+{
+    for (size_t i = 0; i < policy->n_periods; i++)
+        buf_addf(out, "%s%s", i > 0 ? ", " : " (", policy->periods[i]);
+    if (policy->n_periods > 0)
+        buf_addf(out, " in %s)",
+                 str_empty(policy->timezone) ? "the system's time zone" : policy->timezone);
+}
+
+static void add_until(int64_t until_ms, struct buf *out)
+{
+    time_t until = (time_t) (until_ms / 1000);
+    char text[32];
+    struct tm utc;
+
+    if (until_ms == INT64_MAX)
+        return;
+    (void) gmtime_r(&until, &utc);
+    (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    buf_addf(out, " until %s", text);
+}
+
+void group_explain_policy(const struct group *group, struct buf *out)
+{
+    const struct config_autoscaler *autoscaler = group_settings(group);
+
+    if (group->policy_index < autoscaler->n_policies) {
+        buf_addf(out, "policy[%zu]", group->policy_index);
+        add_periods(&autoscaler->policies[group->policy_index], out);
+    } else {
+        buf_add_str(out, autoscaler->n_policies > 0 ? "no policy is active, so the default"
+                                                    : "no policy is given, so the default");
+    }
+    buf_add_str(out, " holds");
+    add_until(group->policy_until_ms, out);
+    buf_add_str(out, ": ");
+    policy_describe(&group->policy, out);
+}
+
+static void tell_policy(struct group *group)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (group->policy_told && group->told_policy == group->policy_index)
+        return;
+    group->policy_told = true;
+    group->told_policy = group->policy_index;
+    group_explain_policy(group, &text);
+    log_info("policy: runner '%s': %s", group->runner->name, buf_str(&text));
+}
+
+void group_apply_policy(struct group *group)
+{
+    int64_t now = clock_on_the_wall_ms(group);
+
+    if (now < group->policy_from_ms || now >= group->policy_until_ms)
+        fleet_set_policy(group->fleet, group_policy(group));
+    tell_policy(group);
+}
+
+int64_t group_policy_due_ms(const struct group *group)
+{
+    return group->policy_until_ms == INT64_MAX
+               ? INT64_MAX
+               : MAX(group->policy_until_ms - clock_on_the_wall_ms(group), (int64_t) 0);
+}
