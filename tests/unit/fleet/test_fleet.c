@@ -12,8 +12,8 @@
 #include "core/base/mem.h"
 #include "tests/unit/fleet/fixture.h"
 
-/* autoscaler_V57 by our rule of absence: gone at the second miss in a row, at the first when its connection is dead;
- * autoscaler_V56: one miss is nothing; what we delete is gone at once. */
+/* architecture.md section 3: gone at the second miss in a row, at the first when its connection is dead; what we
+ * delete is gone at once. */
 static void test_absence_is_proved_by_complete_lists(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
@@ -97,106 +97,7 @@ static void test_hardening_X6_three_crashes_within_an_hour_are_too_many(void **s
     }
 }
 
-static void test_autoscaler_V17_what_never_appears_is_ordered_again(void **state)
-{
-    const struct fleet_config config = { .capacity = 1,
-                                         .max_use_count = 1,
-                                         .max_instances = 10,
-                                         .policy.idle_count = 5,
-                                         .pending_limit_ms = 15 * MINUTE };
-    const struct fleet_listed made[] = { { .id = "a", .state = INSTANCE_RUNNING },
-                                         { .id = "b", .state = INSTANCE_RUNNING },
-                                         { .id = "c", .state = INSTANCE_RUNNING },
-                                         { .id = "d", .state = INSTANCE_RUNNING } };
-    struct fleet *fleet = NULL;
-
-    (void) state;
-    assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_request(fleet, planned(fleet, NOW, false), NOW);
-    fleet_on_increase(fleet, NOW, 5, 3);
-    assert_int_equal(fleet_pending(fleet), 3); /* V16: accepted in part, the rest is sent again */
-    assert_int_equal(fleet_requested(fleet), 2);
-    assert_int_equal(planned(fleet, NOW, false), 0);
-    fleet_on_increase(fleet, NOW, 2, 2);
-    for (int64_t minute = 0; minute < 15; minute++) {
-        assert_int_equal(
-            fleet_on_list(fleet, NOW + minute * MINUTE, made, 4, true, ignore, NULL, NULL), 0);
-        assert_int_equal(fleet_pending(fleet), 1);
-        assert_int_equal(planned(fleet, NOW + minute * MINUTE, false), 0);
-    }
-    assert_int_equal(fleet_on_list(fleet, NOW + 15 * MINUTE, made, 4, true, ignore, NULL, NULL), 0);
-    assert_int_equal(fleet_pending(fleet), 0);
-    assert_int_equal(planned(fleet, NOW + 15 * MINUTE, false), 1);
-    fleet_free(fleet);
-}
-
-/* autoscaler_V64: uses and idle clock go on; V65: so does the job of a living worker; V66: what no list shows is
- * forgotten. */
-static void test_a_restart_goes_on_from_what_was_stored(void **state)
-{
-    const struct fleet_config config = {
-        .capacity = 2, .max_use_count = 5, .max_instances = 10, .policy.idle_time_ms = 20 * MINUTE
-    };
-    const struct fleet_listed there[] = { { .id = "busy", .state = INSTANCE_RUNNING },
-                                          { .id = "i-1", .state = INSTANCE_RUNNING } };
-    const struct fleet_instance *instance = NULL;
-    struct fleet *fleet = NULL;
-    uint32_t slot = 0;
-    int64_t seq = 0;
-
-    (void) state;
-    assert_int_equal(fleet_new(&config, &fleet), 0);
-    restore(fleet, "i-1",
-            (struct fleet_instance) { .uses = 3, .idle_since_ms = NOW - 10 * MINUTE });
-    restore(fleet, "i-9", (struct fleet_instance) { 0 });
-    restore(fleet, "busy", (struct fleet_instance) { .uses = 1 });
-    assert_int_equal(fleet_occupy(fleet, "busy", 1, 7, NULL), 0);
-    for (int list = 0; list < 2; list++)
-        assert_int_equal(fleet_on_list(fleet, NOW, there, 2, true, ignore, NULL, NULL), 0);
-    assert_null(fleet_find(fleet, "i-9")); /* V66 */
-    assert_int_equal(planned(fleet, NOW + 10 * MINUTE - 1000, true),
-                     0); /* V64: 10 of 20 minutes had passed */
-    assert_int_equal(planned(fleet, NOW + 10 * MINUTE, true), 1);
-    assert_int_equal(fleet_wait(fleet, 8, false), 0);
-    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
-    assert_string_equal(instance->id, "busy"); /* V65: the free slot beside the adopted job */
-    assert_int_equal(slot, 0);
-    assert_int_equal(instance->uses, 2);
-    for (int64_t i = 9; i <= 10; i++)
-        assert_int_equal(fleet_wait(fleet, i, false), 0);
-    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
-    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
-    assert_string_equal(instance->id, "i-1");
-    assert_int_equal(instance->uses, 5); /* V64: 3 of 5 were spent */
-    fleet_release(fleet, 9, NOW);
-    assert_int_equal(fleet_wait(fleet, 11, false), 0);
-    assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 0);
-    fleet_free(fleet);
-}
-
-/* autoscaler_V62 by hardening R7: strangers of the first list go after the second complete list that shows them. */
-static void test_strangers_at_the_start_are_removed_after_two_lists(void **state)
-{
-    const struct fleet_config config = { .capacity = 1,
-                                         .max_instances = 10,
-                                         .pending_limit_ms = MINUTE };
-    const struct fleet_listed strangers[] = { { "x", INSTANCE_RUNNING, NULL, false },
-                                              { "y", INSTANCE_RUNNING, NULL, false } };
-    struct scaler_plan plan = { 0 };
-    struct fleet *fleet = NULL;
-
-    (void) state;
-    assert_int_equal(fleet_new(&config, &fleet), 0);
-    for (size_t list = 1; list <= 2; list++) {
-        assert_int_equal(fleet_on_list(fleet, NOW, strangers, 2, true, ignore, NULL, NULL), 0);
-        assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
-        assert_int_equal(plan.n_removals, list == 2 ? 2 : 0);
-        scaler_plan_done(&plan);
-    }
-    fleet_free(fleet);
-}
-
-/* autoscaler_V62 over a restart: who was a stranger stays one until two complete lists of this run have shown it. */
+/* Over a restart, too: who was a stranger stays one until two complete lists of this run have shown it. */
 static void test_a_stranger_stays_one_over_a_restart(void **state)
 {
     const struct fleet_config config = { .capacity = 1,
@@ -464,9 +365,6 @@ int main(void)
         cmocka_unit_test(test_absence_is_proved_by_complete_lists),
         cmocka_unit_test(test_a_lost_connection_is_tried_again_once_a_list_shows_the_instance),
         cmocka_unit_test(test_hardening_X6_three_crashes_within_an_hour_are_too_many),
-        cmocka_unit_test(test_autoscaler_V17_what_never_appears_is_ordered_again),
-        cmocka_unit_test(test_a_restart_goes_on_from_what_was_stored),
-        cmocka_unit_test(test_strangers_at_the_start_are_removed_after_two_lists),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
