@@ -39,6 +39,10 @@ struct config_vm_isolation {
     bool enabled;
 };
 
+struct config_throttle {
+    int64_t limit, burst; /* 0 = the default; limit -1 = unlimited */
+};
+
 struct config_autoscaler {
     char *plugin;
     bool plugin_inline;       /* plugin_host = "inline" */
@@ -50,6 +54,10 @@ struct config_autoscaler {
     int64_t instance_acquire_timeout_ms, update_interval_ms, update_interval_when_expecting_ms,
         deletion_retry_interval_ms;
     int64_t shutdown_deletion_interval_ms, shutdown_deletion_retries, failure_threshold;
+    struct config_throttle throttle;
+    bool reservation_throttling;
+    double instance_price; /* an hour; 0 here and below = what the provider says */
+    int64_t instance_minimum_billed_ms, instance_minimum_life_ms;
     bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
     char *instance_ready_command;
     struct config_policy *policies;

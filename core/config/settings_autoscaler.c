@@ -80,11 +80,13 @@ static const struct section vm_isolation_section = { .name = "[runners.autoscale
                                                          ARRAY_LEN(vm_isolation_settings) };
 
 static const struct setting throttle_settings[] = {
-    CHECKED("limit", SETTING_INTEGER, .min = -1, .max = COUNT_MAX),
-    CHECKED("burst", SETTING_INTEGER, .min = 0, .max = COUNT_MAX),
+    INTEGER("limit", struct config_throttle, limit, -1, COUNT_MAX, .initial = 0),
+    INTEGER("burst", struct config_throttle, burst, 0, COUNT_MAX, .initial = 0),
 };
-static const struct section throttle_section =
-    CHECKED_SECTION("[runners.autoscaler.scale_throttle]", throttle_settings);
+static const struct section throttle_section = { .name = "[runners.autoscaler.scale_throttle]",
+                                                 .size = sizeof(struct config_throttle),
+                                                 .settings = throttle_settings,
+                                                 .n_settings = ARRAY_LEN(throttle_settings) };
 
 static const struct setting storage_settings[] = {
     CHECKED("enabled", SETTING_BOOL),
@@ -135,6 +137,15 @@ static const struct setting autoscaler_settings[] = {
     INTEGER("failure_threshold", struct config_autoscaler, failure_threshold, 1, 1000, .initial = 3,
             .flags = SETTING_ZERO_IS_DEFAULT | SETTING_NOT_YET),
     BOOL("delete_instances_on_shutdown", struct config_autoscaler, delete_instances_on_shutdown),
+    BOOL("reservation_throttling", struct config_autoscaler, reservation_throttling, .initial = 1),
+    { .name = "instance_price",
+      .kind = SETTING_REAL,
+      .offset = offsetof(struct config_autoscaler, instance_price),
+      .max = COUNT_MAX },
+    DURATION("instance_minimum_billed", struct config_autoscaler, instance_minimum_billed_ms,
+             366 * MS_DAY, .initial = 0),
+    DURATION("instance_minimum_life", struct config_autoscaler, instance_minimum_life_ms,
+             366 * MS_DAY, .initial = 0),
     BOOL("log_internal_ip", struct config_autoscaler, log_internal_ip),
     BOOL("log_external_ip", struct config_autoscaler, log_external_ip),
     TEXT("instance_ready_command", struct config_autoscaler, instance_ready_command,
@@ -146,10 +157,12 @@ static const struct setting autoscaler_settings[] = {
       .note = "is not acted on yet: a runner that enables it takes no jobs",
       .offset = offsetof(struct config_autoscaler, vm_isolation),
       .section = &vm_isolation_section },
-    NOT_YET("scale_throttle", SETTING_SECTION, .section = &throttle_section),
+    { .name = "scale_throttle",
+      .kind = SETTING_SECTION,
+      .offset = offsetof(struct config_autoscaler, throttle),
+      .section = &throttle_section },
     NOT_YET("state_storage", SETTING_SECTION, .section = &storage_section,
             .note = "is not needed: the ledger in the state directory keeps the instances"),
-    NOT_YET("reservation_throttling", SETTING_BOOL),
     NOT_YET("instance_operation_time_buckets", SETTING_REALS),
     NOT_YET("instance_creation_time_buckets", SETTING_REALS),
     NOT_YET("instance_is_running_time_buckets", SETTING_REALS),

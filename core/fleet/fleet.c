@@ -1,5 +1,6 @@
-/* core/fleet/fleet.c - instances and orders of one group: what lists and answers of the provider do
- * to them. slots.c hands out places on them, scaler.c decides how many there should be.
+/* core/fleet/fleet.c - the instances of one group: what lists and answers of the provider do to
+ * them. orders.c has those to come, slots.c hands out places, census.c counts, scaler.c decides how
+ * many there should be.
  *
  * Refuses to know the provider, the ledger and the clock. */
 #include <errno.h>
@@ -22,22 +23,21 @@ int fleet_new(const struct fleet_config *config, struct fleet **ret)
     return 0;
 }
 
-static void free_instance(struct fleet_instance *instance)
+static void free_member(struct fleet_member *member)
 {
-    free(instance->slots);
-    free(instance);
+    free(member->instance.slots);
+    free(member);
 }
 
 void fleet_free(struct fleet *fleet)
 {
     if (!fleet)
         return;
-    for (size_t i = 0; i < fleet->n_instances; i++)
-        free_instance(fleet->instances[i]);
-    free(fleet->instances);
-    free(fleet->by_id);
+    forget_all_jobs(fleet);
+    for (size_t i = 0; i < fleet->n_members; i++)
+        free_member(fleet->members[i]);
+    free(fleet->members);
     free(fleet->orders);
-    free(fleet->waiters);
     free(fleet);
 }
 
@@ -62,48 +62,43 @@ static int resize_slots(struct fleet_instance *instance, uint32_t capacity)
     return 0;
 }
 
+/* What an instance is counted as hangs on these alone. */
+static bool counts_alike(const struct fleet_config *a, const struct fleet_config *b)
+{
+    return a->capacity == b->capacity && a->max_use_count == b->max_use_count &&
+           a->vm_isolation == b->vm_isolation;
+}
+
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
 {
+    bool alike = counts_alike(&fleet->config, config);
     int r = 0;
 
     fleet->config = *config;
-    for (size_t i = 0; i < fleet->n_instances && r == 0; i++)
-        r = resize_slots(fleet->instances[i], config->capacity);
+    if (alike)
+        return 0;
+    for (size_t i = 0; i < fleet->n_members && r == 0; i++)
+        r = resize_slots(&fleet->members[i]->instance, config->capacity);
+    census_update_all(fleet);
     return r;
 }
 
 size_t fleet_instance_count(const struct fleet *fleet)
 {
-    return fleet->n_instances;
+    return fleet->n_members;
 }
 
 const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i)
 {
-    return fleet->instances[i];
-}
-
-/* Where the id is in by_id, or belongs: the fleet is looked up for each id of each list, and a list
- * may name thousands. */
-static size_t find_place(const struct fleet *fleet, const char *id)
-{
-    size_t low = 0, high = fleet->n_instances;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(fleet->by_id[middle]->id, id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return &fleet->members[i]->instance;
 }
 
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id)
 {
-    size_t at = find_place(fleet, id);
+    const struct sorted_node like = { .name = id };
+    struct fleet_member *member = sorted_find(&fleet->by_id, &like);
 
-    return at < fleet->n_instances && str_eq(fleet->by_id[at]->id, id) ? fleet->by_id[at] : NULL;
+    return member ? &member->instance : NULL;
 }
 
 const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *id)
@@ -113,93 +108,37 @@ const struct fleet_instance *fleet_find(const struct fleet *fleet, const char *i
 
 static int make_room(struct fleet *fleet)
 {
-    size_t cap = fleet->cap_instances ? fleet->cap_instances * 2 : 16;
-    struct fleet_instance **grown;
+    size_t cap = fleet->cap_members ? fleet->cap_members * 2 : 16;
+    struct fleet_member **grown;
 
-    if (fleet->n_instances < fleet->cap_instances)
+    if (fleet->n_members < fleet->cap_members)
         return 0;
-    grown = mem_resize(fleet->instances, cap, sizeof(*grown));
+    grown = mem_resize(fleet->members, cap, sizeof(*grown));
     if (!grown)
         return -ENOMEM;
-    fleet->instances = grown;
-    grown = mem_resize(fleet->by_id, cap, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    fleet->by_id = grown;
-    fleet->cap_instances = cap;
+    fleet->members = grown;
+    fleet->cap_members = cap;
     return 0;
 }
 
 struct fleet_instance *fleet_add(struct fleet *fleet, const char *id)
 {
-    struct fleet_instance *instance = mem_zero(sizeof(*instance));
+    struct fleet_member *member = mem_zero(sizeof(*member));
     struct fleet_slot *slots = mem_array(fleet->config.capacity, sizeof(*slots));
-    size_t at = find_place(fleet, id);
 
-    if (!instance || !slots || make_room(fleet) < 0) {
-        free(instance);
+    if (!member || !slots || make_room(fleet) < 0) {
+        free(member);
         free(slots);
         return NULL;
     }
-    *instance = (struct fleet_instance) { .slots = slots, .n_slots = fleet->config.capacity };
-    (void) str_copy(instance->id, sizeof(instance->id), id);
-    memmove(&fleet->by_id[at + 1], &fleet->by_id[at],
-            (fleet->n_instances - at) * sizeof(*fleet->by_id));
-    fleet->by_id[at] = instance;
-    fleet->instances[fleet->n_instances++] = instance;
-    return instance;
-}
-
-/* Order is kept, so that the same events give the same decisions. */
-static void drop_at(struct fleet *fleet, size_t i)
-{
-    struct fleet_instance *instance = fleet->instances[i];
-    size_t at = find_place(fleet, instance->id);
-
-    fleet->n_instances--;
-    memmove(&fleet->instances[i], &fleet->instances[i + 1],
-            (fleet->n_instances - i) * sizeof(*fleet->instances));
-    memmove(&fleet->by_id[at], &fleet->by_id[at + 1],
-            (fleet->n_instances - at) * sizeof(*fleet->by_id));
-    free_instance(instance);
-}
-
-uint32_t instance_busy(const struct fleet_instance *instance)
-{
-    uint32_t busy = 0;
-
-    for (uint32_t i = 0; i < instance->n_slots; i++)
-        busy += instance->slots[i].seq != 0;
-    return busy;
-}
-
-uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance)
-{
-    uint32_t busy = instance_busy(instance);
-    uint32_t by_slots = config->capacity > busy ? config->capacity - busy : 0;
-    uint32_t by_uses =
-        config->max_use_count > instance->uses ? config->max_use_count - instance->uses : 0;
-
-    return config->max_use_count == 0 ? by_slots : MIN(by_slots, by_uses);
-}
-
-bool instance_usable(const struct fleet_instance *instance)
-{
-    return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
-           !instance->connection_dead && instance->draining == REASON_NONE &&
-           instance->failures == 0 && instance->cause != CAUSE_FOREIGN;
-}
-
-bool instance_live(const struct fleet_instance *instance)
-{
-    return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
-           !instance->removing && instance->draining == REASON_NONE &&
-           instance->cause != CAUSE_FOREIGN;
-}
-
-bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance)
-{
-    return config->max_use_count > 0 && instance->uses >= config->max_use_count;
+    member->instance.slots = slots;
+    member->instance.n_slots = fleet->config.capacity;
+    (void) str_copy(member->instance.id, sizeof(member->instance.id), id);
+    member->born = fleet->n_born++;
+    member->by_id = (struct sorted_node) { .name = member->instance.id, .item = member };
+    sorted_insert(&fleet->by_id, &member->by_id);
+    fleet->members[fleet->n_members++] = member;
+    return &member->instance;
 }
 
 int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved)
@@ -217,125 +156,8 @@ int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved)
     instance->idle_since_ms = saved->idle_since_ms;
     instance->removing = saved->removing;
     instance->remove_reason = saved->remove_reason;
+    census_update(fleet, instance);
     return 0;
-}
-
-/* Orders. */
-
-uint32_t fleet_requested(const struct fleet *fleet)
-{
-    return fleet->requested;
-}
-
-uint32_t fleet_pending(const struct fleet *fleet)
-{
-    uint32_t n = 0;
-
-    for (size_t i = 0; i < fleet->n_orders; i++)
-        n += fleet->orders[i].count;
-    return n;
-}
-
-void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms)
-{
-    (void) now_ms;
-    fleet->requested += n;
-}
-
-void fleet_cancel_requests(struct fleet *fleet, uint32_t n)
-{
-    fleet->requested -= MIN(n, fleet->requested - fleet->early);
-}
-
-static void add_order(struct fleet *fleet, struct fleet_order order)
-{
-    struct fleet_order *grown;
-
-    if (order.count == 0)
-        return;
-    if (fleet->n_orders == fleet->cap_orders) {
-        size_t cap = fleet->cap_orders ? fleet->cap_orders * 2 : 8;
-
-        grown = mem_resize(fleet->orders, cap, sizeof(*grown));
-        if (!grown)
-            return; /* what appears then counts as unexpected, which is taken in as well */
-        fleet->orders = grown;
-        fleet->cap_orders = cap;
-    }
-    fleet->orders[fleet->n_orders++] = order;
-}
-
-void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted)
-{
-    uint32_t appeared = MIN(fleet->early, asked), known;
-
-    accepted = MIN(accepted, asked);
-    known = MAX(accepted, appeared); /* what is there was made, whatever the answer says */
-    fleet->requested -= MIN(known, fleet->requested);
-    fleet->unanswered = fleet->early = 0;
-    add_order(fleet, (struct fleet_order) { known - appeared,
-                                            now_ms + fleet->config.pending_limit_ms, false });
-}
-
-void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked)
-{
-    fleet->unanswered = MIN(asked, fleet->requested);
-}
-
-/* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
- * comes first, so that an order that never reached the cloud is what is left over and expires soon.
- */
-static bool take_order(struct fleet *fleet)
-{
-    size_t i = 0;
-
-    if (fleet->n_orders == 0)
-        return false;
-    while (i + 1 < fleet->n_orders && fleet->orders[i].uncertain)
-        i++;
-    if (fleet->orders[i].uncertain)
-        i = 0;
-    if (--fleet->orders[i].count == 0) {
-        fleet->n_orders--;
-        memmove(&fleet->orders[i], &fleet->orders[i + 1],
-                (fleet->n_orders - i) * sizeof(*fleet->orders));
-    }
-    return true;
-}
-
-void fleet_restore_order(struct fleet *fleet, uint32_t n, int64_t expires_ms, bool answered)
-{
-    add_order(fleet, (struct fleet_order) { n, expires_ms, !answered });
-}
-
-void fleet_settle_orders(struct fleet *fleet, uint32_t n)
-{
-    while (n > 0 && take_order(fleet))
-        n--;
-}
-
-bool fleet_has_unanswered(const struct fleet *fleet)
-{
-    for (size_t i = 0; i < fleet->n_orders; i++)
-        if (fleet->orders[i].uncertain)
-            return true;
-    return false;
-}
-
-/* V17: the cloud accepted and never delivered. */
-static uint32_t expire_orders(struct fleet *fleet, int64_t now_ms)
-{
-    uint32_t expired = 0;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < fleet->n_orders; i++) {
-        if (now_ms >= fleet->orders[i].expires_ms)
-            expired += fleet->orders[i].count;
-        else
-            fleet->orders[kept++] = fleet->orders[i];
-    }
-    fleet->n_orders = kept;
-    return expired;
 }
 
 /* Lists. */
@@ -388,19 +210,9 @@ static void report(fleet_change_fn on_change, void *arg, enum fleet_change_kind 
     on_change(arg, &change);
 }
 
-static bool take_order_or_early(struct fleet *fleet)
-{
-    if (take_order(fleet))
-        return true;
-    if (fleet->early >= fleet->unanswered)
-        return false;
-    fleet->early++;
-    return true;
-}
-
 static enum instance_cause cause_of_new(struct fleet *fleet)
 {
-    if (take_order_or_early(fleet))
+    if (orders_take_or_early(fleet))
         return CAUSE_REQUESTED;
     return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
 }
@@ -419,7 +231,7 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
         instance->cause = cause_of_new(fleet);
         return;
     }
-    if (item->returns && take_order_or_early(fleet)) {
+    if (item->returns && orders_take_or_early(fleet)) {
         instance->cause = CAUSE_REQUESTED;
         instance->anew = true;
         return;
@@ -432,41 +244,57 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
         instance->first_seen_ms = former->first_seen_ms;
 }
 
+static void change_state(struct fleet_instance *instance, enum instance_state state)
+{
+    instance->state = state;
+    if (state != INSTANCE_RUNNING)
+        instance->ready = false;
+}
+
+static int see_new(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
+                   fleet_change_fn on_change, void *arg)
+{
+    struct fleet_instance *instance;
+
+    if (gone_state(item->state))
+        return 0;
+    instance = fleet_add(fleet, item->id);
+    if (!instance)
+        return -ENOMEM;
+    begin_life(fleet, now_ms, item, instance);
+    census_update(fleet, instance);
+    report(on_change, arg, CHANGE_APPEARED, instance, REASON_NONE, 1);
+    return 0;
+}
+
 static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *item,
                         fleet_change_fn on_change, void *arg)
 {
     struct fleet_instance *instance = fleet_get(fleet, item->id);
+    bool lost_clock, changed;
 
-    if (!instance && gone_state(item->state))
-        return 0;
-    if (!instance) {
-        instance = fleet_add(fleet, item->id);
-        if (!instance)
-            return -ENOMEM;
-        begin_life(fleet, now_ms, item, instance);
-        report(on_change, arg, CHANGE_APPEARED, instance, REASON_NONE, 1);
-        return 0;
-    }
+    if (!instance)
+        return see_new(fleet, now_ms, item, on_change, arg);
+    changed = instance->state != item->state;
+    /* An adopted one whose job ended with the former run: it is idle since we know. */
+    lost_clock = instance->ready && instance->idle_since_ms == 0 && instance_busy(instance) == 0;
     instance->seen = true;
+    if (!changed && !lost_clock && instance->misses == 0)
+        return 0;
     instance->misses = 0;
-    if (gone_state(item->state)) {
-        instance->state = item->state;
-        return 0; /* let go with those that the list does not name */
-    }
-    if (instance->state != item->state) {
-        instance->state = item->state;
-        if (item->state != INSTANCE_RUNNING)
-            instance->ready = false;
+    if (lost_clock)
+        instance->idle_since_ms = now_ms;
+    change_state(instance, item->state);
+    census_update(fleet, instance);
+    if (changed && !gone_state(item->state)) /* those are let go with what the list does not name */
         report(on_change, arg, CHANGE_STATE, instance, REASON_NONE, 1);
-    }
     return 0;
 }
 
 /* Absence is proved by complete lists only: at once for what we delete, or what the cloud says it
  * deletes, or whose connection is dead; else at the second miss in a row (architecture.md §3). */
-static enum fleet_reason judge_absence(struct fleet_instance *instance)
+static enum fleet_reason judge_absence(const struct fleet_instance *instance)
 {
-    instance->misses++;
     if (instance->removing && instance->remove_reason != REASON_NONE)
         return instance->remove_reason;
     if (instance->removing || instance->state == INSTANCE_DELETING)
@@ -474,26 +302,61 @@ static enum fleet_reason judge_absence(struct fleet_instance *instance)
     return instance->connection_dead || instance->misses >= 2 ? REASON_VANISHED : REASON_NONE;
 }
 
+static enum fleet_reason judge(struct fleet *fleet, bool complete, struct fleet_instance *instance)
+{
+    bool seen = instance->seen;
+
+    instance->seen = false;
+    if (gone_state(instance->state))
+        return REASON_REPORTED_GONE;
+    if (!complete || (seen && !instance->connection_dead))
+        return REASON_NONE;
+    if (seen) { /* it is there: the next job tries anew */
+        instance->connection_dead = false;
+        census_update(fleet, instance);
+        return REASON_NONE;
+    }
+    instance->misses++;
+    census_update(fleet, instance);
+    return judge_absence(instance);
+}
+
+static void drop(struct fleet *fleet, struct fleet_member *member)
+{
+    forget_jobs(fleet, &member->instance);
+    census_forget(fleet, &member->instance);
+    sorted_remove(&fleet->by_id, &member->by_id);
+    free_member(member);
+}
+
+/* All are told before the first is dropped: who hears of it may look at the fleet. */
 static void let_go(struct fleet *fleet, bool complete, fleet_change_fn on_change, void *arg)
 {
-    for (size_t i = 0; i < fleet->n_instances;) {
-        struct fleet_instance *instance = fleet->instances[i];
-        enum fleet_reason reason = REASON_NONE;
+    size_t kept = 0;
 
-        if (gone_state(instance->state))
-            reason = REASON_REPORTED_GONE;
-        else if (complete && !instance->seen)
-            reason = judge_absence(instance);
-        else if (complete)
-            instance->connection_dead = false; /* it is there: the next job tries anew */
-        instance->seen = false;
-        if (reason == REASON_NONE) {
-            i++;
-            continue;
-        }
-        report(on_change, arg, CHANGE_GONE, instance, reason, 1);
-        drop_at(fleet, i);
+    for (size_t i = 0; i < fleet->n_members; i++) {
+        struct fleet_member *member = fleet->members[i];
+
+        member->gone = judge(fleet, complete, &member->instance);
+        if (member->gone != REASON_NONE)
+            report(on_change, arg, CHANGE_GONE, &member->instance, member->gone, 1);
     }
+    for (size_t i = 0; i < fleet->n_members; i++) {
+        if (fleet->members[i]->gone == REASON_NONE)
+            fleet->members[kept++] = fleet->members[i];
+        else
+            drop(fleet, fleet->members[i]);
+    }
+    fleet->n_members = kept;
+}
+
+static void count_list(struct fleet *fleet)
+{
+    if (fleet->complete_lists == 2)
+        return;
+    fleet->complete_lists++;
+    if (fleet->complete_lists == 2)
+        census_update_all(fleet); /* strangers are judged now (hardening.md R7) */
 }
 
 int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
@@ -509,9 +372,8 @@ int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed
     let_go(fleet, complete, on_change, arg);
     if (!complete)
         return 0;
-    if (fleet->complete_lists < 2)
-        fleet->complete_lists++;
-    expired = expire_orders(fleet, now_ms);
+    count_list(fleet);
+    expired = orders_expire(fleet, now_ms);
     if (expired > 0)
         report(on_change, arg, CHANGE_PENDING_EXPIRED, NULL, REASON_PENDING_EXPIRED, expired);
     return 0;
@@ -519,16 +381,8 @@ int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed
 
 bool fleet_expecting(const struct fleet *fleet)
 {
-    if (fleet->requested > 0 || fleet->n_orders > 0 || fleet->complete_lists < 2)
-        return true;
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
-
-        if (instance->removing || instance->misses > 0 || instance->connection_dead ||
-            (instance->state != INSTANCE_RUNNING && instance->state != INSTANCE_SUSPENDED))
-            return true;
-    }
-    return false;
+    return fleet->requested > 0 || fleet->n_orders > 0 || fleet->complete_lists < 2 ||
+           fleet->tally[TALLY_UNSETTLED] > 0;
 }
 
 /* Removal. */
@@ -543,6 +397,7 @@ void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason 
     instance->removing = true;
     instance->remove_reason = reason;
     instance->removing_ms = now_ms;
+    census_update(fleet, instance);
 }
 
 void fleet_explain_removal(const struct fleet *fleet, const struct fleet_instance *instance,
@@ -562,36 +417,47 @@ void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_
         return;
     instance->removal_accepted = true;
     instance->removal_accepted_ms = now_ms;
+    census_update(fleet, instance);
+}
+
+struct removable {
+    int64_t due_ms; /* answered after that: not again yet */
+    const char **ids;
+    size_t n, max;
+};
+
+static bool add_removable(void *item, void *arg)
+{
+    const struct fleet_member *member = item;
+    struct removable *removable = arg;
+
+    if (removable->n == removable->max ||
+        (member->instance.removal_accepted &&
+         member->instance.removal_accepted_ms > removable->due_ms))
+        return false;
+    removable->ids[removable->n++] = member->instance.id;
+    return true;
 }
 
 size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_ms,
                        const char **ids, size_t max)
 {
-    size_t n = 0;
+    struct removable removable = { now_ms - retry_ms, ids, 0, max };
 
-    for (size_t i = 0; i < fleet->n_instances && n < max; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
-        bool forced = instance->remove_reason == REASON_SHUTDOWN;
-
-        if (!instance->removing || (instance_busy(instance) > 0 && !forced))
-            continue;
-        if (instance->removal_accepted && (instance->state == INSTANCE_DELETING ||
-                                           now_ms - instance->removal_accepted_ms < retry_ms))
-            continue;
-        ids[n++] = instance->id;
-    }
-    return n;
+    sorted_walk(&fleet->lanes[LANE_REMOVABLE], add_removable, &removable);
+    return removable.n;
 }
 
 bool fleet_awaits_removal(const struct fleet *fleet)
 {
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
+    return fleet->tally[TALLY_AWAITED] > 0;
+}
 
-        if (instance->removing && (instance->removal_accepted || instance_busy(instance) == 0))
-            return true;
-    }
-    return false;
+const struct fleet_instance *fleet_first_unready(const struct fleet *fleet)
+{
+    const struct fleet_member *member = sorted_first(&fleet->lanes[LANE_UNREADY]);
+
+    return member ? &member->instance : NULL;
 }
 
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
@@ -605,16 +471,19 @@ void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
     /* An adopted instance keeps its clocks (V64). */
     if (instance->ready_ms == 0)
         instance->ready_ms = now_ms;
-    if (instance->idle_since_ms == 0)
+    if (instance->idle_since_ms == 0 && instance_busy(instance) == 0)
         instance->idle_since_ms = now_ms;
+    census_update(fleet, instance);
 }
 
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
 
-    if (instance)
-        instance->connection_dead = true;
+    if (!instance)
+        return;
+    instance->connection_dead = true;
+    census_update(fleet, instance);
 }
 
 bool fleet_note_crash(struct fleet *fleet, const char *id, int64_t now_ms)

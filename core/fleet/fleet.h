@@ -4,7 +4,8 @@
  * supervisor persists and carries out; scaler.h decides how many instances there should be. Rules:
  * reference/autoscaler.md, cited by section at the code. A job is known here by its ledger `seq`.
  * Times are milliseconds of one clock that the caller chooses (the supervisor's is the timeline of
- * its ledger, so that idle clocks survive a restart and no step of the wall clock).
+ * its ledger, so that idle clocks survive a restart and no step of the wall clock), and above 0, which
+ * says "not known".
  */
 #pragma once
 
@@ -85,9 +86,11 @@ struct fleet_config {
      * second, max_instances at once. */
     int32_t throttle_limit;
     uint32_t throttle_burst;
-    /* What an instance costs: 0 = not known. An instance that is paid for anyway goes last. */
+    /* What an instance costs: 0 = not known. It is charged for its minimum life at least, and for
+     * started pieces of minimum_billed_ms; an idle one that is paid for anyway stays (billing.c). */
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
 };
+#define FLEET_THROTTLE_LIMIT 100 /* the default of throttle_limit */
 
 /* Why growth fails; each kind has its own back-off, so that a throttled cloud is not taken for a full
  * one and an image that does not boot is not bought at full speed. */
@@ -174,6 +177,8 @@ typedef void (*fleet_change_fn)(void *arg, const struct fleet_change *change);
  * which is still whole. */
 int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
                   bool complete, fleet_change_fn on_change, void *arg, struct error *err);
+/* One that runs and is not through the ready gate, the oldest of them; NULL = all are. */
+const struct fleet_instance *fleet_first_unready(const struct fleet *fleet);
 bool fleet_expecting(const struct fleet *fleet); /* poll fast: something is requested, pending,
                                                     removing or between states (10.2) */
 

@@ -17,6 +17,7 @@ bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int
         instance->draining = why;
     if (at_ms != 0)
         instance->interrupted_ms = at_ms;
+    census_update(fleet, instance);
     return true;
 }
 
@@ -27,6 +28,7 @@ bool fleet_undrain(struct fleet *fleet, const char *id)
     if (!instance || instance->removing || instance->draining != REASON_DRAINED)
         return false;
     instance->draining = REASON_NONE;
+    census_update(fleet, instance);
     return true;
 }
 
@@ -37,6 +39,7 @@ bool fleet_note_health(struct fleet *fleet, const char *id, bool good)
     if (!instance)
         return false;
     instance->failures = good ? 0 : instance->failures + 1;
+    census_update(fleet, instance);
     return !good && instance->failures >= fleet->config.failure_threshold;
 }
 

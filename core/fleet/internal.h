@@ -2,15 +2,56 @@
 #pragma once
 
 #include "core/fleet/fleet.h"
+#include "core/fleet/sorted.h"
+
+/* What is counted over all instances (census.c). */
+enum tally {
+    TALLY_REMOVING,
+    TALLY_FOREIGN,
+    TALLY_DRAINING,
+    TALLY_LIVE, /* from here to TALLY_UNAVAILABLE: autoscaler.md 4 and 7.2 */
+    TALLY_ACQUIRED,
+    TALLY_IDLE,
+    TALLY_UNHEALTHY,
+    TALLY_UNREADY,
+    TALLY_UNAVAILABLE,
+    TALLY_STAYING,      /* counts against max_instances and goes on doing so */
+    TALLY_LEAVING,      /* live, and must go: */
+    TALLY_LEAVING_LOST, /* its lost slots */
+    TALLY_UNSETTLED,    /* a list is to tell something of it (10.2) */
+    TALLY_AWAITED,      /* marked and could go now, or was told to */
+    TALLIES
+};
+
+/* Which instances come next for what; each is in none, one or several. */
+enum lane {
+    LANE_OFFERED,   /* has a free slot: the best for the next job first */
+    LANE_IDLE,      /* may go when there are too many: the longest idle first */
+    LANE_MUST_GO,   /* goes without looking at its idle time, and is not marked yet */
+    LANE_REMOVABLE, /* marked, nothing holds it: never sent first, then the oldest answer */
+    LANE_UNREADY,   /* runs and is not through the ready gate */
+    LANES
+};
+
+struct fleet_member {
+    struct fleet_instance instance; /* first: it is what others see of a member */
+    int64_t born;                   /* how many came before it */
+    enum fleet_reason gone;         /* while a list is taken in */
+    uint32_t tally[TALLIES];        /* what it is counted with */
+    struct sorted_node by_id, lanes[LANES];
+};
+
+struct fleet_job {
+    int64_t seq;
+    struct fleet_member *member; /* NULL = it waits */
+    uint32_t slot;
+    struct sorted_node by_seq, waiting;
+};
 
 struct fleet_order { /* instances the provider accepted, oldest first */
     uint32_t count;
     int64_t expires_ms;
     bool uncertain; /* of a former run: its answer was lost, perhaps the cloud never heard of it */
-};
-
-struct fleet_waiter {
-    int64_t seq;
 };
 
 struct fleet_growth { /* of one kind */
@@ -20,28 +61,69 @@ struct fleet_growth { /* of one kind */
 
 struct fleet {
     struct fleet_config config;
-    struct fleet_instance **instances, **by_id; /* in order of arrival, and sorted */
-    size_t n_instances, cap_instances;
+    struct fleet_member **members; /* in order of arrival */
+    size_t n_members, cap_members;
+    int64_t n_born;
+    struct sorted by_id, lanes[LANES];
+    uint32_t tally[TALLIES];
     uint32_t requested;         /* decided, not accepted yet */
     uint32_t unanswered, early; /* of them: sent, their answer was lost; of those: have appeared */
+    int64_t spent_milli;        /* of the throttle's burst, in thousandths of an instance, */
+    int64_t spent_ms;           /* at this time; it is given back as time passes */
     struct fleet_order *orders;
     size_t n_orders, cap_orders;
     uint32_t reserved;
     struct fleet_growth growth[GROWTH_FAILURES];
-    struct fleet_waiter *waiters; /* in order of arrival */
-    size_t n_waiters, cap_waiters;
+    struct sorted jobs, waiting; /* by seq; and those without a slot, in order of arrival */
+    int64_t n_waited;
     unsigned complete_lists; /* how many complete lists were seen, saturating at 2 */
 };
+
+static inline struct fleet_member *member_of(const struct fleet_instance *instance)
+{
+    return (struct fleet_member *) (uintptr_t) instance;
+}
 
 /* reason.c: the reason with the numbers behind it */
 void reason_explain(const struct fleet_config *config, enum fleet_reason reason, int64_t idle_ms,
                     uint32_t uses, struct buf *out);
 
+/* fleet.c */
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id);
 struct fleet_instance *fleet_add(struct fleet *fleet, const char *id);
+
+/* slots.c */
+void forget_jobs(struct fleet *fleet, const struct fleet_instance *instance); /* it is gone */
+void forget_all_jobs(struct fleet *fleet);
+
+/* orders.c */
+int64_t throttle_limit(const struct fleet_config *config); /* a second; < 0 = unlimited */
+int64_t throttle_burst(const struct fleet_config *config);
+/* How many orders may be made now; *ret_next_ms: when there may be one more. */
+uint32_t orders_allowed(const struct fleet *fleet, int64_t now_ms, int64_t *ret_next_ms);
+/* The order that the next new instance is of; false = nobody waits for one. */
+bool orders_take(struct fleet *fleet);
+bool orders_take_or_early(struct fleet *fleet);
+/* V17: the cloud accepted and never delivered; how many. */
+uint32_t orders_expire(struct fleet *fleet, int64_t now_ms);
+
+/* billing.c */
+bool billing_matters(const struct fleet_config *config);
+/* How long it is paid for whatever happens, and how much of that a removal may throw away. */
+int64_t billing_left_ms(const struct fleet_config *config, const struct fleet_instance *instance,
+                        int64_t now_ms);
+int64_t billing_margin_ms(const struct fleet_config *config);
+
+/* census.c */
+/* To be called after every change of an instance, or of what it is judged by. */
+void census_update(struct fleet *fleet, const struct fleet_instance *instance);
+void census_update_all(struct fleet *fleet);
+void census_forget(struct fleet *fleet, const struct fleet_instance *instance); /* it is gone */
 uint32_t instance_busy(const struct fleet_instance *instance);
 /* Slots that could be handed out by count alone (autoscaler.md 3.4). */
 uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);
-bool instance_usable(const struct fleet_instance *instance);
+bool instance_usable(const struct fleet_config *config, const struct fleet_instance *instance);
 bool instance_live(const struct fleet_instance *instance); /* autoscaler.md 7.2 */
-bool instance_spent(const struct fleet_config *config, const struct fleet_instance *instance);
+/* Why it goes without looking at its idle time (autoscaler.md 8.1); NONE = it does not. */
+enum fleet_reason instance_must_go(const struct fleet *fleet,
+                                   const struct fleet_instance *instance);

@@ -2,22 +2,18 @@
  *
  * Pure decisions: scaler_plan() reads the fleet and returns a plan; the supervisor carries it out
  * through the provider. No clock, no I/O, so every rule has a table row in
- * tests/unit/fleet/test_scaler.c. Which instances go, and in which order, is at judge_removals().
+ * tests/unit/fleet/test_vectors.c. What is chosen where the reference leaves it open, and why, is in
+ * docs/design/scaling.md. How a plan reads is in explain.c.
  */
 #include "core/fleet/scaler.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
-
-#define EXPLAINED_REMOVALS 3
 
 /* 0.1 × 30 must be 3: binary fractions must not order a fourth (V10). */
 static uint32_t scaled(double factor, uint32_t jobs)
@@ -41,222 +37,287 @@ static uint32_t idle_target(const struct fleet_config *config, uint32_t jobs)
     return MAX(policy->idle_count, by_factor);
 }
 
+static uint64_t instances_for(const struct fleet *fleet, uint32_t slots)
+{
+    return ((uint64_t) slots + fleet->config.capacity - 1) / fleet->config.capacity;
+}
+
 /* autoscaler.md 7.2; reservations are in no term, because a reservation has no job (taskscaler#29).
- */
+ * An instance that must go leaves nothing behind: its lost slots are no demand, its place is free for
+ * a replacement in the same decision (V21). */
 static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
 {
-    const struct fleet_config *config = &fleet->config;
+    uint32_t leaving = fleet->tally[TALLY_LEAVING];
     struct fleet_numbers n;
-    uint64_t slots, wanted;
+    uint64_t slots;
 
     fleet_count(fleet, &n);
     plan->acquired = n.acquired;
     plan->waiting = n.waiting;
-    plan->lost = n.unavailable;
-    plan->idle_target = idle_target(config, n.acquired + n.waiting);
-    plan->max_instances = config->max_instances;
-    plan->have = n.live + n.requested + n.pending;
+    plan->lost = n.unavailable - fleet->tally[TALLY_LEAVING_LOST];
+    plan->idle_target = idle_target(&fleet->config, n.acquired + n.waiting);
+    plan->max_instances = fleet->config.max_instances;
+    plan->have = n.live - leaving + n.requested + n.pending;
     plan->total = n.instances + n.requested + n.pending;
     plan->pending = n.pending;
-    slots = (uint64_t) n.acquired + n.waiting + n.unavailable + plan->idle_target;
+    slots = (uint64_t) n.acquired + n.waiting + plan->lost + plan->idle_target;
     plan->slots_wanted = (uint32_t) MIN(slots, (uint64_t) UINT32_MAX);
-    wanted = (slots + config->capacity - 1) / config->capacity;
-    plan->wanted = (uint32_t) MIN(wanted, (uint64_t) config->max_instances);
+    plan->wanted =
+        (uint32_t) MIN(instances_for(fleet, plan->slots_wanted), (uint64_t) plan->max_instances);
+}
+
+static bool growth_waits(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
+{
+    if (!fleet_growth_paused(fleet, now_ms, &plan->failure, &plan->grows_ms))
+        return false;
+    plan->reason = REASON_GROWTH_PAUSED;
+    return true;
+}
+
+static void order_more(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
+{
+    uint32_t room = plan->max_instances > plan->total ? plan->max_instances - plan->total : 0;
+    uint32_t missing = MIN(plan->wanted - plan->have, room);
+    int64_t next_ms;
+
+    if (missing == 0) {
+        plan->reason = REASON_AT_MAXIMUM;
+        return;
+    }
+    if (growth_waits(fleet, now_ms, plan))
+        return;
+    plan->request = MIN(missing, orders_allowed(fleet, now_ms, &next_ms));
+    plan->held_back = missing - plan->request;
+    if (plan->held_back > 0)
+        plan->grows_ms = next_ms;
+    plan->reason = plan->request == 0  ? REASON_THROTTLED
+                   : plan->waiting > 0 ? REASON_DEMAND
+                                       : REASON_IDLE_TARGET;
 }
 
 static void decide_growth(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
-    uint64_t uncapped =
-        ((uint64_t) plan->slots_wanted + fleet->config.capacity - 1) / fleet->config.capacity;
-    uint32_t room = plan->max_instances > plan->total ? plan->max_instances - plan->total : 0;
-    int64_t until_ms;
+    uint32_t unsent = fleet->requested - fleet->early;
 
-    if (plan->wanted > plan->have && fleet_growth_paused(fleet, now_ms, NULL, &until_ms)) {
-        plan->reason = REASON_GROWTH_PAUSED;
-        plan->next_ms = MIN(plan->next_ms, until_ms);
-        return;
-    }
     if (plan->wanted > plan->have) {
-        plan->request = MIN(plan->wanted - plan->have, room);
-        plan->reason = plan->request == 0  ? REASON_AT_MAXIMUM
-                       : plan->waiting > 0 ? REASON_DEMAND
-                                           : REASON_IDLE_TARGET;
-        return;
-    }
-    if (plan->wanted < plan->have && fleet->requested > 0) {
-        plan->cancel = MIN(plan->have - plan->wanted, fleet->requested);
+        order_more(fleet, now_ms, plan);
+    } else if (plan->wanted < plan->have && unsent > 0) {
+        plan->cancel = MIN(plan->have - plan->wanted, unsent);
         plan->reason = REASON_DEMAND_GONE;
-        return;
+    } else if (fleet->requested > 0 && growth_waits(fleet, now_ms, plan)) {
+        return; /* what was decided is not made before the pause is over (V20) */
+    } else if (instances_for(fleet, plan->slots_wanted) > plan->max_instances) {
+        plan->reason = REASON_AT_MAXIMUM;
+    } else {
+        plan->reason = fleet->config.drained && plan->wanted == 0 ? REASON_DRAINED : REASON_ENOUGH;
     }
-    plan->reason = uncapped > plan->max_instances ? REASON_AT_MAXIMUM : REASON_ENOUGH;
 }
 
-/* Longest idle first; ties: most uses, then smallest id (autoscaler.md 8.2). */
-static int compare_surplus(const void *a, const void *b)
+static int add_removal(struct scaler_plan *plan, const struct fleet_instance *instance,
+                       enum fleet_reason reason, int64_t idle_ms, int64_t paid_ms)
 {
-    const struct fleet_instance *x = *(const struct fleet_instance *const *) a;
-    const struct fleet_instance *y = *(const struct fleet_instance *const *) b;
+    struct scaler_removal *removal;
 
-    if (x->idle_since_ms != y->idle_since_ms)
-        return x->idle_since_ms < y->idle_since_ms ? -1 : 1;
-    if (x->uses != y->uses)
-        return x->uses > y->uses ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
-static void add_removal(struct scaler_plan *plan, const struct fleet_instance *instance,
-                        enum fleet_reason reason, int64_t idle_ms)
-{
-    struct scaler_removal *removal = &plan->removals[plan->n_removals++];
-
+    /* Room is doubled: at 0, 1, 2, 4… */
+    if ((plan->n_removals & (plan->n_removals - 1)) == 0) {
+        removal =
+            mem_resize(plan->removals, MAX(plan->n_removals * 2, (size_t) 1), sizeof(*removal));
+        if (!removal)
+            return -ENOMEM;
+        plan->removals = removal;
+    }
+    removal = &plan->removals[plan->n_removals++];
+    *removal = (struct scaler_removal) { .reason = reason, .idle_ms = idle_ms, .paid_ms = paid_ms };
     (void) str_copy(removal->id, sizeof(removal->id), instance->id);
-    removal->reason = reason;
-    removal->idle_ms = idle_ms;
     removal->uses = instance->uses;
+    return 0;
 }
 
-/* Reasons that look at no idle time (autoscaler.md 8.1, hardening.md R7). */
-static enum fleet_reason must_go(const struct fleet *fleet, const struct fleet_instance *instance)
-{
-    if (instance->removing || instance_busy(instance) > 0)
-        return REASON_NONE;
-    if (instance_spent(&fleet->config, instance))
-        return REASON_USES_SPENT;
-    if (instance->draining != REASON_NONE)
-        return instance->draining;
-    if (instance->cause == CAUSE_PREEXISTED && !fleet->config.vm_isolation &&
-        fleet->complete_lists >= 2)
-        return REASON_UNKNOWN_AT_START;
-    return REASON_NONE;
-}
+/* One that is past its idle_time, and how long it is paid for. */
+struct candidate {
+    const struct fleet_instance *instance;
+    int64_t paid_ms;
+    size_t place; /* in the order of the reference */
+};
 
+/* The walk over the idle ones, the longest idle first. */
 struct surplus {
-    const struct fleet_instance **candidates;
-    size_t n;
+    const struct fleet *fleet;
+    struct scaler_plan *plan;
+    int64_t now_ms;
     uint32_t may_go;    /* instances beyond what is wanted */
     uint32_t too_many;  /* instances beyond what may be */
     uint32_t free_left; /* idle slots that would remain */
+    struct candidate *candidates;
+    size_t n_candidates, cap_candidates;
+    int r;
 };
 
-static bool is_candidate(const struct fleet *fleet, const struct fleet_instance *instance)
-{
-    return instance_usable(instance) && instance_busy(instance) == 0 &&
-           must_go(fleet, instance) == REASON_NONE && instance->cause != CAUSE_PREEXISTED;
-}
-
 /* Promises are kept: in preemptive mode the slots that reservations count on stay (8.3). */
-static bool promise_broken(const struct fleet *fleet, const struct surplus *surplus, uint32_t slots)
+static bool promise_broken(const struct surplus *surplus, uint32_t slots)
 {
+    const struct fleet *fleet = surplus->fleet;
     uint32_t left = surplus->free_left > slots ? surplus->free_left - slots : 0;
 
-    return fleet->config.policy.preemptive && left < fleet->reserved + (uint32_t) fleet->n_waiters;
+    return fleet->config.policy.preemptive && left < fleet->reserved + fleet_waiting(fleet);
 }
 
-static void remove_surplus(const struct fleet *fleet, int64_t now_ms, struct surplus *surplus,
-                           struct scaler_plan *plan)
+static void let_go(struct surplus *surplus, const struct fleet_instance *instance,
+                   enum fleet_reason reason, int64_t paid_ms)
 {
-    qsort(surplus->candidates, surplus->n, sizeof(*surplus->candidates), compare_surplus);
-    for (size_t i = 0; i < surplus->n && MAX(surplus->may_go, surplus->too_many) > 0; i++) {
-        const struct fleet_instance *instance = surplus->candidates[i];
-        uint32_t slots = instance_free(&fleet->config, instance);
-        int64_t idle_ms = now_ms - instance->idle_since_ms;
+    uint32_t slots = instance_free(&surplus->fleet->config, instance);
 
-        if (surplus->too_many > 0) {
-            add_removal(plan, instance, REASON_ABOVE_MAXIMUM, idle_ms);
-            surplus->too_many--;
-            surplus->may_go -= MIN(surplus->may_go, 1U);
-            surplus->free_left -= MIN(slots, surplus->free_left);
-            continue;
+    if (reason != REASON_ABOVE_MAXIMUM && promise_broken(surplus, slots))
+        return;
+    surplus->r = add_removal(surplus->plan, instance, reason,
+                             surplus->now_ms - instance->idle_since_ms, paid_ms);
+    surplus->may_go -= MIN(surplus->may_go, 1U);
+    surplus->too_many -= MIN(surplus->too_many, 1U);
+    surplus->free_left -= MIN(slots, surplus->free_left);
+}
+
+/* A group that is drained keeps nothing idle. */
+static int64_t idle_time(const struct fleet_config *config)
+{
+    return config->drained ? 0 : config->policy.idle_time_ms;
+}
+
+static enum fleet_reason why_surplus(const struct fleet_config *config)
+{
+    return config->drained ? REASON_DRAINED : REASON_IDLE_TOO_LONG;
+}
+
+static void add_candidate(struct surplus *surplus, const struct fleet_instance *instance,
+                          int64_t paid_ms)
+{
+    struct candidate *grown;
+
+    if (surplus->n_candidates == surplus->cap_candidates) {
+        size_t cap = surplus->cap_candidates ? surplus->cap_candidates * 2 : 16;
+
+        grown = mem_resize(surplus->candidates, cap, sizeof(*grown));
+        if (!grown) {
+            surplus->r = -ENOMEM;
+            return;
         }
-        if (idle_ms < fleet->config.policy.idle_time_ms) {
-            plan->next_ms =
-                MIN(plan->next_ms, instance->idle_since_ms + fleet->config.policy.idle_time_ms);
-            continue;
-        }
-        if (promise_broken(fleet, surplus, slots))
-            continue;
-        add_removal(plan, instance, REASON_IDLE_TOO_LONG, idle_ms);
-        surplus->may_go--;
-        surplus->free_left -= MIN(slots, surplus->free_left);
+        surplus->candidates = grown;
+        surplus->cap_candidates = cap;
     }
+    grown = &surplus->candidates[surplus->n_candidates];
+    *grown = (struct candidate) { instance, paid_ms, surplus->n_candidates++ };
+}
+
+/* What is paid for anyway stays until little of that is left. */
+static void judge_paid(struct surplus *surplus, const struct fleet_instance *instance)
+{
+    const struct fleet_config *config = &surplus->fleet->config;
+    int64_t paid_ms = billing_left_ms(config, instance, surplus->now_ms);
+    int64_t kept_ms = paid_ms - billing_margin_ms(config);
+    struct scaler_plan *plan = surplus->plan;
+
+    if (kept_ms <= 0) {
+        add_candidate(surplus, instance, paid_ms);
+        return;
+    }
+    plan->kept_paid++;
+    plan->removes_ms = MIN(plan->removes_ms, surplus->now_ms + kept_ms);
+}
+
+static bool judge_idle(void *item, void *arg)
+{
+    const struct fleet_instance *instance = item; /* a member begins with it */
+    struct surplus *surplus = arg;
+    const struct fleet_config *config = &surplus->fleet->config;
+
+    if (surplus->too_many > 0) {
+        let_go(surplus, instance, REASON_ABOVE_MAXIMUM, 0);
+        return surplus->r == 0;
+    }
+    if (surplus->may_go == 0)
+        return false;
+    if (surplus->now_ms - instance->idle_since_ms < idle_time(config)) {
+        surplus->plan->removes_ms =
+            MIN(surplus->plan->removes_ms, instance->idle_since_ms + idle_time(config));
+        return false;
+    }
+    if (!config->drained && billing_matters(config))
+        judge_paid(surplus, instance);
+    else
+        let_go(surplus, instance, why_surplus(config), 0);
+    return surplus->r == 0;
+}
+
+/* The one whose paid time ends first goes first; ties as in the reference. */
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->paid_ms != y->paid_ms)
+        return x->paid_ms < y->paid_ms ? -1 : 1;
+    return x->place < y->place ? -1 : 1;
+}
+
+static void remove_candidates(struct surplus *surplus)
+{
+    if (surplus->n_candidates > 0)
+        qsort(surplus->candidates, surplus->n_candidates, sizeof(*surplus->candidates),
+              compare_candidates);
+    for (size_t i = 0; surplus->r == 0 && surplus->may_go > 0 && i < surplus->n_candidates; i++)
+        let_go(surplus, surplus->candidates[i].instance, REASON_IDLE_TOO_LONG,
+               surplus->candidates[i].paid_ms);
+    surplus->plan->kept_paid = MIN(surplus->plan->kept_paid, surplus->may_go);
+}
+
+struct leaving {
+    const struct fleet *fleet;
+    struct scaler_plan *plan;
+    int r;
+};
+
+static bool add_leaving(void *item, void *arg)
+{
+    const struct fleet_instance *instance = item;
+    struct leaving *leaving = arg;
+
+    leaving->r =
+        add_removal(leaving->plan, instance, instance_must_go(leaving->fleet, instance), 0, 0);
+    return leaving->r == 0;
 }
 
 static int judge_removals(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
-    autofree const struct fleet_instance **candidates =
-        mem_array(fleet->n_instances + 1, sizeof(*candidates));
-    struct surplus surplus = { .candidates = candidates };
-    uint32_t live_after, staying = 0;
+    uint32_t staying = fleet->tally[TALLY_STAYING], coming = plan->have - plan->cancel;
+    struct leaving leaving = { .fleet = fleet, .plan = plan };
+    struct surplus surplus = { .fleet = fleet,
+                               .plan = plan,
+                               .now_ms = now_ms,
+                               .too_many = staying - MIN(staying, plan->max_instances),
+                               .may_go = coming - MIN(coming, plan->wanted),
+                               .free_left = fleet->tally[TALLY_IDLE] };
 
-    plan->removals = mem_array(fleet->n_instances + 1, sizeof(*plan->removals));
-    if (!candidates || !plan->removals)
-        return -ENOMEM;
-    live_after = plan->have - plan->cancel;
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
-        enum fleet_reason reason = must_go(fleet, instance);
-
-        if (reason != REASON_NONE) {
-            add_removal(plan, instance, reason, 0);
-            if (instance_live(instance) && live_after > 0)
-                live_after--;
-            continue;
-        }
-        staying += !instance->removing && instance->cause != CAUSE_FOREIGN;
-        if (!is_candidate(fleet, instance))
-            continue;
-        candidates[surplus.n++] = instance;
-        surplus.free_left += instance_free(&fleet->config, instance);
-    }
-    surplus.too_many = staying > plan->max_instances ? staying - plan->max_instances : 0;
-    surplus.may_go = live_after > plan->wanted ? live_after - plan->wanted : 0;
-    remove_surplus(fleet, now_ms, &surplus, plan);
-    return 0;
-}
-
-/* An instance that must go leaves nothing behind: its lost slots are no demand, its place is free
- * for a replacement in the same decision (V21). */
-static void discount_leaving(const struct fleet *fleet, struct scaler_plan *plan)
-{
-    uint32_t leaving = 0, lost = 0;
-    uint64_t slots;
-
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
-
-        if (!instance_live(instance) || must_go(fleet, instance) == REASON_NONE)
-            continue;
-        leaving++;
-        lost += fleet->config.capacity - instance_free(&fleet->config, instance);
-    }
-    plan->have -= leaving;
-    plan->lost -= MIN(lost, plan->lost);
-    slots = (uint64_t) plan->acquired + plan->waiting + plan->lost + plan->idle_target;
-    plan->slots_wanted = (uint32_t) MIN(slots, (uint64_t) UINT32_MAX);
-    plan->wanted = (uint32_t) MIN((slots + fleet->config.capacity - 1) / fleet->config.capacity,
-                                  (uint64_t) fleet->config.max_instances);
+    sorted_walk(&fleet->lanes[LANE_MUST_GO], add_leaving, &leaving);
+    if (leaving.r < 0)
+        return leaving.r;
+    sorted_walk(&fleet->lanes[LANE_IDLE], judge_idle, &surplus);
+    remove_candidates(&surplus);
+    free(surplus.candidates);
+    return surplus.r;
 }
 
 int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct scaler_plan *ret)
 {
-    struct scaler_plan plan = { .next_ms = INT64_MAX };
-    uint32_t have_before;
+    struct scaler_plan plan = { .grows_ms = INT64_MAX, .removes_ms = INT64_MAX };
+    int r;
 
-    (void) seed; /* rules that draw lots come with throttles and boot jitter */
+    (void) seed; /* no rule draws lots so far */
     count_demand(fleet, &plan);
-    have_before = plan.have;
-    discount_leaving(fleet, &plan);
     decide_growth(fleet, now_ms, &plan);
-    {
-        uint32_t have = plan.have;
-
-        plan.have = have_before;
-        if (judge_removals(fleet, now_ms, &plan) < 0) {
-            scaler_plan_done(&plan);
-            return -ENOMEM;
-        }
-        plan.have = have;
+    r = judge_removals(fleet, now_ms, &plan);
+    if (r < 0) {
+        scaler_plan_done(&plan);
+        return r;
     }
+    plan.next_ms = MIN(plan.grows_ms, plan.removes_ms);
     *ret = plan;
     return 0;
 }
@@ -265,42 +326,4 @@ void scaler_plan_done(struct scaler_plan *plan)
 {
     free(plan->removals);
     *plan = (struct scaler_plan) { 0 };
-}
-
-static void explain_removals(const struct fleet *fleet, const struct scaler_plan *plan,
-                             struct buf *out)
-{
-    for (size_t i = 0; i < plan->n_removals && i < EXPLAINED_REMOVALS; i++) {
-        const struct scaler_removal *removal = &plan->removals[i];
-
-        buf_addf(out, "; remove %s: ", removal->id);
-        reason_explain(&fleet->config, removal->reason, removal->idle_ms, removal->uses, out);
-    }
-    if (plan->n_removals > EXPLAINED_REMOVALS)
-        buf_addf(out, "; remove %zu more", plan->n_removals - EXPLAINED_REMOVALS);
-}
-
-void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, int64_t now_ms,
-                    struct buf *out)
-{
-    buf_addf(out,
-             "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle target "
-             "%u), have %u of max_instances %u",
-             plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target, plan->have,
-             plan->max_instances);
-    if (plan->pending > 0)
-        buf_addf(out, " (%u ordered and not seen yet)", plan->pending);
-    buf_add_str(out, ": ");
-    if (plan->request > 0)
-        buf_addf(out, "order %u", plan->request);
-    else if (plan->cancel > 0)
-        buf_addf(out, "cancel %u orders", plan->cancel);
-    else
-        buf_add_str(out, "order nothing");
-    buf_addf(out, ", because %s", fleet_reason_text(plan->reason));
-    explain_removals(fleet, plan, out);
-    if (plan->n_removals == 0 && plan->next_ms != INT64_MAX) {
-        buf_add_str(out, "; the next idle instance may go in ");
-        format_duration(out, MAX(plan->next_ms - now_ms, (int64_t) 0));
-    }
 }

@@ -9,37 +9,27 @@
 
 void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
 {
-    *ret = (struct fleet_numbers) { .instances = (uint32_t) fleet->n_instances,
-                                    .waiting = (uint32_t) fleet->n_waiters,
-                                    .reserved = fleet->reserved,
-                                    .requested = fleet->requested - fleet->early,
-                                    .pending = fleet_pending(fleet) };
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        const struct fleet_instance *instance = fleet->instances[i];
-        uint32_t busy = instance_busy(instance), free_slots;
+    const uint32_t *tally = fleet->tally;
 
-        ret->removing += instance->removing;
-        ret->foreign += instance->cause == CAUSE_FOREIGN;
-        ret->draining += instance->draining != REASON_NONE && !instance->removing;
-        if (!instance_live(instance))
-            continue;
-        ret->live++;
-        ret->acquired += busy;
-        free_slots = instance_free(&fleet->config, instance);
-        if (instance_usable(instance))
-            ret->idle += free_slots;
-        else if (instance->ready && instance->failures > 0)
-            ret->unhealthy += free_slots;
-        else
-            ret->unready += free_slots;
-        if (fleet->config.capacity > busy + free_slots)
-            ret->unavailable += fleet->config.capacity - busy - free_slots;
-    }
+    *ret = (struct fleet_numbers) { .instances = (uint32_t) fleet->n_members,
+                                    .live = tally[TALLY_LIVE],
+                                    .acquired = tally[TALLY_ACQUIRED],
+                                    .idle = tally[TALLY_IDLE],
+                                    .waiting = fleet_waiting(fleet),
+                                    .reserved = fleet->reserved,
+                                    .unavailable = tally[TALLY_UNAVAILABLE],
+                                    .unhealthy = tally[TALLY_UNHEALTHY],
+                                    .unready = tally[TALLY_UNREADY],
+                                    .requested = fleet->requested - fleet->early,
+                                    .pending = fleet_pending(fleet),
+                                    .removing = tally[TALLY_REMOVING],
+                                    .draining = tally[TALLY_DRAINING],
+                                    .foreign = tally[TALLY_FOREIGN] };
 }
 
 uint32_t fleet_waiting(const struct fleet *fleet)
 {
-    return (uint32_t) fleet->n_waiters;
+    return (uint32_t) fleet->waiting.n;
 }
 
 /* One instance's worth of idle slots stays unreserved, so that it can age out (autoscaler.md 5.1).
@@ -99,111 +89,140 @@ void fleet_unreserve(struct fleet *fleet)
         fleet->reserved--;
 }
 
+static struct fleet_job *find_job(const struct fleet *fleet, int64_t seq)
+{
+    const struct sorted_node like = { .key = { seq } };
+
+    return sorted_find(&fleet->jobs, &like);
+}
+
+static int add_job(struct fleet *fleet, int64_t seq, struct fleet_job **ret)
+{
+    struct fleet_job *job;
+
+    if (find_job(fleet, seq))
+        return -EEXIST;
+    job = mem_zero(sizeof(*job));
+    if (!job)
+        return -ENOMEM;
+    job->seq = seq;
+    job->by_seq = (struct sorted_node) { .key = { seq }, .item = job };
+    sorted_insert(&fleet->jobs, &job->by_seq);
+    *ret = job;
+    return 0;
+}
+
+static void forget_job(struct fleet *fleet, struct fleet_job *job)
+{
+    sorted_remove(&fleet->jobs, &job->by_seq);
+    if (!job->member)
+        sorted_remove(&fleet->waiting, &job->waiting);
+    free(job);
+}
+
+void forget_jobs(struct fleet *fleet, const struct fleet_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        if (instance->slots[i].seq != 0)
+            forget_job(fleet, find_job(fleet, instance->slots[i].seq));
+}
+
+void forget_all_jobs(struct fleet *fleet)
+{
+    struct fleet_job *job;
+
+    while ((job = sorted_first(&fleet->jobs)))
+        forget_job(fleet, job);
+}
+
 int fleet_wait(struct fleet *fleet, int64_t seq, bool had_reservation)
 {
+    struct fleet_job *job = NULL;
+    int r;
+
     if (had_reservation)
         fleet_unreserve(fleet);
-    if (fleet->n_waiters == fleet->cap_waiters) {
-        size_t cap = fleet->cap_waiters ? fleet->cap_waiters * 2 : 16;
-        struct fleet_waiter *grown = mem_resize(fleet->waiters, cap, sizeof(*grown));
-
-        if (!grown)
-            return -ENOMEM;
-        fleet->waiters = grown;
-        fleet->cap_waiters = cap;
-    }
-    fleet->waiters[fleet->n_waiters++] = (struct fleet_waiter) { seq };
+    r = add_job(fleet, seq, &job);
+    if (r < 0)
+        return r;
+    job->waiting = (struct sorted_node) { .key = { fleet->n_waited++ }, .item = job };
+    sorted_insert(&fleet->waiting, &job->waiting);
     return 0;
 }
 
 void fleet_stop_waiting(struct fleet *fleet, int64_t seq)
 {
-    for (size_t i = 0; i < fleet->n_waiters; i++)
-        if (fleet->waiters[i].seq == seq) {
-            fleet->n_waiters--;
-            memmove(&fleet->waiters[i], &fleet->waiters[i + 1],
-                    (fleet->n_waiters - i) * sizeof(*fleet->waiters));
-            return;
-        }
+    struct fleet_job *job = find_job(fleet, seq);
+
+    if (job && !job->member)
+        forget_job(fleet, job);
 }
 
-/* Fullest first, so that whole instances become idle; then the one that was idle for the shortest
- * time, so that the others can age out; then the oldest (autoscaler.md 3.8). */
-static bool better(const struct fleet_config *config, const struct fleet_instance *a,
-                   const struct fleet_instance *b)
+static void place_job(struct fleet *fleet, struct fleet_job *job, struct fleet_member *member,
+                      uint32_t slot)
 {
-    uint32_t free_a = instance_free(config, a), free_b = instance_free(config, b);
-
-    if (free_a != free_b)
-        return free_a < free_b;
-    if (a->idle_since_ms != b->idle_since_ms)
-        return a->idle_since_ms > b->idle_since_ms;
-    if (a->first_seen_ms != b->first_seen_ms)
-        return a->first_seen_ms < b->first_seen_ms;
-    return strcmp(a->id, b->id) < 0;
-}
-
-static struct fleet_instance *pick_instance(struct fleet *fleet)
-{
-    struct fleet_instance *best = NULL;
-
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        struct fleet_instance *instance = fleet->instances[i];
-
-        /* What was there before us and is not known waits for its judgement (hardening.md R7). */
-        if (!instance_usable(instance) || instance_free(&fleet->config, instance) == 0 ||
-            (instance->cause == CAUSE_PREEXISTED && !fleet->config.vm_isolation))
-            continue;
-        if (!best || better(&fleet->config, instance, best))
-            best = instance;
-    }
-    return best;
+    job->member = member;
+    job->slot = slot;
+    member->instance.slots[slot].seq = job->seq;
+    member->instance.idle_since_ms = 0;
+    census_update(fleet, &member->instance);
 }
 
 int fleet_assign_next(struct fleet *fleet, int64_t now_ms, int64_t *ret_seq,
                       const struct fleet_instance **ret_instance, uint32_t *ret_slot)
 {
-    struct fleet_instance *instance;
+    struct fleet_job *job = sorted_first(&fleet->waiting);
+    struct fleet_member *member = sorted_first(&fleet->lanes[LANE_OFFERED]);
     uint32_t slot = 0;
 
     (void) now_ms;
-    if (fleet->n_waiters == 0)
+    if (!job || !member)
         return 0;
-    instance = pick_instance(fleet);
-    if (!instance)
-        return 0;
-    while (instance->slots[slot].seq != 0)
+    while (member->instance.slots[slot].seq != 0)
         slot++;
-    *ret_seq = fleet->waiters[0].seq;
-    *ret_instance = instance;
+    sorted_remove(&fleet->waiting, &job->waiting);
+    member->instance.uses++; /* at acquisition, not at release (autoscaler.md 3.3) */
+    place_job(fleet, job, member, slot);
+    *ret_seq = job->seq;
+    *ret_instance = &member->instance;
     *ret_slot = slot;
-    instance->slots[slot].seq = *ret_seq;
-    instance->uses++; /* at acquisition, not at release (autoscaler.md 3.3) */
-    instance->idle_since_ms = 0;
-    fleet_stop_waiting(fleet, *ret_seq);
     return 1;
+}
+
+/* A slot beyond the capacity: that was lowered while the job ran, and it exists until it ends. */
+static int make_slot(struct fleet_instance *instance, uint32_t slot)
+{
+    struct fleet_slot *grown;
+
+    if (slot < instance->n_slots)
+        return 0;
+    grown = mem_resize(instance->slots, slot + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    memset(&grown[instance->n_slots], 0, (slot + 1 - instance->n_slots) * sizeof(*grown));
+    instance->slots = grown;
+    instance->n_slots = slot + 1;
+    return 0;
 }
 
 int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq, struct error *err)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
+    struct fleet_job *job = NULL;
+    int r;
 
     if (!instance)
         return error_set(err, -ENOENT, "instance %s is not known any more", id);
-    if (slot >= instance->n_slots) {
-        /* The capacity was lowered while the job ran: its slot exists until it ends. */
-        struct fleet_slot *grown = mem_resize(instance->slots, slot + 1, sizeof(*grown));
-
-        if (!grown)
-            return error_set(err, -ENOMEM, "instance %s: out of memory", id);
-        memset(&grown[instance->n_slots], 0, (slot + 1 - instance->n_slots) * sizeof(*grown));
-        instance->slots = grown;
-        instance->n_slots = slot + 1;
-    }
+    if (make_slot(instance, slot) < 0)
+        return error_set(err, -ENOMEM, "instance %s: out of memory", id);
     if (instance->slots[slot].seq != 0)
         return error_set(err, -EBUSY, "slot %u of instance %s is taken already", slot, id);
-    instance->slots[slot].seq = seq;
-    instance->idle_since_ms = 0;
+    r = add_job(fleet, seq, &job);
+    if (r == -EEXIST)
+        return error_set(err, r, "the job on slot %u of instance %s has a place already", slot, id);
+    if (r < 0)
+        return error_set(err, r, "instance %s: out of memory", id);
+    place_job(fleet, job, member_of(instance), slot);
     return 0;
 }
 
@@ -211,22 +230,23 @@ void fleet_count_use(struct fleet *fleet, const char *id)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
 
-    if (instance)
-        instance->uses++;
+    if (!instance)
+        return;
+    instance->uses++;
+    census_update(fleet, instance);
 }
 
 void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms)
 {
-    for (size_t i = 0; i < fleet->n_instances; i++) {
-        struct fleet_instance *instance = fleet->instances[i];
+    struct fleet_job *job = find_job(fleet, seq);
+    struct fleet_instance *instance;
 
-        for (uint32_t k = 0; k < instance->n_slots; k++) {
-            if (instance->slots[k].seq != seq)
-                continue;
-            instance->slots[k].seq = 0;
-            if (instance_busy(instance) == 0)
-                instance->idle_since_ms = now_ms;
-            return;
-        }
-    }
+    if (!job || !job->member)
+        return;
+    instance = &job->member->instance;
+    instance->slots[job->slot].seq = 0;
+    if (instance_busy(instance) == 0)
+        instance->idle_since_ms = now_ms;
+    forget_job(fleet, job);
+    census_update(fleet, instance);
 }

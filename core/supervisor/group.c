@@ -198,6 +198,11 @@ static void carry_out_plan(struct group *group)
 
 static void mark_all_removing(struct group *group)
 {
+    struct fleet_numbers n;
+
+    fleet_count(group->fleet, &n);
+    if (n.removing + n.foreign == n.instances)
+        return;
     group_begin_rows(group);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         group_mark_removing(group, fleet_instance_at(group->fleet, i)->id, REASON_SHUTDOWN);

@@ -103,12 +103,9 @@ static void on_change(void *arg, const struct fleet_change *change)
 /* No ready gate yet: what the cloud calls running may take jobs (autoscaler.md 9.1). */
 static void mark_running_ready(struct group *group)
 {
-    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
-        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+    const struct fleet_instance *instance;
 
-        if (instance->state != INSTANCE_RUNNING || instance->ready || instance->removing ||
-            instance->cause == CAUSE_FOREIGN)
-            continue;
+    while ((instance = fleet_first_unready(group->fleet))) {
         fleet_mark_ready(group->fleet, instance->id, now_wall(group->supervisor));
         group_persist(group, instance, LIFE_PRESENT);
         supervisor_emit(group->supervisor, EVENT_INSTANCE_READY, group, instance->id, NULL, "");

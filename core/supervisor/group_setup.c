@@ -16,6 +16,9 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
+/* As in the configuration: what is longer is a mistake of the plugin's. */
+#define BILLED_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
+
 void group_refuse(struct group *group, const char *why)
 {
     if (!group->refused)
@@ -29,12 +32,24 @@ static bool needs_a_person(int code)
     return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_ABI;
 }
 
+/* What is no answer says nothing; a plugin's prices are its word, and only shown. */
+static void read_group_info(json_t *reply, struct fleet_provider *ret)
+{
+    (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &ret->max_size, NULL);
+    ret->max_size = MIN(ret->max_size, (int64_t) PROVIDER_LIST_MAX);
+    (void) json_opt_i64(reply, "price_micros_hour", 0, INT64_MAX, &ret->price_micros_hour, NULL);
+    (void) json_opt_i64(reply, "minimum_billed_ms", 0, BILLED_MAX_MS, &ret->minimum_billed_ms,
+                        NULL);
+    (void) json_opt_i64(reply, "minimum_life_ms", 0, BILLED_MAX_MS, &ret->minimum_life_ms, NULL);
+}
+
 static void on_open(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
 {
     struct group *group = arg;
     const struct config_autoscaler *autoscaler = &group->runner->autoscaler;
+    struct fleet_provider provider = { 0 };
     struct fleet_config config;
-    int64_t provider_max = 0, capabilities = 0;
+    int64_t capabilities = 0;
 
     (void) retry_after_ms;
     if (group->stale)
@@ -47,22 +62,19 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
             group_refuse(group, message);
         return;
     }
-    (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &provider_max, NULL);
-    provider_max = MIN(provider_max, (int64_t) PROVIDER_LIST_MAX);
+    read_group_info(reply, &provider);
     (void) json_opt_i64(reply, "capabilities", INT64_MIN, INT64_MAX, &capabilities, NULL);
     group->ids_return = ((uint64_t) capabilities & FLT_CAP_IDS_RETURN) != 0;
-    if (provider_max > 0 && autoscaler->max_instances > provider_max) {
+    if (provider.max_size > 0 && autoscaler->max_instances > provider.max_size) {
         (void) snprintf(group->provider_error, sizeof(group->provider_error),
                         "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,
-                        autoscaler->max_instances, provider_max);
+                        autoscaler->max_instances, provider.max_size);
         log_error("runner '%s': %s; lower max_instances", group->runner->name,
                   group->provider_error);
         group_refuse(group, group->provider_error);
         return;
     }
-    if (autoscaler->max_instances == 0 && provider_max == 0)
-        provider_max = 1000;
-    fleet_settings_read(autoscaler, group_policy(group), provider_max, &config);
+    fleet_settings_read(autoscaler, group_policy(group), &provider, &config);
     if (fleet_configure(group->fleet, &config) < 0)
         return;
     if (!group->usable)
@@ -163,6 +175,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
                const struct config_runner *runner, struct error *err)
 {
     autofree char *key = group_key(runner);
+    const struct fleet_provider unknown = { 0 };
     struct fleet_config config;
     int r;
 
@@ -177,7 +190,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
     r = group_load_policies(group, err);
     if (r < 0)
         return r;
-    fleet_settings_read(&runner->autoscaler, group_policy(group), 1000, &config);
+    fleet_settings_read(&runner->autoscaler, group_policy(group), &unknown, &config);
     if (!key || !group->info || fleet_new(&config, &group->fleet) < 0)
         return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
     r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
