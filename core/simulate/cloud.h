@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/fleet/fleet.h"
 #include "core/simulate/distribution.h"
@@ -26,5 +27,43 @@ struct cloud_model {
 };
 /* Boots in 40 s, is removed in 10 s, never fails; bills by the second, a minute at least. */
 extern const struct cloud_model cloud_default;
-/* What one instance costs that was paid for so long. */
+/* What is paid for an instance that was there for so long. */
 int64_t cloud_billed_ms(const struct cloud_model *model, int64_t used_ms);
+
+/* An instance as the cloud has it. Times lie ahead until they come; INT64_MAX = never. */
+struct machine {
+    char id[24];
+    int64_t ordered_ms, running_ms, gate_ms; /* gate: how long it takes to pass */
+    int64_t going_ms;                        /* how long it takes to be removed */
+    int64_t removed_ms, gone_ms;             /* removed: the word to remove it, or it was taken */
+    int64_t taken_ms;                        /* the cloud takes it back */
+    bool passes_gate;
+    /* The engine's. */
+    bool ready, marked;
+    uint32_t jobs;
+    uint8_t use; /* enum instance_use; INSTANCE_USES = it is gone */
+};
+
+struct cloud {
+    const struct cloud_model *model;
+    uint64_t seed;
+    struct rng_seeded orders;
+    struct machine **machines; /* by number */
+    size_t n, cap;
+    size_t *present; /* numbers of those that lists may still show, in order */
+    size_t n_present;
+    struct fleet_listed *listed;
+    size_t cap_listed; /* of `present` too */
+};
+void cloud_init(struct cloud *cloud, const struct cloud_model *model, uint64_t seed);
+void cloud_done(struct cloud *cloud);
+
+/* Orders n: how many it makes, whose numbers are the highest; negative errno. */
+int64_t cloud_order(struct cloud *cloud, int64_t now_ms, uint32_t n);
+/* An id of a list is one that it made. */
+size_t cloud_number(const struct cloud *cloud, const char *id);
+struct machine *cloud_find(const struct cloud *cloud, const char *id);
+void cloud_remove(struct machine *machine, int64_t now_ms);
+void cloud_take(struct machine *machine, int64_t now_ms); /* back, without a word of ours */
+/* What a list says now; valid until the next call. */
+void cloud_list(struct cloud *cloud, int64_t now_ms, struct fleet_listed **ret, size_t *ret_n);

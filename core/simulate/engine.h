@@ -21,6 +21,7 @@ struct engine_settings {
     int64_t request_ms;   /* what a request that gets a job takes */
     struct cloud_model cloud;
     uint64_t seed;
+    bool every_list; /* reads those that say nothing new too: slower, and the same result */
     /* Hears of every decision, before it is carried out; may be NULL. */
     void (*on_plan)(void *arg, int64_t now_ms, const struct scaler_plan *plan);
     void *on_plan_arg;

@@ -1,5 +1,5 @@
 /* core/simulate/result.h - what a simulation yields: numbers of jobs, of instances and of money, and
- * the course of it; as a table, as JSON and as a page. */
+ * the course of it; as a table and as JSON. */
 #pragma once
 
 #include <stddef.h>
@@ -46,15 +46,16 @@ struct result {
     struct result_span spans[RESULT_SPANS];
 };
 void result_done(struct result *result);
+void result_sort_waits(struct result *result);
 
 int64_t result_wait_ms(const struct result *result, double quantile); /* nearest rank; 0 of none */
 int64_t result_mean_wait_ms(const struct result *result);
 double result_mean_instances(const struct result *result);
+int64_t result_instances_ms(const struct result *result); /* in every use */
 /* Share of the instances' time without a job on them: idle, booting and going. */
 double result_waste(const struct result *result);
+double result_slots_used(const struct result *result); /* share of the slots' time with a job */
 
 /* Side by side; results are of the same jobs. */
 void result_table(const struct result *results, size_t n, struct buf *out);
-json_t *result_json(const struct result *results, size_t n);
-/* A page of its own: no script, no other file, no network. */
-int result_report(const struct result *results, size_t n, struct buf *out, struct error *err);
+json_t *result_json(const struct result *results, size_t n); /* NULL: out of memory */
