@@ -49,6 +49,7 @@ static const struct cli_command commands[] = {
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
+    { "simulate", "say how long jobs would wait and what instances would cost", cli_simulate },
     { "plugin", "list plugins, show one, check one against the contract, try a configured one",
       cli_plugin },
     { "spawner", NULL, run_spawner },

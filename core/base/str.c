@@ -107,6 +107,16 @@ static int parse_decimal(const char **text, double *ret)
     return 0;
 }
 
+int parse_real(const char *text, double *ret)
+{
+    double value;
+
+    if (parse_decimal(&text, &value) < 0 || *text)
+        return -EINVAL;
+    *ret = value;
+    return 0;
+}
+
 int parse_duration_ms(const char *text, int64_t *ret)
 {
     bool negative = *text == '-';

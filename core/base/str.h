@@ -34,6 +34,9 @@ bool str_cut(char *dst, size_t size, const char *src);
  * untouched (hardening.md V2). */
 int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
 
+/* The whole string must be digits with at most one point, such as "0.25"; else -EINVAL. */
+int parse_real(const char *text, double *ret);
+
 /* Go duration syntax: "1h30m", "1.5h", "90s", "250ms", "0"; result in milliseconds, rounded down.
  * Negative values are accepted and given as such. */
 int parse_duration_ms(const char *text, int64_t *ret);

@@ -58,6 +58,7 @@ enum fleet_reason {
     REASON_INTERRUPTED,     /* the cloud says that it will take it */
     REASON_NOT_BOOTED,      /* it did not pass the ready gate */
     REASON_BY_HAND,         /* an operator removed it */
+    FLEET_REASONS
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
 const char *fleet_reason_text(enum fleet_reason reason); /* for people */

@@ -89,6 +89,27 @@ static void test_numbers(void **unused)
     }
 }
 
+static void test_real_numbers_are_whole_strings(void **unused)
+{
+    static const struct {
+        const char *text;
+        int want;
+        double value;
+    } cases[] = {
+        { "0", 0, 0 },          { "12", 0, 12 },       { "0.25", 0, 0.25 },
+        { ".5", 0, 0.5 },       { "", -EINVAL, 77 },   { ".", -EINVAL, 77 },
+        { "1e3", -EINVAL, 77 }, { "-1", -EINVAL, 77 }, { "1.2.3", -EINVAL, 77 },
+        { " 1", -EINVAL, 77 },  { "1 ", -EINVAL, 77 }, { "inf", -EINVAL, 77 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double value = 77;
+
+        if (parse_real(cases[i].text, &value) != cases[i].want || value != cases[i].value)
+            fail_msg("'%s': got %f", cases[i].text, value);
+    }
+}
+
 static void test_durations_are_go_s(void **unused)
 {
     static const struct {
@@ -295,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_copy_fits_or_leaves_nothing),
         cmocka_unit_test(test_cut_keeps_whole_characters_and_tells_changes),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_real_numbers_are_whole_strings),
         cmocka_unit_test(test_durations_are_go_s),
         cmocka_unit_test(test_durations_are_printed_as_go_does),
         cmocka_unit_test(test_display_shows_what_cannot_harm),
