@@ -10,8 +10,6 @@
 #include "core/fleet/policy.h"
 #include "core/fleet/settings.h"
 
-/* Without a maximum in the configuration: what plugins/aws and others allow (autoscaler.md 5.1). */
-#define PROVIDER_MAX 1000
 #define LONG_POLL_MS 50000
 #define REQUEST_MS 100
 
@@ -209,6 +207,10 @@ static void close_books(struct engine *engine)
 static int begin(struct engine *engine, struct error *err)
 {
     const struct engine_settings *settings = engine->settings;
+    const struct fleet_provider provider = {
+        .price_micros_hour = settings->cloud.price_micros_hour,
+        .minimum_billed_ms = settings->cloud.billed_minimum_ms,
+    };
     size_t n = engine->workload->n;
     int r = policies_new(settings->autoscaler, &engine->policies, err);
 
@@ -216,8 +218,7 @@ static int begin(struct engine *engine, struct error *err)
         return r;
     engine->now_ms = engine->workload->begin_ms;
     choose_policy(engine);
-    fleet_settings_read(settings->autoscaler, &engine->config.policy, PROVIDER_MAX,
-                        &engine->config);
+    fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);
     cloud_init(&engine->cloud, &settings->cloud, settings->seed);
     account_init(&engine->account, engine->result, engine->config.capacity);
     engine->jobs = mem_array(n, sizeof(*engine->jobs));
