@@ -5,6 +5,7 @@
  *   addresses           "INTERNAL EXTERNAL" of all instances; no file: none can be connected to yet
  *   CALL_code           what list, increase or decrease answers; no file: 0
  *   CALL_delay_ms       how long it, or close, takes for that
+ *   group_minimum_life_ms, group_minimum_billed_ms    what open tells of the group; no file: 0
  *
  * and writes there what it was asked: a line in `listed` for each list, `increased` with the count,
  * `decreased` with each id, `connected` with the id of each connect_info. */
@@ -81,12 +82,21 @@ static int32_t play(flt_group *g, flt_call *call, const char *name)
     return code == 0 ? FLT_OK : flt_failf(g->host, call, code, 0, "%s fails by the script", name);
 }
 
-static int32_t scripted_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
-                             const char *connector_config, flt_group **ret_group)
+static void describe(flt_group *g, flt_call *call)
 {
     struct flt_group_info info = { .struct_size = sizeof(info),
                                    .max_size = 10000,
-                                   .identity = "a scripted group" };
+                                   .identity = "a scripted group",
+                                   .minimum_life_ms = read_number(g, "group", "minimum_life_ms"),
+                                   .minimum_billed_ms =
+                                       read_number(g, "group", "minimum_billed_ms") };
+
+    g->host->describe_group(call, &info);
+}
+
+static int32_t scripted_open(const struct flt_host *host, flt_call *call, const char *plugin_config,
+                             const char *connector_config, flt_group **ret_group)
+{
     struct json_object *config = json_tokener_parse(plugin_config), *dir = NULL;
     flt_group *g = calloc(1, sizeof(*g));
 
@@ -99,7 +109,7 @@ static int32_t scripted_open(const struct flt_host *host, flt_call *call, const 
     g->host = host;
     (void) snprintf(g->dir, sizeof(g->dir), "%s", json_object_get_string(dir));
     json_object_put(config);
-    host->describe_group(call, &info);
+    describe(g, call);
     *ret_group = g;
     return FLT_OK;
 }

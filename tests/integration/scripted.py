@@ -34,7 +34,7 @@ ENTRY = """
     delete_instances_on_shutdown = {delete_at_stop}
     log_internal_ip = {log_internal_ip}
     log_external_ip = {log_external_ip}
-    [runners.autoscaler.plugin_config]
+{autoscaler}    [runners.autoscaler.plugin_config]
       dir = "{cloud}"
     [[runners.autoscaler.policy]]
       idle_count = {idle_count}
@@ -57,7 +57,7 @@ class Scripted:
         self.coordinator = Coordinator(poll_seconds=0.5)
         self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h", "acquire_timeout": "15m",
                          "interval": "50ms", "delete_at_stop": "false", "concurrent": 10,
-                         "log_internal_ip": "false", "log_external_ip": "false", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
+                         "log_internal_ip": "false", "log_external_ip": "false", "autoscaler": "", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
                          "cloud": self.cloud, "url": self.coordinator.url,
                          "token": self.coordinator.runner_token}
         self.process: subprocess.Popen | None = None

@@ -146,7 +146,9 @@ struct flt_config_key {
     const char *help;
 };
 
-/* What open tells about the group. 0 or NULL = unknown. */
+/* What open tells about the group. 0 or NULL = unknown. The host lets no idle instance go whose time is
+ * paid for: each is charged for minimum_life_ms at least, and for started pieces of minimum_billed_ms.
+ * A cloud that charges by the second after a first minute has a minimum life of a minute, no pieces. */
 struct flt_group_info {
     uint32_t struct_size;
     uint32_t max_size;         /* the group's own maximum */

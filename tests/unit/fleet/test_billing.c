@@ -12,7 +12,6 @@
 #include "core/fleet/settings.h"
 #include "tests/unit/fleet/fixture.h"
 
-#define SECOND INT64_C(1000)
 #define HOUR (60 * MINUTE)
 
 struct idle_instance {
@@ -20,8 +19,8 @@ struct idle_instance {
     int64_t age_ms, idle_ms;
 };
 
-static struct fleet *make_fleet(const struct fleet_config *config,
-                                const struct idle_instance *instances, size_t n)
+static struct fleet *fleet_of(const struct fleet_config *config,
+                              const struct idle_instance *instances, size_t n)
 {
     struct fleet *fleet = NULL;
 
@@ -149,7 +148,7 @@ static void test_what_is_paid_for_stays_and_what_ends_first_goes_first(void **st
         config.capacity = 1;
         config.max_instances = config.max_instances ? config.max_instances : 10;
         config.policy.idle_time_ms = 5 * MINUTE;
-        fleet = make_fleet(&config, rows[i].instances, ARRAY_LEN(rows[i].instances));
+        fleet = fleet_of(&config, rows[i].instances, ARRAY_LEN(rows[i].instances));
         assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
         for (size_t k = 0; k < plan.n_removals; k++)
             buf_addf(&got, "%s%s", k > 0 ? " " : "", plan.removals[k].id);
@@ -170,7 +169,7 @@ static void test_what_must_go_is_not_kept(void **state)
     };
     const struct idle_instance instances[] = { { "spent", MINUTE, SECOND },
                                                { "drained", MINUTE, SECOND } };
-    struct fleet *fleet = make_fleet(&config, instances, ARRAY_LEN(instances));
+    struct fleet *fleet = fleet_of(&config, instances, ARRAY_LEN(instances));
 
     (void) state;
     fleet_count_use(fleet, "spent");
@@ -198,7 +197,7 @@ static void test_what_is_kept_for_its_price_is_explained(void **state)
                                          .policy.idle_time_ms = 5 * MINUTE };
     const struct idle_instance instances[] = { { "a", 30 * MINUTE, 6 * MINUTE },
                                                { "b", 40 * MINUTE, 6 * MINUTE } };
-    struct fleet *fleet = make_fleet(&config, instances, ARRAY_LEN(instances));
+    struct fleet *fleet = fleet_of(&config, instances, ARRAY_LEN(instances));
     autobuf struct buf text = BUF_INIT;
 
     (void) state;

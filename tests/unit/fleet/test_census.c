@@ -68,7 +68,7 @@ static void take_list(struct history *history)
                      0);
 }
 
-static void order(struct history *history)
+static void make_orders(struct history *history)
 {
     uint32_t n = below(history, 4);
 
@@ -181,7 +181,7 @@ static const struct {
     void (*act)(struct history *history);
 } acts[] = {
     { "a list", take_list },
-    { "orders", order },
+    { "orders", make_orders },
     { "slots handed out", hand_out },
     { "jobs that end", end_jobs },
     { "removals", remove_some },

@@ -27,7 +27,7 @@ static struct fleet *throttled_fleet(int32_t limit, uint32_t burst, uint32_t max
     return fleet;
 }
 
-static uint32_t order(struct fleet *fleet, int64_t now)
+static uint32_t order_planned(struct fleet *fleet, int64_t now)
 {
     uint32_t n = planned(fleet, now, false);
 
@@ -86,7 +86,7 @@ static void test_orders_are_made_at_the_throttles_pace(void **state)
                                               rows[i].idle_count);
 
         for (size_t k = 0; k < rows[i].n_steps; k++) {
-            uint32_t n = order(fleet, NOW + rows[i].steps[k].ms);
+            uint32_t n = order_planned(fleet, NOW + rows[i].steps[k].ms);
 
             if (n != rows[i].steps[k].want)
                 fail_msg("%s: %u at %d ms, not %u", rows[i].why, n, (int) rows[i].steps[k].ms,
@@ -103,12 +103,12 @@ static void test_a_token_is_for_an_order_that_is_made(void **state)
     struct fleet *fleet = throttled_fleet(1, 5, 200, 100);
 
     (void) state;
-    assert_int_equal(order(fleet, NOW), 5);
+    assert_int_equal(order_planned(fleet, NOW), 5);
     fleet_on_increase(fleet, NOW, 5, 3); /* autoscaler_V16 */
     assert_int_equal(fleet_requested(fleet), 2);
-    assert_int_equal(order(fleet, NOW + 1000), 1);
+    assert_int_equal(order_planned(fleet, NOW + 1000), 1);
     fleet_cancel_requests(fleet, 3);
-    assert_int_equal(order(fleet, NOW + 1000), 3);
+    assert_int_equal(order_planned(fleet, NOW + 1000), 3);
     fleet_free(fleet);
 }
 
@@ -123,14 +123,14 @@ static void test_a_burst_that_is_changed_counts_from_now_on(void **state)
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    assert_int_equal(order(fleet, NOW), 10);
+    assert_int_equal(order_planned(fleet, NOW), 10);
     config.throttle_burst = 12;
     assert_int_equal(fleet_configure(fleet, &config), 0);
-    assert_int_equal(order(fleet, NOW), 2);
+    assert_int_equal(order_planned(fleet, NOW), 2);
     config.throttle_burst = 4;
     assert_int_equal(fleet_configure(fleet, &config), 0);
-    assert_int_equal(order(fleet, NOW + 8000), 0);
-    assert_int_equal(order(fleet, NOW + 9000), 1);
+    assert_int_equal(order_planned(fleet, NOW + 8000), 0);
+    assert_int_equal(order_planned(fleet, NOW + 9000), 1);
     fleet_free(fleet);
 }
 
@@ -167,7 +167,7 @@ static void test_orders_that_wait_for_the_end_of_a_pause_say_so(void **state)
     struct scaler_plan plan = { 0 };
 
     (void) state;
-    assert_int_equal(order(fleet, NOW), 5);
+    assert_int_equal(order_planned(fleet, NOW), 5);
     fleet_on_increase(fleet, NOW, 5, 0);
     fleet_growth_failed(fleet, GROWTH_CAPACITY, NOW, 4000);
     assert_int_equal(scaler_plan(fleet, NOW + 500, 1, &plan), 0);

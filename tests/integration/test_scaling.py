@@ -1,0 +1,35 @@
+"""What the settings of a group's scaling do in a whole manager; the rules themselves are in tests/unit/fleet."""
+
+from liar import explain
+
+
+def test_scale_throttle_paces_the_orders(scripted):
+    run = scripted(idle_count=4, autoscaler="""\
+    [runners.autoscaler.scale_throttle]
+      limit = 1
+      burst = 2
+""")
+    run.show()
+    run.start()
+    run.wait(lambda: run.told("increased"), "an order")
+    assert "scale_throttle holds" in explain(run)
+    run.wait(lambda: sum(map(int, run.told("increased"))) == 4, "all are ordered")
+    assert run.told("increased") == ["2", "1", "1"]
+
+
+def test_what_is_paid_for_is_kept_by_the_providers_word_and_by_the_configurations(scripted):
+    run = scripted(idle_time="0s")
+    run.script("group_minimum_life_ms", 3600000)
+    run.show()
+    run.start()
+    run.wait_lists(2)  # what appears later is no stranger
+    run.show("i-1")
+    run.wait(lambda: run.rows("SELECT ready_ms FROM instances WHERE ready_ms > 0"), "the instance is ready")
+    run.wait_lists(3)
+    assert run.told("decreased") == []
+    assert "1 idle instances stay because they are paid for (minimum life 1h0m0s); " \
+           "the next idle instance may go in " in explain(run)
+    run.kill()
+    run.configure(autoscaler='    instance_minimum_life = "1ms"\n')
+    run.start()
+    run.wait(lambda: run.told("decreased") == ["i-1"], "what the configuration says comes first")
