@@ -6,21 +6,6 @@
 
 #define SHOWN_MAX 80
 
-struct nearest nearest_to(const char *name)
-{
-    return (struct nearest) { .name = name, .distance = MIN(strlen(name) / 3 + 1, (size_t) 3) };
-}
-
-void nearest_try(struct nearest *nearest, const char *candidate)
-{
-    size_t distance = str_distance(candidate, nearest->name, nearest->distance);
-
-    if (distance > nearest->distance || (distance == nearest->distance && nearest->found))
-        return;
-    nearest->distance = distance;
-    nearest->found = candidate;
-}
-
 static void say(struct config_reading *reading, const char *section, const struct toml_value *value,
                 const char *before, const char *meant, const char *after)
 {

@@ -1,16 +1,8 @@
 /* core/config/unknown.h - what is said of a key that nobody knows, with the nearest one that is. */
 #pragma once
 
+#include "core/base/nearest.h"
 #include "core/config/schema.h"
-
-/* The known name that a typing error most likely meant; begin with nearest_to(). */
-struct nearest {
-    const char *name;  /* as it was written */
-    size_t distance;   /* no candidate further away than this counts */
-    const char *found; /* the best candidate, NULL when none is near; borrowed */
-};
-struct nearest nearest_to(const char *name);
-void nearest_try(struct nearest *nearest, const char *candidate);
 
 /* "SECTION has no setting 'KEY', ignoring; did you mean 'MEANT'?", at the key; MEANT may be NULL. */
 void unknown_key(struct config_reading *reading, const char *section,
