@@ -83,6 +83,11 @@ int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
     return r;
 }
 
+const struct fleet_config *fleet_config_of(const struct fleet *fleet)
+{
+    return &fleet->config;
+}
+
 size_t fleet_instance_count(const struct fleet *fleet)
 {
     return fleet->n_members;

@@ -137,6 +137,7 @@ void fleet_free(struct fleet *fleet);
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config); /* live reload */
 /* policy.c: another one holds from now on; what is idle is judged by it at once (6.1.5). */
 void fleet_set_policy(struct fleet *fleet, const struct fleet_policy *policy);
+const struct fleet_config *fleet_config_of(const struct fleet *fleet);
 
 size_t fleet_instance_count(const struct fleet *fleet);
 const struct fleet_instance *fleet_instance_at(const struct fleet *fleet, size_t i);
@@ -210,6 +211,8 @@ bool fleet_growth_paused(const struct fleet *fleet, int64_t now_ms, enum growth_
 bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int64_t at_ms);
 /* What an operator drained and is not marked for removal yet takes jobs again. */
 bool fleet_undrain(struct fleet *fleet, const char *id);
+/* The whole group (fleet_config.drained). */
+void fleet_set_drained(struct fleet *fleet, bool drained);
 /* A heartbeat. One that fails takes its slots out of use until one succeeds; true with the one that
  * reaches failure_threshold in a row: the instance is to be replaced (V55). */
 bool fleet_note_health(struct fleet *fleet, const char *id, bool good);

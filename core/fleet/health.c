@@ -32,6 +32,11 @@ bool fleet_undrain(struct fleet *fleet, const char *id)
     return true;
 }
 
+void fleet_set_drained(struct fleet *fleet, bool drained)
+{
+    fleet->config.drained = drained;
+}
+
 bool fleet_note_health(struct fleet *fleet, const char *id, bool good)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);

@@ -87,10 +87,39 @@ static void test_each_decision_is_explained_with_its_numbers(void **state)
     fleet_free(fleet);
 }
 
+static void test_a_drained_group_grows_for_its_jobs_alone_and_keeps_nothing_idle(void **state)
+{
+    const struct fleet_config config = { .capacity = 1,
+                                         .max_instances = 9,
+                                         .policy.idle_count = 2,
+                                         .policy.idle_time_ms = 60 * MINUTE };
+    struct scaler_plan plan = { 0 };
+    struct fleet *fleet = NULL;
+
+    (void) state;
+    assert_int_equal(fleet_new(&config, &fleet), 0);
+    restore(fleet, "idle", (struct fleet_instance) { .idle_since_ms = NOW });
+    assert_int_equal(planned(fleet, NOW, false), 1);
+    fleet_set_drained(fleet, true);
+    assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+    assert_int_equal(plan.request, 0);
+    assert_int_equal(plan.n_removals, 1);
+    assert_int_equal(plan.removals[0].reason, REASON_DRAINED);
+    scaler_plan_done(&plan);
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    assert_int_equal(fleet_wait(fleet, 2, false), 0);
+    assert_int_equal(planned(fleet, NOW, true), 0);
+    assert_int_equal(planned(fleet, NOW, false), 1);
+    fleet_set_drained(fleet, false);
+    assert_int_equal(planned(fleet, NOW, false), 3);
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_above_the_maximum_goes_at_once),
+        cmocka_unit_test(test_a_drained_group_grows_for_its_jobs_alone_and_keeps_nothing_idle),
         cmocka_unit_test(test_each_decision_is_explained_with_its_numbers),
     };
 
