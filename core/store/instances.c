@@ -150,17 +150,13 @@ int ledger_count_ordered(struct ledger *ledger, int64_t group_id, int64_t since_
     return r;
 }
 
-int ledger_each_instance(struct ledger *ledger, int64_t group_id,
+static int each_instance(struct ledger *ledger, sqlite3_stmt *stmt,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,
                          struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_INSTANCE, err);
     struct ledger_instance row;
     int r;
 
-    if (!stmt)
-        return -EIO;
-    (void) sqlite3_bind_int64(stmt, 1, group_id);
     while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
         read_instance(stmt, &row);
         on_row(arg, &row);
@@ -168,6 +164,27 @@ int ledger_each_instance(struct ledger *ledger, int64_t group_id,
     r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading instances");
     (void) sqlite3_reset(stmt);
     return r;
+}
+
+int ledger_each_instance(struct ledger *ledger, int64_t group_id,
+                         void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,
+                         struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_INSTANCE, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, group_id);
+    return each_instance(ledger, stmt, on_row, arg, err);
+}
+
+int ledger_each_living_instance(struct ledger *ledger,
+                                void (*on_row)(void *arg, const struct ledger_instance *row),
+                                void *arg, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_LIVING_INSTANCE, err);
+
+    return stmt ? each_instance(ledger, stmt, on_row, arg, err) : -EIO;
 }
 
 static int add_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,

@@ -389,3 +389,15 @@ int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct
 
     return stmt ? each_job(ledger, stmt, on_row, arg, err) : -EIO;
 }
+
+int ledger_each_job_named(struct ledger *ledger, int64_t job_id,
+                          void (*on_row)(void *arg, struct ledger_job *row), void *arg,
+                          struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_JOB_NAMED, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, job_id);
+    return each_job(ledger, stmt, on_row, arg, err);
+}

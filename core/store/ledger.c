@@ -1,6 +1,6 @@
 /* core/store/ledger.c - opening the ledger, its statements, its transactions (ledger.h).
  *
- * jobs.c, instances.c and intents.c hold what is done with them. */
+ * jobs.c, instances.c, intents.c and drains.c hold what is done with them. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +41,8 @@ static const char *const sql[SQL_COUNT] = {
         "id = ?2 AND (group_id = ?1 OR life != 'gone') ORDER BY group_id = ?1 LIMIT 1",
     [SQL_EACH_INSTANCE] = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE group_id = ?1 AND "
                           "life != 'gone' ORDER BY first_seen_ms, id",
+    [SQL_EACH_LIVING_INSTANCE] = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE life != 'gone' "
+                                 "ORDER BY group_id, first_seen_ms, id",
     [SQL_COUNT_ORDERED] = "SELECT count(*) FROM instances WHERE group_id = ?1 AND cause = "
                           "'requested' AND first_seen_ms >= ?2",
     [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
@@ -81,6 +83,9 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_JOB_STATE] = "SELECT state FROM jobs WHERE seq = ?1",
     [SQL_JOB_GROUP] = "SELECT group_id FROM jobs WHERE seq = ?1",
     [SQL_EACH_OPEN_JOB] = "SELECT " JOB_COLUMNS " FROM jobs WHERE state != 'closed' ORDER BY seq",
+    [SQL_EACH_JOB_NAMED] =
+        "SELECT " JOB_COLUMNS " FROM jobs WHERE seq IN (SELECT max(seq) FROM jobs WHERE job_id = "
+        "?1 GROUP BY coordinator_url) ORDER BY seq",
     [SQL_ADD_INTENT] = "INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open', ?7, 0, '')",
     [SQL_END_INTENT] = "UPDATE intents SET state = ?2, count = ?3, message = ?4, ended_ms = ?5 "
                        "WHERE request_id = ?1",
@@ -93,6 +98,9 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_HOST_KEY] = "INSERT INTO host_keys VALUES (?1, ?2, ?3, ?4)",
     [SQL_NOTE_WARMTH] = "INSERT INTO warmth VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
                         "used_ms = ?4",
+    [SQL_ADD_DRAIN] = "INSERT INTO drains VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    [SQL_DROP_DRAIN] = "DELETE FROM drains WHERE group_id = ?1 AND instance_id = ?2",
+    [SQL_FIND_DRAIN] = "SELECT since_ms FROM drains WHERE group_id = ?1 AND instance_id = ?2",
     /* hardening.md §9: what ended is kept for 7 days, at most 10,000 rows of a kind. */
     [SQL_PRUNE_JOBS] =
         "DELETE FROM jobs WHERE state = 'closed' AND (closed_ms < ?1 - 604800000 OR seq <= "
@@ -110,6 +118,8 @@ static const char *const sql[SQL_COUNT] = {
                             "(SELECT group_id, id FROM instances)",
     [SQL_PRUNE_WARMTH] = "DELETE FROM warmth WHERE (group_id, instance_id) NOT IN "
                          "(SELECT group_id, id FROM instances)",
+    [SQL_PRUNE_DRAINS] = "DELETE FROM drains WHERE instance_id != '' AND (group_id, instance_id) "
+                         "NOT IN (SELECT group_id, id FROM instances)",
 };
 
 int ledger_error(struct ledger *ledger, struct error *err, const char *what)
@@ -278,8 +288,9 @@ int ledger_skip_seq(struct ledger *ledger, int64_t seq, struct error *err)
 
 int ledger_prune(struct ledger *ledger, struct error *err)
 {
-    static const enum statement prunes[] = { SQL_PRUNE_JOBS, SQL_PRUNE_INSTANCES, SQL_PRUNE_INTENTS,
-                                             SQL_PRUNE_HOST_KEYS, SQL_PRUNE_WARMTH };
+    static const enum statement prunes[] = { SQL_PRUNE_JOBS,    SQL_PRUNE_INSTANCES,
+                                             SQL_PRUNE_INTENTS, SQL_PRUNE_HOST_KEYS,
+                                             SQL_PRUNE_WARMTH,  SQL_PRUNE_DRAINS };
     int r = ledger_begin(ledger, err);
 
     if (r < 0)

@@ -80,6 +80,21 @@ int ledger_each_instance(struct ledger *ledger, int64_t group_id,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,
                          struct error *err);
 
+/* The same for the instances of all groups, those that no entry of the configuration has, too. */
+int ledger_each_living_instance(struct ledger *ledger,
+                                void (*on_row)(void *arg, const struct ledger_instance *row),
+                                void *arg, struct error *err);
+
+/* What an operator drains (drains.c): an instance, or with "" for its id the whole group. Drained
+ * again it keeps its time. */
+int ledger_add_drain(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                     struct error *err);
+int ledger_drop_drain(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                      struct error *err);
+/* 1 and since when, 0 when it is not drained. */
+int ledger_find_drain(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                      int64_t *ret_since_ms, struct error *err);
+
 /* Jobs. */
 enum job_state {
     JOB_RECEIVED,
@@ -144,6 +159,11 @@ int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message,
                      struct error *err); /* → closed; token and payload nulled, slot row removed */
 int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct ledger_job *row),
                          void *arg, struct error *err);
+
+/* The last row of that GitLab job, of each GitLab one: ended ones, too. */
+int ledger_each_job_named(struct ledger *ledger, int64_t job_id,
+                          void (*on_row)(void *arg, struct ledger_job *row), void *arg,
+                          struct error *err);
 
 /* Intents: written before the provider is called, ended after its answer. */
 enum intent_state { INTENT_OPEN, INTENT_DONE, INTENT_FAILED, INTENT_RESOLVED };

@@ -104,7 +104,13 @@ static const char version_1[] =
     "INTEGER NOT NULL,"
     "  PRIMARY KEY (group_id, instance_id, project_id)) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[] = { version_1 };
+/* What an operator drains: an instance, or with '' the whole group. */
+static const char version_2[] =
+    "CREATE TABLE drains ("
+    "  group_id INTEGER NOT NULL REFERENCES groups (id), instance_id TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL, PRIMARY KEY (group_id, instance_id)) STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = { version_1, version_2 };
 
 static int read_version(struct ledger *ledger, int64_t *ret, struct error *err)
 {

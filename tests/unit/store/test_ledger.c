@@ -471,6 +471,59 @@ static void test_pruning_keeps_the_last_ten_thousand(void **state)
     assert_int_equal(count_rows(f, "instances"), 10000);
 }
 
+static void test_what_is_drained_stays_so_until_it_is_undrained(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_instance row = { .group_id = f->group_id, .id = "i-1", .life = LIFE_PRESENT };
+    int64_t since = 0, again = 0;
+
+    assert_int_equal(ledger_find_drain(f->ledger, f->group_id, "", &since, NULL), 0);
+    assert_int_equal(ledger_add_drain(f->ledger, f->group_id, "", NULL), 0);
+    assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
+    assert_int_equal(ledger_add_drain(f->ledger, f->group_id, "i-1", NULL), 0);
+    assert_int_equal(ledger_add_drain(f->ledger, f->group_id, "i-2", NULL), 0);
+    assert_int_equal(ledger_find_drain(f->ledger, f->group_id, "i-1", &since, NULL), 1);
+    assert_true(since > 0);
+    assert_int_equal(ledger_add_drain(f->ledger, f->group_id, "i-1", NULL), 0);
+    assert_int_equal(ledger_find_drain(f->ledger, f->group_id, "i-1", &again, NULL), 1);
+    assert_int_equal(again, since);
+    assert_int_equal(ledger_prune(f->ledger, NULL), 0); /* i-2 is no instance any more */
+    assert_int_equal(count_rows(f, "drains"), 2);
+    assert_int_equal(ledger_drop_drain(f->ledger, f->group_id, "i-1", NULL), 0);
+    assert_int_equal(ledger_find_drain(f->ledger, f->group_id, "i-1", &again, NULL), 0);
+    assert_int_equal(ledger_find_drain(f->ledger, f->group_id, "", &again, NULL), 1);
+}
+
+static void count_job(void *arg, struct ledger_job *row)
+{
+    int64_t *sum = arg;
+
+    *sum = *sum * 100 + row->seq;
+}
+
+static void test_the_last_row_of_a_job_is_found_for_each_gitlab(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const urls[] = { "https://one", "https://one", "https://two" };
+    int64_t seqs = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        struct ledger_job row = { .group_id = f->group_id,
+                                  .job_id = 42,
+                                  .coordinator_url = urls[i],
+                                  .runner = "r",
+                                  .received_ms = 1 };
+
+        assert_int_equal(ledger_add_job(f->ledger, &row, NULL), 0);
+        assert_int_equal(ledger_close_job(f->ledger, row.seq, "", NULL), 0);
+    }
+    assert_int_equal(ledger_each_job_named(f->ledger, 42, count_job, &seqs, NULL), 0);
+    assert_int_equal(seqs, 203);
+    seqs = 0;
+    assert_int_equal(ledger_each_job_named(f->ledger, 43, count_job, &seqs, NULL), 0);
+    assert_int_equal(seqs, 0);
+}
+
 static void test_the_epoch_rises_with_each_opening(void **state)
 {
     struct fixture *f = *state;
@@ -534,6 +587,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pruning_takes_keys_and_warmth_of_instances_that_went,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pruning_keeps_the_last_ten_thousand, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_drained_stays_so_until_it_is_undrained, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_last_row_of_a_job_is_found_for_each_gitlab, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
