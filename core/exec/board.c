@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/base/columns.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/columns.h"
 
 #define TAIL_MIN 4 /* lines of a log that jobs and instances leave room for, with its heading */
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/columns.h"
 #include "core/base/str.h"
-#include "core/exec/columns.h"
 
 enum { COLUMN_JOB, COLUMN_STAGE, COLUMN_STATE, COLUMN_WAIT, COLUMN_RUN, COLUMN_INSTANCE, COLUMNS };
 

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include "core/base/columns.h"
 #include "core/base/str.h"
 #include "core/exec/board.h"
-#include "core/exec/columns.h"
 #include "scene.h"
 
 #define THREE                                                                                      \

@@ -1,4 +1,4 @@
-/* tests/unit/exec/test_columns.c - mirrors core/exec/columns.c. */
+/* tests/unit/base/test_columns.c - mirrors core/base/columns.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "core/base/columns.h"
 #include "core/base/str.h"
-#include "core/exec/columns.h"
 
 static void test_text_is_cut_and_filled_by_columns(void **unused)
 {

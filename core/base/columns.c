@@ -1,6 +1,6 @@
-/* core/exec/columns.c - widths are libc's for UTF-8, whatever the locale of the person is, because
+/* core/base/columns.c - widths are libc's for UTF-8, whatever the locale of the person is, because
  * whole characters are what str_display() leaves. */
-#include "core/exec/columns.h"
+#include "core/base/columns.h"
 
 #include <locale.h>
 #include <wchar.h>

@@ -1,4 +1,4 @@
-/* core/exec/columns.h - text in columns of a terminal, where one character may take none or two. */
+/* core/base/columns.h - text in columns of a terminal, where one character may take none or two. */
 #pragma once
 
 #include "core/base/buf.h"
