@@ -12,8 +12,6 @@
 #include "core/config/config.h"
 #include "core/supervisor/supervisor.h"
 
-#define ANSWER_TIMEOUT_MS 10000
-
 char *control_state_dir(const char *state_dir, const char *config_file, struct error *err)
 {
     const char *file = config_file ? config_file : cli_default_config();
@@ -56,7 +54,8 @@ static int connect_to(const char *state_dir, struct error *err)
     return take_fd(&fd);
 }
 
-int control_ask(const char *state_dir, json_t *request, json_t **ret, struct error *err)
+int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t **ret,
+                struct error *err)
 {
     autoclose int fd = connect_to(state_dir, err);
     struct frame_decoder decoder;
@@ -66,11 +65,11 @@ int control_ask(const char *state_dir, json_t *request, json_t **ret, struct err
 
     if (fd < 0)
         return fd;
-    r = frame_send(fd, request, FRAME_MAX_OPERATOR, ANSWER_TIMEOUT_MS, err);
+    r = frame_send(fd, request, FRAME_MAX_OPERATOR, timeout_ms, err);
     if (r < 0)
         return r;
     frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
-    r = frame_recv(fd, &decoder, ANSWER_TIMEOUT_MS, &answer, err);
+    r = frame_recv(fd, &decoder, timeout_ms, &answer, err);
     frame_decoder_done(&decoder);
     if (r == 0)
         return error_set(err, -EPIPE, "the supervisor closed the connection without an answer");

@@ -1,5 +1,4 @@
-/* core/cli/control_client.h - asking the running supervisor; for `flotilla status` and `explain`.
- */
+/* core/cli/control_client.h - asking the running supervisor; for ask.c. */
 #pragma once
 
 #include "core/base/error.h"
@@ -9,6 +8,7 @@
  * `config_file` NULL is the usual one, which may be missing. The caller frees; NULL after an error. */
 char *control_state_dir(const char *state_dir, const char *config_file, struct error *err);
 
-/* Sends one request to STATE_DIR/control.sock and reads the answer (a new reference). An `error`
- * answer comes back as an error. */
-int control_ask(const char *state_dir, json_t *request, json_t **ret, struct error *err);
+/* Sends one request to STATE_DIR/control.sock and waits `timeout_ms` for the answer (a new
+ * reference). An `error` answer comes back as an error. */
+int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t **ret,
+                struct error *err);

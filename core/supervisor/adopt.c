@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "adopt"
 #include "core/base/log.h"
@@ -115,6 +116,7 @@ void adopt_running(struct job *job)
         fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
     worker_expect(job);
+    operator_on_adopted(job);
 }
 
 static void adopt_job(struct job *job)

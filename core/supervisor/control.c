@@ -14,6 +14,8 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/explain.h"
+#include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "control"
 #include "core/base/log.h"
@@ -81,29 +83,46 @@ static void attach_worker(struct control_client *client, json_t *frame)
     worker_attach(job, channel);
 }
 
+static json_t *refuse_unknown(struct supervisor *supervisor, json_t *request)
+{
+    json_t *answer = json_frame("error");
+
+    (void) supervisor;
+    (void) request;
+    (void) json_add_str(answer, "message", "this supervisor does not know that request");
+    return answer;
+}
+
+static void answer_operator(struct control_client *client, const char *type, json_t *request)
+{
+    static const struct {
+        const char *type;
+        json_t *(*answer)(struct supervisor *supervisor, json_t *request);
+    } requests[] = {
+        { "status", status_report }, { "explain", explain_report },   { "fleet", fleet_report },
+        { "drain", operator_drain }, { "undrain", operator_undrain }, { "remove", operator_remove },
+    };
+    json_t *(*answer_fn)(struct supervisor *, json_t *) = refuse_unknown;
+    autojson json_t *answer = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+        if (str_eq(type, requests[i].type))
+            answer_fn = requests[i].answer;
+    answer = answer_fn(client->control->supervisor, request);
+    if (answer)
+        channel_send(client->channel, answer, FRAME_MAX_ANSWER);
+}
+
 static void on_client_frame(void *arg, json_t *frame)
 {
     struct control_client *client = arg;
-    struct supervisor *supervisor = client->control->supervisor;
-    const char *type = "", *runner = NULL;
-    autojson json_t *answer = NULL;
+    const char *type = "";
 
     (void) json_opt_str(frame, "type", &type, NULL);
-    (void) json_opt_str(frame, "runner", &runner, NULL);
-    if (str_eq(type, "attach")) {
+    if (str_eq(type, "attach"))
         attach_worker(client, frame);
-        return;
-    }
-    if (str_eq(type, "status")) {
-        answer = status_report(supervisor);
-    } else if (str_eq(type, "explain")) {
-        answer = status_explain(supervisor, runner);
-    } else {
-        answer = json_frame("error");
-        (void) json_add_str(answer, "message", "this supervisor does not know that request");
-    }
-    if (answer)
-        channel_send(client->channel, answer, FRAME_MAX_ANSWER);
+    else
+        answer_operator(client, type, frame);
 }
 
 static bool peer_allowed(int fd)

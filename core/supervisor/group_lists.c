@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -66,6 +67,7 @@ static void on_appeared(struct group *group, const struct fleet_instance *instan
     if (instance->uses > 0)
         take_back_jobs(group, instance);
     group_add_row(group, instance);
+    operator_on_appeared(group, instance);
     supervisor_emit(group->supervisor, EVENT_INSTANCE_APPEARED, group, instance->id, NULL,
                     instance_state_name(instance->state));
 }

@@ -12,6 +12,7 @@
 #include "core/fleet/settings.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -75,6 +76,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
         return;
     }
     fleet_settings_read(autoscaler, group_policy(group), &provider, &config);
+    config.drained = group->drained;
     if (fleet_configure(group->fleet, &config) < 0)
         return;
     if (!group->usable)
@@ -235,6 +237,8 @@ int group_restore(struct group *group, struct error *err)
     int r =
         ledger_each_instance(group->supervisor->ledger, group->id, restore_instance, group, err);
 
+    if (r == 0)
+        r = operator_restore(group, err);
     if (r == 0)
         group_restore_orders(group);
     return r;

@@ -72,6 +72,7 @@ struct job {
     int64_t crc_offset, noted_offset;
     uint32_t crc; /* of [0, crc_offset) */
     bool acknowledged, abort_told, cancel_told;
+    char report_error[128]; /* why GitLab does not take what it is told; "" = it does */
     struct coordinator_call *call;
     size_t patch_bytes; /* in `call` */
     uv_timer_t timer;
@@ -92,6 +93,7 @@ struct group {
     int64_t next_start_mono, start_backoff_ms;
     bool usable, listed_once, refused, host_keys_warned;
     bool ids_return; /* FLT_CAP_IDS_RETURN */
+    bool drained;    /* by an operator (operator.c) */
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
@@ -240,7 +242,9 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 void worker_on_exited(void *arg, int64_t tag, int status, int signal);
 void worker_attach(struct job *job, struct channel *channel);
 void worker_tell(struct job *job, const char *type, const char *message);
-void worker_abort(struct job *job); /* one that does not heed it is killed */
+/* One that does not heed it is killed. */
+void worker_abort(struct job *job);
+void worker_lose_instance(struct job *job); /* job->lost_reason tells why */
 /* A worker of a former run, which may be alive: waits for it to attach. */
 void worker_expect(struct job *job);
 /* Is the worker dead, or must it be ended? */
@@ -302,5 +306,5 @@ void control_tick(struct supervisor *supervisor); /* listens again after a pause
 void control_stop(struct supervisor *supervisor);
 
 /* status.c */
-json_t *status_report(struct supervisor *supervisor);
-json_t *status_explain(struct supervisor *supervisor, const char *runner);
+json_t *status_report(struct supervisor *supervisor, json_t *request);
+json_t *fleet_report(struct supervisor *supervisor, json_t *request); /* of all, or of "name" */

@@ -428,7 +428,7 @@ void job_instance_lost(struct job *job, const char *why)
         return;
     (void) snprintf(job->lost_reason, sizeof(job->lost_reason), "its instance is gone: %s", why);
     if (job->worker && job->start_sent)
-        worker_tell(job, "instance_lost", job->lost_reason);
+        worker_lose_instance(job);
     else if (!job->spawned && job->state == JOB_ASSIGNED)
         job_fail_system(job, job->lost_reason);
 }

@@ -137,6 +137,14 @@ static void note_sent(struct job *job)
         job->noted_offset = job->report.sent;
 }
 
+/* For `flotilla explain`. */
+static void note_trouble(struct job *job, const char *what, const char *message)
+{
+    job->report_error[0] = '\0';
+    if (what)
+        (void) snprintf(job->report_error, sizeof(job->report_error), "%s (%.90s)", what, message);
+}
+
 static void warn_of_the_log(const struct job *job, const struct patch_outcome *outcome,
                             bool given_up)
 {
@@ -163,6 +171,8 @@ static void on_patched(void *arg, const struct patch_outcome *outcome)
     effect_point("patch", "after");
     wait = report_on_patch(&job->report, outcome, log_end(job), now_mono(job->supervisor));
     warn_of_the_log(job, outcome, given_up);
+    note_trouble(job, outcome->result == PATCH_FAILED ? "GitLab does not take its log" : NULL,
+                 outcome->message);
     note_sent(job);
     step_in(job, wait);
     if (outcome->cancel || outcome->result == PATCH_ABORT)
@@ -289,6 +299,11 @@ static void on_final_answer(void *arg, const struct update_outcome *outcome)
         job_close(job, "GitLab could not be told the final state");
         return;
     }
+    note_trouble(job,
+                 outcome->result == UPDATE_TRACE_INVALID ? "GitLab rejects its log"
+                 : outcome->result == UPDATE_FAILED      ? "GitLab does not take it"
+                                                         : "GitLab has not stored its log yet",
+                 outcome->message);
     if (outcome->result == UPDATE_TRACE_INVALID)
         log_warning("job %" PRId64 ": GitLab rejects the log%s", job->job_id,
                     job->report.log_given_up ? "" : ", sending it again");

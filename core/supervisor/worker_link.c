@@ -147,7 +147,7 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     EFFECT("worker_start", channel_send_secret(job->worker, start, FRAME_MAX_START));
     job->start_sent = true;
     if (*job->lost_reason)
-        worker_tell(job, "instance_lost", job->lost_reason);
+        worker_lose_instance(job);
     return 0;
 }
 
@@ -262,6 +262,12 @@ void worker_expect(struct job *job)
 void worker_abort(struct job *job)
 {
     worker_tell(job, "abort", NULL);
+    expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
+}
+
+void worker_lose_instance(struct job *job)
+{
+    worker_tell(job, "instance_lost", job->lost_reason);
     expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
 }
 
@@ -493,5 +499,5 @@ void worker_attach(struct job *job, struct channel *channel)
     if (job->abort_told)
         worker_tell(job, "abort", NULL);
     if (*job->lost_reason)
-        worker_tell(job, "instance_lost", job->lost_reason);
+        worker_lose_instance(job);
 }

@@ -34,11 +34,12 @@ def numbered_line(job_id: int, number: int, text: str) -> str:
 
 
 def make_job(job_id: int, marks: str, lines: int = 20, seconds: float = 0.0, exit_code: int = 0,
-             script_after: list[str] | None = None, name: str = "") -> Job:
+             script_after: list[str] | None = None, name: str = "", gate: str = "") -> Job:
     """A job that prints `lines` lines over about `seconds`, some holding a secret, once in two halves.
 
     It appends "begin ID" and "end ID" with times, its instance and directory to `marks`, a file outside any
-    instance, by which the checker sees what really ran, where, and how often.
+    instance, by which the checker sees what really ran, where, and how often. After its lines it waits until
+    there is a file `gate`.
     """
     token = "glcbt-" + secrets.token_hex(16)
     hidden = "s3cr3t-" + secrets.token_hex(12)
@@ -57,6 +58,8 @@ def make_job(job_id: int, marks: str, lines: int = 20, seconds: float = 0.0, exi
                         f"printf '%s\\n' \"${{SECRET#\"${{SECRET%??????}}\"}}\"'{tail}'")
         else:
             body.append(f"printf '%s\\n' '{line}'; {pause}")
+    if gate:
+        body.append(f"while ! test -e '{gate}'; do sleep 0.05; done")
     note = ("printf '%s %s %s %s %s\\n' {what} " + str(job_id) +
             " \"$(date +%s.%N)\" \"${{FLOTILLA_LOCAL_INSTANCE:-none}}\" \"$PWD\" >> '" + marks + "'")
     script = [note.format(what="begin") + "\n" + "\n".join(body) + "\n" + note.format(what="end")]

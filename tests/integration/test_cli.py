@@ -47,6 +47,10 @@ WRONG = [
     ("a value too much", ["exec", "--verbose=2"], "flotilla exec: option --verbose=2 takes no value"),
     ("an argument too much", ["status", "extra"], "flotilla status: there is no argument 'extra'"),
     ("two of them", ["explain", "one", "two"], "flotilla explain: there is no argument 'two'"),
+    ("a drain of nothing", ["drain"], "flotilla drain: the name of a runner or the id of an instance is missing"),
+    ("a removal of nothing", ["remove"], "flotilla remove: the id of an instance is missing"),
+    ("force where it has no meaning", ["drain", "x", "--force"], "flotilla drain: there is no option --force"),
+    ("a fleet of two", ["fleet", "a", "b"], "flotilla fleet: there is no argument 'b'"),
     ("an argument of run", ["run", "extra"], "flotilla run: there is no argument 'extra'"),
     ("no verb", ["plugin"], "flotilla plugin: one of list, info, check and try is missing"),
     ("an unknown verb", ["plugin", "bogus"], "flotilla plugin: 'bogus' is none of list, info, check and try"),
@@ -66,7 +70,7 @@ def test_a_wrong_command_line_is_one_line_that_names_it(call, arguments, problem
     assert result.stderr == f"{problem}; see `flotilla {arguments[0]} --help`\n"
 
 
-@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "plugin", "config"])
+@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "fleet", "drain", "undrain", "remove", "plugin", "config"])
 def test_help_is_on_stdout(call, command):
     result = call(command, "--help")
     assert (result.returncode, result.stderr) == (0, "")
@@ -79,6 +83,16 @@ def test_what_flotilla_starts_itself_says_so(call, command):
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (f"flotilla: '{command}' is started by flotilla itself; `flotilla --help` lists the "
                              "commands\n")
+
+
+@pytest.mark.parametrize("command", [["status"], ["explain"], ["fleet"], ["drain", "x"], ["undrain", "x"], ["remove", "x"]],
+                         ids=lambda command: command[0])
+def test_a_command_without_a_manager_says_so(call, folder, command):
+    (folder / "state").mkdir()
+    result = call(*command, "--state-dir", "state")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("flotilla: no flotilla answers at state/control.sock (is `flotilla run` running")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])
@@ -157,7 +171,7 @@ def test_explaining_a_runner_that_is_not_there_is_an_error(call, folder, binary,
             assert call("explain", "only", "--config", config).returncode == 0
             result = call("explain", "nosuch", "--config", config)
             assert (result.returncode, result.stdout) == (1, "")
-            assert result.stderr == "flotilla: there is no runner 'nosuch'; `flotilla status` lists them\n"
+            assert result.stderr == "flotilla: there is no runner, instance or job 'nosuch'; `flotilla fleet` lists them\n"
         finally:
             manager.terminate()
     assert manager.returncode == 0

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -21,7 +22,12 @@ EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provid
            "payload_drop", "patch", "result_row", "result_stored", "final_update", "job_close",
            "spool_unlink", "slot_free"]
 POINTS = [f"{name}.{side}" for name in EFFECTS for side in ("before", "after")]
+# Those of an operator's commands: what is asked, with what beside it.
+COMMANDS = {"drain_row": ["drain", "checker"], "undrain_row": ["undrain", "checker"],
+            "remove_by_hand": ["remove", "--force"]}
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+COMMAND_POINTS = [(effect, side) for effect in COMMANDS for side in ("before", "after")
+                  if FULL or (side == "after") == (effect != "undrain_row")]
 LATER = [(point, nth) for i, point in enumerate(POINTS) for nth in (2, 3, 5) if FULL or (i + nth) % 9 == 0]
 
 
@@ -59,11 +65,20 @@ def give_again(run):
 
 
 def has_row(run, job_id):
+    return rows(run, f"SELECT 1 FROM jobs WHERE job_id = {job_id}") != []
+
+
+def rows(run, query):
     db = sqlite3.connect(f"file:{run.state_dir}/ledger.db?mode=ro", uri=True)
     try:
-        return db.execute("SELECT count(*) FROM jobs WHERE job_id = ?", (job_id,)).fetchone()[0] > 0
+        return db.execute(query).fetchall()
     finally:
         db.close()
+
+
+def ask(run, *arguments):
+    return subprocess.run([run.binary, *arguments, "--state-dir", run.state_dir], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
 
 
 def test_a_run_passes_every_named_effect(folder, binary, plugin_dir):
@@ -89,6 +104,37 @@ def test_a_kill_at_a_later_passing_loses_nothing(point, nth, folder, binary, plu
     run = new_run(folder, binary, plugin_dir)
     _, breaches = crash_and_recover(run, point, nth)
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+
+
+@pytest.mark.parametrize("effect,side", COMMAND_POINTS)
+def test_a_kill_at_an_operators_command_leaves_it_done_or_undone(effect, side, folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1h", max_instances=2)
+    gate = folder / "gate"
+    job = make_job(1, str(run.marks), gate=str(gate))
+    run.coordinator.add(job)
+    run.start()
+    assert wait_for(lambda: b"line 0020" in run.coordinator.jobs[1].trace), run.log_tail()
+    if effect == "undrain_row":
+        assert ask(run, "drain", "checker").returncode == 0
+    run.kill()
+    run.start(kill_at=f"{effect}.{side}:1")
+    assert run.wait_up()
+    [name] = {row[0] for row in rows(run, "SELECT instance_id FROM jobs")}
+    command = COMMANDS[effect] + ([name] if effect == "remove_by_hand" else [])
+    done = side == "after"
+    assert ask(run, *command).returncode == 1
+    assert run.wait_dead(20) and run.process.returncode == -signal.SIGKILL
+    if effect == "remove_by_hand":
+        job.lost_as = "runner_system_failure" if done else ""
+        assert rows(run, f"SELECT life FROM instances WHERE id = '{name}'") == [("removing" if done else "present",)]
+    else:
+        assert len(rows(run, "SELECT * FROM drains")) == (done == (effect == "drain_row"))
+    run.start()
+    if not job.lost_as:
+        gate.touch()
+    breaches = run.finish()
+    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+    assert run.coordinator.jobs[1].finals[0]["state"] == ("failed" if job.lost_as else "success")
 
 
 def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir):

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+OPTIONS_OF_STATUS = ["explain", "fleet", "drain", "undrain", "remove"]
 PAGE = Path(__file__).parents[2] / "docs" / "flotilla.1"
 
 
@@ -31,5 +32,5 @@ def test_each_command_and_each_option_is_described(binary):
         part = re.search(rf"^\.Ss {command}\b.*?(?=^\.S[sh] )", page, re.M | re.S)
         assert part, command
         for option in re.findall(r"--([a-z-]+)", ask(binary, command, "--help")):
-            described = part.group(0) + (page if command == "explain" else "")
+            described = part.group(0) + (page if command in OPTIONS_OF_STATUS else "")
             assert f"Fl -{option}" in described or option == "plugin-dir", (command, option)

@@ -167,7 +167,7 @@ def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
     assert "checker" in ask("status").stdout
     assert "max_instances" in ask("explain").stdout
     nobody = ask("explain", "nobody")
-    assert nobody.returncode == 1 and "there is no runner 'nobody'" in nobody.stderr
+    assert nobody.returncode == 1 and "there is no runner, instance or job 'nobody'" in nobody.stderr
     assert_nothing_lost(run, run.finish())
     gone = ask("status")
     assert gone.returncode == 1 and "no flotilla answers" in gone.stderr

@@ -1,0 +1,39 @@
+/* core/cli/ask.h - what the commands share that ask the running manager: options, one question over
+ * the control socket, and showing what comes back. Whatever it is, nothing of it drives the
+ * operator's terminal. */
+#pragma once
+
+#include "core/base/buf.h"
+#include "core/base/json.h"
+#include "core/cli/cli.h"
+
+struct ask_usage {
+    const char *text; /* of --help */
+    const char
+        *missing; /* what is said when there must be a word and is none; NULL = it may lack */
+    bool takes_word, takes_force;
+};
+struct ask_options {
+    const char *config, *state_dir, *word;
+    bool json, force;
+};
+/* 0, 1 when help was shown and nothing is left to do, negative when the command line is wrong. */
+int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret);
+
+/* The answer (a new reference), or a line on stderr that says why there is none. Waits for
+ * `timeout_ms`. */
+int ask_manager(const struct ask_options *options, json_t *request, int timeout_ms, json_t **ret);
+#define ASK_TIMEOUT_MS 10000
+
+/* "" or 0 or false when it is not there. */
+const char *ask_text(json_t *obj, const char *key);
+int64_t ask_number(json_t *obj, const char *key);
+bool ask_bool(json_t *obj, const char *key);
+json_t *ask_list(json_t *obj, const char *key, size_t *ret_n);
+
+void ask_add_time(struct buf *out, int64_t ms); /* in whole seconds */
+/* "drained since 2026-11-26 02:10:33 (12m3s)"; both times are the manager's. */
+void ask_add_drained(struct buf *out, int64_t since_ms, int64_t now_ms);
+
+void ask_print_json(json_t *answer);
+void ask_print_line(const char *line); /* made safe, at most 1024 bytes */

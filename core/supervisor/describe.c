@@ -1,0 +1,222 @@
+/* core/supervisor/describe.c - a runner, an instance and a job as the answers to `flotilla status` and
+ * `flotilla fleet` show them (status.c). */
+#include "core/supervisor/describe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/str.h"
+#include "core/supervisor/operator.h"
+
+/* The worst first. */
+static const char *problem_of(const struct group *group)
+{
+    return *group->provider_error  ? group->provider_error
+           : *group->list_error    ? group->list_error
+           : *group->growth_error  ? group->growth_error
+           : *group->removal_error ? group->removal_error
+                                   : group->request_error;
+}
+
+/* Where an instance is in its life, in the word that people and scripts get. */
+static const char *condition_of(const struct fleet_instance *instance)
+{
+    uint32_t busy = 0;
+
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        busy += instance->slots[i].seq != 0;
+    if (instance->cause == CAUSE_FOREIGN)
+        return "foreign";
+    if (instance->removing)
+        return "removing";
+    if (instance->draining != REASON_NONE)
+        return "draining";
+    if (instance->state != INSTANCE_RUNNING)
+        return instance_state_name(instance->state);
+    if (instance->failures > 0 || instance->connection_dead)
+        return "unhealthy";
+    return busy > 0 ? "busy" : instance->ready ? "ready" : "creating";
+}
+
+static json_t *count_conditions(const struct group *group)
+{
+    json_t *counts = json_object_new_object();
+
+    for (size_t i = 0; counts && i < fleet_instance_count(group->fleet); i++) {
+        const char *condition = condition_of(fleet_instance_at(group->fleet, i));
+        int64_t n = 0;
+
+        (void) json_opt_i64(counts, condition, 0, INT64_MAX, &n, NULL);
+        (void) json_add_i64(counts, condition, n + 1);
+    }
+    return counts;
+}
+
+static json_t *describe_policy(const struct group *group)
+{
+    const struct fleet_policy *policy = &fleet_config_of(group->fleet)->policy;
+    json_t *obj = json_object_new_object();
+    autobuf struct buf text = BUF_INIT;
+
+    if (!obj)
+        return NULL;
+    group_explain_policy(group, &text);
+    (void) json_add_str(obj, "sentence", buf_str(&text));
+    (void) json_add_i64(obj, "idle_count", policy->idle_count);
+    (void) json_add_i64(obj, "idle_time_ms", policy->idle_time_ms);
+    (void) json_add(obj, "scale_factor", json_object_new_double(policy->scale_factor));
+    (void) json_add_i64(obj, "scale_factor_limit", policy->scale_factor_limit);
+    (void) json_add_bool(obj, "preemptive", policy->preemptive);
+    return obj;
+}
+
+static void add_slots(json_t *obj, const struct group *group)
+{
+    int64_t busy = 0, total = 0;
+
+    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+
+        total += instance->cause == CAUSE_FOREIGN ? 0 : instance->n_slots;
+        for (uint32_t k = 0; k < instance->n_slots; k++)
+            busy += instance->slots[k].seq != 0;
+    }
+    (void) json_add_i64(obj, "slots_busy", busy);
+    (void) json_add_i64(obj, "slots_total", total);
+}
+
+/* Another group's are that group's to pay for. */
+static void add_price(json_t *obj, const struct group *group)
+{
+    int64_t price = fleet_config_of(group->fleet)->price_micros_hour, sum = 0;
+
+    if (price <= 0)
+        return;
+    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
+        if (fleet_instance_at(group->fleet, i)->cause != CAUSE_FOREIGN &&
+            __builtin_add_overflow(sum, price, &sum))
+            return;
+    (void) json_add_i64(obj, "price_micros_hour", sum);
+}
+
+json_t *describe_runner(const struct group *group)
+{
+    json_t *obj = json_object_new_object();
+    struct fleet_numbers n = { 0 };
+
+    if (!obj)
+        return NULL;
+    fleet_count(group->fleet, &n);
+    (void) json_add_str(obj, "name", group->runner->name);
+    (void) json_add_str(obj, "short_token", group->short_token);
+    (void) json_add_str(obj, "url", group->runner->url);
+    (void) json_add_str(obj, "plugin", group->runner->autoscaler.plugin);
+    (void) json_add_bool(obj, "ready", group->usable && group->listed_once);
+    (void) json_add_i64(obj, "epoch", group->epoch);
+    (void) json_add_i64(obj, "instances", n.instances);
+    (void) json_add_i64(obj, "requested", n.requested);
+    (void) json_add_i64(obj, "pending", n.pending);
+    (void) json_add_i64(obj, "acquired", n.acquired);
+    (void) json_add_i64(obj, "idle", n.idle);
+    (void) json_add_i64(obj, "waiting", n.waiting);
+    (void) json_add_i64(obj, "reserved", n.reserved);
+    (void) json_add_i64(obj, "max_instances", fleet_config_of(group->fleet)->max_instances);
+    (void) json_add(obj, "conditions", count_conditions(group));
+    (void) json_add(obj, "policy", describe_policy(group));
+    add_slots(obj, group);
+    add_price(obj, group);
+    if (group->drained)
+        (void) json_add_i64(obj, "drained_since_ms", operator_drained_since(group, ""));
+    if (*problem_of(group))
+        (void) json_add_str(obj, "problem", problem_of(group));
+    return obj;
+}
+
+/* What is billed at least counts from the first moment. */
+static void add_cost(json_t *obj, const struct group *group, const struct fleet_instance *instance)
+{
+    const struct fleet_config *config = fleet_config_of(group->fleet);
+    int64_t age_ms = now_wall(group->supervisor) - instance->first_seen_ms, cost;
+
+    if (config->price_micros_hour <= 0 || instance->cause == CAUSE_FOREIGN)
+        return;
+    (void) json_add_i64(obj, "price_micros_hour", config->price_micros_hour);
+    if (!__builtin_mul_overflow(MAX(age_ms, config->minimum_billed_ms) / 1000,
+                                config->price_micros_hour, &cost))
+        (void) json_add_i64(obj, "cost_micros", cost / 3600);
+}
+
+static void add_reason(json_t *obj, const struct group *group,
+                       const struct fleet_instance *instance)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (instance->removing) {
+        fleet_explain_removal(group->fleet, instance, &text);
+        (void) json_add_str(obj, "reason", fleet_reason_name(instance->remove_reason));
+    } else if (instance->draining != REASON_NONE) {
+        buf_add_str(&text, fleet_reason_text(instance->draining));
+        (void) json_add_str(obj, "reason", fleet_reason_name(instance->draining));
+        if (instance->draining == REASON_DRAINED)
+            (void) json_add_i64(obj, "drained_since_ms",
+                                operator_drained_since(group, instance->id));
+    } else {
+        return;
+    }
+    (void) json_add_str(obj, "reason_text", buf_str(&text));
+}
+
+json_t *describe_instance(const struct group *group, const struct fleet_instance *instance)
+{
+    json_t *obj = json_object_new_object(), *jobs = json_object_new_array();
+
+    if (!obj || !jobs) {
+        json_object_put(obj);
+        json_object_put(jobs);
+        return NULL;
+    }
+    (void) json_add_str(obj, "id", instance->id);
+    (void) json_add_str(obj, "runner", group->runner->name);
+    (void) json_add_str(obj, "state", instance_state_name(instance->state));
+    (void) json_add_bool(obj, "ready", instance->ready);
+    (void) json_add_bool(obj, "removing", instance->removing);
+    (void) json_add_bool(obj, "foreign", instance->cause == CAUSE_FOREIGN);
+    (void) json_add_bool(obj, "draining", instance->draining != REASON_NONE);
+    (void) json_add_str(obj, "condition", condition_of(instance));
+    add_reason(obj, group, instance);
+    (void) json_add_i64(obj, "uses", instance->uses);
+    (void) json_add_i64(obj, "max_use_count", fleet_config_of(group->fleet)->max_use_count);
+    add_cost(obj, group, instance);
+    (void) json_add_i64(obj, "first_seen_ms", instance->first_seen_ms);
+    (void) json_add_i64(obj, "idle_since_ms", instance->idle_since_ms);
+    for (uint32_t i = 0; i < instance->n_slots; i++) {
+        const struct job *job = instance->slots[i].seq != 0
+                                    ? job_find(group->supervisor, instance->slots[i].seq)
+                                    : NULL;
+
+        (void) json_object_array_add(jobs, job ? json_object_new_int64(job->job_id) : NULL);
+    }
+    (void) json_add(obj, "slots", jobs);
+    return obj;
+}
+
+json_t *describe_job(const struct job *job)
+{
+    json_t *obj = json_object_new_object();
+
+    if (!obj)
+        return NULL;
+    (void) json_add_i64(obj, "id", job->job_id);
+    (void) json_add_i64(obj, "seq", job->seq);
+    (void) json_add_str(obj, "name", job->name);
+    (void) json_add_str(obj, "runner", job->group->runner->name);
+    (void) json_add_bool(obj, "runner_configured", !job->group->retired);
+    (void) json_add_str(obj, "state", job_state_name(job->state));
+    (void) json_add_str(obj, "instance", job->instance_id);
+    (void) json_add_i64(obj, "slot", job->slot);
+    (void) json_add_bool(obj, "worker_connected", job->worker != NULL);
+    (void) json_add_i64(obj, "log_sent", job->report.sent);
+    if (*job->result_state)
+        (void) json_add_str(obj, "result", job->result_state);
+    return obj;
+}

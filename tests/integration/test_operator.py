@@ -1,0 +1,269 @@
+"""What an operator changes and asks over the control socket, on a manager with real jobs, judged by the checker."""
+
+import json
+import re
+import subprocess
+
+from checker.coordinator import Coordinator
+from checker.jobs import make_job
+from checker.run import Run, wait_for
+from terminal import Terminal
+from test_run import assert_nothing_lost, wait_for_trace
+
+
+def call(run, *arguments):
+    return subprocess.run([run.binary, *arguments, "--state-dir", run.state_dir], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
+
+
+def told(run, *arguments):
+    """What a command prints that succeeds."""
+    result = call(run, *arguments)
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr + run.log_tail()
+    return result.stdout
+
+
+def refused(run, *arguments):
+    """The line of a command that the manager refuses."""
+    result = call(run, *arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    return result.stderr
+
+
+def status(run):
+    return json.loads(told(run, "status", "--json"))
+
+
+def held_job(run, job_id, **options):
+    """A job that ends once the test lets it."""
+    gate = run.folder / f"gate-{job_id}"
+    return make_job(job_id, str(run.marks), gate=str(gate), **options), gate.touch
+
+
+def begin(run, *jobs):
+    run.coordinator.add(*jobs)
+    run.start()
+    for job in jobs:
+        wait_for_trace(run, job.id, b"line 0020")
+
+
+def instance_of(run, job_id):
+    [name] = [job["instance"] for job in status(run)["jobs"] if job["id"] == job_id]
+    return name
+
+
+def finish(run):
+    """The end of a run in which instances stay until the end: the checker's word on it."""
+    assert_nothing_lost(run, run.finish())
+
+
+def test_a_drained_instance_goes_with_its_last_job_and_is_replaced(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1h", max_instances=3)
+    job, let_end = held_job(run, 1)
+    begin(run, job)
+    drained = instance_of(run, 1)
+    assert told(run, "drain", drained) == (f"instance {drained} of runner 'checker' is drained: it gets no new jobs "
+                                           "and goes with job 1\n")
+    assert "is drained already, for " in told(run, "drain", f"instance:{drained}")
+    assert wait_for(lambda: len(run.watch.instances()) == 2), run.log_tail()
+    run.coordinator.add(make_job(2, str(run.marks)))
+    assert wait_for(lambda: run.coordinator.jobs[2].ended)
+    assert drained in run.watch.instances()
+    let_end()
+    assert wait_for(lambda: drained not in run.watch.instances()), run.log_tail()
+    assert "an operator drains it" in run.daemon_log.read_text()
+    finish(run)
+
+
+def test_an_undrained_instance_takes_jobs_again(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_instances=1, idle_time="1h")
+    job, let_end = held_job(run, 1)
+    begin(run, job)
+    drained = instance_of(run, 1)
+    told(run, "drain", drained)
+    run.kill()
+    run.start()
+    run.wait_up()
+    [instance] = status(run)["instances"]
+    assert (instance["id"], instance["condition"], instance["reason"]) == (drained, "draining", "drained")
+    assert f"checker: instance {drained} is running" in told(run, "explain", drained)
+    assert "it gets no new jobs: an operator drains it, for " in told(run, "explain", drained)
+    run.coordinator.add(make_job(2, str(run.marks)))
+    assert told(run, "undrain", drained) == (f"instance {drained} of runner 'checker' is not drained any more: it "
+                                             "takes jobs again\n")
+    assert told(run, "undrain", drained) == f"instance {drained} of runner 'checker' is not drained\n"
+    assert wait_for(lambda: run.coordinator.jobs[2].ended), run.log_tail()
+    assert instance_of(run, 1) == drained
+    let_end()
+    finish(run)
+
+
+def test_an_instance_with_a_job_is_removed_only_by_force(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    job, _ = held_job(run, 1)
+    job.lost_as = "runner_system_failure"
+    begin(run, job)
+    name = instance_of(run, 1)
+    assert refused(run, "remove", name) == (
+        f"flotilla: job 1 runs on instance {name}; --force ends it as a system failure, `flotilla drain` lets it end "
+        "first\n")
+    assert told(run, "remove", name, "--force") == (f"instance {name} of runner 'checker' is being removed; job 1 ends "
+                                                    "as a system failure\n")
+    assert wait_for(lambda: name not in run.watch.instances()), run.log_tail()
+    finish(run)
+    assert run.coordinator.jobs[1].finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"its instance is gone: an operator removed it" in run.coordinator.jobs[1].trace
+
+
+def test_an_idle_instance_is_removed_and_replaced(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1h", max_instances=1)
+    run.start()
+    assert wait_for(lambda: run.listens() and [i["ready"] for i in status(run)["instances"]] == [True])
+    [name] = run.watch.instances()
+    assert told(run, "remove", name) == f"instance {name} of runner 'checker' is being removed\n"
+    assert wait_for(lambda: run.watch.instances() and name not in run.watch.instances()), run.log_tail()
+    finish(run)
+
+
+def test_a_drained_runner_stays_so_over_a_kill(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1h")
+    job, let_end = held_job(run, 1)
+    begin(run, job)
+    assert told(run, "drain", "checker") == ("runner 'checker' is drained: it asks for no job and keeps nothing idle; "
+                                             "1 job of it goes on to the end\n")
+    run.kill()
+    run.start()
+    run.wait_up()
+    assert "is drained already, for " in told(run, "drain", "runner:checker")
+    assert "ready, drained since 20" in told(run, "status")
+    asks = "checker: asks for no job: an operator drains it, for "
+    assert wait_for(lambda: asks in told(run, "explain", "checker"))  # once its group has answered
+    run.coordinator.add(make_job(2, str(run.marks)))
+    let_end()
+    assert wait_for(lambda: not run.watch.instances()), run.log_tail()
+    assert run.coordinator.jobs[2].state == "created"
+    assert told(run, "undrain", "checker") == "runner 'checker' is not drained any more: it asks for jobs again\n"
+    assert wait_for(lambda: run.coordinator.jobs[2].ended), run.log_tail()
+    finish(run)
+
+
+def test_a_waiting_job_is_explained_with_numbers(scripted):
+    """Two jobs, one instance, and room for two until the configuration says otherwise."""
+    run = scripted(max_instances=2)
+    run.start()
+    for i in (1, 2):
+        run.wait_lists(2)
+        run.coordinator.add(make_job(i, str(run.folder)))
+        run.wait(lambda: len([j for j in run.status()["jobs"] if j["state"] == "acknowledged"]) == i, f"{i} jobs wait")
+    run.wait(lambda: sum(map(int, run.told("increased"))) == 2, "both instances are ordered")
+    line = run.ask("explain", "2").stdout
+    assert line.startswith("scripted: job 2 has waited for ")
+    assert (", number 2 of 2 that wait for a slot: no slot is free (0 busy, 0 not ready, 0 unhealthy, 0 spent on 0 "
+            "instances), 2 instances are ordered and not seen yet; it is given up in 14m") in line
+    run.show("a")
+    run.wait(lambda: run.rows("SELECT count(*) FROM jobs WHERE state = 'assigned'") == [(1,)], "one has its instance")
+    assert "scripted: job 1 " in run.ask("explain", "job:1").stdout and "instance a" in run.ask("explain", "1").stdout
+    run.kill()
+    run.configure(max_instances=1)
+    run.start()
+    run.wait_lists(2)
+    line = run.ask("explain", "2").stdout
+    assert "number 1 of 1 that wait for a slot: no slot is free (1 busy, 0 not ready" in line
+    assert "max_instances = 1 is reached (0 of them are going)" in line
+    assert "scripted: job 2 has waited" in run.ask("explain").stdout
+    assert "scripted: instance a is running" in run.ask("explain", "a").stdout
+
+
+def test_jobs_that_end_are_explained(folder, binary, plugin_dir):
+    refusing = []
+
+    def fault(method, path, body):
+        return (502, {}) if refusing and method == "PUT" and b'"running"' not in body else None
+
+    run = Run(folder, binary, plugin_dir, coordinator=Coordinator(fault=fault))
+    job, let_end = held_job(run, 1, exit_code=3)
+    begin(run, job)
+    name = instance_of(run, 1)
+    assert told(run, "explain", "1") == f"checker: job 1 runs on instance {name}, slot 0\n"
+    assert "job 1" not in told(run, "explain")
+    refusing.append(True)
+    let_end()
+    assert wait_for(lambda: "until GitLab takes its final state" in told(run, "explain", "1"))
+    assert "checker: job 1 has ended (failed, script_failure) and has waited for " in told(run, "explain")
+    refusing.clear()
+    assert wait_for(lambda: " ago: failed, script_failure on instance " in told(run, "explain", "1"))
+    assert refused(run, "explain", "77").startswith("flotilla: job 77 is not known here: ")
+    assert refused(run, "explain", "cheker") == ("flotilla: there is no runner, instance or job 'cheker'; did you mean "
+                                                 "'checker'?\n")
+    finish(run)
+
+
+def table_of(text):
+    """Rows as dictionaries; each column begins where its heading or its longest cell does."""
+    head, *rows = text.split("\n\n")[0].splitlines()
+    names = re.split(r"  +", head.strip())
+    return [dict(zip(names, re.split(r"  +", row.strip()))) for row in rows]
+
+
+def test_the_fleet_is_shown_with_jobs_and_ages(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=5, idle_count=1, idle_time="1h", max_instances=2)
+    job, let_end = held_job(run, 1)
+    begin(run, job)
+    name = instance_of(run, 1)
+    told(run, "drain", name)
+    assert wait_for(lambda: [i["condition"] for i in status(run)["instances"]] == ["draining", "ready"])
+    shown = told(run, "fleet", "checker")
+    assert [(row["INSTANCE"], row["STATE"], row["SLOTS"], row["JOBS"], row["USES"], row["COST"], row["WHY"])
+            for row in table_of(shown) if row["INSTANCE"] == name] == [
+        (name, "draining", "1/2", "1", "1/5", "-", "an operator drains it")]
+    assert [row["IDLE"] == "-" for row in table_of(shown)] == [True, False]
+    assert ("\n\nchecker: 2 of 2 instances (1 draining, 1 ready), 1 of 4 slots busy, 0 jobs waiting, 0 ordered; policy: "
+            "idle_count 1, idle_time 1h0m0s, preemptive\n") in shown
+    as_json = json.loads(told(run, "fleet", "--json"))
+    assert [i["slots"] for i in as_json["instances"] if i["id"] == name] == [[1, None]]
+    assert as_json["runners"][0]["slots_busy"] == 1
+    narrow = Terminal([binary, "fleet", "--state-dir", run.state_dir], columns=60)
+    assert narrow.ended() == 0
+    assert re.search(rf"^{name} +checker +draining +1/2 +1$", narrow.text(), re.M), narrow.text()
+    assert all(len(line) < 60 or line.startswith("checker: ") for line in narrow.bytes().decode().split("\r\n")[:4])
+    assert refused(run, "fleet", "nobody") == "flotilla: there is no runner 'nobody'; `flotilla fleet` lists them\n"
+    let_end()
+    finish(run)
+
+
+def test_two_meanings_of_a_name_are_told_apart(scripted):
+    run = scripted(name="twin")
+    run.start()
+    run.wait_lists(2)
+    run.show("twin", "one")
+    run.wait(lambda: len(run.status()["instances"]) == 2, "both are seen")
+    for command in ("drain", "undrain"):
+        result = run.ask(command, "twin")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == "flotilla: 'twin' is a runner and an instance; say runner:twin or instance:twin\n"
+    assert run.ask("remove", "runner:twin").stderr.startswith("flotilla: 'twin' is a runner; only an instance can be ")
+    assert run.ask("drain", "on").stderr == "flotilla: there is no runner or instance 'on'; did you mean 'one'?\n"
+    assert run.ask("remove", "instance:twin").returncode == 0
+    run.wait(lambda: run.told("decreased") == ["twin"], "it is removed")
+    result = run.ask("undrain", "instance:twin")
+    assert (result.returncode, result.stderr) == (
+        1, "flotilla: instance twin is being removed already: an operator removed it\n")
+
+
+def test_another_groups_instance_is_never_removed(scripted):
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    run.show("held")
+    run.wait(lambda: run.life("held") == ["present"], "the instance is in the ledger")
+    run.kill()
+    run.configure(name="renamed")
+    run.start()
+    run.wait_lists(2)
+    for command in (["remove", "held"], ["remove", "held", "--force"], ["drain", "held"]):
+        result = run.ask(*command)
+        assert result.returncode == 1
+        assert "instance held belongs to another runner entry by the ledger" in result.stderr
+    run.wait_lists(2)
+    assert run.told("decreased") == []
+    assert "foreign" in run.ask("fleet").stdout
