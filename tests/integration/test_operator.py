@@ -217,8 +217,8 @@ def test_the_fleet_is_shown_with_jobs_and_ages(folder, binary, plugin_dir):
             for row in table_of(shown) if row["INSTANCE"] == name] == [
         (name, "draining", "1/2", "1", "1/5", "-", "an operator drains it")]
     assert [row["IDLE"] == "-" for row in table_of(shown)] == [True, False]
-    assert ("\n\nchecker: 2 of 2 instances (1 draining, 1 ready), 1 of 4 slots busy, 0 jobs waiting, 0 ordered; policy: "
-            "idle_count 1, idle_time 1h0m0s, preemptive\n") in shown
+    assert ("\n\nchecker: 2 of 2 instances (1 draining, 1 ready), 1 of 4 slots busy, 0 jobs waiting, 0 ordered; "
+            "policy[0] holds: idle_count 1, idle_time 1h0m0s, ") in shown
     as_json = json.loads(told(run, "fleet", "--json"))
     assert [i["slots"] for i in as_json["instances"] if i["id"] == name] == [[1, None]]
     assert as_json["runners"][0]["slots_busy"] == 1
