@@ -207,10 +207,9 @@ static void close_books(struct engine *engine)
 static int begin(struct engine *engine, struct error *err)
 {
     const struct engine_settings *settings = engine->settings;
-    const struct fleet_provider provider = {
-        .price_micros_hour = settings->cloud.price_micros_hour,
-        .minimum_billed_ms = settings->cloud.billed_minimum_ms,
-    };
+    const struct fleet_provider provider = { .price_micros_hour = settings->cloud.price_micros_hour,
+                                             .minimum_billed_ms = settings->cloud.billed_unit_ms,
+                                             .minimum_life_ms = settings->cloud.billed_minimum_ms };
     size_t n = engine->workload->n;
     int r = policies_new(settings->autoscaler, &engine->policies, err);
 
