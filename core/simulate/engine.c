@@ -235,7 +235,9 @@ static int begin(struct engine *engine, struct error *err)
 int engine_run(const struct engine_settings *settings, const struct workload *workload,
                struct result *ret, struct error *err)
 {
-    struct result result = { .begin_ms = workload->begin_ms, .end_ms = workload->end_ms };
+    struct result result = { .begin_ms = workload->begin_ms,
+                             .end_ms = workload->end_ms,
+                             .price_micros_hour = settings->cloud.price_micros_hour };
     struct engine engine = { .settings = settings, .workload = workload, .result = &result };
     int r = begin(&engine, err);
 
