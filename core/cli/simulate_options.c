@@ -47,7 +47,7 @@ static const char usage[] =
     "  --cloud-limit N       instances that the cloud has at most\n"
     "  --interrupted TIME    the cloud takes an instance back after so long, on average\n"
     "  --notice TIME         and says so before (0s: it does not)\n"
-    "  --price P             of an instance for an hour\n"
+    "  --price P             of an instance for an hour, where the configuration names none\n"
     "  --billed MIN/UNIT     what is paid at least, and in which steps: 60s/1s (the default)\n"
     "  --request-time TIME   what asking GitLab for a job takes when there is one (100ms)\n"
     "\n"
