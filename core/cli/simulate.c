@@ -7,6 +7,7 @@
 #include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/cli/cli.h"
+#include "core/page/page.h"
 
 #define DEFAULT_DURATION_MS (5 * 60 * 1000)
 
@@ -88,19 +89,36 @@ static int print_results(const struct simulate_options *options, const struct re
     return buf_error(&table) < 0 ? buf_error(&table) : printf("%s", buf_str(&table));
 }
 
+static int write_report(const struct simulate_options *options, const struct result *results)
+{
+    autobuf struct buf html = BUF_INIT;
+    struct error err = { 0 };
+    int r = result_report(results, options->n_configs, &html, &err);
+
+    if (r == 0)
+        r = page_write_file(options->report, &html, &err);
+    if (r < 0)
+        (void) fprintf(stderr, "error: %s\n", err.message);
+    return r;
+}
+
 static int simulate(const struct simulate_options *options)
 {
-    struct result results[SIMULATE_CONFIGS_MAX] = { 0 };
+    struct result results[RESULTS_MAX] = { 0 };
     struct workload workload = { 0 };
     struct error err = { 0 };
-    int r = simulate_read_jobs(options, &workload, &err);
+    int r = options->report ? page_check_file(options->report, &err) : 0;
 
+    if (r == 0)
+        r = simulate_read_jobs(options, &workload, &err);
     if (r < 0)
         (void) fprintf(stderr, "error: %s\n", err.message);
     for (size_t i = 0; r == 0 && i < options->n_configs; i++)
         r = simulate_one(options, options->configs[i], &workload, &results[i]);
     if (r == 0)
         r = print_results(options, results);
+    if (r >= 0 && options->report)
+        r = write_report(options, results);
     for (size_t i = 0; i < options->n_configs; i++)
         result_done(&results[i]);
     workload_done(&workload);

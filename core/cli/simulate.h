@@ -4,16 +4,15 @@
 
 #include "core/simulate/engine.h"
 
-#define SIMULATE_CONFIGS_MAX 8
 #define SIMULATE_BURSTS_MAX 32
 
 struct simulate_burst {
     int64_t n, at_ms; /* since the begin */
 };
 struct simulate_options {
-    const char *configs[SIMULATE_CONFIGS_MAX];
+    const char *configs[RESULTS_MAX];
     size_t n_configs;
-    const char *runner, *state_dir;
+    const char *runner, *state_dir, *report;
     bool json;
     /* Jobs. */
     const char *jobs;

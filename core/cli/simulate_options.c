@@ -47,12 +47,13 @@ static const char usage[] =
     "  --cloud-limit N       instances that the cloud has at most\n"
     "  --interrupted TIME    the cloud takes an instance back after so long, on average\n"
     "  --notice TIME         and says so before (0s: it does not)\n"
-    "  --price P             of an instance for an hour\n"
+    "  --price P             of an instance for an hour, where the configuration names none\n"
     "  --billed MIN/UNIT     what is paid at least, and in which steps: 60s/1s (the default)\n"
     "  --request-time TIME   what asking GitLab for a job takes when there is one (100ms)\n"
     "\n"
     "  --runner NAME         which runner of the configuration, when it has several\n"
     "  --state-dir DIR       for --history: where the ledger is\n"
+    "  --report FILE         also write a page of HTML with plots\n"
     "  --json                one JSON document instead of the table\n"
     "\n"
     "Exit status: 0, 1 when it cannot be simulated, 2 for a wrong command line.\n";
@@ -211,9 +212,8 @@ static int read_config(const char *option, const char *text, void *at)
 {
     struct simulate_options *options = at;
 
-    if (options->n_configs == SIMULATE_CONFIGS_MAX)
-        return cli_misuse("simulate", "%s: more than %d are too many", option,
-                          SIMULATE_CONFIGS_MAX);
+    if (options->n_configs == RESULTS_MAX)
+        return cli_misuse("simulate", "%s: more than %d are too many", option, RESULTS_MAX);
     options->configs[options->n_configs++] = text;
     return 0;
 }
@@ -227,6 +227,7 @@ static const struct known_option {
     { "config", read_config, 0 },
     { "runner", read_text, AT(runner) },
     { "state-dir", read_text, AT(state_dir) },
+    { "report", read_text, AT(report) },
     { "json", read_flag, AT(json) },
     { "jobs", read_text, AT(jobs) },
     { "history", read_flag, AT(history) },

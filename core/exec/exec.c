@@ -25,6 +25,7 @@
 #include "core/exec/report.h"
 #include "core/exec/screen.h"
 #include "core/exec/table.h"
+#include "core/page/page.h"
 
 #define INTERRUPTED_STATUS 130
 
@@ -522,7 +523,7 @@ int exec_run(const struct exec_options *options)
     if (r == 0 && !exec_is_alone(&exec))
         r = exec_load_config(&exec, &err);
     if (r == 0 && options->report)
-        r = report_check(options->report, &err);
+        r = page_check_file(options->report, &err);
     if (r < 0) {
         complain(&exec, &err);
         done(&exec);

@@ -5,20 +5,28 @@
 #include "core/exec/report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/report_style.h"
 #include "core/exec/table.h"
+#include "core/page/page.h"
 
 #define TICKS 4
 #define SCALE 1000
+
+/* Beside what all pages have; a state is always told by a word, too. */
+static const char report_style[] =
+    ".life{height:.4rem}rect{fill:var(--wait)}.ready{fill:var(--faint)}\n"
+    ".running{fill:var(--busy)}.passed{fill:var(--good)}.allowed{fill:var(--warn)}"
+    ".failed{fill:var(--bad)}\n"
+    ".word-passed{color:var(--goodtext)}.word-allowed{color:var(--warntext)}"
+    ".word-failed{color:var(--badtext)}\n"
+    ".axis{display:grid;grid-template-columns:minmax(8rem,1fr) 3fr;gap:0 1rem;"
+    "font-size:.85rem;color:var(--faint)}.ticks{display:flex;justify-content:space-between}\n"
+    "ol{margin:0;padding-left:0;list-style:none}li{padding:.15rem 0}\n"
+    "@media(max-width:40rem){.axis{grid-template-columns:minmax(0,1fr)}}\n";
 
 struct page {
     struct buf *out;
@@ -26,41 +34,6 @@ struct page {
 };
 
 /* Text. */
-
-static void add_escaped(struct buf *out, const char *text)
-{
-    autobuf struct buf shown = BUF_INIT;
-
-    str_display(&shown, text, strlen(text), SIZE_MAX);
-    for (const char *at = buf_str(&shown); *at; at++)
-        switch (*at) {
-        case '&':
-            buf_add_str(out, "&amp;");
-            break;
-        case '<':
-            buf_add_str(out, "&lt;");
-            break;
-        case '>':
-            buf_add_str(out, "&gt;");
-            break;
-        case '"':
-            buf_add_str(out, "&quot;");
-            break;
-        case '\'':
-            buf_add_str(out, "&#39;");
-            break;
-        default:
-            buf_add_char(out, *at);
-        }
-}
-
-/* A name from outside: whatever direction it is written in, what stands beside it keeps its own. */
-static void add_name(struct buf *out, const char *text)
-{
-    buf_add_str(out, "<bdi>");
-    add_escaped(out, text);
-    buf_add_str(out, "</bdi>");
-}
 
 static const char *class_of(enum pipeline_state state)
 {
@@ -85,7 +58,7 @@ static void add_state(struct buf *out, enum pipeline_state state, int exit_code,
         buf_addf(out, ", exit code %d", exit_code);
     else if (!str_empty(reason) && !str_eq(reason, "job_canceled")) {
         buf_add_str(out, ", ");
-        add_escaped(out, reason);
+        page_add_text(out, reason);
     }
 }
 
@@ -129,7 +102,7 @@ static void add_rect(const struct page *page, const char *class, int64_t from_ms
              class, from / 10, from % 10, width / 10, width % 10);
     if (name) {
         buf_add_str(page->out, "<title>");
-        add_escaped(page->out, name);
+        page_add_text(page->out, name);
         buf_add_str(page->out, "</title>");
     }
     buf_add_str(page->out, "</rect>");
@@ -184,7 +157,7 @@ static void add_slot(const struct page *page, const struct history_instance *ins
 static void add_instance_lane(const struct page *page, const struct history_instance *instance)
 {
     buf_add_str(page->out, "<div class=\"lane\"><div>");
-    add_name(page->out, instance->id);
+    page_add_name(page->out, instance->id);
     buf_add_str(page->out, "</div><div class=\"bars\">");
     begin_bar(page, "life");
     add_rect(page, "starting", instance->appeared_ms, instance->gone_ms, "starting or going");
@@ -220,7 +193,7 @@ static void add_job_lane(const struct page *page, size_t index)
     const struct pipeline_job *job = &page->report->pipeline->jobs[index];
 
     buf_add_str(page->out, "<div class=\"lane\"><div>");
-    add_name(page->out, job->job->name);
+    page_add_name(page->out, job->job->name);
     buf_add_str(page->out, " <span class=\"faint\">");
     add_state(page->out, job->state, job->exit_code, job->reason);
     buf_add_str(page->out, "</span></div><div class=\"bars\">");
@@ -254,7 +227,7 @@ static void add_job_lanes(const struct page *page)
                 continue;
             if (first) {
                 buf_add_str(page->out, "<h3>");
-                add_name(page->out, pipeline->config->stages[stage]);
+                page_add_name(page->out, pipeline->config->stages[stage]);
                 buf_add_str(page->out, "</h3>\n");
             }
             first = false;
@@ -265,25 +238,12 @@ static void add_job_lanes(const struct page *page)
 
 /* Tables. */
 
-static void begin_table(const struct page *page, const char *caption, const char *columns)
-{
-    buf_addf(page->out,
-             "<h2>%s</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"%s\" "
-             "tabindex=\"0\"><table><thead><tr>%s</tr></thead><tbody>\n",
-             caption, caption, columns);
-}
-
-static void end_table(const struct page *page)
-{
-    buf_add_str(page->out, "</tbody></table></div>\n");
-}
-
 static void begin_row(const struct page *page, const struct pipeline_job *job)
 {
     buf_add_str(page->out, "<tr><th scope=\"row\">");
-    add_name(page->out, job->job->name);
+    page_add_name(page->out, job->job->name);
     buf_add_str(page->out, "</th><td>");
-    add_name(page->out, page->report->pipeline->config->stages[job->job->stage]);
+    page_add_name(page->out, page->report->pipeline->config->stages[job->job->stage]);
     buf_add_str(page->out, "</td><td>");
 }
 
@@ -299,7 +259,7 @@ static void add_try_row(const struct page *page, const struct history_try *attem
     buf_add_str(out, "</td><td class=\"number\">");
     add_seconds(out, attempt->started_ms, attempt->ended_ms);
     buf_add_str(out, "</td><td>");
-    add_name(out, attempt->instance ? attempt->instance : "-");
+    page_add_name(out, attempt->instance ? attempt->instance : "-");
     if (attempt->instance)
         buf_addf(out, ", slot %u", attempt->slot);
     buf_add_str(out, "</td></tr>\n");
@@ -329,16 +289,17 @@ static void add_job_table(const struct page *page)
 {
     const struct pipeline *pipeline = page->report->pipeline;
 
-    begin_table(page, "Jobs",
-                "<th scope=\"col\">job</th><th scope=\"col\">stage</th><th scope=\"col\">state</th>"
-                "<th scope=\"col\" class=\"number\">try</th>"
-                "<th scope=\"col\" class=\"number\">wait s</th>"
-                "<th scope=\"col\" class=\"number\">run s</th><th scope=\"col\">instance</th>");
+    page_begin_table(
+        page->out, "Jobs",
+        "<th scope=\"col\">job</th><th scope=\"col\">stage</th><th scope=\"col\">state</th>"
+        "<th scope=\"col\" class=\"number\">try</th>"
+        "<th scope=\"col\" class=\"number\">wait s</th>"
+        "<th scope=\"col\" class=\"number\">run s</th><th scope=\"col\">instance</th>");
     for (size_t stage = 0; stage < pipeline->config->n_stages; stage++)
         for (size_t i = 0; i < pipeline->n_jobs; i++)
             if (pipeline->jobs[i].job->stage == stage)
                 add_job_rows(page, i);
-    end_table(page);
+    page_end_table(page->out);
 }
 
 static void add_instance_table(const struct page *page)
@@ -347,8 +308,8 @@ static void add_instance_table(const struct page *page)
 
     if (history->n_instances == 0)
         return;
-    begin_table(
-        page, "Instances",
+    page_begin_table(
+        page->out, "Instances",
         "<th scope=\"col\">instance</th><th scope=\"col\" class=\"number\">appeared at s</th>"
         "<th scope=\"col\" class=\"number\">ready at s</th>"
         "<th scope=\"col\" class=\"number\">removed at s</th>"
@@ -360,7 +321,7 @@ static void add_instance_table(const struct page *page)
                                   instance->gone_ms };
 
         buf_add_str(page->out, "<tr><th scope=\"row\">");
-        add_name(page->out, instance->id);
+        page_add_name(page->out, instance->id);
         buf_add_str(page->out, "</th>");
         for (size_t k = 0; k < ARRAY_LEN(times); k++) {
             buf_add_str(page->out, "<td class=\"number\">");
@@ -368,10 +329,10 @@ static void add_instance_table(const struct page *page)
             buf_add_str(page->out, "</td>");
         }
         buf_addf(page->out, "<td class=\"number\">%u</td><td>", instance->slots);
-        add_escaped(page->out, instance->reason ? instance->reason : "-");
+        page_add_text(page->out, instance->reason ? instance->reason : "-");
         buf_add_str(page->out, "</td></tr>\n");
     }
-    end_table(page);
+    page_end_table(page->out);
 }
 
 static void add_decisions(const struct page *page)
@@ -385,7 +346,7 @@ static void add_decisions(const struct page *page)
         buf_add_str(page->out, "<li><span class=\"faint\">at ");
         add_since_begin(page, history->decisions[i].at_ms);
         buf_add_str(page->out, "&nbsp;s:</span> ");
-        add_escaped(page->out, history->decisions[i].text);
+        page_add_text(page->out, history->decisions[i].text);
         buf_add_str(page->out, "</li>\n");
     }
     buf_add_str(page->out, "</ol>\n");
@@ -395,23 +356,10 @@ static void add_decisions(const struct page *page)
 
 static int add_head(const struct page *page, struct error *err)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
+    autofree char *title = mem_printf("%s: %s", page->report->title, page->report->verdict);
 
-    if (EVP_Digest(report_style, strlen(report_style), digest, &len, EVP_sha256(), NULL) != 1)
-        return error_set(err, -EIO, "report: SHA-256 is not to be had");
-    buf_add_str(page->out,
-                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                "base-uri 'none'; form-action 'none'; style-src 'sha256-");
-    (void) base64_encode(page->out, digest, len);
-    buf_add_str(page->out,
-                "'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                "<title>");
-    add_escaped(page->out, page->report->title);
-    buf_addf(page->out, ": %s</title>\n<style>%s</style>\n</head>\n<body>\n", page->report->verdict,
-             report_style);
-    return 0;
+    return title ? page_begin(page->out, title, report_style, err)
+                 : error_set(err, -ENOMEM, "report: out of memory");
 }
 
 static void add_summary(const struct page *page)
@@ -421,7 +369,7 @@ static void add_summary(const struct page *page)
 
     buf_addf(page->out, "<header>\n<h1>Pipeline <span class=\"word-%s\">%s</span></h1>\n<p>",
              str_eq(report->verdict, "passed") ? "passed" : "failed", report->verdict);
-    add_name(page->out, report->title);
+    page_add_name(page->out, report->title);
     buf_addf(page->out, "</p>\n<p class=\"faint\">%s; took ", report->when);
     add_seconds(page->out, report->history->began_ms, report->history->ended_ms);
     buf_addf(page->out, " s; %zu %s, %zu %s</p>\n</header>\n", n_jobs, n_jobs == 1 ? "job" : "jobs",
@@ -442,55 +390,15 @@ int report_format(const struct report *report, struct buf *out, struct error *er
     add_job_table(&page);
     add_instance_table(&page);
     add_decisions(&page);
-    buf_add_str(out, "</main>\n</body>\n</html>\n");
+    buf_add_str(out, "</main>\n");
+    page_end(out);
     return buf_error(out) < 0 ? error_set(err, buf_error(out), "report: out of memory") : 0;
-}
-
-/* The file. */
-
-static int open_folder(const char *file, int *ret, const char **ret_name, struct error *err)
-{
-    const char *slash = strrchr(file, '/');
-    autofree char *folder =
-        !slash ? mem_strdup(".") : mem_strndup(file, (size_t) MAX(slash - file, 1));
-
-    if (!folder)
-        return error_set(err, -ENOMEM, "report: out of memory");
-    *ret_name = slash ? slash + 1 : file;
-    if (!**ret_name)
-        return error_set(err, -EISDIR, "--report %s names a directory; name a file in it", file);
-    *ret = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*ret < 0)
-        return error_errno(err, -errno, "--report %s can't be written: %s", file, folder);
-    return 0;
-}
-
-int report_check(const char *file, struct error *err)
-{
-    autoclose int folder = -1;
-    const char *name = file;
-    struct stat st;
-    int r = open_folder(file, &folder, &name, err);
-
-    if (r < 0)
-        return r;
-    if (fstatat(folder, name, &st, 0) == 0 && !S_ISREG(st.st_mode))
-        return error_set(err, -EINVAL, "--report %s: that is there and no regular file", file);
-    if (faccessat(folder, ".", W_OK, AT_EACCESS) < 0)
-        return error_errno(err, -errno, "--report %s can't be written", file);
-    return 0;
 }
 
 int report_write(const struct report *report, const char *file, struct error *err)
 {
     autobuf struct buf html = BUF_INIT;
-    autoclose int folder = -1;
-    const char *name = file;
     int r = report_format(report, &html, err);
 
-    if (r == 0)
-        r = open_folder(file, &folder, &name, err);
-    if (r == 0)
-        r = fs_replace_file(folder, name, html.data, html.len, fs_user_mode(0644), err);
-    return r < 0 ? error_wrap(err, r, "--report %s", file) : 0;
+    return r < 0 ? error_wrap(err, r, "--report %s", file) : page_write_file(file, &html, err);
 }

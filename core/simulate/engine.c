@@ -94,8 +94,7 @@ static void choose_policy(struct engine *engine)
 static void change_policy(struct engine *engine)
 {
     choose_policy(engine);
-    if (fleet_configure(engine->fleet, &engine->config) < 0)
-        engine->error = -ENOMEM;
+    fleet_set_policy(engine->fleet, &engine->config.policy);
 }
 
 /* True when the daemon would look what there is to do. */
@@ -204,12 +203,27 @@ static void close_books(struct engine *engine)
     result_sort_waits(result);
 }
 
+/* The cloud says what it charges as a provider would; what the configuration names comes before. */
+static void read_settings(struct engine *engine)
+{
+    const struct engine_settings *settings = engine->settings;
+    const struct fleet_provider provider = {
+        .price_micros_hour = settings->cloud.price_micros_hour,
+        .minimum_billed_ms = settings->cloud.billed_unit_ms,
+        .minimum_life_ms = settings->cloud.billed_minimum_ms,
+    };
+
+    fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);
+    engine->model = settings->cloud;
+    engine->model.price_micros_hour = engine->config.price_micros_hour;
+    engine->model.billed_unit_ms = engine->config.minimum_billed_ms;
+    engine->model.billed_minimum_ms = engine->config.minimum_life_ms;
+    engine->result->price_micros_hour = engine->config.price_micros_hour;
+}
+
 static int begin(struct engine *engine, struct error *err)
 {
     const struct engine_settings *settings = engine->settings;
-    const struct fleet_provider provider = { .price_micros_hour = settings->cloud.price_micros_hour,
-                                             .minimum_billed_ms = settings->cloud.billed_unit_ms,
-                                             .minimum_life_ms = settings->cloud.billed_minimum_ms };
     size_t n = engine->workload->n;
     int r = policies_new(settings->autoscaler, &engine->policies, err);
 
@@ -217,8 +231,8 @@ static int begin(struct engine *engine, struct error *err)
         return r;
     engine->now_ms = engine->workload->begin_ms;
     choose_policy(engine);
-    fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);
-    cloud_init(&engine->cloud, &settings->cloud, settings->seed);
+    read_settings(engine);
+    cloud_init(&engine->cloud, &engine->model, settings->seed);
     account_init(&engine->account, engine->result, engine->config.capacity);
     engine->jobs = mem_array(n, sizeof(*engine->jobs));
     engine->result->waits_ms = mem_array(n, sizeof(*engine->result->waits_ms));

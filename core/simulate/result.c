@@ -48,6 +48,21 @@ int64_t result_wait_ms(const struct result *result, double quantile)
     return result->waits_ms[MIN(MAX(rank, (size_t) 1), result->n_waits) - 1];
 }
 
+double result_share_within(const struct result *result, int64_t wait_ms)
+{
+    size_t low = 0, high = result->n_waits;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (result->waits_ms[middle] <= wait_ms)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return result->n_waits > 0 ? (double) low / (double) result->n_waits : 0;
+}
+
 int64_t result_mean_wait_ms(const struct result *result)
 {
     double sum = 0;

@@ -1,5 +1,6 @@
 /* core/simulate/result.h - what a simulation yields: numbers of jobs, of instances and of money, and
- * the course of it; as a table and as JSON. */
+ * the course of it; as a table, as JSON and
+ * as a page. */
 #pragma once
 
 #include <stddef.h>
@@ -38,9 +39,9 @@ struct result {
 
     uint32_t peak; /* most instances at a time */
     int64_t use_ms[INSTANCE_USES];
-    int64_t slots_ms;                        /* instance time × capacity */
-    int64_t billed_ms, cost_micros;          /* cost: 0 without a price */
-    uint64_t orders, failed_orders, created; /* orders: calls; created: instances */
+    int64_t slots_ms;                                  /* instance time × capacity */
+    int64_t billed_ms, cost_micros, price_micros_hour; /* cost: 0 without a price */
+    uint64_t orders, failed_orders, created;           /* orders: calls; created: instances */
     uint64_t removals[FLEET_REASONS];
     uint64_t decisions; /* plans of the scaler */
     struct result_span spans[RESULT_SPANS];
@@ -49,6 +50,8 @@ void result_done(struct result *result);
 void result_sort_waits(struct result *result);
 
 int64_t result_wait_ms(const struct result *result, double quantile); /* nearest rank; 0 of none */
+double result_share_within(const struct result *result,
+                           int64_t wait_ms); /* waited at most so long */
 int64_t result_mean_wait_ms(const struct result *result);
 double result_mean_instances(const struct result *result);
 int64_t result_instances_ms(const struct result *result); /* in every use */
@@ -56,6 +59,12 @@ int64_t result_instances_ms(const struct result *result); /* in every use */
 double result_waste(const struct result *result);
 double result_slots_used(const struct result *result); /* share of the slots' time with a job */
 
-/* Side by side; results are of the same jobs. */
+/* Side by side, RESULTS_MAX at most; results are of the same jobs. */
+#define RESULTS_MAX 8
+#define RESULT_CELL_SIZE 32
+typedef void (*result_row_fn)(void *arg, const char *label, char (*cells)[RESULT_CELL_SIZE]);
+void result_each_row(const struct result *results, size_t n, result_row_fn on_row, void *arg);
 void result_table(const struct result *results, size_t n, struct buf *out);
 json_t *result_json(const struct result *results, size_t n); /* NULL: out of memory */
+/* The same with plots, as a page of its own. */
+int result_report(const struct result *results, size_t n, struct buf *out, struct error *err);

@@ -10,29 +10,15 @@
 #define LABEL_WIDTH 26
 #define COLUMN_WIDTH 14
 #define NAME_MAX_BYTES 40
-#define COLUMNS_MAX 16
 #define HOUR_MS 3600000.0
 
 struct table {
-    const struct result *results;
     size_t n;
     struct buf *out;
-    int widths[COLUMNS_MAX];
+    int widths[RESULTS_MAX];
 };
 
 typedef void (*cell_fn)(char *text, size_t size, const struct result *result);
-
-static void add_row(const struct table *table, const char *label, cell_fn cell)
-{
-    buf_addf(table->out, "%-*s", LABEL_WIDTH, label);
-    for (size_t i = 0; i < table->n; i++) {
-        char text[64];
-
-        cell(text, sizeof(text), &table->results[i]);
-        buf_addf(table->out, "%*s", table->widths[i], text);
-    }
-    buf_add_char(table->out, '\n');
-}
 
 /* What the cells of most rows are. */
 
@@ -125,56 +111,82 @@ static const struct {
     { "without a job (waste)", waste },
     { "slots used", slots_used },
     { "billed", hours_billed },
+    { "cost", cost },
 };
 
-static bool any_removed(const struct table *table, size_t reason)
+static void give_row(const struct result *results, size_t n, const char *label, cell_fn cell,
+                     result_row_fn on_row, void *arg)
 {
-    for (size_t i = 0; i < table->n; i++)
-        if (table->results[i].removals[reason] > 0)
-            return true;
-    return false;
+    char cells[RESULTS_MAX][RESULT_CELL_SIZE];
+
+    for (size_t i = 0; i < n; i++)
+        cell(cells[i], sizeof(cells[i]), &results[i]);
+    on_row(arg, label, cells);
 }
 
-static void add_removals(const struct table *table)
+static void give_removals(const struct result *results, size_t n, size_t reason,
+                          result_row_fn on_row, void *arg)
 {
-    for (size_t reason = 0; reason < FLEET_REASONS; reason++) {
-        if (!any_removed(table, reason))
-            continue;
-        buf_addf(table->out, "removed: %-*s", LABEL_WIDTH - 9,
-                 fleet_reason_name((enum fleet_reason) reason));
-        for (size_t i = 0; i < table->n; i++)
-            buf_addf(table->out, "%*" PRIu64, table->widths[i], table->results[i].removals[reason]);
-        buf_add_char(table->out, '\n');
+    char cells[RESULTS_MAX][RESULT_CELL_SIZE], label[LABEL_WIDTH + 1];
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        put_count(cells[i], sizeof(cells[i]), results[i].removals[reason]);
+        sum += results[i].removals[reason];
     }
+    if (sum == 0)
+        return;
+    (void) snprintf(label, sizeof(label), "removed: %s",
+                    fleet_reason_name((enum fleet_reason) reason));
+    on_row(arg, label, cells);
 }
 
-static void add_names(const struct table *table)
+void result_each_row(const struct result *results, size_t n, result_row_fn on_row, void *arg)
+{
+    bool priced = false;
+
+    for (size_t i = 0; i < n; i++)
+        priced |= results[i].cost_micros > 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].cell != cost || priced)
+            give_row(results, n, rows[i].label, rows[i].cell, on_row, arg);
+    for (size_t reason = 0; reason < FLEET_REASONS; reason++)
+        give_removals(results, n, reason, on_row, arg);
+}
+
+/* The table. */
+
+static void add_names(const struct table *table, const struct result *results)
 {
     buf_addf(table->out, "%-*s", LABEL_WIDTH, "");
     for (size_t i = 0; i < table->n; i++) {
         autobuf struct buf shown = BUF_INIT;
 
-        str_display(&shown, table->results[i].name, strlen(table->results[i].name), NAME_MAX_BYTES);
+        str_display(&shown, results[i].name, strlen(results[i].name), NAME_MAX_BYTES);
         buf_addf(table->out, "%*s", table->widths[i], buf_str(&shown));
     }
     buf_add_char(table->out, '\n');
 }
 
+static void add_row(void *arg, const char *label, char (*cells)[RESULT_CELL_SIZE])
+{
+    const struct table *table = arg;
+
+    buf_addf(table->out, "%-*s", LABEL_WIDTH, label);
+    for (size_t i = 0; i < table->n; i++)
+        buf_addf(table->out, "%*s", table->widths[i], cells[i]);
+    buf_add_char(table->out, '\n');
+}
+
 void result_table(const struct result *results, size_t n, struct buf *out)
 {
-    struct table table = { .results = results, .n = MIN(n, (size_t) COLUMNS_MAX), .out = out };
-    bool priced = false;
+    struct table table = { .n = n, .out = out };
 
-    for (size_t i = 0; i < table.n; i++) {
+    for (size_t i = 0; i < n; i++) {
         size_t name = MIN(strlen(results[i].name), (size_t) NAME_MAX_BYTES);
 
         table.widths[i] = MAX((int) name + 2, COLUMN_WIDTH);
-        priced |= results[i].cost_micros > 0;
     }
-    add_names(&table);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        add_row(&table, rows[i].label, rows[i].cell);
-    if (priced)
-        add_row(&table, "cost", cost);
-    add_removals(&table);
+    add_names(&table, results);
+    result_each_row(results, n, add_row, &table);
 }

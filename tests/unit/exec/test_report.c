@@ -17,6 +17,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/exec/report.h"
+#include "core/page/page.h"
 #include "scene.h"
 
 static struct report report_of(struct scene *scene, const char *title)
@@ -117,7 +118,7 @@ static void test_a_file_is_replaced_as_a_whole(void **unused)
     (void) unused;
     assert_non_null(mkdtemp(folder));
     file = mem_printf("%s/r.html", folder);
-    assert_int_equal(report_check(file, NULL), 0);
+    assert_int_equal(page_check_file(file, NULL), 0);
     assert_int_equal(report_write(&report, file, NULL), 0);
     assert_int_equal(stat(file, &before), 0);
     assert_int_equal(report_write(&report, file, NULL), 0);
@@ -143,7 +144,7 @@ static void test_a_place_that_cannot_be_written_is_told_before(void **unused)
 
     (void) unused;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_true(report_check(cases[i].file, &err) < 0);
+        assert_true(page_check_file(cases[i].file, &err) < 0);
         if (!str_starts(err.message, cases[i].want))
             fail_msg("%s", err.message);
     }

@@ -39,6 +39,7 @@ static inline void begin_setting(struct setting *setting, int64_t max, int64_t c
                         .update_interval_when_expecting_ms = 2 * SECOND,
                         .deletion_retry_interval_ms = MINUTE,
                         .failure_threshold = 3,
+                        .reservation_throttling = true,
                         .policies = &setting->policy,
                         .n_policies = 1 },
         .engine = { .name = "fixture",

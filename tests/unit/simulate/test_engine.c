@@ -149,6 +149,26 @@ static void test_what_is_billed(void **unused)
     assert_int_equal(cloud_billed_ms(&cloud_default, 61001), 62 * SECOND);
 }
 
+/* What is paid for anyway is kept, as long as the daemon would: until a minute of the hour is left. */
+static void test_what_the_configuration_names_is_charged(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 3, 1, 0, 5 * MINUTE);
+    setting.engine.cloud.price_micros_hour = 9000000;
+    setting.autoscaler.instance_price = 2;
+    setting.autoscaler.instance_minimum_billed_ms = HOUR;
+    add_job(&workload, HOUR, 10 * MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.use_ms[USE_IDLE], HOUR - 10 * MINUTE - 40 * SECOND - MINUTE);
+    assert_int_equal(result.billed_ms, HOUR);
+    assert_int_equal(result.cost_micros, 2000000);
+    assert_int_equal(result.price_micros_hour, 2000000);
+    result_done(&result);
+}
+
 static void test_slots_and_uses(void **unused)
 {
     static const struct {
@@ -463,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_a_job_waits_for_boot_list_and_gate),
         cmocka_unit_test(test_an_instance_is_kept_for_its_idle_time),
         cmocka_unit_test(test_what_is_billed),
+        cmocka_unit_test(test_what_the_configuration_names_is_charged),
         cmocka_unit_test(test_slots_and_uses),
         cmocka_unit_test(test_jobs_at_a_time_are_limited),
         cmocka_unit_test(test_a_job_that_gets_no_instance_gives_up),

@@ -1,11 +1,10 @@
-/* core/exec/report_style.c - the style sheet of the report (report.c), light and dark, wide and
- * narrow.
+/* core/page/page_style.c - how pages look (page.h): light and dark as the reader's system has it,
+ * narrow windows, tables that scroll inside their own boxes. Each page adds what only it has.
  *
- * Text has a contrast of at least 4.5 in both schemes; a state is always told by a word, too. On a
- * narrow page a lane's label stands above its bar, and a table scrolls inside its own box. */
-#include "core/exec/report_style.h"
+ * Text has a contrast of 4.5 to 1 at least with what is behind it, in both schemes. */
+#include "core/page/page.h"
 
-const char report_style[] =
+const char page_style[] =
     ":root{color-scheme:light dark;--page:#fff;--text:#1c2024;--faint:#5c6670;--line:#d5dae0;"
     "--wait:#c5ccd4;--busy:#2f6fd0;--good:#2b8a4b;--warn:#b06a00;--bad:#c62f2f;"
     "--goodtext:#1d6e39;--warntext:#8a5200;--badtext:#b32424}\n"
@@ -21,16 +20,8 @@ const char report_style[] =
     ".lane{display:grid;grid-template-columns:minmax(8rem,1fr) 3fr;gap:.25rem 1rem;"
     "align-items:center;padding:.2rem 0;border-bottom:1px solid var(--line)}\n"
     ".bars{min-width:0}svg{display:block;width:100%;height:.9rem;margin:.15rem 0}\n"
-    ".life{height:.4rem}rect{fill:var(--wait)}.ready{fill:var(--faint)}\n"
-    ".running{fill:var(--busy)}.passed{fill:var(--good)}.allowed{fill:var(--warn)}"
-    ".failed{fill:var(--bad)}\n"
-    ".word-passed{color:var(--goodtext)}.word-allowed{color:var(--warntext)}"
-    ".word-failed{color:var(--badtext)}\n"
-    ".axis{display:grid;grid-template-columns:minmax(8rem,1fr) 3fr;gap:0 1rem;"
-    "font-size:.85rem;color:var(--faint)}.ticks{display:flex;justify-content:space-between}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;overflow-wrap:normal}\n"
     "th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{color:var(--faint);font-weight:600}"
     "td.number,th.number{text-align:right;white-space:nowrap}\n"
-    "ol{margin:0;padding-left:0;list-style:none}li{padding:.15rem 0}\n"
-    "@media(max-width:40rem){.lane,.axis{grid-template-columns:minmax(0,1fr)}}\n";
+    "@media(max-width:40rem){.lane{grid-template-columns:minmax(0,1fr)}}\n";
