@@ -48,9 +48,22 @@ void group_note_gone(struct group *group, const struct fleet_instance *instance,
 {
     autobuf struct buf why = BUF_INIT;
 
-    if (instance->ready_ms != 0 || instance->removing || instance->cause != CAUSE_REQUESTED)
+    if (instance->ready_ms != 0 || instance->removing || instance->draining != REASON_NONE ||
+        instance->cause != CAUSE_REQUESTED)
         return;
     buf_addf(&why, "instance %s went before it was ready: %s", instance->id,
              fleet_reason_text(reason));
     group_boot_failed(group, buf_str(&why));
+}
+
+void group_not_reached(struct group *group, const char *id)
+{
+    const struct fleet_instance *instance = fleet_find(group->fleet, id);
+    autobuf struct buf why = BUF_INIT;
+
+    if (!instance || instance->removing || instance->uses != 1 || group_is_gated(group))
+        return;
+    buf_addf(&why, "instance %s could not be connected to by its first job", id);
+    group_boot_failed(group, buf_str(&why));
+    group_mark_removing(group, id, REASON_NOT_BOOTED);
 }

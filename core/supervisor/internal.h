@@ -58,6 +58,7 @@ struct job {
     int lock_fd; /* the spool's descriptor with the lock until the worker has it, else -1 */
     int starts;  /* workers started that never began */
     bool spawned, start_sent, spawned_here;
+    bool connected;          /* it told of a stage that needs the instance */
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
@@ -219,6 +220,8 @@ const char *group_gate_trouble(const struct group *group, const char *instance);
 /* group_boots.c */
 /* Why instances that were made are of no use, and when the next is ordered; "" when they are. */
 void group_describe_boots(const struct group *group, struct buf *out);
+/* A job could not connect: an instance that nobody has reached so far is as good as not booted. */
+void group_not_reached(struct group *group, const char *id);
 
 /* scheduler.c */
 /* At each turn: are there descriptors for the jobs that may come? */

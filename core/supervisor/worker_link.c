@@ -452,8 +452,11 @@ static void take_result(struct job *job, json_t *frame)
     if (job->state < JOB_FINISHED) {
         take_started(job, frame);
         /* Mostly a lost connection; nothing else runs there until a list has shown the instance. */
-        if (str_eq(reason, "runner_system_failure"))
+        if (str_eq(reason, "runner_system_failure")) {
             group_connection_lost(job->group, job->instance_id);
+            if (job->spawned_here && !job->connected)
+                group_not_reached(job->group, job->instance_id);
+        }
         if (log_errno != 0)
             end_broken_log(job, (int) log_errno);
         if (str_eq(state, "success"))
@@ -468,6 +471,15 @@ static void take_result(struct job *job, json_t *frame)
     job->worker = NULL;
 }
 
+/* They come in order; only the first is told without an instance. */
+static void take_stage(struct job *job, json_t *frame)
+{
+    const char *name = "";
+
+    (void) json_opt_str(frame, "name", &name, NULL);
+    job->connected |= !str_eq(name, "prepare_executor");
+}
+
 static void on_worker_frame(void *arg, json_t *frame)
 {
     struct job *job = arg;
@@ -480,7 +492,9 @@ static void on_worker_frame(void *arg, json_t *frame)
         worker_answer_host_key(job->group, job->instance_id, job->worker, frame);
     } else if (str_eq(type, "result")) {
         take_result(job, frame);
-    } else if (!str_eq(type, "stage") && !str_eq(type, "progress")) {
+    } else if (str_eq(type, "stage")) {
+        take_stage(job, frame);
+    } else if (!str_eq(type, "progress")) {
         log_error("job %" PRId64 ": its worker sent an unknown frame, ending the connection",
                   job->job_id);
         channel_close(job->worker);

@@ -9,7 +9,7 @@ import pytest
 from checker.jobs import make_job
 from checker.processes import processes_of
 from checker.run import Run, wait_for
-from liar import explain, wait_explained
+from liar import explain, lying_run, wait_explained
 from scripted import CREATING
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -112,6 +112,33 @@ def test_instances_that_go_before_they_are_ready_are_made_with_pauses(scripted):
     assert first < gone <= second - 1000
     run.show("two")
     run.wait(lambda: run.problem() == "", "one is ready")
+
+
+def test_an_instance_that_its_first_job_does_not_reach_is_one_that_did_not_boot(folder, binary, plugin_dir):
+    """Its port answers, and nobody is there: without a ready command the job finds out."""
+    run = Run(folder, binary, plugin_dir, max_instances=1, plugin_extra='      failure = "dead_end"\n')
+    run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "1s"'))
+    job = make_job(1, str(run.marks))
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start()
+    assert run.coordinator.wait_all_ended(30), run.log_tail()
+    wait_explained(run, "could not be connected to by its first job")
+    wait_until(run, lambda: rows(run, "SELECT remove_reason FROM instances") == [("not_booted",)])
+    assert_nothing_lost(run, run.finish())
+
+
+@pytest.mark.parametrize("lies", ["connect_info 1 1 never_ready", "connect_info 1 1 segfault"])
+def test_a_provider_that_does_not_say_how_to_reach_an_instance(lies, folder, binary, plugin_dir, fakes):
+    """One that says for too long that it boots costs the instance; one that fails does not."""
+    run = lying_run(folder, binary, plugin_dir, fakes, lies, max_instances=1, idle_count=1, idle_time="1h",
+                    autoscaler_extra='    instance_ready_command = "true"\n')
+    run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "2s"'))
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    removed = [row[0] for row in rows(run, "SELECT remove_reason FROM instances ORDER BY first_seen_ms")]
+    assert removed == (["not_booted", "shutdown"] if "never_ready" in lies else ["shutdown"])
 
 
 def test_a_probe_that_is_killed_is_started_again_and_none_outlives_its_manager(folder, binary, plugin_dir):
