@@ -43,6 +43,14 @@ struct config_throttle {
     int64_t limit, burst; /* 0 = the default; limit -1 = unlimited */
 };
 
+struct config_flags { /* of [runners.feature_flags], what is acted on */
+    bool acquire_heartbeats;
+};
+
+struct config_storage {
+    bool keep_instance_with_acquisitions;
+};
+
 struct config_autoscaler {
     char *plugin;
     bool plugin_inline;       /* plugin_host = "inline" */
@@ -60,6 +68,8 @@ struct config_autoscaler {
     int64_t instance_minimum_billed_ms, instance_minimum_life_ms;
     bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
     char *instance_ready_command;
+    struct config_storage storage;
+    struct config_flags flags;
     struct config_policy *policies;
     size_t n_policies;
 };

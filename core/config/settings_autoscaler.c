@@ -89,12 +89,15 @@ static const struct section throttle_section = { .name = "[runners.autoscaler.sc
                                                  .n_settings = ARRAY_LEN(throttle_settings) };
 
 static const struct setting storage_settings[] = {
-    CHECKED("enabled", SETTING_BOOL),
-    CHECKED("dir", SETTING_TEXT),
-    CHECKED("keep_instance_with_acquisitions", SETTING_BOOL),
+    NOT_YET("enabled", SETTING_BOOL,
+            .note = "is always on: the ledger in the state directory keeps the instances"),
+    NOT_YET("dir", SETTING_TEXT, .note = "is not used: the ledger is in the state directory"),
+    BOOL("keep_instance_with_acquisitions", struct config_storage, keep_instance_with_acquisitions),
 };
-static const struct section storage_section =
-    CHECKED_SECTION("[runners.autoscaler.state_storage]", storage_settings);
+static const struct section storage_section = { .name = "[runners.autoscaler.state_storage]",
+                                                .size = sizeof(struct config_storage),
+                                                .settings = storage_settings,
+                                                .n_settings = ARRAY_LEN(storage_settings) };
 
 static const char *const plugin_hosts[] = { "worker", "inline", NULL };
 
@@ -135,7 +138,7 @@ static const struct setting autoscaler_settings[] = {
     INTEGER("shutdown_deletion_retries", struct config_autoscaler, shutdown_deletion_retries, 1,
             1000, .initial = 3, .flags = SETTING_ZERO_IS_DEFAULT),
     INTEGER("failure_threshold", struct config_autoscaler, failure_threshold, 1, 1000, .initial = 3,
-            .flags = SETTING_ZERO_IS_DEFAULT | SETTING_NOT_YET),
+            .flags = SETTING_ZERO_IS_DEFAULT),
     BOOL("delete_instances_on_shutdown", struct config_autoscaler, delete_instances_on_shutdown),
     BOOL("reservation_throttling", struct config_autoscaler, reservation_throttling, .initial = 1),
     { .name = "instance_price",
@@ -148,9 +151,7 @@ static const struct setting autoscaler_settings[] = {
              366 * MS_DAY, .initial = 0),
     BOOL("log_internal_ip", struct config_autoscaler, log_internal_ip),
     BOOL("log_external_ip", struct config_autoscaler, log_external_ip),
-    TEXT("instance_ready_command", struct config_autoscaler, instance_ready_command,
-         .flags = SETTING_NOT_YET,
-         .note = "is not acted on yet: an instance takes jobs as soon as it runs"),
+    TEXT("instance_ready_command", struct config_autoscaler, instance_ready_command),
     { .name = "vm_isolation",
       .kind = SETTING_SECTION,
       .flags = SETTING_NOT_YET,
@@ -161,8 +162,10 @@ static const struct setting autoscaler_settings[] = {
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_autoscaler, throttle),
       .section = &throttle_section },
-    NOT_YET("state_storage", SETTING_SECTION, .section = &storage_section,
-            .note = "is not needed: the ledger in the state directory keeps the instances"),
+    { .name = "state_storage",
+      .kind = SETTING_SECTION,
+      .offset = offsetof(struct config_autoscaler, storage),
+      .section = &storage_section },
     NOT_YET("instance_operation_time_buckets", SETTING_REALS),
     NOT_YET("instance_creation_time_buckets", SETTING_REALS),
     NOT_YET("instance_is_running_time_buckets", SETTING_REALS),

@@ -2,7 +2,7 @@
  * or false (job-execution.md 2.8). */
 #include "core/config/settings.h"
 
-#define FLAG(key) CHECKED("FF_" key, SETTING_BOOL)
+#define FLAG(key) NOT_YET("FF_" key, SETTING_BOOL)
 
 static const struct setting flags[] = {
     FLAG("CLEAN_UP_FAILED_CACHE_EXTRACT"),
@@ -37,7 +37,7 @@ static const struct setting flags[] = {
     FLAG("USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL"),
     FLAG("USE_EXPONENTIAL_BACKOFF_STAGE_RETRY"),
     FLAG("USE_FASTZIP"),
-    FLAG("USE_FLEETING_ACQUIRE_HEARTBEATS"),
+    BOOL("FF_USE_FLEETING_ACQUIRE_HEARTBEATS", struct config_flags, acquire_heartbeats),
     FLAG("USE_GITALY_CORRELATION_ID"),
     FLAG("USE_GIT_BUNDLE_URIS"),
     FLAG("USE_GIT_NATIVE_CLONE"),
@@ -57,4 +57,7 @@ static const struct setting flags[] = {
     FLAG("USE_WINDOWS_LEGACY_PROCESS_STRATEGY"),
     FLAG("WAIT_FOR_POD_TO_BE_REACHABLE"),
 };
-const struct section flags_section = CHECKED_SECTION("[runners.feature_flags]", flags);
+const struct section flags_section = { .name = "[runners.feature_flags]",
+                                       .size = sizeof(struct config_flags),
+                                       .settings = flags,
+                                       .n_settings = ARRAY_LEN(flags) };

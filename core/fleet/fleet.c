@@ -481,6 +481,16 @@ void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
     census_update(fleet, instance);
 }
 
+void fleet_recheck(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance_busy(instance) > 0)
+        return;
+    instance->ready = false;
+    census_update(fleet, instance);
+}
+
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);

@@ -58,6 +58,7 @@ enum fleet_reason {
     REASON_INTERRUPTED,     /* the cloud says that it will take it */
     REASON_NOT_BOOTED,      /* it did not pass the ready gate */
     REASON_BY_HAND,         /* an operator removed it */
+    REASON_JOB_LOST,        /* a job ran there whose worker did not outlive a restart (11.1) */
     FLEET_REASONS
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
@@ -83,6 +84,9 @@ struct fleet_config {
     bool unthrottled_reservations; /* reservation_throttling = false (5.1) */
     int64_t pending_limit_ms;   /* ordered instances that never appear are given up (V17); 15 min */
     uint32_t failure_threshold; /* heartbeats in a row that replace an instance; 0 = 1 */
+    /* How often an idle instance is asked, 0 = nobody is; and how long an answer counts: a good one lets
+     * jobs in, after a bad one it is asked again (heartbeat.c). */
+    int64_t heartbeat_interval_ms, heartbeat_valid_ms;
     /* How fast orders are made (10.3): instances a second, and at once. < 0 = unlimited; 0 = 100 a
      * second, max_instances at once. */
     int32_t throttle_limit;
@@ -124,6 +128,9 @@ struct fleet_instance {
     enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */
     int64_t interrupted_ms;     /* when the cloud takes it, wall clock; 0 = not said */
     uint32_t failures;          /* heartbeats that failed in a row */
+    bool asked;                 /* a heartbeat is under way */
+    int64_t asked_ms;    /* when the last one began, then when it ended; 0 = there was none */
+    int64_t answered_ms; /* when one was last answered well; 0 = never */
     int64_t
         crashes_ms[2]; /* when its last two workers crashed, the later one first; 0 = none did */
     bool seen;         /* in the list that is being taken in */
@@ -216,6 +223,11 @@ void fleet_set_drained(struct fleet *fleet, bool drained);
 /* A heartbeat. One that fails takes its slots out of use until one succeeds; true with the one that
  * reaches failure_threshold in a row: the instance is to be replaced (V55). */
 bool fleet_note_health(struct fleet *fleet, const char *id, bool good);
+/* The next instance that a heartbeat is due for, which counts as asked from then on; NULL when there
+ * is none. For waiting jobs, the slots they would get; and idle ones each heartbeat_interval_ms. */
+const struct fleet_instance *fleet_next_heartbeat(struct fleet *fleet, int64_t now_ms);
+/* Its answer came, or none will; fleet_note_health() says what one that was decided means. */
+void fleet_heartbeat_ended(struct fleet *fleet, const char *id, bool good, int64_t now_ms);
 
 /* Removal. */
 void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason reason,
@@ -234,6 +246,8 @@ size_t fleet_removable(const struct fleet *fleet, int64_t now_ms, int64_t retry_
 bool fleet_awaits_removal(const struct fleet *fleet);
 
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms);
+/* It goes through the ready gate again, its clocks go on. Not while jobs run on it: they prove it. */
+void fleet_recheck(struct fleet *fleet, const char *id);
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
 /* A worker that was connected to it crashed. True with the third one within an hour: the instance
  * is to be replaced. Forgotten at a restart. */

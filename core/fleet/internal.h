@@ -107,6 +107,10 @@ bool orders_take_or_early(struct fleet *fleet);
 /* V17: the cloud accepted and never delivered; how many. */
 uint32_t orders_expire(struct fleet *fleet, int64_t now_ms);
 
+/* heartbeat.c */
+/* The best of LANE_OFFERED on which jobs may be put now: its last heartbeat is good and not too old. */
+struct fleet_member *heartbeat_first_fresh(const struct fleet *fleet, int64_t now_ms);
+
 /* billing.c */
 bool billing_matters(const struct fleet_config *config);
 /* How long it is paid for whatever happens, and how much of that a removal may throw away. */

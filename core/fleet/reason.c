@@ -40,6 +40,8 @@ static const struct {
     [REASON_INTERRUPTED] = { "interrupted", "the cloud is about to take it" },
     [REASON_NOT_BOOTED] = { "not_booted", "it did not become ready" },
     [REASON_BY_HAND] = { "by_hand", "an operator removed it" },
+    [REASON_JOB_LOST] = { "job_lost",
+                          "pre-existing instance has acquisition so removing for safety" },
 };
 
 static const struct {

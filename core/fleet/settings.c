@@ -6,6 +6,10 @@
 #include "core/base/fault.h"
 #include "core/base/str.h"
 
+/* autoscaler.md 9.2; of the second the peer says nothing: jobs that come together need one answer. */
+#define HEARTBEAT_EVERY_MS (5 * 60 * 1000)
+#define HEARTBEAT_VALID_MS (10 * 1000)
+
 /* Without a max_instances the burst is the limit (autoscaler.md 10.3): a plugin's own maximum is no
  * wish of the operator's. */
 static void read_throttle(const struct config_autoscaler *autoscaler, struct fleet_config *ret)

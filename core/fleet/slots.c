@@ -172,11 +172,10 @@ int fleet_assign_next(struct fleet *fleet, int64_t now_ms, int64_t *ret_seq,
                       const struct fleet_instance **ret_instance, uint32_t *ret_slot)
 {
     struct fleet_job *job = sorted_first(&fleet->waiting);
-    struct fleet_member *member = sorted_first(&fleet->lanes[LANE_OFFERED]);
+    struct fleet_member *member = job ? heartbeat_first_fresh(fleet, now_ms) : NULL;
     uint32_t slot = 0;
 
-    (void) now_ms;
-    if (!job || !member)
+    if (!member)
         return 0;
     while (member->instance.slots[slot].seq != 0)
         slot++;

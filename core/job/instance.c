@@ -8,18 +8,13 @@
 #include "core/job/connect/target.h"
 #include "core/job/job.h"
 
-/* The right key needs no question. One that the provider does not vouch for is told, too: the
- * supervisor replaces the instance. */
 static int check_host_key(void *arg, const char *type, const char *key, int64_t deadline_mono_ms,
                           struct error *err)
 {
     struct job *job = arg;
-    const char *policy = text_of(job->connect, "host_key_policy", "");
-    struct shown_key shown = { .type = type, .key = key, .pinned = str_eq(policy, "pin") };
+    const struct shown_key shown = { .type = type, .key = key };
 
-    if (str_eq(policy, "accept") || (shown.pinned && target_vouched_for(job->connect, type, key)))
-        return 0;
-    return report_host_key(job->report, &shown, deadline_mono_ms, err);
+    return report_host_key(job->report, job->connect, &shown, deadline_mono_ms, err);
 }
 
 /* A job whose own time ran out while it waited for its instance is out of time; that the instance

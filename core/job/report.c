@@ -13,6 +13,7 @@
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/target.h"
 
 #define SEND_MS 5000
 #define RETRY_MIN_MS 200
@@ -93,11 +94,11 @@ static void dismiss(struct report *report)
 }
 
 /* The supervisor unlinks a spool once it has closed the job's row, and never before. */
-static bool row_is_closed(const struct report *report)
+static bool nobody_waits(const struct report *report)
 {
     struct stat st;
 
-    return fstat(report->spool_fd, &st) == 0 && st.st_nlink == 0;
+    return report->spool_fd < 0 || (fstat(report->spool_fd, &st) == 0 && st.st_nlink == 0);
 }
 
 static void disconnect(struct report *report)
@@ -226,7 +227,7 @@ const struct report_orders *report_poll(struct report *report)
         autojson json_t *frame = NULL;
         int r;
 
-        if (report->fd < 0 && row_is_closed(report))
+        if (report->fd < 0 && nobody_waits(report))
             dismiss(report);
         if (report->fd < 0 && !report->dismissed && now_ms() >= report->next_try_ms)
             try_attach(report);
@@ -265,6 +266,11 @@ void report_stage(struct report *report, const char *name)
     send_frame(report, frame);
 }
 
+void report_tell(struct report *report, json_t *frame)
+{
+    send_frame(report, frame);
+}
+
 /* Sleeps until something may have happened, at most until then and for 250 ms. */
 static void wait_a_moment(const struct report *report, int64_t until_mono_ms)
 {
@@ -283,15 +289,22 @@ static void tell_once(struct report *report, json_t *frame, unsigned *told_on)
     send_frame(report, frame);
 }
 
-int report_host_key(struct report *report, const struct shown_key *shown, int64_t deadline_mono_ms,
-                    struct error *err)
+/* The right key needs no question. One that the provider does not vouch for is told, too: the
+ * supervisor replaces the instance. */
+int report_host_key(struct report *report, json_t *connect, const struct shown_key *shown,
+                    int64_t deadline_mono_ms, struct error *err)
 {
     autojson json_t *frame = json_frame("host_key");
+    const char *policy = "";
     unsigned asked_on = 0;
 
+    (void) json_opt_str(connect, "host_key_policy", &policy, NULL);
+    if (str_eq(policy, "accept") ||
+        (str_eq(policy, "pin") && target_vouched_for(connect, shown->type, shown->key)))
+        return 0;
     (void) json_add_str(frame, "key_type", shown->type);
     (void) json_add_str(frame, "key", shown->key);
-    (void) json_add_bool(frame, "pinned", shown->pinned);
+    (void) json_add_bool(frame, "pinned", str_eq(policy, "pin"));
     report->verdict = 0;
     while (report->verdict == 0) {
         int stopped = report_stopped(report_poll(report));

@@ -11,7 +11,8 @@
 
 struct report;
 
-/* Takes the control descriptor; the spool's stays the caller's. */
+/* Takes the control descriptor; the spool's stays the caller's. A probe has none (-1): nobody takes
+ * it back, so that it is stopped when its supervisor goes. */
 int report_new(int control_fd, int spool_fd, struct report **ret, struct error *err);
 void report_free(struct report *report);
 
@@ -37,15 +38,16 @@ int report_stopped(const struct report_orders *orders);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
 void report_stage(struct report *report, const char *name);
+void report_tell(struct report *report, json_t *frame); /* lost when nobody is there */
 
 struct shown_key {
     const char *type, *key;
-    bool pinned; /* the provider vouches for another key */
 };
-/* Asks whether the instance may show this key and waits for the verdict: 0, -EKEYREJECTED with the
- * supervisor's sentence, -ETIMEDOUT at the deadline, or the code of report_stopped(). */
-int report_host_key(struct report *report, const struct shown_key *shown, int64_t deadline_mono_ms,
-                    struct error *err);
+/* Whether the instance may show this key. Where that is a question, asks the supervisor and waits for
+ * the verdict: 0, -EKEYREJECTED with its sentence, -ETIMEDOUT at the deadline, or the code of
+ * report_stopped(). `connect` is the start frame's. */
+int report_host_key(struct report *report, json_t *connect, const struct shown_key *shown,
+                    int64_t deadline_mono_ms, struct error *err);
 
 /* Tells the result until it is stored, over however many supervisors that takes; gives up when
  * nobody knows the job any more. */

@@ -22,20 +22,16 @@
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
 
-static int confine(int control_fd, int spool_fd)
+int worker_confine(const char *name)
 {
     int r;
 
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
-    (void) prctl(PR_SET_NAME, "flotilla-job");
+    (void) prctl(PR_SET_NAME, name);
     (void) setpgid(0, 0);
     r = harden_process();
-    if (r == 0)
-        r = sandbox_enter();
-    if (r < 0)
-        return r;
-    return fs_set_cloexec(control_fd) < 0 || fs_set_cloexec(spool_fd) < 0 ? -EBADF : 0;
+    return r < 0 ? r : sandbox_enter();
 }
 
 /* A job that can't even be set up still ends with a sentence in its log. */
@@ -115,8 +111,8 @@ int job_worker_main(int control_fd, int spool_fd)
     struct error err = { 0 };
     int status;
 
-    if (confine(control_fd, spool_fd) < 0 ||
-        report_new(control_fd, spool_fd, &job.report, &err) < 0)
+    if (worker_confine("flotilla-job") < 0 || fs_set_cloexec(control_fd) < 0 ||
+        fs_set_cloexec(spool_fd) < 0 || report_new(control_fd, spool_fd, &job.report, &err) < 0)
         return 125;
     status = serve(&job, spool_fd);
     job_done(&job);

@@ -1,4 +1,5 @@
-/* core/job/worker.h - the job worker's entry: called in the child that the spawner forked.
+/* core/job/worker.h - the entries of job workers and probes: called in the child that the spawner
+ * forked.
  *
  * `control_fd` is the worker's end of the socketpair, `spool_fd` the spool with its lock. Waits for
  * the start frame, runs the job, reports, returns the exit status.
@@ -10,6 +11,15 @@
 #include "core/base/error.h"
 
 int job_worker_main(int control_fd, int spool_fd);
+
+/* A probe of an instance: the ready gate, a heartbeat (probe_worker.c). Takes one start frame, runs its
+ * command through the login shell there, tells the verdict and ends; frames in
+ * docs/design/processes.md. It ends, too, when its supervisor goes, and whatever becomes of it after so
+ * many seconds: the kernel sees to that. */
+int probe_worker_main(int control_fd, unsigned seconds);
+
+/* What every process of the spawner's does before it reads its start frame: 0 or negative errno. */
+int worker_confine(const char *name);
 
 /* Once in the spawner, before the first fork: compiles the filter of system calls (hardening.md X4),
  * if workers are to have one, and warms up what every worker needs (SSH library, crypto, JSON), so

@@ -107,6 +107,14 @@ static void read_row(void *arg, struct ledger_job *row)
         adoption->r = -ENOMEM;
 }
 
+/* The job's worker did not outlive the restart, and nobody knows what the job left there. */
+static void judge_instance(struct group *group, const char *instance)
+{
+    if (group->retired || group->runner->autoscaler.storage.keep_instance_with_acquisitions)
+        return; /* group_recheck() follows */
+    group_mark_removing(group, instance, REASON_JOB_LOST);
+}
+
 void adopt_running(struct job *job)
 {
     struct error err = { 0 };
@@ -117,6 +125,8 @@ void adopt_running(struct job *job)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
     worker_expect(job);
     operator_on_adopted(job);
+    if (job->state >= JOB_FINISHED)
+        judge_instance(job->group, job->instance_id);
 }
 
 static void adopt_job(struct job *job)
@@ -156,6 +166,8 @@ int adopt_all(struct supervisor *supervisor, struct error *err)
         next = job->next;
         adopt_job(job);
     }
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        group_recheck(&supervisor->groups[i]);
     if (adoption.count > 0)
         log_notice("%u jobs of a former run are adopted", adoption.count);
     return 0;

@@ -102,6 +102,7 @@ static void add_price(json_t *obj, const struct group *group)
 json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
+    autobuf struct buf boots = BUF_INIT;
     struct fleet_numbers n = { 0 };
 
     if (!obj)
@@ -127,8 +128,10 @@ json_t *describe_runner(const struct group *group)
     add_price(obj, group);
     if (group->drained)
         (void) json_add_i64(obj, "drained_since_ms", operator_drained_since(group, ""));
-    if (*problem_of(group))
-        (void) json_add_str(obj, "problem", problem_of(group));
+    group_describe_boots(group, &boots);
+    if (*problem_of(group) || boots.len > 0)
+        (void) json_add_str(obj, "problem",
+                            *problem_of(group) ? problem_of(group) : buf_str(&boots));
     return obj;
 }
 

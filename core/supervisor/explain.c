@@ -36,6 +36,7 @@ static void add_drain(const struct group *group, const char *instance_id, struct
 static void explain_instance(const struct group *group, const struct fleet_instance *instance,
                              json_t *lines)
 {
+    const char *trouble = group_gate_trouble(group, instance->id);
     autobuf struct buf text = BUF_INIT;
     uint32_t busy = 0;
 
@@ -52,6 +53,10 @@ static void explain_instance(const struct group *group, const struct fleet_insta
         buf_addf(&text, "is %s%s, %u of %u slots busy, used %u times",
                  instance_state_name(instance->state), instance->ready ? "" : " and not ready",
                  busy, instance->n_slots, instance->uses);
+        if (instance->failures > 0)
+            buf_addf(&text, ", %u heartbeats failed in a row", instance->failures);
+        if (trouble)
+            buf_addf(&text, ": %s", trouble);
     }
     if (!instance->removing && instance->draining != REASON_NONE) {
         buf_addf(&text, "; it gets no new jobs: %s", fleet_reason_text(instance->draining));
@@ -98,7 +103,7 @@ static void explain_requests(const struct group *group, json_t *lines)
 
 static void explain_group(const struct group *group, json_t *lines)
 {
-    autobuf struct buf text = BUF_INIT;
+    autobuf struct buf text = BUF_INIT, boots = BUF_INIT;
 
     buf_addf(&text, "%s: ", group->runner->name);
     if (!group->usable || !group->listed_once) {
@@ -112,6 +117,8 @@ static void explain_group(const struct group *group, json_t *lines)
     buf_addf(&text, "%s: ", group->runner->name);
     group_explain_policy(group, &text);
     add_line(lines, buf_str(&text));
+    group_describe_boots(group, &boots);
+    explain_failure(group, lines, "instances do not become ready", buf_str(&boots));
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_failure(group, lines, "growth is failing", group->growth_error);

@@ -1,9 +1,9 @@
 /* core/supervisor/group.c - one instance group: carries out what the scaler decides, through the
  * provider, and keeps fleet and ledger true to what the provider lists.
  *
- * group_evaluate() is the whole cycle of autoscaler.md 10.1: hand out slots, plan, remove, list,
- * grow, ask for jobs. It is called on every change and on the tick and starts whatever is due.
- * The calls themselves are in group_lists.c, group_orders.c and group_connect.c. */
+ * group_evaluate() is the whole cycle of autoscaler.md 10.1: probe, hand out slots, plan, remove,
+ * list, grow, ask for jobs. It is called on every change and on the tick and starts whatever is due.
+ * The calls themselves are in group_lists.c, group_orders.c, group_connect.c and group_probes.c. */
 #include "core/supervisor/group_parts.h"
 
 #include <errno.h>
@@ -114,6 +114,7 @@ void group_became_stale(struct group *group, const char *message)
                     message);
     log_error("runner '%s': %s", group->runner->name, group->provider_error);
     group_refuse(group, group->provider_error);
+    group_end_probes(group);
 }
 
 int group_call(struct group *group, json_t *request, int64_t deadline_ms, provider_reply_fn fn,
@@ -236,6 +237,8 @@ void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
+    if (supervisor->stopping)
+        group_end_probes(group);
     if (!group->provider && !supervisor->stopping)
         group_start_provider(group);
     if (!group->provider || !provider_client_is_open(group->provider))
@@ -257,6 +260,7 @@ void group_evaluate(struct group *group)
     }
     group_apply_policy(group);
     if (group->listed_once) {
+        group_run_probes(group);
         hand_out_slots(group);
         if (!strangers_awaited(supervisor))
             carry_out_plan(group);

@@ -1,5 +1,5 @@
-/* core/supervisor/group_connect.c - how a job's worker reaches its instance: asks the provider
- * until it knows, adds the connector's settings. */
+/* core/supervisor/group_connect.c - how an instance is reached: asks the provider, for a job until
+ * it knows, and adds the connector's settings. */
 #include "core/supervisor/group_parts.h"
 
 #include <flotilla/provider.h>
@@ -14,7 +14,7 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-#define CONNECT_DEADLINE_MS 60000
+#define SHORT_DEADLINE_MS 60000
 #define RETRY_MIN_MS 1000
 
 /* Once for each runner (hardening.md N1, N2). */
@@ -37,7 +37,7 @@ static void warn_about_host_keys(struct group *group, const char *policy, bool h
                     group->runner->name);
 }
 
-static json_t *build_connect(struct group *group, json_t *reply)
+json_t *group_build_connect(struct group *group, json_t *reply)
 {
     json_t *connect = connector_connect(group_settings(group), group->key, reply);
     const char *policy = "", *password = NULL;
@@ -68,7 +68,7 @@ static void take_connect_info(struct group *group, struct job *job, int code, co
     }
     job->connecting = false;
     if (code == 0)
-        connect = build_connect(group, reply);
+        connect = group_build_connect(group, reply);
     if (connect) {
         worker_start(job, connect);
         return;
@@ -93,10 +93,19 @@ static void on_connect_info(void *arg, int code, const char *message, int64_t re
         take_connect_info(turn->group, job, code, message, retry_after_ms, reply);
 }
 
+int group_ask(struct group *group, const char *type, const char *instance, provider_reply_fn fn,
+              void *arg)
+{
+    json_t *request = json_frame(type);
+
+    if (request)
+        (void) json_add_str(request, "instance", instance);
+    return group_call(group, request, SHORT_DEADLINE_MS, fn, arg);
+}
+
 void group_connect_info(struct group *group, struct job *job)
 {
     struct connect_turn *turn = mem_zero(sizeof(*turn));
-    json_t *request;
 
     job->connecting = true;
     job->connect_at_mono = 0;
@@ -106,10 +115,7 @@ void group_connect_info(struct group *group, struct job *job)
     }
     turn->group = group;
     turn->seq = job->seq;
-    request = json_frame("connect_info");
-    if (request)
-        (void) json_add_str(request, "instance", job->instance_id);
     effect_point("provider_connect_info", "before");
-    if (group_call(group, request, CONNECT_DEADLINE_MS, on_connect_info, turn) < 0)
+    if (group_ask(group, "connect_info", job->instance_id, on_connect_info, turn) < 0)
         on_connect_info(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
 }

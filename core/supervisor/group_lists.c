@@ -91,6 +91,7 @@ static void on_change(void *arg, const struct fleet_change *change)
         log_info("instance pruned: %s of runner '%s', %s", instance->id, group->runner->name,
                  fleet_reason_text(change->reason));
         note_lost_jobs(turn, change);
+        group_note_gone(group, instance, change->reason);
         group_persist(group, instance, LIFE_GONE);
         supervisor_emit(group->supervisor, EVENT_INSTANCE_GONE, group, instance->id, NULL,
                         fleet_reason_name(change->reason));
@@ -98,19 +99,8 @@ static void on_change(void *arg, const struct fleet_change *change)
     case CHANGE_PENDING_EXPIRED:
         log_warning("runner '%s': %u ordered instances never appeared, given up",
                     group->runner->name, change->count);
+        group_boot_failed(group, "it was ordered and never appeared");
         break;
-    }
-}
-
-/* No ready gate yet: what the cloud calls running may take jobs (autoscaler.md 9.1). */
-static void mark_running_ready(struct group *group)
-{
-    const struct fleet_instance *instance;
-
-    while ((instance = fleet_first_unready(group->fleet))) {
-        fleet_mark_ready(group->fleet, instance->id, now_wall(group->supervisor));
-        group_persist(group, instance, LIFE_PRESENT);
-        supervisor_emit(group->supervisor, EVENT_INSTANCE_READY, group, instance->id, NULL, "");
     }
 }
 
@@ -200,7 +190,7 @@ static int take_in(struct list_turn *turn, json_t *reply, bool complete, struct 
         r = fleet_on_list(group->fleet, now_wall(group->supervisor), listed, n, complete, on_change,
                           turn, err);
     if (r == 0)
-        mark_running_ready(group);
+        group_pass_ungated(group);
     return r;
 }
 

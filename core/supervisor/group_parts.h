@@ -1,5 +1,6 @@
 /* core/supervisor/group_parts.h - what the files of a group share: group.c (the cycle),
- * group_setup.c, group_lists.c, group_orders.c and group_connect.c. */
+ * group_setup.c, group_lists.c, group_orders.c, group_connect.c,
+ * group_probes.c and group_boots.c. */
 #pragma once
 
 #include "core/base/str.h"
@@ -42,6 +43,30 @@ int group_load_policies(struct group *group, struct error *err);
 const struct fleet_policy *group_policy(struct group *group);
 /* At each evaluation: the fleet follows what holds, and a change is logged. */
 void group_apply_policy(struct group *group);
+
+/* group_connect.c */
+/* A question about an instance. Negative when it cannot be asked: `fn` is not called then. */
+int group_ask(struct group *group, const char *type, const char *instance, provider_reply_fn fn,
+              void *arg);
+/* From the answer to connect_info; NULL when memory is short. */
+json_t *group_build_connect(struct group *group, json_t *reply);
+
+/* group_probes.c */
+/* Whether an instance that runs must prove itself before jobs are put on it. */
+bool group_is_gated(const struct group *group);
+/* Starts the gates and heartbeats that are due, and ends those of instances that go. */
+void group_run_probes(struct group *group);
+void group_end_probes(struct group *group);
+/* Running is ready where nothing is asked for, and where jobs run already. */
+void group_pass_ungated(struct group *group);
+
+/* group_boots.c */
+/* What was ordered is of no use: growth pauses. `why` is for people. */
+void group_boot_failed(struct group *group, const char *why);
+void group_boot_succeeded(struct group *group);
+/* An instance went: before it was ready it counts as one that did not boot. */
+void group_note_gone(struct group *group, const struct fleet_instance *instance,
+                     enum fleet_reason reason);
 
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);

@@ -206,6 +206,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
 
 void group_done(struct group *group)
 {
+    group_end_probes(group);
     scaler_plan_done(&group->last_plan);
     policies_free(group->policies);
     fleet_free(group->fleet);

@@ -58,6 +58,7 @@ struct job {
     int lock_fd; /* the spool's descriptor with the lock until the worker has it, else -1 */
     int starts;  /* workers started that never began */
     bool spawned, start_sent, spawned_here;
+    bool connected;          /* it told of a stage that needs the instance */
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
@@ -112,6 +113,11 @@ struct group {
     bool policy_told;
     int64_t policy_from_ms, policy_until_ms;
 
+    /* Ready gate and heartbeats (group_probes.c). */
+    struct probe *probes;
+    unsigned boots_failed; /* in a row */
+    char boot_error[400];  /* of the last one */
+
     /* Job requests (scheduler.c). */
     struct coordinator_call *poll;
     char last_update[256];
@@ -143,6 +149,7 @@ struct supervisor {
     bool disk_short;            /* no job is asked for until there is room again */
     struct job *jobs;
     size_t patch_bytes; /* pieces of logs on their way to GitLab */
+    int64_t last_probe; /* probes are numbered */
     struct control *control;
     uv_timer_t tick;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
@@ -201,6 +208,21 @@ void group_connection_lost(struct group *group, const char *id);
 /* A worker died without a result: an instance that does that to its workers is replaced (X6). */
 void group_worker_crashed(struct group *group, const char *id);
 
+/* group_probes.c */
+/* The spawner's word about a process of ours: workers have positive tags, probes negative ones. */
+void probe_on_spawned(struct supervisor *supervisor, int64_t tag, const char *failure);
+void probe_on_exited(struct supervisor *supervisor, int64_t tag, int status, int signal);
+/* After a restart, once the jobs that go on have their slots: idle instances prove themselves anew. */
+void group_recheck(struct group *group);
+/* Of an instance that is not ready yet: what its gate met last, or NULL. */
+const char *group_gate_trouble(const struct group *group, const char *instance);
+
+/* group_boots.c */
+/* Why instances that were made are of no use, and when the next is ordered; "" when they are. */
+void group_describe_boots(const struct group *group, struct buf *out);
+/* A job could not connect: an instance that nobody has reached so far is as good as not booted. */
+void group_not_reached(struct group *group, const char *id);
+
 /* scheduler.c */
 /* At each turn: are there descriptors for the jobs that may come? */
 void scheduler_check_descriptors(struct supervisor *supervisor);
@@ -242,10 +264,13 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 void worker_on_exited(void *arg, int64_t tag, int status, int signal);
 void worker_attach(struct job *job, struct channel *channel);
 void worker_tell(struct job *job, const char *type, const char *message);
+/* A host_key frame, of a job's worker or a probe: by what the ledger knows. */
+void worker_answer_host_key(struct group *group, const char *instance, struct channel *asker,
+                            json_t *frame);
 /* One that does not heed it is killed. */
 void worker_abort(struct job *job);
 void worker_lose_instance(struct job *job); /* job->lost_reason tells why */
-/* A worker of a former run, which may be alive: waits for it to attach. */
+/* A worker of a former run, which may be alive: waits for it to attach. Else the job ends now. */
 void worker_expect(struct job *job);
 /* Is the worker dead, or must it be ended? */
 void worker_tick(struct job *job);

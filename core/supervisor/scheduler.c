@@ -55,6 +55,9 @@ static bool refused(struct group *group)
     else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
         (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
                         group->growth_error);
+    else if (group->boots_failed > 0 && fleet_waiting(group->fleet) > 0)
+        (void) snprintf(group->refusal, sizeof(group->refusal),
+                        "instances do not become ready: %.200s", group->boot_error);
     else if (!fleet_reserve(group->fleet, &why))
         (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
     else

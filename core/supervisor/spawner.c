@@ -91,7 +91,7 @@ static void on_link_frame(void *arg, json_t *frame)
     int64_t tag = 0, pid = 0, status = 0, signal = 0;
 
     if (json_need_str(frame, "type", &type, &err) < 0 ||
-        json_need_i64(frame, "tag", 0, INT64_MAX, &tag, &err) < 0 ||
+        json_need_i64(frame, "tag", INT64_MIN, INT64_MAX, &tag, &err) < 0 ||
         json_opt_i64(frame, "pid", 1, INT32_MAX, &pid, &err) < 0 ||
         json_opt_str(frame, "message", &message, &err) < 0 ||
         json_opt_i64(frame, "status", 0, 255, &status, &err) < 0 ||
@@ -184,7 +184,7 @@ int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
 }
 
 /* Frame and descriptors go in one sendmsg, so that they arrive together. */
-static int send_request(int fd, const struct buf *data, int control_fd, int spool_fd)
+static int send_request(int fd, const struct buf *data, const int *fds, size_t n_fds)
 {
     union {
         char bytes[CMSG_SPACE(2 * sizeof(int))];
@@ -194,15 +194,14 @@ static int send_request(int fd, const struct buf *data, int control_fd, int spoo
     struct msghdr msg = { .msg_iov = &iov,
                           .msg_iovlen = 1,
                           .msg_control = control.bytes,
-                          .msg_controllen = sizeof(control.bytes) };
+                          .msg_controllen = CMSG_SPACE(n_fds * sizeof(int)) };
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-    const int fds[2] = { control_fd, spool_fd };
     ssize_t n;
 
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(fds));
-    memcpy(CMSG_DATA(cmsg), fds, sizeof(fds));
+    cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+    memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
     n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
         return -errno;
@@ -210,8 +209,8 @@ static int send_request(int fd, const struct buf *data, int control_fd, int spoo
 }
 
 /* Nothing ran when this fails: the process is gone, or reads no more. */
-static int request_worker(struct spawner *spawner, const struct buf *data, int control_fd,
-                          int spool_fd, struct error *err)
+static int request_process(struct spawner *spawner, const struct buf *data, const int *fds,
+                           size_t n_fds, struct error *err)
 {
     struct spawner_link *link = spawner->links;
     int r = 0;
@@ -222,7 +221,7 @@ static int request_worker(struct spawner *spawner, const struct buf *data, int c
         r = start_link(spawner, &link, err);
     if (!link)
         return r;
-    r = send_request(channel_fd(link->channel), data, control_fd, spool_fd);
+    r = send_request(channel_fd(link->channel), data, fds, n_fds);
     if (r == 0)
         return 0;
     if (r == -EAGAIN)
@@ -232,22 +231,40 @@ static int request_worker(struct spawner *spawner, const struct buf *data, int c
     return error_errno(err, r, "spawner: asking for a worker");
 }
 
+static int request(struct spawner *spawner, json_t *frame, const int *fds, size_t n_fds,
+                   struct error *err)
+{
+    autobuf struct buf data = BUF_INIT;
+    int r = frame_encode(&data, frame, FRAME_MAX_OPERATOR, err);
+
+    if (r < 0)
+        return r;
+    r = request_process(spawner, &data, fds, n_fds, err);
+    if (r < 0) /* once more, of a fresh process */
+        r = request_process(spawner, &data, fds, n_fds, err);
+    return r;
+}
+
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
                   struct error *err)
 {
     autojson json_t *frame = json_frame("spawn");
-    autobuf struct buf data = BUF_INIT;
-    int r;
+    const int fds[] = { control_fd, spool_fd };
 
     if (!frame || json_add_i64(frame, "tag", tag) < 0)
         return error_set(err, -ENOMEM, "spawner: out of memory");
-    r = frame_encode(&data, frame, FRAME_MAX_OPERATOR, err);
-    if (r < 0)
-        return r;
-    r = request_worker(spawner, &data, control_fd, spool_fd, err);
-    if (r < 0) /* once more, of a fresh process */
-        r = request_worker(spawner, &data, control_fd, spool_fd, err);
-    return r;
+    return request(spawner, frame, fds, ARRAY_LEN(fds), err);
+}
+
+int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t seconds,
+                  struct error *err)
+{
+    autojson json_t *frame = json_frame("probe");
+
+    if (!frame || json_add_i64(frame, "tag", tag) < 0 ||
+        json_add_i64(frame, "seconds", seconds) < 0)
+        return error_set(err, -ENOMEM, "spawner: out of memory");
+    return request(spawner, frame, &control_fd, 1, err);
 }
 
 void spawner_stop(struct spawner *spawner)

@@ -1,4 +1,4 @@
-/* core/supervisor/spawner.h - the process that forks job workers, seen from both ends.
+/* core/supervisor/spawner.h - the process that forks job workers and probes, seen from both ends.
  *
  * The supervisor execs it first; it warms up what workers need and then forks one for each request,
  * never seeing a payload (architecture.md §1, hardening.md X1). After a worker that died by a
@@ -14,6 +14,7 @@
 
 struct spawner;
 
+/* Who asks chooses the tags; here those of workers and probes are alike. */
 struct spawner_events {
     /* The worker `tag` was forked as process `pid`, or could not be (`failure`, else NULL). */
     void (*on_spawned)(void *arg, int64_t tag, int64_t pid, const char *failure);
@@ -33,6 +34,10 @@ int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
 /* Asks for a worker; its control socket and spool descriptor are passed on and stay the caller's.
  */
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
+                  struct error *err);
+
+/* Asks for a probe (core/job/worker.h), which the kernel ends after so many seconds. */
+int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t seconds,
                   struct error *err);
 
 void spawner_stop(struct spawner *spawner); /* workers go on; accepts NULL */

@@ -1,5 +1,5 @@
-/* core/supervisor/spawner_main.c - the spawner process: receives two descriptors, forks, reports
- * the end. It parses nothing but our own small frames and holds no secret (hardening.md §5, X1). */
+/* core/supervisor/spawner_main.c - the spawner process: receives descriptors, forks, reports the
+ * end. It parses nothing but our own small frames and holds no secret (hardening.md §5, X1). */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -64,9 +64,8 @@ static int receive_request(json_t **ret, int fds[2], struct error *err)
     if (n != 4)
         return error_set(err, -EPROTO, "link: short frame header");
     cmsg = CMSG_FIRSTHDR(&msg);
-    if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-        cmsg->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-        memcpy(fds, CMSG_DATA(cmsg), 2 * sizeof(int));
+    if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+        memcpy(fds, CMSG_DATA(cmsg), MIN(cmsg->cmsg_len - CMSG_LEN(0), 2 * sizeof(int)));
     len = (size_t) (unsigned char) data[0] << 24 | (size_t) (unsigned char) data[1] << 16 |
           (size_t) (unsigned char) data[2] << 8 | (size_t) (unsigned char) data[3];
     if (len > sizeof(data))
@@ -109,27 +108,37 @@ static void send_failed(int64_t tag, const char *message)
     send_or_die(frame);
 }
 
-/* In the child: the two descriptors take their places, everything else of the spawner's goes. */
-static void become_worker(struct spawner_process *process, int control_fd, int spool_fd)
+struct request {
+    int64_t tag, seconds; /* of a probe: how long it may live */
+    bool probe;
+    int control_fd, spool_fd; /* a probe has no spool */
+};
+
+/* In the child: the descriptors take their places, everything else of the spawner's goes. */
+static void become_child(struct spawner_process *process, const struct request *request)
 {
     sigset_t none;
-    int control = fcntl(control_fd, F_DUPFD_CLOEXEC, 10);
-    int spool = fcntl(spool_fd, F_DUPFD_CLOEXEC, 10);
+    int control = fcntl(request->control_fd, F_DUPFD_CLOEXEC, 10);
+    int spool = request->probe ? -1 : fcntl(request->spool_fd, F_DUPFD_CLOEXEC, 10);
 
     free(process->children);
-    if (control < 0 || spool < 0 || dup3(control, WORKER_CONTROL_FD, O_CLOEXEC) < 0 ||
-        dup3(spool, WORKER_SPOOL_FD, O_CLOEXEC) < 0 || close_range(5, ~0U, 0) < 0)
+    if (control < 0 || dup3(control, WORKER_CONTROL_FD, O_CLOEXEC) < 0 ||
+        (!request->probe && (spool < 0 || dup3(spool, WORKER_SPOOL_FD, O_CLOEXEC) < 0)) ||
+        close_range(request->probe ? WORKER_SPOOL_FD : WORKER_SPOOL_FD + 1, ~0U, 0) < 0)
         _exit(125);
     (void) sigemptyset(&none);
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
+    if (request->probe)
+        _exit(probe_worker_main(WORKER_CONTROL_FD, (unsigned) request->seconds));
     _exit(job_worker_main(WORKER_CONTROL_FD, WORKER_SPOOL_FD));
 }
 
-static void spawn_worker(struct spawner_process *process, int64_t tag, int control_fd, int spool_fd)
+static void spawn_child(struct spawner_process *process, const struct request *request)
 {
+    int64_t tag = request->tag;
     pid_t pid;
 
-    if (control_fd < 0 || spool_fd < 0) {
+    if (request->control_fd < 0 || (!request->probe && request->spool_fd < 0)) {
         send_failed(tag, "the request came without its descriptors");
         return;
     }
@@ -146,7 +155,7 @@ static void spawn_worker(struct spawner_process *process, int64_t tag, int contr
     }
     pid = fork();
     if (pid == 0)
-        become_worker(process, control_fd, spool_fd);
+        become_child(process, request);
     if (pid < 0) {
         send_failed(tag, strerror(errno));
         return;
@@ -184,21 +193,25 @@ static int handle_request(struct spawner_process *process)
 {
     autojson json_t *frame = NULL;
     autoclose int control_fd = -1, spool_fd = -1;
+    struct request request = { 0 };
     struct error err = { 0 };
     const char *type = NULL;
-    int64_t tag = 0;
     int fds[2];
     int r;
 
     r = receive_request(&frame, fds, &err);
-    control_fd = fds[0];
-    spool_fd = fds[1];
+    request.control_fd = control_fd = fds[0];
+    request.spool_fd = spool_fd = fds[1];
     if (r <= 0)
         return r;
-    if (json_need_str(frame, "type", &type, &err) < 0 || !str_eq(type, "spawn") ||
-        json_need_i64(frame, "tag", 0, INT64_MAX, &tag, &err) < 0)
+    if (json_need_str(frame, "type", &type, &err) < 0 ||
+        json_need_i64(frame, "tag", INT64_MIN, INT64_MAX, &request.tag, &err) < 0)
         return -EPROTO;
-    spawn_worker(process, tag, control_fd, spool_fd);
+    request.probe = str_eq(type, "probe");
+    if (request.probe ? json_need_i64(frame, "seconds", 1, UINT32_MAX, &request.seconds, &err) < 0
+                      : !str_eq(type, "spawn"))
+        return -EPROTO;
+    spawn_child(process, &request);
     return 1;
 }
 

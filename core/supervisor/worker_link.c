@@ -285,8 +285,13 @@ static void note_pid(struct job *job, int64_t pid)
 
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 {
-    struct job *job = job_find(arg, tag);
+    struct job *job;
 
+    if (tag < 0) {
+        probe_on_spawned(arg, tag, failure);
+        return;
+    }
+    job = job_find(arg, tag);
     if (!job)
         return;
     if (!failure) {
@@ -311,8 +316,13 @@ static const char *meaning_of(int signal)
 void worker_on_exited(void *arg, int64_t tag, int status, int signal)
 {
     struct supervisor *supervisor = arg;
-    struct job *job = job_find(supervisor, tag);
+    struct job *job;
 
+    if (tag < 0) {
+        probe_on_exited(supervisor, tag, status, signal);
+        return;
+    }
+    job = job_find(supervisor, tag);
     if (signal != 0)
         log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s%s", tag, signal,
                   job ? " on instance " : "", job ? job->instance_id : "", meaning_of(signal));
@@ -353,7 +363,8 @@ void worker_tell(struct job *job, const char *type, const char *message)
     channel_send(job->worker, frame, FRAME_MAX_OPERATOR);
 }
 
-static void answer_host_key(struct job *job, json_t *frame)
+void worker_answer_host_key(struct group *group, const char *instance, struct channel *asker,
+                            json_t *frame)
 {
     autojson json_t *verdict = json_frame("host_key_verdict");
     struct error err = { 0 };
@@ -371,17 +382,16 @@ static void answer_host_key(struct job *job, json_t *frame)
                       "the instance shows a host key that its provider does not vouch for; nothing "
                       "was sent to it");
     if (r == 0)
-        r = ledger_check_host_key(job->supervisor->ledger, job->group->id, job->instance_id, type,
-                                  key, &err);
+        r = ledger_check_host_key(group->supervisor->ledger, group->id, instance, type, key, &err);
     if (!verdict)
         return;
     (void) json_add_bool(verdict, "ok", r == 0);
     if (r < 0) {
-        log_error("instance %s: %s; it will be replaced", job->instance_id, err.message);
+        log_error("instance %s: %s; it will be replaced", instance, err.message);
         (void) json_add_str(verdict, "message", err.message);
-        group_mark_removing(job->group, job->instance_id, REASON_HOST_KEY_CHANGED);
+        group_mark_removing(group, instance, REASON_HOST_KEY_CHANGED);
     }
-    channel_send(job->worker, verdict, FRAME_MAX_OPERATOR);
+    channel_send(asker, verdict, FRAME_MAX_OPERATOR);
 }
 
 /* The worker decides by the job's variables whether its log may show what is hidden otherwise, before
@@ -442,8 +452,11 @@ static void take_result(struct job *job, json_t *frame)
     if (job->state < JOB_FINISHED) {
         take_started(job, frame);
         /* Mostly a lost connection; nothing else runs there until a list has shown the instance. */
-        if (str_eq(reason, "runner_system_failure"))
+        if (str_eq(reason, "runner_system_failure")) {
             group_connection_lost(job->group, job->instance_id);
+            if (job->spawned_here && !job->connected)
+                group_not_reached(job->group, job->instance_id);
+        }
         if (log_errno != 0)
             end_broken_log(job, (int) log_errno);
         if (str_eq(state, "success"))
@@ -458,6 +471,15 @@ static void take_result(struct job *job, json_t *frame)
     job->worker = NULL;
 }
 
+/* They come in order; only the first is told without an instance. */
+static void take_stage(struct job *job, json_t *frame)
+{
+    const char *name = "";
+
+    (void) json_opt_str(frame, "name", &name, NULL);
+    job->connected |= !str_eq(name, "prepare_executor");
+}
+
 static void on_worker_frame(void *arg, json_t *frame)
 {
     struct job *job = arg;
@@ -467,10 +489,12 @@ static void on_worker_frame(void *arg, json_t *frame)
     if (str_eq(type, "started")) {
         take_started(job, frame);
     } else if (str_eq(type, "host_key")) {
-        answer_host_key(job, frame);
+        worker_answer_host_key(job->group, job->instance_id, job->worker, frame);
     } else if (str_eq(type, "result")) {
         take_result(job, frame);
-    } else if (!str_eq(type, "stage") && !str_eq(type, "progress")) {
+    } else if (str_eq(type, "stage")) {
+        take_stage(job, frame);
+    } else if (!str_eq(type, "progress")) {
         log_error("job %" PRId64 ": its worker sent an unknown frame, ending the connection",
                   job->job_id);
         channel_close(job->worker);

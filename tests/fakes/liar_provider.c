@@ -448,6 +448,11 @@ static int32_t connect_elsewhere(const struct call *c)
     return c->connect(c->arg, &info) == 0 ? FLT_OK : FLT_E_CANCELLED;
 }
 
+static int32_t unhealthy(const struct call *c)
+{
+    return liar.host->fail(c->call, FLT_E_UNHEALTHY, 0, "its disk is full");
+}
+
 /* `told`: the lie is the whole answer; else it is followed by the truth where it returns FLT_OK. */
 static const struct lie {
     const char *slot, *name; /* slot NULL: any */
@@ -487,6 +492,7 @@ static const struct lie {
     { "decrease", "remove_other", remove_other, true },
     { "connect_info", "never_ready", never_ready, true },
     { "connect_info", "elsewhere", connect_elsewhere, true },
+    { "heartbeat", "unhealthy", unhealthy, true },
 };
 
 /* True when that was all: *ret is the slot's answer. */
@@ -584,6 +590,14 @@ static int32_t liar_connect_info(flt_group *group, flt_call *call, const char *i
                                            : truth()->connect_info(group, call, id, sink, arg);
 }
 
+static int32_t liar_heartbeat(flt_group *group, flt_call *call, const char *id)
+{
+    struct call c = { .group = group, .call = call };
+    int32_t code;
+
+    return lied("heartbeat", &c, &code) ? code : truth()->heartbeat(group, call, id);
+}
+
 /* That it claims to be "local" is the lie that lets its instances be reached at all (V13). */
 static const struct flt_provider liar_provider = {
     .magic = FLT_PROVIDER_MAGIC,
@@ -591,13 +605,14 @@ static const struct flt_provider liar_provider = {
     .abi_minor = FLT_ABI_MINOR,
     .name = "local",
     .version = "1",
-    .capabilities = FLT_CAP_THIS_MACHINE,
+    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_THIS_MACHINE,
     .open = liar_open,
     .close = liar_close,
     .list = liar_list,
     .increase = liar_increase,
     .decrease = liar_decrease,
     .connect_info = liar_connect_info,
+    .heartbeat = liar_heartbeat,
 };
 
 const struct flt_provider *flotilla_provider_v1(void)

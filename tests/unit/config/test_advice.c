@@ -164,7 +164,6 @@ static void test_unknown_settings(void **unused)
           "warning: F:8:1: [runners.cache] has no setting 'type', ignoring; did you mean 'Type'?" },
         { "an unknown flag",
           "concurrent = 10\n" RUNNER "[runners.feature_flags]\nFF_TIMESTAMP = true\n" PLUGIN,
-          "note: F:7:10: [[runners]] 'feature_flags' is not acted on yet, ignoring\n"
           "warning: F:8:1: [runners.feature_flags] has no setting 'FF_TIMESTAMP', ignoring; did "
           "you "
           "mean 'FF_TIMESTAMPS'?" },

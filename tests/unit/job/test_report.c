@@ -185,10 +185,12 @@ static void test_the_question_for_a_host_key_ends_with_its_reason(void **state)
         { "instance_lost", "gone", -ENETRESET, "stopped while asking for the host key" },
         { "abort", "", -EINTR, "stopped while asking for the host key" },
     };
-    static const struct shown_key shown = { .type = "ssh-ed25519", .key = "AAAA", .pinned = true };
+    static const struct shown_key shown = { .type = "ssh-ed25519", .key = "AAAA" };
+    autojson json_t *connect = json_object_new_object();
     struct world *world = *state;
 
     hear_and_drop(world, "started");
+    assert_int_equal(json_add_str(connect, "host_key_policy", "pin"), 0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int64_t began = now_ms(), limit_ms = rows[i].frame ? 60000 : 50;
         struct error err = { 0 };
@@ -196,7 +198,7 @@ static void test_the_question_for_a_host_key_ends_with_its_reason(void **state)
 
         if (rows[i].frame)
             tell(world, rows[i].frame, rows[i].message);
-        r = report_host_key(world->report, &shown, began + limit_ms, &err);
+        r = report_host_key(world->report, connect, &shown, began + limit_ms, &err);
         if (r != rows[i].want || !str_eq(err.message, rows[i].sentence) ||
             now_ms() - began > SLACK_MS)
             fail_msg("row %zu: %d '%s'", i, r, err.message);
@@ -213,6 +215,40 @@ static void test_the_question_for_a_host_key_ends_with_its_reason(void **state)
         assert_string_equal(key, shown.key);
         assert_true(pinned);
     }
+}
+
+static void test_a_key_that_is_right_by_the_policy_needs_no_question(void **state)
+{
+    static const char *const right[] = {
+        "{\"host_key_policy\":\"accept\"}",
+        "{\"host_key_policy\":\"pin\",\"host_keys\":[{\"type\":\"ssh-ed25519\",\"key\":\"AAAA\"}]}",
+    };
+    static const struct shown_key shown = { .type = "ssh-ed25519", .key = "AAAA" };
+    struct world *world = *state;
+
+    hang_up(world); /* nobody could answer */
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        autojson json_t *connect = NULL;
+
+        assert_int_equal(json_parse(right[i], strlen(right[i]), &connect, NULL), 0);
+        assert_int_equal(report_host_key(world->report, connect, &shown, now_ms() + 60000, NULL),
+                         0);
+    }
+}
+
+/* It has no spool, and nobody to go back to. */
+static void test_a_probe_is_stopped_when_its_supervisor_goes(void **unused)
+{
+    struct report *report = NULL;
+    int ends[2];
+
+    (void) unused;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(report_new(ends[1], -1, &report, NULL), 0);
+    assert_int_equal(report_stopped(report_poll(report)), 0);
+    (void) close(ends[0]);
+    assert_int_equal(report_stopped(report_poll(report)), -EINTR);
+    report_free(report);
 }
 
 static void test_a_result_is_told_to_every_supervisor_until_one_stores_it(void **state)
@@ -251,6 +287,8 @@ int main(void)
         ROW(test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job),
         ROW(test_a_worker_whose_row_is_closed_ends),
         ROW(test_the_question_for_a_host_key_ends_with_its_reason),
+        ROW(test_a_key_that_is_right_by_the_policy_needs_no_question),
+        cmocka_unit_test(test_a_probe_is_stopped_when_its_supervisor_goes),
         ROW(test_a_result_is_told_to_every_supervisor_until_one_stores_it),
     };
 

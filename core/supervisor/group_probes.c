@@ -1,0 +1,475 @@
+/* core/supervisor/group_probes.c - the ready gate and heartbeats of a group: one probe is a question to
+ * the provider how to reach an instance, and a process of the spawner's that runs a command there
+ * (core/job/probe_worker.c; autoscaler.md 9).
+ *
+ * A probe ends in a verdict, or in none when it was not the instance that failed; then it is due again.
+ * group_run_probes() begins what is due at each evaluation. What a verdict means for growth is in
+ * group_boots.c. */
+#include <errno.h>
+#include <flotilla/provider.h>
+#include <inttypes.h>
+#include <sys/socket.h>
+
+#include "core/base/frame.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/supervisor/group_parts.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
+
+/* Of each kind in a group: gates that hang must not keep jobs from instances that are ready. */
+#define AT_ONCE 32
+#define AGAIN_MS 1000
+/* What a process may need beyond its own time before it is given up, and before the kernel ends it. */
+#define GRACE_MS 15000
+#define KILL_GRACE_S 30
+/* An instance that was ready is not waited for as one that boots. */
+#define HEARTBEAT_MS 30000
+
+enum probe_kind { PROBE_GATE, PROBE_HEARTBEAT };
+enum verdict { VERDICT_NONE, VERDICT_GOOD, VERDICT_BAD };
+
+struct probe {
+    struct group *group;
+    struct probe *next;
+    int64_t number;
+    enum probe_kind kind;
+    char instance[256];
+    struct channel *channel; /* NULL = no process runs */
+    int64_t due_mono;        /* a verdict is due */
+    int64_t again_at_mono;   /* 0 = an answer is awaited, or the process runs */
+    enum verdict when_late;
+    char trouble[400]; /* what it met last */
+};
+
+static struct probe *find_probe(const struct group *group, const char *instance)
+{
+    struct probe *probe = group->probes;
+
+    while (probe && !str_eq(probe->instance, instance))
+        probe = probe->next;
+    return probe;
+}
+
+static struct probe *probe_of(struct group *group, int64_t number)
+{
+    struct probe *probe = group->probes;
+
+    while (probe && probe->number != number)
+        probe = probe->next;
+    return probe;
+}
+
+static size_t count_probes(const struct group *group, enum probe_kind kind)
+{
+    size_t n = 0;
+
+    for (const struct probe *probe = group->probes; probe; probe = probe->next)
+        n += probe->kind == kind;
+    return n;
+}
+
+/* Its process sees the end of its link and ends. */
+static void end_probe(struct probe *probe)
+{
+    struct probe **at = &probe->group->probes;
+
+    while (*at != probe)
+        at = &(*at)->next;
+    *at = probe->next;
+    channel_close(probe->channel);
+    free(probe);
+}
+
+static void mark_ready(struct group *group, const struct fleet_instance *instance)
+{
+    fleet_mark_ready(group->fleet, instance->id, now_wall(group->supervisor));
+    group_persist(group, instance, LIFE_PRESENT);
+    group_boot_succeeded(group);
+    supervisor_emit(group->supervisor, EVENT_INSTANCE_READY, group, instance->id, NULL, "");
+}
+
+static void fail_gate(struct group *group, const struct fleet_instance *instance, const char *why)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    buf_addf(&text, "%s: %s",
+             str_empty(group_settings(group)->instance_ready_command) ? "ready check"
+                                                                      : "ready command",
+             why);
+    log_warning("instance %s of runner '%s' is not ready: %s", instance->id, group->runner->name,
+                buf_str(&text));
+    if (instance->ready_ms == 0)
+        group_boot_failed(group, buf_str(&text));
+    group_mark_removing(group, instance->id, REASON_NOT_BOOTED);
+}
+
+static void note_heartbeat(struct group *group, const struct fleet_instance *instance, bool good,
+                           const char *why)
+{
+    bool was_well = instance->failures == 0;
+    bool replace = fleet_note_health(group->fleet, instance->id, good);
+
+    if (!good)
+        log_warning("instance %s of runner '%s': heartbeat failed (%u of %" PRId64
+                    " in a row that replace it): %s",
+                    instance->id, group->runner->name, instance->failures,
+                    group_settings(group)->failure_threshold, why);
+    else if (!was_well)
+        log_notice("instance %s of runner '%s' is well again", instance->id, group->runner->name);
+    if (replace)
+        group_mark_removing(group, instance->id, REASON_UNHEALTHY);
+}
+
+/* Ends the probe. A gate is a heartbeat, too. */
+static void conclude(struct probe *probe, enum verdict verdict, const char *why)
+{
+    struct group *group = probe->group;
+    const struct fleet_instance *instance = fleet_find(group->fleet, probe->instance);
+    bool gate = probe->kind == PROBE_GATE, good = verdict == VERDICT_GOOD;
+    autobuf struct buf text = BUF_INIT;
+
+    buf_add_str(&text, why); /* it may be the probe's own */
+    end_probe(probe);
+    if (!instance)
+        return;
+    fleet_heartbeat_ended(group->fleet, instance->id, good, now_wall(group->supervisor));
+    if (verdict == VERDICT_NONE)
+        log_info("instance %s of runner '%s': its probe came to nothing: %s", instance->id,
+                 group->runner->name, buf_str(&text));
+    else if (!gate)
+        note_heartbeat(group, instance, good, buf_str(&text));
+    else if (good)
+        mark_ready(group, instance);
+    else
+        fail_gate(group, instance, buf_str(&text));
+    supervisor_evaluate_soon(group->supervisor);
+}
+
+/* Its link goes at once, should it still have one. */
+static void try_again(struct probe *probe, int64_t pause_ms, enum verdict when_late,
+                      const char *why)
+{
+    int64_t now = now_mono(probe->group->supervisor);
+
+    channel_close(probe->channel);
+    probe->channel = NULL;
+    (void) str_cut(probe->trouble, sizeof(probe->trouble), why);
+    if (now >= probe->due_mono) {
+        conclude(probe, when_late, why);
+        return;
+    }
+    probe->when_late = when_late;
+    probe->again_at_mono = MIN(now + pause_ms, probe->due_mono);
+}
+
+/* The process. */
+
+static void on_probe_frame(void *arg, json_t *frame)
+{
+    struct probe *probe = arg;
+    const char *type = "", *message = "";
+
+    (void) json_opt_str(frame, "type", &type, NULL);
+    (void) json_opt_str(frame, "message", &message, NULL);
+    if (str_eq(type, "host_key"))
+        worker_answer_host_key(probe->group, probe->instance, probe->channel, frame);
+    else if (str_eq(type, "failing"))
+        (void) str_cut(probe->trouble, sizeof(probe->trouble), message);
+    else if (str_eq(type, "passed"))
+        conclude(probe, VERDICT_GOOD, "");
+    else if (str_eq(type, "failed"))
+        conclude(probe, VERDICT_BAD, message);
+    else
+        try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe sent an unknown frame");
+}
+
+/* Without a verdict. The spawner says how it ended, if it still can. */
+static void on_probe_closed(void *arg, const char *why)
+{
+    struct probe *probe = arg;
+
+    (void) why;
+    probe->channel = NULL;
+    try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe ended without a verdict");
+}
+
+static json_t *build_start(const struct probe *probe, json_t *connect, int64_t timeout_ms)
+{
+    const char *command = group_settings(probe->group)->instance_ready_command;
+    bool gate = probe->kind == PROBE_GATE;
+    json_t *start = json_frame("start");
+
+    (void) json_add_str(start, "command", gate && !str_empty(command) ? command : "exit 0");
+    (void) json_add_bool(start, "retry", gate);
+    (void) json_add_i64(start, "timeout_ms", timeout_ms);
+    (void) json_add(start, "connect", json_object_get(connect));
+    return start;
+}
+
+static int start_process(struct probe *probe, json_t *connect, struct error *err)
+{
+    struct supervisor *supervisor = probe->group->supervisor;
+    int64_t timeout_ms = MAX(probe->due_mono - now_mono(supervisor), (int64_t) AGAIN_MS);
+    autojson json_t *start = build_start(probe, connect, timeout_ms);
+    autoclose int ours = -1, theirs = -1;
+    int fds[2];
+    int r;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return error_errno(err, -errno, "probe: socketpair");
+    ours = fds[0];
+    theirs = fds[1];
+    r = spawner_probe(supervisor->spawner, -probe->number, theirs, timeout_ms / 1000 + KILL_GRACE_S,
+                      err);
+    if (r == 0)
+        r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_probe_frame,
+                         on_probe_closed, probe, &probe->channel, err);
+    if (r < 0)
+        return r;
+    channel_send_secret(probe->channel, start, FRAME_MAX_START);
+    return 0;
+}
+
+static struct probe *probe_with_tag(struct supervisor *supervisor, int64_t tag)
+{
+    struct probe *probe = NULL;
+
+    for (size_t i = 0; i < supervisor->n_groups && !probe; i++)
+        probe = probe_of(&supervisor->groups[i], -tag);
+    return probe;
+}
+
+void probe_on_spawned(struct supervisor *supervisor, int64_t tag, const char *failure)
+{
+    struct probe *probe = probe_with_tag(supervisor, tag);
+
+    if (probe && failure)
+        try_again(probe, AGAIN_MS, VERDICT_NONE, failure);
+}
+
+/* An instance that does that to its probes is replaced as one that does it to its jobs' workers. */
+void probe_on_exited(struct supervisor *supervisor, int64_t tag, int status, int signal)
+{
+    struct probe *probe = probe_with_tag(supervisor, tag);
+
+    if (signal == 0 && status == 0)
+        return;
+    log_warning("a probe%s%s ended with %s %d", probe ? " of instance " : "",
+                probe ? probe->instance : "", signal != 0 ? "signal" : "status",
+                signal != 0 ? signal : status);
+    if (probe && signal != 0)
+        group_worker_crashed(probe->group, probe->instance);
+}
+
+/* The provider's part. */
+
+struct answer_turn {
+    struct group *group;
+    int64_t number;
+};
+
+static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
+                            json_t *reply)
+{
+    autofree struct answer_turn *turn = arg;
+    struct probe *probe = probe_of(turn->group, turn->number);
+    autojson json_t *connect = NULL;
+    struct error err = { 0 };
+
+    if (!probe)
+        return; /* its instance went meanwhile */
+    if (code == FLT_E_NOT_FOUND || code == FLT_E_UNHEALTHY) {
+        conclude(probe, VERDICT_BAD, message);
+        return;
+    }
+    if (code != 0) {
+        try_again(probe, MAX(retry_after_ms, (int64_t) AGAIN_MS),
+                  code == FLT_E_NOT_READY ? VERDICT_BAD : VERDICT_NONE, message);
+        return;
+    }
+    connect = group_build_connect(turn->group, reply);
+    if (!connect)
+        try_again(probe, AGAIN_MS, VERDICT_NONE, "out of memory");
+    else if (start_process(probe, connect, &err) < 0)
+        try_again(probe, AGAIN_MS, VERDICT_NONE, err.message);
+}
+
+/* A negative answer means that `fn` frees nothing: it is not called. */
+static void ask(struct probe *probe, const char *type, provider_reply_fn fn)
+{
+    struct answer_turn *turn = mem_zero(sizeof(*turn));
+
+    probe->again_at_mono = 0;
+    if (turn) {
+        *turn = (struct answer_turn) { probe->group, probe->number };
+        if (group_ask(probe->group, type, probe->instance, fn, turn) == 0)
+            return;
+    }
+    free(turn);
+    try_again(probe, AGAIN_MS, VERDICT_NONE, "the provider cannot be asked");
+}
+
+/* One that could not ask has no opinion: the connection decides. */
+static void on_heartbeat(void *arg, int code, const char *message, int64_t retry_after_ms,
+                         json_t *reply)
+{
+    autofree struct answer_turn *turn = arg;
+    struct probe *probe = probe_of(turn->group, turn->number);
+
+    (void) retry_after_ms;
+    (void) reply;
+    if (!probe)
+        return;
+    if (code == FLT_E_UNHEALTHY || code == FLT_E_NOT_FOUND)
+        conclude(probe, VERDICT_BAD, message);
+    else
+        ask(probe, "connect_info", on_connect_info);
+}
+
+static void start_probe(struct group *group, enum probe_kind kind, const char *instance)
+{
+    struct supervisor *supervisor = group->supervisor;
+    int64_t limit = group_settings(group)->connector.timeout_ms;
+    struct probe *probe = mem_zero(sizeof(*probe));
+
+    if (!probe) {
+        fleet_heartbeat_ended(group->fleet, instance, false, now_wall(supervisor));
+        return; /* it is due again at the next evaluation */
+    }
+    if (kind == PROBE_HEARTBEAT)
+        limit = MIN(limit, (int64_t) HEARTBEAT_MS);
+    probe->group = group;
+    probe->number = ++supervisor->last_probe;
+    probe->kind = kind;
+    probe->due_mono = now_mono(supervisor) + limit;
+    (void) str_copy(probe->instance, sizeof(probe->instance), instance);
+    probe->next = group->probes;
+    group->probes = probe;
+    if (kind == PROBE_HEARTBEAT)
+        ask(probe, "heartbeat", on_heartbeat);
+    else
+        ask(probe, "connect_info", on_connect_info);
+}
+
+/* What is due. */
+
+bool group_is_gated(const struct group *group)
+{
+    return !str_empty(group_settings(group)->instance_ready_command) ||
+           group_settings(group)->flags.acquire_heartbeats;
+}
+
+static bool awaits_gate(const struct group *group, const struct fleet_instance *instance)
+{
+    return instance->state == INSTANCE_RUNNING && !instance->ready && !instance->removing &&
+           instance->draining == REASON_NONE && instance->cause != CAUSE_FOREIGN &&
+           (instance->cause != CAUSE_PREEXISTED || group_settings(group)->vm_isolation.enabled);
+}
+
+static bool is_busy(const struct fleet_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->n_slots; i++)
+        if (instance->slots[i].seq != 0)
+            return true;
+    return false;
+}
+
+void group_pass_ungated(struct group *group)
+{
+    const struct fleet_instance *unready;
+
+    while (!group_is_gated(group) && (unready = fleet_first_unready(group->fleet)))
+        mark_ready(group, unready);
+    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+
+        if (instance->state == INSTANCE_RUNNING && !instance->ready && !instance->removing &&
+            instance->cause != CAUSE_FOREIGN && is_busy(instance))
+            mark_ready(group, instance);
+    }
+}
+
+static bool is_pointless(const struct probe *probe)
+{
+    const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
+
+    return !instance || instance->removing || instance->state != INSTANCE_RUNNING ||
+           instance->ready == (probe->kind == PROBE_GATE);
+}
+
+static void tick_probe(struct probe *probe)
+{
+    int64_t now = now_mono(probe->group->supervisor);
+
+    if (is_pointless(probe)) {
+        fleet_heartbeat_ended(probe->group->fleet, probe->instance, false,
+                              now_wall(probe->group->supervisor));
+        end_probe(probe);
+    } else if (probe->channel && now >= probe->due_mono + GRACE_MS) {
+        conclude(probe, VERDICT_BAD, "its probe did not end in time");
+    } else if (probe->again_at_mono != 0 && now >= probe->again_at_mono) {
+        if (now >= probe->due_mono)
+            conclude(probe, probe->when_late, probe->trouble);
+        else
+            ask(probe, "connect_info", on_connect_info);
+    }
+}
+
+static void start_gates(struct group *group)
+{
+    size_t n = count_probes(group, PROBE_GATE);
+
+    for (size_t i = 0; i < fleet_instance_count(group->fleet) && n < AT_ONCE; i++) {
+        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+
+        if (!awaits_gate(group, instance) || find_probe(group, instance->id))
+            continue;
+        start_probe(group, PROBE_GATE, instance->id);
+        n++;
+    }
+}
+
+static void start_heartbeats(struct group *group)
+{
+    const struct fleet_instance *instance;
+
+    while (count_probes(group, PROBE_HEARTBEAT) < AT_ONCE &&
+           (instance = fleet_next_heartbeat(group->fleet, now_wall(group->supervisor))))
+        start_probe(group, PROBE_HEARTBEAT, instance->id);
+}
+
+void group_run_probes(struct group *group)
+{
+    struct probe *next;
+
+    for (struct probe *probe = group->probes; probe; probe = next) {
+        next = probe->next;
+        tick_probe(probe);
+    }
+    if (!group_is_gated(group) || group->supervisor->descriptors_short)
+        return;
+    start_gates(group);
+    start_heartbeats(group);
+}
+
+void group_end_probes(struct group *group)
+{
+    while (group->probes)
+        end_probe(group->probes);
+}
+
+void group_recheck(struct group *group)
+{
+    for (size_t i = 0; group_is_gated(group) && i < fleet_instance_count(group->fleet); i++)
+        fleet_recheck(group->fleet, fleet_instance_at(group->fleet, i)->id);
+}
+
+const char *group_gate_trouble(const struct group *group, const char *instance)
+{
+    const struct probe *probe = find_probe(group, instance);
+
+    return probe && *probe->trouble ? probe->trouble : NULL;
+}
