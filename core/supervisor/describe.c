@@ -99,6 +99,18 @@ static void add_price(json_t *obj, const struct group *group)
     (void) json_add_i64(obj, "price_micros_hour", sum);
 }
 
+/* Which kind of failure keeps the group from growing just now. */
+static void add_growth(json_t *obj, const struct group *group)
+{
+    int64_t now = now_wall(group->supervisor), until = 0;
+    enum growth_failure kind;
+
+    if (!fleet_growth_paused(group->fleet, now, &kind, &until))
+        return;
+    (void) json_add_str(obj, "growth_paused", growth_failure_name(kind));
+    (void) json_add_i64(obj, "growth_retry_ms", until - now);
+}
+
 json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
@@ -129,6 +141,7 @@ json_t *describe_runner(const struct group *group)
         (void) json_add_i64(obj, "drained_since_ms", operator_drained_since(group, ""));
     if (*problem_of(group))
         (void) json_add_str(obj, "problem", problem_of(group));
+    add_growth(obj, group);
     return obj;
 }
 

@@ -72,6 +72,19 @@ static void explain_failure(const struct group *group, json_t *lines, const char
     add_line(lines, buf_str(&text));
 }
 
+/* What the cloud said, what that is called, and when the next try is. */
+static void explain_growth(const struct group *group, json_t *lines)
+{
+    autobuf struct buf text = BUF_INIT, when = BUF_INIT;
+
+    if (!fleet_explain_growth(group->fleet, now_wall(group->supervisor), &when))
+        return;
+    if (*group->growth_error)
+        buf_addf(&text, "%s; ", group->growth_error);
+    buf_add(&text, when.data, when.len);
+    explain_failure(group, lines, "growth is failing", buf_str(&text));
+}
+
 static const char *why_unusable(const struct group *group)
 {
     return *group->provider_error ? group->provider_error
@@ -114,7 +127,7 @@ static void explain_group(const struct group *group, json_t *lines)
     add_line(lines, buf_str(&text));
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
-    explain_failure(group, lines, "growth is failing", group->growth_error);
+    explain_growth(group, lines);
     explain_failure(group, lines, "removing is failing", group->removal_error);
     explain_requests(group, lines);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)

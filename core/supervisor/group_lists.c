@@ -96,8 +96,7 @@ static void on_change(void *arg, const struct fleet_change *change)
                         fleet_reason_name(change->reason));
         break;
     case CHANGE_PENDING_EXPIRED:
-        log_warning("runner '%s': %u ordered instances never appeared, given up",
-                    group->runner->name, change->count);
+        group_orders_expired(group, change->count);
         break;
     }
 }

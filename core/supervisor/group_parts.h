@@ -57,6 +57,13 @@ void group_refuse(struct group *group, const char *why);
 void group_start_list(struct group *group);
 void group_list_soon(struct group *group); /* something was changed in the cloud */
 
+/* group_growth.c */
+enum growth_failure group_growth_kind(int code); /* of an answer to an increase that failed */
+void group_growth_failed(struct group *group, enum growth_failure kind, const char *message,
+                         int64_t retry_after_ms);
+void group_growth_succeeded(struct group *group);               /* an order was taken whole */
+void group_orders_expired(struct group *group, uint32_t count); /* V17 */
+
 /* group_orders.c */
 void group_start_increase(struct group *group);
 void group_start_decrease(struct group *group);

@@ -97,8 +97,8 @@ struct group {
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
-    int64_t next_list_mono, next_increase_mono, next_decrease_mono;
-    int64_t growth_backoff_ms, removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
+    int64_t next_list_mono, next_decrease_mono;
+    int64_t removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
     bool intents_settled; /* those of former runs */
@@ -196,6 +196,8 @@ void group_connect_info(struct group *group, struct job *job);
 /* At a stop: are the instances to be deleted, and are some of them still there? */
 bool group_is_deleting(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
+/* True while growth waits after a failure (V20), and for how long. */
+bool group_growth_waits(const struct group *group, int64_t *ret_ms);
 /* A worker lost its connection: the next list tells whether the instance is there. */
 void group_connection_lost(struct group *group, const char *id);
 /* A worker died without a result: an instance that does that to its workers is replaced (X6). */
