@@ -146,7 +146,7 @@ bool fleet_growth_allows_job(const struct fleet *fleet, int64_t now_ms, bool res
                              struct error *why)
 {
     const struct fleet_growth *worst = worst_growth(fleet);
-    uint64_t promised = (uint64_t) fleet->reserved + fleet->n_waiters;
+    uint64_t promised = (uint64_t) fleet->reserved + fleet_waiting(fleet);
     autobuf struct buf text = BUF_INIT;
 
     promised -= reserved && promised > 0;

@@ -11,11 +11,13 @@
 /* The worst first. */
 static const char *problem_of(const struct group *group)
 {
-    return *group->provider_error  ? group->provider_error
-           : *group->list_error    ? group->list_error
-           : *group->growth_error  ? group->growth_error
-           : *group->removal_error ? group->removal_error
-                                   : group->request_error;
+    return *group->provider_error   ? group->provider_error
+           : *group->list_error     ? group->list_error
+           : *group->growth_error   ? group->growth_error
+           : *group->signals.growth ? group->signals.growth
+           : *group->removal_error  ? group->removal_error
+           : *group->signals.error  ? group->signals.error
+                                    : group->request_error;
 }
 
 /* Where an instance is in its life, in the word that people and scripts get. */

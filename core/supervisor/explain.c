@@ -75,12 +75,13 @@ static void explain_failure(const struct group *group, json_t *lines, const char
 /* What the cloud said, what that is called, and when the next try is. */
 static void explain_growth(const struct group *group, json_t *lines)
 {
+    const char *said = *group->growth_error ? group->growth_error : group->signals.growth;
     autobuf struct buf text = BUF_INIT, when = BUF_INIT;
 
     if (!fleet_explain_growth(group->fleet, now_wall(group->supervisor), &when))
         return;
-    if (*group->growth_error)
-        buf_addf(&text, "%s; ", group->growth_error);
+    if (*said)
+        buf_addf(&text, "%s; ", said);
     buf_add(&text, when.data, when.len);
     explain_failure(group, lines, "growth is failing", buf_str(&text));
 }
@@ -129,6 +130,7 @@ static void explain_group(const struct group *group, json_t *lines)
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_growth(group, lines);
     explain_failure(group, lines, "removing is failing", group->removal_error);
+    explain_failure(group, lines, "the cloud's signals cannot be read", group->signals.error);
     explain_requests(group, lines);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         explain_instance(group, fleet_instance_at(group->fleet, i), lines);

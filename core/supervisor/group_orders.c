@@ -106,8 +106,8 @@ void group_start_increase(struct group *group)
     int64_t wait_ms;
 
     /* Only the last list tells how many there are (autoscaler.md 10.1). */
-    if (group->increase_busy || group->list_busy || !group->listed_once || group->list_backoff_ms ||
-        group_growth_waits(group, &wait_ms))
+    if (group->increase_busy || group->list_busy || group->signals.busy || !group->listed_once ||
+        group->list_backoff_ms || group_growth_waits(group, &wait_ms))
         return;
     /* An id that was given out again before it was seen to go would be taken for its former use. */
     if (group->ids_return && fleet_awaits_removal(group->fleet))
