@@ -94,16 +94,17 @@ struct fleet_config {
     /* What an instance costs: 0 = not known. It is charged for its minimum life at least, and for
      * started pieces of minimum_billed_ms; an idle one that is paid for anyway stays (billing.c). */
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
+    int64_t pause_unit_ms; /* the first pause of growth that fails; 0 = 1 s */
 };
 #define FLEET_THROTTLE_LIMIT 100 /* the default of throttle_limit */
 
 /* Why growth fails; each kind has its own back-off, so that a throttled cloud is not taken for a full
  * one and an image that does not boot is not bought at full speed. */
 enum growth_failure {
-    GROWTH_CAPACITY,    /* the cloud has no more of them now */
-    GROWTH_QUOTA,       /* the account may not have more */
+    GROWTH_CAPACITY,    /* it took the order and delivers fewer, or none */
+    GROWTH_QUOTA,       /* it says that there are no more for us: capacity, quota, maximum */
     GROWTH_RATE,        /* asked too often */
-    GROWTH_UNREACHABLE, /* the cloud did not answer, or not with what was asked */
+    GROWTH_UNREACHABLE, /* it did not answer, or refused for another reason */
     GROWTH_BOOT,        /* what was made never passed the ready gate: the breaker */
     GROWTH_FAILURES
 };
@@ -203,14 +204,23 @@ void fleet_on_increase(
 /* The answer was lost, and the same request will be made again: what appears until then is of it. */
 void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked);
 
-/* Growth that fails waits: 1 s, doubling up to 5 min for each kind, at least retry_after_ms. An
- * instance that passes the ready gate ends GROWTH_BOOT, an order that is taken whole all others. */
+/* Growth that fails waits: 1 s, doubling up to 5 min (300 units) for each kind, at least
+ * retry_after_ms. An instance that passes the ready gate ends GROWTH_BOOT, an order that is taken whole all others. */
 void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t now_ms,
                          int64_t retry_after_ms);
 void fleet_growth_succeeded(struct fleet *fleet);
 /* True while growth waits: the kind that lasts longest and until when (both may be NULL). */
 bool fleet_growth_paused(const struct fleet *fleet, int64_t now_ms, enum growth_failure *ret_kind,
                          int64_t *ret_until_ms);
+
+/* The worst kind that fails and when it is tried again: "the cloud has no capacity, tried again in
+ * 30s"; false when none does. */
+bool fleet_explain_growth(const struct fleet *fleet, int64_t now_ms, struct buf *out);
+/* V20: while growth fails, no job is asked for that only a new instance could take; once the pause is
+ * over, one may, so that growth is tried at all. `reserved`: the job in question has its reservation
+ * already. False with the reason. */
+bool fleet_growth_allows_job(const struct fleet *fleet, int64_t now_ms, bool reserved,
+                             struct error *why);
 
 /* Nothing new is put on it; the scaler removes it with its last job and replaces it as wanted.
  * REASON_DRAINED or REASON_INTERRUPTED; `at_ms`: when the cloud takes it, 0 = not said. False when it

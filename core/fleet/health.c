@@ -1,10 +1,13 @@
 /* core/fleet/health.c - what goes wrong around an instance, and around growth: draining, heartbeats,
  * pauses after orders that failed and images that do not boot (autoscaler.md 9, V20, V55, V58, V70).
  */
+#include <errno.h>
+
+#include "core/base/str.h"
 #include "core/fleet/internal.h"
 
-#define PAUSE_MIN_MS 1000
-#define PAUSE_MAX_MS ((int64_t) 5 * 60 * 1000)
+#define PAUSE_UNIT_MS 1000
+#define PAUSE_MAX_UNITS 300
 
 bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int64_t at_ms)
 {
@@ -48,13 +51,14 @@ bool fleet_note_health(struct fleet *fleet, const char *id, bool good)
     return !good && instance->failures >= fleet->config.failure_threshold;
 }
 
-static int64_t pause_after(unsigned failures)
+static int64_t pause_after(const struct fleet_config *config, unsigned failures)
 {
-    int64_t pause = PAUSE_MIN_MS;
+    int64_t unit = config->pause_unit_ms > 0 ? config->pause_unit_ms : PAUSE_UNIT_MS;
+    int64_t units = 1;
 
-    for (unsigned i = 1; i < failures && pause < PAUSE_MAX_MS; i++)
-        pause *= 2;
-    return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+    for (unsigned i = 1; i < failures && units < PAUSE_MAX_UNITS; i++)
+        units *= 2;
+    return unit * MIN(units, (int64_t) PAUSE_MAX_UNITS);
 }
 
 void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t now_ms,
@@ -67,7 +71,7 @@ void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t 
     if (now_ms < growth->until_ms)
         return;
     growth->failures++;
-    pause = pause_after(growth->failures);
+    pause = pause_after(&fleet->config, growth->failures);
     growth->until_ms = now_ms + (retry_after_ms > pause ? retry_after_ms : pause);
 }
 
@@ -95,4 +99,60 @@ bool fleet_growth_paused(const struct fleet *fleet, int64_t now_ms, enum growth_
     if (longest && ret_until_ms)
         *ret_until_ms = longest->until_ms;
     return longest != NULL;
+}
+
+/* The kind that is tried last. */
+static const struct fleet_growth *worst_growth(const struct fleet *fleet)
+{
+    const struct fleet_growth *worst = NULL;
+
+    for (size_t i = 0; i < GROWTH_FAILURES; i++)
+        if (fleet->growth[i].failures > 0 &&
+            (!worst || fleet->growth[i].until_ms > worst->until_ms))
+            worst = &fleet->growth[i];
+    return worst;
+}
+
+bool fleet_explain_growth(const struct fleet *fleet, int64_t now_ms, struct buf *out)
+{
+    const struct fleet_growth *worst = worst_growth(fleet);
+
+    if (!worst)
+        return false;
+    buf_add_str(out, growth_failure_text((enum growth_failure)(worst - fleet->growth)));
+    if (now_ms >= worst->until_ms) {
+        buf_add_str(out, ", tried again with the next order");
+        return true;
+    }
+    buf_add_str(out, ", tried again in ");
+    format_duration(out, (worst->until_ms - now_ms + 999) / 1000 * 1000);
+    return true;
+}
+
+/* Slots that a job could get without a new order. What boots is no hope where nothing boots. */
+static uint64_t slots_in_sight(const struct fleet *fleet)
+{
+    struct fleet_numbers n;
+    uint64_t slots;
+
+    fleet_count(fleet, &n);
+    slots = n.idle;
+    if (fleet->growth[GROWTH_BOOT].failures == 0)
+        slots += (uint64_t) n.unready + n.unhealthy + (uint64_t) n.pending * fleet->config.capacity;
+    return slots;
+}
+
+bool fleet_growth_allows_job(const struct fleet *fleet, int64_t now_ms, bool reserved,
+                             struct error *why)
+{
+    const struct fleet_growth *worst = worst_growth(fleet);
+    uint64_t promised = (uint64_t) fleet->reserved + fleet_waiting(fleet);
+    autobuf struct buf text = BUF_INIT;
+
+    promised -= reserved && promised > 0;
+    if (!worst || promised < slots_in_sight(fleet) || (now_ms >= worst->until_ms && promised == 0))
+        return true;
+    (void) fleet_explain_growth(fleet, now_ms, &text);
+    (void) error_set(why, -EAGAIN, "the group cannot grow: %s", buf_str(&text));
+    return false;
 }

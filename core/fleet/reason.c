@@ -47,10 +47,10 @@ static const struct {
 static const struct {
     const char *name, *text;
 } growth_failures[] = {
-    [GROWTH_CAPACITY] = { "capacity", "the cloud has no capacity" },
-    [GROWTH_QUOTA] = { "quota", "the quota of the account is reached" },
+    [GROWTH_CAPACITY] = { "capacity", "the cloud delivers fewer than it was asked for" },
+    [GROWTH_QUOTA] = { "quota", "the cloud has no more for this group" },
     [GROWTH_RATE] = { "rate", "the cloud is asked too often" },
-    [GROWTH_UNREACHABLE] = { "unreachable", "the cloud does not answer" },
+    [GROWTH_UNREACHABLE] = { "unreachable", "the cloud does not take orders" },
     [GROWTH_BOOT] = { "boot", "instances do not become ready" },
 };
 

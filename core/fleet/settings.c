@@ -54,6 +54,7 @@ void fleet_settings_read(const struct config_autoscaler *autoscaler,
         .unthrottled_reservations = !autoscaler->reservation_throttling,
         .pending_limit_ms = fault_limit_ms("pending", FLEET_PENDING_LIMIT_MS),
         .failure_threshold = (uint32_t) autoscaler->failure_threshold,
+        .pause_unit_ms = fault_limit_ms("back_off", 0),
     };
     read_throttle(autoscaler, ret);
     read_billing(autoscaler, provider, ret);

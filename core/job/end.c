@@ -16,6 +16,17 @@ struct end end_make(enum end_kind kind, const char *message)
     return end;
 }
 
+/* Mostly the connection broke; where the cloud had said that it takes the instance, that is why. */
+static struct end end_make_lost(const struct report_orders *orders, const char *message)
+{
+    struct end end = { .kind = END_SYSTEM };
+
+    (void) snprintf(end.message, sizeof(end.message), "%s%.330s",
+                    orders->going != REPORT_STAYS ? "the cloud has taken the instance: " : "",
+                    message);
+    return end;
+}
+
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message)
 {
@@ -32,7 +43,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
     case -ETIMEDOUT:
         return end_make(END_TIMEOUT, "context deadline exceeded");
     default:
-        return end_make(END_SYSTEM, message);
+        return end_make_lost(orders, message);
     }
 }
 

@@ -37,6 +37,7 @@ struct job {
     int64_t timeout_ms, deadline_ms; /* of the whole job; deadline on the monotonic clock */
     bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
     bool canceled;                   /* it was consumed */
+    enum report_going warned;        /* of what becomes of the instance */
 };
 
 enum end_kind {
@@ -103,6 +104,9 @@ struct ssh_watch stage_watch(struct job *job);
 void get_sources_script(const struct job *job, struct buf *body);
 void clear_worktree_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);
+
+/* going.c: the log's warning, once for each cause, when the cloud takes the instance. */
+void going_warn(struct job *job, const struct report_orders *orders);
 
 /* attempts.c */
 /* How often a stage may be tried; says what is wrong with the variable. */

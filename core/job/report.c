@@ -182,6 +182,24 @@ static void send_identity(struct report *report)
         disconnect(report);
 }
 
+/* A cause that a later supervisor knows is none of ours. */
+static void take_going(struct report_orders *orders, json_t *frame)
+{
+    enum report_going going = REPORT_STAYS;
+    const char *cause = "";
+
+    (void) json_opt_str(frame, "cause", &cause, NULL);
+    if (str_eq(cause, "interrupted"))
+        going = REPORT_INTERRUPTED;
+    else if (str_eq(cause, "deleting"))
+        going = REPORT_DELETING;
+    if (going <= orders->going)
+        return;
+    orders->going = going;
+    orders->going_left_ms = -1;
+    (void) json_opt_i64(frame, "left_ms", 0, INT64_MAX, &orders->going_left_ms, NULL);
+}
+
 static void take_frame(struct report *report, json_t *frame)
 {
     const char *type = "", *message = "";
@@ -209,6 +227,8 @@ static void take_frame(struct report *report, json_t *frame)
     } else if (str_eq(type, "instance_lost")) {
         report->orders.instance_lost = true;
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);
+    } else if (str_eq(type, "instance_going")) {
+        take_going(&report->orders, frame);
     } else if (str_eq(type, "host_key_verdict")) {
         (void) json_opt_bool(frame, "ok", &ok, NULL);
         report->verdict = ok ? 1 : -1;

@@ -25,10 +25,15 @@ void report_identity(struct report *report, json_t *identity);
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
                    bool debug_trace);
 
+/* What the cloud does to the instance; the later, the surer. */
+enum report_going { REPORT_STAYS, REPORT_INTERRUPTED, REPORT_DELETING };
+
 /* What was told so far. */
 struct report_orders {
     bool cancel, abort, instance_lost;
     char message[256]; /* why the instance is lost */
+    enum report_going going;
+    int64_t going_left_ms; /* when that was told; negative = not said */
 };
 /* Reads what is there without blocking, reconnects when it is time. Cheap; call it often. */
 const struct report_orders *report_poll(struct report *report);

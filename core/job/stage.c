@@ -20,8 +20,10 @@
 static int poll_control(void *arg)
 {
     struct job *job = arg;
-    int stopped = report_stopped(report_poll(job->report));
+    const struct report_orders *orders = report_poll(job->report);
+    int stopped = report_stopped(orders);
 
+    going_warn(job, orders);
     return stopped == -ECANCELED && (!job->cancel_stops || job->canceled) ? 0 : stopped;
 }
 
@@ -30,7 +32,7 @@ static int poll_only(void *arg)
 {
     struct job *job = arg;
 
-    (void) report_poll(job->report);
+    going_warn(job, report_poll(job->report));
     return 0;
 }
 

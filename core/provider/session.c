@@ -96,6 +96,11 @@ const char *session_state_dir(const struct session *session)
     return session->state_dir;
 }
 
+uint64_t session_capabilities(const struct session *session)
+{
+    return session->provider.capabilities;
+}
+
 void session_log(struct session *session, enum log_level level, const char *text)
 {
     session->on_log(session->log_arg, level, text);
@@ -135,116 +140,6 @@ void session_note_breach(struct session *session, const char *text)
     (void) pthread_mutex_unlock(&session->lock);
 }
 
-/* Sinks: copy and check at once; a record after the end of its call is a breach. */
-
-static bool sink_open(flt_call *call, const void *record)
-{
-    if (call->ended)
-        session_note_breach(call->session, "the plugin emitted after its call had returned");
-    else if (!pthread_equal(call->thread, pthread_self()))
-        session_note_breach(call->session,
-                            "the plugin emitted from another thread than its call's");
-    else if (!record)
-        session_note_breach(call->session, "the plugin emitted NULL");
-    else
-        return !session_breach(call->session); /* what goes on after a breach costs nothing more */
-    return false;
-}
-
-static bool first_time(flt_call *call, const char *id)
-{
-    if (!provider_id_valid(id)) {
-        session_note_breach(call->session, "the plugin emitted an id that is not 1 to 255 bytes of "
-                                           "letters, digits and ._:/-");
-        return false;
-    }
-    if (json_object_object_get_ex(call->seen, id, NULL)) {
-        session_note_breach(call->session, "the plugin emitted the same id twice in one call");
-        return false;
-    }
-    return json_add_bool(call->seen, id, true) == 0;
-}
-
-static int32_t take_instance(void *arg, const struct flt_instance *raw)
-{
-    flt_call *call = arg;
-    struct flt_instance instance = { 0 };
-    json_t *item;
-
-    if (!sink_open(call, raw))
-        return 1;
-    memcpy(&instance, raw, MIN((size_t) raw->struct_size, sizeof(instance)));
-    if (!first_time(call, instance.id))
-        return 1;
-    if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING) {
-        session_note_breach(call->session,
-                            "the plugin emitted an instance in a state that does not exist");
-        return 1;
-    }
-    if (json_object_array_length(call->items) >= PROVIDER_LIST_MAX) {
-        session_note_breach(call->session, "the plugin listed more than 10,000 instances");
-        return 1;
-    }
-    item = json_object_new_object();
-    (void) json_add_str(item, "id", instance.id);
-    (void) json_add_i64(item, "state", instance.state);
-    return json_object_array_add(call->items, item) < 0;
-}
-
-static int32_t take_id(void *arg, const char *id)
-{
-    flt_call *call = arg;
-
-    if (!sink_open(call, id) || !first_time(call, id))
-        return 1;
-    if (!json_object_object_get_ex(call->asked, id, NULL)) {
-        session_note_breach(call->session, "the plugin accepted an id that it was not asked about");
-        return 1;
-    }
-    return json_object_array_add(call->items, json_object_new_string(id)) < 0;
-}
-
-static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
-{
-    flt_call *call = arg;
-    struct flt_connect_info info = { 0 };
-    struct error err = { 0 };
-
-    if (!sink_open(call, raw))
-        return 1;
-    memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
-    json_object_put(call->connect);
-    call->connect = NULL;
-    if (provider_connect_json(&info, call->session->provider.capabilities, &call->connect, &err) <
-        0) {
-        (void) snprintf(call->message, SESSION_MESSAGE_MAX, "connect_info: %s", err.message);
-        return 1;
-    }
-    return 0;
-}
-
-static int32_t take_key(void *arg, const struct flt_config_key *raw)
-{
-    flt_call *call = arg;
-    struct flt_config_key key = { 0 };
-    json_t *item;
-
-    if (!sink_open(call, raw))
-        return 1;
-    memcpy(&key, raw, MIN((size_t) raw->struct_size, sizeof(key)));
-    if (!provider_text_valid(key.name) || !provider_text_valid(key.type))
-        return 1;
-    item = json_object_new_object();
-    (void) json_add_str(item, "name", key.name);
-    (void) json_add_str(item, "type", key.type);
-    (void) json_add_bool(item, "required", key.required != 0);
-    if (provider_text_valid(key.default_value))
-        (void) json_add_str(item, "default", key.default_value);
-    if (provider_text_valid(key.help))
-        (void) json_add_str(item, "help", key.help);
-    return json_object_array_add(call->items, item) < 0;
-}
-
 /* Handlers: the return value is the code of the reply. */
 
 static int32_t argument_missing(flt_call *call, const struct error *err)
@@ -278,7 +173,7 @@ static int32_t run_load(struct session *session, flt_call *call, json_t *request
     (void) json_add_i64(reply, "abi_minor", session->provider.abi_minor);
     (void) json_add_i64(reply, "capabilities", (int64_t) session->provider.capabilities);
     if (session->provider.config_keys)
-        (void) session->provider.config_keys(take_key, call);
+        (void) session->provider.config_keys(sink_key, call);
     (void) json_add(reply, "keys", json_object_get(call->items));
     return FLT_OK;
 }
@@ -314,7 +209,7 @@ static int32_t run_open(struct session *session, flt_call *call, json_t *request
 
 static int32_t run_list(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
-    int32_t code = session->provider.list(session->group, call, take_instance, call);
+    int32_t code = session->provider.list(session->group, call, sink_instance, call);
 
     (void) request;
     (void) json_add(reply, "instances", json_object_get(call->items));
@@ -364,7 +259,7 @@ static int32_t run_decrease(struct session *session, flt_call *call, json_t *req
         (void) json_add_bool(asked, ids[i], true);
     }
     call->asked = asked;
-    code = session->provider.decrease(session->group, call, ids, (uint32_t) n, take_id, call);
+    code = session->provider.decrease(session->group, call, ids, (uint32_t) n, sink_id, call);
     (void) json_add(reply, "accepted", json_object_get(call->items));
     return code;
 }
@@ -378,7 +273,7 @@ static int32_t run_connect_info(struct session *session, flt_call *call, json_t 
 
     if (json_need_str(request, "instance", &id, &err) < 0)
         return argument_missing(call, &err);
-    code = session->provider.connect_info(session->group, call, id, take_connect, call);
+    code = session->provider.connect_info(session->group, call, id, sink_connect, call);
     if (code != FLT_OK)
         return code;
     if (!call->connect)
@@ -403,6 +298,17 @@ static int32_t run_heartbeat(struct session *session, flt_call *call, json_t *re
     return session->provider.heartbeat(session->group, call, id);
 }
 
+static int32_t run_signals(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    int32_t code = FLT_OK; /* without the slot: none */
+
+    (void) request;
+    if (session->provider.capabilities & FLT_CAP_SIGNALS)
+        code = session->provider.signals(session->group, call, sink_signal, call);
+    (void) json_add(reply, "signals", json_object_get(call->items));
+    return code;
+}
+
 static int32_t run_close(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
     (void) call;
@@ -422,7 +328,8 @@ static const struct {
     { "load", run_load, false, false },         { "open", run_open, true, false },
     { "list", run_list, true, true },           { "increase", run_increase, true, true },
     { "decrease", run_decrease, true, true },   { "connect_info", run_connect_info, true, true },
-    { "heartbeat", run_heartbeat, true, true }, { "close", run_close, false, false },
+    { "heartbeat", run_heartbeat, true, true }, { "signals", run_signals, true, true },
+    { "close", run_close, false, false },
 };
 
 static int32_t run_type(struct session *session, flt_call *call, const char *type, json_t *request,

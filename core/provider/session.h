@@ -62,3 +62,11 @@ bool session_is_cancelled(struct session *session);
 const char *session_state_dir(const struct session *session);
 void session_log(struct session *session, enum log_level level, const char *text);
 void session_note_breach(struct session *session, const char *text);
+uint64_t session_capabilities(const struct session *session); /* FLT_CAP_* */
+
+/* sinks.c: given to the slots, with the flt_call as `arg`. */
+int32_t sink_instance(void *arg, const struct flt_instance *raw);
+int32_t sink_id(void *arg, const char *id);
+int32_t sink_connect(void *arg, const struct flt_connect_info *raw);
+int32_t sink_key(void *arg, const struct flt_config_key *raw);
+int32_t sink_signal(void *arg, const struct flt_signal *raw);

@@ -126,8 +126,7 @@ static bool refused(struct engine *engine)
 
     return !engine->listed_once || engine->in_hand >= settings->concurrent ||
            (settings->limit > 0 && engine->in_hand >= settings->limit) ||
-           (fleet_waiting(engine->fleet) > 0 &&
-            fleet_growth_paused(engine->fleet, engine->now_ms, NULL, NULL)) ||
+           !fleet_growth_allows_job(engine->fleet, engine->now_ms, false, NULL) ||
            !fleet_reserve(engine->fleet, NULL);
 }
 

@@ -11,11 +11,13 @@
 /* The worst first. */
 static const char *problem_of(const struct group *group)
 {
-    return *group->provider_error  ? group->provider_error
-           : *group->list_error    ? group->list_error
-           : *group->growth_error  ? group->growth_error
-           : *group->removal_error ? group->removal_error
-                                   : group->request_error;
+    return *group->provider_error   ? group->provider_error
+           : *group->list_error     ? group->list_error
+           : *group->growth_error   ? group->growth_error
+           : *group->signals.growth ? group->signals.growth
+           : *group->removal_error  ? group->removal_error
+           : *group->signals.error  ? group->signals.error
+                                    : group->request_error;
 }
 
 /* Where an instance is in its life, in the word that people and scripts get. */
@@ -99,6 +101,18 @@ static void add_price(json_t *obj, const struct group *group)
     (void) json_add_i64(obj, "price_micros_hour", sum);
 }
 
+/* Which kind of failure keeps the group from growing just now. */
+static void add_growth(json_t *obj, const struct group *group)
+{
+    int64_t now = now_wall(group->supervisor), until = 0;
+    enum growth_failure kind;
+
+    if (!fleet_growth_paused(group->fleet, now, &kind, &until))
+        return;
+    (void) json_add_str(obj, "growth_paused", growth_failure_name(kind));
+    (void) json_add_i64(obj, "growth_retry_ms", until - now);
+}
+
 json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
@@ -132,6 +146,7 @@ json_t *describe_runner(const struct group *group)
     if (*problem_of(group) || boots.len > 0)
         (void) json_add_str(obj, "problem",
                             *problem_of(group) ? problem_of(group) : buf_str(&boots));
+    add_growth(obj, group);
     return obj;
 }
 

@@ -77,6 +77,20 @@ static void explain_failure(const struct group *group, json_t *lines, const char
     add_line(lines, buf_str(&text));
 }
 
+/* What the cloud said, what that is called, and when the next try is. */
+static void explain_growth(const struct group *group, json_t *lines)
+{
+    const char *said = *group->growth_error ? group->growth_error : group->signals.growth;
+    autobuf struct buf text = BUF_INIT, when = BUF_INIT;
+
+    if (!fleet_explain_growth(group->fleet, now_wall(group->supervisor), &when))
+        return;
+    if (*said)
+        buf_addf(&text, "%s; ", said);
+    buf_add(&text, when.data, when.len);
+    explain_failure(group, lines, "growth is failing", buf_str(&text));
+}
+
 static const char *why_unusable(const struct group *group)
 {
     return *group->provider_error ? group->provider_error
@@ -121,8 +135,9 @@ static void explain_group(const struct group *group, json_t *lines)
     explain_failure(group, lines, "instances do not become ready", buf_str(&boots));
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
-    explain_failure(group, lines, "growth is failing", group->growth_error);
+    explain_growth(group, lines);
     explain_failure(group, lines, "removing is failing", group->removal_error);
+    explain_failure(group, lines, "the cloud's signals cannot be read", group->signals.error);
     explain_requests(group, lines);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         explain_instance(group, fleet_instance_at(group->fleet, i), lines);

@@ -244,6 +244,7 @@ void group_evaluate(struct group *group)
     if (!group->provider || !provider_client_is_open(group->provider))
         return;
     if (group->stale) {
+        group_start_signals(group);
         group_start_list(group); /* running jobs hear of instances that went */
         return;
     }
@@ -266,6 +267,7 @@ void group_evaluate(struct group *group)
             carry_out_plan(group);
     }
     group_start_decrease(group);
+    group_start_signals(group);
     group_start_list(group);
     group_start_increase(group);
     scheduler_poll(group);

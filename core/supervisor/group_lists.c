@@ -22,7 +22,7 @@ struct list_turn {
     struct fleet_instance *formers;
     struct {
         int64_t seq;
-        enum fleet_reason reason;
+        const char *why;
     } * lost;
     size_t n_lost;
 };
@@ -41,7 +41,7 @@ static void note_lost_jobs(struct list_turn *turn, const struct fleet_change *ch
             return; /* the job's own connection tells it soon enough */
         turn->lost = grown;
         turn->lost[turn->n_lost].seq = instance->slots[i].seq;
-        turn->lost[turn->n_lost++].reason = change->reason;
+        turn->lost[turn->n_lost++].why = group_loss_text(instance, change->reason);
     }
 }
 
@@ -86,10 +86,11 @@ static void on_change(void *arg, const struct fleet_change *change)
         log_info("instance update: %s, state %s", instance->id,
                  instance_state_name(instance->state));
         group_persist(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT);
+        group_instance_deleting(group, instance);
         break;
     case CHANGE_GONE:
         log_info("instance pruned: %s of runner '%s', %s", instance->id, group->runner->name,
-                 fleet_reason_text(change->reason));
+                 group_loss_text(instance, change->reason));
         note_lost_jobs(turn, change);
         group_note_gone(group, instance, change->reason);
         group_persist(group, instance, LIFE_GONE);
@@ -97,9 +98,7 @@ static void on_change(void *arg, const struct fleet_change *change)
                         fleet_reason_name(change->reason));
         break;
     case CHANGE_PENDING_EXPIRED:
-        log_warning("runner '%s': %u ordered instances never appeared, given up",
-                    group->runner->name, change->count);
-        group_boot_failed(group, "it was ordered and never appeared");
+        group_orders_expired(group, change->count);
         break;
     }
 }
@@ -200,7 +199,7 @@ static void tell_lost_jobs(struct list_turn *turn)
         struct job *job = job_find(turn->group->supervisor, turn->lost[i].seq);
 
         if (job)
-            job_instance_lost(job, fleet_reason_text(turn->lost[i].reason));
+            job_instance_lost(job, turn->lost[i].why);
     }
 }
 
@@ -237,7 +236,7 @@ static void note_list_failure(struct group *group, const char *message, int64_t 
                   message, pause);
 }
 
-static int64_t list_interval(const struct group *group)
+int64_t group_list_interval(const struct group *group)
 {
     return fleet_expecting(group->fleet) ? group_settings(group)->update_interval_when_expecting_ms
                                          : group_settings(group)->update_interval_ms;
@@ -249,7 +248,7 @@ static void on_listed(void *arg, int code, const char *message, int64_t retry_af
     struct group *group = arg;
     struct error err = { 0 };
 
-    group->list_busy = false;
+    group->list_busy = group->signals.after_list = false;
     effect_point("provider_list", "after");
     if (!group->provider)
         return; /* closed for good */
@@ -260,7 +259,7 @@ static void on_listed(void *arg, int code, const char *message, int64_t retry_af
     } else {
         group->list_backoff_ms = 0;
         group->next_list_mono =
-            now_mono(group->supervisor) + MAX(retry_after_ms, list_interval(group));
+            now_mono(group->supervisor) + MAX(retry_after_ms, group_list_interval(group));
     }
     supervisor_evaluate_soon(group->supervisor);
 }
@@ -277,8 +276,9 @@ void group_start_list(struct group *group)
 
     /* Something new to expect must not wait for the slow interval that was set before it. */
     if (!group->list_backoff_ms)
-        group->next_list_mono = MIN(group->next_list_mono, now + list_interval(group));
-    if (group->list_busy || group->increase_busy || now < group->next_list_mono)
+        group->next_list_mono = MIN(group->next_list_mono, now + group_list_interval(group));
+    if (group->list_busy || group->increase_busy || group->signals.busy ||
+        now < group->next_list_mono)
         return;
     effect_point("provider_list", "before");
     group->list_busy =

@@ -19,16 +19,6 @@
  * two minutes by default, which clouds need until they list what they make. */
 #define UNANSWERED_LOOKS 60
 
-static void note_growth_failure(struct group *group, const char *message, int64_t retry_after_ms)
-{
-    group->growth_backoff_ms = group_back_off(group->growth_backoff_ms);
-    group->next_increase_mono =
-        now_mono(group->supervisor) + MAX(retry_after_ms, group->growth_backoff_ms);
-    if (str_cut(group->growth_error, sizeof(group->growth_error), message))
-        log_error("increasing instances: runner '%s': %s; trying again in %" PRId64 " ms",
-                  group->runner->name, message, MAX(retry_after_ms, group->growth_backoff_ms));
-}
-
 /* Whether the cloud acted is unknown: the same request is made again under its own id. */
 static bool outcome_unknown(int code)
 {
@@ -49,7 +39,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
     if (outcome_unknown(code)) {
         fleet_on_increase_unanswered(group->fleet, group->increase_n);
         if (group->provider) /* else closed for good */
-            note_growth_failure(group, message, retry_after_ms);
+            group_growth_failed(group, group_growth_kind(code), message, retry_after_ms);
         return;
     }
     if (reply)
@@ -68,15 +58,13 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
     log_info("increasing instances response: runner '%s', requested %u, accepted %" PRId64,
              group->runner->name, group->increase_n, accepted);
     fleet_on_increase(group->fleet, now_wall(supervisor), group->increase_n, (uint32_t) accepted);
-    if (code != 0 || accepted < group->increase_n) {
-        note_growth_failure(group, code != 0 ? message : "fewer instances than asked for",
-                            retry_after_ms);
-    } else {
-        group->growth_backoff_ms = 0;
-        group->growth_error[0] = '\0';
-    }
     if (code == FLT_E_STALE)
         group_became_stale(group, message);
+    else if (code != 0 || accepted < group->increase_n)
+        group_growth_failed(group, group_growth_kind(code),
+                            code != 0 ? message : "fewer instances than asked for", retry_after_ms);
+    else
+        group_growth_succeeded(group);
     group->increase_id[0] = '\0';
     group_list_soon(group);
     supervisor_evaluate_soon(supervisor);
@@ -115,10 +103,11 @@ static json_t *change_request(struct group *group, const char *type, const char 
 void group_start_increase(struct group *group)
 {
     json_t *request;
+    int64_t wait_ms;
 
     /* Only the last list tells how many there are (autoscaler.md 10.1). */
-    if (group->increase_busy || group->list_busy || !group->listed_once || group->list_backoff_ms ||
-        now_mono(group->supervisor) < group->next_increase_mono)
+    if (group->increase_busy || group->list_busy || group->signals.busy || !group->listed_once ||
+        group->list_backoff_ms || group_growth_waits(group, &wait_ms))
         return;
     /* An id that was given out again before it was seen to go would be taken for its former use. */
     if (group->ids_return && fleet_awaits_removal(group->fleet))

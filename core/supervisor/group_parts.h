@@ -81,6 +81,22 @@ void group_refuse(struct group *group, const char *why);
 /* group_lists.c */
 void group_start_list(struct group *group);
 void group_list_soon(struct group *group); /* something was changed in the cloud */
+int64_t group_list_interval(const struct group *group);
+
+/* group_signals.c */
+void group_start_signals(struct group *group);
+void group_warn_jobs(struct group *group, const char *id, enum job_going going, int64_t at_ms);
+/* A list says so of what we did not remove (V58). */
+void group_instance_deleting(struct group *group, const struct fleet_instance *instance);
+/* Why an instance is gone, for its jobs and the log. */
+const char *group_loss_text(const struct fleet_instance *instance, enum fleet_reason reason);
+
+/* group_growth.c */
+enum growth_failure group_growth_kind(int code); /* of an answer to an increase that failed */
+void group_growth_failed(struct group *group, enum growth_failure kind, const char *message,
+                         int64_t retry_after_ms);
+void group_growth_succeeded(struct group *group);               /* an order was taken whole */
+void group_orders_expired(struct group *group, uint32_t count); /* V17 */
 
 /* group_orders.c */
 void group_start_increase(struct group *group);

@@ -66,6 +66,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     read_group_info(reply, &provider);
     (void) json_opt_i64(reply, "capabilities", INT64_MIN, INT64_MAX, &capabilities, NULL);
     group->ids_return = ((uint64_t) capabilities & FLT_CAP_IDS_RETURN) != 0;
+    group->signals.supported = ((uint64_t) capabilities & FLT_CAP_SIGNALS) != 0;
     if (provider.max_size > 0 && autoscaler->max_instances > provider.max_size) {
         (void) snprintf(group->provider_error, sizeof(group->provider_error),
                         "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,

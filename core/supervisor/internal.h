@@ -29,6 +29,9 @@
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
 
+/* What the cloud does to a job's instance; the later, the surer. */
+enum job_going { GOING_NOT, GOING_INTERRUPTED, GOING_DELETING };
+
 struct job {
     struct supervisor *supervisor;
     struct group *group;
@@ -62,6 +65,9 @@ struct job {
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
+    enum job_going going;       /* its instance is about to go: */
+    int64_t going_at_ms;        /* then, by the wall clock; 0 = not said */
+    bool going_told;            /* its worker was told */
     char lost_reason[96];       /* the instance went; told to the worker when it is there */
     char end_reason[96];        /* what ended the worker, when we know */
     int64_t end_due_mono;       /* a worker that still lives then is killed */
@@ -98,10 +104,17 @@ struct group {
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
     bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
     bool list_busy, increase_busy, decrease_busy;
-    int64_t next_list_mono, next_increase_mono, next_decrease_mono;
-    int64_t growth_backoff_ms, removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
+    int64_t next_list_mono, next_decrease_mono;
+    int64_t removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
     char increase_id[UUID_SIZE]; /* an increase without an answer is repeated under its own id */
     uint32_t increase_n;
+    struct {
+        bool supported, busy;
+        bool after_list; /* not before the next one was answered */
+        int64_t next_mono, backoff_ms;
+        int64_t growth_at_ms;         /* the latest failure of growth that was told with its time */
+        char error[256], growth[256]; /* why they cannot be asked for; why the cloud cannot grow */
+    } signals;
     bool intents_settled; /* those of former runs */
     char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
@@ -203,6 +216,8 @@ void group_connect_info(struct group *group, struct job *job);
 /* At a stop: are the instances to be deleted, and are some of them still there? */
 bool group_is_deleting(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
+/* True while growth waits after a failure (V20), and for how long. */
+bool group_growth_waits(const struct group *group, int64_t *ret_ms);
 /* A worker lost its connection: the next list tells whether the instance is there. */
 void group_connection_lost(struct group *group, const char *id);
 /* A worker died without a result: an instance that does that to its workers is replaced (X6). */
@@ -245,6 +260,9 @@ void job_wait(struct job *job);
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
 void job_tick(struct job *job);                           /* what time alone brings about */
 void job_instance_lost(struct job *job, const char *why); /* why: as fleet_reason_name() */
+/* job_going.c: the cloud is about to take the job's instance (at_ms: wall clock, 0 = not said). */
+void job_instance_going(struct job *job, enum job_going going, int64_t at_ms);
+void job_tell_going(struct job *job); /* once there is a worker */
 /* Cancel (after_script still runs) or abort; without a worker the job ends at once. */
 void job_stop(struct job *job, bool abort);
 /* A failure reason as this server knows it (coordinator-protocol.md 4.2): `reasons` is the payload's

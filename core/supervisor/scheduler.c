@@ -52,13 +52,8 @@ static bool refused(struct group *group)
     else if (group->supervisor->descriptors_short)
         (void) snprintf(group->refusal, sizeof(group->refusal),
                         "too few file descriptors are left, the limit is %lu", descriptors_limit());
-    else if (*group->growth_error && fleet_waiting(group->fleet) > 0)
-        (void) snprintf(group->refusal, sizeof(group->refusal), "the group cannot grow: %.200s",
-                        group->growth_error);
-    else if (group->boots_failed > 0 && fleet_waiting(group->fleet) > 0)
-        (void) snprintf(group->refusal, sizeof(group->refusal),
-                        "instances do not become ready: %.200s", group->boot_error);
-    else if (!fleet_reserve(group->fleet, &why))
+    else if (!fleet_growth_allows_job(group->fleet, now_wall(group->supervisor), false, &why) ||
+             !fleet_reserve(group->fleet, &why))
         (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
     else
         return false;
@@ -117,13 +112,17 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     supervisor_evaluate_soon(supervisor);
 }
 
-/* What another runner got took the last place. An answer that is on its way meets a closed
- * connection: a job that is not acknowledged is given again, but only after a while
- * (coordinator-protocol.md 1.7). So a shortage of descriptors, which comes with the last job's
- * answer, withdraws nothing: what the job of a parked request needs is kept free. */
+/* What another runner got took the last place, or the instance that a job would need cannot be had
+ * (V20). An answer that is on its way meets a closed connection: a job that is not acknowledged is given
+ * again, but only after a while (coordinator-protocol.md 1.7). So a shortage of descriptors, which comes
+ * with the last job's answer, withdraws nothing: what the job of a parked request needs is kept free. */
 static void withdraw_if_full(struct group *group)
 {
-    if (!full(group, group->refusal, sizeof(group->refusal)))
+    struct error why = { 0 };
+
+    if (!fleet_growth_allows_job(group->fleet, now_wall(group->supervisor), true, &why))
+        (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
+    else if (!full(group, group->refusal, sizeof(group->refusal)))
         return;
     scheduler_stop(group);
     group->next_poll_mono = group->poll_started_mono + group->supervisor->config->check_interval_ms;

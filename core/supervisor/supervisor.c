@@ -93,7 +93,7 @@ unsigned supervisor_running_jobs(const struct supervisor *supervisor, const stru
 /* The next thing that time alone brings about, at most a tick away. */
 static int64_t next_due(const struct supervisor *supervisor)
 {
-    int64_t now = now_mono(supervisor), due = TICK_MS;
+    int64_t now = now_mono(supervisor), due = TICK_MS, wait_ms;
 
     if (supervisor->trim_at_mono > now)
         due = MIN(due, supervisor->trim_at_mono - now);
@@ -107,8 +107,8 @@ static int64_t next_due(const struct supervisor *supervisor)
             due = MIN(due, group->next_list_mono - now);
         if (!group->poll && group->next_poll_mono > now)
             due = MIN(due, group->next_poll_mono - now);
-        if (!group->increase_busy && group->next_increase_mono > now)
-            due = MIN(due, group->next_increase_mono - now);
+        if (group_growth_waits(group, &wait_ms))
+            due = MIN(due, wait_ms);
     }
     return due;
 }

@@ -148,6 +148,7 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     job->start_sent = true;
     if (*job->lost_reason)
         worker_lose_instance(job);
+    job_tell_going(job);
     return 0;
 }
 
@@ -524,4 +525,5 @@ void worker_attach(struct job *job, struct channel *channel)
         worker_tell(job, "abort", NULL);
     if (*job->lost_reason)
         worker_lose_instance(job);
+    job_tell_going(job);
 }

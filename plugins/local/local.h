@@ -33,7 +33,8 @@ struct local_options {
     char name[LOCAL_REQUEST_MAX];
     char state_dir[LOCAL_PATH_MAX]; /* empty: below the host's */
     char sshd[LOCAL_PATH_MAX];      /* empty: looked for */
-    uint32_t max_size;
+    int64_t max_size, quota;        /* quota 0: max_size alone */
+    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
     int64_t boot_delay_ms, boot_timeout_ms, dies_after_ms;
     enum local_failure failure;
     int32_t increase_error; /* FLT_OK or what every increase is answered with */
@@ -58,9 +59,10 @@ struct local_instance {
     char request_id[LOCAL_REQUEST_MAX];
     char boot_id[64];
     int64_t epoch, created_wall_ms;
-    int64_t ready_ms; /* creating until then */
-    int64_t end_ms;   /* dies: when; never_boots: when it counts as failed; else 0 */
-    uint16_t port;    /* 0: no sshd (never_boots) */
+    int64_t ready_ms;            /* creating until then */
+    int64_t end_ms;              /* dies: when; never_boots: when it counts as failed; else 0 */
+    int64_t interrupted_wall_ms; /* the end, where an `interrupt` file has set it; 0 = none has */
+    uint16_t port;               /* 0: no sshd (never_boots) */
     enum local_failure failure;
     bool deleting;
 };
@@ -76,6 +78,7 @@ int32_t options_parse(const struct flt_host *host, flt_call *call, const char *j
 int32_t options_describe(flt_key_sink sink, void *arg);
 const char *failure_name(enum local_failure failure);
 bool path_is_usable(const char *path); /* in sshd_config and between a shell's single quotes */
+bool duration_parse(const char *text, int64_t *ret_ms); /* Go's syntax, at most a year */
 bool failure_parse(const char *text, enum local_failure *ret);
 
 /* store.c - the group's directory. The functions that change something want the lock held. */
@@ -130,6 +133,14 @@ bool machine_is_up(struct flt_group *g, const char *id);
 int32_t machine_run(struct flt_group *g, flt_call *call, const char *const *argv, char *output,
                     size_t size);
 bool find_program(const char *name, char *ret, size_t size);
+
+/* Everything on the instance is killed at its end_ms, whether anybody asks or not. */
+int32_t machine_arm(struct flt_group *g, flt_call *call, const struct local_instance *in);
+
+/* signals.c - what files tell, as a cloud would */
+int32_t signals_emit(struct flt_group *g, flt_call *call, flt_signal_sink sink, void *arg);
+/* FLT_OK, or why the group cannot grow. */
+int32_t signals_admit_growth(struct flt_group *g, flt_call *call);
 
 /* clock.c */
 int64_t clock_boot_ms(void);

@@ -35,7 +35,7 @@ static const char session_script[] = "umask 022\n"
                                      "fi\n"
                                      "exec \"${SHELL:-/bin/sh}\" -l\n";
 
-/* failure = "dies": waits in the background and pulls the plug, whether anybody asks or not. What
+/* failure = "dies", and interruptions: waits in the background and pulls the plug, whether anybody asks or not. What
  * it misses is ended by the next list. Arguments: seconds, the instance's id, its directory. */
 static const char lifetime_script[] =
     "exec </dev/null >/dev/null 2>&1\n"
@@ -381,4 +381,20 @@ int32_t machine_state(struct flt_group *g, const struct local_instance *in)
     if ((in->failure == LOCAL_FAILURE_DIES && now >= in->end_ms) || !machine_is_up(g, in->id))
         return FLT_STATE_DELETED;
     return FLT_STATE_RUNNING;
+}
+
+int32_t machine_arm(struct flt_group *g, flt_call *call, const struct local_instance *in)
+{
+    char dir[LOCAL_DIR_MAX];
+    int fd = open_dir_at(g->instances_fd, in->id);
+    int32_t code;
+
+    if (fd < 0)
+        return flt_failf(g->host, call, FLT_E_INTERNAL, 0, "instance %s: %m", in->id);
+    (void) snprintf(dir, sizeof(dir), "%s/instances/%s", g->dir, in->id);
+    code = start_lifetime(g, call, fd, dir, in);
+    if (code == FLT_OK && store_commit(g, fd, in) < 0)
+        code = flt_failf(g->host, call, FLT_E_INTERNAL, 0, "%s/meta.json: %m", dir);
+    (void) close(fd);
+    return code;
 }

@@ -3,6 +3,7 @@
 
 #include "local.h"
 
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <math.h>
@@ -18,6 +19,13 @@ static const struct flt_config_key keys[] = {
     KEY("state_dir", "string", NULL,
         "directory of the group's instances; default local/NAME below the host's state directory"),
     KEY("max_size", "integer", "10", "the most instances the group may have, 1 to 10000"),
+    KEY("quota", "integer", "0",
+        "the most instances that growth gives, below max_size; beyond it growth is answered with a "
+        "quota error. 0 = max_size alone"),
+    KEY("price_micros_hour", "integer", "0",
+        "what an instance costs, in millionths of the currency an hour; 0 = not known"),
+    KEY("minimum_billed", "duration", "0s", "what of its life is paid for at least"),
+    KEY("minimum_life", "duration", "0s", "how long an instance has to be kept"),
     KEY("boot_delay", "duration", "0s", "an instance is 'creating' for this long"),
     KEY("boot_timeout", "duration", "60s",
         "with failure = \"never_boots\": after this an instance is reported as failed"),
@@ -53,6 +61,7 @@ static const char *const failures[] = {
     [LOCAL_FAILURE_DEAD_END] = "dead_end",
 };
 
+#define DURATION_MAX_MS (365 * 86400e3)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What the readers below need to name the key they stumble over. */
@@ -189,6 +198,16 @@ static bool parse_go_duration(const char *text, double *ret_ms)
     return true;
 }
 
+bool duration_parse(const char *text, int64_t *ret_ms)
+{
+    double ms = -1;
+
+    if (!parse_go_duration(text, &ms) || !isfinite(ms) || ms > DURATION_MAX_MS)
+        return false;
+    *ret_ms = (int64_t) ms;
+    return true;
+}
+
 static int32_t read_duration(const struct reader *r, const char *key, int64_t *ret_ms)
 {
     static const char want[] =
@@ -203,25 +222,28 @@ static int32_t read_duration(const struct reader *r, const char *key, int64_t *r
     else if (!json_object_is_type(value, json_type_string) ||
              !parse_go_duration(json_object_get_string(value), &ms))
         return wrong(r, key, want);
-    if (!isfinite(ms) || ms < 0 || ms > 365 * 86400e3)
+    if (!isfinite(ms) || ms < 0 || ms > DURATION_MAX_MS)
         return wrong(r, key, want);
     *ret_ms = (int64_t) ms;
     return FLT_OK;
 }
 
-static int32_t read_max_size(const struct reader *r, uint32_t *ret)
+static int32_t read_integer(const struct reader *r, const char *key, int64_t min, int64_t max,
+                            int64_t *ret)
 {
     struct json_object *value;
     int64_t number;
 
-    if (!json_object_object_get_ex(r->root, "max_size", &value))
+    if (!json_object_object_get_ex(r->root, key, &value))
         return FLT_OK;
     if (!json_object_is_type(value, json_type_int))
-        return wrong(r, "max_size", "an integer");
+        return wrong(r, key, "an integer");
     number = json_object_get_int64(value);
-    if (number < 1 || number > 10000)
-        return wrong(r, "max_size", "between 1 and 10000");
-    *ret = (uint32_t) number;
+    if (number < min || number > max)
+        return flt_failf(r->host, r->call, FLT_E_INVALID, 0,
+                         "plugin_config.%s must be between %" PRIi64 " and %" PRIi64, key, min,
+                         max);
+    *ret = number;
     return FLT_OK;
 }
 
@@ -289,7 +311,12 @@ static int32_t read_all(const struct reader *r, struct local_options *o)
     if ((code = read_name(r, o->name, sizeof(o->name))) != FLT_OK ||
         (code = read_path(r, "state_dir", o->state_dir, sizeof(o->state_dir))) != FLT_OK ||
         (code = read_path(r, "sshd", o->sshd, sizeof(o->sshd))) != FLT_OK ||
-        (code = read_max_size(r, &o->max_size)) != FLT_OK ||
+        (code = read_integer(r, "max_size", 1, 10000, &o->max_size)) != FLT_OK ||
+        (code = read_integer(r, "quota", 0, 10000, &o->quota)) != FLT_OK ||
+        (code = read_integer(r, "price_micros_hour", 0, INT64_C(1000000000000),
+                             &o->price_micros_hour)) != FLT_OK ||
+        (code = read_duration(r, "minimum_billed", &o->minimum_billed_ms)) != FLT_OK ||
+        (code = read_duration(r, "minimum_life", &o->minimum_life_ms)) != FLT_OK ||
         (code = read_duration(r, "boot_delay", &o->boot_delay_ms)) != FLT_OK ||
         (code = read_duration(r, "boot_timeout", &o->boot_timeout_ms)) != FLT_OK ||
         (code = read_duration(r, "dies_after", &o->dies_after_ms)) != FLT_OK ||

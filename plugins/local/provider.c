@@ -94,11 +94,10 @@ static int32_t find_programs(struct flt_group *g, flt_call *call)
                           "no sshd found: install the OpenSSH server, or set plugin_config.sshd");
     if (!find_program("ssh-keygen", g->keygen, sizeof(g->keygen)))
         return host->fail(call, FLT_E_INVALID, 0, "no ssh-keygen found: install OpenSSH");
-    if (g->options.failure == LOCAL_FAILURE_DIES &&
-        (!find_program("setsid", g->setsid, sizeof(g->setsid)) ||
-         !find_program("env", g->env, sizeof(g->env))))
+    if (!find_program("setsid", g->setsid, sizeof(g->setsid)) ||
+        !find_program("env", g->env, sizeof(g->env)))
         return host->fail(call, FLT_E_INVALID, 0,
-                          "plugin_config.failure = \"dies\" needs setsid and env");
+                          "no setsid or env found: an instance that dies needs them");
     return probe_sshd(g, call);
 }
 
@@ -170,7 +169,10 @@ static int32_t local_open(const struct flt_host *host, flt_call *call,
         return code;
     }
     (void) snprintf(identity, sizeof(identity), "local group %s", g->options.name);
-    info.max_size = g->options.max_size;
+    info.max_size = (uint32_t) g->options.max_size;
+    info.price_micros_hour = g->options.price_micros_hour;
+    info.minimum_billed_ms = g->options.minimum_billed_ms;
+    info.minimum_life_ms = g->options.minimum_life_ms;
     host->describe_group(call, &info);
     *ret_group = g;
     return FLT_OK;
@@ -259,9 +261,21 @@ static int32_t make_instances(struct flt_group *g, flt_call *call, struct local_
     return FLT_OK;
 }
 
+/* How many more there may be; *ret_limit is what holds them back. */
+static uint32_t room_left(const struct flt_group *g, uint32_t live, const char **ret_limit)
+{
+    const struct local_options *o = &g->options;
+    bool by_quota = o->quota > 0 && o->quota < o->max_size;
+    int64_t most = by_quota ? o->quota : o->max_size;
+
+    *ret_limit = by_quota ? "quota" : "max_size";
+    return live < most ? (uint32_t) (most - live) : 0;
+}
+
 static int32_t increase_locked(struct flt_group *g, flt_call *call, uint32_t n, uint32_t *accepted)
 {
     const char *request_id = g->host->request_id(call);
+    const char *limit;
     uint32_t live, made, room;
     struct local_instances all;
     int32_t code;
@@ -277,12 +291,11 @@ static int32_t increase_locked(struct flt_group *g, flt_call *call, uint32_t n, 
     count_instances(g, &all, request_id, &live, &made);
     *accepted = made < n ? made : n;
     n -= *accepted;
-    room = live < g->options.max_size ? g->options.max_size - live : 0;
+    room = room_left(g, live, &limit);
     code = make_instances(g, call, &all, n < room ? n : room, accepted);
     if (code == FLT_OK && n > room)
-        code =
-            flt_failf(g->host, call, FLT_E_QUOTA, 0, "group '%s' has %u instances, max_size is %u",
-                      g->options.name, live + room, g->options.max_size);
+        code = flt_failf(g->host, call, FLT_E_QUOTA, 0, "group '%s' has %u instances, %s is %u",
+                         g->options.name, live + room, limit, live + room);
     if (code != FLT_OK)
         store_sweep(g, call); /* what was half made */
     instances_done(&all);
@@ -303,6 +316,8 @@ static int32_t local_increase(flt_group *g, flt_call *call, uint32_t n, uint32_t
         code = g->host->fail(call, g->options.increase_error, 0,
                              "plugin_config.increase_error says so");
     else if (code == FLT_OK)
+        code = signals_admit_growth(g, call);
+    if (code == FLT_OK)
         code = increase_locked(g, call, n, ret_accepted);
     (void) close(lock);
     return code;
@@ -476,6 +491,11 @@ static int32_t local_heartbeat(flt_group *g, flt_call *call, const char *id)
     return code == FLT_OK ? knock(g, call, &in) : code;
 }
 
+static int32_t local_signals(flt_group *g, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    return signals_emit(g, call, sink, arg);
+}
+
 static int32_t local_config_keys(flt_key_sink sink, void *arg)
 {
     return options_describe(sink, arg);
@@ -488,7 +508,8 @@ static const struct flt_provider local_provider = {
     .abi_minor_needed = 0,
     .name = "local",
     .version = FLOTILLA_VERSION,
-    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_CONFIG_KEYS | FLT_CAP_THIS_MACHINE,
+    .capabilities =
+        FLT_CAP_HEARTBEAT | FLT_CAP_SIGNALS | FLT_CAP_CONFIG_KEYS | FLT_CAP_THIS_MACHINE,
     .open = local_open,
     .close = local_close,
     .list = local_list,
@@ -496,6 +517,7 @@ static const struct flt_provider local_provider = {
     .decrease = local_decrease,
     .connect_info = local_connect_info,
     .heartbeat = local_heartbeat,
+    .signals = local_signals,
     .config_keys = local_config_keys,
 };
 

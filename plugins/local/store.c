@@ -263,6 +263,7 @@ static bool parse_meta(const char *text, struct local_instance *ret)
               get_number(root, "ready_boottime_ms", &in.ready_ms) &&
               get_number(root, "end_boottime_ms", &in.end_ms);
 
+    (void) get_number(root, "interrupted_ms", &in.interrupted_wall_ms);
     if (ok) {
         in.port = (uint16_t) port;
         *ret = in;
@@ -288,6 +289,9 @@ int store_commit(struct flt_group *g, int instance_fd, const struct local_instan
     json_object_object_add(root, "boot_id", json_object_new_string(in->boot_id));
     json_object_object_add(root, "ready_boottime_ms", json_object_new_int64(in->ready_ms));
     json_object_object_add(root, "end_boottime_ms", json_object_new_int64(in->end_ms));
+    if (in->interrupted_wall_ms != 0)
+        json_object_object_add(root, "interrupted_ms",
+                               json_object_new_int64(in->interrupted_wall_ms));
     text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
     if (text && write_small(instance_fd, META ".new", text, 0600) == 0)
         result = renameat(instance_fd, META ".new", instance_fd, META);

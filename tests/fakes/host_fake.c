@@ -143,6 +143,9 @@ static void host_describe_group(flt_call *opaque, const struct flt_group_info *i
     struct fake_call *call = call_of(opaque);
 
     call->max_size = info->max_size;
+    call->price_micros_hour = info->price_micros_hour;
+    call->minimum_billed_ms = info->minimum_billed_ms;
+    call->minimum_life_ms = info->minimum_life_ms;
     (void) snprintf(call->identity, sizeof(call->identity), "%s", info->identity);
 }
 

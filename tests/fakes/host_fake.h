@@ -21,6 +21,7 @@ struct fake_call {
     char fail_text[1024];
     char log[8192]; /* all lines */
     uint32_t max_size;
+    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
     char identity[128];
     unsigned runs;
 };

@@ -7,6 +7,7 @@
  *             group's first one ever; "-" as LAST: for ever). Read anew at each call.
  *   CALL      written here: a line for each call of the slot, with the lie that it told or "truth"
  *   others    ids, one a line, that `others` lists as well
+ *   going     ids, one a line, that `going` lists as deleting
  *   decreased written here: each id of each decrease
  *
  * The lies are the tables at the end of this file. */
@@ -43,6 +44,7 @@ struct call {
     flt_instance_sink sink; /* of a list */
     flt_id_sink accepted;   /* of a decrease */
     flt_connect_sink connect;
+    flt_signal_sink signal;
     void *arg;
     const char *const *ids;
     uint32_t n;
@@ -276,6 +278,34 @@ static int32_t list_others(const struct call *c)
     return code;
 }
 
+static bool is_going(const char *id)
+{
+    FILE *file = open_file("going", "re");
+    char line[300];
+    bool found = false;
+
+    while (file && !found && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        found = strcmp(line, id) == 0;
+    }
+    if (file)
+        (void) fclose(file);
+    return found;
+}
+
+static int32_t restate_going(void *arg, const struct flt_instance *instance)
+{
+    const struct call *c = arg;
+    int32_t state = is_going(instance->id) ? FLT_STATE_DELETING : instance->state;
+
+    return emit(c, instance->id, state) == FLT_OK ? 0 : 1;
+}
+
+static int32_t list_going(const struct call *c)
+{
+    return truth()->list(c->group, c->call, restate_going, (void *) (uintptr_t) c);
+}
+
 static int32_t list_bad_id(const struct call *c)
 {
     (void) emit(c, "../../etc/passwd\n", FLT_STATE_RUNNING);
@@ -453,6 +483,56 @@ static int32_t unhealthy(const struct call *c)
     return liar.host->fail(c->call, FLT_E_UNHEALTHY, 0, "its disk is full");
 }
 
+/* Lies of signals. */
+
+static int32_t tell(const struct call *c, int32_t code, const char *id, const char *text,
+                    int64_t at_ms)
+{
+    struct flt_signal out = {
+        .struct_size = sizeof(out), .code = code, .instance = id, .text = text, .at_ms = at_ms
+    };
+
+    return c->signal(c->arg, &out) == 0 ? FLT_OK : FLT_E_CANCELLED;
+}
+
+/* About nobody, by codes that mean nothing, at times that are none. */
+static int32_t signal_nonsense(const struct call *c)
+{
+    static const int32_t codes[] = { FLT_E_UNHEALTHY, FLT_E_QUOTA, FLT_OK, FLT_E_INTERNAL, 42,
+                                     INT32_MIN,       INT32_MAX };
+    int32_t code = FLT_OK;
+
+    for (size_t i = 0; code == FLT_OK && i < sizeof(codes) / sizeof(codes[0]); i++)
+        code = tell(c, codes[i], "local-nobody", "\x1b[2J\xff", INT64_MIN);
+    return code == FLT_OK ? tell(c, FLT_E_UNHEALTHY, NULL, NULL, INT64_MAX) : code;
+}
+
+static int32_t signal_bad_id(const struct call *c)
+{
+    return tell(c, FLT_E_UNHEALTHY, "../../etc/passwd\n", "it goes", 0);
+}
+
+static int32_t signal_flood(const struct call *c)
+{
+    for (int i = 0; i < MILLION; i++)
+        (void) tell(c, FLT_E_UNHEALTHY, "local-nobody", "it goes", 0);
+    return FLT_OK;
+}
+
+static int32_t signal_long(const struct call *c)
+{
+    char *text = malloc(HUGE_TEXT);
+
+    if (!text)
+        return FLT_E_INTERNAL;
+    memset(text, 'x', HUGE_TEXT - 1);
+    text[HUGE_TEXT - 1] = '\0';
+    for (int i = 0; i < 9000; i++)
+        (void) tell(c, FLT_E_QUOTA, NULL, text, 0);
+    free(text);
+    return FLT_OK;
+}
+
 /* `told`: the lie is the whole answer; else it is followed by the truth where it returns FLT_OK. */
 static const struct lie {
     const char *slot, *name; /* slot NULL: any */
@@ -482,6 +562,11 @@ static const struct lie {
     { "list", "late", emit_late, true },
     { "list", "creating", list_creating, true },
     { "list", "deleted", list_deleted, true },
+    { "list", "going", list_going, true },
+    { "signals", "nonsense", signal_nonsense, true },
+    { "signals", "bad_id", signal_bad_id, true },
+    { "signals", "flood", signal_flood, true },
+    { "signals", "long", signal_long, true },
     { "increase", "accept_more", accept_more, true },
     { "increase", "accept_negative", accept_negative, true },
     { "increase", "accept_fewer", accept_fewer, true },
@@ -598,6 +683,14 @@ static int32_t liar_heartbeat(flt_group *group, flt_call *call, const char *id)
     return lied("heartbeat", &c, &code) ? code : truth()->heartbeat(group, call, id);
 }
 
+static int32_t liar_signals(flt_group *group, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    struct call c = { .group = group, .call = call, .signal = sink, .arg = arg };
+    int32_t code;
+
+    return lied("signals", &c, &code) ? code : truth()->signals(group, call, sink, arg);
+}
+
 /* That it claims to be "local" is the lie that lets its instances be reached at all (V13). */
 static const struct flt_provider liar_provider = {
     .magic = FLT_PROVIDER_MAGIC,
@@ -605,7 +698,7 @@ static const struct flt_provider liar_provider = {
     .abi_minor = FLT_ABI_MINOR,
     .name = "local",
     .version = "1",
-    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_THIS_MACHINE,
+    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_THIS_MACHINE | FLT_CAP_SIGNALS,
     .open = liar_open,
     .close = liar_close,
     .list = liar_list,
@@ -613,6 +706,7 @@ static const struct flt_provider liar_provider = {
     .decrease = liar_decrease,
     .connect_info = liar_connect_info,
     .heartbeat = liar_heartbeat,
+    .signals = liar_signals,
 };
 
 const struct flt_provider *flotilla_provider_v1(void)

@@ -21,6 +21,8 @@
  *   greedy         increase accepts one more than asked
  *   foreign_id     decrease accepts an id that it was not asked about
  *   hoarder        list takes memory until it gets none, then says whether a program has that limit, too
+ *   signal_id      signals emits an id with a space
+ *   signal_flood   signals emits 20,000
  *   host_keys      connect_info claims host keys without an array of them
  *   open_fails     open is refused with an authentication error
  */
@@ -250,13 +252,47 @@ static int32_t moody_heartbeat(flt_group *g, flt_call *call, const char *id)
     return FLT_OK;
 }
 
+static int32_t emit_many_signals(flt_signal_sink sink, void *arg)
+{
+    struct flt_signal signal = { .struct_size = sizeof(signal),
+                                 .code = FLT_E_UNHEALTHY,
+                                 .instance = "moody-1" };
+
+    for (int i = 0; i < 20000; i++)
+        if (sink(arg, &signal) != 0)
+            return FLT_E_CANCELLED;
+    return FLT_OK;
+}
+
+static int32_t moody_signals(flt_group *g, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    const struct flt_signal signals[] = {
+        { .struct_size = sizeof(signals[0]),
+          .code = FLT_E_UNHEALTHY,
+          .instance = mode_is(g, "signal_id") ? "moody 1" : "moody-1",
+          .text = "it goes\x1b[2J",
+          .at_ms = 5000 },
+        { .struct_size = sizeof(signals[0]), .code = FLT_E_QUOTA, .at_ms = -5 },
+        /* As a plugin of another time would: a smaller record, a code that nobody knows. */
+        { .struct_size = 2 * sizeof(uint32_t), .code = 42, .instance = "moody-2", .at_ms = 7 },
+    };
+
+    (void) call;
+    if (mode_is(g, "signal_flood"))
+        return emit_many_signals(sink, arg);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        if (sink(arg, &signals[i]) != 0)
+            return FLT_E_CANCELLED;
+    return FLT_OK;
+}
+
 static const struct flt_provider moody = {
     .magic = FLT_PROVIDER_MAGIC,
     .struct_size = sizeof(struct flt_provider),
     .abi_minor = FLT_ABI_MINOR,
     .name = "moody",
     .version = "1",
-    .capabilities = FLT_CAP_HEARTBEAT,
+    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_SIGNALS,
     .open = moody_open,
     .close = moody_close,
     .list = moody_list,
@@ -264,6 +300,7 @@ static const struct flt_provider moody = {
     .decrease = moody_decrease,
     .connect_info = moody_connect_info,
     .heartbeat = moody_heartbeat,
+    .signals = moody_signals,
 };
 
 const struct flt_provider *flotilla_provider_v1(void)

@@ -2,12 +2,13 @@
  * plugin_config names as `dir`, while it runs:
  *
  *   list                lines "ID STATE" (the number of the state); no file: no instances
+ *   signals             lines "CODE ID AT_MS TEXT", ID "-" for the group; no file: none
  *   addresses           "INTERNAL EXTERNAL" of all instances; no file: none can be connected to yet
- *   CALL_code           what list, increase or decrease answers; no file: 0
+ *   CALL_code           what list, signals, increase or decrease answers; no file: 0
  *   CALL_delay_ms       how long it, or close, takes for that
  *   group_minimum_life_ms, group_minimum_billed_ms    what open tells of the group; no file: 0
  *
- * and writes there what it was asked: a line in `listed` for each list, `increased` with the count,
+ * and writes there what it was asked: a line in `listed` for each list, `signalled` likewise, `increased` with the count,
  * `decreased` with each id, `connected` with the id of each connect_info. */
 #include <flotilla/provider.h>
 #include <json-c/json.h>
@@ -192,13 +193,50 @@ static int32_t scripted_connect_info(flt_group *g, flt_call *call, const char *i
     return flt_failf(g->host, call, FLT_E_NOT_READY, 60000, "%s is never ready", id);
 }
 
+static int32_t emit_signal(char *line, flt_signal_sink sink, void *arg)
+{
+    struct flt_signal signal = { .struct_size = sizeof(signal) };
+    char *rest = line, *code = strsep(&rest, " "), *id = strsep(&rest, " "),
+         *at = strsep(&rest, " ");
+    struct json_object *at_ms;
+
+    if (!at)
+        return FLT_OK;
+    at_ms = json_tokener_parse(at);
+    signal.code = parse_number(code);
+    signal.instance = strcmp(id, "-") == 0 ? NULL : id;
+    signal.at_ms = json_object_get_int64(at_ms);
+    signal.text = rest;
+    json_object_put(at_ms);
+    return sink(arg, &signal) == 0 ? FLT_OK : FLT_E_CANCELLED;
+}
+
+static int32_t scripted_signals(flt_group *g, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    int32_t code = play(g, call, "signals");
+    char line[600];
+    FILE *file;
+
+    if (code == FLT_OK && (file = open_file(g, "signals", "re"))) {
+        while (code == FLT_OK && fgets(line, sizeof(line), file)) {
+            line[strcspn(line, "\n")] = '\0';
+            code = emit_signal(line, sink, arg);
+        }
+        (void) fclose(file);
+    }
+    note(g, "signalled", "");
+    return code;
+}
+
 static const struct flt_provider scripted = {
     .magic = FLT_PROVIDER_MAGIC,
     .struct_size = sizeof(struct flt_provider),
     .abi_minor = FLT_ABI_MINOR,
     .name = "scripted",
 #ifdef IDS_RETURN
-    .capabilities = FLT_CAP_IDS_RETURN,
+    .capabilities = FLT_CAP_SIGNALS | FLT_CAP_IDS_RETURN,
+#else
+    .capabilities = FLT_CAP_SIGNALS,
 #endif
     .version = "1",
     .open = scripted_open,
@@ -207,6 +245,7 @@ static const struct flt_provider scripted = {
     .increase = scripted_increase,
     .decrease = scripted_decrease,
     .connect_info = scripted_connect_info,
+    .signals = scripted_signals,
 };
 
 const struct flt_provider *flotilla_provider_v1(void)

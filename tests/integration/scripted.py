@@ -11,7 +11,7 @@ from pathlib import Path
 from checker.coordinator import Coordinator
 
 CREATING, RUNNING, DELETING = 0, 1, 2
-THROTTLED, UNAVAILABLE, STALE = -10004, -10005, -10009
+AUTH, QUOTA, THROTTLED, UNAVAILABLE, STALE, UNHEALTHY = -10002, -10003, -10004, -10005, -10009, -10010
 
 CONFIG = """\
 concurrent = {concurrent}

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from scripted import STALE, THROTTLED, UNAVAILABLE
+from scripted import AUTH, QUOTA, STALE, THROTTLED, UNAVAILABLE
 
 
 def test_an_unknown_instance_is_not_trusted_after_a_restart(scripted):
@@ -254,3 +254,38 @@ def test_an_entry_without_its_plugin_is_shown_and_stops_nobody(scripted):
     run.wait(lambda: run.ask("status").returncode == 0, "the manager answers")
     run.wait(lambda: "problem" in run.status()["runners"][0], "the problem is shown")
     assert "takes no jobs" in run.ask("explain").stdout
+
+
+@pytest.mark.parametrize("code, kind, said", [
+    (QUOTA, "quota", "the cloud has no more for this group"), (THROTTLED, "rate", "the cloud is asked too often"),
+    (UNAVAILABLE, "unreachable", "the cloud does not take orders"), (AUTH, "unreachable", "the cloud does not take orders")])
+def test_autoscaler_V20_growth_that_fails_is_tried_in_growing_pauses(scripted, code, kind, said):
+    """Each kind has its own words; one line for a distinct error, and no second job that only growth could serve."""
+    run = scripted(max_instances=3)
+    run.script("increase_code", code)
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.start(FLOTILLA_LIMITS="back_off=100")
+    run.wait(lambda: run.told("increased"), "an order was made")
+    run.wait(lambda: run.status()["runners"][0].get("growth_paused") == kind, "the pause is shown")
+    run.coordinator.add(make_job(2, str(run.folder)))  # a request that was parked before is withdrawn
+    run.wait(lambda: len(run.told("increased")) >= 4, "it is tried again")
+    runner = run.status()["runners"][0]
+    assert runner["problem"] == "increase fails by the script"
+    assert runner["waiting"] == 1, "a second job was asked for"
+    explained = run.ask("explain").stdout
+    assert f"scripted: growth is failing: increase fails by the script; {said}, tried again" in explained
+    assert f"scripted: asks for no job: the group cannot grow: {said}, tried again" in explained
+    lines = [line for line in run.log.read_text().splitlines() if "increasing instances: runner" in line and "fails by" in line]
+    assert len(lines) == 1 and said in lines[0], lines
+    run.script("increase_code", 0)
+    run.wait(lambda: "growth is failing" not in run.ask("explain").stdout, "an order was taken")
+    run.wait(lambda: run.status()["runners"][0]["waiting"] == 2, "the second job is asked for")
+
+
+def test_autoscaler_V17_an_order_that_never_appears_is_a_failure_of_growth(scripted):
+    run = scripted(max_instances=3)
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.start(FLOTILLA_LIMITS="back_off=100,pending=300")
+    run.wait(lambda: "1 ordered instances never appeared, given up; the cloud delivers fewer than it was asked for"
+             in run.tail(400), "the order is given up")
+    run.wait(lambda: len(run.told("increased")) >= 2, "it is made again")

@@ -133,7 +133,7 @@ struct flt_signal {
     int32_t code;         /* FLT_E_UNHEALTHY: it is going; FLT_E_QUOTA: growth fails */
     const char *instance; /* NULL = the group */
     const char *text;     /* the cloud's sentence */
-    int64_t at_ms;        /* when it takes effect, wall clock; 0 = now */
+    int64_t at_ms;        /* when it takes effect, wall clock; 0 = now. Of growth: when it failed */
 };
 
 /* One key of plugin_config, for documentation and offline validation. */
@@ -229,7 +229,10 @@ struct flt_provider {
                        flt_id_sink accepted, void *arg);
     int32_t (*resume)(flt_group *group, flt_call *call, const char *const *ids, uint32_t n,
                       flt_id_sink accepted, void *arg);
-    /* Polled like list. */
+    /* Polled like list. Emits what holds now, each time anew: an instance that the cloud is going to
+     * interrupt, to retire or to take out of the group (FLT_E_UNHEALTHY), and growth that was accepted
+     * and fails (FLT_E_QUOTA): each failure is told by its at_ms, or with 0 as long as it holds. Other
+     * codes are ignored. */
     int32_t (*signals)(flt_group *group, flt_call *call, flt_signal_sink sink, void *arg);
     /* Pure; may be called before open. */
     int32_t (*config_keys)(flt_key_sink sink, void *arg);
@@ -246,6 +249,8 @@ struct flt_provider {
 #define FLT_CONNECT_INFO_SIZE_1_0                                                                  \
     ((uint32_t) (4 * sizeof(uint32_t) + 9 * sizeof(void *) + sizeof(int64_t)))
 #define FLT_CONFIG_KEY_SIZE_1_0 ((uint32_t) (2 * sizeof(uint32_t) + 4 * sizeof(void *)))
+#define FLT_SIGNAL_SIZE_1_0                                                                        \
+    ((uint32_t) (2 * sizeof(uint32_t) + 2 * sizeof(void *) + sizeof(int64_t)))
 #define FLT_GROUP_INFO_SIZE_1_0                                                                    \
     ((uint32_t) (2 * sizeof(uint32_t) + sizeof(void *) + 4 * sizeof(int64_t)))
 

@@ -28,6 +28,10 @@ static void test_a_wrong_option_is_refused_by_name(void **state)
         { "{\"max_size\": \"3\"}", "plugin_config.max_size", "a string is no number" },
         { "{\"max_size\": 0}", "plugin_config.max_size", "a group of none is of no use" },
         { "{\"max_size\": 10001}", "plugin_config.max_size", "more than a host takes" },
+        { "{\"quota\": -1}", "plugin_config.quota", "fewer than none" },
+        { "{\"price_micros_hour\": 0.5}", "plugin_config.price_micros_hour", "no integer" },
+        { "{\"minimum_billed\": \"an hour\"}", "plugin_config.minimum_billed", "no duration" },
+        { "{\"minimum_life\": -1}", "plugin_config.minimum_life", "negative" },
         { "{\"name\": 3}", "plugin_config.name", "a number is no name" },
         { "{\"name\": \"\"}", "plugin_config.name", "an empty name is no directory" },
         { "{\"name\": \"../x\"}", "plugin_config.name", "a name is one directory" },
@@ -93,7 +97,7 @@ static void test_the_keys_describe_themselves(void **state)
 
     (void) state;
     assert_int_equal(provider->config_keys(on_key, &n), FLT_OK);
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 13);
 }
 
 static void test_a_state_directory_that_others_can_enter_is_refused(void **state)

@@ -251,6 +251,43 @@ static void test_requests_are_answered(void **state)
     end_world(&world);
 }
 
+static void test_signals_are_taken_over_record_by_record(void **state)
+{
+    static const struct {
+        int64_t code, at_ms;
+        const char *instance, *text;
+    } want[] = {
+        { FLT_E_UNHEALTHY, 5000, "moody-1", "it goes\\x1b[2J" },
+        { FLT_E_QUOTA, 0, NULL, "" },
+        { 42, 0, NULL, "" },
+    };
+    struct result result;
+    struct world world;
+    json_t *signals = NULL;
+
+    open_world(&world, *(const bool *) *state, "");
+    ask(&world, json_frame("signals"), DEADLINE_MS, &result);
+    assert_int_equal(result.code, FLT_OK);
+    assert_int_equal(length_of(result.reply, "signals"), ARRAY_LEN(want));
+    (void) json_opt_array(result.reply, "signals", &signals, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        json_t *signal = json_object_array_get_idx(signals, i);
+        const char *instance = NULL, *text = NULL;
+        int64_t code = 0, at_ms = -1;
+
+        (void) json_opt_i64(signal, "code", INT64_MIN, INT64_MAX, &code, NULL);
+        (void) json_opt_i64(signal, "at_ms", INT64_MIN, INT64_MAX, &at_ms, NULL);
+        (void) json_opt_str(signal, "instance", &instance, NULL);
+        (void) json_opt_str(signal, "text", &text, NULL);
+        assert_int_equal(code, want[i].code);
+        assert_int_equal(at_ms, want[i].at_ms);
+        assert_true(want[i].instance ? str_eq(instance, want[i].instance) : !instance);
+        assert_string_equal(text, want[i].text);
+    }
+    json_object_put(result.reply);
+    end_world(&world);
+}
+
 static void test_short_calls_overtake_queued_lists(void **state)
 {
     struct result first, second, short_call;
@@ -333,6 +370,9 @@ static void test_a_broken_contract_ends_the_plugin_and_starts_it_anew(void **sta
         { "late_use", "list", "heartbeat", "the plugin used a call that had ended" },
         { "greedy", "increase", NULL, "the plugin accepted more instances than it was asked for" },
         { "foreign_id", "decrease", NULL, "the plugin accepted an id that it was not asked about" },
+        { "signal_id", "signals", NULL,
+          "the plugin emitted an id that is not 1 to 255 bytes of letters, digits and ._:/-" },
+        { "signal_flood", "signals", NULL, "the plugin emitted more than 10,000 signals" },
     };
     bool run_inline = *(const bool *) *state;
 
@@ -344,7 +384,7 @@ static void test_a_broken_contract_ends_the_plugin_and_starts_it_anew(void **sta
         ask(&world,
             str_eq(rows[i].first, "increase")   ? increase_by(1)
             : str_eq(rows[i].first, "decrease") ? decrease_of("moody-1")
-                                                : json_frame("list"),
+                                                : json_frame(rows[i].first),
             DEADLINE_MS, &result);
         if (rows[i].second) {
             assert_int_equal(result.code, FLT_OK);
@@ -535,6 +575,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_requests_are_answered),
+        ON_BOTH(test_signals_are_taken_over_record_by_record),
         ON_BOTH(test_short_calls_overtake_queued_lists),
         ON_BOTH(test_a_call_that_honours_its_cancel_is_answered_in_time),
         ON_BOTH(test_a_code_outside_the_set_reads_as_internal),
