@@ -53,6 +53,7 @@ static const struct cli_command commands[] = {
     { "undrain", "take a drained instance or runner back", cli_undrain },
     { "remove", "remove an instance", cli_remove },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
+    { "policy", "show which policy holds, until when, and what it asks for", cli_policy },
     { "simulate", "say how long jobs would wait and what instances would cost", cli_simulate },
     { "plugin", "list plugins, show one, check one against the contract, try a configured one",
       cli_plugin },

@@ -168,10 +168,11 @@ int32_t posix_zone_offset(const struct posix_zone *zone, int64_t utc_s, int64_t 
         return zone->standard_s;
     local = (time_t) utc_s + zone->standard_s;
     (void) gmtime_r(&local, &now);
-    for (int year = now.tm_year + 1899; year <= now.tm_year + 1901; year++)
+    /* A change may lie a week outside its year. Where both fall together, as in a summer time of the
+     * whole year, it goes on. */
+    for (int year = now.tm_year + 1898; year <= now.tm_year + 1902; year++)
         look_at(&changes, local_time_of(&zone->ends, year) - zone->summer_s, zone->standard_s);
-    /* Where both fall together, as in a summer time of the whole year, it goes on. */
-    for (int year = now.tm_year + 1899; year <= now.tm_year + 1901; year++)
+    for (int year = now.tm_year + 1898; year <= now.tm_year + 1902; year++)
         look_at(&changes, local_time_of(&zone->begins, year) - zone->standard_s, zone->summer_s);
     *ret_until_s = changes.until_s;
     return changes.offset_s;

@@ -29,7 +29,7 @@ struct policy {
     struct fleet_policy asks;
     struct period *periods; /* none = always */
     size_t n_periods;
-    struct time_zone *zone;
+    struct time_zone *zone; /* NULL when nobody asks for the time */
 };
 struct policies {
     struct policy *items;
@@ -64,7 +64,7 @@ static int compile(const struct config_policy *given, struct policy *ret, struct
         if (r < 0)
             return error_wrap(err, r, "periods[%zu]", ret->n_periods);
     }
-    return time_zone_load(given->timezone, &ret->zone, err);
+    return ret->n_periods > 0 ? time_zone_load(given->timezone, &ret->zone, err) : 0;
 }
 
 int policies_new(const struct config_autoscaler *autoscaler, struct policies **ret,
@@ -190,6 +190,23 @@ struct fleet_policy policies_at(const struct policies *policies, int64_t wall_ms
     *ret_index = i > 0 ? i - 1 : POLICY_DEFAULT;
     return i > 0 ? policies->items[i - 1].asks
                  : (struct fleet_policy) { .idle_time_ms = DEFAULT_IDLE_TIME_MS };
+}
+
+void policy_name(const struct config_autoscaler *autoscaler, size_t index, struct buf *out)
+{
+    const struct config_policy *policy;
+
+    if (index >= autoscaler->n_policies) {
+        buf_add_str(out, "the default");
+        return;
+    }
+    policy = &autoscaler->policies[index];
+    buf_addf(out, "policy[%zu]", index);
+    for (size_t i = 0; i < policy->n_periods; i++)
+        buf_addf(out, "%s%s", i > 0 ? ", " : " (", policy->periods[i]);
+    if (policy->n_periods > 0)
+        buf_addf(out, " in %s)",
+                 str_empty(policy->timezone) ? "the system's time zone" : policy->timezone);
 }
 
 void policy_describe(const struct fleet_policy *policy, struct buf *out)

@@ -27,5 +27,7 @@ DEFINE_AUTO_PTR(struct policies, policies_free)
  * ends after a year, and is to be repeated then. */
 struct fleet_policy policies_at(const struct policies *policies, int64_t wall_ms, size_t *ret_index,
                                 int64_t *ret_until_ms);
+/* "policy[1] (* 8-15 * * mon-fri in Europe/Berlin)", "the default" */
+void policy_name(const struct config_autoscaler *autoscaler, size_t index, struct buf *out);
 /* "idle_count 1, idle_time 30m0s, scale_factor 0.5 up to 4, preemptive_mode on" */
 void policy_describe(const struct fleet_policy *policy, struct buf *out);

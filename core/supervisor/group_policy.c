@@ -37,15 +37,6 @@ const struct fleet_policy *group_policy(struct group *group)
     return &group->policy;
 }
 
-static void add_periods(const struct config_policy *policy, struct buf *out)
-{
-    for (size_t i = 0; i < policy->n_periods; i++)
-        buf_addf(out, "%s%s", i > 0 ? ", " : " (", policy->periods[i]);
-    if (policy->n_periods > 0)
-        buf_addf(out, " in %s)",
-                 str_empty(policy->timezone) ? "the system's time zone" : policy->timezone);
-}
-
 static void add_until(int64_t until_ms, struct buf *out)
 {
     time_t until = (time_t) (until_ms / 1000);
@@ -61,15 +52,7 @@ static void add_until(int64_t until_ms, struct buf *out)
 
 void group_explain_policy(const struct group *group, struct buf *out)
 {
-    const struct config_autoscaler *autoscaler = group_settings(group);
-
-    if (group->policy_index < autoscaler->n_policies) {
-        buf_addf(out, "policy[%zu]", group->policy_index);
-        add_periods(&autoscaler->policies[group->policy_index], out);
-    } else {
-        buf_add_str(out, autoscaler->n_policies > 0 ? "no policy is active, so the default"
-                                                    : "no policy is given, so the default");
-    }
+    policy_name(group_settings(group), group->policy_index, out);
     buf_add_str(out, " holds");
     add_until(group->policy_until_ms, out);
     buf_add_str(out, ": ");

@@ -32,15 +32,17 @@ int main(int argc, char **argv)
         auto_ptr(policies_free) struct policies *policies = NULL;
         struct config_policy policy = { .n_periods = 1, .timezone = argv[1] };
         const struct config_autoscaler autoscaler = { .policies = &policy, .n_policies = 1 };
-        char period[sizeof(line)], *periods[] = { period };
+        char *period = line;
         struct error err = { 0 };
         int64_t from_s, until_s;
 
-        policy.periods = periods;
-        if (sscanf(line, "%" SCNd64 " %" SCNd64 " %255[^\n]", &from_s, &until_s, period) != 3) {
-            (void) fprintf(stderr, "list_active: no line that is understood: %s", line);
+        if (parse_i64(strsep(&period, " "), 0, INT32_MAX * INT64_C(4), &from_s) < 0 ||
+            parse_i64(strsep(&period, " "), 0, INT32_MAX * INT64_C(4), &until_s) < 0) {
+            (void) fprintf(stderr, "list_active: the times are no numbers\n");
             return 1;
         }
+        period[strcspn(period, "\n")] = '\0';
+        policy.periods = &period;
         if (policies_new(&autoscaler, &policies, &err) < 0) {
             (void) fprintf(stderr, "list_active: %s\n", err.message);
             return 1;

@@ -221,7 +221,7 @@ static void test_autoscaler_V46_what_does_not_parse_is_refused(void **unused)
         int code;
         const char *sentence;
     } cases[] = {
-        { { .timezone = (char *) "Mars/Base" },
+        { { .timezone = (char *) "Mars/Base", PERIOD("* 1 * * *") },
           -ENOENT,
           "policy[1]: there is no time zone \"Mars/Base\" in /usr/share/zoneinfo" },
         { { .periods = (char *[]) { (char *) "* * * * *", (char *) "61 * * * *" }, .n_periods = 2 },

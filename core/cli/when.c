@@ -1,0 +1,133 @@
+/* core/cli/when.c - reading and showing points in time (when.h). */
+#include "core/cli/when.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/str.h"
+
+#define MINUTE_S 60
+#define HOUR_MINUTES 60
+#define OFFSET_HOURS_MAX 26
+#define YEAR_MAX 9999
+
+/* Exactly `digits` digits and then, unless it is 0, `behind`. */
+static bool read_number(const char **at, int digits, char behind, int min, int max, int *ret)
+{
+    *ret = 0;
+    for (int i = 0; i < digits; i++, (*at)++) {
+        if (!isdigit((unsigned char) **at))
+            return false;
+        *ret = *ret * 10 + (**at - '0');
+    }
+    if (*ret < min || *ret > max || (behind && **at != behind))
+        return false;
+    *at += behind != 0;
+    return true;
+}
+
+/* "2026-03-30", and perhaps a time of the day; a day that its month does not have is none. */
+static bool read_date(const char **at, struct tm *ret)
+{
+    struct tm normal;
+    int year, month, day;
+
+    if (!read_number(at, 4, '-', 1, YEAR_MAX, &year) || !read_number(at, 2, '-', 1, 12, &month) ||
+        !read_number(at, 2, 0, 1, 31, &day))
+        return false;
+    *ret = (struct tm) { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day };
+    normal = *ret;
+    (void) timegm(&normal);
+    if (normal.tm_mday != day)
+        return false;
+    if (**at != 'T' && **at != ' ')
+        return true;
+    (*at)++;
+    if (!read_number(at, 2, ':', 0, 23, &ret->tm_hour) ||
+        !read_number(at, 2, 0, 0, 59, &ret->tm_min))
+        return false;
+    if (**at != ':')
+        return true;
+    (*at)++;
+    return read_number(at, 2, 0, 0, 59, &ret->tm_sec);
+}
+
+/* "Z", "+02:00", "+0200", "+02" */
+static bool read_offset(const char *at, int *ret_s)
+{
+    int sign = *at == '-' ? -1 : 1, hours = 0, minutes = 0;
+
+    *ret_s = 0;
+    if (str_eq(at, "Z"))
+        return true;
+    if (*at != '+' && *at != '-')
+        return false;
+    at++;
+    if (!read_number(&at, 2, 0, 0, OFFSET_HOURS_MAX, &hours))
+        return false;
+    if (*at == ':' && !isdigit((unsigned char) *++at))
+        return false;
+    if (*at && !read_number(&at, 2, 0, 0, HOUR_MINUTES - 1, &minutes))
+        return false;
+    *ret_s = sign * (hours * HOUR_MINUTES + minutes) * MINUTE_S;
+    return *at == '\0';
+}
+
+int when_parse(const char *text, const struct time_zone *zone, int64_t *ret_utc_s)
+{
+    struct tm date;
+    int offset_s;
+
+    if (!read_date(&text, &date))
+        return -EINVAL;
+    if (!*text) {
+        *ret_utc_s = time_zone_to_utc(zone, timegm(&date));
+        return 0;
+    }
+    if (!read_offset(text, &offset_s))
+        return -EINVAL;
+    *ret_utc_s = timegm(&date) - offset_s;
+    return 0;
+}
+
+/* What clocks show then, and how many minutes they are ahead of Greenwich. */
+static int local_date(int64_t utc_s, const struct time_zone *zone, struct tm *ret)
+{
+    int64_t ignored;
+    int offset_minutes = time_zone_offset(zone, utc_s, &ignored) / MINUTE_S;
+    time_t local = (time_t) utc_s + (time_t) offset_minutes * MINUTE_S;
+
+    (void) gmtime_r(&local, ret);
+    return offset_minutes;
+}
+
+static void add_offset(struct buf *out, int minutes)
+{
+    buf_addf(out, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / HOUR_MINUTES,
+             abs(minutes) % HOUR_MINUTES);
+}
+
+void when_format(struct buf *out, int64_t utc_s, const struct time_zone *zone)
+{
+    char text[64];
+    struct tm date;
+    int offset = local_date(utc_s, zone, &date);
+
+    (void) strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M ", &date);
+    buf_add_str(out, text);
+    add_offset(out, offset);
+}
+
+void when_format_iso(struct buf *out, int64_t utc_s, const struct time_zone *zone)
+{
+    char text[64];
+    struct tm date;
+    int offset = local_date(utc_s, zone, &date);
+
+    (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &date);
+    buf_add_str(out, text);
+    add_offset(out, offset);
+}

@@ -1,0 +1,90 @@
+/* tests/fuzz/fuzz_period.c - periods: what is taken is asked at any time, and until nothing changes what is said to hold
+ * holds.
+ *
+ * Input: eight bytes of a time in minutes, the name of a zone, a newline, a period. A contradiction aborts. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/config/period.h"
+#include "core/fleet/policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MINUTE_MS INT64_C(60000)
+#define YEAR_MS (366 * 1440 * MINUTE_MS)
+
+static void require(bool good, const char *what)
+{
+    if (good)
+        return;
+    (void) fprintf(stderr, "fuzz_period: %s\n", what);
+    abort();
+}
+
+static size_t index_at(const struct policies *policies, int64_t at_ms)
+{
+    int64_t until_ms;
+    size_t index;
+
+    (void) policies_at(policies, at_ms, &index, &until_ms);
+    require(until_ms > at_ms, "it changes before it holds");
+    return index;
+}
+
+/* From `at_ms` on, three answers and the minutes around their ends. */
+static void ask(const struct policies *policies, int64_t at_ms)
+{
+    for (int i = 0; i < 3; i++) {
+        int64_t until_ms;
+        size_t index;
+
+        (void) policies_at(policies, at_ms, &index, &until_ms);
+        require(index_at(policies, at_ms) == index, "two answers to one question");
+        require(until_ms - at_ms <= YEAR_MS, "the search has no bound");
+        require(index_at(policies, until_ms - 1) == index, "it changes before it is said to");
+        require(index_at(policies, at_ms + (until_ms - at_ms) / 2) == index,
+                "it changes in between");
+        require(index_at(policies, until_ms) != index || until_ms - at_ms == YEAR_MS,
+                "it is said to change and does not");
+        at_ms = until_ms;
+    }
+}
+
+static void try_period(const char *zone, const char *text, int64_t at_ms)
+{
+    auto_ptr(policies_free) struct policies *policies = NULL;
+    autofree char *zone_copy = mem_strdup(zone), *text_copy = mem_strdup(text);
+    struct config_policy policy = { .periods = &text_copy, .n_periods = 1, .timezone = zone_copy };
+    const struct config_autoscaler autoscaler = { .policies = &policy, .n_policies = 1 };
+    struct error err = { 0 };
+    struct period period;
+    int r = period_parse(text, &period, &err);
+
+    require(r == 0 || (r < 0 && *err.message), "a refusal without a sentence");
+    require(r < 0 || !period_is_always(&period) || !period_is_never(&period), "always and never");
+    if (policies_new(&autoscaler, &policies, &err) == 0)
+        ask(policies, at_ms);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    autofree char *text = NULL;
+    int64_t minute = 0;
+    char *period;
+
+    if (size < 8 || size > 512)
+        return 0;
+    memcpy(&minute, data, 8);
+    text = mem_strndup((const char *) data + 8, size - 8);
+    period = text ? strchr(text, '\n') : NULL;
+    if (!period)
+        return 0;
+    *period++ = '\0';
+    /* Within the years in which zones have a meaning. */
+    try_period(text, period, minute % (INT64_C(3000) * 366 * 1440) * MINUTE_MS);
+    return 0;
+}
