@@ -146,7 +146,7 @@ static bool rank_removable(const struct fleet *fleet, const struct fleet_instanc
     key[1] = member_of(instance)->born;
     return instance->removing &&
            (instance_busy(instance) == 0 || instance->remove_reason == REASON_SHUTDOWN) &&
-           !(instance->removal_accepted && instance->state == INSTANCE_DELETING);
+           instance->state != INSTANCE_DELETING; /* the cloud is at it */
 }
 
 static bool rank_unready(const struct fleet *fleet, const struct fleet_instance *instance,

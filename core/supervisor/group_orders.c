@@ -272,12 +272,15 @@ void group_start_decrease(struct group *group)
     const char *ids[DECREASE_BATCH];
     struct decrease_turn *turn;
     json_t *array, *request;
+    int64_t retry_ms;
     size_t n;
 
     if (group->decrease_busy || now_mono(group->supervisor) < group->next_decrease_mono)
         return;
-    n = fleet_removable(group->fleet, now_wall(group->supervisor),
-                        group_settings(group)->deletion_retry_interval_ms, ids, ARRAY_LEN(ids));
+    /* The rounds of a stop are shorter (autoscaler.md 10.4). */
+    retry_ms = group->supervisor->stopping ? group_settings(group)->shutdown_deletion_interval_ms
+                                           : group_settings(group)->deletion_retry_interval_ms;
+    n = fleet_removable(group->fleet, now_wall(group->supervisor), retry_ms, ids, ARRAY_LEN(ids));
     if (n == 0)
         return;
     turn = mem_zero(sizeof(*turn));

@@ -189,21 +189,24 @@ def test_a_group_with_a_newer_epoch_is_left_alone(scripted, call):
     assert "takes no jobs: another flotilla holds this group" in run.ask("explain").stdout
 
 
-def test_nothing_is_ordered_while_lists_fail(scripted):
-    """autoscaler_V61"""
+def test_autoscaler_V61_nothing_is_ordered_while_lists_fail(scripted):
     run = scripted()
+    run.show("stranger")
+    run.script("decrease_code", THROTTLED)
     run.start()
-    run.wait_lists(2)
-    run.script("list_code", UNAVAILABLE)
+    run.wait(lambda: run.told("decreased"), "the stranger is to be removed")
+    run.script("list_code", THROTTLED)
     run.wait(lambda: "list fails" in run.status()["runners"][0].get("problem", ""), "the failure is shown")
     run.coordinator.add(make_job(1, str(run.folder)))
     run.wait(lambda: run.status()["runners"][0]["requested"] == 1, "an instance is wanted")
-    before = len(run.told("listed"))
+    listed, decreased = len(run.told("listed")), len(run.told("decreased"))
     run.wait(lambda: run.tail().count("trying again in") > 0, "the back-off is said")
+    run.wait(lambda: len(run.told("decreased")) > decreased, "the removal is tried all the same")
     assert run.told("increased") == []
+    assert run.life("stranger") == ["removing"]  # nothing is dropped
     run.script("list_code", 0)
     run.wait(lambda: run.told("increased") == ["1"], "the order is made once a list came")
-    assert len(run.told("listed")) - before < 10  # not each 50 ms
+    assert len(run.told("listed")) - listed < 10  # not each 50 ms
 
 
 def test_what_went_long_ago_is_forgotten(scripted):

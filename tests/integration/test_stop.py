@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from checker.jobs import make_job
+from scripted import DELETING, RUNNING
 
 pytestmark = pytest.mark.sample
 
@@ -47,3 +48,19 @@ def test_only_the_instances_of_the_runner_that_wants_it_are_deleted(scripted):
     assert run.process.wait(30) == 0, run.tail()
     assert run.told("decreased", cloud="second") == []
     assert run.life("kept") == ["present"]
+
+
+def test_autoscaler_V68_deleting_at_the_stop_is_tried_three_times(scripted):
+    """The cloud takes the removals and does nothing; what it deletes by itself is not asked for."""
+    run = scripted(delete_at_stop="true", autoscaler='    shutdown_deletion_interval = "400ms"\n')
+    run.start()
+    run.wait_lists(2)
+    run.show("a", "b", "c")
+    run.wait(lambda: run.life("c") == ["present"], "all are there")
+    run.script("list", f"a {RUNNING}\nb {RUNNING}\nc {DELETING}\n")
+    run.wait(lambda: run.rows("SELECT state FROM instances WHERE id = 'c'") == [("deleting",)], "one is going")
+    assert run.stop(signal.SIGQUIT) == 0, run.tail()
+    told = run.told("decreased")
+    assert 2 <= told.count("a") == told.count("b") <= 3
+    assert "c" not in told
+    assert "some instances are still there at shutdown" in run.tail()

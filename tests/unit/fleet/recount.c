@@ -94,10 +94,9 @@ PART(in_offered, view->usable && view->free_slots > 0)
 PART(in_idle,
      view->usable && view->busy == 0 && !view->must_go && view->instance->idle_since_ms != 0)
 PART(in_must_go, view->must_go)
-PART(in_removable,
-     view->instance->removing &&
-         (view->busy == 0 || view->instance->remove_reason == REASON_SHUTDOWN) &&
-         !(view->instance->removal_accepted && view->instance->state == INSTANCE_DELETING))
+PART(in_removable, view->instance->removing &&
+                       (view->busy == 0 || view->instance->remove_reason == REASON_SHUTDOWN) &&
+                       view->instance->state != INSTANCE_DELETING)
 PART(in_unready, view->instance->state == INSTANCE_RUNNING && !view->instance->ready &&
                      !view->instance->removing && view->instance->cause != CAUSE_FOREIGN)
 

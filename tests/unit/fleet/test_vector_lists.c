@@ -102,6 +102,10 @@ static void test_autoscaler_V59_a_removal_without_effect_is_made_again(void **st
     assert_string_equal(removable(fleet, NOW + MINUTE).text, "a");
     list(fleet, NOW + MINUTE, "a", INSTANCE_DELETING);
     assert_string_equal(removable(fleet, NOW + 9 * MINUTE).text, ""); /* it has an effect */
+    restore(fleet, "b", (struct fleet_instance) { 0 });
+    list(fleet, NOW, "ab", INSTANCE_DELETING);
+    fleet_mark_removing(fleet, "b", REASON_SHUTDOWN, NOW);
+    assert_string_equal(removable(fleet, NOW).text, ""); /* V68: the cloud is at it already */
     fleet_free(fleet);
 }
 
