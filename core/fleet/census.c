@@ -30,6 +30,17 @@ uint32_t instance_free(const struct fleet_config *config, const struct fleet_ins
     return config->max_use_count == 0 ? by_slots : MIN(by_slots, by_uses);
 }
 
+uint32_t new_slots(const struct fleet_config *config)
+{
+    return config->max_use_count == 0 ? config->capacity
+                                      : MIN(config->capacity, config->max_use_count);
+}
+
+uint32_t instance_taken(const struct fleet_config *config, const struct fleet_instance *instance)
+{
+    return new_slots(config) - instance_free(config, instance);
+}
+
 /* What was there before us and is not known waits for its judgement (hardening.md R7). */
 static bool is_stranger(const struct fleet_config *config, const struct fleet_instance *instance)
 {
@@ -76,16 +87,17 @@ static void count_slots(const struct fleet_config *config, const struct fleet_in
                         uint32_t tally[TALLIES])
 {
     uint32_t busy = instance_busy(instance), free_slots = instance_free(config, instance);
+    uint32_t taken = instance_taken(config, instance);
 
     tally[TALLY_ACQUIRED] = busy;
+    tally[TALLY_TAKEN] = taken;
     if (instance_usable(config, instance))
         tally[TALLY_IDLE] = free_slots;
     else if (instance->ready && instance->failures > 0)
         tally[TALLY_UNHEALTHY] = free_slots;
     else
         tally[TALLY_UNREADY] = free_slots;
-    if (config->capacity > busy + free_slots)
-        tally[TALLY_UNAVAILABLE] = config->capacity - busy - free_slots;
+    tally[TALLY_UNAVAILABLE] = taken - MIN(taken, busy);
 }
 
 static void count(const struct fleet *fleet, const struct fleet_instance *instance,

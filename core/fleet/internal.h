@@ -9,12 +9,13 @@ enum tally {
     TALLY_REMOVING,
     TALLY_FOREIGN,
     TALLY_DRAINING,
-    TALLY_LIVE, /* from here to TALLY_UNAVAILABLE: autoscaler.md 4 and 7.2 */
+    TALLY_LIVE, /* from here to TALLY_TAKEN: autoscaler.md 4 and 7.2 */
     TALLY_ACQUIRED,
     TALLY_IDLE,
     TALLY_UNHEALTHY,
     TALLY_UNREADY,
     TALLY_UNAVAILABLE,
+    TALLY_TAKEN,        /* what a new instance would have, and this one has not */
     TALLY_STAYING,      /* counts against max_instances and goes on doing so */
     TALLY_LEAVING,      /* live, and must go: */
     TALLY_LEAVING_LOST, /* its lost slots */
@@ -126,6 +127,10 @@ void census_forget(struct fleet *fleet, const struct fleet_instance *instance); 
 uint32_t instance_busy(const struct fleet_instance *instance);
 /* Slots that could be handed out by count alone (autoscaler.md 3.4). */
 uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);
+/* Slots that a new instance can hand out: with few uses less than its capacity. */
+uint32_t new_slots(const struct fleet_config *config);
+/* How many less this one can hand out, jobs on it or not. */
+uint32_t instance_taken(const struct fleet_config *config, const struct fleet_instance *instance);
 bool instance_usable(const struct fleet_config *config, const struct fleet_instance *instance);
 bool instance_live(const struct fleet_instance *instance); /* autoscaler.md 7.2 */
 /* Why it goes without looking at its idle time (autoscaler.md 8.1); NONE = it does not. */

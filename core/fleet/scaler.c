@@ -39,7 +39,9 @@ static uint32_t idle_target(const struct fleet_config *config, uint32_t jobs)
 
 static uint64_t instances_for(const struct fleet *fleet, uint32_t slots)
 {
-    return ((uint64_t) slots + fleet->config.capacity - 1) / fleet->config.capacity;
+    uint32_t each = new_slots(&fleet->config);
+
+    return ((uint64_t) slots + each - 1) / each;
 }
 
 /* autoscaler.md 7.2; reservations are in no term, because a reservation has no job (taskscaler#29).
@@ -60,7 +62,8 @@ static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
     plan->have = n.live - leaving + n.requested + n.pending;
     plan->total = n.instances + n.requested + n.pending;
     plan->pending = n.pending;
-    slots = (uint64_t) n.acquired + n.waiting + plan->lost + plan->idle_target;
+    slots = (uint64_t) fleet->tally[TALLY_TAKEN] - fleet->tally[TALLY_LEAVING_LOST] + n.waiting +
+            plan->idle_target;
     plan->slots_wanted = (uint32_t) MIN(slots, (uint64_t) UINT32_MAX);
     plan->wanted =
         (uint32_t) MIN(instances_for(fleet, plan->slots_wanted), (uint64_t) plan->max_instances);

@@ -36,11 +36,11 @@ uint32_t fleet_waiting(const struct fleet *fleet)
  */
 static bool throttled(const struct fleet *fleet, const struct fleet_numbers *n)
 {
-    uint32_t bound;
+    uint32_t worth = new_slots(&fleet->config), bound;
 
     if (n->idle == 0 || fleet->config.unthrottled_reservations)
         return false;
-    bound = n->idle > fleet->config.capacity ? n->idle - fleet->config.capacity : 0;
+    bound = n->idle > worth ? n->idle - worth : 0;
     return fleet->reserved + n->waiting >= MAX(bound, 1U) && fleet->reserved + n->waiting < n->idle;
 }
 
@@ -50,7 +50,7 @@ static uint64_t potential(const struct fleet *fleet, const struct fleet_numbers 
     uint64_t room =
         fleet->config.max_instances > n->instances ? fleet->config.max_instances - n->instances : 0;
 
-    return n->idle + n->unhealthy + n->unready + room * fleet->config.capacity;
+    return n->idle + n->unhealthy + n->unready + room * new_slots(&fleet->config);
 }
 
 bool fleet_reserve(struct fleet *fleet, struct error *why)

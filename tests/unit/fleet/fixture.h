@@ -6,6 +6,7 @@
 
 #define SECOND ((int64_t) 1000)
 #define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
 #define NOW ((int64_t) 100 * 24 * 60 * MINUTE)
 
 static inline void ignore(void *arg, const struct fleet_change *change)

@@ -15,7 +15,7 @@
 
 struct view { /* one instance by the definitions */
     const struct fleet_instance *instance;
-    uint32_t busy, free_slots;
+    uint32_t busy, free_slots, when_new;
     bool stranger, usable, live, must_go;
 };
 
@@ -31,6 +31,8 @@ static struct view look(const struct fleet *fleet, const struct fleet_instance *
     view.free_slots = config->capacity > view.busy ? config->capacity - view.busy : 0;
     if (config->max_use_count > 0)
         view.free_slots = spent ? 0 : MIN(view.free_slots, config->max_use_count - instance->uses);
+    view.when_new =
+        config->max_use_count > 0 ? MIN(config->capacity, config->max_use_count) : config->capacity;
     view.stranger = instance->cause == CAUSE_PREEXISTED && !config->vm_isolation;
     view.live = ours && quiet && !instance->removing &&
                 (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING);
@@ -58,9 +60,10 @@ PART(idle, view->usable ? view->free_slots : 0)
 PART(is_unhealthy, view->live && view->instance->ready && view->instance->failures > 0)
 PART(unhealthy, is_unhealthy(fleet, view) ? view->free_slots : 0)
 PART(unready, view->live && !view->usable && !is_unhealthy(fleet, view) ? view->free_slots : 0)
-PART(lost, !view->live || view->busy + view->free_slots > fleet->config.capacity
-               ? 0
-               : fleet->config.capacity - view->busy - view->free_slots)
+PART(taken, view->live ? view->when_new - view->free_slots : 0)
+PART(lost, view->live && view->when_new > view->busy + view->free_slots
+               ? view->when_new - view->busy - view->free_slots
+               : 0)
 PART(staying, !view->instance->removing && !foreign(fleet, view) && !view->must_go &&
                   view->instance->state != INSTANCE_DELETING)
 PART(leaving, view->live && view->must_go)
@@ -83,6 +86,7 @@ static const struct {
     [TALLY_UNHEALTHY] = { "unhealthy", unhealthy },
     [TALLY_UNREADY] = { "unready", unready },
     [TALLY_UNAVAILABLE] = { "unavailable", lost },
+    [TALLY_TAKEN] = { "taken", taken },
     [TALLY_STAYING] = { "staying", staying },
     [TALLY_LEAVING] = { "leaving", leaving },
     [TALLY_LEAVING_LOST] = { "lost slots of those that leave", leaving_lost },

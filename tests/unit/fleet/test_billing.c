@@ -12,7 +12,6 @@
 #include "core/fleet/settings.h"
 #include "tests/unit/fleet/fixture.h"
 
-#define HOUR (60 * MINUTE)
 
 struct idle_instance {
     const char *id;

@@ -39,6 +39,38 @@ static void test_what_is_above_the_maximum_goes_at_once(void **state)
     fleet_free(fleet);
 }
 
+static void test_a_new_instance_counts_for_the_uses_that_it_has(void **state)
+{
+    const struct fleet_config config = { .capacity = 4, .max_use_count = 1, .max_instances = 3 };
+    struct fleet *fleet = make_fleet(config);
+
+    (void) state;
+    for (int64_t seq = 1; seq <= 2; seq++)
+        assert_int_equal(fleet_wait(fleet, seq, false), 0);
+    assert_int_equal(order(fleet, NOW, 2), 2); /* each takes one of the jobs */
+    assert_int_equal(planned(fleet, NOW, false), 0);
+    assert_true(fleet_reserve(fleet, NULL)); /* a third could be made for one more */
+    assert_false(fleet_reserve(fleet, NULL));
+    fleet_free(fleet);
+}
+
+static void test_jobs_beyond_a_lowered_capacity_want_no_instance(void **state)
+{
+    struct fleet_config config = { .capacity = 2, .max_instances = 10 };
+    struct fleet *fleet = make_fleet(config);
+
+    (void) state;
+    restore(fleet, "a", (struct fleet_instance) { .uses = 2 });
+    for (uint32_t slot = 0; slot < 2; slot++)
+        assert_int_equal(fleet_occupy(fleet, "a", slot, slot + 1, NULL), 0);
+    config.capacity = 1;
+    assert_int_equal(fleet_configure(fleet, &config), 0);
+    assert_int_equal(planned(fleet, NOW, false), 0);
+    assert_int_equal(fleet_wait(fleet, 3, false), 0);
+    assert_int_equal(planned(fleet, NOW, false), 1);
+    fleet_free(fleet);
+}
+
 static void explain(struct fleet *fleet, struct buf *out)
 {
     struct scaler_plan plan = { 0 };
@@ -120,6 +152,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_above_the_maximum_goes_at_once),
         cmocka_unit_test(test_a_drained_group_grows_for_its_jobs_alone_and_keeps_nothing_idle),
+        cmocka_unit_test(test_a_new_instance_counts_for_the_uses_that_it_has),
+        cmocka_unit_test(test_jobs_beyond_a_lowered_capacity_want_no_instance),
         cmocka_unit_test(test_each_decision_is_explained_with_its_numbers),
     };
 
