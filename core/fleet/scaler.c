@@ -100,13 +100,14 @@ static void order_more(const struct fleet *fleet, int64_t now_ms, struct scaler_
 
 static void decide_growth(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
-    uint32_t unsent = fleet->requested - fleet->early;
+    uint32_t unneeded = plan->have - MIN(plan->have, plan->wanted);
+    uint32_t above = plan->total - MIN(plan->total, plan->max_instances); /* it was lowered */
 
-    if (plan->wanted > plan->have) {
+    plan->cancel = MIN(MAX(unneeded, above), fleet->requested - fleet->early);
+    if (plan->cancel > 0) {
+        plan->reason = unneeded >= above ? REASON_DEMAND_GONE : REASON_AT_MAXIMUM;
+    } else if (plan->wanted > plan->have) {
         order_more(fleet, now_ms, plan);
-    } else if (plan->wanted < plan->have && unsent > 0) {
-        plan->cancel = MIN(plan->have - plan->wanted, unsent);
-        plan->reason = REASON_DEMAND_GONE;
     } else if (fleet->requested > 0 && growth_waits(fleet, now_ms, plan)) {
         return; /* what was decided is not made before the pause is over (V20) */
     } else if (instances_for(fleet, plan->slots_wanted) > plan->max_instances) {

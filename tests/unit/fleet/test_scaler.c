@@ -71,6 +71,29 @@ static void test_jobs_beyond_a_lowered_capacity_want_no_instance(void **state)
     fleet_free(fleet);
 }
 
+/* Three of five are going, two are on order: together more than the three that may be from now on. */
+static void test_orders_above_a_lowered_maximum_are_cancelled(void **state)
+{
+    struct fleet_config config = { .capacity = 1, .max_instances = 5 };
+    struct fleet *fleet = make_fleet(config);
+    struct scaler_plan plan = { 0 };
+
+    (void) state;
+    for (const char *const *id = (const char *const[]) { "a", "b", "c", NULL }; *id; id++)
+        restore(fleet, *id, (struct fleet_instance) { .removing = true });
+    for (int64_t seq = 1; seq <= 4; seq++)
+        assert_int_equal(fleet_wait(fleet, seq, false), 0);
+    assert_int_equal(planned(fleet, NOW, false), 2);
+    fleet_request(fleet, 2, NOW);
+    config.max_instances = 4;
+    assert_int_equal(fleet_configure(fleet, &config), 0);
+    assert_int_equal(scaler_plan(fleet, NOW, 1, &plan), 0);
+    assert_int_equal(plan.cancel, 1);
+    assert_int_equal(plan.reason, REASON_AT_MAXIMUM);
+    scaler_plan_done(&plan);
+    fleet_free(fleet);
+}
+
 static void explain(struct fleet *fleet, struct buf *out)
 {
     struct scaler_plan plan = { 0 };
@@ -154,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_a_drained_group_grows_for_its_jobs_alone_and_keeps_nothing_idle),
         cmocka_unit_test(test_a_new_instance_counts_for_the_uses_that_it_has),
         cmocka_unit_test(test_jobs_beyond_a_lowered_capacity_want_no_instance),
+        cmocka_unit_test(test_orders_above_a_lowered_maximum_are_cancelled),
         cmocka_unit_test(test_each_decision_is_explained_with_its_numbers),
     };
 
