@@ -149,9 +149,10 @@ struct surplus {
     const struct fleet *fleet;
     struct scaler_plan *plan;
     int64_t now_ms;
-    uint32_t may_go;    /* instances beyond what is wanted */
-    uint32_t too_many;  /* instances beyond what may be */
-    uint32_t free_left; /* idle slots that would remain */
+    /* What would remain: instances, the slots that they are wanted for, the lost ones of these, and the
+     * idle ones. */
+    uint32_t have, slots, lost, free_left;
+    uint32_t too_many; /* instances beyond what may be */
     struct candidate *candidates;
     size_t n_candidates, cap_candidates;
     int r;
@@ -166,16 +167,34 @@ static bool promise_broken(const struct surplus *surplus, uint32_t slots)
     return fleet->config.policy.preemptive && left < fleet->reserved + fleet_waiting(fleet);
 }
 
+/* What is lost on an instance is wanted no more once it is gone: it must not be what keeps it. */
+static uint32_t wanted_without(const struct surplus *surplus, uint32_t lost)
+{
+    uint64_t wanted = instances_for(surplus->fleet, surplus->slots - lost);
+
+    return (uint32_t) MIN(wanted, (uint64_t) surplus->plan->max_instances);
+}
+
+static bool is_spare(const struct surplus *surplus, const struct fleet_instance *instance)
+{
+    uint32_t lost = instance_taken(&surplus->fleet->config, instance);
+
+    return surplus->have > wanted_without(surplus, lost);
+}
+
 static void let_go(struct surplus *surplus, const struct fleet_instance *instance,
                    enum fleet_reason reason, int64_t paid_ms)
 {
     uint32_t slots = instance_free(&surplus->fleet->config, instance);
+    uint32_t lost = instance_taken(&surplus->fleet->config, instance);
 
     if (reason != REASON_ABOVE_MAXIMUM && promise_broken(surplus, slots))
         return;
     surplus->r = add_removal(surplus->plan, instance, reason,
                              surplus->now_ms - instance->idle_since_ms, paid_ms);
-    surplus->may_go -= MIN(surplus->may_go, 1U);
+    surplus->have -= MIN(surplus->have, 1U);
+    surplus->slots -= lost;
+    surplus->lost -= lost;
     surplus->too_many -= MIN(surplus->too_many, 1U);
     surplus->free_left -= MIN(slots, surplus->free_left);
 }
@@ -237,8 +256,10 @@ static bool judge_idle(void *item, void *arg)
         let_go(surplus, instance, REASON_ABOVE_MAXIMUM, 0);
         return surplus->r == 0;
     }
-    if (surplus->may_go == 0)
-        return false;
+    if (surplus->have <= wanted_without(surplus, surplus->lost))
+        return false; /* whichever it is */
+    if (!is_spare(surplus, instance))
+        return true;
     if (surplus->now_ms - instance->idle_since_ms < idle_time(config)) {
         surplus->plan->removes_ms =
             MIN(surplus->plan->removes_ms, instance->idle_since_ms + idle_time(config));
@@ -263,13 +284,17 @@ static int compare_candidates(const void *a, const void *b)
 
 static void remove_candidates(struct surplus *surplus)
 {
+    uint32_t still; /* how many could go */
+
     if (surplus->n_candidates > 0)
         qsort(surplus->candidates, surplus->n_candidates, sizeof(*surplus->candidates),
               compare_candidates);
-    for (size_t i = 0; surplus->r == 0 && surplus->may_go > 0 && i < surplus->n_candidates; i++)
-        let_go(surplus, surplus->candidates[i].instance, REASON_IDLE_TOO_LONG,
-               surplus->candidates[i].paid_ms);
-    surplus->plan->kept_paid = MIN(surplus->plan->kept_paid, surplus->may_go);
+    for (size_t i = 0; surplus->r == 0 && i < surplus->n_candidates; i++)
+        if (is_spare(surplus, surplus->candidates[i].instance))
+            let_go(surplus, surplus->candidates[i].instance, REASON_IDLE_TOO_LONG,
+                   surplus->candidates[i].paid_ms);
+    still = surplus->have - MIN(surplus->have, wanted_without(surplus, surplus->lost));
+    surplus->plan->kept_paid = MIN(surplus->plan->kept_paid, still);
 }
 
 struct leaving {
@@ -296,7 +321,9 @@ static int judge_removals(const struct fleet *fleet, int64_t now_ms, struct scal
                                .plan = plan,
                                .now_ms = now_ms,
                                .too_many = staying - MIN(staying, plan->max_instances),
-                               .may_go = coming - MIN(coming, plan->wanted),
+                               .have = coming,
+                               .slots = plan->slots_wanted,
+                               .lost = plan->lost,
                                .free_left = fleet->tally[TALLY_IDLE] };
 
     sorted_walk(&fleet->lanes[LANE_MUST_GO], add_leaving, &leaving);

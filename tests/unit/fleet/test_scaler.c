@@ -39,6 +39,26 @@ static void test_what_is_above_the_maximum_goes_at_once(void **state)
     fleet_free(fleet);
 }
 
+/* Five uses of six: it can take two jobs more, and three of its slots are lost, which nobody wants. */
+static void test_what_is_lost_on_an_idle_instance_does_not_keep_it(void **state)
+{
+    struct fleet_config config = { .capacity = 5, .max_use_count = 6, .max_instances = 10 };
+    struct fleet *fleet = make_fleet(config);
+
+    (void) state;
+    restore(fleet, "a", (struct fleet_instance) { .uses = 4, .idle_since_ms = NOW - HOUR });
+    assert_string_equal(removals(fleet, NOW, REASON_IDLE_TOO_LONG).text, "a");
+    config.policy = (struct fleet_policy) { .idle_count = 5, .idle_time_ms = 20 * MINUTE };
+    assert_int_equal(fleet_configure(fleet, &config), 0);
+    assert_string_equal(removals(fleet, NOW, REASON_NONE).text, "");
+    assert_int_equal(planned(fleet, NOW, false), 1);
+    restore(fleet, "b", (struct fleet_instance) { .idle_since_ms = NOW - 2 * HOUR });
+    assert_string_equal(removals(fleet, NOW, REASON_IDLE_TOO_LONG).text,
+                        "a"); /* not b, which is needed */
+    assert_int_equal(planned(fleet, NOW, false), 0);
+    fleet_free(fleet);
+}
+
 static void test_a_new_instance_counts_for_the_uses_that_it_has(void **state)
 {
     const struct fleet_config config = { .capacity = 4, .max_use_count = 1, .max_instances = 3 };
@@ -175,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_above_the_maximum_goes_at_once),
         cmocka_unit_test(test_a_drained_group_grows_for_its_jobs_alone_and_keeps_nothing_idle),
+        cmocka_unit_test(test_what_is_lost_on_an_idle_instance_does_not_keep_it),
         cmocka_unit_test(test_a_new_instance_counts_for_the_uses_that_it_has),
         cmocka_unit_test(test_jobs_beyond_a_lowered_capacity_want_no_instance),
         cmocka_unit_test(test_orders_above_a_lowered_maximum_are_cancelled),
