@@ -12,7 +12,6 @@
 #include "core/fleet/settings.h"
 #include "tests/unit/fleet/fixture.h"
 
-
 struct idle_instance {
     const char *id;
     int64_t age_ms, idle_ms;
