@@ -191,8 +191,8 @@ static void check_shrinking(struct manager *manager, const struct scaler_plan *p
     manager_check(
         manager, !idle || above || !manager->config.policy.preemptive || tally.ready >= promised,
         "lets idle ones go although %u places are ready for %u promises", tally.ready, promised);
-    manager_check(manager, plan->cancel <= fleet_requested(manager->fleet),
-                  "cancels %u of %u orders", plan->cancel, fleet_requested(manager->fleet));
+    manager_check(manager, plan->cancel <= on_order(manager) - fleet_pending(manager->fleet),
+                  "cancels %u orders, %u are made", plan->cancel, orders);
     manager_check(manager,
                   plan->cancel == 0 || covered >= demand ||
                       tally.live + orders > plan->max_instances ||
@@ -309,6 +309,15 @@ void check_gone(struct manager *manager, const struct fleet_instance *instance)
     manager->n_work = kept;
 }
 
+/* One instance's worth of what is ready stays unreserved, but one place may always be (autoscaler.md 5.1). */
+static bool throttles(const struct manager *manager, uint32_t promised, uint32_t ready)
+{
+    uint32_t worth = new_places(manager), bound = ready > worth ? ready - worth : 0;
+
+    return !manager->config.unthrottled_reservations && promised < ready &&
+           promised >= MAX(bound, 1U);
+}
+
 void check_reservation(struct manager *manager, bool given)
 {
     struct tally tally = count(manager, NULL);
@@ -316,14 +325,12 @@ void check_reservation(struct manager *manager, bool given)
     uint32_t max = manager->config.max_instances;
     uint64_t room = max > tally.instances ? max - tally.instances : 0;
     uint64_t potential = tally.free + room * new_places(manager);
+    bool may = promised < tally.ready ? !throttles(manager, promised, tally.ready)
+                                      : !manager->config.policy.preemptive && promised < potential;
 
-    manager_check(manager, !given || !manager->config.drained, "a drained runner asks for jobs");
-    manager_check(manager, !given || !manager->config.policy.preemptive || promised < tally.ready,
-                  "reservation %u with %u places ready", promised + 1, tally.ready);
-    manager_check(manager, !given || promised < potential,
-                  "reservation %u with %" PRIu64 " places possible", promised + 1, potential);
-    manager_check(manager, given || promised > 0 || manager->config.drained || tally.ready == 0,
-                  "refused with nothing promised and %u places ready", tally.ready);
+    manager_check(manager, given == (may && !manager->config.drained),
+                  "reservation %u is %s with %u places ready and %" PRIu64 " possible",
+                  promised + 1, given ? "given" : "refused", tally.ready, potential);
 }
 
 /* No demand for long: as much idle capacity as is wanted, and no instance that could go. */

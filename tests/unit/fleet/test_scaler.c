@@ -48,6 +48,10 @@ static void test_what_is_lost_on_an_idle_instance_does_not_keep_it(void **state)
     (void) state;
     restore(fleet, "a", (struct fleet_instance) { .uses = 4, .idle_since_ms = NOW - HOUR });
     assert_string_equal(removals(fleet, NOW, REASON_IDLE_TOO_LONG).text, "a");
+    restore(fleet, "x", (struct fleet_instance) { .uses = 4, .idle_since_ms = NOW - HOUR });
+    assert_string_equal(removals(fleet, NOW, REASON_IDLE_TOO_LONG).text, "ax"); /* at once */
+    for (int i = 0; i < 2; i++)
+        list_running(fleet, NOW, "a");
     config.policy = (struct fleet_policy) { .idle_count = 5, .idle_time_ms = 20 * MINUTE };
     assert_int_equal(fleet_configure(fleet, &config), 0);
     assert_string_equal(removals(fleet, NOW, REASON_NONE).text, "");

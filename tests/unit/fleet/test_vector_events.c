@@ -107,6 +107,7 @@ static void test_autoscaler_V25_uses_count_when_a_slot_is_taken(void **state)
     assert_int_equal(slot, 1);
     assert_int_equal(fleet_find(fleet, "a")->uses, 2);
     fleet_release(fleet, 1, NOW);
+    assert_int_equal(fleet_find(fleet, "a")->idle_since_ms, 0); /* the other one's job goes on */
     assert_string_equal(acquire(fleet, 3, NOW, &slot), "");
     assert_string_equal(removals(fleet, NOW, REASON_USES_SPENT).text, "");
     fleet_release(fleet, 2, NOW);
