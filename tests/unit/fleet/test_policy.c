@@ -34,7 +34,8 @@ static struct policies *make(const struct config_policy *given, size_t count)
     struct error err = { 0 };
 
     assert_true(count <= ARRAY_LEN(copies));
-    memcpy(copies, given, count * sizeof(*given));
+    for (size_t i = 0; i < count; i++)
+        copies[i] = given[i];
     if (policies_new(&autoscaler, &policies, &err) < 0)
         fail_msg("%s", err.message);
     return policies;
