@@ -214,6 +214,7 @@ static void read_settings(struct engine *engine)
     };
 
     fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);
+    engine->config.heartbeat_interval_ms = 0; /* instances of a model are well */
     engine->model = settings->cloud;
     engine->model.price_micros_hour = engine->config.price_micros_hour;
     engine->model.billed_unit_ms = engine->config.minimum_billed_ms;

@@ -57,7 +57,7 @@ static void test_every_wait_is_that_of_the_queue(void **unused)
     } rows[] = { { 1, 0.5 }, { 3, 2.4 }, { 20, 18 } };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct workload workload = { .begin_ms = BEGIN, .end_ms = BEGIN + 20 * DAY };
+        struct workload workload = { .begin_ms = BEGIN, .end_ms = BEGIN + 8 * DAY };
         struct setting setting;
         struct result result;
         int64_t *exact;
@@ -220,6 +220,15 @@ static void test_jobs_at_a_time_are_limited(void **unused)
     }
 }
 
+static int64_t waited_ms(const struct result *result)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < RESULT_SPANS; i++)
+        sum += result->spans[i].waiting_ms;
+    return sum;
+}
+
 /* The cloud has one instance and no more: growth pauses longer and longer, the job gives up. */
 static void test_a_job_that_gets_no_instance_gives_up(void **unused)
 {
@@ -236,6 +245,7 @@ static void test_a_job_that_gets_no_instance_gives_up(void **unused)
     assert_int_equal(result.timed_out, 1);
     assert_int_equal(result.created, 1);
     assert_in_range(result.failed_orders, 8, 14); /* 1 s, doubling, up to 5 minutes */
+    assert_int_equal(waited_ms(&result), 40 * SECOND + 15 * MINUTE);
     result_done(&result);
 }
 
@@ -289,6 +299,24 @@ static void test_the_cloud_takes_instances_back(void **unused)
     assert_int_equal(lost[1], 0); /* the notice is longer than a job */
 }
 
+/* There is a queue: the slots of an instance that is gone must not be handed out once more. */
+static void test_no_job_runs_on_an_instance_that_is_gone(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 3, 1, 0, HOUR);
+    setting.engine.cloud.mean_life_ms = HOUR;
+    for (int k = 0; k < 200; k++)
+        add_job(&workload, HOUR, 10 * MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_in_range(result.lost, 10, 100);
+    assert_int_equal(result.done + result.lost, 200);
+    assert_int_equal(result.use_ms[USE_BUSY], result.busy_slots_ms);
+    result_done(&result);
+}
+
 /* Everything goes wrong, at every size. */
 static void stormy(struct setting *setting, uint64_t seed)
 {
@@ -328,7 +356,7 @@ static struct result run_stormy(uint64_t seed, bool every_list)
 
 static void test_nothing_is_lost_from_the_books(void **unused)
 {
-    for (uint64_t seed = 1; seed <= 5; seed++) {
+    for (uint64_t seed = 1; seed <= 3; seed++) {
         struct result result = run_stormy(seed, false);
         struct result_span sum = { 0 };
 
@@ -343,7 +371,7 @@ static void test_nothing_is_lost_from_the_books(void **unused)
         assert_memory_equal(sum.use_ms, result.use_ms, sizeof(sum.use_ms));
         assert_int_equal(3 * result_instances_ms(&result), result.slots_ms);
         assert_true(result.busy_slots_ms <= result.slots_ms);
-        assert_true(result.billed_ms >= sum.paid_ms);
+        assert_in_range(result.billed_ms - sum.paid_ms, 1, (int64_t) result.created * 61 * SECOND);
         assert_in_range(result.peak, 5, 15);
         assert_true(result.lost > 0 && result.failed_orders > 0);
         assert_true(result.removals[REASON_NOT_BOOTED] > 0);
@@ -369,7 +397,7 @@ static void test_the_seed_decides(void **unused)
 
 static void test_lists_that_are_skipped_would_have_changed_nothing(void **unused)
 {
-    for (uint64_t seed = 11; seed <= 13; seed++) {
+    for (uint64_t seed = 11; seed <= 12; seed++) {
         struct result skipped = run_stormy(seed, false), all = run_stormy(seed, true);
 
         assert_int_equal(skipped.n_waits, all.n_waits);
@@ -489,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_a_job_that_gets_no_instance_gives_up),
         cmocka_unit_test(test_failures_are_not_repeated_at_full_speed),
         cmocka_unit_test(test_the_cloud_takes_instances_back),
+        cmocka_unit_test(test_no_job_runs_on_an_instance_that_is_gone),
         cmocka_unit_test(test_nothing_is_lost_from_the_books),
         cmocka_unit_test(test_the_seed_decides),
         cmocka_unit_test(test_lists_that_are_skipped_would_have_changed_nothing),
