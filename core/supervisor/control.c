@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/audit.h"
 #include "core/supervisor/explain.h"
 #include "core/supervisor/operator.h"
 
@@ -40,6 +41,8 @@ struct control {
 static void forget_client(struct control_client *client)
 {
     struct control *control = client->control;
+
+    audit_forget(control->supervisor, client);
 
     for (struct control_client **at = &control->clients; *at; at = &(*at)->next)
         if (*at == client) {
@@ -83,6 +86,26 @@ static void attach_worker(struct control_client *client, json_t *frame)
     worker_attach(job, channel);
 }
 
+static void on_audited(void *arg, json_t *answer)
+{
+    struct control_client *client = arg;
+
+    channel_send(client->channel, answer, FRAME_MAX_ANSWER);
+}
+
+static void answer_audit(struct control_client *client)
+{
+    autojson json_t *refusal = NULL;
+    struct error err = { 0 };
+
+    if (audit_start(client->control->supervisor, on_audited, client, &err) == 0)
+        return;
+    refusal = json_frame("error");
+    (void) json_add_str(refusal, "message", err.message);
+    if (refusal)
+        channel_send(client->channel, refusal, FRAME_MAX_ANSWER);
+}
+
 static json_t *refuse_unknown(struct supervisor *supervisor, json_t *request)
 {
     json_t *answer = json_frame("error");
@@ -121,6 +144,8 @@ static void on_client_frame(void *arg, json_t *frame)
     (void) json_opt_str(frame, "type", &type, NULL);
     if (str_eq(type, "attach"))
         attach_worker(client, frame);
+    else if (str_eq(type, "audit"))
+        answer_audit(client);
     else
         answer_operator(client, type, frame);
 }

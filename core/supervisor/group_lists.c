@@ -13,7 +13,6 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-#define LIST_DEADLINE_MS 60000
 /* A list may still name what was deleted a while ago. */
 #define REMOVAL_GOES_ON_MS (10 * 60 * 1000)
 
@@ -103,7 +102,7 @@ static void on_change(void *arg, const struct fleet_change *change)
     }
 }
 
-static int read_list(json_t *reply, struct fleet_listed **ret, size_t *ret_n, struct error *err)
+int group_read_list(json_t *reply, struct fleet_listed **ret, size_t *ret_n, struct error *err)
 {
     autofree struct fleet_listed *listed = NULL;
     json_t *array = NULL;
@@ -181,7 +180,7 @@ static int take_in(struct list_turn *turn, json_t *reply, bool complete, struct 
     struct group *group = turn->group;
     autofree struct fleet_listed *listed = NULL;
     size_t n = 0;
-    int r = read_list(reply, &listed, &n, err);
+    int r = group_read_list(reply, &listed, &n, err);
 
     if (r == 0)
         r = find_formers(turn, listed, n, err);
@@ -282,5 +281,5 @@ void group_start_list(struct group *group)
         return;
     effect_point("provider_list", "before");
     group->list_busy =
-        group_call(group, json_frame("list"), LIST_DEADLINE_MS, on_listed, group) == 0;
+        group_call(group, json_frame("list"), GROUP_LIST_DEADLINE_MS, on_listed, group) == 0;
 }

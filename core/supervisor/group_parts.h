@@ -79,7 +79,10 @@ void group_start_provider(struct group *group);
 void group_refuse(struct group *group, const char *why);
 
 /* group_lists.c */
+#define GROUP_LIST_DEADLINE_MS 60000
 void group_start_list(struct group *group);
+/* The answer to `list`; the caller frees. */
+int group_read_list(json_t *reply, struct fleet_listed **ret, size_t *ret_n, struct error *err);
 void group_list_soon(struct group *group); /* something was changed in the cloud */
 int64_t group_list_interval(const struct group *group);
 

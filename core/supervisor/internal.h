@@ -164,6 +164,7 @@ struct supervisor {
     size_t patch_bytes; /* pieces of logs on their way to GitLab */
     int64_t last_probe; /* probes are numbered */
     struct control *control;
+    struct audit *audit; /* under way */
     uv_timer_t tick;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
     bool evaluate_wanted;

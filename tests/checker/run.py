@@ -36,7 +36,7 @@ log_level = "debug"
     max_use_count = {max_use_count}
     max_instances = {max_instances}
     update_interval = "{update_interval}"
-    update_interval_when_expecting = "100ms"
+    update_interval_when_expecting = "{expecting_interval}"
     delete_instances_on_shutdown = true
 {autoscaler_extra}
     [runners.autoscaler.plugin_config]
@@ -66,7 +66,7 @@ class Run:
     def __init__(self, folder: Path, binary: Path, plugin_dir: Path, coordinator: Coordinator | None = None,
                  capacity=1, max_use_count=0, max_instances=3, idle_count=0, idle_time="0s",
                  concurrent=10, plugin_host="worker", shell="sh", plugin_extra="", runner_extra="", autoscaler_extra="", plugin="local",
-                 update_interval="2s"):
+                 update_interval="2s", expecting_interval="100ms"):
         self.folder = folder
         self.binary = binary
         self.plugin_dir = plugin_dir
@@ -83,7 +83,7 @@ class Run:
             max_use_count=max_use_count, max_instances=max_instances, idle_count=idle_count,
             idle_time=idle_time, concurrent=concurrent, plugin_host=plugin_host, shell=shell, plugin=plugin,
             plugin_extra=plugin_extra, runner_extra=runner_extra, autoscaler_extra=autoscaler_extra,
-            update_interval=update_interval))
+            update_interval=update_interval, expecting_interval=expecting_interval))
         self.config.chmod(0o600)
         self.process: subprocess.Popen | None = None
         self.killed_instances: set[str] = set()

@@ -29,7 +29,7 @@ ENTRY = """
     plugin = "{plugin}"
     max_instances = {max_instances}
     instance_acquire_timeout = "{acquire_timeout}"
-    update_interval = "100ms"
+    update_interval = "{update_interval}"
     update_interval_when_expecting = "{interval}"
     delete_instances_on_shutdown = {delete_at_stop}
     log_internal_ip = {log_internal_ip}
@@ -56,7 +56,7 @@ class Scripted:
         self.config = folder / "config.toml"
         self.coordinator = Coordinator(poll_seconds=0.5)
         self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h", "acquire_timeout": "15m",
-                         "interval": "50ms", "delete_at_stop": "false", "concurrent": 10,
+                         "interval": "50ms", "update_interval": "100ms", "delete_at_stop": "false", "concurrent": 10,
                          "log_internal_ip": "false", "log_external_ip": "false", "autoscaler": "", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
                          "cloud": self.cloud, "url": self.coordinator.url,
                          "token": self.coordinator.runner_token}

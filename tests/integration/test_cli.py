@@ -51,6 +51,7 @@ WRONG = [
     ("a removal of nothing", ["remove"], "flotilla remove: the id of an instance is missing"),
     ("force where it has no meaning", ["drain", "x", "--force"], "flotilla drain: there is no option --force"),
     ("a fleet of two", ["fleet", "a", "b"], "flotilla fleet: there is no argument 'b'"),
+    ("an audit of one", ["audit", "x"], "flotilla audit: there is no argument 'x'"),
     ("an argument of run", ["run", "extra"], "flotilla run: there is no argument 'extra'"),
     ("no verb", ["plugin"], "flotilla plugin: one of list, info, check and try is missing"),
     ("an unknown verb", ["plugin", "bogus"], "flotilla plugin: 'bogus' is none of list, info, check and try"),
@@ -70,7 +71,7 @@ def test_a_wrong_command_line_is_one_line_that_names_it(call, arguments, problem
     assert result.stderr == f"{problem}; see `flotilla {arguments[0]} --help`\n"
 
 
-@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "fleet", "drain", "undrain", "remove", "plugin", "config"])
+@pytest.mark.parametrize("command", ["run", "exec", "status", "explain", "fleet", "drain", "undrain", "remove", "audit", "plugin", "config"])
 def test_help_is_on_stdout(call, command):
     result = call(command, "--help")
     assert (result.returncode, result.stderr) == (0, "")
@@ -85,12 +86,12 @@ def test_what_flotilla_starts_itself_says_so(call, command):
                              "commands\n")
 
 
-@pytest.mark.parametrize("command", [["status"], ["explain"], ["fleet"], ["drain", "x"], ["undrain", "x"], ["remove", "x"]],
-                         ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [["status"], ["explain"], ["fleet"], ["drain", "x"], ["undrain", "x"], ["remove", "x"],
+                                     ["audit"]], ids=lambda command: command[0])
 def test_a_command_without_a_manager_says_so(call, folder, command):
     (folder / "state").mkdir()
     result = call(*command, "--state-dir", "state")
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (2 if command == ["audit"] else 1, "")
     assert result.stderr.startswith("flotilla: no flotilla answers at state/control.sock (is `flotilla run` running")
     assert result.stderr.count("\n") == 1
 

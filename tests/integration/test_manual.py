@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-OPTIONS_OF_STATUS = ["explain", "fleet", "drain", "undrain", "remove"]
+OPTIONS_OF_STATUS = ["explain", "fleet", "drain", "undrain", "remove", "audit"]
 PAGE = Path(__file__).parents[2] / "docs" / "flotilla.1"
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import struct
 import subprocess
 
 from checker.coordinator import Coordinator
@@ -267,3 +269,36 @@ def test_another_groups_instance_is_never_removed(scripted):
     run.wait_lists(2)
     assert run.told("decreased") == []
     assert "foreign" in run.ask("fleet").stdout
+    audit = run.ask("audit")
+    assert audit.returncode == 1
+    assert "renamed: instance held is in the cloud and belongs to another runner entry by the ledger" in audit.stdout
+
+
+def test_a_request_that_is_not_whole_changes_nothing(scripted):
+    run = scripted()
+    run.start()
+    run.wait_lists(1)
+    run.show("one")
+    run.wait(lambda: run.life("one") == ["present"], "the instance is there")
+    wrong = [({"type": "drain"}, "name: has to have 1 to 1024 bytes"),
+             ({"type": "drain", "name": ""}, "name: has to have 1 to 1024 bytes"),
+             ({"type": "remove", "name": "x" * 1025}, "name: has to have 1 to 1024 bytes"),
+             ({"type": "remove", "name": ["one"]}, "name"),
+             ({"type": "remove", "name": "one", "force": "yes"}, "force"),
+             ({"type": "explain", "name": 7}, "name"),
+             ({"type": "fleet", "name": "instance:one"}, "there is no runner 'one'"),
+             ({"type": "drane", "name": "one"}, "this supervisor does not know that request")]
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(run.state_dir / "control.sock"))
+        for frame, why in wrong:
+            answer = exchange(peer, frame)
+            assert answer["type"] == "error" and answer["message"].startswith(why), answer
+        assert exchange(peer, {"type": "status"})["instances"][0]["condition"] == "ready"
+
+
+def exchange(peer, frame):
+    body = json.dumps(frame).encode()
+    peer.sendall(struct.pack(">I", len(body)) + body)
+    [size] = struct.unpack(">I", peer.recv(4, socket.MSG_WAITALL))
+    return json.loads(peer.recv(size, socket.MSG_WAITALL))
