@@ -77,12 +77,17 @@ static void explain_failure(const struct group *group, json_t *lines, const char
     add_line(lines, buf_str(&text));
 }
 
-/* What the cloud said, what that is called, and when the next try is. */
+/* What the cloud said, what that is called, and when the next try is; or what became of the instances
+ * that it made. */
 static void explain_growth(const struct group *group, json_t *lines)
 {
     const char *said = *group->growth_error ? group->growth_error : group->signals.growth;
-    autobuf struct buf text = BUF_INIT, when = BUF_INIT;
+    autobuf struct buf text = BUF_INIT, when = BUF_INIT, boots = BUF_INIT;
 
+    group_describe_boots(group, &boots);
+    explain_failure(group, lines, "instances do not become ready", buf_str(&boots));
+    if (!*said && boots.len > 0)
+        return;
     if (!fleet_explain_growth(group->fleet, now_wall(group->supervisor), &when))
         return;
     if (*said)
@@ -117,7 +122,7 @@ static void explain_requests(const struct group *group, json_t *lines)
 
 static void explain_group(const struct group *group, json_t *lines)
 {
-    autobuf struct buf text = BUF_INIT, boots = BUF_INIT;
+    autobuf struct buf text = BUF_INIT;
 
     buf_addf(&text, "%s: ", group->runner->name);
     if (!group->usable || !group->listed_once) {
@@ -131,8 +136,6 @@ static void explain_group(const struct group *group, json_t *lines)
     buf_addf(&text, "%s: ", group->runner->name);
     group_explain_policy(group, &text);
     add_line(lines, buf_str(&text));
-    group_describe_boots(group, &boots);
-    explain_failure(group, lines, "instances do not become ready", buf_str(&boots));
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_growth(group, lines);

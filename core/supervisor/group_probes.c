@@ -340,7 +340,7 @@ static void start_probe(struct group *group, enum probe_kind kind, const char *i
         return; /* it is due again at the next evaluation */
     }
     if (kind == PROBE_HEARTBEAT)
-        limit = MIN(limit, (int64_t) HEARTBEAT_MS);
+        limit = MIN(limit, fault_limit_ms("heartbeat_limit", HEARTBEAT_MS));
     probe->group = group;
     probe->number = ++supervisor->last_probe;
     probe->kind = kind;
@@ -408,7 +408,7 @@ static void tick_probe(struct probe *probe)
         fleet_heartbeat_ended(probe->group->fleet, probe->instance, false,
                               now_wall(probe->group->supervisor));
         end_probe(probe);
-    } else if (probe->channel && now >= probe->due_mono + GRACE_MS) {
+    } else if (probe->channel && now >= probe->due_mono + fault_limit_ms("probe_grace", GRACE_MS)) {
         conclude(probe, VERDICT_BAD, "its probe did not end in time");
     } else if (probe->again_at_mono != 0 && now >= probe->again_at_mono) {
         if (now >= probe->due_mono)

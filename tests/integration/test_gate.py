@@ -69,10 +69,12 @@ def test_gates_stand_side_by_side_and_one_that_hangs_ends(folder, binary, plugin
     """The first instance's command never ends, the others' do at once."""
     run = gated_run(folder, binary, plugin_dir, "mkdir FOLDER/first 2>&- && exec sleep 600; exit 0", timeout="3s",
                     max_instances=2, idle_count=2, idle_time="1h")
+    run.config.write_text(run.config.read_text().replace('timeout = "3s"', 'timeout = "3s"\nhost_key_policy = "tofu"'))
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     assert run.coordinator.wait_all_ended(30), run.log_tail()
     assert len(probes(run)) == 1, "the job ran beside it"
+    assert len(rows(run, "SELECT 1 FROM host_keys")) == 2, "a probe asks for the host key as a job does"
     wait_until(run, lambda: "not_booted" in [row[0] for row in rows(run, "SELECT remove_reason FROM instances")])
     assert "is not ready: ready command: it did not end in time" in run.daemon_log.read_text()
     run.coordinator.add(make_job(2, str(run.marks)))
@@ -81,7 +83,7 @@ def test_gates_stand_side_by_side_and_one_that_hangs_ends(folder, binary, plugin
 
 def test_autoscaler_V70_instances_that_never_become_ready_are_made_with_growing_pauses(folder, binary, plugin_dir):
     flood = f"i=0; while [ $i -lt 3000 ]; do printf '\\033[2J{SECRET} %099d' $i; i=$((i+1)); done; exit 7"
-    run = gated_run(folder, binary, plugin_dir, flood, timeout="1s", limits="", max_instances=2, idle_count=2)
+    run = gated_run(folder, binary, plugin_dir, flood, timeout="3s", limits="probe_pause=5000", max_instances=2, idle_count=2)
     run.start()
     wait_explained(run, "checker: instances do not become ready: ")
     before = open_descriptors(run)
@@ -98,13 +100,16 @@ def test_autoscaler_V70_instances_that_never_become_ready_are_made_with_growing_
 
 def test_instances_that_go_before_they_are_ready_are_made_with_pauses(scripted):
     """The cloud reports them as `timeout`; without a command nothing else would say that they are of no use."""
-    run = scripted(idle_count=1)
+    run = scripted()
+    run.coordinator.add(make_job(1, str(run.folder)))
     run.start()
     run.wait(lambda: run.told("increased") == ["1"], "the first order")
     run.show("one", state=CREATING)
     run.wait(lambda: run.life("one") == ["present"], "it is made")
     run.show("one", state=TIMEOUT)
     run.wait(lambda: "the last instance did not become ready; the next is ordered in " in run.problem(), "it is said")
+    run.wait(lambda: "asks for no job: the group cannot grow: instances do not become ready" in run.ask("explain").stdout,
+             "no job is asked for")
     run.show()
     run.wait(lambda: len(run.told("increased")) == 2, "the second order")
     (first,), (second,) = run.rows("SELECT created_ms FROM intents ORDER BY created_ms")
@@ -133,7 +138,7 @@ def test_a_provider_that_does_not_say_how_to_reach_an_instance(lies, folder, bin
     """One that says for too long that it boots costs the instance; one that fails does not."""
     run = lying_run(folder, binary, plugin_dir, fakes, lies, max_instances=1, idle_count=1, idle_time="1h",
                     autoscaler_extra='    instance_ready_command = "true"\n')
-    run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "2s"'))
+    run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "3s"'))
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     assert_nothing_lost(run, run.finish())
@@ -157,6 +162,34 @@ def test_a_probe_that_is_killed_is_started_again_and_none_outlives_its_manager(f
     run.coordinator.add(make_job(1, str(run.marks)))
     assert_nothing_lost(run, run.finish())
     assert len(rows(run, "SELECT 1 FROM instances")) == 1
+
+
+def test_a_probe_that_hangs_is_given_up_and_its_instance_with_it(folder, binary, plugin_dir):
+    run = gated_run(folder, binary, plugin_dir, "until test -e FOLDER/ok; do sleep 0.05; done", timeout="2s",
+                    limits="probe_grace=100", max_instances=1, idle_count=1, idle_time="1h")
+    run.start()
+    wait_until(run, lambda: probes(run))
+    (first,) = probes(run)
+    os.kill(first, signal.SIGSTOP)
+    (folder / "ok").touch()
+    wait_until(run, lambda: "its probe did not end in time" in run.daemon_log.read_text())
+    os.kill(first, signal.SIGCONT)
+    wait_until(run, lambda: first not in probes(run))
+    wait_explained(run, "is running, 0 of 1 slots busy")
+    assert_nothing_lost(run, run.finish())
+
+
+def test_no_more_than_32_gates_stand_open_at_once(scripted):
+    run = scripted(max_instances=50, idle_count=50)
+    run.config.write_text(run.config.read_text().replace("max_instances", 'instance_ready_command = "true"\nmax_instances'))
+    run.script("addresses", "192.0.2.1")  # where nobody answers
+    run.start()
+    run.wait(lambda: run.told("increased"), "the order")
+    run.show(*[f"i-{i}" for i in range(50)])
+    run.wait(lambda: len(probes(run)) == 32, "as many as may be")
+    run.wait_lists(2)
+    assert len(probes(run)) == 32
+    assert len(run.told("connected")) == 32
 
 
 def test_a_probe_of_an_instance_that_goes_is_ended(folder, binary, plugin_dir):

@@ -15,8 +15,7 @@ def beating_run(folder, binary, plugin_dir, threshold, **settings):
     run = Run(folder, binary, plugin_dir, idle_count=1, idle_time="1h",
               runner_extra=FLAG,
               autoscaler_extra=f"    failure_threshold = {threshold}\n", **settings)
-    run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "1s"'))
-    run.environment["FLOTILLA_LIMITS"] = "heartbeat=200,heartbeat_valid=200"
+    run.environment["FLOTILLA_LIMITS"] = "heartbeat=200,heartbeat_valid=200,heartbeat_limit=1000"
     run.start()
     wait_explained(run, "is running, 0 of 1 slots busy")
     (name,) = run.watch.instances()

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/fleet/settings.h"
 #include "tests/unit/fleet/fixture.h"
 
 #define SECOND ((int64_t) 1000)
@@ -189,6 +190,23 @@ static void test_an_idle_instance_can_be_sent_through_its_gate_again(void **unus
     fleet_free(fleet);
 }
 
+static void test_the_flag_turns_them_on(void **unused)
+{
+    const struct config_autoscaler off = { .capacity_per_instance = 1 };
+    const struct config_autoscaler on = { .capacity_per_instance = 1,
+                                          .flags.acquire_heartbeats = true };
+    const struct fleet_provider provider = { 0 };
+    const struct fleet_policy policy = { 0 };
+    struct fleet_config config;
+
+    (void) unused;
+    fleet_settings_read(&off, &policy, &provider, &config);
+    assert_int_equal(config.heartbeat_interval_ms, 0);
+    fleet_settings_read(&on, &policy, &provider, &config);
+    assert_int_equal(config.heartbeat_interval_ms, EVERY);
+    assert_int_equal(config.heartbeat_valid_ms, VALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_idle_instances_are_asked_from_time_to_time_and_busy_ones_are_not),
         cmocka_unit_test(test_nobody_is_asked_who_gets_no_jobs),
         cmocka_unit_test(test_without_heartbeats_nobody_is_asked_and_jobs_do_not_wait),
+        cmocka_unit_test(test_the_flag_turns_them_on),
         cmocka_unit_test(test_an_idle_instance_can_be_sent_through_its_gate_again),
     };
 

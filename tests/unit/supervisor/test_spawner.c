@@ -137,6 +137,27 @@ static void test_a_spawner_that_is_gone_is_replaced_and_asked_again(void **unuse
     end(&run);
 }
 
+/* Its supervisor may hang, and the probe, too. */
+static void test_a_probe_lives_no_longer_than_it_is_given(void **unused)
+{
+    struct error err = { 0 };
+    struct run run;
+    int pair[2];
+
+    (void) unused;
+    begin(&run);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    if (spawner_probe(run.spawner, -7, pair[1], 1, &err) < 0)
+        fail_msg("%s", err.message);
+    (void) close(pair[1]);
+    while (run.last_exited != -7)
+        assert_true(uv_run(&run.loop, UV_RUN_ONCE) != 0);
+    assert_int_equal(run.last_spawned, -7);
+    assert_int_equal(run.last_signal, SIGALRM);
+    (void) close(pair[0]);
+    end(&run);
+}
+
 /* The loop hears of both ends at one turn. */
 static void test_the_end_of_a_spawner_and_of_its_connection_are_one(void **unused)
 {
@@ -162,6 +183,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_along),
         cmocka_unit_test(test_a_spawner_that_is_gone_is_replaced_and_asked_again),
+        cmocka_unit_test(test_a_probe_lives_no_longer_than_it_is_given),
         cmocka_unit_test(test_the_end_of_a_spawner_and_of_its_connection_are_one),
     };
 
