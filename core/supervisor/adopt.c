@@ -49,8 +49,8 @@ void adopt_done(struct supervisor *supervisor)
 static struct coordinator_host host_of(const struct supervisor *supervisor, const char *url)
 {
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        if (str_eq(supervisor->groups[i].host.url, url))
-            return supervisor->groups[i].host;
+        if (str_eq(supervisor->groups[i]->host.url, url))
+            return supervisor->groups[i]->host;
     return (struct coordinator_host) { .url = url };
 }
 
@@ -167,7 +167,7 @@ int adopt_all(struct supervisor *supervisor, struct error *err)
         adopt_job(job);
     }
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_recheck(&supervisor->groups[i]);
+        group_recheck(supervisor->groups[i]);
     if (adoption.count > 0)
         log_notice("%u jobs of a former run are adopted", adoption.count);
     return 0;

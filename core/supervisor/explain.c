@@ -328,7 +328,7 @@ static unsigned explain_groups(struct supervisor *supervisor, const struct opera
     unsigned found = 0;
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
         const struct fleet_instance *instance =
             name && name->kind != NAMED_RUNNER ? fleet_find(group->fleet, name->text) : NULL;
 

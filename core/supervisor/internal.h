@@ -1,7 +1,8 @@
 /* core/supervisor/internal.h - the objects of the supervisor, for its own files only.
  *
  *   struct supervisor  owns everything
- *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c)
+ *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c);
+ *                      groups.c keeps their set
  *   struct job         one job from its ledger row to its closing (job.c, worker_link.c, reporter.c)
  *
  * Times named _ms are those of the timeline (store/timeline.h) unless they say mono.
@@ -141,7 +142,7 @@ struct supervisor {
     struct ledger *ledger;
     struct coordinator_client *coordinator;
     struct spawner *spawner;
-    struct group *groups;
+    struct group **groups;
     size_t n_groups;
     struct retired_group *retired;
     struct stranger *strangers; /* jobs whose rows are lost (strangers.c) */
@@ -192,6 +193,11 @@ unsigned supervisor_running_jobs(const struct supervisor *supervisor, const stru
 int64_t group_policy_due_ms(const struct group *group); /* from now; INT64_MAX = never */
 /* "policy[1] (* 8-15 * * mon-fri in Europe/Berlin) holds until …: idle_count 1, …". */
 void group_explain_policy(const struct group *group, struct buf *out);
+
+/* groups.c */
+int groups_add(struct supervisor *supervisor, const struct config_runner *runner,
+               struct error *err);
+void groups_free(struct supervisor *supervisor);
 
 /* group.c */
 int group_init(struct group *group, struct supervisor *supervisor,

@@ -75,8 +75,8 @@ void supervisor_evaluate_soon(struct supervisor *supervisor)
 struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id)
 {
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        if (supervisor->groups[i].id == group_id)
-            return &supervisor->groups[i];
+        if (supervisor->groups[i]->id == group_id)
+            return supervisor->groups[i];
     return NULL;
 }
 
@@ -98,7 +98,7 @@ static int64_t next_due(const struct supervisor *supervisor)
     if (supervisor->trim_at_mono > now)
         due = MIN(due, supervisor->trim_at_mono - now);
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
 
         if (!group->usable)
             continue;
@@ -190,7 +190,7 @@ static void on_tick(uv_timer_t *timer)
     scheduler_check_descriptors(supervisor);
     check_jobs(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_evaluate(&supervisor->groups[i]);
+        group_evaluate(supervisor->groups[i]);
     checkpoint_if_due(supervisor);
     trim_if_due(supervisor);
     prune_if_due(supervisor);
@@ -209,13 +209,8 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
     const struct config *config = supervisor->config;
     int r = 0;
 
-    supervisor->groups = mem_array(config->n_runners + 1, sizeof(*supervisor->groups));
-    if (!supervisor->groups)
-        return error_set(err, -ENOMEM, "groups: out of memory");
-    for (size_t i = 0; i < config->n_runners && r == 0; i++) {
-        supervisor->n_groups++; /* also when it fails: its provider may run already */
-        r = group_init(&supervisor->groups[i], supervisor, &config->runners[i], err);
-    }
+    for (size_t i = 0; i < config->n_runners && r == 0; i++)
+        r = groups_add(supervisor, &config->runners[i], err);
     return r;
 }
 
@@ -269,7 +264,6 @@ static void on_tick_closed(uv_handle_t *handle)
 
     free(supervisor->state_dir);
     free(supervisor->control_path);
-    free(supervisor->groups);
     free(supervisor);
     if (on_stopped)
         on_stopped(arg);
@@ -284,8 +278,7 @@ static void finish_stopping(struct supervisor *supervisor)
     free_jobs(supervisor);
     coordinator_client_free(supervisor->coordinator);
     spawner_stop(supervisor->spawner);
-    for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_done(&supervisor->groups[i]);
+    groups_free(supervisor);
     adopt_done(supervisor);
     strangers_done(supervisor);
     if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
@@ -335,7 +328,7 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
     supervisor->on_drained = on_drained;
     supervisor->drained_arg = arg;
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        scheduler_stop(&supervisor->groups[i]);
+        scheduler_stop(supervisor->groups[i]);
     supervisor_evaluate_soon(supervisor);
 }
 
@@ -344,7 +337,7 @@ bool supervisor_is_responsible(const struct supervisor *supervisor)
     bool responsible = supervisor->jobs || supervisor->strangers;
 
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        responsible |= fleet_instance_count(supervisor->groups[i].fleet) > 0;
+        responsible |= fleet_instance_count(supervisor->groups[i]->fleet) > 0;
     return responsible;
 }
 
@@ -367,7 +360,7 @@ static void close_providers(struct supervisor *supervisor)
     size_t n = 0;
 
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        n += supervisor->groups[i].provider != NULL;
+        n += supervisor->groups[i]->provider != NULL;
     supervisor->providers_open = n;
     supervisor->closing = true;
     (void) uv_timer_stop(&supervisor->tick);
@@ -376,10 +369,10 @@ static void close_providers(struct supervisor *supervisor)
         return;
     }
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        struct provider_client *provider = supervisor->groups[i].provider;
+        struct provider_client *provider = supervisor->groups[i]->provider;
 
-        supervisor->groups[i].provider = NULL;
-        supervisor->groups[i].usable = false;
+        supervisor->groups[i]->provider = NULL;
+        supervisor->groups[i]->usable = false;
         if (provider)
             provider_client_close(provider, 2000, on_provider_closed, supervisor);
     }
@@ -393,9 +386,9 @@ static void continue_stopping(struct supervisor *supervisor)
     bool deleting = false;
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct config_autoscaler *autoscaler = &supervisor->groups[i].runner->autoscaler;
+        const struct config_autoscaler *autoscaler = &supervisor->groups[i]->runner->autoscaler;
 
-        if (!group_is_deleting(&supervisor->groups[i]))
+        if (!group_is_deleting(supervisor->groups[i]))
             continue;
         deleting = true;
         limit = MAX(limit, autoscaler->shutdown_deletion_retries *
@@ -419,6 +412,6 @@ void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
     supervisor->stopped_arg = arg;
     supervisor->stop_since_mono = now_mono(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        scheduler_stop(&supervisor->groups[i]);
+        scheduler_stop(supervisor->groups[i]);
     supervisor_evaluate_soon(supervisor);
 }
