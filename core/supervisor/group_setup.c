@@ -160,23 +160,10 @@ void group_start_provider(struct group *group)
     group_refuse(group, group->provider_error);
 }
 
-/* Who the group is, so that a rotated token changes nothing (hardening.md R10). */
-static char *group_key(const struct config_runner *runner)
-{
-    const char *name = "";
-
-    (void) json_opt_str(runner->autoscaler.plugin_config, "name", &name, NULL);
-    if (runner->id > 0)
-        return mem_printf("%s|%" PRId64 "|%s|%s", runner->url, runner->id,
-                          runner->autoscaler.plugin, name);
-    return mem_printf("%s|%s|%s|%s", runner->url, config_identity(runner),
-                      runner->autoscaler.plugin, name);
-}
-
 int group_init(struct group *group, struct supervisor *supervisor,
                const struct config_runner *runner, struct error *err)
 {
-    autofree char *key = group_key(runner);
+    autofree char *key = config_group_key(runner);
     const struct fleet_provider unknown = { 0 };
     struct fleet_config config;
     int r;
