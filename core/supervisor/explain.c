@@ -101,10 +101,23 @@ static void explain_requests(const struct group *group, json_t *lines)
     add_line(lines, buf_str(&text));
 }
 
+static void explain_leaving(const struct group *group, json_t *lines)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    buf_addf(&text,
+             "%s: its entry left the configuration: it asks for no job, %u of its jobs go on, and "
+             "its instances go once they are idle",
+             group->runner->name, supervisor_running_jobs(group->supervisor, group));
+    add_line(lines, buf_str(&text));
+}
+
 static void explain_group(const struct group *group, json_t *lines)
 {
     autobuf struct buf text = BUF_INIT, boots = BUF_INIT;
 
+    if (group->leaving)
+        explain_leaving(group, lines);
     buf_addf(&text, "%s: ", group->runner->name);
     if (!group->usable || !group->listed_once) {
         buf_addf(&text, "takes no jobs: %s", why_unusable(group));
