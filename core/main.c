@@ -53,6 +53,8 @@ static const struct cli_command commands[] = {
     { "drain", "let an instance or a runner take no new jobs", cli_drain },
     { "undrain", "take a drained instance or runner back", cli_undrain },
     { "remove", "remove an instance", cli_remove },
+    { "reload", "let the running manager read its configuration again, or show the difference",
+      cli_reload },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
     { "policy", "show which policy holds, until when, and what it asks for", cli_policy },
     { "simulate", "say how long jobs would wait and what instances would cost", cli_simulate },

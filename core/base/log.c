@@ -72,6 +72,16 @@ int log_parse_format(const char *text, enum log_format *ret)
     return 0;
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+const char *log_format_name(enum log_format format)
+{
+    return format == LOG_FORMAT_JSON ? "json" : "text";
+}
+
 bool log_enabled(enum log_level level)
 {
     return level <= logger.level;

@@ -25,6 +25,8 @@ void log_open(int fd, enum log_format format, enum log_level level);
 int log_parse_level(const char *text,
                     enum log_level *ret); /* error, warning (warn), notice, info, debug */
 int log_parse_format(const char *text, enum log_format *ret); /* text, json; "runner" is text */
+const char *log_level_name(enum log_level level);
+const char *log_format_name(enum log_format format);
 bool log_enabled(enum log_level level);
 void log_flush(void); /* tries to empty the queue without blocking */
 

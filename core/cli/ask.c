@@ -25,9 +25,13 @@ static int take_words(int argc, char **argv, const struct ask_usage *usage, stru
 int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret)
 {
     static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' }, { "state-dir", required_argument, NULL, 's' },
-        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },
-        { "force", no_argument, NULL, 'f' },        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },
+        { "state-dir", required_argument, NULL, 's' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { "force", no_argument, NULL, 'f' },
+        { "dry-run", no_argument, NULL, 'n' },
+        { NULL, 0, NULL, 0 },
     };
     int c;
 
@@ -48,12 +52,17 @@ int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_o
         case 'f':
             ret->force = true;
             break;
+        case 'n':
+            ret->dry_run = true;
+            break;
         default:
             return cli_wrong_option(argv[0], c, argv);
         }
     }
     if (ret->force && !usage->takes_force)
         return cli_misuse(argv[0], "there is no option --force");
+    if (ret->dry_run && !usage->takes_dry_run)
+        return cli_misuse(argv[0], "there is no option --dry-run");
     return take_words(argc, argv, usage, ret);
 }
 

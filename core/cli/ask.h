@@ -11,11 +11,11 @@ struct ask_usage {
     const char *text; /* of --help */
     const char
         *missing; /* what is said when there must be a word and is none; NULL = it may lack */
-    bool takes_word, takes_force;
+    bool takes_word, takes_force, takes_dry_run;
 };
 struct ask_options {
     const char *config, *state_dir, *word;
-    bool json, force;
+    bool json, force, dry_run;
 };
 /* 0, 1 when help was shown and nothing is left to do, negative when the command line is wrong. */
 int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret);

@@ -1,7 +1,7 @@
 /* core/cli/run.c - `flotilla run`: the manager in the foreground.
  *
  * SIGTERM and SIGINT stop it at once and leave jobs to be adopted by the next start; SIGQUIT takes
- * no new jobs, waits for those that run, and then stops. */
+ * no new jobs, waits for those that run, and then stops. SIGHUP reads the configuration again. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -17,16 +17,18 @@
 #define LOG_TOPIC "run"
 #include "core/base/log.h"
 
+struct run_options {
+    const char *config, *state_dir, *plugin_dirs, *log_level, *log_format;
+};
+
 struct run {
     uv_loop_t loop;
     struct supervisor *supervisor;
-    uv_signal_t signals[3];
+    uv_signal_t signals[4];
+    const struct run_options *options;
     size_t n_runners, refused; /* refused: that take no jobs until a person acts */
     bool stopping, worked, failed;
-};
-
-struct run_options {
-    const char *config, *state_dir, *plugin_dirs, *log_level, *log_format;
+    bool attended; /* its configuration was changed: somebody is at it */
 };
 
 static void usage(void)
@@ -46,7 +48,9 @@ static void usage(void)
         "  --log-format FORMAT text or json; else log_format of the configuration, else text\n"
         "\n"
         "SIGTERM and SIGINT stop it at once: jobs go on and are adopted at the next start.\n"
-        "SIGQUIT takes no new jobs, waits for those that run, and stops. It ends with status 1 by\n"
+        "SIGQUIT takes no new jobs, waits for those that run, and stops. SIGHUP reads the\n"
+        "configuration again, as happens by itself when the file changes. It ends with status 1 "
+        "by\n"
         "itself when no runner can take jobs, and with 2 for a wrong command line.\n",
         cli_default_config());
 }
@@ -114,8 +118,19 @@ static int open_log(const struct run_options *options, const struct config *conf
     return 0;
 }
 
+/* Where nobody heeds it, SIGHUP waits: it must end no manager that starts or stops. */
+static void hold_hangup(int how)
+{
+    sigset_t hangup;
+
+    (void) sigemptyset(&hangup);
+    (void) sigaddset(&hangup, SIGHUP);
+    (void) sigprocmask(how, &hangup, NULL);
+}
+
 static void close_signals(struct run *run)
 {
+    hold_hangup(SIG_BLOCK);
     for (size_t i = 0; i < ARRAY_LEN(run->signals); i++)
         if (!uv_is_closing((uv_handle_t *) &run->signals[i]))
             uv_close((uv_handle_t *) &run->signals[i], NULL);
@@ -138,6 +153,10 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct run *run = handle->data;
 
+    if (signum == SIGHUP) {
+        supervisor_reload(run->supervisor);
+        return;
+    }
     if (signum == SIGQUIT) {
         log_notice("taking no new jobs, waiting for those that run");
         supervisor_drain(run->supervisor, on_drained, run);
@@ -154,8 +173,8 @@ static void on_signal(uv_signal_t *handle, int signum)
  * see to goes on, and one that had jobs, too: a refusal may come of a cloud's bad hour. */
 static void stop_when_nobody_can_work(struct run *run)
 {
-    if (!run->supervisor || run->stopping || run->worked || run->refused < run->n_runners ||
-        supervisor_is_responsible(run->supervisor))
+    if (!run->supervisor || run->stopping || run->worked || run->attended ||
+        run->refused < run->n_runners || supervisor_is_responsible(run->supervisor))
         return;
     log_error("no runner can take jobs, stopping; the lines above say what has to be mended");
     run->stopping = true;
@@ -172,15 +191,24 @@ static void on_event(void *arg, const struct supervisor_event *event)
     stop_when_nobody_can_work(run);
 }
 
+static void on_config(void *arg, const struct config *config)
+{
+    struct run *run = arg;
+
+    run->attended = true;
+    (void) open_log(run->options, config);
+}
+
 static void watch_signals(struct run *run)
 {
-    static const int signums[] = { SIGTERM, SIGINT, SIGQUIT };
+    static const int signums[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
 
     for (size_t i = 0; i < ARRAY_LEN(signums); i++) {
         (void) uv_signal_init(&run->loop, &run->signals[i]);
         run->signals[i].data = run;
         (void) uv_signal_start(&run->signals[i], on_signal, signums[i]);
     }
+    hold_hangup(SIG_UNBLOCK);
 }
 
 int cli_run(int argc, char **argv)
@@ -188,10 +216,11 @@ int cli_run(int argc, char **argv)
     struct run_options options = { .config = cli_default_config() };
     auto_ptr(config_free) struct config *config = NULL;
     struct supervisor_options supervisor_options;
-    struct run run = { 0 };
+    struct run run = { .options = &options };
     struct error err = { 0 };
     int r;
 
+    hold_hangup(SIG_BLOCK);
     r = parse_options(argc, argv, &options);
     if (r != 0)
         return r > 0 ? 0 : 2;
@@ -211,6 +240,8 @@ int cli_run(int argc, char **argv)
                                                        .state_dir = options.state_dir,
                                                        .self_exe = cli_self_exe(),
                                                        .plugin_dirs = options.plugin_dirs,
+                                                       .follows_config = true,
+                                                       .on_config = on_config,
                                                        .on_event = on_event,
                                                        .arg = &run };
     /* Before the start: a signal during recovery is handled once the loop turns. */

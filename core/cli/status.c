@@ -37,7 +37,9 @@ static void print_status(json_t *report)
         (void) printf("%9" PRId64 "  %4" PRId64 "  %4" PRId64 "  %7" PRId64 "  ",
                       ask_number(runner, "instances"), ask_number(runner, "acquired"),
                       ask_number(runner, "idle"), ask_number(runner, "waiting"));
-        (void) printf("%s", ask_bool(runner, "ready") ? "ready" : "not ready");
+        (void) printf("%s", ask_bool(runner, "leaving") ? "leaving"
+                            : ask_bool(runner, "ready") ? "ready"
+                                                        : "not ready");
         print_drained(runner, ask_number(report, "now_ms"));
         if (*ask_text(runner, "problem")) {
             (void) printf(": ");

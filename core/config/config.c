@@ -49,6 +49,7 @@ static struct config *config_new(struct config_reading *reading)
 
     if (!config)
         return NULL;
+    config->refs = 1;
     config->log_level = LOG_LEVEL_INFO;
     config->log_format = LOG_FORMAT_TEXT;
     config->file = mem_strdup(reading->file);
@@ -94,12 +95,35 @@ static int load_text(struct config_reading *reading, const char *text, size_t le
 static int load_file(struct config_reading *reading, struct config **ret, struct error *err)
 {
     autobuf struct buf contents = BUF_SECRET;
+    struct config_stamp stamp = config_stamp(reading->file);
     int r = fs_read_file(AT_FDCWD, reading->file, FILE_MAX, &contents, err);
 
     if (r < 0)
         return r;
     check_permissions(reading, reading->file);
-    return load_text(reading, buf_str(&contents), contents.len, ret, err);
+    r = load_text(reading, buf_str(&contents), contents.len, ret, err);
+    if (r == 0)
+        (*ret)->stamp = stamp;
+    return r;
+}
+
+struct config_stamp config_stamp(const char *file)
+{
+    struct stat st;
+
+    if (stat(file, &st) < 0)
+        return (struct config_stamp) { 0 };
+    return (struct config_stamp) { .device = st.st_dev,
+                                   .inode = st.st_ino,
+                                   .size = st.st_size,
+                                   .changed_ns = (int64_t) st.st_ctim.tv_sec * 1000000000 +
+                                                 st.st_ctim.tv_nsec };
+}
+
+bool config_stamp_equal(const struct config_stamp *a, const struct config_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed_ns == b->changed_ns;
 }
 
 int config_load(const char *file, const char *text, struct config **ret,
@@ -123,9 +147,15 @@ int config_check(const char *file, const struct config_plugins *plugins,
     return r;
 }
 
+struct config *config_ref(struct config *config)
+{
+    config->refs++;
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (!config)
+    if (!config || --config->refs > 0)
         return;
     section_free(&config_section, config);
     free(config->file);

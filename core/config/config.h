@@ -87,8 +87,19 @@ struct config_runner {
     bool named; /* `name` is the configuration's */
 };
 
+/* When it is another, somebody wrote, replaced or touched the file. */
+struct config_stamp {
+    uint64_t device, inode;
+    int64_t size, changed_ns;
+};
+/* Zero when there is no file. */
+struct config_stamp config_stamp(const char *file);
+bool config_stamp_equal(const struct config_stamp *a, const struct config_stamp *b);
+
 struct config {
+    unsigned refs;
     char *file;
+    struct config_stamp stamp; /* of the file, before it was read */
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
     char *state_dir; /* NULL = the default */
     bool worker_seccomp;
@@ -133,11 +144,22 @@ struct config_plugins {
  * makes it fail is always among the findings. */
 int config_check(const char *file, const struct config_plugins *plugins,
                  struct config_findings *findings);
+/* A configuration is never changed once it is read. Whoever holds on to one, or to a piece of it, takes a
+ * reference; config_free() gives one back. */
+struct config *config_ref(struct config *config);
 void config_free(struct config *config);
 DEFINE_AUTO_PTR(struct config, config_free)
 
 /* What a runner without an id is known by, whatever its token: its name, or "". */
 const char *config_identity(const struct config_runner *runner);
+
+/* Are two entries one runner of one GitLab? */
+bool config_same_runner(const struct config_runner *a, const struct config_runner *b);
+/* Who the instance group is for the ledger (hardening.md R10), whatever the runner's token: the caller
+ * frees. */
+char *config_group_key(const struct config_runner *runner);
+/* Do two entries name one group of the cloud? */
+bool config_same_cloud(const struct config_autoscaler *a, const struct config_autoscaler *b);
 
 /* The runner token without its prefix, first nine characters (coordinator-protocol.md 5.6); dst
  * holds 10 bytes. */

@@ -26,6 +26,7 @@ enum setting_kind {
 enum {
     SETTING_ZERO_IS_DEFAULT = 1, /* 0 means the default, as in GitLab Runner */
     SETTING_NOT_YET = 2,         /* nothing acts on it so far: noted once */
+    SETTING_PRIVATE = 8,         /* its value may hold what is for few eyes: shown to nobody */
     SETTING_NOWHERE = 4 /* has no place in the struct: checked, and stored by its check if at all */
 };
 

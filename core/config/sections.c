@@ -1,6 +1,8 @@
 /* core/config/sections.c - what must hold between the settings of one section, and what must not be
  * missing.
  */
+#include <inttypes.h>
+
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -113,9 +115,37 @@ const char *config_identity(const struct config_runner *runner)
     return runner->named ? runner->name : "";
 }
 
+static const char *cloud_name(const struct config_autoscaler *autoscaler)
+{
+    const char *name = "";
+
+    (void) json_opt_str(autoscaler->plugin_config, "name", &name, NULL);
+    return name;
+}
+
+char *config_group_key(const struct config_runner *runner)
+{
+    const struct config_autoscaler *autoscaler = &runner->autoscaler;
+
+    if (runner->id > 0)
+        return mem_printf("%s|%" PRId64 "|%s|%s", runner->url, runner->id, autoscaler->plugin,
+                          cloud_name(autoscaler));
+    return mem_printf("%s|%s|%s|%s", runner->url, config_identity(runner), autoscaler->plugin,
+                      cloud_name(autoscaler));
+}
+
+bool config_same_cloud(const struct config_autoscaler *a, const struct config_autoscaler *b)
+{
+    if (!str_eq(a->plugin, b->plugin))
+        return false;
+    if (*cloud_name(a) || *cloud_name(b))
+        return str_eq(cloud_name(a), cloud_name(b));
+    return json_object_equal(a->plugin_config, b->plugin_config) != 0;
+}
+
 /* The ledger knows a runner by its URL and its id or name (hardening.md R10): two with the same
  * would delete each other's instances. */
-static bool same_identity(const struct config_runner *a, const struct config_runner *b)
+bool config_same_runner(const struct config_runner *a, const struct config_runner *b)
 {
     if (!str_eq(a->url, b->url))
         return false;
@@ -129,7 +159,7 @@ static void check_identities(struct config_reading *reading, const struct config
         struct toml_place place = { .line = runner->line, .column = 1 };
 
         for (size_t k = 0; k < i; k++) {
-            if (!same_identity(runner, &config->runners[k]))
+            if (!config_same_runner(runner, &config->runners[k]))
                 continue;
             finding_add(reading, CONFIG_ERROR, place,
                         "[[runners]] has the 'url' and the %s of the entry in line %d; give it "

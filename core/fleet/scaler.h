@@ -31,6 +31,9 @@ struct scaler_plan {
     int64_t next_ms, grows_ms, removes_ms;
 };
 int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct scaler_plan *ret);
+/* The plan under another configuration; the fleet has its own again when this returns. */
+int scaler_plan_under(struct fleet *fleet, const struct fleet_config *config, int64_t now_ms,
+                      uint64_t seed, struct scaler_plan *ret);
 void scaler_plan_done(struct scaler_plan *plan);
 
 /* One sentence with the numbers, such as "wanted 3 instances (2 slots acquired, 1 jobs waiting, 0

@@ -1,6 +1,7 @@
 /* core/provider/client.c - queue, deadlines and restarts around a transport (client.h).
  *
  *   down → (start) → loading → opening → open → … → down → after a pause, again
+ *                                         └─ (reopen) → closing → down → at once, again
  *
  * One request is under way at a time. `load` and `open` are the client's own; callers' requests
  * wait until the group is open. */
@@ -14,8 +15,8 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/base/secret.h"
 #include "core/base/str.h"
+#include "core/provider/client_options.h"
 #include "core/provider/transport.h"
 
 #define LOG_TOPIC "provider"
@@ -23,11 +24,12 @@
 
 #define OPEN_DEADLINE_MS 60000
 #define OVERDUE_MS 2000
+#define CLOSE_DEADLINE_MS 2000
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define RETRY_AFTER_MAX_MS 600000
 
-enum phase { PHASE_DOWN, PHASE_LOADING, PHASE_OPENING, PHASE_OPEN };
+enum phase { PHASE_DOWN, PHASE_LOADING, PHASE_OPENING, PHASE_OPEN, PHASE_CLOSING };
 
 struct call {
     struct call *next;
@@ -42,7 +44,7 @@ struct provider_client {
     uv_loop_t *loop;
     const struct transport_kind *kind;
     struct transport *transport;
-    char *file, *group, *state_dir, *plugin_config, *connector_config, *self_exe;
+    struct client_options options;
     enum phase phase;
     struct call *queue, *running;
     int64_t last_id, backoff_ms;
@@ -53,7 +55,9 @@ struct provider_client {
     uv_timer_t restart, deadline, kick;
     unsigned handles;
     bool closing, cancel_sent;
-    bool refused; /* `load` or `open` was answered with an error, which on_open was told */
+    bool reopen_due; /* once what runs has ended */
+    bool reopening;  /* until it is open, or fell: calls are taken */
+    bool refused;    /* `load` or `open` was answered with an error, which on_open was told */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -62,14 +66,7 @@ static void send_next(struct provider_client *client);
 
 static void free_client(struct provider_client *client)
 {
-    free(client->file);
-    free(client->group);
-    free(client->state_dir);
-    secret_wipe_str(client->plugin_config);
-    free(client->plugin_config);
-    secret_wipe_str(client->connector_config);
-    free(client->connector_config);
-    free(client->self_exe);
+    client_options_done(&client->options);
     free(client);
 }
 
@@ -116,22 +113,37 @@ static void fail_calls(struct provider_client *client, int code, const char *why
     }
 }
 
+static void stop_transport(struct provider_client *client)
+{
+    if (client->transport)
+        client->kind->stop(client->transport);
+    client->transport = NULL;
+    client->stuck_id = 0;
+    client->phase = PHASE_DOWN;
+}
+
+/* With the settings that were given meanwhile; calls in the queue wait for it. */
+static void start_anew(struct provider_client *client)
+{
+    stop_transport(client);
+    client->reopen_due = false;
+    client->refused = false;
+    client->backoff_ms = 0;
+    (void) uv_timer_start(&client->restart, on_restart, 0, 0);
+}
+
 static void go_down(struct provider_client *client, const char *why)
 {
     /* Else a call hears of it, or the group has heard why it cannot be opened. */
     bool tell = client->phase != PHASE_OPEN && !client->refused;
     char text[512];
 
-    client->refused = false;
-    if (client->transport)
-        client->kind->stop(client->transport);
-    client->transport = NULL;
-    client->stuck_id = 0;
+    client->refused = client->reopen_due = client->reopening = false;
     /* Only a plugin that has worked for a while starts anew with a short pause: one that opens well
      * and then falls at each list must not knock at the cloud every second. */
     if (client->phase == PHASE_OPEN && uv_now(client->loop) - client->opened_ms >= BACKOFF_MAX_MS)
         client->backoff_ms = 0;
-    client->phase = PHASE_DOWN;
+    stop_transport(client);
     if (client->closing)
         return;
     client->backoff_ms =
@@ -139,11 +151,20 @@ static void go_down(struct provider_client *client, const char *why)
                                                       : BACKOFF_MIN_MS);
     (void) snprintf(text, sizeof(text), "%.400s; it is started again in %" PRId64 " ms", why,
                     client->backoff_ms);
-    log_error("provider of '%s': %s", client->group, text);
+    log_error("provider of '%s': %s", client->options.group, text);
     (void) uv_timer_start(&client->restart, on_restart, (uint64_t) client->backoff_ms, 0);
     if (tell && client->on_open)
         client->on_open(client->on_open_arg, FLT_E_UNAVAILABLE, why, 0, NULL);
     fail_calls(client, FLT_E_UNAVAILABLE, why);
+}
+
+/* Closed or not: what is left of it is stopped. */
+static void end_closing(struct provider_client *client)
+{
+    (void) uv_timer_stop(&client->deadline);
+    if (client->running)
+        answer(take_ptr(client->running), FLT_OK, "", 0, NULL);
+    start_anew(client);
 }
 
 static void on_down(void *arg, const char *why)
@@ -151,7 +172,10 @@ static void on_down(void *arg, const char *why)
     struct provider_client *client = arg;
 
     client->transport = NULL; /* stopped itself */
-    go_down(client, why);
+    if (client->phase == PHASE_CLOSING)
+        end_closing(client);
+    else
+        go_down(client, why);
 }
 
 /* A thread cannot be killed: the call is given up, and so are others until the plugin comes back
@@ -160,7 +184,7 @@ static void give_up(struct provider_client *client)
 {
     log_error("provider of '%s': the plugin missed the deadline of a call; inline it cannot be "
               "killed",
-              client->group);
+              client->options.group);
     client->stuck_id = client->running->id;
     fail_calls(client, FLT_E_TIMEOUT, "the plugin missed the deadline of a call");
 }
@@ -171,6 +195,10 @@ static void on_deadline(uv_timer_t *timer)
 
     if (!client->running)
         return;
+    if (client->phase == PHASE_CLOSING) {
+        end_closing(client);
+        return;
+    }
     if (!client->cancel_sent) {
         client->cancel_sent = true;
         if (client->transport)
@@ -232,9 +260,9 @@ static void send_load(struct provider_client *client)
 {
     json_t *request = json_frame("load");
 
-    (void) json_add_str(request, "file", client->file);
-    (void) json_add_str(request, "group", client->group);
-    (void) json_add_str(request, "state_dir", client->state_dir);
+    (void) json_add_str(request, "file", client->options.file);
+    (void) json_add_str(request, "group", client->options.group);
+    (void) json_add_str(request, "state_dir", client->options.state_dir);
     client->phase = PHASE_LOADING;
     start_own_call(client, request);
 }
@@ -243,24 +271,44 @@ static void send_open(struct provider_client *client)
 {
     json_t *request = json_frame("open");
 
-    (void) json_add_str(request, "plugin_config", client->plugin_config);
-    (void) json_add_str(request, "connector_config", client->connector_config);
+    (void) json_add_str(request, "plugin_config", client->options.plugin_config);
+    (void) json_add_str(request, "connector_config", client->options.connector_config);
     client->phase = PHASE_OPENING;
     start_own_call(client, request);
 }
 
-/* Answers to `load` and `open` drive the phases. */
+static void reopen(struct provider_client *client)
+{
+    json_t *request = client->phase == PHASE_OPEN ? json_frame("close") : NULL;
+    struct call *call = request ? new_call(client, request, CLOSE_DEADLINE_MS, NULL, NULL) : NULL;
+
+    if (!call) {
+        json_object_put(request);
+        start_anew(client);
+        return;
+    }
+    client->phase = PHASE_CLOSING;
+    client->running = call;
+    transmit(client);
+}
+
+/* Answers to `load`, `open` and `close` drive the phases. */
 static void on_own_reply(struct provider_client *client, int code, const char *message,
                          int64_t retry_after_ms, json_t *reply)
 {
     bool opening = client->phase == PHASE_OPENING;
 
+    if (client->phase == PHASE_CLOSING || client->reopen_due) {
+        start_anew(client);
+        return;
+    }
     if (code == FLT_OK && !opening) {
         send_open(client);
         return;
     }
     if (code == FLT_OK) {
         client->phase = PHASE_OPEN;
+        client->reopening = false;
         client->opened_ms = uv_now(client->loop);
     }
     if (client->on_open)
@@ -270,6 +318,15 @@ static void on_own_reply(struct provider_client *client, int code, const char *m
         go_down(client, *message ? message : "the plugin could not open its group");
 }
 
+/* The next of the queue, or what it waits for. */
+static void go_on(struct provider_client *client)
+{
+    if (client->reopen_due && !client->closing && client->phase == PHASE_OPEN)
+        reopen(client);
+    else
+        send_next(client);
+}
+
 /* The plugin is back from a call that had been given up inline. */
 static void on_late_reply(struct provider_client *client, int code, const char *message,
                           int64_t retry_after_ms, json_t *reply)
@@ -277,7 +334,7 @@ static void on_late_reply(struct provider_client *client, int code, const char *
     client->stuck_id = 0;
     if (client->phase != PHASE_OPEN && !client->closing)
         on_own_reply(client, code, message, retry_after_ms, reply);
-    send_next(client);
+    go_on(client);
 }
 
 static void on_frame(void *arg, json_t *frame)
@@ -292,7 +349,7 @@ static void on_frame(void *arg, json_t *frame)
     if (str_eq(type, "log")) {
         (void) json_opt_str(frame, "text", &text, NULL);
         (void) json_opt_i64(frame, "level", LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, &level, NULL);
-        log_line((enum log_level) level, "plugin", "%s: %s", client->group, text);
+        log_line((enum log_level) level, "plugin", "%s: %s", client->options.group, text);
         return;
     }
     if (str_eq(type, "breach")) {
@@ -321,7 +378,7 @@ static void on_frame(void *arg, json_t *frame)
     answer(call, (int) code, message, retry_after_ms, frame);
     if (client->phase != PHASE_OPEN && !client->closing)
         on_own_reply(client, (int) code, message, retry_after_ms, frame);
-    send_next(client);
+    go_on(client);
 }
 
 static void start(struct provider_client *client)
@@ -329,8 +386,9 @@ static void start(struct provider_client *client)
     struct transport_events events = { on_frame, on_down, client };
     struct error err = { 0 };
 
-    if (client->kind->start(client->loop, client->self_exe, &events, &client->transport, &err) <
-        0) {
+    client->kind = client->options.run_inline ? &transport_inline : &transport_process;
+    if (client->kind->start(client->loop, client->options.self_exe, &events, &client->transport,
+                            &err) < 0) {
         go_down(client, err.message);
         return;
     }
@@ -356,22 +414,15 @@ int provider_client_new(uv_loop_t *loop, const struct provider_options *options,
 {
     struct provider_client *client = mem_zero(sizeof(*client));
     uv_timer_t *timers[3];
+    int r;
 
     if (!client)
         return error_set(err, -ENOMEM, "provider: out of memory");
     client->loop = loop;
-    client->kind = options->run_inline ? &transport_inline : &transport_process;
-    client->file = mem_strdup(options->file);
-    client->group = mem_strdup(options->group);
-    client->state_dir = mem_strdup(options->state_dir ? options->state_dir : "");
-    client->plugin_config = mem_strdup(options->plugin_config ? options->plugin_config : "{}");
-    client->connector_config =
-        mem_strdup(options->connector_config ? options->connector_config : "{}");
-    client->self_exe = mem_strdup(options->self_exe ? options->self_exe : "/proc/self/exe");
-    if (!client->file || !client->group || !client->state_dir || !client->plugin_config ||
-        !client->connector_config || !client->self_exe) {
-        free_client(client);
-        return error_set(err, -ENOMEM, "provider: out of memory");
+    r = client_options_copy(options, &client->options, err);
+    if (r < 0) {
+        free(client);
+        return r;
     }
     timers[0] = &client->restart;
     timers[1] = &client->deadline;
@@ -392,6 +443,28 @@ void provider_client_on_open(struct provider_client *client, provider_reply_fn f
     client->on_open_arg = arg;
 }
 
+int provider_client_reopen(struct provider_client *client, const struct provider_options *options,
+                           struct error *err)
+{
+    struct client_options copy;
+    int r = client_options_copy(options, &copy, err);
+
+    if (r < 0)
+        return r;
+    client_options_done(&client->options);
+    client->options = copy;
+    if (client->closing || client->phase == PHASE_CLOSING)
+        return 0;
+    client->reopening = true;
+    if (client->phase == PHASE_DOWN)
+        start_anew(client);
+    else if (client->running || client->stuck_id != 0)
+        client->reopen_due = true;
+    else
+        reopen(client);
+    return 0;
+}
+
 bool provider_client_is_open(const struct provider_client *client)
 {
     return client->phase == PHASE_OPEN && !client->closing;
@@ -403,7 +476,7 @@ int provider_client_call(struct provider_client *client, json_t *request, int64_
     struct call *call, **at = &client->queue;
     const char *type = "";
 
-    if (client->phase != PHASE_OPEN || client->closing) {
+    if ((client->phase != PHASE_OPEN && !client->reopening) || client->closing) {
         json_object_put(request);
         return error_set(err, -ENOTCONN, "the instance group is not open");
     }

@@ -40,6 +40,10 @@ int provider_client_new(uv_loop_t *loop, const struct provider_options *options,
 /* Called each time `open` was answered, or the plugin fell before that, again after each restart;
  * reply carries max_size, identity, name and version, or is NULL. */
 void provider_client_on_open(struct provider_client *client, provider_reply_fn fn, void *arg);
+/* Another plugin_config, connector_config or way to run it: the plugin is closed once the call that runs
+ * has ended, and opened anew; calls that wait, or are made meanwhile, go to the new one. */
+int provider_client_reopen(struct provider_client *client, const struct provider_options *options,
+                           struct error *err);
 bool provider_client_is_open(const struct provider_client *client);
 
 /* Sends one request (type and arguments as docs/design/processes.md); takes `request`. The callback

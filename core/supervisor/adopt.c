@@ -49,8 +49,8 @@ void adopt_done(struct supervisor *supervisor)
 static struct coordinator_host host_of(const struct supervisor *supervisor, const char *url)
 {
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        if (str_eq(supervisor->groups[i].host.url, url))
-            return supervisor->groups[i].host;
+        if (str_eq(supervisor->groups[i]->host.url, url))
+            return supervisor->groups[i]->host;
     return (struct coordinator_host) { .url = url };
 }
 
@@ -74,6 +74,7 @@ static struct group *retire_group(struct supervisor *supervisor, const struct le
     group->supervisor = supervisor;
     group->runner = &retired->runner;
     group->id = row->group_id;
+    group->config = config_ref(supervisor->config); /* the certificates' */
     group->host = host_of(supervisor, retired->runner.url);
     group->retired = true;
     log_warning("runner '%s' is not in the configuration any more and has open jobs: they are "
@@ -115,18 +116,49 @@ static void judge_instance(struct group *group, const char *instance)
     group_mark_removing(group, instance, REASON_JOB_LOST);
 }
 
-void adopt_running(struct job *job)
+static void occupy(struct job *job)
 {
     struct error err = { 0 };
 
-    reporter_start(job, 0);
-    if (!job->group->retired &&
-        fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
+    if (fleet_occupy(job->group->fleet, job->instance_id, job->slot, job->seq, &err) < 0)
         log_warning("job %" PRId64 ": %s, ignoring", job->job_id, err.message);
+}
+
+void adopt_running(struct job *job)
+{
+    reporter_start(job, 0);
+    if (!job->group->retired)
+        occupy(job);
     worker_expect(job);
     operator_on_adopted(job);
     if (job->state >= JOB_FINISHED)
         judge_instance(job->group, job->instance_id);
+}
+
+static void take_back_jobs(struct group *group, struct retired_group *retired)
+{
+    for (struct job *job = group->supervisor->jobs; job; job = job->next) {
+        if (job->group != &retired->group)
+            continue;
+        job->group = group;
+        if (job->state == JOB_ASSIGNED || job->state == JOB_RUNNING)
+            occupy(job);
+    }
+}
+
+void adopt_return(struct group *group)
+{
+    struct retired_group **at = &group->supervisor->retired, *retired;
+
+    while (*at && (*at)->group.id != group->id)
+        at = &(*at)->next;
+    retired = *at;
+    if (retired) {
+        take_back_jobs(group, retired);
+        *at = retired->next;
+        free_retired(retired);
+    }
+    group_recheck(group);
 }
 
 static void adopt_job(struct job *job)
@@ -167,7 +199,7 @@ int adopt_all(struct supervisor *supervisor, struct error *err)
         adopt_job(job);
     }
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_recheck(&supervisor->groups[i]);
+        group_recheck(supervisor->groups[i]);
     if (adoption.count > 0)
         log_notice("%u jobs of a former run are adopted", adoption.count);
     return 0;

@@ -407,7 +407,7 @@ int audit_start(struct supervisor *supervisor, audit_done_fn done, void *arg, st
     }
     supervisor->audit = audit;
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        ask_group(audit, &supervisor->groups[i]);
+        ask_group(audit, supervisor->groups[i]);
     end_turn(audit);
     return 0;
 }

@@ -122,8 +122,10 @@ static void answer_operator(struct control_client *client, const char *type, jso
         const char *type;
         json_t *(*answer)(struct supervisor *supervisor, json_t *request);
     } requests[] = {
-        { "status", status_report }, { "explain", explain_report },   { "fleet", fleet_report },
-        { "drain", operator_drain }, { "undrain", operator_undrain }, { "remove", operator_remove },
+        { "status", status_report },     { "explain", explain_report },
+        { "fleet", fleet_report },       { "drain", operator_drain },
+        { "undrain", operator_undrain }, { "remove", operator_remove },
+        { "reload", reload_request },
     };
     json_t *(*answer_fn)(struct supervisor *, json_t *) = refuse_unknown;
     autojson json_t *answer = NULL;

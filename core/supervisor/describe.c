@@ -127,6 +127,7 @@ json_t *describe_runner(const struct group *group)
     (void) json_add_str(obj, "url", group->runner->url);
     (void) json_add_str(obj, "plugin", group->runner->autoscaler.plugin);
     (void) json_add_bool(obj, "ready", group->usable && group->listed_once);
+    (void) json_add_bool(obj, "leaving", group->leaving);
     (void) json_add_i64(obj, "epoch", group->epoch);
     (void) json_add_i64(obj, "instances", n.instances);
     (void) json_add_i64(obj, "requested", n.requested);
@@ -228,7 +229,7 @@ json_t *describe_job(const struct job *job)
     (void) json_add_i64(obj, "seq", job->seq);
     (void) json_add_str(obj, "name", job->name);
     (void) json_add_str(obj, "runner", job->group->runner->name);
-    (void) json_add_bool(obj, "runner_configured", !job->group->retired);
+    (void) json_add_bool(obj, "runner_configured", !job->group->retired && !job->group->leaving);
     (void) json_add_str(obj, "state", job_state_name(job->state));
     (void) json_add_str(obj, "instance", job->instance_id);
     (void) json_add_i64(obj, "slot", job->slot);

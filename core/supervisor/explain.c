@@ -120,10 +120,23 @@ static void explain_requests(const struct group *group, json_t *lines)
     add_line(lines, buf_str(&text));
 }
 
+static void explain_leaving(const struct group *group, json_t *lines)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    buf_addf(&text,
+             "%s: its entry left the configuration: it asks for no job, %u of its jobs go on, and "
+             "its instances go once they are idle",
+             group->runner->name, supervisor_running_jobs(group->supervisor, group));
+    add_line(lines, buf_str(&text));
+}
+
 static void explain_group(const struct group *group, json_t *lines)
 {
     autobuf struct buf text = BUF_INIT;
 
+    if (group->leaving)
+        explain_leaving(group, lines);
     buf_addf(&text, "%s: ", group->runner->name);
     if (!group->usable || !group->listed_once) {
         buf_addf(&text, "takes no jobs: %s", why_unusable(group));
@@ -346,7 +359,7 @@ static unsigned explain_groups(struct supervisor *supervisor, const struct opera
     unsigned found = 0;
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
         const struct fleet_instance *instance =
             name && name->kind != NAMED_RUNNER ? fleet_find(group->fleet, name->text) : NULL;
 

@@ -216,11 +216,12 @@ static bool can_delete(const struct group *group)
     return group->provider && (group->usable || !*group->provider_error);
 }
 
+/* No later start would know the instances of an entry that left. */
 static bool deletes_at_stop(const struct group *group)
 {
     return group->supervisor->stop == STOP_DELETES_ALL ||
            (group->supervisor->stop == STOP_DELETES_AS_SET &&
-            group_settings(group)->delete_instances_on_shutdown);
+            (group->leaving || group_settings(group)->delete_instances_on_shutdown));
 }
 
 bool group_is_deleting(const struct group *group)
@@ -239,7 +240,7 @@ void group_evaluate(struct group *group)
 
     if (supervisor->stopping)
         group_end_probes(group);
-    if (!group->provider && !supervisor->stopping)
+    if (!group->provider && !group->closing && !supervisor->stopping)
         group_start_provider(group);
     if (!group->provider || !provider_client_is_open(group->provider))
         return;

@@ -1,5 +1,5 @@
 /* core/supervisor/group_parts.h - what the files of a group share: group.c (the cycle),
- * group_setup.c, group_lists.c, group_orders.c, group_connect.c,
+ * group_setup.c, group_reload.c, group_lists.c, group_orders.c, group_connect.c,
  * group_probes.c and group_boots.c. */
 #pragma once
 
@@ -70,6 +70,18 @@ void group_note_gone(struct group *group, const struct fleet_instance *instance,
 
 /* group_setup.c: instances and orders of a former run, from the ledger. */
 int group_restore(struct group *group, struct error *err);
+
+/* The entry's settings are these from now on; its configuration is the supervisor's. */
+void group_use_entry(struct group *group, const struct config_runner *runner);
+/* The fleet's settings by an entry's, as far as the provider's group lets them be. */
+void group_fleet_config(const struct group *group, const struct config_autoscaler *autoscaler,
+                        const struct fleet_policy *policy, struct fleet_config *ret);
+void group_configure(struct group *group); /* by its entry's, at once */
+/* False when the cloud's group is smaller than the entry says. */
+bool group_check_size(const struct group *group, const struct config_autoscaler *autoscaler,
+                      struct error *err);
+/* With its entry's settings; one that runs is opened anew. */
+int group_open_provider(struct group *group, struct error *err);
 
 /* Again after a pause when that failed before: one broken entry must not stop the others, and a
  * plugin file that comes back must not need a restart. */

@@ -238,7 +238,7 @@ static struct probe *probe_with_tag(struct supervisor *supervisor, int64_t tag)
     struct probe *probe = NULL;
 
     for (size_t i = 0; i < supervisor->n_groups && !probe; i++)
-        probe = probe_of(&supervisor->groups[i], -tag);
+        probe = probe_of(supervisor->groups[i], -tag);
     return probe;
 }
 

@@ -36,6 +36,7 @@ static bool needs_a_person(int code)
 /* What is no answer says nothing; a plugin's prices are its word, and only shown. */
 static void read_group_info(json_t *reply, struct fleet_provider *ret)
 {
+    *ret = (struct fleet_provider) { 0 };
     (void) json_opt_i64(reply, "max_size", 0, INT64_MAX, &ret->max_size, NULL);
     ret->max_size = MIN(ret->max_size, (int64_t) PROVIDER_LIST_MAX);
     (void) json_opt_i64(reply, "price_micros_hour", 0, INT64_MAX, &ret->price_micros_hour, NULL);
@@ -44,12 +45,60 @@ static void read_group_info(json_t *reply, struct fleet_provider *ret)
     (void) json_opt_i64(reply, "minimum_life_ms", 0, BILLED_MAX_MS, &ret->minimum_life_ms, NULL);
 }
 
+void group_fleet_config(const struct group *group, const struct config_autoscaler *autoscaler,
+                        const struct fleet_policy *policy, struct fleet_config *ret)
+{
+    fleet_settings_read(autoscaler, policy, &group->told, ret);
+    if (group->told.max_size > 0)
+        ret->max_instances = (uint32_t) MIN((int64_t) ret->max_instances, group->told.max_size);
+    ret->drained = group->drained || group->leaving;
+}
+
+bool group_check_size(const struct group *group, const struct config_autoscaler *autoscaler,
+                      struct error *err)
+{
+    if (group->told.max_size == 0 || autoscaler->max_instances <= group->told.max_size)
+        return true;
+    (void) error_set(err, -ERANGE,
+                     "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64
+                     "; lower max_instances",
+                     autoscaler->max_instances, group->told.max_size);
+    return false;
+}
+
+void group_configure(struct group *group)
+{
+    const struct config_autoscaler *autoscaler = group_settings(group);
+    struct fleet_config config;
+    struct error err = { 0 };
+
+    if (!group_check_size(group, autoscaler, &err)) {
+        (void) str_cut(group->provider_error, sizeof(group->provider_error), err.message);
+        log_error("runner '%s': %s", group->runner->name, err.message);
+        if (!group->usable) {
+            group_refuse(group, group->provider_error);
+            return;
+        }
+        /* It has instances and perhaps jobs to see to: the smaller number holds. */
+    } else if (group->provider && provider_client_is_open(group->provider) && !group->stale) {
+        if (!group->usable)
+            log_notice("plugin initialized: runner '%s', plugin '%s'", group->runner->name,
+                       autoscaler->plugin);
+        group->usable = true;
+        group->refused = false;
+        group->provider_error[0] = '\0';
+    }
+    group_fleet_config(group, autoscaler, group_policy(group), &config);
+    if (fleet_configure(group->fleet, &config) < 0)
+        log_error("runner '%s': its settings could not be taken: out of memory",
+                  group->runner->name);
+    group_list_soon(group);
+    supervisor_evaluate_soon(group->supervisor);
+}
+
 static void on_open(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
 {
     struct group *group = arg;
-    const struct config_autoscaler *autoscaler = &group->runner->autoscaler;
-    struct fleet_provider provider = { 0 };
-    struct fleet_config config;
     int64_t capabilities = 0;
 
     (void) retry_after_ms;
@@ -58,39 +107,19 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     if (code != 0) {
         if (str_cut(group->provider_error, sizeof(group->provider_error), message))
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
-                      autoscaler->plugin, message);
+                      group->runner->autoscaler.plugin, message);
         if (needs_a_person(code))
             group_refuse(group, message);
         return;
     }
-    read_group_info(reply, &provider);
+    read_group_info(reply, &group->told);
     (void) json_opt_i64(reply, "capabilities", INT64_MIN, INT64_MAX, &capabilities, NULL);
     group->ids_return = ((uint64_t) capabilities & FLT_CAP_IDS_RETURN) != 0;
     group->signals.supported = ((uint64_t) capabilities & FLT_CAP_SIGNALS) != 0;
-    if (provider.max_size > 0 && autoscaler->max_instances > provider.max_size) {
-        (void) snprintf(group->provider_error, sizeof(group->provider_error),
-                        "max size option exceeds instance group's max size: %" PRId64 " > %" PRId64,
-                        autoscaler->max_instances, provider.max_size);
-        log_error("runner '%s': %s; lower max_instances", group->runner->name,
-                  group->provider_error);
-        group_refuse(group, group->provider_error);
-        return;
-    }
-    fleet_settings_read(autoscaler, group_policy(group), &provider, &config);
-    config.drained = group->drained;
-    if (fleet_configure(group->fleet, &config) < 0)
-        return;
-    if (!group->usable)
-        log_notice("plugin initialized: runner '%s', plugin '%s'", group->runner->name,
-                   autoscaler->plugin);
-    group->usable = true;
-    group->refused = false;
-    group->provider_error[0] = '\0';
-    group_list_soon(group);
-    supervisor_evaluate_soon(group->supervisor);
+    group_configure(group);
 }
 
-static int start_provider(struct group *group, struct error *err)
+int group_open_provider(struct group *group, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
     const struct config_runner *runner = group->runner;
@@ -118,6 +147,8 @@ static int start_provider(struct group *group, struct error *err)
         .self_exe = supervisor->options.self_exe,
         .run_inline = runner->autoscaler.plugin_inline,
     };
+    if (group->provider)
+        return provider_client_reopen(group->provider, &options, err);
     r = provider_client_new(supervisor->loop, &options, &group->provider, err);
     if (r < 0)
         return r;
@@ -140,17 +171,38 @@ static bool lacks_isolation(struct group *group)
     return true;
 }
 
+/* Two managers of one group of the cloud would be strangers to each other's instances: the entry that
+ * left has it until it is done with it. */
+static bool waits_for_predecessor(struct group *group)
+{
+    static const char why[] = "its instance group is still held for an entry that left the "
+                              "configuration, until that one's jobs and instances are gone";
+    const struct supervisor *supervisor = group->supervisor;
+    bool held = false;
+
+    for (size_t i = 0; !group->leaving && i < supervisor->n_groups; i++) {
+        const struct group *other = supervisor->groups[i];
+
+        held |= other != group && other->leaving &&
+                config_same_cloud(group_settings(other), group_settings(group));
+    }
+    if (held && str_cut(group->provider_error, sizeof(group->provider_error), why))
+        log_notice("runner '%s': %s", group->runner->name, why);
+    return held;
+}
+
 void group_start_provider(struct group *group)
 {
     struct error err = { 0 };
     int r;
 
-    if (now_mono(group->supervisor) < group->next_start_mono || lacks_isolation(group))
+    if (now_mono(group->supervisor) < group->next_start_mono || lacks_isolation(group) ||
+        waits_for_predecessor(group))
         return;
     r = group->key ? 0
                    : connector_read_key(&group->runner->autoscaler.connector, &group->key, &err);
     if (r == 0)
-        r = start_provider(group, &err);
+        r = group_open_provider(group, &err);
     if (r == 0)
         return;
     if (str_cut(group->provider_error, sizeof(group->provider_error), err.message))
@@ -161,42 +213,37 @@ void group_start_provider(struct group *group)
     group_refuse(group, group->provider_error);
 }
 
-/* Who the group is, so that a rotated token changes nothing (hardening.md R10). */
-static char *group_key(const struct config_runner *runner)
+void group_use_entry(struct group *group, const struct config_runner *runner)
 {
-    const char *name = "";
+    struct config *former = group->config;
 
-    (void) json_opt_str(runner->autoscaler.plugin_config, "name", &name, NULL);
-    if (runner->id > 0)
-        return mem_printf("%s|%" PRId64 "|%s|%s", runner->url, runner->id,
-                          runner->autoscaler.plugin, name);
-    return mem_printf("%s|%s|%s|%s", runner->url, config_identity(runner),
-                      runner->autoscaler.plugin, name);
-}
-
-int group_init(struct group *group, struct supervisor *supervisor,
-               const struct config_runner *runner, struct error *err)
-{
-    autofree char *key = group_key(runner);
-    const struct fleet_provider unknown = { 0 };
-    struct fleet_config config;
-    int r;
-
-    group->supervisor = supervisor;
+    group->config = config_ref(group->supervisor->config);
     group->runner = runner;
     config_short_token(secret_reveal(runner->token), group->short_token);
     group->host = (struct coordinator_host) { .url = runner->url,
                                               .tls_ca_file = runner->tls_ca_file,
                                               .tls_cert_file = runner->tls_cert_file,
                                               .tls_key_file = runner->tls_key_file };
+    config_free(former);
+}
+
+int group_init(struct group *group, struct supervisor *supervisor,
+               const struct config_runner *runner, struct error *err)
+{
+    struct fleet_config config;
+    int r;
+
+    group->supervisor = supervisor;
+    group->ledger_key = config_group_key(runner);
+    group_use_entry(group, runner);
     group->info = coordinator_info(runner->shell);
     r = group_load_policies(group, err);
     if (r < 0)
         return r;
-    fleet_settings_read(&runner->autoscaler, group_policy(group), &unknown, &config);
-    if (!key || !group->info || fleet_new(&config, &group->fleet) < 0)
+    group_fleet_config(group, &runner->autoscaler, group_policy(group), &config);
+    if (!group->ledger_key || !group->info || fleet_new(&config, &group->fleet) < 0)
         return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
-    r = ledger_open_group(supervisor->ledger, key, &group->id, &group->epoch, err);
+    r = ledger_open_group(supervisor->ledger, group->ledger_key, &group->id, &group->epoch, err);
     if (r < 0)
         return r;
     r = group_restore(group, err);
@@ -213,6 +260,8 @@ void group_done(struct group *group)
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);
+    free(group->ledger_key);
+    config_free(group->config);
 }
 
 static void restore_instance(void *arg, const struct ledger_instance *row)

@@ -1,7 +1,8 @@
 /* core/supervisor/internal.h - the objects of the supervisor, for its own files only.
  *
  *   struct supervisor  owns everything
- *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c)
+ *   struct group       one [[runners]] entry: provider and fleet (group*.c), requests (scheduler.c);
+ *                      groups.c keeps their set
  *   struct job         one job from its ledger row to its closing (job.c, worker_link.c, reporter.c)
  *
  * Times named _ms are those of the timeline (store/timeline.h) unless they say mono.
@@ -22,6 +23,7 @@
 #include "core/fleet/fleet.h"
 #include "core/fleet/policy.h"
 #include "core/fleet/scaler.h"
+#include "core/fleet/settings.h"
 #include "core/provider/client.h"
 #include "core/store/ledger.h"
 #include "core/store/timeline.h"
@@ -87,8 +89,10 @@ struct job {
 
 struct group {
     struct supervisor *supervisor;
+    struct config *config; /* what `runner` is a piece of: an older one when the entry left */
     const struct config_runner *runner;
     char short_token[10];
+    char *ledger_key;  /* who it is, whatever its entry says otherwise */
     int64_t id, epoch; /* in the ledger */
     struct coordinator_host host;
     json_t *info;
@@ -98,11 +102,15 @@ struct group {
     struct provider_client *provider; /* NULL = could not be started, or is closed */
     struct fleet *fleet;
     int64_t next_start_mono, start_backoff_ms;
+    struct fleet_provider told; /* what the plugin says of it */
     bool usable, listed_once, refused, host_keys_warned;
     bool ids_return; /* FLT_CAP_IDS_RETURN */
     bool drained;    /* by an operator (operator.c) */
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
-    bool retired; /* its entry left the configuration: it brings its jobs to their end (adopt.c) */
+    bool
+        retired; /* its entry left while no manager ran: it brings its jobs to their end (adopt.c) */
+    bool leaving; /* its entry left: it goes with its last job and instance (groups.c) */
+    bool closing; /* nothing of it is left but its provider, which is being closed */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_decrease_mono;
     int64_t removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
@@ -141,10 +149,17 @@ struct group {
     char request_error[256]; /* why the last request for a job failed; "" = it did not */
 };
 
+/* The configuration file, looked at from time to time (reload.c). */
+struct config_watch {
+    struct config_stamp read, seen; /* when it was read last; when it was looked at last */
+    int64_t next_look_mono;
+};
+
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
-    const struct config *config;
+    struct config *config;
+    struct config_watch watch;
     struct timeline timeline;
     const struct clock *clock; /* the timeline's */
     const struct rng *rng;
@@ -154,7 +169,7 @@ struct supervisor {
     struct ledger *ledger;
     struct coordinator_client *coordinator;
     struct spawner *spawner;
-    struct group *groups;
+    struct group **groups;
     size_t n_groups;
     struct retired_group *retired;
     struct stranger *strangers; /* jobs whose rows are lost (strangers.c) */
@@ -179,7 +194,7 @@ struct supervisor {
     void (*on_stopped)(void *arg);
     void *stopped_arg;
     int64_t stop_since_mono;
-    size_t providers_open;
+    size_t providers_closing;
 };
 
 static inline int64_t now_mono(const struct supervisor *supervisor)
@@ -199,13 +214,28 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
 void supervisor_fatal(struct supervisor *supervisor, const char *what, const struct error *err);
 /* Asks for one evaluation of all groups at the end of this loop turn. */
 void supervisor_evaluate_soon(struct supervisor *supervisor);
+/* What was needed for a moment is given back to the system. */
+void supervisor_trim_soon(struct supervisor *supervisor);
 struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id);
+/* The last provider of a supervisor that is closing is closed. */
+void supervisor_finish_stopping(struct supervisor *supervisor);
 unsigned supervisor_running_jobs(const struct supervisor *supervisor, const struct group *group);
 
 /* group_policy.c */
 int64_t group_policy_due_ms(const struct group *group); /* from now; INT64_MAX = never */
 /* "policy[1] (* 8-15 * * mon-fri in Europe/Berlin) holds until …: idle_count 1, …". */
 void group_explain_policy(const struct group *group, struct buf *out);
+
+/* groups.c */
+int groups_add(struct supervisor *supervisor, const struct config_runner *runner,
+               struct error *err);
+/* The one for this entry, whatever its settings, that can go on with it; or NULL. */
+struct group *groups_find(const struct supervisor *supervisor, const struct config_runner *runner);
+/* Groups that leave and have nothing to see to any more go. */
+void groups_reap(struct supervisor *supervisor);
+/* Closes all providers, for good. */
+void groups_close(struct supervisor *supervisor);
+void groups_free(struct supervisor *supervisor);
 
 /* group.c */
 int group_init(struct group *group, struct supervisor *supervisor,
@@ -239,11 +269,25 @@ void group_describe_boots(const struct group *group, struct buf *out);
 /* A job could not connect: an instance that nobody has reached so far is as good as not booted. */
 void group_not_reached(struct group *group, const char *id);
 
+/* group_reload.c */
+/* Another version of its entry holds from now on. Running jobs keep what they began with. */
+void group_reconfigure(struct group *group, const struct config_runner *runner);
+/* Its entry is not in the configuration any more: no new jobs, and nothing is kept idle. */
+void group_leave(struct group *group);
+
+/* reload.c */
+void reload_begin(struct supervisor *supervisor);
+void reload_tick(struct supervisor *supervisor); /* was the file changed? */
+/* An operator asks; the answer tells the difference. */
+json_t *reload_request(struct supervisor *supervisor, json_t *request);
+
 /* scheduler.c */
 /* At each turn: are there descriptors for the jobs that may come? */
 void scheduler_check_descriptors(struct supervisor *supervisor);
 void scheduler_poll(struct group *group);
 void scheduler_stop(struct group *group);
+/* Whoever asked is not who asks now. */
+void scheduler_token_changed(struct group *group);
 
 /* job.c */
 int job_from_payload(struct group *group, const char *body, size_t len, struct error *err);
@@ -341,6 +385,8 @@ int state_dir_load(struct supervisor *supervisor, struct error *err);
 /* adopt.c */
 /* A job on an instance: its slot, its log, its worker. */
 void adopt_running(struct job *job);
+/* An entry that is new, or came back: the jobs that went on without it are its own again. */
+void adopt_return(struct group *group);
 int adopt_all(struct supervisor *supervisor, struct error *err);
 void adopt_done(struct supervisor *supervisor);
 

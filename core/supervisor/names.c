@@ -84,7 +84,7 @@ static struct matches match(struct supervisor *supervisor, const struct operator
     struct matches matches = { 0 };
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        struct group *group = &supervisor->groups[i];
+        struct group *group = supervisor->groups[i];
 
         if (name->kind != NAMED_INSTANCE && str_eq(group->runner->name, name->text)) {
             matches.runners++;
@@ -102,7 +102,7 @@ int name_unknown(const struct supervisor *supervisor, const struct operator_name
     struct nearest nearest = nearest_to(name->text);
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
 
         if (name->kind != NAMED_INSTANCE)
             nearest_try(&nearest, group->runner->name);

@@ -95,7 +95,7 @@ static int undrain_runner(struct group *group, struct buf *out, struct error *er
     if (r < 0)
         return r;
     group->drained = false;
-    fleet_set_drained(group->fleet, false);
+    fleet_set_drained(group->fleet, group->leaving);
     buf_add_str(out, "is not drained any more: it asks for jobs again");
     return 0;
 }

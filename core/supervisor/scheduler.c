@@ -47,6 +47,9 @@ static bool refused(struct group *group)
     if (!group->usable || !group->listed_once)
         (void) str_copy(group->refusal, sizeof(group->refusal),
                         "the instance group has not answered yet");
+    else if (group->runner->autoscaler.vm_isolation.enabled)
+        (void) str_copy(group->refusal, sizeof(group->refusal),
+                        "vm_isolation is enabled and there are no VMs yet");
     else if (full(group, group->refusal, sizeof(group->refusal)))
         return true;
     else if (group->supervisor->descriptors_short)
@@ -135,7 +138,7 @@ void scheduler_poll(struct group *group)
 
     if (group->poll)
         withdraw_if_full(group);
-    if (group->poll || supervisor->draining || supervisor->stopping ||
+    if (group->poll || supervisor->draining || supervisor->stopping || group->leaving ||
         now_mono(supervisor) < group->next_poll_mono)
         return;
     if (group->unhealthy >= UNHEALTHY_AFTER)
@@ -190,4 +193,13 @@ void scheduler_stop(struct group *group)
     if (group->poll_reserved)
         fleet_unreserve(group->fleet);
     group->poll_reserved = false;
+}
+
+void scheduler_token_changed(struct group *group)
+{
+    scheduler_stop(group);
+    group->last_update[0] = '\0';
+    group->request_error[0] = '\0';
+    group->unhealthy = 0;
+    group->next_poll_mono = now_mono(group->supervisor);
 }

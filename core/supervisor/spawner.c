@@ -20,7 +20,7 @@ struct spawner_link {
     struct spawner *owner; /* NULL once the spawner itself was stopped */
     struct spawner_link *next;
     struct channel *channel;
-    unsigned workers;
+    unsigned asked, workers; /* asked: requests without an answer */
     bool retired, process_ended;
 };
 
@@ -73,6 +73,13 @@ static void unlink_link(struct spawner_link *link)
     close_if_over(link);
 }
 
+/* A retired one stays until it has told what became of all its workers. */
+static void unlink_if_over(struct spawner_link *link)
+{
+    if (link->retired && link->workers == 0 && link->asked == 0)
+        unlink_link(link);
+}
+
 static void on_link_closed(void *arg, const char *why)
 {
     struct spawner_link *link = arg;
@@ -101,10 +108,13 @@ static void on_link_frame(void *arg, json_t *frame)
         return;
     }
     if (str_eq(type, "spawned")) {
+        link->asked -= MIN(link->asked, 1U);
         link->workers++;
         spawner->events.on_spawned(spawner->events.arg, tag, pid, NULL);
     } else if (str_eq(type, "failed")) {
+        link->asked -= MIN(link->asked, 1U);
         spawner->events.on_spawned(spawner->events.arg, tag, 0, message);
+        unlink_if_over(link);
     } else if (str_eq(type, "exited")) {
         if (link->workers > 0)
             link->workers--;
@@ -112,8 +122,7 @@ static void on_link_frame(void *arg, json_t *frame)
         if (signal != 0)
             link->retired = true;
         spawner->events.on_exited(spawner->events.arg, tag, (int) status, (int) signal);
-        if (link->retired && link->workers == 0)
-            unlink_link(link);
+        unlink_if_over(link);
     }
 }
 
@@ -222,8 +231,10 @@ static int request_process(struct spawner *spawner, const struct buf *data, cons
     if (!link)
         return r;
     r = send_request(channel_fd(link->channel), data, fds, n_fds);
-    if (r == 0)
+    if (r == 0) {
+        link->asked++;
         return 0;
+    }
     if (r == -EAGAIN)
         link->retired = true; /* it may still tell of the workers that it has */
     else
@@ -265,6 +276,26 @@ int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t 
         json_add_i64(frame, "seconds", seconds) < 0)
         return error_set(err, -ENOMEM, "spawner: out of memory");
     return request(spawner, frame, &control_fd, 1, err);
+}
+
+int spawner_replace(struct spawner *spawner, bool filter_calls, struct error *err)
+{
+    bool filtered = spawner->filter_calls;
+    struct spawner_link *fresh, *next;
+    int r;
+
+    spawner->filter_calls = filter_calls;
+    r = start_link(spawner, &fresh, err);
+    if (r < 0) {
+        spawner->filter_calls = filtered;
+        return r;
+    }
+    for (struct spawner_link *link = fresh->next; link; link = next) {
+        next = link->next;
+        link->retired = true;
+        unlink_if_over(link);
+    }
+    return 0;
 }
 
 void spawner_stop(struct spawner *spawner)

@@ -2,7 +2,8 @@
  *
  * The supervisor execs it first; it warms up what workers need and then forks one for each request,
  * never seeing a payload (architecture.md §1, hardening.md X1). After a worker that died by a
- * signal it is replaced by a fresh exec, so that nobody meets the same address layout twice.
+ * signal, and at every reload, it is replaced by a fresh exec, so that nobody meets the same address
+ * layout twice.
  */
 #pragma once
 
@@ -39,6 +40,10 @@ int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spoo
 /* Asks for a probe (core/job/worker.h), which the kernel ends after so many seconds. */
 int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t seconds,
                   struct error *err);
+
+/* A fresh process for the workers to come; the old one still tells of the ends of those it has. When it
+ * cannot be started, nothing changes. */
+int spawner_replace(struct spawner *spawner, bool filter_calls, struct error *err);
 
 void spawner_stop(struct spawner *spawner); /* workers go on; accepts NULL */
 

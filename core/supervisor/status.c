@@ -32,7 +32,7 @@ static int add_groups(const struct supervisor *supervisor, const char *only, jso
     int found = 0;
 
     for (size_t i = 0; runners && instances && i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
 
         if (only && !str_eq(only, group->runner->name))
             continue;

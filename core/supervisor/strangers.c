@@ -230,7 +230,7 @@ static int read_identity(const struct stranger *stranger, struct ledger_job *row
 static struct group *group_of(struct supervisor *supervisor, const struct ledger_job *row)
 {
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        struct group *group = &supervisor->groups[i];
+        struct group *group = supervisor->groups[i];
 
         if (str_eq(group->runner->name, row->runner) &&
             str_eq(group->runner->url, row->coordinator_url))

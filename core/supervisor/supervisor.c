@@ -75,8 +75,8 @@ void supervisor_evaluate_soon(struct supervisor *supervisor)
 struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id)
 {
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        if (supervisor->groups[i].id == group_id)
-            return &supervisor->groups[i];
+        if (supervisor->groups[i]->id == group_id)
+            return supervisor->groups[i];
     return NULL;
 }
 
@@ -95,10 +95,12 @@ static int64_t next_due(const struct supervisor *supervisor)
 {
     int64_t now = now_mono(supervisor), due = TICK_MS, wait_ms;
 
+    if (supervisor->watch.next_look_mono > now)
+        due = MIN(due, supervisor->watch.next_look_mono - now);
     if (supervisor->trim_at_mono > now)
         due = MIN(due, supervisor->trim_at_mono - now);
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct group *group = &supervisor->groups[i];
+        const struct group *group = supervisor->groups[i];
 
         if (!group->usable)
             continue;
@@ -168,6 +170,11 @@ static void prune_if_due(struct supervisor *supervisor)
         log_warning("%s, ignoring", err.message);
 }
 
+void supervisor_trim_soon(struct supervisor *supervisor)
+{
+    supervisor->trim_at_mono = now_mono(supervisor) + TRIM_AFTER_MS;
+}
+
 /* First lists, first requests and their TLS handshakes touch much that is not needed again. */
 static void trim_if_due(struct supervisor *supervisor)
 {
@@ -190,7 +197,9 @@ static void on_tick(uv_timer_t *timer)
     scheduler_check_descriptors(supervisor);
     check_jobs(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_evaluate(&supervisor->groups[i]);
+        group_evaluate(supervisor->groups[i]);
+    groups_reap(supervisor);
+    reload_tick(supervisor);
     checkpoint_if_due(supervisor);
     trim_if_due(supervisor);
     prune_if_due(supervisor);
@@ -209,13 +218,8 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
     const struct config *config = supervisor->config;
     int r = 0;
 
-    supervisor->groups = mem_array(config->n_runners + 1, sizeof(*supervisor->groups));
-    if (!supervisor->groups)
-        return error_set(err, -ENOMEM, "groups: out of memory");
-    for (size_t i = 0; i < config->n_runners && r == 0; i++) {
-        supervisor->n_groups++; /* also when it fails: its provider may run already */
-        r = group_init(&supervisor->groups[i], supervisor, &config->runners[i], err);
-    }
+    for (size_t i = 0; i < config->n_runners && r == 0; i++)
+        r = groups_add(supervisor, &config->runners[i], err);
     return r;
 }
 
@@ -269,14 +273,14 @@ static void on_tick_closed(uv_handle_t *handle)
 
     free(supervisor->state_dir);
     free(supervisor->control_path);
-    free(supervisor->groups);
+    config_free(supervisor->config);
     free(supervisor);
     if (on_stopped)
         on_stopped(arg);
 }
 
 /* Everything but the providers, which are gone already. */
-static void finish_stopping(struct supervisor *supervisor)
+void supervisor_finish_stopping(struct supervisor *supervisor)
 {
     struct error err = { 0 };
 
@@ -284,8 +288,7 @@ static void finish_stopping(struct supervisor *supervisor)
     free_jobs(supervisor);
     coordinator_client_free(supervisor->coordinator);
     spawner_stop(supervisor->spawner);
-    for (size_t i = 0; i < supervisor->n_groups; i++)
-        group_done(&supervisor->groups[i]);
+    groups_free(supervisor);
     adopt_done(supervisor);
     strangers_done(supervisor);
     if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
@@ -310,7 +313,7 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
         return error_set(err, -ENOMEM, "supervisor: out of memory");
     supervisor->loop = loop;
     supervisor->options = *options;
-    supervisor->config = options->config;
+    supervisor->config = config_ref(options->config);
     supervisor->clock = &clock_system;
     supervisor->rng = &rng_system;
     supervisor->state_fd = supervisor->spool_dir_fd = supervisor->lock_fd = -1;
@@ -323,8 +326,9 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
         return r;
     }
     spool_sweep(supervisor);
+    reload_begin(supervisor);
     supervisor_evaluate_soon(supervisor);
-    supervisor->trim_at_mono = now_mono(supervisor) + TRIM_AFTER_MS;
+    supervisor_trim_soon(supervisor);
     *ret = supervisor;
     return 0;
 }
@@ -335,7 +339,7 @@ void supervisor_drain(struct supervisor *supervisor, void (*on_drained)(void *ar
     supervisor->on_drained = on_drained;
     supervisor->drained_arg = arg;
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        scheduler_stop(&supervisor->groups[i]);
+        scheduler_stop(supervisor->groups[i]);
     supervisor_evaluate_soon(supervisor);
 }
 
@@ -344,7 +348,7 @@ bool supervisor_is_responsible(const struct supervisor *supervisor)
     bool responsible = supervisor->jobs || supervisor->strangers;
 
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        responsible |= fleet_instance_count(supervisor->groups[i].fleet) > 0;
+        responsible |= fleet_instance_count(supervisor->groups[i]->fleet) > 0;
     return responsible;
 }
 
@@ -354,35 +358,13 @@ void supervisor_abort_jobs(struct supervisor *supervisor)
         job_stop(job, true);
 }
 
-static void on_provider_closed(void *arg)
-{
-    struct supervisor *supervisor = arg;
-
-    if (--supervisor->providers_open == 0)
-        finish_stopping(supervisor);
-}
-
 static void close_providers(struct supervisor *supervisor)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < supervisor->n_groups; i++)
-        n += supervisor->groups[i].provider != NULL;
-    supervisor->providers_open = n;
     supervisor->closing = true;
     (void) uv_timer_stop(&supervisor->tick);
-    if (n == 0) {
-        finish_stopping(supervisor);
-        return;
-    }
-    for (size_t i = 0; i < supervisor->n_groups; i++) {
-        struct provider_client *provider = supervisor->groups[i].provider;
-
-        supervisor->groups[i].provider = NULL;
-        supervisor->groups[i].usable = false;
-        if (provider)
-            provider_client_close(provider, 2000, on_provider_closed, supervisor);
-    }
+    groups_close(supervisor);
+    if (supervisor->providers_closing == 0)
+        supervisor_finish_stopping(supervisor);
 }
 
 /* Deleting at shutdown goes on until nothing is left, at most retries × interval of the settings
@@ -393,9 +375,9 @@ static void continue_stopping(struct supervisor *supervisor)
     bool deleting = false;
 
     for (size_t i = 0; i < supervisor->n_groups; i++) {
-        const struct config_autoscaler *autoscaler = &supervisor->groups[i].runner->autoscaler;
+        const struct config_autoscaler *autoscaler = &supervisor->groups[i]->runner->autoscaler;
 
-        if (!group_is_deleting(&supervisor->groups[i]))
+        if (!group_is_deleting(supervisor->groups[i]))
             continue;
         deleting = true;
         limit = MAX(limit, autoscaler->shutdown_deletion_retries *
@@ -408,6 +390,19 @@ static void continue_stopping(struct supervisor *supervisor)
     close_providers(supervisor);
 }
 
+static void warn_about_leaving(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->n_groups; i++) {
+        const struct group *group = supervisor->groups[i];
+
+        if (supervisor->stop == STOP_KEEPS_INSTANCES && group->leaving && group->usable &&
+            fleet_instance_count(group->fleet) > 0)
+            log_warning("runner '%s' has left the configuration and %zu of its instances are still "
+                        "there: the next start does not know them unless its entry is put back",
+                        group->runner->name, fleet_instance_count(group->fleet));
+    }
+}
+
 void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
                      void (*on_stopped)(void *arg), void *arg)
 {
@@ -418,7 +413,8 @@ void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
     supervisor->on_stopped = on_stopped;
     supervisor->stopped_arg = arg;
     supervisor->stop_since_mono = now_mono(supervisor);
+    warn_about_leaving(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        scheduler_stop(&supervisor->groups[i]);
+        scheduler_stop(supervisor->groups[i]);
     supervisor_evaluate_soon(supervisor);
 }

@@ -39,10 +39,13 @@ struct supervisor_event { /* borrowed; fields that do not apply are "" or 0 */
 };
 
 struct supervisor_options {
-    const struct config *config; /* outlives the supervisor */
-    const char *state_dir;       /* NULL = the configuration's, else the default */
-    const char *self_exe;        /* our own binary, for the spawner and the provider workers */
-    const char *plugin_dirs;     /* --plugin-dir, colon-separated, or NULL */
+    struct config *config; /* the supervisor takes a reference of its own */
+    bool follows_config;   /* its file is read again when it changes, and on request */
+    /* Another one holds from now on; may be NULL. */
+    void (*on_config)(void *arg, const struct config *config);
+    const char *state_dir;   /* NULL = the configuration's, else the default */
+    const char *self_exe;    /* our own binary, for the spawner and the provider workers */
+    const char *plugin_dirs; /* --plugin-dir, colon-separated, or NULL */
     void (*on_event)(void *arg, const struct supervisor_event *event); /* may be NULL */
     void *arg;
 };
@@ -50,6 +53,10 @@ struct supervisor_options {
 /* Recovers what a former run left, then takes jobs. */
 int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
                      struct supervisor **ret, struct error *err);
+
+/* Reads the configuration again, if it is followed; what is wrong with it is in the log, and then nothing
+ * changes. */
+void supervisor_reload(struct supervisor *supervisor);
 
 /* No new jobs from now on. `on_drained` (may be NULL) is called once when no job is open any more.
  */

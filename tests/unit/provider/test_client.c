@@ -111,16 +111,22 @@ static void make_file(const char *name)
     assert_true(fd >= 0);
 }
 
+static struct provider_options options_of(bool run_inline, const char *config,
+                                          const char *state_dir)
+{
+    return (struct provider_options) { .file = plugin,
+                                       .group = "moody",
+                                       .state_dir = state_dir,
+                                       .plugin_config = config,
+                                       .self_exe = self_exe,
+                                       .run_inline = run_inline };
+}
+
 static void start_world(struct world *world, bool run_inline, const char *mode)
 {
     autofree char *config = mem_printf("{\"mode\": \"%s\"}", mode);
     autofree char *state_dir = file_of_world("");
-    struct provider_options options = { .file = plugin,
-                                        .group = "moody",
-                                        .state_dir = state_dir,
-                                        .plugin_config = config,
-                                        .self_exe = self_exe,
-                                        .run_inline = run_inline };
+    struct provider_options options = options_of(run_inline, config, state_dir);
     struct error err = { 0 };
 
     *world = (struct world) { .last_open.world = world };
@@ -571,6 +577,80 @@ static int teardown(void **state)
 #test " (inline)", test, NULL, NULL, (void *) (uintptr_t) &in_our_process                  \
     }
 
+static void reopen(struct world *world, bool run_inline, const char *mode)
+{
+    autofree char *config = mem_printf("{\"mode\": \"%s\"}", mode);
+    autofree char *state_dir = file_of_world("");
+    struct provider_options options = options_of(run_inline, config, state_dir);
+    struct error err = { 0 };
+
+    if (provider_client_reopen(world->client, &options, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void test_a_plugin_is_opened_anew_with_other_settings(void **state)
+{
+    bool run_inline = *(const bool *) *state;
+    struct result before, queued, after;
+    struct world world;
+
+    open_world(&world, run_inline, "gate");
+    call(&world, json_frame("list"), DEADLINE_MS, &before);
+    (void) uv_run(&world.loop, UV_RUN_NOWAIT); /* it is under way */
+    call(&world, json_frame("list"), DEADLINE_MS, &queued);
+    reopen(&world, !run_inline, "unknown_code");
+    call(&world, about("heartbeat", "moody-1"), DEADLINE_MS, &after);
+    assert_false(before.answered);
+    make_file("go");
+    run_until(&world, &after.answered);
+    run_until(&world, &queued.answered);
+    assert_int_equal(before.code, FLT_OK); /* what ran has ended */
+    assert_true(before.order < world.last_open.order);
+    assert_int_equal(world.opened, 2);
+    assert_int_equal(queued.code, FLT_E_INTERNAL); /* what waited went to the new one */
+    assert_int_equal(after.code, FLT_OK);
+    json_object_put(before.reply);
+    json_object_put(queued.reply);
+    json_object_put(after.reply);
+    end_world(&world);
+}
+
+/* Again and again, at any moment: the last settings hold, and no pause for failures comes between. */
+static void test_a_plugin_that_cannot_be_opened_is_tried_with_new_settings_at_once(void **state)
+{
+    bool run_inline = *(const bool *) *state;
+    struct result list;
+    struct world world;
+
+    start_world(&world, run_inline, "open_fails");
+    run_until_opened(&world, 1);
+    assert_int_equal(world.last_open.code, FLT_E_AUTH);
+    for (int i = 0; i < 3; i++)
+        reopen(&world, run_inline, "hang_open");
+    (void) uv_run(&world.loop, UV_RUN_NOWAIT);
+    reopen(&world, run_inline, "unknown_code");
+    make_file("go");
+    call(&world, json_frame("list"), DEADLINE_MS, &list);
+    run_until(&world, &list.answered);
+    assert_int_equal(list.code, FLT_E_INTERNAL);
+    assert_int_equal(world.opened, 2);
+    assert_int_equal(world.last_open.code, FLT_OK);
+    json_object_put(list.reply);
+    end_world(&world);
+}
+
+static void test_a_client_may_be_closed_while_its_plugin_is_opened_anew(void **state)
+{
+    struct result list;
+    struct world world;
+
+    open_world(&world, *(const bool *) *state, "");
+    reopen(&world, *(const bool *) *state, "");
+    call(&world, json_frame("list"), DEADLINE_MS, &list);
+    end_world(&world);
+    assert_int_equal(list.code, FLT_E_CANCELLED);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +663,9 @@ int main(int argc, char **argv)
         ON_BOTH(test_a_broken_contract_ends_the_plugin_and_starts_it_anew),
         ON_BOTH(test_a_plugin_that_cannot_open_says_why_and_is_tried_again),
         ON_BOTH(test_calls_in_flight_end_with_the_close),
+        ON_BOTH(test_a_plugin_is_opened_anew_with_other_settings),
+        ON_BOTH(test_a_plugin_that_cannot_be_opened_is_tried_with_new_settings_at_once),
+        ON_BOTH(test_a_client_may_be_closed_while_its_plugin_is_opened_anew),
         cmocka_unit_test(test_a_crash_fails_what_is_in_flight_and_the_group_comes_back),
         cmocka_unit_test(test_restarts_wait_longer_each_time),
         cmocka_unit_test(test_an_overdue_call_is_killed_two_seconds_after_its_deadline),

@@ -74,7 +74,7 @@ static void test_a_request_without_a_fit_name_is_refused(void **unused)
 struct place {
     struct supervisor supervisor;
     struct config_runner runners[2];
-    struct group groups[2];
+    struct group groups[2], *list[2];
 };
 
 static void add(struct place *place, size_t i, const char *name, const char *const *ids)
@@ -94,7 +94,8 @@ static void add(struct place *place, size_t i, const char *name, const char *con
         (void) str_copy(saved.id, sizeof(saved.id), *ids + foreign);
         assert_int_equal(fleet_restore(group->fleet, &saved), 0);
     }
-    place->supervisor.groups = place->groups;
+    place->list[i] = group;
+    place->supervisor.groups = place->list;
     place->supervisor.n_groups = i + 1;
 }
 

@@ -23,7 +23,7 @@ static const char *flotilla;
 struct run {
     uv_loop_t loop;
     struct spawner *spawner;
-    int64_t last_spawned, last_exited;
+    int64_t last_spawned, last_pid, last_exited;
     int last_signal;
 };
 
@@ -31,9 +31,9 @@ static void on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 {
     struct run *run = arg;
 
-    (void) pid;
     assert_null(failure);
     run->last_spawned = tag;
+    run->last_pid = pid;
 }
 
 static void on_exited(void *arg, int64_t tag, int status, int signal)
@@ -82,8 +82,8 @@ static pid_t newest_child(pid_t pid)
     return (pid_t) child;
 }
 
-/* A worker, which waits for its start frame; returns our end of its link. */
-static int spawn(struct run *run, int64_t tag)
+/* Asks for a worker; returns our end of its link. */
+static int ask(struct run *run, int64_t tag)
 {
     struct error err = { 0 };
     int spool = open("/dev/null", O_WRONLY | O_CLOEXEC), pair[2];
@@ -93,9 +93,28 @@ static int spawn(struct run *run, int64_t tag)
         fail_msg("%s", err.message);
     (void) close(pair[1]);
     (void) close(spool);
+    return pair[0];
+}
+
+static void wait_spawned(struct run *run, int64_t tag)
+{
     while (run->last_spawned != tag)
         assert_true(uv_run(&run->loop, UV_RUN_ONCE) != 0);
-    return pair[0];
+}
+
+static void wait_exited(struct run *run, int64_t tag)
+{
+    while (run->last_exited != tag)
+        assert_true(uv_run(&run->loop, UV_RUN_ONCE) != 0);
+}
+
+/* A worker, which waits for its start frame. */
+static int spawn(struct run *run, int64_t tag)
+{
+    int fd = ask(run, tag);
+
+    wait_spawned(run, tag);
+    return fd;
 }
 
 static void test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_along(void **unused)
@@ -109,8 +128,7 @@ static void test_hardening_X1_a_worker_that_dies_by_a_signal_takes_its_spawner_a
     first = newest_child(getpid());
     one = spawn(&run, 1);
     assert_int_equal(kill(newest_child(first), SIGKILL), 0);
-    while (run.last_exited != 1)
-        assert_true(uv_run(&run.loop, UV_RUN_ONCE) != 0);
+    wait_exited(&run, 1);
     assert_int_equal(run.last_signal, SIGKILL);
     two = spawn(&run, 2);
     second = newest_child(getpid());
@@ -178,6 +196,73 @@ static void test_the_end_of_a_spawner_and_of_its_connection_are_one(void **unuse
     end(&run);
 }
 
+static void replace(struct run *run, bool filter_calls)
+{
+    struct error err = { 0 };
+
+    if (spawner_replace(run->spawner, filter_calls, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void test_the_ends_of_workers_are_told_by_a_spawner_that_was_replaced(void **unused)
+{
+    struct run run;
+    pid_t first, second, old;
+    int one, two;
+
+    (void) unused;
+    begin(&run);
+    first = newest_child(getpid());
+    one = spawn(&run, 1);
+    old = (pid_t) run.last_pid;
+    replace(&run, false);
+    second = newest_child(getpid());
+    assert_int_not_equal(first, second);
+    two = spawn(&run, 2);
+    assert_int_equal(newest_child(second), run.last_pid);
+    assert_int_equal(kill(old, SIGABRT), 0);
+    wait_exited(&run, 1);
+    assert_int_equal(run.last_signal, SIGABRT);
+    while (kill(first, 0) == 0) /* nothing is left for it to tell */
+        assert_true(uv_run(&run.loop, UV_RUN_ONCE) != 0);
+    assert_int_equal(kill(second, 0), 0);
+    (void) close(one);
+    (void) close(two);
+    end(&run);
+}
+
+static void test_a_request_that_was_not_answered_holds_its_spawner(void **unused)
+{
+    struct run run;
+    int one;
+
+    (void) unused;
+    begin(&run);
+    one = ask(&run, 1);
+    replace(&run, true);
+    wait_spawned(&run, 1);
+    assert_int_equal(kill((pid_t) run.last_pid, SIGABRT), 0);
+    wait_exited(&run, 1);
+    assert_int_equal(run.last_signal, SIGABRT);
+    (void) close(one);
+    end(&run);
+}
+
+static void test_a_spawner_without_workers_goes_when_it_is_replaced(void **unused)
+{
+    struct run run;
+    pid_t first;
+
+    (void) unused;
+    begin(&run);
+    first = newest_child(getpid());
+    for (int i = 0; i < 3; i++)
+        replace(&run, true);
+    while (kill(first, 0) == 0)
+        assert_true(uv_run(&run.loop, UV_RUN_ONCE) != 0);
+    end(&run);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +270,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_spawner_that_is_gone_is_replaced_and_asked_again),
         cmocka_unit_test(test_a_probe_lives_no_longer_than_it_is_given),
         cmocka_unit_test(test_the_end_of_a_spawner_and_of_its_connection_are_one),
+        cmocka_unit_test(test_the_ends_of_workers_are_told_by_a_spawner_that_was_replaced),
+        cmocka_unit_test(test_a_request_that_was_not_answered_holds_its_spawner),
+        cmocka_unit_test(test_a_spawner_without_workers_goes_when_it_is_replaced),
     };
 
     assert_int_equal(argc, 2);
