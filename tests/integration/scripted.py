@@ -117,6 +117,16 @@ class Scripted:
         asked = len(self.told("listed")) + n + 2  # one is under way, one answer may not be read yet
         self.wait(lambda: len(self.told("listed")) >= asked, f"{n} more lists")
 
+    def leave_to_another_entry(self, instance):
+        """The instance is held by an entry that has been renamed since; the manager runs with the new name."""
+        self.start()
+        self.wait_lists(2)
+        self.show(instance)
+        self.wait(lambda: self.life(instance) == ["present"], "the instance is in the ledger")
+        self.kill()
+        self.configure(name="renamed")
+        self.start()
+
     def rows(self, query):
         if not (self.state_dir / "ledger.db").exists():
             return []

@@ -76,13 +76,7 @@ def test_an_instance_that_flickers_while_it_is_deleted_is_deleted_again(scripted
 
 def test_an_instance_of_another_entry_is_reported_and_left_alone(scripted):
     run = scripted()
-    run.start()
-    run.wait_lists(2)
-    run.show("held")
-    run.wait(lambda: run.life("held") == ["present"], "the instance is in the ledger")
-    run.kill()
-    run.configure(name="renamed")
-    run.start()
+    run.leave_to_another_entry("held")
     run.wait_lists(4)
     assert run.told("decreased") == []
     assert run.life("held") == ["present"]

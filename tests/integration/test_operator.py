@@ -1,7 +1,9 @@
 """What an operator changes and asks over the control socket, on a manager with real jobs, judged by the checker."""
 
 import json
+import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -114,6 +116,21 @@ def test_an_instance_with_a_job_is_removed_only_by_force(folder, binary, plugin_
     assert wait_for(lambda: name not in run.watch.instances()), run.log_tail()
     finish(run)
     assert run.coordinator.jobs[1].finals[0]["failure_reason"] == "runner_system_failure"
+    assert b"its instance is gone: an operator removed it" in run.coordinator.jobs[1].trace
+
+
+def test_a_worker_that_hangs_does_not_hold_a_removal_up(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run.environment["FLOTILLA_LIMITS"] = "abort_grace=300"
+    job, _ = held_job(run, 1)
+    job.lost_as = "runner_system_failure"
+    begin(run, job)
+    [worker] = run.workers()
+    os.kill(worker, signal.SIGSTOP)
+    name = instance_of(run, 1)
+    told(run, "remove", name, "--force")
+    assert wait_for(lambda: name not in run.watch.instances()), run.log_tail()
+    finish(run)
     assert b"its instance is gone: an operator removed it" in run.coordinator.jobs[1].trace
 
 
@@ -254,13 +271,7 @@ def test_two_meanings_of_a_name_are_told_apart(scripted):
 
 def test_another_groups_instance_is_never_removed(scripted):
     run = scripted()
-    run.start()
-    run.wait_lists(2)
-    run.show("held")
-    run.wait(lambda: run.life("held") == ["present"], "the instance is in the ledger")
-    run.kill()
-    run.configure(name="renamed")
-    run.start()
+    run.leave_to_another_entry("held")
     run.wait_lists(2)
     for command in (["remove", "held"], ["remove", "held", "--force"], ["drain", "held"]):
         result = run.ask(*command)
@@ -302,3 +313,18 @@ def exchange(peer, frame):
     peer.sendall(struct.pack(">I", len(body)) + body)
     [size] = struct.unpack(">I", peer.recv(4, socket.MSG_WAITALL))
     return json.loads(peer.recv(size, socket.MSG_WAITALL))
+
+
+def test_a_drained_instance_that_flickers_comes_back_drained(scripted):
+    run = scripted()
+    run.start()
+    run.wait_lists(2)
+    run.show("one")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.rows("SELECT 1 FROM jobs WHERE state = 'assigned'"), "a job holds the instance")
+    assert run.ask("drain", "one").returncode == 0
+    run.show()
+    run.wait(lambda: run.life("one") == ["gone"], "it is gone")
+    run.show("one")
+    run.wait(lambda: run.told("decreased") == ["one"], "it goes, since nothing runs on it any more")
+    assert run.rows("SELECT remove_reason FROM instances") == [("drained",)]

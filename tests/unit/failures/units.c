@@ -205,7 +205,7 @@ static int use_ledger(struct ledger *ledger, struct result *result, struct error
                               .job_id = 42,
                               .token = secret_from_str("token"),
                               .payload = secret_from_str("{}") };
-    int64_t epoch;
+    int64_t epoch, since_ms;
     int r = row.token && row.payload ? 0 : -ENOMEM;
 
     if (r == 0)
@@ -213,9 +213,15 @@ static int use_ledger(struct ledger *ledger, struct result *result, struct error
     if (r == 0)
         r = ledger_add_job(ledger, &row, err);
     if (r == 0)
+        r = ledger_add_drain(ledger, row.group_id, "", err);
+    if (r == 0)
         r = ledger_acknowledge_job(ledger, row.seq, err);
     if (r == 0)
         r = ledger_each_open_job(ledger, add_row, result, err);
+    if (r == 0)
+        r = ledger_find_drain(ledger, row.group_id, "", &since_ms, err);
+    if (r == 1)
+        r = ledger_drop_drain(ledger, row.group_id, "", err);
     if (r == 0)
         r = ledger_close_job(ledger, row.seq, "", err);
     ledger_job_done(&row);
