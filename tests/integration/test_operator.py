@@ -225,20 +225,26 @@ def table_of(text):
 
 
 def test_the_fleet_is_shown_with_jobs_and_ages(folder, binary, plugin_dir):
-    run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=5, idle_count=1, idle_time="1h", max_instances=2)
+    run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=5, idle_count=1, idle_time="1h", max_instances=2,
+              autoscaler_extra="instance_price = 36")
     job, let_end = held_job(run, 1)
     begin(run, job)
     name = instance_of(run, 1)
     told(run, "drain", name)
     assert wait_for(lambda: [i["condition"] for i in status(run)["instances"]] == ["draining", "ready"])
     shown = told(run, "fleet", "checker")
-    assert [(row["INSTANCE"], row["STATE"], row["SLOTS"], row["JOBS"], row["USES"], row["COST"], row["WHY"])
+    assert [(row["INSTANCE"], row["STATE"], row["SLOTS"], row["JOBS"], row["USES"], row["AN HOUR"], row["WHY"])
             for row in table_of(shown) if row["INSTANCE"] == name] == [
-        (name, "draining", "1/2", "1", "1/5", "-", "an operator drains it")]
+        (name, "draining", "1/2", "1", "1/5", "36.0000", "an operator drains it")]
     assert [row["IDLE"] == "-" for row in table_of(shown)] == [True, False]
     assert ("\n\nchecker: 2 of 2 instances (1 draining, 1 ready), 1 of 4 slots busy, 0 jobs waiting, 0 ordered; "
             "policy[0] holds: idle_count 1, idle_time 1h0m0s, ") in shown
+    assert "; 72.0000 an hour\n" in shown
     as_json = json.loads(told(run, "fleet", "--json"))
+    for instance in as_json["instances"]:  # a cent a second
+        seconds = (as_json["now_ms"] - instance["first_seen_ms"]) // 1000
+        assert instance["cost_micros"] == seconds * 10000
+    assert as_json["runners"][0]["price_micros_hour"] == 72000000
     assert [i["slots"] for i in as_json["instances"] if i["id"] == name] == [[1, None]]
     assert as_json["runners"][0]["slots_busy"] == 1
     narrow = Terminal([binary, "fleet", "--state-dir", run.state_dir], columns=60)
