@@ -170,14 +170,21 @@ static bool rank_unready(const struct fleet *fleet, const struct fleet_instance 
            instance->cause != CAUSE_FOREIGN;
 }
 
+static bool rank_heartbeat(const struct fleet *fleet, const struct fleet_instance *instance,
+                           int64_t key[SORTED_KEYS])
+{
+    key[1] = member_of(instance)->born;
+    return heartbeat_due_ms(fleet, instance, &key[0]);
+}
+
 /* Whether it is in the lane, and where. */
 typedef bool (*rank_fn)(const struct fleet *fleet, const struct fleet_instance *instance,
                         int64_t key[SORTED_KEYS]);
-static const rank_fn ranks[LANES] = { [LANE_OFFERED] = rank_offered,
-                                      [LANE_IDLE] = rank_idle,
-                                      [LANE_MUST_GO] = rank_must_go,
-                                      [LANE_REMOVABLE] = rank_removable,
-                                      [LANE_UNREADY] = rank_unready };
+static const rank_fn ranks[LANES] = {
+    [LANE_OFFERED] = rank_offered, [LANE_IDLE] = rank_idle,
+    [LANE_MUST_GO] = rank_must_go, [LANE_REMOVABLE] = rank_removable,
+    [LANE_UNREADY] = rank_unready, [LANE_HEARTBEAT] = rank_heartbeat
+};
 
 static void put(struct sorted *lane, struct fleet_member *member, struct sorted_node *node, bool in,
                 const int64_t key[SORTED_KEYS])

@@ -66,7 +66,9 @@ static int resize_slots(struct fleet_instance *instance, uint32_t capacity)
 static bool counts_alike(const struct fleet_config *a, const struct fleet_config *b)
 {
     return a->capacity == b->capacity && a->max_use_count == b->max_use_count &&
-           a->vm_isolation == b->vm_isolation;
+           a->vm_isolation == b->vm_isolation &&
+           a->heartbeat_interval_ms == b->heartbeat_interval_ms &&
+           a->heartbeat_valid_ms == b->heartbeat_valid_ms;
 }
 
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
@@ -458,9 +460,13 @@ bool fleet_awaits_removal(const struct fleet *fleet)
     return fleet->tally[TALLY_AWAITED] > 0;
 }
 
-const struct fleet_instance *fleet_first_unready(const struct fleet *fleet)
+const struct fleet_instance *fleet_next_unready(const struct fleet *fleet,
+                                                const struct fleet_instance *instance)
 {
-    const struct fleet_member *member = sorted_first(&fleet->lanes[LANE_UNREADY]);
+    const struct sorted *lane = &fleet->lanes[LANE_UNREADY];
+    const struct fleet_member *member =
+        instance ? sorted_after(lane, &member_of(instance)->lanes[LANE_UNREADY])
+                 : sorted_first(lane);
 
     return member ? &member->instance : NULL;
 }

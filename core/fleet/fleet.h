@@ -187,8 +187,10 @@ typedef void (*fleet_change_fn)(void *arg, const struct fleet_change *change);
  * which is still whole. */
 int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
                   bool complete, fleet_change_fn on_change, void *arg, struct error *err);
-/* One that runs and is not through the ready gate, the oldest of them; NULL = all are. */
-const struct fleet_instance *fleet_first_unready(const struct fleet *fleet);
+/* Those that run and are not through the ready gate, in order of arrival: the one after `instance`,
+ * which is one of them; NULL begins, and ends. */
+const struct fleet_instance *fleet_next_unready(const struct fleet *fleet,
+                                                const struct fleet_instance *instance);
 bool fleet_expecting(const struct fleet *fleet); /* poll fast: something is requested, pending,
                                                     removing or between states (10.2) */
 

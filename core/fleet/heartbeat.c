@@ -4,7 +4,7 @@
  * A slot is handed out only while the instance's last heartbeat is good and young. For each waiting job
  * that no fresh or asked instance would take, the one that it would get is asked; whoever answers
  * first serves the first waiter, so that one that hangs holds up nobody but itself. Time alone makes an
- * answer old, so that nothing of this is kept in order: groups with heartbeats are walked through. */
+ * answer old, so for waiting jobs those that have free slots are walked through, the best first. */
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
 
@@ -71,15 +71,31 @@ static struct fleet_member *next_for_waiting_jobs(const struct fleet *fleet, int
 }
 
 /* One that failed is asked until it is well again, or replaced; jobs that run on it do not save it. */
-static bool is_due(const struct fleet *fleet, const struct fleet_instance *instance, int64_t now_ms)
+bool heartbeat_due_ms(const struct fleet *fleet, const struct fleet_instance *instance,
+                      int64_t *ret_ms)
 {
-    if (instance->state != INSTANCE_RUNNING || !instance->ready || instance->removing ||
+    const struct fleet_config *config = &fleet->config;
+    int64_t idle_due_ms =
+        MAX(instance->asked_ms, instance->ready_ms) + config->heartbeat_interval_ms;
+
+    if (config->heartbeat_interval_ms <= 0 || instance->asked ||
+        instance->state != INSTANCE_RUNNING || !instance->ready || instance->removing ||
         instance->draining != REASON_NONE || instance->cause == CAUSE_FOREIGN ||
-        !may_be_asked(fleet, instance, now_ms))
+        (instance->failures == 0 && instance_busy(instance) > 0))
         return false;
-    return instance->failures > 0 ||
-           (instance_busy(instance) == 0 && now_ms - MAX(instance->asked_ms, instance->ready_ms) >=
-                                                fleet->config.heartbeat_interval_ms);
+    *ret_ms = instance->failures > 0 ? 0 : idle_due_ms;
+    /* An answer is not asked for while the last one counts, be it good or bad. */
+    if (MAX(instance->answered_ms, instance->asked_ms) > 0)
+        *ret_ms = MAX(*ret_ms,
+                      MAX(instance->answered_ms, instance->asked_ms) + config->heartbeat_valid_ms);
+    return true;
+}
+
+static struct fleet_member *first_due(const struct fleet *fleet, int64_t now_ms)
+{
+    struct fleet_member *member = sorted_first(&fleet->lanes[LANE_HEARTBEAT]);
+
+    return member && member->lanes[LANE_HEARTBEAT].key[0] <= now_ms ? member : NULL;
 }
 
 const struct fleet_instance *fleet_next_heartbeat(struct fleet *fleet, int64_t now_ms)
@@ -89,13 +105,13 @@ const struct fleet_instance *fleet_next_heartbeat(struct fleet *fleet, int64_t n
     if (fleet->config.heartbeat_interval_ms <= 0)
         return NULL;
     found = next_for_waiting_jobs(fleet, now_ms);
-    for (size_t i = 0; !found && i < fleet->n_members; i++)
-        if (is_due(fleet, &fleet->members[i]->instance, now_ms))
-            found = fleet->members[i];
+    if (!found)
+        found = first_due(fleet, now_ms);
     if (!found)
         return NULL;
     found->instance.asked = true;
     found->instance.asked_ms = now_ms;
+    census_update(fleet, &found->instance);
     return &found->instance;
 }
 
@@ -109,4 +125,5 @@ void fleet_heartbeat_ended(struct fleet *fleet, const char *id, bool good, int64
     instance->asked_ms = now_ms;
     if (good)
         instance->answered_ms = now_ms;
+    census_update(fleet, instance);
 }

@@ -31,6 +31,7 @@ enum lane {
     LANE_MUST_GO,   /* goes without looking at its idle time, and is not marked yet */
     LANE_REMOVABLE, /* marked, nothing holds it: never sent first, then the oldest answer */
     LANE_UNREADY,   /* runs and is not through the ready gate */
+    LANE_HEARTBEAT, /* is asked without a waiting job: the first that is due */
     LANES
 };
 
@@ -111,6 +112,9 @@ uint32_t orders_expire(struct fleet *fleet, int64_t now_ms);
 /* heartbeat.c */
 /* The best of LANE_OFFERED on which jobs may be put now: its last heartbeat is good and not too old. */
 struct fleet_member *heartbeat_first_fresh(const struct fleet *fleet, int64_t now_ms);
+/* When it is asked next, though no job waits; false = only then. */
+bool heartbeat_due_ms(const struct fleet *fleet, const struct fleet_instance *instance,
+                      int64_t *ret_ms);
 
 /* billing.c */
 bool billing_matters(const struct fleet_config *config);

@@ -256,8 +256,9 @@ static bool judge_idle(void *item, void *arg)
         let_go(surplus, instance, REASON_ABOVE_MAXIMUM, 0);
         return surplus->r == 0;
     }
-    if (surplus->have <= wanted_without(surplus, surplus->lost))
-        return false; /* whichever it is */
+    /* Whichever it is: one that is not spent has lost less than all. */
+    if (surplus->have <= wanted_without(surplus, MIN(surplus->lost, new_slots(config) - 1)))
+        return false;
     if (!is_spare(surplus, instance))
         return true;
     if (surplus->now_ms - instance->idle_since_ms < idle_time(config)) {

@@ -91,6 +91,19 @@ void *sorted_first(const struct sorted *sorted)
     return node ? node->item : NULL;
 }
 
+void *sorted_after(const struct sorted *sorted, const struct sorted_node *node)
+{
+    const struct sorted_node *at = sorted->root, *next = NULL;
+
+    while (at) {
+        bool later = compare(node, at) < 0;
+
+        next = later ? at : next;
+        at = later ? at->left : at->right;
+    }
+    return next ? next->item : NULL;
+}
+
 void *sorted_find(const struct sorted *sorted, const struct sorted_node *like)
 {
     const struct sorted_node *node = sorted->root;

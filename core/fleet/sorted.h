@@ -29,6 +29,8 @@ struct sorted {
 void sorted_insert(struct sorted *sorted, struct sorted_node *node);
 void sorted_remove(struct sorted *sorted, struct sorted_node *node);
 void *sorted_first(const struct sorted *sorted); /* its item, or NULL */
+/* The item that comes next; `node` is in. */
+void *sorted_after(const struct sorted *sorted, const struct sorted_node *node);
 /* The item of the node that has key and name of `like`, or NULL. */
 void *sorted_find(const struct sorted *sorted, const struct sorted_node *like);
 

@@ -364,8 +364,7 @@ bool group_is_gated(const struct group *group)
 
 static bool awaits_gate(const struct group *group, const struct fleet_instance *instance)
 {
-    return instance->state == INSTANCE_RUNNING && !instance->ready && !instance->removing &&
-           instance->draining == REASON_NONE && instance->cause != CAUSE_FOREIGN &&
+    return instance->draining == REASON_NONE &&
            (instance->cause != CAUSE_PREEXISTED || group_settings(group)->vm_isolation.enabled);
 }
 
@@ -377,17 +376,14 @@ static bool is_busy(const struct fleet_instance *instance)
     return false;
 }
 
+/* A job that runs on it proves as much as the gate would. */
 void group_pass_ungated(struct group *group)
 {
-    const struct fleet_instance *unready;
+    const struct fleet_instance *next = fleet_next_unready(group->fleet, NULL), *instance;
 
-    while (!group_is_gated(group) && (unready = fleet_first_unready(group->fleet)))
-        mark_ready(group, unready);
-    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
-        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
-
-        if (instance->state == INSTANCE_RUNNING && !instance->ready && !instance->removing &&
-            instance->cause != CAUSE_FOREIGN && is_busy(instance))
+    while ((instance = next)) {
+        next = fleet_next_unready(group->fleet, instance);
+        if (!group_is_gated(group) || is_busy(instance))
             mark_ready(group, instance);
     }
 }
@@ -420,11 +416,10 @@ static void tick_probe(struct probe *probe)
 
 static void start_gates(struct group *group)
 {
+    const struct fleet_instance *instance = fleet_next_unready(group->fleet, NULL);
     size_t n = count_probes(group, PROBE_GATE);
 
-    for (size_t i = 0; i < fleet_instance_count(group->fleet) && n < AT_ONCE; i++) {
-        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
-
+    for (; instance && n < AT_ONCE; instance = fleet_next_unready(group->fleet, instance)) {
         if (!awaits_gate(group, instance) || find_probe(group, instance->id))
             continue;
         start_probe(group, PROBE_GATE, instance->id);

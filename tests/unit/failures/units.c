@@ -626,7 +626,8 @@ static int use_fleet(struct fleet *fleet, struct result *result)
     fleet_mark_ready(fleet, "i-1", 1000);
     if (fleet_assign_next(fleet, 1000, &seq, &instance, &slot) == 1)
         result_add(result, "%s:%u ", instance->id, slot);
-    r = scaler_plan(fleet, 2000, 1, &plan);
+    fleet_mark_ready(fleet, "i-2", 1000);
+    r = scaler_plan(fleet, 5000, 1, &plan);
     result_add(result, "order %u, remove %zu", plan.request, plan.n_removals);
     scaler_plan_done(&plan);
     return r;
@@ -634,7 +635,10 @@ static int use_fleet(struct fleet *fleet, struct result *result)
 
 static int run_fleet(const struct place *place, struct result *result)
 {
-    const struct fleet_config config = { .capacity = 2, .max_instances = 5 };
+    /* What is charged for at least makes the scaler sort those that may go. */
+    const struct fleet_config config = {
+        .capacity = 2, .max_instances = 5, .vm_isolation = true, .minimum_life_ms = 3000
+    };
     struct fleet *fleet = NULL;
     int r = fleet_new(&config, &fleet);
 

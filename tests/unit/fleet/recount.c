@@ -14,6 +14,7 @@
 #include "tests/unit/fleet/recount.h"
 
 struct view { /* one instance by the definitions */
+    const struct fleet *fleet;
     const struct fleet_instance *instance;
     uint32_t busy, free_slots, when_new;
     bool stranger, usable, live, must_go;
@@ -22,7 +23,7 @@ struct view { /* one instance by the definitions */
 static struct view look(const struct fleet *fleet, const struct fleet_instance *instance)
 {
     const struct fleet_config *config = &fleet->config;
-    struct view view = { .instance = instance };
+    struct view view = { .fleet = fleet, .instance = instance };
     bool ours = instance->cause != CAUSE_FOREIGN, quiet = instance->draining == REASON_NONE;
     bool spent = config->max_use_count > 0 && instance->uses >= config->max_use_count;
 
@@ -104,6 +105,22 @@ PART(in_removable, view->instance->removing &&
 PART(in_unready, view->instance->state == INSTANCE_RUNNING && !view->instance->ready &&
                      !view->instance->removing && view->instance->cause != CAUSE_FOREIGN)
 
+static int64_t due(const struct fleet *fleet, const struct fleet_instance *instance)
+{
+    int64_t last = MAX(instance->answered_ms, instance->asked_ms);
+    int64_t by_interval =
+        MAX(instance->asked_ms, instance->ready_ms) + fleet->config.heartbeat_interval_ms;
+    int64_t when = instance->failures > 0 ? 0 : by_interval;
+
+    return last > 0 ? MAX(when, last + fleet->config.heartbeat_valid_ms) : when;
+}
+
+PART(in_heartbeat,
+     fleet->config.heartbeat_interval_ms > 0 && view->instance->state == INSTANCE_RUNNING &&
+         view->instance->ready && !view->instance->removing && !view->instance->asked &&
+         view->instance->draining == REASON_NONE && view->instance->cause != CAUSE_FOREIGN &&
+         (view->instance->failures > 0 || view->busy == 0))
+
 /* True when a may stand before b. */
 typedef bool (*order_fn)(const struct view *a, const struct view *b);
 
@@ -135,6 +152,11 @@ static bool answered_earlier(const struct view *a, const struct view *b)
            a->instance->removal_accepted_ms <= b->instance->removal_accepted_ms;
 }
 
+static bool due_earlier(const struct view *a, const struct view *b)
+{
+    return due(a->fleet, a->instance) <= due(b->fleet, b->instance);
+}
+
 static bool any_order(const struct view *a, const struct view *b)
 {
     return a->instance != b->instance;
@@ -150,6 +172,7 @@ static const struct {
     [LANE_MUST_GO] = { "must go", in_must_go, any_order },
     [LANE_REMOVABLE] = { "removable", in_removable, answered_earlier },
     [LANE_UNREADY] = { "unready", in_unready, any_order },
+    [LANE_HEARTBEAT] = { "heartbeat", in_heartbeat, due_earlier },
 };
 
 static uint32_t sum(const struct fleet *fleet, part_fn part)

@@ -121,7 +121,7 @@ static void remove_some(struct history *history)
 
 static void disturb(struct history *history)
 {
-    switch (below(history, 6)) {
+    switch (below(history, 8)) {
     case 0:
         fleet_mark_connection_dead(history->fleet, some_id(history));
         break;
@@ -138,6 +138,13 @@ static void disturb(struct history *history)
     case 4:
         fleet_count_use(history->fleet, some_id(history));
         break;
+    case 5:
+        (void) fleet_next_heartbeat(history->fleet, history->now);
+        break;
+    case 6:
+        fleet_heartbeat_ended(history->fleet, some_id(history), below(history, 2) == 0,
+                              history->now);
+        break;
     default:
         (void) fleet_reserve(history->fleet, NULL);
         break;
@@ -146,7 +153,7 @@ static void disturb(struct history *history)
 
 static void become_ready(struct history *history)
 {
-    const struct fleet_instance *instance = fleet_first_unready(history->fleet);
+    const struct fleet_instance *instance = fleet_next_unready(history->fleet, NULL);
 
     fleet_mark_ready(history->fleet, instance ? instance->id : some_id(history), history->now);
 }
@@ -157,6 +164,8 @@ static void reconfigure(struct history *history)
     history->config.max_use_count = below(history, 5);
     history->config.max_instances = 1 + below(history, IDS);
     history->config.vm_isolation = below(history, 3) == 0;
+    history->config.heartbeat_interval_ms = below(history, 3) * 4000;
+    history->config.heartbeat_valid_ms = 3000;
     history->config.policy.idle_count = below(history, 6);
     history->config.policy.idle_time_ms = below(history, 4) * 1000;
     history->config.minimum_life_ms = below(history, 2) * 4000;
@@ -279,6 +288,11 @@ static void test_what_is_sorted_stays_in_order_and_flat(void **state)
                          i % 3 == 0 ? NULL : &nodes[i]);
     sorted_walk(&sorted, next_is_larger, &row);
     assert_int_equal(row.n, NODES - NODES / 3);
+    for (size_t i = 1; i + 3 < NODES; i += 3) {
+        assert_ptr_equal(sorted_after(&sorted, &nodes[i]), &nodes[i + 1]);
+        assert_ptr_equal(sorted_after(&sorted, &nodes[i + 1]), &nodes[i + 3]);
+    }
+    assert_null(sorted_after(&sorted, &nodes[NODES - 1]));
     assert_int_equal(sorted.n, row.n);
     free(nodes);
 }
