@@ -238,6 +238,7 @@ void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
+    group_apply_policy(group); /* whatever else holds, or its time would be due for ever */
     if (supervisor->stopping)
         group_end_probes(group);
     if (!group->provider && !group->closing && !supervisor->stopping)
@@ -260,7 +261,6 @@ void group_evaluate(struct group *group)
         group_start_list(group);
         return;
     }
-    group_apply_policy(group);
     if (group->listed_once) {
         group_run_probes(group);
         hand_out_slots(group);
