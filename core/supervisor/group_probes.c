@@ -203,7 +203,6 @@ static json_t *build_start(const struct probe *probe, json_t *connect, int64_t t
     json_t *start = json_frame("start");
 
     (void) json_add_str(start, "command", gate && !str_empty(command) ? command : "exit 0");
-    (void) json_add_bool(start, "retry", gate);
     (void) json_add_i64(start, "timeout_ms", timeout_ms);
     (void) json_add(start, "connect", json_object_get(connect));
     return start;
