@@ -376,12 +376,8 @@ static bool is_busy(const struct fleet_instance *instance)
     return false;
 }
 
-void group_pass_ungated(struct group *group)
+static void pass_busy(struct group *group)
 {
-    const struct fleet_instance *unready;
-
-    while (!group_is_gated(group) && (unready = fleet_first_unready(group->fleet)))
-        mark_ready(group, unready);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++) {
         const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
 
@@ -391,12 +387,24 @@ void group_pass_ungated(struct group *group)
     }
 }
 
+void group_pass_ungated(struct group *group)
+{
+    const struct fleet_instance *unready;
+
+    if (group_is_gated(group))
+        pass_busy(group);
+    else
+        while ((unready = fleet_first_unready(group->fleet)))
+            mark_ready(group, unready);
+}
+
+/* A reload may have turned them off. */
 static bool is_pointless(const struct probe *probe)
 {
     const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
 
-    return !instance || instance->removing || instance->state != INSTANCE_RUNNING ||
-           instance->ready == (probe->kind == PROBE_GATE);
+    return !group_is_gated(probe->group) || !instance || instance->removing ||
+           instance->state != INSTANCE_RUNNING || instance->ready == (probe->kind == PROBE_GATE);
 }
 
 static void tick_probe(struct probe *probe)
@@ -448,6 +456,7 @@ void group_run_probes(struct group *group)
         next = probe->next;
         tick_probe(probe);
     }
+    group_pass_ungated(group); /* for what was left over when a reload took the gate away */
     if (!group_is_gated(group) || group->supervisor->descriptors_short)
         return;
     start_gates(group);

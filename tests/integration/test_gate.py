@@ -11,6 +11,7 @@ from checker.processes import processes_of
 from checker.run import Run, wait_for
 from liar import explain, lying_run, wait_explained
 from scripted import CREATING
+from test_reload import change, reload
 from test_run import assert_nothing_lost, wait_for_trace
 
 TIMEOUT = 4  # as the cloud may call an instance that failed
@@ -63,6 +64,17 @@ def test_a_command_that_fails_at_first_is_tried_again(folder, binary, plugin_dir
     assert_nothing_lost(run, run.finish())
     assert SECRET not in run.daemon_log.read_text()
     assert [row[0] for row in rows(run, "SELECT uses FROM instances")] == [1]
+
+
+def test_a_reload_takes_the_gate_away(folder, binary, plugin_dir):
+    run = gated_run(folder, binary, plugin_dir, "sleep 600", max_instances=1)
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    wait_until(run, lambda: probes(run))
+    change(run, ("instance_ready_command", "# instance_ready_command"))
+    reload(run)
+    wait_until(run, lambda: not probes(run))
+    assert_nothing_lost(run, run.finish())
 
 
 def test_gates_stand_side_by_side_and_one_that_hangs_ends(folder, binary, plugin_dir):
