@@ -36,7 +36,6 @@ struct probe {
     struct report *report;
     json_t *connect; /* as in a job's `start`; borrowed */
     const char *command;
-    bool retry;
     int64_t deadline_ms;
     int64_t tries;
     struct token_prefixes prefixes;
@@ -191,8 +190,7 @@ static int try_in_time(struct probe *probe, struct error *err)
     for (;; pause = MIN(pause * 2, (int64_t) PAUSE_MAX_MS)) {
         int r = try_once(probe, err);
 
-        if ((r != -EREMOTEIO && r != -EPIPE) || !probe->retry ||
-            now_ms() + pause >= probe->deadline_ms)
+        if ((r != -EREMOTEIO && r != -EPIPE) || now_ms() + pause >= probe->deadline_ms)
             return r;
         tell(probe, "failing", err);
         r = pause_until(probe, now_ms() + pause);
@@ -210,8 +208,6 @@ static int read_start(struct probe *probe, json_t *start, struct error *err)
         r = json_need_str(start, "command", &probe->command, err);
     if (r == 0)
         r = json_need_i64(start, "timeout_ms", 1, INT64_MAX, &timeout_ms, err);
-    if (r == 0)
-        r = json_opt_bool(start, "retry", &probe->retry, err);
     probe->deadline_ms = now_ms() + timeout_ms;
     if (r == 0)
         r = token_prefixes_init(&probe->prefixes, true, NULL, 0);

@@ -203,7 +203,6 @@ static json_t *build_start(const struct probe *probe, json_t *connect, int64_t t
     json_t *start = json_frame("start");
 
     (void) json_add_str(start, "command", gate && !str_empty(command) ? command : "exit 0");
-    (void) json_add_bool(start, "retry", gate);
     (void) json_add_i64(start, "timeout_ms", timeout_ms);
     (void) json_add(start, "connect", json_object_get(connect));
     return start;
@@ -388,12 +387,13 @@ void group_pass_ungated(struct group *group)
     }
 }
 
+/* A reload may have turned them off. */
 static bool is_pointless(const struct probe *probe)
 {
     const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
 
-    return !instance || instance->removing || instance->state != INSTANCE_RUNNING ||
-           instance->ready == (probe->kind == PROBE_GATE);
+    return !group_is_gated(probe->group) || !instance || instance->removing ||
+           instance->state != INSTANCE_RUNNING || instance->ready == (probe->kind == PROBE_GATE);
 }
 
 static void tick_probe(struct probe *probe)
@@ -444,6 +444,7 @@ void group_run_probes(struct group *group)
         next = probe->next;
         tick_probe(probe);
     }
+    group_pass_ungated(group); /* for what was left over when a reload took the gate away */
     if (!group_is_gated(group) || group->supervisor->descriptors_short)
         return;
     start_gates(group);
