@@ -154,6 +154,7 @@ static void on_change(void *arg, const struct fleet_change *change)
 {
     struct manager *manager = arg;
     const struct fleet_instance *instance = change->instance;
+    struct machine *machine;
 
     if (change->kind == CHANGE_PENDING_EXPIRED) {
         manager_tell(manager, "%u never appeared", change->count);
@@ -166,8 +167,11 @@ static void on_change(void *arg, const struct fleet_change *change)
                  change->kind == CHANGE_APPEARED ? "new" : "known");
     if (change->kind == CHANGE_APPEARED && instance->cause == CAUSE_REQUESTED)
         note_appeared(manager);
-    if (change->kind == CHANGE_GONE)
-        check_gone(manager, instance);
+    if (change->kind != CHANGE_GONE)
+        return;
+    check_gone(manager, instance);
+    machine = cloud_find(&manager->cloud, instance->id);
+    machine->asked_ms = machine->answered_ms = 0; /* it is another one should it come back */
 }
 
 /* What it was for the ledger: as the supervisor reads it back. */
@@ -264,6 +268,42 @@ static void open_gates(struct manager *manager)
     }
 }
 
+/* Answers come after a while; those of a former run never do. */
+static void hear_heartbeats(struct manager *manager)
+{
+    for (size_t i = 0; i < manager->cloud.n_machines; i++) {
+        struct machine *machine = &manager->cloud.machines[i];
+        bool good;
+
+        if (machine->asked_ms == 0 || manager->now < machine->asked_ms + 5 * SECOND)
+            continue;
+        good = cloud_heartbeat(&manager->cloud, manager->now, machine->id);
+        machine->asked_ms = 0;
+        if (good)
+            machine->answered_ms = manager_now(manager);
+        manager_tell(manager, "%s is %s", machine->id, good ? "well" : "not well");
+        fleet_heartbeat_ended(manager->fleet, machine->id, good, manager_now(manager));
+        if (fleet_note_health(manager->fleet, machine->id, good))
+            fleet_mark_removing(manager->fleet, machine->id, REASON_UNHEALTHY,
+                                manager_now(manager));
+    }
+}
+
+static void ask_heartbeats(struct manager *manager)
+{
+    const struct fleet_instance *instance;
+
+    while ((instance = fleet_next_heartbeat(manager->fleet, manager_now(manager)))) {
+        struct machine *machine = cloud_find(&manager->cloud, instance->id);
+
+        manager_check(manager, machine && machine->asked_ms == 0, "%s is asked twice",
+                      instance->id);
+        if (*manager->failure)
+            return;
+        machine->asked_ms = manager->now;
+    }
+}
+
 /* Orders and removals. */
 
 static struct intent *begin_intent(struct manager *manager, uint32_t n)
@@ -352,11 +392,13 @@ void manager_evaluate(struct manager *manager)
     manager->changes = 0;
     look(manager);
     open_gates(manager);
+    hear_heartbeats(manager);
     if (manager->listed) {
         hand_out(manager);
         if (!*manager->failure)
             carry_out(manager);
     }
+    ask_heartbeats(manager);
     shrink(manager);
     grow(manager);
     (void) snprintf(when, sizeof(when), "FLOTILLA_SEED=%" PRIu64, manager->seed);
@@ -428,6 +470,8 @@ void manager_restart(struct manager *manager)
     restore_orders(manager);
     manager->reserved = manager->asked = 0;
     manager->cloud.pending = false;
+    for (size_t i = 0; i < manager->cloud.n_machines; i++)
+        manager->cloud.machines[i].asked_ms = manager->cloud.machines[i].answered_ms = 0;
     manager->listed = manager->list_fails = false;
     manager->next_list_ms = manager->now;
 }

@@ -32,6 +32,7 @@ static bool chance(struct manager *manager, unsigned percent)
 static void reload(struct manager *manager, bool drained)
 {
     static const int64_t idle_times[] = { 0, 30 * SECOND, 5 * MINUTE, 20 * MINUTE };
+    bool heartbeats = chance(manager, 30);
     uint32_t idle = (uint32_t) (chance(manager, 40) ? 0 : below(manager, 5));
     struct fleet_config config = {
         .capacity = (uint32_t) (chance(manager, 50) ? 1 : 1 + below(manager, 4)),
@@ -46,6 +47,8 @@ static void reload(struct manager *manager, bool drained)
         .drained = drained,
         .unthrottled_reservations = chance(manager, 30),
         .failure_threshold = 1 + (uint32_t) below(manager, 3),
+        .heartbeat_interval_ms = heartbeats ? 5 * MINUTE : 0,
+        .heartbeat_valid_ms = MINUTE,
         .throttle_limit = (int32_t) below(manager, 3) - 1,
         .throttle_burst = (uint32_t) below(manager, 4),
         .minimum_billed_ms = chance(manager, 20) ? HOUR : 0,
