@@ -50,6 +50,7 @@ void manager_done(struct manager *manager)
     cloud_done(&manager->cloud);
     free(manager->work);
     free(manager->intents);
+    free(manager->appeared);
 }
 
 /* Jobs. */
@@ -124,30 +125,13 @@ bool manager_reserve(struct manager *manager)
 
 /* Lists. */
 
-/* It is of the oldest order that was answered and is waited for, else of one that was not answered. */
-static void note_appeared(struct manager *manager)
+static void note_appeared(struct manager *manager, const struct fleet_instance *instance)
 {
-    struct intent *of = NULL;
+    int64_t *grown = mem_resize(manager->appeared, manager->n_appeared + 1, sizeof(*grown));
 
-    for (size_t i = 0; i < manager->n_intents; i++) {
-        struct intent *intent = &manager->intents[i];
-
-        if (intent->appeared < intent->count &&
-            (!of || (intent->ended_ms != 0 && of->ended_ms == 0)))
-            of = intent;
-    }
-    if (of)
-        of->appeared++;
-}
-
-static void forget_expired(struct manager *manager)
-{
-    for (size_t i = 0; i < manager->n_intents; i++) {
-        struct intent *intent = &manager->intents[i];
-
-        if (intent->ended_ms != 0 && manager_now(manager) >= intent->ended_ms + PENDING_LIMIT)
-            intent->count = intent->appeared;
-    }
+    need(grown);
+    manager->appeared = grown;
+    grown[manager->n_appeared++] = instance->first_seen_ms;
 }
 
 static void on_change(void *arg, const struct fleet_change *change)
@@ -158,7 +142,6 @@ static void on_change(void *arg, const struct fleet_change *change)
 
     if (change->kind == CHANGE_PENDING_EXPIRED) {
         manager_tell(manager, "%u never appeared", change->count);
-        forget_expired(manager);
         return;
     }
     manager_tell(manager, "%s: %s, %s", instance->id,
@@ -166,7 +149,7 @@ static void on_change(void *arg, const struct fleet_change *change)
                                              : instance_state_name(instance->state),
                  change->kind == CHANGE_APPEARED ? "new" : "known");
     if (change->kind == CHANGE_APPEARED && instance->cause == CAUSE_REQUESTED)
-        note_appeared(manager);
+        note_appeared(manager, instance);
     if (change->kind != CHANGE_GONE)
         return;
     check_gone(manager, instance);
@@ -312,7 +295,7 @@ static struct intent *begin_intent(struct manager *manager, uint32_t n)
 
     need(grown);
     manager->intents = grown;
-    grown[manager->n_intents] = (struct intent) { .count = n };
+    grown[manager->n_intents] = (struct intent) { .count = n, .made_ms = manager_now(manager) };
     return &grown[manager->n_intents++];
 }
 
@@ -424,18 +407,25 @@ void manager_configure(struct manager *manager, const struct fleet_config *confi
 
 static void restore_orders(struct manager *manager)
 {
+    struct fleet_former_order *orders = mem_array(manager->n_intents + 1, sizeof(*orders));
     int64_t now = manager_now(manager);
 
+    need(orders);
     for (size_t i = 0; i < manager->n_intents; i++) {
         const struct intent *intent = &manager->intents[i];
+        bool answered = intent->ended_ms != 0;
 
-        if (intent->appeared < intent->count && intent->ended_ms == 0)
-            fleet_restore_order(manager->fleet, intent->count - intent->appeared,
-                                now + UNANSWERED_GRACE, false);
-        else if (intent->appeared < intent->count)
-            fleet_restore_order(manager->fleet, intent->count - intent->appeared,
-                                MIN(intent->ended_ms, now) + PENDING_LIMIT, true);
+        orders[i] =
+            (struct fleet_former_order) { .count = intent->count,
+                                          .made_ms = intent->made_ms,
+                                          .expires_ms =
+                                              answered ? MIN(intent->ended_ms, now) + PENDING_LIMIT
+                                                       : now + UNANSWERED_GRACE,
+                                          .answered = answered };
     }
+    fleet_restore_orders(manager->fleet, now, orders, manager->n_intents, manager->appeared,
+                         manager->n_appeared);
+    free(orders);
 }
 
 static void adopt_jobs(struct manager *manager)

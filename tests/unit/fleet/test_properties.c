@@ -123,11 +123,21 @@ static void poll_for_jobs(struct manager *manager, unsigned busy)
         (void) manager_reserve(manager);
 }
 
+/* Nothing comes for a while; lists do. */
+static void wait_a_while(struct manager *manager)
+{
+    for (uint64_t minutes = below(manager, 20); minutes > 0 && !*manager->failure; minutes--) {
+        manager->now += MINUTE;
+        end_jobs(manager);
+        manager_evaluate(manager);
+    }
+}
+
 static void step(struct manager *manager, bool clock_jumps)
 {
-    int64_t stride = chance(manager, 70) ? 3 * SECOND : chance(manager, 80) ? MINUTE : 20 * MINUTE;
-
-    manager->now += 1 + (int64_t) below(manager, (uint64_t) stride);
+    manager->now += 1 + (int64_t) below(manager, chance(manager, 70) ? 3 * SECOND : MINUTE);
+    if (chance(manager, 5))
+        wait_a_while(manager);
     if (clock_jumps && chance(manager, 2))
         manager->skew += ((int64_t) below(manager, 120) - 10) * MINUTE;
     cloud_tick(&manager->cloud, manager->now);
