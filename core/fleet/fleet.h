@@ -157,11 +157,16 @@ int fleet_restore(struct fleet *fleet, const struct fleet_instance *saved);
 /* A job of the ledger that holds a slot (adoption). */
 int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq,
                  struct error *err);
-/* An order of a former run: up to n instances of the coming lists are its own. Without an answer
- * (hardening.md R5) the cloud may never have heard of it. */
-void fleet_restore_order(struct fleet *fleet, uint32_t n, int64_t expires_ms, bool answered);
-/* n of the restored orders' instances had appeared in the former run. */
-void fleet_settle_orders(struct fleet *fleet, uint32_t n);
+/* Orders of former runs, oldest first, and when instances that were ordered appeared, in order: what
+ * can still come is waited for. Without an answer (hardening.md R5) the cloud may never have heard of
+ * an order. `count` of each becomes what it lacks. */
+struct fleet_former_order {
+    uint32_t count;
+    int64_t made_ms, expires_ms;
+    bool answered;
+};
+void fleet_restore_orders(struct fleet *fleet, int64_t now_ms, struct fleet_former_order *orders,
+                          size_t n, const int64_t *appeared_ms, size_t n_appeared);
 bool fleet_has_unanswered(const struct fleet *fleet);
 
 /* Lists. */

@@ -141,15 +141,41 @@ bool orders_take_or_early(struct fleet *fleet)
     return true;
 }
 
-void fleet_restore_order(struct fleet *fleet, uint32_t n, int64_t expires_ms, bool answered)
+/* As orders_take() did when it appeared. When an order was given up is not known: by the first complete
+ * list after its time. In doubt one instance too many is waited for, rather than one ordered. */
+static struct fleet_former_order *order_of(const struct fleet *fleet,
+                                           struct fleet_former_order *orders, size_t n,
+                                           int64_t appeared_ms)
 {
-    add_order(fleet, (struct fleet_order) { n, expires_ms, !answered });
+    struct fleet_former_order *uncertain = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        struct fleet_former_order *order = &orders[i];
+
+        if (order->count == 0 || order->made_ms >= appeared_ms ||
+            order->expires_ms + fleet->config.pending_limit_ms <= appeared_ms)
+            continue;
+        if (order->answered)
+            return order;
+        if (!uncertain)
+            uncertain = order;
+    }
+    return uncertain;
 }
 
-void fleet_settle_orders(struct fleet *fleet, uint32_t n)
+void fleet_restore_orders(struct fleet *fleet, int64_t now_ms, struct fleet_former_order *orders,
+                          size_t n, const int64_t *appeared_ms, size_t n_appeared)
 {
-    while (n > 0 && orders_take(fleet))
-        n--;
+    for (size_t i = 0; i < n_appeared; i++) {
+        struct fleet_former_order *order = order_of(fleet, orders, n, appeared_ms[i]);
+
+        if (order)
+            order->count--;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (orders[i].expires_ms > now_ms)
+            add_order(fleet, (struct fleet_order) { orders[i].count, orders[i].expires_ms,
+                                                    !orders[i].answered });
 }
 
 bool fleet_has_unanswered(const struct fleet *fleet)

@@ -133,19 +133,20 @@ int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
     return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -EIO;
 }
 
-int ledger_count_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms, int64_t *ret,
-                         struct error *err)
+int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms,
+                        void (*on_row)(void *arg, int64_t first_seen_ms), void *arg,
+                        struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_COUNT_ORDERED, err);
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_ORDERED, err);
     int r;
 
     if (!stmt)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, group_id);
     (void) sqlite3_bind_int64(stmt, 2, since_ms);
-    r = sqlite3_step(stmt) == SQLITE_ROW ? 0 : ledger_error(ledger, err, "counting instances");
-    if (r == 0)
-        *ret = sqlite3_column_int64(stmt, 0);
+    while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
+        on_row(arg, sqlite3_column_int64(stmt, 0));
+    r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading instances");
     (void) sqlite3_reset(stmt);
     return r;
 }

@@ -43,8 +43,8 @@ static const char *const sql[SQL_COUNT] = {
                           "life != 'gone' ORDER BY first_seen_ms, id",
     [SQL_EACH_LIVING_INSTANCE] = "SELECT " INSTANCE_COLUMNS " FROM instances WHERE life != 'gone' "
                                  "ORDER BY group_id, first_seen_ms, id",
-    [SQL_COUNT_ORDERED] = "SELECT count(*) FROM instances WHERE group_id = ?1 AND cause = "
-                          "'requested' AND first_seen_ms >= ?2",
+    [SQL_EACH_ORDERED] = "SELECT first_seen_ms FROM instances WHERE group_id = ?1 AND cause = "
+                         "'requested' AND first_seen_ms >= ?2 ORDER BY first_seen_ms",
     [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
                       "WHERE group_id = ?1 AND id = ?2",
     [SQL_START_IDLE] =

@@ -72,9 +72,10 @@ int ledger_put_instance(struct ledger *ledger, const struct ledger_instance *row
  * it, else the group's own that is gone; 0 when there is none. */
 int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
                        struct ledger_instance *ret, struct error *err);
-/* How many instances that were ordered appeared since then, gone ones too. */
-int ledger_count_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms, int64_t *ret,
-                         struct error *err);
+/* Calls back with when instances that were ordered appeared since then, in order, gone ones too. */
+int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms,
+                        void (*on_row)(void *arg, int64_t first_seen_ms), void *arg,
+                        struct error *err);
 /* Calls back for every instance of the group that is not gone. */
 int ledger_each_instance(struct ledger *ledger, int64_t group_id,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,

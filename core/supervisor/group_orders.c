@@ -1,6 +1,7 @@
 /* core/supervisor/group_orders.c - growing and shrinking: intent, call, outcome (hardening.md R5). */
 #include "core/supervisor/group_parts.h"
 
+#include <errno.h>
 #include <flotilla/provider.h>
 #include <inttypes.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 /* How long an order of a former run without an answer is waited for, in looks of the fast interval:
  * two minutes by default, which clouds need until they list what they make. */
 #define UNANSWERED_LOOKS 60
+/* How far back orders are told apart: those of before that are done with, or given up. */
+#define FORMER_ORDERS_MS ((int64_t) 4 * FLEET_PENDING_LIMIT_MS)
 
 /* Whether the cloud acted is unknown: the same request is made again under its own id. */
 static bool outcome_unknown(int code)
@@ -129,45 +132,73 @@ void group_start_increase(struct group *group)
 
 /* Orders of former runs. */
 
-struct old_orders {
+struct former {
     struct group *group;
-    int64_t oldest_ms;
+    struct fleet_former_order *orders;
+    int64_t *appeared_ms;
+    size_t n_orders, n_appeared;
+    int r;
 };
 
-static void restore_order(void *arg, const struct ledger_intent *intent)
+static void note_order(void *arg, const struct ledger_intent *intent)
 {
-    struct old_orders *orders = arg;
-    struct group *group = orders->group;
+    struct former *former = arg;
+    struct group *group = former->group;
     int64_t now = now_wall(group->supervisor);
     int64_t grace = UNANSWERED_LOOKS * group_settings(group)->update_interval_when_expecting_ms;
+    bool answered = intent->state != INTENT_OPEN;
+    struct fleet_former_order *grown;
 
     if (!str_eq(intent->kind, "increase"))
         return;
-    orders->oldest_ms = MIN(orders->oldest_ms, intent->created_ms);
-    if (intent->state == INTENT_OPEN)
-        fleet_restore_order(group->fleet, (uint32_t) intent->count, now + grace, false);
-    else
-        fleet_restore_order(group->fleet, (uint32_t) intent->count,
-                            MIN(intent->ended_ms, now) + FLEET_PENDING_LIMIT_MS, true);
+    grown = mem_resize(former->orders, former->n_orders + 1, sizeof(*grown));
+    if (!grown) {
+        former->r = -ENOMEM;
+        return;
+    }
+    former->orders = grown;
+    grown[former->n_orders++] = (struct fleet_former_order) {
+        .count = (uint32_t) intent->count,
+        .made_ms = intent->created_ms,
+        .expires_ms = answered ? MIN(intent->ended_ms, now) + FLEET_PENDING_LIMIT_MS : now + grace,
+        .answered = answered
+    };
+}
+
+static void note_ordered(void *arg, int64_t first_seen_ms)
+{
+    struct former *former = arg;
+    int64_t *grown = mem_resize(former->appeared_ms, former->n_appeared + 1, sizeof(*grown));
+
+    if (!grown) {
+        former->r = -ENOMEM;
+        return;
+    }
+    former->appeared_ms = grown;
+    grown[former->n_appeared++] = first_seen_ms;
 }
 
 /* What was ordered and has not appeared yet must neither be ordered again nor, once it does, be
- * taken for a stranger. */
+ * taken for a stranger. Orders that are given up are looked at, too: what appeared may be theirs. */
 void group_restore_orders(struct group *group)
 {
     struct ledger *ledger = group->supervisor->ledger;
-    struct old_orders orders = { group, INT64_MAX };
+    int64_t now = now_wall(group->supervisor), since = now - FORMER_ORDERS_MS;
+    struct former former = { .group = group };
     struct error err = { 0 };
-    int64_t appeared = 0;
-    int r = ledger_each_late_intent(ledger, group->id,
-                                    now_wall(group->supervisor) - FLEET_PENDING_LIMIT_MS,
-                                    restore_order, &orders, &err);
+    int r = ledger_each_late_intent(ledger, group->id, since, note_order, &former, &err);
 
     if (r == 0)
-        r = ledger_count_ordered(ledger, group->id, orders.oldest_ms, &appeared, &err);
+        r = ledger_each_ordered(ledger, group->id, since, note_ordered, &former, &err);
+    if (r == 0 && former.r < 0)
+        r = error_set(&err, former.r, "out of memory");
     if (r < 0)
         supervisor_fatal(group->supervisor, "reading intents", &err);
-    fleet_settle_orders(group->fleet, (uint32_t) appeared);
+    else
+        fleet_restore_orders(group->fleet, now, former.orders, former.n_orders, former.appeared_ms,
+                             former.n_appeared);
+    free(former.orders);
+    free(former.appeared_ms);
 }
 
 struct old_intents {

@@ -144,6 +144,25 @@ def test_what_had_appeared_before_a_restart_is_waited_for_no_more(scripted):
     assert run.status()["runners"][0]["pending"] == 0
 
 
+def test_an_instance_of_an_older_order_is_not_taken_for_one_of_a_later(scripted):
+    """The first order was answered 20 minutes ago, the second 10, the one instance came 9 minutes ago."""
+    run = scripted(max_instances=3)
+    order(run, 1)
+    run.coordinator.add(make_job(2, str(run.folder)))
+    run.wait(lambda: len(run.rows("SELECT 1 FROM intents WHERE state = 'done'")) == 2, "a second one is ordered")
+    run.show("a")
+    run.wait(lambda: run.life("a") == ["present"], "one has appeared")
+    run.kill()
+    for age, row in [(20, "min"), (10, "max")]:
+        run.write(f"UPDATE intents SET created_ms = created_ms - {age * 60000}, ended_ms = ended_ms - {age * 60000} "
+                  f"WHERE created_ms = (SELECT {row}(created_ms) FROM intents)")
+    run.write(f"UPDATE instances SET first_seen_ms = first_seen_ms - {9 * 60000}")
+    run.start()
+    run.wait_lists(3)
+    assert sum(map(int, run.told("increased"))) == 2
+    assert run.status()["runners"][0]["pending"] == 1
+
+
 def test_a_list_is_one_transaction(scripted):
     run = scripted()
     run.show("a", "b", "c")

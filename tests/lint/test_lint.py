@@ -111,6 +111,22 @@ def test_a_manual_page_that_mandoc_warns_of(tmp_path):
     assert good.returncode == 0, good.stdout
 
 
+def test_a_vector_without_a_test_is_missed(tmp_path):
+    path = "tests/unit/fleet/a.c"
+    rows = [f'"autoscaler_V{number:02}",' for number in range(1, 70)]
+    for last, missing in (("/* autoscaler_V70 */", True), ('"autoscaler_V70 (a row)",', False)):
+        found = run(tmp_path, path, "\n".join([f"/* {path} - planted. */", *rows, last]))
+        assert ("no test is named after autoscaler_V70" in found.stdout) == missing, found.stdout
+        assert "V69" not in found.stdout
+    (tmp_path / path).write_text("\n".join([f"/* {path} - planted. */", *rows]))
+    other = tmp_path / "tests" / "integration" / "test_b.py"
+    other.parent.mkdir()
+    for text, missing in (('def test_b():\n    """autoscaler_V70"""\n', True),
+                          ("def test_autoscaler_V70_holds():\n    pass\n", False)):
+        other.write_text(text)
+        assert ("V70" in run(tmp_path, path, (tmp_path / path).read_text()).stdout) == missing
+
+
 def test_excused_line_passes_with_a_reason_only(tmp_path):
     bad = "    fd = open(p, O_RDONLY);\n"
     head = "/* core/job/a.c - planted. */\nvoid f(void)\n{\n"
@@ -123,4 +139,4 @@ def test_excused_line_passes_with_a_reason_only(tmp_path):
 def test_every_rule_has_a_planted_file():
     listed = subprocess.run([sys.executable, LINT, "--list"], capture_output=True, text=True, check=True).stdout
     rules = {line.split(":")[0] for line in listed.splitlines()}
-    assert rules == {row[0] for row in PLANTED} | {"file-header", "format", "manual"}
+    assert rules == {row[0] for row in PLANTED} | {"file-header", "format", "manual", "vector"}

@@ -150,6 +150,14 @@ bool cloud_decrease(struct cloud *cloud, int64_t now, const char *id)
     return true;
 }
 
+bool cloud_heartbeat(struct cloud *cloud, int64_t now, const char *id)
+{
+    const struct machine *machine = cloud_find(cloud, id);
+
+    return machine && now >= machine->ready_ms && cloud_alive(machine, now) &&
+           !goes_wrong(cloud, CLOUD_SICK, 30);
+}
+
 static enum instance_state state_of(struct cloud *cloud, int64_t now, const struct machine *machine)
 {
     if (goes_wrong(cloud, CLOUD_LIES, 5))

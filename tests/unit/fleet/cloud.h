@@ -20,16 +20,19 @@ enum cloud_fault {
     CLOUD_LISTS_PARTS = 1 << 7, /* and says so */
     CLOUD_LIES =
         1 << 8, /* lists leave out what is there, name things twice, invent states and ids */
-    CLOUD_FAULTS = (1 << 9) - 1,
+    CLOUD_SICK = 1 << 9, /* instances fail heartbeats */
+    CLOUD_FAULTS = (1 << 10) - 1,
 };
 
 struct machine {
     char id[16];
     /* When that happens; INT64_MAX = never. */
     int64_t listed_ms, runs_ms, ready_ms, failed_ms, deleting_ms, gone_ms;
-    bool ordered;   /* by us */
-    uint32_t uses;  /* as the test counts them */
-    bool told_gone; /* the fleet let it go; what it was then: */
+    bool ordered;        /* by us */
+    uint32_t uses;       /* as the test counts them */
+    int64_t answered_ms; /* its last good heartbeat, by the fleet's clock */
+    int64_t asked_ms;    /* one is under way since, by the cloud's; 0 = none is */
+    bool told_gone;      /* the fleet let it go; what it was then: */
     struct fleet_instance former;
 };
 
@@ -58,7 +61,8 @@ void cloud_tick(struct cloud *cloud, int64_t now);
 enum cloud_answer { ANSWER_OK, ANSWER_FAILED, ANSWER_LOST };
 /* Asked again after ANSWER_LOST it is the same order. */
 enum cloud_answer cloud_increase(struct cloud *cloud, int64_t now, uint32_t n, uint32_t *ret_taken);
-bool cloud_decrease(struct cloud *cloud, int64_t now, const char *id); /* taken */
+bool cloud_heartbeat(struct cloud *cloud, int64_t now, const char *id); /* it is well */
+bool cloud_decrease(struct cloud *cloud, int64_t now, const char *id);  /* taken */
 
 struct cloud_list {
     struct fleet_listed *items;

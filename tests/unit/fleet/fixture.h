@@ -125,6 +125,14 @@ static inline struct letters removable(struct fleet *fleet, int64_t now)
     return letters;
 }
 
+/* n instances that a former run ordered are on their way. */
+static inline void expect(struct fleet *fleet, uint32_t n, int64_t expires_ms)
+{
+    struct fleet_former_order order = { n, 0, expires_ms, true };
+
+    fleet_restore_orders(fleet, NOW, &order, 1, NULL, 0);
+}
+
 /* Orders what is planned, and the provider takes `accepted` of it. What was planned. */
 static inline uint32_t order(struct fleet *fleet, int64_t now, uint32_t accepted)
 {

@@ -50,6 +50,7 @@ void manager_done(struct manager *manager)
     cloud_done(&manager->cloud);
     free(manager->work);
     free(manager->intents);
+    free(manager->appeared);
 }
 
 /* Jobs. */
@@ -124,40 +125,23 @@ bool manager_reserve(struct manager *manager)
 
 /* Lists. */
 
-/* It is of the oldest order that was answered and is waited for, else of one that was not answered. */
-static void note_appeared(struct manager *manager)
+static void note_appeared(struct manager *manager, const struct fleet_instance *instance)
 {
-    struct intent *of = NULL;
+    int64_t *grown = mem_resize(manager->appeared, manager->n_appeared + 1, sizeof(*grown));
 
-    for (size_t i = 0; i < manager->n_intents; i++) {
-        struct intent *intent = &manager->intents[i];
-
-        if (intent->appeared < intent->count &&
-            (!of || (intent->ended_ms != 0 && of->ended_ms == 0)))
-            of = intent;
-    }
-    if (of)
-        of->appeared++;
-}
-
-static void forget_expired(struct manager *manager)
-{
-    for (size_t i = 0; i < manager->n_intents; i++) {
-        struct intent *intent = &manager->intents[i];
-
-        if (intent->ended_ms != 0 && manager_now(manager) >= intent->ended_ms + PENDING_LIMIT)
-            intent->count = intent->appeared;
-    }
+    need(grown);
+    manager->appeared = grown;
+    grown[manager->n_appeared++] = instance->first_seen_ms;
 }
 
 static void on_change(void *arg, const struct fleet_change *change)
 {
     struct manager *manager = arg;
     const struct fleet_instance *instance = change->instance;
+    struct machine *machine;
 
     if (change->kind == CHANGE_PENDING_EXPIRED) {
         manager_tell(manager, "%u never appeared", change->count);
-        forget_expired(manager);
         return;
     }
     manager_tell(manager, "%s: %s, %s", instance->id,
@@ -165,9 +149,12 @@ static void on_change(void *arg, const struct fleet_change *change)
                                              : instance_state_name(instance->state),
                  change->kind == CHANGE_APPEARED ? "new" : "known");
     if (change->kind == CHANGE_APPEARED && instance->cause == CAUSE_REQUESTED)
-        note_appeared(manager);
-    if (change->kind == CHANGE_GONE)
-        check_gone(manager, instance);
+        note_appeared(manager, instance);
+    if (change->kind != CHANGE_GONE)
+        return;
+    check_gone(manager, instance);
+    machine = cloud_find(&manager->cloud, instance->id);
+    machine->asked_ms = machine->answered_ms = 0; /* it is another one should it come back */
 }
 
 /* What it was for the ledger: as the supervisor reads it back. */
@@ -264,6 +251,42 @@ static void open_gates(struct manager *manager)
     }
 }
 
+/* Answers come after a while; those of a former run never do. */
+static void hear_heartbeats(struct manager *manager)
+{
+    for (size_t i = 0; i < manager->cloud.n_machines; i++) {
+        struct machine *machine = &manager->cloud.machines[i];
+        bool good;
+
+        if (machine->asked_ms == 0 || manager->now < machine->asked_ms + 5 * SECOND)
+            continue;
+        good = cloud_heartbeat(&manager->cloud, manager->now, machine->id);
+        machine->asked_ms = 0;
+        if (good)
+            machine->answered_ms = manager_now(manager);
+        manager_tell(manager, "%s is %s", machine->id, good ? "well" : "not well");
+        fleet_heartbeat_ended(manager->fleet, machine->id, good, manager_now(manager));
+        if (fleet_note_health(manager->fleet, machine->id, good))
+            fleet_mark_removing(manager->fleet, machine->id, REASON_UNHEALTHY,
+                                manager_now(manager));
+    }
+}
+
+static void ask_heartbeats(struct manager *manager)
+{
+    const struct fleet_instance *instance;
+
+    while ((instance = fleet_next_heartbeat(manager->fleet, manager_now(manager)))) {
+        struct machine *machine = cloud_find(&manager->cloud, instance->id);
+
+        manager_check(manager, machine && machine->asked_ms == 0, "%s is asked twice",
+                      instance->id);
+        if (*manager->failure)
+            return;
+        machine->asked_ms = manager->now;
+    }
+}
+
 /* Orders and removals. */
 
 static struct intent *begin_intent(struct manager *manager, uint32_t n)
@@ -272,7 +295,7 @@ static struct intent *begin_intent(struct manager *manager, uint32_t n)
 
     need(grown);
     manager->intents = grown;
-    grown[manager->n_intents] = (struct intent) { .count = n };
+    grown[manager->n_intents] = (struct intent) { .count = n, .made_ms = manager_now(manager) };
     return &grown[manager->n_intents++];
 }
 
@@ -352,11 +375,13 @@ void manager_evaluate(struct manager *manager)
     manager->changes = 0;
     look(manager);
     open_gates(manager);
+    hear_heartbeats(manager);
     if (manager->listed) {
         hand_out(manager);
         if (!*manager->failure)
             carry_out(manager);
     }
+    ask_heartbeats(manager);
     shrink(manager);
     grow(manager);
     (void) snprintf(when, sizeof(when), "FLOTILLA_SEED=%" PRIu64, manager->seed);
@@ -382,18 +407,25 @@ void manager_configure(struct manager *manager, const struct fleet_config *confi
 
 static void restore_orders(struct manager *manager)
 {
+    struct fleet_former_order *orders = mem_array(manager->n_intents + 1, sizeof(*orders));
     int64_t now = manager_now(manager);
 
+    need(orders);
     for (size_t i = 0; i < manager->n_intents; i++) {
         const struct intent *intent = &manager->intents[i];
+        bool answered = intent->ended_ms != 0;
 
-        if (intent->appeared < intent->count && intent->ended_ms == 0)
-            fleet_restore_order(manager->fleet, intent->count - intent->appeared,
-                                now + UNANSWERED_GRACE, false);
-        else if (intent->appeared < intent->count)
-            fleet_restore_order(manager->fleet, intent->count - intent->appeared,
-                                MIN(intent->ended_ms, now) + PENDING_LIMIT, true);
+        orders[i] =
+            (struct fleet_former_order) { .count = intent->count,
+                                          .made_ms = intent->made_ms,
+                                          .expires_ms =
+                                              answered ? MIN(intent->ended_ms, now) + PENDING_LIMIT
+                                                       : now + UNANSWERED_GRACE,
+                                          .answered = answered };
     }
+    fleet_restore_orders(manager->fleet, now, orders, manager->n_intents, manager->appeared,
+                         manager->n_appeared);
+    free(orders);
 }
 
 static void adopt_jobs(struct manager *manager)
@@ -428,6 +460,8 @@ void manager_restart(struct manager *manager)
     restore_orders(manager);
     manager->reserved = manager->asked = 0;
     manager->cloud.pending = false;
+    for (size_t i = 0; i < manager->cloud.n_machines; i++)
+        manager->cloud.machines[i].asked_ms = manager->cloud.machines[i].answered_ms = 0;
     manager->listed = manager->list_fails = false;
     manager->next_list_ms = manager->now;
 }

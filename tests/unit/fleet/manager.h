@@ -14,8 +14,8 @@ struct work {
 };
 
 struct intent { /* an order, as the ledger keeps it */
-    uint32_t count, appeared;
-    int64_t ended_ms; /* 0 = no answer yet */
+    uint32_t count;
+    int64_t made_ms, ended_ms; /* ended_ms 0 = no answer yet */
 };
 
 struct manager {
@@ -29,6 +29,8 @@ struct manager {
     size_t n_work;
     struct intent *intents;
     size_t n_intents;
+    int64_t *appeared; /* when those that were ordered did */
+    size_t n_appeared;
     int64_t last_seq, next_list_ms;
     uint32_t asked; /* the order that is under way */
     uint32_t reserved;

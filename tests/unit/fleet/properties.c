@@ -74,13 +74,24 @@ static bool leaves(const struct scaler_plan *plan, const char *id)
     return false;
 }
 
+/* With heartbeats a place is handed out only while the last one is good and young (autoscaler.md 5.2). */
+static bool answered(struct manager *manager, const struct fleet_instance *instance)
+{
+    const struct machine *machine = cloud_find(&manager->cloud, instance->id);
+
+    return manager->config.heartbeat_interval_ms == 0 ||
+           (machine && machine->answered_ms > 0 &&
+            manager_now(manager) - machine->answered_ms < manager->config.heartbeat_valid_ms);
+}
+
 struct tally {
-    uint32_t instances, live, ready, acquired; /* ready: places that can be handed out now */
-    uint64_t free;                             /* places of what lives, ready or not */
+    uint32_t instances, live, acquired;
+    uint32_t ready, answered; /* places that take jobs, and at once */
+    uint64_t free;            /* places of what lives, ready or not */
 };
 
 /* Over all instances, without those that a plan removes. */
-static struct tally count(const struct manager *manager, const struct scaler_plan *plan)
+static struct tally count(struct manager *manager, const struct scaler_plan *plan)
 {
     struct tally tally = { .instances = (uint32_t) fleet_instance_count(manager->fleet) };
 
@@ -92,8 +103,11 @@ static struct tally count(const struct manager *manager, const struct scaler_pla
         tally.live++;
         tally.free += places(manager, instance);
         tally.acquired += jobs_on(manager, instance->id);
-        if (takes_jobs(manager, instance))
-            tally.ready += places(manager, instance);
+        if (!takes_jobs(manager, instance))
+            continue;
+        tally.ready += places(manager, instance);
+        if (answered(manager, instance))
+            tally.answered += places(manager, instance);
     }
     return tally;
 }
@@ -248,6 +262,8 @@ void check_assignment(struct manager *manager, int64_t seq, const struct fleet_i
     manager_check(manager, machine, "a job on %s, which never was", instance->id);
     manager_check(manager, takes_jobs(manager, instance), "a job on %s, which takes none",
                   instance->id);
+    manager_check(manager, answered(manager, instance), "a job on %s without a good heartbeat",
+                  instance->id);
     manager_check(manager,
                   manager->config.max_use_count == 0 ||
                       (machine && machine->uses < manager->config.max_use_count),
@@ -265,8 +281,8 @@ void check_nothing_is_free(struct manager *manager)
 {
     struct tally tally = count(manager, NULL);
 
-    manager_check(manager, jobs_waiting(manager) == 0 || tally.ready == 0,
-                  "%u jobs wait beside %u places", jobs_waiting(manager), tally.ready);
+    manager_check(manager, jobs_waiting(manager) == 0 || tally.answered == 0,
+                  "%u jobs wait beside %u places", jobs_waiting(manager), tally.answered);
 }
 
 void check_removal(struct manager *manager, const char *id)

@@ -140,13 +140,19 @@ static void test_orders_of_a_former_run_are_waited_for(void **state)
                                          .pending_limit_ms = 15 * MINUTE };
     const struct fleet_listed ours[] = { { .id = "a", .state = INSTANCE_RUNNING },
                                          { .id = "b", .state = INSTANCE_RUNNING } };
+    struct fleet_former_order orders[] = {
+        { 1, NOW - 60 * MINUTE, NOW - 30 * MINUTE, true }, /* given up */
+        { 1, NOW - 20 * MINUTE, NOW - 5 * MINUTE, true },
+        { 2, NOW - 10 * MINUTE, NOW + 2 * MINUTE, false },
+        { 3, NOW - 6 * MINUTE, NOW + 9 * MINUTE, true },
+    };
+    /* late, of the second; then two of the last */
+    const int64_t appeared[] = { NOW - 4 * MINUTE, NOW - 3 * MINUTE, NOW - 2 * MINUTE };
     struct fleet *fleet = NULL;
 
     (void) state;
     assert_int_equal(fleet_new(&config, &fleet), 0);
-    fleet_restore_order(fleet, 2, NOW + 2 * MINUTE, false);
-    fleet_restore_order(fleet, 3, NOW + 9 * MINUTE, true);
-    fleet_settle_orders(fleet, 2); /* they had appeared: of what was answered */
+    fleet_restore_orders(fleet, NOW, orders, ARRAY_LEN(orders), appeared, ARRAY_LEN(appeared));
     assert_int_equal(fleet_pending(fleet), 3);
     assert_true(fleet_has_unanswered(fleet));
     assert_int_equal(fleet_on_list(fleet, NOW, ours, 2, true, ignore, NULL, NULL), 0);
@@ -156,6 +162,28 @@ static void test_orders_of_a_former_run_are_waited_for(void **state)
     assert_int_equal(fleet_on_list(fleet, NOW + 2 * MINUTE, ours, 2, true, ignore, NULL, NULL), 0);
     assert_int_equal(fleet_pending(fleet), 0);
     assert_false(fleet_has_unanswered(fleet));
+    fleet_free(fleet);
+}
+
+static void test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_takes_is_not(
+    void **state)
+{
+    struct fleet *fleet = make_fleet((struct fleet_config) { 0 });
+    uint32_t slot = 9;
+
+    (void) state;
+    restore(fleet, "a", (struct fleet_instance) { 0 });
+    assert_false(fleet_undrain(fleet, "a"));
+    assert_true(fleet_drain(fleet, "a", REASON_DRAINED, 0));
+    assert_string_equal(acquire(fleet, 1, NOW, &slot), "");
+    assert_string_equal(removals(fleet, NOW, REASON_DRAINED).text, "a");
+    assert_true(fleet_undrain(fleet, "a"));
+    assert_string_equal(removals(fleet, NOW, REASON_NONE).text, "");
+    assert_true(fleet_drain(fleet, "a", REASON_DRAINED, 0));
+    assert_true(fleet_drain(fleet, "a", REASON_INTERRUPTED, NOW + MINUTE));
+    assert_true(fleet_drain(fleet, "a", REASON_DRAINED, 0)); /* changes nothing */
+    assert_false(fleet_undrain(fleet, "a"));
+    assert_string_equal(removals(fleet, NOW, REASON_INTERRUPTED).text, "a");
     fleet_free(fleet);
 }
 
@@ -367,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_hardening_X6_three_crashes_within_an_hour_are_too_many),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
+        cmocka_unit_test(
+            test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_takes_is_not),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
         cmocka_unit_test(test_what_appears_before_its_answer_is_not_waited_for_again),

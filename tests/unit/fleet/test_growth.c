@@ -136,7 +136,7 @@ static void test_autoscaler_V20_no_job_is_asked_for_that_needs_growth(void **sta
         for (uint32_t k = 0; k < rows[i].booting; k++)
             restore(fleet, "boots",
                     (struct fleet_instance) { .cause = CAUSE_REQUESTED, .ready_ms = -1 });
-        fleet_restore_order(fleet, rows[i].pending, NOW + 15 * MINUTE, true);
+        expect(fleet, rows[i].pending, NOW + 15 * MINUTE);
         for (uint32_t k = 0; k < rows[i].waiting; k++)
             assert_int_equal(fleet_wait(fleet, k + 1, false), 0);
         assert_true(fleet_growth_allows_job(fleet, NOW, false, &why));

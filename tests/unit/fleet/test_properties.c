@@ -32,6 +32,7 @@ static bool chance(struct manager *manager, unsigned percent)
 static void reload(struct manager *manager, bool drained)
 {
     static const int64_t idle_times[] = { 0, 30 * SECOND, 5 * MINUTE, 20 * MINUTE };
+    bool heartbeats = chance(manager, 30);
     uint32_t idle = (uint32_t) (chance(manager, 40) ? 0 : below(manager, 5));
     struct fleet_config config = {
         .capacity = (uint32_t) (chance(manager, 50) ? 1 : 1 + below(manager, 4)),
@@ -46,6 +47,8 @@ static void reload(struct manager *manager, bool drained)
         .drained = drained,
         .unthrottled_reservations = chance(manager, 30),
         .failure_threshold = 1 + (uint32_t) below(manager, 3),
+        .heartbeat_interval_ms = heartbeats ? 5 * MINUTE : 0,
+        .heartbeat_valid_ms = MINUTE,
         .throttle_limit = (int32_t) below(manager, 3) - 1,
         .throttle_burst = (uint32_t) below(manager, 4),
         .minimum_billed_ms = chance(manager, 20) ? HOUR : 0,
@@ -120,11 +123,21 @@ static void poll_for_jobs(struct manager *manager, unsigned busy)
         (void) manager_reserve(manager);
 }
 
+/* Nothing comes for a while; lists do. */
+static void wait_a_while(struct manager *manager)
+{
+    for (uint64_t minutes = below(manager, 20); minutes > 0 && !*manager->failure; minutes--) {
+        manager->now += MINUTE;
+        end_jobs(manager);
+        manager_evaluate(manager);
+    }
+}
+
 static void step(struct manager *manager, bool clock_jumps)
 {
-    int64_t stride = chance(manager, 70) ? 3 * SECOND : chance(manager, 80) ? MINUTE : 20 * MINUTE;
-
-    manager->now += 1 + (int64_t) below(manager, (uint64_t) stride);
+    manager->now += 1 + (int64_t) below(manager, chance(manager, 70) ? 3 * SECOND : MINUTE);
+    if (chance(manager, 5))
+        wait_a_while(manager);
     if (clock_jumps && chance(manager, 2))
         manager->skew += ((int64_t) below(manager, 120) - 10) * MINUTE;
     cloud_tick(&manager->cloud, manager->now);

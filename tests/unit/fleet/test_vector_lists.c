@@ -179,6 +179,24 @@ static void test_autoscaler_V64_uses_and_idle_clock_go_on_after_a_restart(void *
     fleet_free(fleet);
 }
 
+/* Its job ended with the former run: the ledger has no idle clock for it. */
+static void test_autoscaler_V64_without_a_stored_idle_clock_it_is_idle_since_it_is_seen(
+    void **state)
+{
+    struct fleet *fleet = make_fleet((struct fleet_config) { .policy.idle_time_ms = 20 * MINUTE });
+    const struct fleet_instance saved = {
+        .id = "a", .state = INSTANCE_RUNNING, .uses = 1, .first_seen_ms = NOW, .ready_ms = NOW
+    };
+
+    (void) state;
+    assert_int_equal(fleet_restore(fleet, &saved), 0);
+    for (int64_t minute = 30; minute <= 31; minute++)
+        list_running(fleet, NOW + minute * MINUTE, "a");
+    assert_string_equal(removals(fleet, NOW + 50 * MINUTE - 1, REASON_NONE).text, "");
+    assert_string_equal(removals(fleet, NOW + 50 * MINUTE, REASON_IDLE_TOO_LONG).text, "a");
+    fleet_free(fleet);
+}
+
 /* The worker lives; one that is gone is the supervisor's to judge (tests/integration). */
 static void test_autoscaler_V65_an_adopted_job_keeps_its_slot(void **state)
 {
@@ -276,6 +294,8 @@ int main(void)
         cmocka_unit_test(test_autoscaler_V62_strangers_at_the_start_go_after_two_lists),
         cmocka_unit_test(test_autoscaler_V63_hosts_of_vms_are_kept_at_the_start),
         cmocka_unit_test(test_autoscaler_V64_uses_and_idle_clock_go_on_after_a_restart),
+        cmocka_unit_test(
+            test_autoscaler_V64_without_a_stored_idle_clock_it_is_idle_since_it_is_seen),
         cmocka_unit_test(test_autoscaler_V65_an_adopted_job_keeps_its_slot),
         cmocka_unit_test(test_autoscaler_V66_what_no_list_shows_is_forgotten),
         cmocka_unit_test(test_autoscaler_V69_what_a_person_made_is_used_and_ages_out),

@@ -64,7 +64,7 @@ static struct fleet *fleet_of(const struct row *row)
     for (uint32_t i = 0; i < row->waiting; i++)
         assert_int_equal(fleet_wait(fleet, seq++, false), 0);
     fleet_request(fleet, row->requested, NOW);
-    fleet_restore_order(fleet, row->pending, NOW + MINUTE, true);
+    expect(fleet, row->pending, NOW + MINUTE);
     return fleet;
 }
 
@@ -131,10 +131,10 @@ static const struct row rows[] = {
       .have = { { 30, 1, 1, 0, false } },
       .want = { .wanted = 33, .request = 3, .reason = REASON_IDLE_TARGET } },
     { .vector = "autoscaler_V10",
-      .why = "1.1 of 10 is 11, not 12, though binary fractions say a little more",
-      .config = { .max_instances = 50, .policy.scale_factor = 1.1 },
-      .have = { { 10, 1, 1, 0, false } },
-      .want = { .wanted = 21, .request = 11, .reason = REASON_IDLE_TARGET } },
+      .why = "2.2 of 25 is 55, not 56: binary fractions say a little more",
+      .config = { .max_instances = 100, .policy.scale_factor = 2.2 },
+      .have = { { 25, 1, 1, 0, false } },
+      .want = { .wanted = 80, .request = 55, .reason = REASON_IDLE_TARGET } },
     { .vector = "autoscaler_V11",
       .why = "a waiting job",
       .config = { .max_use_count = 1, .max_instances = 3 },

@@ -378,12 +378,19 @@ static void add_intent(struct fixture *f, const char *id, const char *kind, int6
     assert_int_equal(ledger_add_intent(f->ledger, &intent, NULL), 0);
 }
 
+static void note_ordered(void *arg, int64_t first_seen_ms)
+{
+    int64_t *sum = arg;
+
+    *sum += first_seen_ms;
+}
+
 static void test_orders_are_found_until_they_have_appeared(void **state)
 {
     struct fixture *f = *state;
     struct ledger_instance row = { .group_id = f->group_id, .id = "i-1", .first_seen_ms = 50 };
     char found[64] = "";
-    int64_t n = 0;
+    int64_t seen_ms = 0;
 
     add_intent(f, "open", "increase", 10);
     add_intent(f, "done", "increase", 20);
@@ -401,10 +408,12 @@ static void test_orders_are_found_until_they_have_appeared(void **state)
     assert_string_equal(found, "open ");
     row.life = LIFE_GONE;
     assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
-    assert_int_equal(ledger_count_ordered(f->ledger, f->group_id, 50, &n, NULL), 0);
-    assert_int_equal(n, 1);
-    assert_int_equal(ledger_count_ordered(f->ledger, f->group_id, 51, &n, NULL), 0);
-    assert_int_equal(n, 0);
+    assert_int_equal(ledger_each_ordered(f->ledger, f->group_id, 51, note_ordered, &seen_ms, NULL),
+                     0);
+    assert_int_equal(seen_ms, 0);
+    assert_int_equal(ledger_each_ordered(f->ledger, f->group_id, 50, note_ordered, &seen_ms, NULL),
+                     0);
+    assert_int_equal(seen_ms, 50);
 }
 
 static int count_rows(const struct fixture *f, const char *table)
