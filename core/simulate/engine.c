@@ -54,27 +54,13 @@ static void pass_gate(struct engine *engine, struct machine *machine)
     cycle_show_use(engine, machine);
 }
 
-/* The worker of a job sees the connection break, and so the daemon looks at once. */
-static void lose_jobs(struct engine *engine, const struct machine *machine)
-{
-    const struct fleet_instance *instance = fleet_find(engine->fleet, machine->id);
-
-    if (!instance || machine->jobs == 0)
-        return;
-    fleet_mark_connection_dead(engine->fleet, machine->id);
-    for (uint32_t slot = 0; slot < instance->n_slots; slot++)
-        if (instance->slots[slot].seq != 0)
-            cycle_job_over(engine, (size_t) instance->slots[slot].seq - 1, &engine->result->lost);
-    engine->next_list_ms = engine->now_ms;
-}
-
 static void take_back(struct engine *engine, struct machine *machine)
 {
     if (machine->removed_ms != INT64_MAX)
         return;
     cloud_take(machine, engine->now_ms);
     account_stop_paying(&engine->account, engine->cloud.model, machine);
-    lose_jobs(engine, machine);
+    cycle_doom_jobs(engine, machine);
     account_use(&engine->account, machine, INSTANCE_USES);
     engine_schedule(engine, engine->now_ms + engine->cloud.model->list_lag_ms, EVENT_LIST_DIFFERS,
                     0);
@@ -107,7 +93,7 @@ static bool handle(struct engine *engine, const struct agenda_event *event)
     case EVENT_REQUEST_ANSWERED:
         return cycle_on_answer(engine, which);
     case EVENT_JOB_ENDS:
-        return cycle_job_over(engine, which, &engine->result->done);
+        return cycle_job_over(engine, which);
     case EVENT_JOB_GIVEN_UP:
         return cycle_give_up(engine, which);
     case EVENT_LISTED:
@@ -198,7 +184,7 @@ static void close_books(struct engine *engine)
     result->arrived = engine->n_arrived;
     for (size_t i = 0; i < engine->n_arrived; i++) {
         result->waiting += engine->jobs[i].place < JOB_RUNS;
-        result->running += engine->jobs[i].place == JOB_RUNS;
+        result->running += engine->jobs[i].place == JOB_RUNS || engine->jobs[i].place == JOB_DOOMED;
     }
     result_sort_waits(result);
 }
