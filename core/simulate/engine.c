@@ -84,27 +84,9 @@ static void change_policy(struct engine *engine)
 }
 
 /* True when the daemon would look what there is to do. */
-static bool handle(struct engine *engine, const struct agenda_event *event)
+static bool handle_machine(struct engine *engine, enum event_kind kind, struct machine *machine)
 {
-    size_t which = event->which;
-    struct machine *machine = which < engine->cloud.n ? engine->cloud.machines[which] : NULL;
-
-    switch ((enum event_kind) event->kind) {
-    case EVENT_REQUEST_ANSWERED:
-        return cycle_on_answer(engine, which);
-    case EVENT_JOB_ENDS:
-        return cycle_job_over(engine, which);
-    case EVENT_JOB_GIVEN_UP:
-        return cycle_give_up(engine, which);
-    case EVENT_LISTED:
-        cycle_on_listed(engine);
-        return true;
-    case EVENT_INCREASED:
-        cycle_on_increased(engine);
-        return true;
-    case EVENT_DECREASED:
-        cycle_on_decreased(engine);
-        return true;
+    switch (kind) {
     case EVENT_GATE:
         pass_gate(engine, machine);
         return true;
@@ -113,17 +95,45 @@ static bool handle(struct engine *engine, const struct agenda_event *event)
     case EVENT_TAKEN:
         take_back(engine, machine);
         return true;
-    case EVENT_GONE:
+    default: /* EVENT_GONE: lists will tell */
         account_use(&engine->account, machine, INSTANCE_USES);
         return false;
+    }
+}
+
+static bool handle(struct engine *engine, const struct agenda_event *event)
+{
+    enum event_kind kind = (enum event_kind) event->kind;
+
+    switch (kind) {
+    case EVENT_REQUEST_ANSWERED:
+        return cycle_on_answer(engine, event->which);
+    case EVENT_JOB_ENDS:
+        return cycle_job_over(engine, event->which);
+    case EVENT_JOB_GIVEN_UP:
+        return cycle_give_up(engine, event->which);
+    case EVENT_LISTED:
+        cycle_on_listed(engine);
+        break;
+    case EVENT_INCREASED:
+        cycle_on_increased(engine);
+        break;
+    case EVENT_DECREASED:
+        cycle_on_decreased(engine);
+        break;
+    case EVENT_GATE:
+    case EVENT_NOTICE:
+    case EVENT_TAKEN:
+    case EVENT_GONE:
+        return handle_machine(engine, kind, engine->cloud.machines[event->which]);
     case EVENT_LIST_DIFFERS:
         engine->list_differs = true;
-        return true;
+        break;
     case EVENT_POLICY:
         change_policy(engine);
-        return true;
+        break;
     case EVENT_WAKE:
-        return true;
+        break;
     }
     return true;
 }
