@@ -23,7 +23,7 @@ void cycle_show_use(struct engine *engine, struct machine *machine)
     account_use(&engine->account, machine, use);
 }
 
-bool cycle_job_over(struct engine *engine, size_t job, uint64_t *count)
+bool cycle_job_over(struct engine *engine, size_t job)
 {
     struct job_course *course = &engine->jobs[job];
 
@@ -34,7 +34,7 @@ bool cycle_job_over(struct engine *engine, size_t job, uint64_t *count)
     course->machine->jobs--;
     engine->account.busy_slots--;
     engine->in_hand--;
-    (*count)++;
+    engine->result->done++;
     cycle_show_use(engine, course->machine);
     return true;
 }
@@ -51,6 +51,51 @@ bool cycle_give_up(struct engine *engine, size_t job)
     return true;
 }
 
+/* The workers of its jobs see the connection break, so the daemon looks at once; a list says that it is
+ * gone, and the jobs are over. */
+void cycle_doom_jobs(struct engine *engine, struct machine *machine)
+{
+    const struct fleet_instance *instance = fleet_find(engine->fleet, machine->id);
+
+    if (!instance || machine->jobs == 0)
+        return;
+    for (uint32_t slot = 0; slot < instance->n_slots; slot++)
+        if (instance->slots[slot].seq != 0)
+            engine->jobs[instance->slots[slot].seq - 1].place = JOB_DOOMED;
+    engine->account.busy_slots -= machine->jobs;
+    machine->jobs = 0;
+    fleet_mark_connection_dead(engine->fleet, machine->id);
+    /* A list that still names it takes that back: it says something new. */
+    engine->list_differs = true;
+    engine->next_list_ms = engine->now_ms;
+}
+
+static void lose_jobs(struct engine *engine, const struct fleet_instance *instance)
+{
+    for (uint32_t slot = 0; slot < instance->n_slots; slot++) {
+        if (instance->slots[slot].seq == 0)
+            continue;
+        engine->jobs[instance->slots[slot].seq - 1].place = JOB_OVER;
+        engine->in_hand--;
+        engine->result->lost++;
+    }
+}
+
+static void begin_job(struct engine *engine, size_t job, struct machine *machine)
+{
+    /* Taken, and no list has said so yet: the job tries to connect until one does. */
+    if (machine->removed_ms <= engine->now_ms) {
+        engine->jobs[job].place = JOB_DOOMED;
+        return;
+    }
+    engine->jobs[job] = (struct job_course) { JOB_RUNS, machine };
+    machine->jobs++;
+    engine->account.busy_slots++;
+    cycle_show_use(engine, machine);
+    engine_schedule(engine, engine->now_ms + engine->workload->jobs[job].duration_ms,
+                    EVENT_JOB_ENDS, job);
+}
+
 static void hand_out_slots(struct engine *engine)
 {
     const struct fleet_instance *instance;
@@ -60,16 +105,11 @@ static void hand_out_slots(struct engine *engine)
 
     while (fleet_assign_next(engine->fleet, engine->now_ms, &seq, &instance, &slot) == 1) {
         size_t job = (size_t) seq - 1;
-        const struct workload_job *asked = &engine->workload->jobs[job];
-        struct machine *machine = cloud_find(&engine->cloud, instance->id);
 
-        engine->jobs[job] = (struct job_course) { JOB_RUNS, machine };
-        result->waits_ms[result->n_waits++] = engine->now_ms - asked->arrival_ms;
-        machine->jobs++;
+        result->waits_ms[result->n_waits++] =
+            engine->now_ms - engine->workload->jobs[job].arrival_ms;
         engine->account.waiting--;
-        engine->account.busy_slots++;
-        cycle_show_use(engine, machine);
-        engine_schedule(engine, engine->now_ms + asked->duration_ms, EVENT_JOB_ENDS, job);
+        begin_job(engine, job, cloud_find(&engine->cloud, instance->id));
     }
 }
 
@@ -163,6 +203,7 @@ static void on_change(void *arg, const struct fleet_change *change)
     if (change->kind == CHANGE_PENDING_EXPIRED)
         return;
     if (change->kind == CHANGE_GONE) {
+        lose_jobs(engine, instance);
         engine->result->removals[change->reason] += !instance->removing;
         return;
     }

@@ -54,27 +54,13 @@ static void pass_gate(struct engine *engine, struct machine *machine)
     cycle_show_use(engine, machine);
 }
 
-/* The worker of a job sees the connection break, and so the daemon looks at once. */
-static void lose_jobs(struct engine *engine, const struct machine *machine)
-{
-    const struct fleet_instance *instance = fleet_find(engine->fleet, machine->id);
-
-    if (!instance || machine->jobs == 0)
-        return;
-    fleet_mark_connection_dead(engine->fleet, machine->id);
-    for (uint32_t slot = 0; slot < instance->n_slots; slot++)
-        if (instance->slots[slot].seq != 0)
-            cycle_job_over(engine, (size_t) instance->slots[slot].seq - 1, &engine->result->lost);
-    engine->next_list_ms = engine->now_ms;
-}
-
 static void take_back(struct engine *engine, struct machine *machine)
 {
     if (machine->removed_ms != INT64_MAX)
         return;
     cloud_take(machine, engine->now_ms);
     account_stop_paying(&engine->account, engine->cloud.model, machine);
-    lose_jobs(engine, machine);
+    cycle_doom_jobs(engine, machine);
     account_use(&engine->account, machine, INSTANCE_USES);
     engine_schedule(engine, engine->now_ms + engine->cloud.model->list_lag_ms, EVENT_LIST_DIFFERS,
                     0);
@@ -98,27 +84,9 @@ static void change_policy(struct engine *engine)
 }
 
 /* True when the daemon would look what there is to do. */
-static bool handle(struct engine *engine, const struct agenda_event *event)
+static bool handle_machine(struct engine *engine, enum event_kind kind, struct machine *machine)
 {
-    size_t which = event->which;
-    struct machine *machine = which < engine->cloud.n ? engine->cloud.machines[which] : NULL;
-
-    switch ((enum event_kind) event->kind) {
-    case EVENT_REQUEST_ANSWERED:
-        return cycle_on_answer(engine, which);
-    case EVENT_JOB_ENDS:
-        return cycle_job_over(engine, which, &engine->result->done);
-    case EVENT_JOB_GIVEN_UP:
-        return cycle_give_up(engine, which);
-    case EVENT_LISTED:
-        cycle_on_listed(engine);
-        return true;
-    case EVENT_INCREASED:
-        cycle_on_increased(engine);
-        return true;
-    case EVENT_DECREASED:
-        cycle_on_decreased(engine);
-        return true;
+    switch (kind) {
     case EVENT_GATE:
         pass_gate(engine, machine);
         return true;
@@ -127,17 +95,45 @@ static bool handle(struct engine *engine, const struct agenda_event *event)
     case EVENT_TAKEN:
         take_back(engine, machine);
         return true;
-    case EVENT_GONE:
+    default: /* EVENT_GONE: lists will tell */
         account_use(&engine->account, machine, INSTANCE_USES);
         return false;
+    }
+}
+
+static bool handle(struct engine *engine, const struct agenda_event *event)
+{
+    enum event_kind kind = (enum event_kind) event->kind;
+
+    switch (kind) {
+    case EVENT_REQUEST_ANSWERED:
+        return cycle_on_answer(engine, event->which);
+    case EVENT_JOB_ENDS:
+        return cycle_job_over(engine, event->which);
+    case EVENT_JOB_GIVEN_UP:
+        return cycle_give_up(engine, event->which);
+    case EVENT_LISTED:
+        cycle_on_listed(engine);
+        break;
+    case EVENT_INCREASED:
+        cycle_on_increased(engine);
+        break;
+    case EVENT_DECREASED:
+        cycle_on_decreased(engine);
+        break;
+    case EVENT_GATE:
+    case EVENT_NOTICE:
+    case EVENT_TAKEN:
+    case EVENT_GONE:
+        return handle_machine(engine, kind, engine->cloud.machines[event->which]);
     case EVENT_LIST_DIFFERS:
         engine->list_differs = true;
-        return true;
+        break;
     case EVENT_POLICY:
         change_policy(engine);
-        return true;
+        break;
     case EVENT_WAKE:
-        return true;
+        break;
     }
     return true;
 }
@@ -198,7 +194,7 @@ static void close_books(struct engine *engine)
     result->arrived = engine->n_arrived;
     for (size_t i = 0; i < engine->n_arrived; i++) {
         result->waiting += engine->jobs[i].place < JOB_RUNS;
-        result->running += engine->jobs[i].place == JOB_RUNS;
+        result->running += engine->jobs[i].place == JOB_RUNS || engine->jobs[i].place == JOB_DOOMED;
     }
     result_sort_waits(result);
 }

@@ -22,7 +22,7 @@ enum event_kind {
     EVENT_WAKE
 };
 
-enum job_place { JOB_COMING, JOB_AT_GITLAB, JOB_GIVEN, JOB_WAITS, JOB_RUNS, JOB_OVER };
+enum job_place { JOB_COMING, JOB_AT_GITLAB, JOB_GIVEN, JOB_WAITS, JOB_RUNS, JOB_DOOMED, JOB_OVER };
 
 struct job_course {
     enum job_place place;
@@ -78,8 +78,10 @@ void cycle_on_increased(struct engine *engine);
 void cycle_on_decreased(struct engine *engine);
 bool cycle_on_answer(struct engine *engine, uint64_t request);
 bool cycle_on_arrival(struct engine *engine);
-bool cycle_job_over(struct engine *engine, size_t job, uint64_t *count);
+bool cycle_job_over(struct engine *engine, size_t job);
 bool cycle_give_up(struct engine *engine, size_t job);
+/* It was taken: its jobs will be lost. */
+void cycle_doom_jobs(struct engine *engine, struct machine *machine);
 void cycle_mark_removing(struct engine *engine, struct machine *machine, enum fleet_reason reason);
 /* The machine's use changed, or may have. */
 void cycle_show_use(struct engine *engine, struct machine *machine);

@@ -152,6 +152,32 @@ void plot_histogram(struct buf *out, const struct result *results, size_t n)
     }
 }
 
+/* The queue. */
+
+static double waiting_in_span(const struct result *result, size_t span)
+{
+    return (double) result->spans[span].waiting_ms / span_ms(result);
+}
+
+void plot_queue(struct buf *out, const struct result *results, size_t n)
+{
+    double top = 1;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t span = 0; span < RESULT_SPANS; span++)
+            top = fmax(top, waiting_in_span(&results[i], span));
+    top = round_up(top);
+    add_y_scale(out, top, "");
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(out, "<path class=\"curve c%zu\" d=\"M0 1000", i);
+        for (size_t span = 0; span < RESULT_SPANS; span++)
+            buf_addf(out, "L%.1f %.1fH%.1f", x_of_span(span),
+                     SCALE * (1 - waiting_in_span(&results[i], span) / top), x_of_span(span + 1));
+        buf_add_str(out, "\"/>");
+    }
+    add_time_scale(out, &results[0]);
+}
+
 /* Instances. */
 
 static double mean_in_span(const struct result *result, size_t span, size_t n_uses)

@@ -9,6 +9,7 @@ bool plot_is_priced(const struct result *results, size_t n);
 
 void plot_waits(struct buf *out, const struct result *results, size_t n);
 void plot_histogram(struct buf *out, const struct result *results, size_t n);
+void plot_queue(struct buf *out, const struct result *results, size_t n);
 /* Of one, on the scale of all. */
 void plot_instances(struct buf *out, const struct result *results, size_t n, size_t which);
 void plot_cost(struct buf *out, const struct result *results, size_t n);

@@ -153,6 +153,14 @@ static void add_waits(const struct page *page)
     plot_histogram(page->out, page->results, page->n);
 }
 
+static void add_queue(const struct page *page)
+{
+    buf_add_str(page->out, "<h2>The queue over time</h2>\n<p class=\"faint\">Jobs without a "
+                           "slot, at GitLab and here.</p>\n");
+    add_results_legend(page);
+    plot_queue(page->out, page->results, page->n);
+}
+
 static void add_instances(const struct page *page)
 {
     buf_add_str(page->out, "<h2>Instances over time</h2>\n<p class=\"faint\">All on one scale; "
@@ -197,6 +205,7 @@ int result_report(const struct result *results, size_t n, struct buf *out, struc
     add_summary(&page);
     buf_add_str(out, "<main>\n");
     add_waits(&page);
+    add_queue(&page);
     add_instances(&page);
     add_cost(&page);
     add_waste(&page);

@@ -299,21 +299,85 @@ static void test_the_cloud_takes_instances_back(void **unused)
     assert_int_equal(lost[1], 0); /* the notice is longer than a job */
 }
 
-/* There is a queue: the slots of an instance that is gone must not be handed out once more. */
+/* Neither one that was there when it went, nor one that came before a list said so: with a queue, with
+ * lists that lag behind, and with idle instances that lists tell of once a minute. */
 static void test_no_job_runs_on_an_instance_that_is_gone(void **unused)
+{
+    static const struct {
+        const char *why;
+        int64_t idle, apart_ms, lag_ms, duration_ms;
+    } rows[] = {
+        { "a queue", 0, 0, 0, 10 * MINUTE },
+        { "a queue, lists lag behind", 0, 0, 5000, 10 * MINUTE },
+        { "idle instances", 3, 10 * MINUTE, 0, SECOND },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct workload workload = week();
+        struct setting setting;
+        struct result result;
+
+        begin_setting(&setting, 3, 1, rows[i].idle, HOUR);
+        setting.engine.cloud.mean_life_ms = HOUR;
+        setting.engine.cloud.list_lag_ms = rows[i].lag_ms;
+        for (int k = 0; k < 200; k++)
+            add_job(&workload, HOUR + k * rows[i].apart_ms, rows[i].duration_ms);
+        result = run_setting(&setting, &workload);
+        if (result.lost < 1 || result.lost > 100 || result.done + result.lost != 200)
+            fail_msg("%s: %llu jobs are lost", rows[i].why, (unsigned long long) result.lost);
+        assert_int_equal(result.use_ms[USE_BUSY], result.busy_slots_ms);
+        result_done(&result);
+    }
+}
+
+/* One job of three that is lost, with one place for a job. */
+static struct result run_loss(int64_t lag_ms, bool every_list)
 {
     struct workload workload = week();
     struct setting setting;
     struct result result;
 
-    begin_setting(&setting, 3, 1, 0, HOUR);
+    begin_setting(&setting, 1, 1, 0, HOUR);
+    setting.engine.concurrent = 1;
+    setting.engine.every_list = every_list;
     setting.engine.cloud.mean_life_ms = HOUR;
-    for (int k = 0; k < 200; k++)
-        add_job(&workload, HOUR, 10 * MINUTE);
+    setting.engine.cloud.list_lag_ms = lag_ms;
+    add_job(&workload, HOUR, SECOND);
+    add_job(&workload, HOUR, 3 * DAY);
+    add_job(&workload, HOUR + 1, SECOND);
     result = run_setting(&setting, &workload);
-    assert_in_range(result.lost, 10, 100);
-    assert_int_equal(result.done + result.lost, 200);
-    assert_int_equal(result.use_ms[USE_BUSY], result.busy_slots_ms);
+    assert_true(result.lost == 1 && result.done == 2);
+    return result;
+}
+
+/* The broken connection makes the first list enough, unless that still names the instance. */
+static void test_a_lost_job_makes_the_daemon_look_at_once(void **unused)
+{
+    struct result result = run_loss(0, false), lagging = run_loss(5000, false),
+                  all = run_loss(5000, true);
+
+    /* The last job waited while the others had the instance, and for two boots. */
+    assert_int_equal(result_wait_ms(&result, 1),
+                     result.busy_slots_ms - SECOND + 2 * 40 * SECOND - 1);
+    assert_int_equal(result_wait_ms(&lagging, 1), result_wait_ms(&all, 1));
+    result_done(&result);
+    result_done(&lagging);
+    result_done(&all);
+}
+
+/* A heartbeat of the daemon's would find every instance of a model well. */
+static void test_heartbeats_hold_up_nothing(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 3, 1, 1, HOUR);
+    setting.autoscaler.flags.acquire_heartbeats = true;
+    add_job(&workload, HOUR, MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.done, 1);
+    assert_int_equal(result_wait_ms(&result, 1), 0);
     result_done(&result);
 }
 
@@ -334,7 +398,7 @@ static void stormy(struct setting *setting, uint64_t seed)
         .boot_fail_rate = 0.2,
         .capacity = 15,
         .mean_life_ms = 2 * HOUR,
-        .notice_ms = MINUTE,
+        .notice_ms = seed % 2 * MINUTE,
         .price_micros_hour = 250000,
         .billed_unit_ms = 1000,
         .billed_minimum_ms = 60000,
@@ -518,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_failures_are_not_repeated_at_full_speed),
         cmocka_unit_test(test_the_cloud_takes_instances_back),
         cmocka_unit_test(test_no_job_runs_on_an_instance_that_is_gone),
+        cmocka_unit_test(test_a_lost_job_makes_the_daemon_look_at_once),
+        cmocka_unit_test(test_heartbeats_hold_up_nothing),
         cmocka_unit_test(test_nothing_is_lost_from_the_books),
         cmocka_unit_test(test_the_seed_decides),
         cmocka_unit_test(test_lists_that_are_skipped_would_have_changed_nothing),

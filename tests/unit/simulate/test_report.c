@@ -27,6 +27,7 @@ static struct result small(const char *name)
         result.spans[i].use_ms[USE_BUSY] = MINUTE;
         result.spans[i].use_ms[USE_IDLE] = MINUTE;
         result.spans[i].paid_ms = 2 * MINUTE;
+        result.spans[i].waiting_ms = 3 * MINUTE;
     }
     return result;
 }
@@ -46,6 +47,8 @@ static void test_pictures_are_to_scale(void **unused)
     assert_has(&html, "<path class=\"busy\" d=\"M0 1000L0.0 500.0H2.1");
     assert_has(&html, "<path class=\"idle\" d=\"M0 1000L0.0 0.0H2.1");
     assert_has(&html, "L500.0 1000.0H502.1");
+    /* Three jobs wait, on a scale of four. */
+    assert_has(&html, "<path class=\"curve c0\" d=\"M0 1000L0.0 250.0H2.1");
     /* Eight hours are paid for, half way at half time: nothing is paid after. */
     assert_has(&html, "<span>8 h</span>");
     assert_has(&html, "L500.0 0.0L502.1 0.0");
