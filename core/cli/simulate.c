@@ -139,5 +139,7 @@ int cli_simulate(int argc, char **argv)
         return r > 0 ? 0 : 2;
     if (options.n_configs == 0)
         options.configs[options.n_configs++] = cli_default_config();
-    return harden_process() < 0 ? 1 : simulate(&options);
+    if (harden_process() < 0)
+        return 1;
+    return options.replay ? simulate_replay(&options) : simulate(&options);
 }

@@ -1,5 +1,6 @@
 /* core/cli/simulate.h - what the files of `flotilla simulate` share: simulate.c (the run),
- * simulate_options.c (its command line) and simulate_jobs.c (the jobs that it names). */
+ * simulate_options.c (its command line), simulate_jobs.c (the jobs that it names) and
+ * simulate_replay.c (the decisions of a ledger). */
 #pragma once
 
 #include "core/simulate/engine.h"
@@ -16,7 +17,7 @@ struct simulate_options {
     bool json;
     /* Jobs. */
     const char *jobs;
-    bool history;
+    bool history, replay;
     double poisson; /* 0 = none */
     int64_t poisson_ms;
     struct workload_wave wave; /* 0 = none */
@@ -35,3 +36,6 @@ int simulate_parse_options(int argc, char **argv, struct simulate_options *ret);
 /* The caller ends with workload_done(). */
 int simulate_read_jobs(const struct simulate_options *options, struct workload *ret,
                        struct error *err);
+
+/* The command's exit status. */
+int simulate_replay(const struct simulate_options *options);

@@ -52,11 +52,16 @@ static const char usage[] =
     "  --request-time TIME   what asking GitLab for a job takes when there is one (100ms)\n"
     "\n"
     "  --runner NAME         which runner of the configuration, when it has several\n"
-    "  --state-dir DIR       for --history: where the ledger is\n"
+    "  --state-dir DIR       for --history and --replay: where the ledger is\n"
     "  --report FILE         also write a page of HTML with plots\n"
     "  --json                one JSON document instead of the table\n"
     "\n"
-    "Exit status: 0, 1 when it cannot be simulated, 2 for a wrong command line.\n";
+    "  --replay              instead of simulating jobs: takes each decision of the ledger's "
+    "journals\n"
+    "                        again, from what the manager was told, and compares\n"
+    "\n"
+    "Exit status: 0, 1 when it cannot be simulated, 2 for a wrong command line, 3 when a decision\n"
+    "was another one.\n";
 
 /* How a value is read: 0, or negative with the sentence said. */
 typedef int (*read_fn)(const char *option, const char *text, void *at);
@@ -231,6 +236,7 @@ static const struct known_option {
     { "json", read_flag, AT(json) },
     { "jobs", read_text, AT(jobs) },
     { "history", read_flag, AT(history) },
+    { "replay", read_flag, AT(replay) },
     { "poisson", read_poisson, 0 },
     { "daily", read_daily, AT(wave) },
     { "burst", read_burst, 0 },
@@ -255,12 +261,16 @@ static const struct known_option {
 
 static int check(const struct simulate_options *options)
 {
-    if (!options->jobs && !options->history && options->poisson == 0 && options->wave.peak == 0 &&
-        options->n_bursts == 0)
+    bool makes_up = options->poisson > 0 || options->wave.peak > 0 || options->n_bursts > 0;
+
+    if (options->replay && (options->jobs || options->history || makes_up || options->report))
+        return cli_misuse("simulate", "--replay takes what the ledger has, and neither other jobs "
+                                      "nor --report");
+    if (!options->replay && !options->jobs && !options->history && !makes_up)
         return cli_misuse("simulate",
                           "there are no jobs: --jobs, --history, --poisson, --daily or --burst");
-    if (options->state_dir && !options->history)
-        return cli_misuse("simulate", "--state-dir is for --history");
+    if (options->state_dir && !options->history && !options->replay)
+        return cli_misuse("simulate", "--state-dir is for --history and --replay");
     if (options->cloud.notice_ms > 0 && options->cloud.mean_life_ms == 0)
         return cli_misuse("simulate", "--notice is for --interrupted");
     return 0;

@@ -4,6 +4,7 @@
  *
  * Refuses to know the provider, the ledger and the clock. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -77,6 +78,7 @@ int fleet_configure(struct fleet *fleet, const struct fleet_config *config)
     int r = 0;
 
     fleet->config = *config;
+    journal_config(fleet);
     if (alike)
         return 0;
     for (size_t i = 0; i < fleet->n_members && r == 0; i++)
@@ -372,6 +374,8 @@ int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed
     uint32_t expired;
     int r = check_list(listed, n, err);
 
+    if (r == 0)
+        journal_list(fleet, now_ms, listed, n, complete);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = see_instance(fleet, now_ms, &listed[i], on_change, arg);
     if (r < 0)
@@ -401,6 +405,7 @@ void fleet_mark_removing(struct fleet *fleet, const char *id, enum fleet_reason 
 
     if (!instance || instance->removing || instance->cause == CAUSE_FOREIGN)
         return;
+    journal_note(fleet, "remove %s %d %" PRId64, id, (int) reason, now_ms);
     instance->removing = true;
     instance->remove_reason = reason;
     instance->removing_ms = now_ms;
@@ -422,6 +427,7 @@ void fleet_on_removal_accepted(struct fleet *fleet, const char *id, int64_t now_
 
     if (!instance || !instance->removing)
         return;
+    journal_note(fleet, "accepted %s %" PRId64, id, now_ms);
     instance->removal_accepted = true;
     instance->removal_accepted_ms = now_ms;
     census_update(fleet, instance);
@@ -477,6 +483,7 @@ void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
 
     if (!instance || instance->ready)
         return;
+    journal_note(fleet, "ready %s %" PRId64, id, now_ms);
     instance->ready = true;
     fleet->growth[GROWTH_BOOT] = (struct fleet_growth) { 0 };
     /* An adopted instance keeps its clocks (V64). */
@@ -493,6 +500,7 @@ void fleet_recheck(struct fleet *fleet, const char *id)
 
     if (!instance || instance_busy(instance) > 0)
         return;
+    journal_note(fleet, "recheck %s", id);
     instance->ready = false;
     census_update(fleet, instance);
 }
@@ -503,6 +511,7 @@ void fleet_mark_connection_dead(struct fleet *fleet, const char *id)
 
     if (!instance)
         return;
+    journal_note(fleet, "dead %s", id);
     instance->connection_dead = true;
     census_update(fleet, instance);
 }
@@ -514,6 +523,7 @@ bool fleet_note_crash(struct fleet *fleet, const char *id, int64_t now_ms)
 
     if (!instance)
         return false;
+    journal_note(fleet, "crash %s %" PRId64, id, now_ms);
     before_last = instance->crashes_ms[1];
     instance->crashes_ms[1] = instance->crashes_ms[0];
     instance->crashes_ms[0] = now_ms;

@@ -2,6 +2,7 @@
  * pauses after orders that failed and images that do not boot (autoscaler.md 9, V20, V55, V58, V70).
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
@@ -15,6 +16,7 @@ bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int
 
     if (!instance || instance->removing || instance->cause == CAUSE_FOREIGN)
         return false;
+    journal_note(fleet, "drain %s %d %" PRId64, id, (int) why, at_ms);
     /* What the cloud takes is no operator's to keep. */
     if (instance->draining == REASON_NONE || why == REASON_INTERRUPTED)
         instance->draining = why;
@@ -30,6 +32,7 @@ bool fleet_undrain(struct fleet *fleet, const char *id)
 
     if (!instance || instance->removing || instance->draining != REASON_DRAINED)
         return false;
+    journal_note(fleet, "undrain %s", id);
     instance->draining = REASON_NONE;
     census_update(fleet, instance);
     return true;
@@ -38,6 +41,7 @@ bool fleet_undrain(struct fleet *fleet, const char *id)
 void fleet_set_drained(struct fleet *fleet, bool drained)
 {
     fleet->config.drained = drained;
+    journal_config(fleet);
 }
 
 bool fleet_note_health(struct fleet *fleet, const char *id, bool good)
@@ -46,6 +50,7 @@ bool fleet_note_health(struct fleet *fleet, const char *id, bool good)
 
     if (!instance)
         return false;
+    journal_note(fleet, "health %s %d", id, good);
     instance->failures = good ? 0 : instance->failures + 1;
     census_update(fleet, instance);
     return !good && instance->failures >= fleet->config.failure_threshold;
@@ -70,6 +75,7 @@ void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t 
     /* Failures of one time, such as ten instances that were ordered together, are one. */
     if (now_ms < growth->until_ms)
         return;
+    journal_note(fleet, "failed %d %" PRId64 " %" PRId64, (int) kind, now_ms, retry_after_ms);
     growth->failures++;
     pause = pause_after(&fleet->config, growth->failures);
     growth->until_ms = now_ms + (retry_after_ms > pause ? retry_after_ms : pause);
@@ -77,6 +83,7 @@ void fleet_growth_failed(struct fleet *fleet, enum growth_failure kind, int64_t 
 
 void fleet_growth_succeeded(struct fleet *fleet)
 {
+    journal_note(fleet, "grown");
     for (size_t i = 0; i < GROWTH_FAILURES; i++)
         if (i != GROWTH_BOOT)
             fleet->growth[i] = (struct fleet_growth) { 0 };

@@ -5,6 +5,8 @@
  * that no fresh or asked instance would take, the one that it would get is asked; whoever answers
  * first serves the first waiter, so that one that hangs holds up nobody but itself. Time alone makes an
  * answer old, so for waiting jobs those that have free slots are walked through, the best first. */
+#include <inttypes.h>
+
 #include "core/base/str.h"
 #include "core/fleet/internal.h"
 
@@ -109,6 +111,7 @@ const struct fleet_instance *fleet_next_heartbeat(struct fleet *fleet, int64_t n
         found = first_due(fleet, now_ms);
     if (!found)
         return NULL;
+    journal_note(fleet, "ask %" PRId64 " %s", now_ms, found->instance.id);
     found->instance.asked = true;
     found->instance.asked_ms = now_ms;
     census_update(fleet, &found->instance);
@@ -121,6 +124,7 @@ void fleet_heartbeat_ended(struct fleet *fleet, const char *id, bool good, int64
 
     if (!instance)
         return;
+    journal_note(fleet, "answered %s %d %" PRId64, id, good, now_ms);
     instance->asked = false;
     instance->asked_ms = now_ms;
     if (good)

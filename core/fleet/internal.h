@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/fleet/fleet.h"
+#include "core/fleet/journal.h"
 #include "core/fleet/sorted.h"
 
 /* What is counted over all instances (census.c). */
@@ -79,6 +80,9 @@ struct fleet {
     struct sorted jobs, waiting; /* by seq; and those without a slot, in order of arrival */
     int64_t n_waited;
     unsigned complete_lists; /* how many complete lists were seen, saturating at 2 */
+    fleet_record_fn record;  /* NULL = nobody keeps a journal */
+    void *record_arg;
+    bool recorded_rest; /* the last line was a plan that does nothing */
 };
 
 static inline struct fleet_member *member_of(const struct fleet_instance *instance)
@@ -89,6 +93,12 @@ static inline struct fleet_member *member_of(const struct fleet_instance *instan
 /* reason.c: the reason with the numbers behind it */
 void reason_explain(const struct fleet_config *config, enum fleet_reason reason, int64_t idle_ms,
                     uint32_t uses, struct buf *out);
+
+/* journal.c: to be called before the change, so that a list is told against what was known */
+void journal_note(struct fleet *fleet, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void journal_config(struct fleet *fleet); /* after its change */
+void journal_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed *listed, size_t n,
+                  bool complete);
 
 /* fleet.c */
 struct fleet_instance *fleet_get(struct fleet *fleet, const char *id);
@@ -103,6 +113,7 @@ int64_t throttle_limit(const struct fleet_config *config); /* a second; < 0 = un
 int64_t throttle_burst(const struct fleet_config *config);
 /* How many orders may be made now; *ret_next_ms: when there may be one more. */
 uint32_t orders_allowed(const struct fleet *fleet, int64_t now_ms, int64_t *ret_next_ms);
+void orders_add(struct fleet *fleet, struct fleet_order order);
 /* The order that the next new instance is of; false = nobody waits for one. */
 bool orders_take(struct fleet *fleet);
 bool orders_take_or_early(struct fleet *fleet);

@@ -1,5 +1,6 @@
 /* core/fleet/orders.c - instances to come: requested (decided) → sent → pending (accepted) →
  * appeared, and how fast they may be requested (autoscaler.md 2.2, 7.3, 10.3). */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -60,6 +61,7 @@ uint32_t orders_allowed(const struct fleet *fleet, int64_t now_ms, int64_t *ret_
 
 void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms)
 {
+    journal_note(fleet, "request %" PRIu32 " %" PRId64, n, now_ms);
     fleet->requested += n;
     if (fleet->config.throttle_limit < 0)
         return;
@@ -71,11 +73,13 @@ void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms)
 void fleet_cancel_requests(struct fleet *fleet, uint32_t n)
 {
     n = MIN(n, fleet->requested - fleet->early);
+    if (n > 0)
+        journal_note(fleet, "cancel %" PRIu32, n);
     fleet->requested -= n;
     fleet->spent_milli = MAX(fleet->spent_milli - (int64_t) n * 1000, (int64_t) 0);
 }
 
-static void add_order(struct fleet *fleet, struct fleet_order order)
+void orders_add(struct fleet *fleet, struct fleet_order order)
 {
     struct fleet_order *grown;
 
@@ -97,16 +101,18 @@ void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint
 {
     uint32_t appeared = MIN(fleet->early, asked), known;
 
+    journal_note(fleet, "increased %" PRId64 " %" PRIu32 " %" PRIu32, now_ms, asked, accepted);
     accepted = MIN(accepted, asked);
     known = MAX(accepted, appeared); /* what is there was made, whatever the answer says */
     fleet->requested -= MIN(known, fleet->requested);
     fleet->unanswered = fleet->early = 0;
-    add_order(fleet, (struct fleet_order) { known - appeared,
-                                            now_ms + fleet->config.pending_limit_ms, false });
+    orders_add(fleet, (struct fleet_order) { known - appeared,
+                                             now_ms + fleet->config.pending_limit_ms, false });
 }
 
 void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked)
 {
+    journal_note(fleet, "unanswered %" PRIu32, asked);
     fleet->unanswered = MIN(asked, fleet->requested);
 }
 
@@ -174,8 +180,8 @@ void fleet_restore_orders(struct fleet *fleet, int64_t now_ms, struct fleet_form
     }
     for (size_t i = 0; i < n; i++)
         if (orders[i].expires_ms > now_ms)
-            add_order(fleet, (struct fleet_order) { orders[i].count, orders[i].expires_ms,
-                                                    !orders[i].answered });
+            orders_add(fleet, (struct fleet_order) { orders[i].count, orders[i].expires_ms,
+                                                     !orders[i].answered });
 }
 
 bool fleet_has_unanswered(const struct fleet *fleet)

@@ -223,4 +223,5 @@ void policy_describe(const struct fleet_policy *policy, struct buf *out)
 void fleet_set_policy(struct fleet *fleet, const struct fleet_policy *policy)
 {
     fleet->config.policy = *policy;
+    journal_config(fleet);
 }

@@ -1,6 +1,7 @@
 /* core/fleet/slots.c - places for jobs: reservations before a job is asked for, waiting, handing
  * out, giving back (autoscaler.md 3 to 5). */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -79,14 +80,21 @@ bool fleet_reserve(struct fleet *fleet, struct error *why)
                          n.idle, n.acquired, n.unavailable, n.unhealthy, n.unready);
         return false;
     }
+    journal_note(fleet, "reserve");
     fleet->reserved++;
     return true;
 }
 
-void fleet_unreserve(struct fleet *fleet)
+static void take_reservation(struct fleet *fleet)
 {
     if (fleet->reserved > 0)
         fleet->reserved--;
+}
+
+void fleet_unreserve(struct fleet *fleet)
+{
+    journal_note(fleet, "unreserve");
+    take_reservation(fleet);
 }
 
 static struct fleet_job *find_job(const struct fleet *fleet, int64_t seq)
@@ -140,8 +148,9 @@ int fleet_wait(struct fleet *fleet, int64_t seq, bool had_reservation)
     struct fleet_job *job = NULL;
     int r;
 
+    journal_note(fleet, "wait %" PRId64 " %d", seq, had_reservation);
     if (had_reservation)
-        fleet_unreserve(fleet);
+        take_reservation(fleet);
     r = add_job(fleet, seq, &job);
     if (r < 0)
         return r;
@@ -154,8 +163,10 @@ void fleet_stop_waiting(struct fleet *fleet, int64_t seq)
 {
     struct fleet_job *job = find_job(fleet, seq);
 
-    if (job && !job->member)
-        forget_job(fleet, job);
+    if (!job || job->member)
+        return;
+    journal_note(fleet, "leave %" PRId64, seq);
+    forget_job(fleet, job);
 }
 
 static void place_job(struct fleet *fleet, struct fleet_job *job, struct fleet_member *member,
@@ -179,6 +190,8 @@ int fleet_assign_next(struct fleet *fleet, int64_t now_ms, int64_t *ret_seq,
         return 0;
     while (member->instance.slots[slot].seq != 0)
         slot++;
+    journal_note(fleet, "assign %" PRId64 " %" PRId64 " %s %" PRIu32, now_ms, job->seq,
+                 member->instance.id, slot);
     sorted_remove(&fleet->waiting, &job->waiting);
     member->instance.uses++; /* at acquisition, not at release (autoscaler.md 3.3) */
     place_job(fleet, job, member, slot);
@@ -221,6 +234,7 @@ int fleet_occupy(struct fleet *fleet, const char *id, uint32_t slot, int64_t seq
         return error_set(err, r, "the job on slot %u of instance %s has a place already", slot, id);
     if (r < 0)
         return error_set(err, r, "instance %s: out of memory", id);
+    journal_note(fleet, "occupy %s %" PRIu32 " %" PRId64, id, slot, seq);
     place_job(fleet, job, member_of(instance), slot);
     return 0;
 }
@@ -231,6 +245,7 @@ void fleet_count_use(struct fleet *fleet, const char *id)
 
     if (!instance)
         return;
+    journal_note(fleet, "use %s", id);
     instance->uses++;
     census_update(fleet, instance);
 }
@@ -242,6 +257,7 @@ void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms)
 
     if (!job || !job->member)
         return;
+    journal_note(fleet, "release %" PRId64 " %" PRId64, seq, now_ms);
     instance = &job->member->instance;
     instance->slots[job->slot].seq = 0;
     if (instance_busy(instance) == 0)

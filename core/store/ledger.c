@@ -1,6 +1,6 @@
 /* core/store/ledger.c - opening the ledger, its statements, its transactions (ledger.h).
  *
- * jobs.c, instances.c, intents.c and drains.c hold what is done with them. */
+ * jobs.c, instances.c, intents.c, drains.c and journal.c hold what is done with them. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,6 +101,10 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_DRAIN] = "INSERT INTO drains VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [SQL_DROP_DRAIN] = "DELETE FROM drains WHERE group_id = ?1 AND instance_id = ?2",
     [SQL_FIND_DRAIN] = "SELECT since_ms FROM drains WHERE group_id = ?1 AND instance_id = ?2",
+    [SQL_ADD_JOURNAL] = "INSERT INTO journal (group_id, line) VALUES (?1, ?2)",
+    [SQL_DROP_JOURNAL] =
+        "DELETE FROM journal WHERE group_id = ?1 AND id < (SELECT max(id) FROM journal WHERE "
+        "group_id = ?1 AND line = 'begin')",
     /* hardening.md §9: what ended is kept for 7 days, at most 10,000 rows of a kind. */
     [SQL_PRUNE_JOBS] =
         "DELETE FROM jobs WHERE state = 'closed' AND (closed_ms < ?1 - 604800000 OR seq <= "

@@ -110,7 +110,15 @@ static const char version_2[] =
     "  group_id INTEGER NOT NULL REFERENCES groups (id), instance_id TEXT NOT NULL,"
     "  since_ms INTEGER NOT NULL, PRIMARY KEY (group_id, instance_id)) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[] = { version_1, version_2 };
+/* What the fleets were told and decided (core/fleet/journal.h). */
+static const char version_3[] =
+    "CREATE TABLE journal ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, group_id INTEGER NOT NULL REFERENCES groups (id),"
+    "  line TEXT NOT NULL) STRICT;"
+    "CREATE INDEX journal_group ON journal (group_id, id);"
+    "CREATE INDEX journal_begin ON journal (group_id, id) WHERE line = 'begin';";
+
+static const char *const migrations[] = { version_1, version_2, version_3 };
 
 static int read_version(struct ledger *ledger, int64_t *ret, struct error *err)
 {

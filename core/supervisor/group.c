@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/fleet/journal.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -177,15 +178,17 @@ static void tell_plan(struct group *group, const struct scaler_plan *plan)
 static void carry_out_plan(struct group *group)
 {
     struct scaler_plan plan = { 0 };
+    int64_t now = now_wall(group->supervisor);
     uint32_t unsent;
 
-    if (scaler_plan(group->fleet, now_wall(group->supervisor), (uint64_t) group->id, &plan) < 0) {
+    if (scaler_plan(group->fleet, now, (uint64_t) group->id, &plan) < 0) {
         log_error("runner '%s': planning failed: out of memory, retrying", group->runner->name);
         return;
     }
+    fleet_record_plan(group->fleet, &plan, now, (uint64_t) group->id);
     tell_plan(group, &plan);
     if (plan.request > 0)
-        fleet_request(group->fleet, plan.request, now_wall(group->supervisor));
+        fleet_request(group->fleet, plan.request, now);
     /* An order that was sent cannot be taken back. */
     unsent = fleet_requested(group->fleet);
     unsent -= *group->increase_id ? MIN(unsent, group->increase_n) : 0;

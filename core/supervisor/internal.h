@@ -25,6 +25,7 @@
 #include "core/fleet/scaler.h"
 #include "core/fleet/settings.h"
 #include "core/provider/client.h"
+#include "core/store/journal.h"
 #include "core/store/ledger.h"
 #include "core/store/timeline.h"
 #include "core/supervisor/report_plan.h"
@@ -126,6 +127,7 @@ struct group {
     bool intents_settled; /* those of former runs */
     char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
+    uint32_t recorded; /* lines of its journal (journals.c); 0 = it is to begin */
 
     /* Which policy holds (group_policy.c); wall clock. */
     struct policies *policies;
@@ -155,6 +157,13 @@ struct config_watch {
     int64_t next_look_mono;
 };
 
+struct journals { /* lines of journals that are not written yet (journals.c) */
+    struct journal_line *lines;
+    size_t n, cap;
+    int64_t write_at_mono;
+    bool incomplete;
+};
+
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
@@ -181,6 +190,7 @@ struct supervisor {
     struct control *control;
     struct audit *audit; /* under way */
     uv_timer_t tick;
+    struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
     bool evaluate_wanted;
     bool descriptors_short;     /* no job is asked for */
@@ -362,6 +372,11 @@ int spool_each(struct supervisor *supervisor, const char *suffix,
                int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
                struct error *err);
 void spool_sweep(struct supervisor *supervisor);
+
+/* journals.c */
+void journals_begin_turn(struct supervisor *supervisor);
+void journals_end_turn(struct supervisor *supervisor);
+void journals_done(struct supervisor *supervisor); /* before fleets and ledger go */
 
 /* strangers.c */
 /* Before a ledger is begun: what lies in the spool directory is not in it. */

@@ -99,6 +99,8 @@ static int64_t next_due(const struct supervisor *supervisor)
         due = MIN(due, supervisor->watch.next_look_mono - now);
     if (supervisor->trim_at_mono > now)
         due = MIN(due, supervisor->trim_at_mono - now);
+    if (supervisor->journals.n > 0)
+        due = MIN(due, MAX(supervisor->journals.write_at_mono - now, (int64_t) 0));
     for (size_t i = 0; i < supervisor->n_groups; i++) {
         const struct group *group = supervisor->groups[i];
 
@@ -193,12 +195,14 @@ static void on_tick(uv_timer_t *timer)
 
     supervisor->evaluate_wanted = false;
     check_disk(supervisor);
+    journals_begin_turn(supervisor);
     strangers_tick(supervisor);
     scheduler_check_descriptors(supervisor);
     check_jobs(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(supervisor->groups[i]);
     groups_reap(supervisor);
+    journals_end_turn(supervisor);
     reload_tick(supervisor);
     checkpoint_if_due(supervisor);
     trim_if_due(supervisor);
@@ -288,6 +292,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     free_jobs(supervisor);
     coordinator_client_free(supervisor->coordinator);
     spawner_stop(supervisor->spawner);
+    journals_done(supervisor);
     groups_free(supervisor);
     adopt_done(supervisor);
     strangers_done(supervisor);

@@ -1,0 +1,88 @@
+/* core/store/journal.c - the journals of fleets (core/fleet/journal.h), so that their decisions can be
+ * taken again. Written by the supervisor, a second's lines at a time; read beside it. */
+#include <errno.h>
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+#include "core/store/internal.h"
+#include "core/store/journal.h"
+
+#define BUSY_MS 5000
+
+/* A journal that begins anew takes the place of all but the one before it. */
+static int drop_old(struct ledger *ledger, int64_t group_id, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_DROP_JOURNAL, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, group_id);
+    return ledger_step(ledger, stmt, err);
+}
+
+static int add_line(struct ledger *ledger, const struct journal_line *line, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_ADD_JOURNAL, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, line->group_id);
+    (void) sqlite3_bind_text(stmt, 2, line->text, -1, SQLITE_STATIC);
+    return ledger_step(ledger, stmt, err);
+}
+
+int ledger_add_journal(struct ledger *ledger, const struct journal_line *lines, size_t n,
+                       struct error *err)
+{
+    int r = ledger_begin(ledger, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (str_eq(lines[i].text, "begin"))
+            r = drop_old(ledger, lines[i].group_id, err);
+        if (r == 0)
+            r = add_line(ledger, &lines[i], err);
+    }
+    return ledger_end(ledger, r, err);
+}
+
+static int each(sqlite3 *db, journal_fn fn, void *arg)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = sqlite3_prepare_v2(db,
+                               "SELECT journal.group_id, key, line FROM journal JOIN groups ON "
+                               "groups.id = journal.group_id ORDER BY journal.group_id, journal.id",
+                               -1, &stmt, NULL);
+
+    if (r == SQLITE_OK)
+        while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
+            fn(arg, sqlite3_column_int64(stmt, 0), (const char *) sqlite3_column_text(stmt, 1),
+               (const char *) sqlite3_column_text(stmt, 2));
+    (void) sqlite3_finalize(stmt);
+    return r;
+}
+
+int journal_each(const char *dir, journal_fn fn, void *arg, struct error *err)
+{
+    autofree char *path = mem_printf("%s/ledger.db", dir);
+    sqlite3 *db = NULL;
+    int r;
+
+    if (!path)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+    if (r == SQLITE_OK) {
+        (void) sqlite3_busy_timeout(db, BUSY_MS);
+        r = each(db, fn, arg);
+    }
+    r = r == SQLITE_DONE       ? 0
+        : r == SQLITE_CANTOPEN ? error_set(err, -ENOENT,
+                                           "there is no ledger at %s; --state-dir names the "
+                                           "directory of another",
+                                           path)
+                               : error_set(err, -EIO, "ledger %s cannot be read: %s", path,
+                                           db ? sqlite3_errmsg(db) : "out of memory");
+    (void) sqlite3_close(db);
+    return r;
+}
