@@ -87,13 +87,15 @@ static int differs(struct error *err, const char *recorded, const char *decided)
 
 static int on_config(struct fleet *fleet, struct reader *r, struct error *err)
 {
-    struct fleet_config config = { .capacity = (uint32_t) within(r, 1, CAPACITY_MAX),
-                                   .max_use_count = count(r),
-                                   .max_instances = count(r),
-                                   .policy = { .idle_count = count(r),
-                                               .idle_time_ms = number(r) } };
-    int64_t factor = number(r);
+    struct fleet_config config = { 0 };
+    int64_t factor;
 
+    config.capacity = (uint32_t) within(r, 1, CAPACITY_MAX);
+    config.max_use_count = count(r);
+    config.max_instances = count(r);
+    config.policy.idle_count = count(r);
+    config.policy.idle_time_ms = number(r);
+    factor = number(r);
     memcpy(&config.policy.scale_factor, &factor, sizeof(factor));
     config.policy.scale_factor_limit = count(r);
     config.policy.preemptive = flag(r);
@@ -209,12 +211,12 @@ static int read_listed(char *text, struct fleet_listed *ret, struct fleet_instan
             *at = ' ';
     ret->state = (enum instance_state) within(&r, 0, INSTANCE_RESUMING);
     if (*r.at) {
-        *former =
-            (struct fleet_instance) { .cause = (enum instance_cause) within(&r, 0, CAUSE_FOREIGN),
-                                      .uses = count(&r),
-                                      .removing = flag(&r),
-                                      .remove_reason = reason(&r),
-                                      .first_seen_ms = number(&r) };
+        *former = (struct fleet_instance) { 0 };
+        former->cause = (enum instance_cause) within(&r, 0, CAUSE_FOREIGN);
+        former->uses = count(&r);
+        former->removing = flag(&r);
+        former->remove_reason = reason(&r);
+        former->first_seen_ms = number(&r);
         ret->former = former;
         ret->returns = flag(&r);
     }

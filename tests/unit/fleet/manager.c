@@ -8,6 +8,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/fleet/journal.h"
 #include "tests/unit/fleet/recount.h"
 
 #define PENDING_LIMIT (15 * MINUTE)
@@ -51,6 +52,12 @@ void manager_done(struct manager *manager)
     free(manager->work);
     free(manager->intents);
     free(manager->appeared);
+    buf_done(&manager->journal);
+}
+
+static void keep_line(void *arg, const char *line)
+{
+    buf_addf(arg, "%s\n", line);
 }
 
 /* Jobs. */
@@ -354,6 +361,7 @@ static void carry_out(struct manager *manager)
     uint32_t unsent;
 
     need(scaler_plan(manager->fleet, manager_now(manager), 1, &plan) == 0);
+    fleet_record_plan(manager->fleet, &plan, manager_now(manager), 1);
     check_plan(manager, &plan);
     if (plan.request > 0)
         fleet_request(manager->fleet, plan.request, manager_now(manager));
@@ -394,8 +402,10 @@ void manager_configure(struct manager *manager, const struct fleet_config *confi
     manager->config.pending_limit_ms = PENDING_LIMIT;
     if (manager->fleet)
         need(fleet_configure(manager->fleet, &manager->config) == 0);
-    else
+    else {
         need(fleet_new(&manager->config, &manager->fleet) == 0);
+        fleet_record(manager->fleet, keep_line, &manager->journal);
+    }
     manager_tell(
         manager, "configured: C %u U %u MAX %u I %u T %" PRId64 "s f %.1f P %d vm %d drained %d",
         config->capacity, config->max_use_count, config->max_instances, config->policy.idle_count,
@@ -458,6 +468,7 @@ void manager_restart(struct manager *manager)
     fleet_free(old);
     adopt_jobs(manager);
     restore_orders(manager);
+    fleet_record(manager->fleet, keep_line, &manager->journal);
     manager->reserved = manager->asked = 0;
     manager->cloud.pending = false;
     for (size_t i = 0; i < manager->cloud.n_machines; i++)

@@ -3,6 +3,7 @@
  * that must hold, told apart from what the fleet believes by the manager's own books of jobs and machines. */
 #pragma once
 
+#include "core/base/buf.h"
 #include "core/fleet/scaler.h"
 #include "tests/unit/fleet/cloud.h"
 
@@ -40,6 +41,7 @@ struct manager {
     char failure[300]; /* the first property that did not hold */
     bool honest;       /* the cloud never lied, so that what is there can be known */
     bool verbose;
+    struct buf journal; /* what the fleets were told and decided, a line each (journal.h) */
 };
 
 int64_t manager_now(const struct manager *manager); /* the fleet's time */

@@ -15,6 +15,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/fleet/replay.h"
 #include "tests/unit/fleet/manager.h"
 
 #define STEPS 250
@@ -205,6 +206,25 @@ static void come_to_rest(struct manager *manager)
                   "lists are still asked for at the fast interval");
 }
 
+/* Every decision is the same again from what the fleet was told (replay.h). */
+static void check_replay(struct manager *manager)
+{
+    auto_ptr(replay_free) struct replay *replay = NULL;
+    struct error err = { 0 };
+    uint64_t lines = 0, decisions = 0;
+    char *line = manager->journal.data, *end;
+
+    assert_int_equal(replay_new(&replay), 0);
+    for (; *line && (end = strchr(line, '\n')) && !*manager->failure; line = end + 1) {
+        *end = '\0';
+        manager_check(manager, replay_line(replay, line, &err) == 0, "replay of '%.80s': %.150s",
+                      line, err.message);
+    }
+    replay_count(replay, &lines, &decisions);
+    manager_check(manager, decisions > 0, "only %" PRIu64 " decisions in %" PRIu64 " lines",
+                  decisions, lines);
+}
+
 /* True when all properties held; else `why` says which did not. */
 static bool run_history(uint64_t seed, int steps, bool verbose, char *why, size_t size)
 {
@@ -224,6 +244,8 @@ static bool run_history(uint64_t seed, int steps, bool verbose, char *why, size_
         serve_everybody(&manager);
     if (!*manager.failure)
         come_to_rest(&manager);
+    if (!*manager.failure)
+        check_replay(&manager);
     (void) str_copy(why, size, manager.failure);
     manager_done(&manager);
     return *why == '\0';
