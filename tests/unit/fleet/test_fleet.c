@@ -165,6 +165,20 @@ static void test_orders_of_a_former_run_are_waited_for(void **state)
     fleet_free(fleet);
 }
 
+static void test_what_appeared_before_an_order_was_made_is_not_of_it(void **state)
+{
+    struct fleet_former_order orders[] = { { 1, NOW - 10 * MINUTE, NOW + 2 * MINUTE, false },
+                                           { 1, NOW - 6 * MINUTE, NOW + 9 * MINUTE, true } };
+    const int64_t appeared[] = { NOW - 6 * MINUTE };
+    struct fleet *fleet = make_fleet((struct fleet_config) { 0 });
+
+    (void) state;
+    fleet_restore_orders(fleet, NOW, orders, ARRAY_LEN(orders), appeared, ARRAY_LEN(appeared));
+    assert_int_equal(fleet_pending(fleet), 1);
+    assert_false(fleet_has_unanswered(fleet));
+    fleet_free(fleet);
+}
+
 static void test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_takes_is_not(
     void **state)
 {
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_hardening_X6_three_crashes_within_an_hour_are_too_many),
         cmocka_unit_test(test_a_stranger_stays_one_over_a_restart),
         cmocka_unit_test(test_orders_of_a_former_run_are_waited_for),
+        cmocka_unit_test(test_what_appeared_before_an_order_was_made_is_not_of_it),
         cmocka_unit_test(
             test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_takes_is_not),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
