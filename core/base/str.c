@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/base/mem.h"
 
@@ -177,6 +178,17 @@ void format_duration(struct buf *out, int64_t ms)
         buf_addf(out, ".%0*" PRId64, width, fraction);
     }
     buf_add_char(out, 's');
+}
+
+void format_utc(struct buf *out, int64_t wall_ms)
+{
+    time_t when = (time_t) (wall_ms / 1000);
+    char text[64] = "";
+    struct tm utc;
+
+    if (gmtime_r(&when, &utc))
+        (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    buf_add_str(out, *text ? text : "1970-01-01T00:00:00Z");
 }
 
 /* Length of the valid UTF-8 sequence at `data`, 0 when there is none. */

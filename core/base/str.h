@@ -43,6 +43,8 @@ int parse_duration_ms(const char *text, int64_t *ret);
 void format_duration(struct buf *out,
                      int64_t ms); /* as Go prints it: "1h0m0s", "1m30s", "250ms", "0s" */
 
+void format_utc(struct buf *out, int64_t wall_ms); /* "2026-11-23T10:00:00Z" */
+
 /* Text from outside, made safe for a terminal or a log line: control bytes and invalid UTF-8 as
  * \xNN, cut to `max` bytes with "…". */
 void str_display(struct buf *out, const char *text, size_t len, size_t max);

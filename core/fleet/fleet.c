@@ -235,7 +235,7 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
 
     instance->seen = true;
     instance->state = item->state;
-    instance->first_seen_ms = now_ms;
+    instance->first_seen_ms = instance->last_seen_ms = now_ms;
     if (!former) {
         instance->cause = cause_of_new(fleet);
         return;
@@ -288,6 +288,7 @@ static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_
     /* An adopted one whose job ended with the former run: it is idle since we know. */
     lost_clock = instance->ready && instance->idle_since_ms == 0 && instance_busy(instance) == 0;
     instance->seen = true;
+    instance->last_seen_ms = now_ms;
     if (!changed && !lost_clock && instance->misses == 0)
         return 0;
     instance->misses = 0;

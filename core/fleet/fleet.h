@@ -30,6 +30,7 @@ enum instance_state {
 /* How it came to the group; it keeps that over a restart. A foreign one is another group's by the
  * ledger: it gets no jobs and is never removed. */
 enum instance_cause { CAUSE_REQUESTED, CAUSE_UNEXPECTED, CAUSE_PREEXISTED, CAUSE_FOREIGN };
+const char *instance_cause_name(enum instance_cause cause);
 const char *instance_state_name(enum instance_state state);
 int instance_state_parse(const char *name, enum instance_state *ret);
 
@@ -123,7 +124,7 @@ struct fleet_instance {
     bool removal_accepted;
     enum fleet_reason remove_reason;
     int64_t removing_ms; /* when it was marked; 0 = in a former run */
-    int64_t removal_accepted_ms, first_seen_ms, ready_ms, idle_since_ms;
+    int64_t removal_accepted_ms, first_seen_ms, last_seen_ms, ready_ms, idle_since_ms;
     uint32_t uses, misses, n_slots;
     bool connection_dead;       /* a worker lost it; counts at the next complete list */
     enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */

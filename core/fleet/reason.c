@@ -12,6 +12,13 @@ static const char *const states[] = {
     [INSTANCE_SUSPENDED] = "suspended", [INSTANCE_RESUMING] = "resuming",
 };
 
+static const char *const causes[] = {
+    [CAUSE_REQUESTED] = "requested",
+    [CAUSE_UNEXPECTED] = "unexpected",
+    [CAUSE_PREEXISTED] = "preexisted",
+    [CAUSE_FOREIGN] = "foreign",
+};
+
 static const struct {
     const char *name, *text;
 } reasons[] = {
@@ -53,6 +60,11 @@ static const struct {
     [GROWTH_UNREACHABLE] = { "unreachable", "the cloud does not take orders" },
     [GROWTH_BOOT] = { "boot", "instances do not become ready" },
 };
+
+const char *instance_cause_name(enum instance_cause cause)
+{
+    return (size_t) cause < ARRAY_LEN(causes) ? causes[cause] : "unknown";
+}
 
 const char *instance_state_name(enum instance_state state)
 {

@@ -197,6 +197,8 @@ static int32_t run_open(struct session *session, flt_call *call, json_t *request
     }
     if (!session->group)
         return session_host.fail(call, FLT_E_INTERNAL, 0, "open succeeded without a group");
+    (void) json_add_str(reply, "name", session->provider.name);
+    (void) json_add_str(reply, "version", session->provider.version);
     (void) json_add_i64(reply, "max_size", call->info.max_size);
     (void) json_add_str(reply, "identity", call->identity);
     (void) json_add_i64(reply, "capabilities", (int64_t) session->provider.capabilities);

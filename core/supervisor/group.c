@@ -171,7 +171,7 @@ static void tell_plan(struct group *group, const struct scaler_plan *plan)
         return;
     scaler_explain(group->fleet, plan, now_wall(group->supervisor), &text);
     if (plan->request > 0)
-        log_info("required scaling change: runner '%s': %s", group->runner->name, buf_str(&text));
+        group_log_scaling(group, plan, buf_str(&text));
     supervisor_emit(group->supervisor, EVENT_SCALED, group, NULL, NULL, buf_str(&text));
 }
 

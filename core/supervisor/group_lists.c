@@ -61,8 +61,7 @@ static void on_appeared(struct group *group, const struct fleet_instance *instan
                     "taken out of the configuration, or delete the instance",
                     instance->id, group->runner->name);
     else
-        log_info("instance discovery: %s of runner '%s', state %s", instance->id,
-                 group->runner->name, instance_state_name(instance->state));
+        group_log_discovery(group, instance);
     if (instance->uses > 0)
         take_back_jobs(group, instance);
     group_add_row(group, instance);
@@ -82,14 +81,12 @@ static void on_change(void *arg, const struct fleet_change *change)
         on_appeared(group, instance);
         break;
     case CHANGE_STATE:
-        log_info("instance update: %s, state %s", instance->id,
-                 instance_state_name(instance->state));
+        group_log_update(group, instance);
         group_persist(group, instance, instance->removing ? LIFE_REMOVING : LIFE_PRESENT);
         group_instance_deleting(group, instance);
         break;
     case CHANGE_GONE:
-        log_info("instance pruned: %s of runner '%s', %s", instance->id, group->runner->name,
-                 group_loss_text(instance, change->reason));
+        group_log_pruned(group, instance, change->reason);
         note_lost_jobs(turn, change);
         group_note_gone(group, instance, change->reason);
         group_persist(group, instance, LIFE_GONE);
@@ -231,8 +228,8 @@ static void note_list_failure(struct group *group, const char *message, int64_t 
     pause = MAX(retry_after_ms, group->list_backoff_ms);
     group->next_list_mono = now_mono(group->supervisor) + pause;
     if (str_cut(group->list_error, sizeof(group->list_error), message))
-        log_error("reconcile: runner '%s': %s; trying again in %" PRId64 " ms", group->runner->name,
-                  message, pause);
+        log_error("reconcile: runner '%s', err: %s; trying again in %" PRId64 " ms",
+                  group->runner->name, message, pause);
 }
 
 int64_t group_list_interval(const struct group *group)

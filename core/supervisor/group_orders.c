@@ -58,9 +58,9 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
         supervisor_fatal(supervisor, "ending an intent", &err);
         return;
     }
-    log_info("increasing instances response: runner '%s', requested %u, accepted %" PRId64,
-             group->runner->name, group->increase_n, accepted);
+    group_log_increased(group, (uint32_t) accepted);
     fleet_on_increase(group->fleet, now_wall(supervisor), group->increase_n, (uint32_t) accepted);
+    group_log_orders(group);
     if (code == FLT_E_STALE)
         group_became_stale(group, message);
     else if (code != 0 || accepted < group->increase_n)
@@ -120,8 +120,7 @@ void group_start_increase(struct group *group)
         if (group->increase_n == 0 ||
             !begin_intent(group, "increase", group->increase_n, NULL, group->increase_id))
             return;
-        log_info("increasing instances: runner '%s', amount %u", group->runner->name,
-                 group->increase_n);
+        group_log_increase(group);
     }
     request = change_request(group, "increase", group->increase_id);
     if (request)
@@ -329,7 +328,7 @@ void group_start_decrease(struct group *group)
         free(turn);
         return;
     }
-    log_info("decreasing instances: runner '%s', amount %zu", group->runner->name, n);
+    group_log_decrease(group, n);
     request = change_request(group, "decrease", turn->request_id);
     if (request)
         (void) json_add(request, "ids", array);

@@ -106,6 +106,19 @@ void group_instance_deleting(struct group *group, const struct fleet_instance *i
 /* Why an instance is gone, for its jobs and the log. */
 const char *group_loss_text(const struct fleet_instance *instance, enum fleet_reason reason);
 
+/* group_log.c: the lines that people search for (autoscaler.md 13.1). */
+void group_log_initialized(const struct group *group, json_t *reply); /* to `open` */
+void group_log_discovery(const struct group *group, const struct fleet_instance *instance);
+void group_log_update(const struct group *group, const struct fleet_instance *instance);
+void group_log_pruned(const struct group *group, const struct fleet_instance *instance,
+                      enum fleet_reason reason);
+void group_log_increase(const struct group *group);
+void group_log_increased(const struct group *group, uint32_t accepted);
+void group_log_orders(const struct group *group); /* what is on order now */
+void group_log_decrease(const struct group *group, size_t amount);
+void group_log_scaling(const struct group *group, const struct scaler_plan *plan,
+                       const char *explained);
+
 /* group_growth.c */
 enum growth_failure group_growth_kind(int code); /* of an answer to an increase that failed */
 void group_growth_failed(struct group *group, enum growth_failure kind, const char *message,

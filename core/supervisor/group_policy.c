@@ -39,15 +39,10 @@ const struct fleet_policy *group_policy(struct group *group)
 
 static void add_until(int64_t until_ms, struct buf *out)
 {
-    time_t until = (time_t) (until_ms / 1000);
-    char text[32];
-    struct tm utc;
-
     if (until_ms == INT64_MAX)
         return;
-    (void) gmtime_r(&until, &utc);
-    (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    buf_addf(out, " until %s", text);
+    buf_add_str(out, " until ");
+    format_utc(out, until_ms);
 }
 
 void group_explain_policy(const struct group *group, struct buf *out)

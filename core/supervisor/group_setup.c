@@ -81,9 +81,6 @@ void group_configure(struct group *group)
         }
         /* It has instances and perhaps jobs to see to: the smaller number holds. */
     } else if (group->provider && provider_client_is_open(group->provider) && !group->stale) {
-        if (!group->usable)
-            log_notice("plugin initialized: runner '%s', plugin '%s'", group->runner->name,
-                       autoscaler->plugin);
         group->usable = true;
         group->refused = false;
         group->provider_error[0] = '\0';
@@ -100,6 +97,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
 {
     struct group *group = arg;
     int64_t capabilities = 0;
+    bool was_usable;
 
     (void) retry_after_ms;
     if (group->stale)
@@ -116,7 +114,10 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     (void) json_opt_i64(reply, "capabilities", INT64_MIN, INT64_MAX, &capabilities, NULL);
     group->ids_return = ((uint64_t) capabilities & FLT_CAP_IDS_RETURN) != 0;
     group->signals.supported = ((uint64_t) capabilities & FLT_CAP_SIGNALS) != 0;
+    was_usable = group->usable;
     group_configure(group);
+    if (!was_usable && group->usable)
+        group_log_initialized(group, reply);
 }
 
 int group_open_provider(struct group *group, struct error *err)

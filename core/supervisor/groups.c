@@ -79,6 +79,7 @@ static void on_left(void *arg)
     struct group *group = arg;
     struct supervisor *supervisor = group->supervisor;
 
+    group_log_stopped(group);
     supervisor->providers_closing--;
     if (!supervisor->closing)
         drop(group);

@@ -256,6 +256,9 @@ void group_evaluate(struct group *group);
 void group_connect_info(struct group *group, struct job *job);
 /* At a stop: are the instances to be deleted, and are some of them still there? */
 bool group_is_deleting(const struct group *group);
+void group_log_left(const struct group *group); /* what is, when the time is over */
+void group_log_stopping(const struct group *group);
+void group_log_stopped(const struct group *group);
 void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
 /* True while growth waits after a failure (V20), and for how long. */
 bool group_growth_waits(const struct group *group, int64_t *ret_ms);

@@ -390,8 +390,9 @@ static void continue_stopping(struct supervisor *supervisor)
     }
     if (deleting && now_mono(supervisor) - supervisor->stop_since_mono < limit)
         return;
-    if (deleting)
-        log_warning("some instances are still there at shutdown; the next start removes them");
+    for (size_t i = 0; deleting && i < supervisor->n_groups; i++)
+        if (group_is_deleting(supervisor->groups[i]))
+            group_log_left(supervisor->groups[i]);
     close_providers(supervisor);
 }
 
@@ -419,7 +420,10 @@ void supervisor_stop(struct supervisor *supervisor, enum supervisor_stop how,
     supervisor->stopped_arg = arg;
     supervisor->stop_since_mono = now_mono(supervisor);
     warn_about_leaving(supervisor);
-    for (size_t i = 0; i < supervisor->n_groups; i++)
+    for (size_t i = 0; i < supervisor->n_groups; i++) {
         scheduler_stop(supervisor->groups[i]);
+        if (supervisor->groups[i]->provider)
+            group_log_stopping(supervisor->groups[i]);
+    }
     supervisor_evaluate_soon(supervisor);
 }

@@ -180,6 +180,38 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     return wants_more(call);
 }
 
+/* What is wrong with it; NULL: nothing. */
+static const char *judge_signal(const struct flt_signal *signal)
+{
+    if (signal->code != FLT_E_UNHEALTHY && signal->code != FLT_E_QUOTA)
+        return "whose code is neither FLT_E_UNHEALTHY nor FLT_E_QUOTA";
+    if (signal->code == FLT_E_UNHEALTHY && !provider_id_valid(signal->instance))
+        return "about an instance whose id is none";
+    if (signal->code == FLT_E_QUOTA && signal->instance)
+        return "about growth that names an instance";
+    if (!provider_text_valid(signal->text) || !*signal->text)
+        return "without a sentence";
+    return signal->at_ms < 0 ? "at a time before all times" : NULL;
+}
+
+static int32_t take_signal(void *arg, const struct flt_signal *raw)
+{
+    struct flt_signal signal = { 0 };
+    struct kit_call *call = arg;
+    const char *wrong;
+
+    if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_SIGNAL_SIZE_1_0))
+        return 1;
+    memcpy(&signal, raw, MIN((size_t) raw->struct_size, sizeof(signal)));
+    wrong = judge_signal(&signal);
+    if (wrong)
+        kit_fail(call->kit, "signals emitted one %s", wrong);
+    else if (++call->n_signals > KIT_IDS_MAX)
+        kit_fail(call->kit, "signals emitted more than %d", KIT_IDS_MAX);
+    call->stopped = call->stop;
+    return wants_more(call);
+}
+
 int32_t kit_open(struct kit *kit, struct kit_how how, const char *plugin_config,
                  struct kit_call **ret_call)
 {
@@ -292,4 +324,11 @@ int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
     const char *lent = kit_lend(call, id);
 
     return kit_end(call, kit->provider.heartbeat(kit->group, kit_call_ptr(call), lent));
+}
+
+int32_t kit_signals(struct kit *kit, struct kit_how how, struct kit_call **ret_call)
+{
+    struct kit_call *call = *ret_call = kit_begin(kit, "signals", how);
+
+    return kit_end(call, kit->provider.signals(kit->group, kit_call_ptr(call), take_signal, call));
 }

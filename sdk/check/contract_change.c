@@ -176,6 +176,20 @@ static void check_heartbeat(struct kit *kit)
                  kit_code_name(code));
 }
 
+/* Whatever holds now: mostly nothing. It is asked for again and again, so it must be cheap to repeat. */
+static void check_signals(struct kit *kit)
+{
+    struct kit_call *call;
+
+    if (!kit->provider.signals) {
+        kit_skip(kit, "it has no signals");
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (kit_signals(kit, plainly, &call) != FLT_OK)
+            kit_fail_result(call);
+}
+
 static void check_decrease_unknown(struct kit *kit)
 {
     char *unknown[] = { kit_copy(KIT_UNKNOWN_ID) };
@@ -289,6 +303,13 @@ static void heartbeat_again(struct kit *kit)
     (void) kit_heartbeat(kit, plainly, kit->made[0], &call);
 }
 
+static void signals_again(struct kit *kit)
+{
+    struct kit_call *call;
+
+    (void) kit_signals(kit, plainly, &call);
+}
+
 static void decrease_unknown(struct kit *kit)
 {
     char *unknown[] = { kit_copy(KIT_UNKNOWN_ID) };
@@ -304,6 +325,8 @@ static void check_leaks_of_calls(struct kit *kit)
     check_leaks(kit, "calls of connect_info", CALLS, connect_again);
     if (kit->provider.heartbeat)
         check_leaks(kit, "calls of heartbeat", CALLS, heartbeat_again);
+    if (kit->provider.signals)
+        check_leaks(kit, "calls of signals", CALLS, signals_again);
     check_leaks(kit, "calls of increase", CALLS, increase_again);
     check_leaks(kit, "calls of decrease", CALLS, decrease_unknown);
 }
@@ -315,6 +338,7 @@ const struct kit_check kit_checks_change[] = {
     { "connect_info answers or says when", check_connect, false },
     { "connect_info of an unknown id is an error", check_connect_unknown, false },
     { "heartbeat answers", check_heartbeat, false },
+    { "signals say what holds", check_signals, false },
     { "a cancel is honoured within a second", check_cancel_reading, false },
     { "a deadline is kept", check_deadline, false },
     { "a sink that says stop is obeyed", check_sinks_that_stop, false },

@@ -44,6 +44,8 @@ static void check_load(struct kit *kit)
         kit_fail(kit, "it has the slot config_keys, but not the capability");
     else if (kit->provider.heartbeat && !(kit->provider.capabilities & FLT_CAP_HEARTBEAT))
         kit_fail(kit, "it has the slot heartbeat, but not the capability");
+    else if (kit->provider.signals && !(kit->provider.capabilities & FLT_CAP_SIGNALS))
+        kit_fail(kit, "it has the slot signals, but not the capability");
 }
 
 static bool known_type(const char *type)

@@ -90,6 +90,10 @@ static void cancel_reading(struct kit *kit, struct kit_how how)
 
     (void) kit_list(kit, how, &call);
     expect_stopped(call);
+    if (kit->provider.signals) {
+        (void) kit_signals(kit, how, &call);
+        expect_stopped(call);
+    }
     if (kit->n_made == 0)
         return;
     (void) kit_connect_info(kit, how, kit->made[0], &call);
@@ -125,6 +129,8 @@ void check_sinks_that_stop(struct kit *kit)
     }
     (void) kit_list(kit, stopping, &call);
     (void) kit_connect_info(kit, stopping, kit->made[0], &call);
+    if (kit->provider.signals)
+        (void) kit_signals(kit, stopping, &call);
     stopping = kit_changing(kit_new_request());
     stopping.stop = true;
     (void) kit_decrease(kit, stopping, unknown, ARRAY_LEN(unknown), &call);

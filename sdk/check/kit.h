@@ -60,7 +60,7 @@ struct kit_call {
     char log[4096];
     bool described;
     struct kit_listing emitted;
-    unsigned n_connects;
+    unsigned n_connects, n_signals;
 };
 
 /* How the next call is to be made. */
@@ -118,6 +118,7 @@ int32_t kit_connect_info(struct kit *kit, struct kit_how how, const char *id,
                          struct kit_call **ret_call);
 int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
                       struct kit_call **ret_call);
+int32_t kit_signals(struct kit *kit, struct kit_how how, struct kit_call **ret_call);
 const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id);
 bool kit_code_known(int32_t code);       /* of the closed set */
 const char *kit_code_name(int32_t code); /* "?": not of it */

@@ -221,13 +221,36 @@ static int32_t good_heartbeat(flt_group *g, flt_call *call, const char *id)
     return find(id) ? FLT_OK : g->host->fail(call, FLT_E_UNHEALTHY, 0, "there is no such instance");
 }
 
+/* Its first instance is retired some day, and there are no more of its kind. */
+static int32_t good_signals(flt_group *g, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    struct flt_signal signals[] = {
+        { .struct_size = sizeof(signals[0]), .code = FLT_E_QUOTA, .text = "there are no more" },
+        { .struct_size = sizeof(signals[0]),
+          .code = FLT_E_UNHEALTHY,
+          .text = "it is retired",
+          .at_ms = INT64_C(4000000000000) },
+    };
+
+    if (g->host->cancelled(call))
+        return g->host->fail(call, FLT_E_CANCELLED, 0, "cancelled");
+    if (sink(arg, &signals[0]) != 0)
+        return FLT_E_CANCELLED;
+    for (size_t i = 0; i < INSTANCES_MAX; i++) {
+        signals[1].instance = cloud.instances[i].id;
+        if (cloud.instances[i].exists)
+            return sink(arg, &signals[1]) == 0 ? FLT_OK : FLT_E_CANCELLED;
+    }
+    return FLT_OK;
+}
+
 static const struct flt_provider good = {
     .magic = FLT_PROVIDER_MAGIC,
     .struct_size = sizeof(struct flt_provider),
     .abi_minor = FLT_ABI_MINOR,
     .name = "good",
     .version = "1",
-    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_CONFIG_KEYS,
+    .capabilities = FLT_CAP_HEARTBEAT | FLT_CAP_SIGNALS | FLT_CAP_CONFIG_KEYS,
     .open = good_open,
     .close = good_close,
     .list = good_list,
@@ -235,6 +258,7 @@ static const struct flt_provider good = {
     .decrease = good_decrease,
     .connect_info = good_connect_info,
     .heartbeat = good_heartbeat,
+    .signals = good_signals,
     .config_keys = good_config_keys,
 };
 

@@ -387,6 +387,34 @@ static int32_t wrong_heartbeat(flt_group *g, flt_call *call, const char *id)
 }
 #endif
 
+#if defined(WRONG_SIGNALS)
+static int32_t wrong_signals(flt_group *g, flt_call *call, flt_signal_sink sink, void *arg)
+{
+    struct flt_signal signal = { .struct_size = sizeof(signal),
+                                 .code = FLT_E_UNHEALTHY,
+                                 .instance = "good-1",
+                                 .text = "it is retired" };
+
+#if defined(WRONG_SIGNAL_CODE)
+    signal.code = FLT_E_TIMEOUT;
+#elif defined(WRONG_SIGNAL_ID)
+    signal.instance = "good 1";
+#elif defined(WRONG_SIGNAL_SILENT)
+    signal.text = NULL;
+#elif defined(WRONG_SIGNALS_DEAF)
+    int32_t code = doze(g->host, call);
+
+    if (code != FLT_OK)
+        return code;
+#elif defined(WRONG_SIGNALS_LEAK)
+    lose_memory(1000);
+#elif defined(WRONG_SIGNALS_IGNORE_STOP)
+    (void) sink(arg, &signal);
+#endif
+    return sink(arg, &signal) == 0 ? good_signals(g, call, sink, arg) : FLT_E_CANCELLED;
+}
+#endif
+
 const struct flt_provider *flotilla_provider_v1(void)
 {
     if (wrong.magic != 0)
@@ -410,6 +438,10 @@ const struct flt_provider *flotilla_provider_v1(void)
     wrong.connect_info = wrong_connect_info;
 #elif defined(WRONG_HEARTBEAT)
     wrong.heartbeat = wrong_heartbeat;
+#elif defined(WRONG_SIGNALS)
+    wrong.signals = wrong_signals;
+#elif defined(WRONG_SIGNALS_UNCLAIMED)
+    wrong.capabilities &= ~FLT_CAP_SIGNALS;
 #endif
     return &wrong;
 }

@@ -63,4 +63,5 @@ def test_autoscaler_V68_deleting_at_the_stop_is_tried_three_times(scripted):
     told = run.told("decreased")
     assert 2 <= told.count("a") == told.count("b") <= 3
     assert "c" not in told
-    assert "some instances are still there at shutdown" in run.tail()
+    assert "3 instances are still there at shutdown: a (running, its removal was accepted), b (running, its removal was " \
+        "accepted), c (deleting); the next start removes them" in run.tail()

@@ -181,6 +181,25 @@ static void test_durations_are_printed_as_go_does(void **unused)
     }
 }
 
+static void test_times_are_printed_in_utc(void **unused)
+{
+    static const struct {
+        int64_t ms;
+        const char *want;
+    } cases[] = {
+        { 0, "1970-01-01T00:00:00Z" },
+        { INT64_C(1700000000999), "2023-11-14T22:13:20Z" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autobuf struct buf out = BUF_INIT;
+
+        format_utc(&out, cases[i].ms);
+        assert_string_equal(buf_str(&out), cases[i].want);
+    }
+}
+
 static void test_display_shows_what_cannot_harm(void **unused)
 {
     static const struct {
@@ -319,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_real_numbers_are_whole_strings),
         cmocka_unit_test(test_durations_are_go_s),
         cmocka_unit_test(test_durations_are_printed_as_go_does),
+        cmocka_unit_test(test_times_are_printed_in_utc),
         cmocka_unit_test(test_display_shows_what_cannot_harm),
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_utf8),

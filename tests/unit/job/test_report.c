@@ -170,6 +170,41 @@ static void test_a_worker_whose_row_is_closed_ends(void **state)
     assert_true(report_poll(world->report)->abort);
 }
 
+/* The surest counts, once; what a later supervisor may say besides ends nothing. */
+static void test_what_becomes_of_the_instance_is_told(void **state)
+{
+    static const struct {
+        const char *why, *cause;
+        int64_t left_ms; /* < 0: not said */
+        enum report_going going;
+        int64_t want_ms;
+    } rows[] = {
+        { "a cause that nobody knows", "moved", 5, REPORT_STAYS, 0 },
+        { "no cause at all", NULL, 5, REPORT_STAYS, 0 },
+        { "an interruption", "interrupted", 120000, REPORT_INTERRUPTED, 120000 },
+        { "the same again, after a restart", "interrupted", 60000, REPORT_INTERRUPTED, 120000 },
+        { "it comes true", "deleting", -1, REPORT_DELETING, -1 },
+        { "the notice again", "interrupted", 10, REPORT_DELETING, -1 },
+    };
+    struct world *world = *state;
+
+    hear_and_drop(world, "started");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autojson json_t *frame = json_frame("instance_going");
+        const struct report_orders *orders;
+
+        (void) json_add_str(frame, "cause", rows[i].cause);
+        if (rows[i].left_ms >= 0)
+            (void) json_add_i64(frame, "left_ms", rows[i].left_ms);
+        assert_int_equal(frame_send(world->fd, frame, FRAME_MAX_OPERATOR, SLACK_MS, NULL), 0);
+        orders = report_poll(world->report);
+        if (orders->going != rows[i].going || orders->going_left_ms != rows[i].want_ms ||
+            report_stopped(orders) != 0 || report_fd(world->report) < 0)
+            fail_msg("%s: %d, %lld ms", rows[i].why, (int) orders->going,
+                     (long long) orders->going_left_ms);
+    }
+}
+
 static void test_the_question_for_a_host_key_ends_with_its_reason(void **state)
 {
     static const struct {
@@ -286,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job),
         ROW(test_a_worker_whose_row_is_closed_ends),
+        ROW(test_what_becomes_of_the_instance_is_told),
         ROW(test_the_question_for_a_host_key_ends_with_its_reason),
         ROW(test_a_key_that_is_right_by_the_policy_needs_no_question),
         cmocka_unit_test(test_a_probe_is_stopped_when_its_supervisor_goes),

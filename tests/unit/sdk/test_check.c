@@ -136,7 +136,7 @@ static void test_the_local_provider_passes(void **state)
         expect_pass(local, "local", configs[i]);
 }
 
-/* It has no heartbeat: nobody but the machine itself could be asked. */
+/* It has no heartbeat and no signals: nobody but the machine itself could be asked. */
 static void test_the_static_provider_passes(void **state)
 {
     autofree char *file = install(static_machines, "fleeting-plugin-static");
@@ -147,7 +147,7 @@ static void test_the_static_provider_passes(void **state)
                             &out);
 
     (void) state;
-    if (status != 0 || !strstr(buf_str(&out), " 0 failed, 1 skipped\n"))
+    if (status != 0 || !strstr(buf_str(&out), " 0 failed, 2 skipped\n"))
         fail_msg("status %d\n%s", status, buf_str(&out));
 }
 
@@ -197,6 +197,17 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
                           "after its cancel, 1000 are allowed" },
         { "heartbeat_deaf", "FAIL a cancel is honoured within a second: heartbeat returned * ms "
                             "after its cancel, 1000 are allowed" },
+        { "signals_deaf", "FAIL a cancel is honoured within a second: signals returned * ms after "
+                          "its cancel, 1000 are allowed" },
+        { "signals_ignore_stop", "FAIL a sink that says stop is obeyed: signals went on emitting "
+                                 "after its sink had said stop" },
+        { "signals_unclaimed", "FAIL loads and is admitted: it has the slot signals, but not the "
+                               "capability" },
+        { "signal_code", "FAIL signals say what holds: signals emitted one whose code is neither "
+                         "FLT_E_UNHEALTHY nor FLT_E_QUOTA" },
+        { "signal_id", "FAIL signals say what holds: signals emitted one about an instance whose "
+                       "id is none" },
+        { "signal_silent", "FAIL signals say what holds: signals emitted one without a sentence" },
         { "list_ignores_stop", "FAIL a sink that says stop is obeyed: list went on emitting after "
                                "its sink had said stop" },
         { "connect_ignores_stop", "FAIL a sink that says stop is obeyed: connect_info returned "
@@ -214,6 +225,8 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
                             "of decrease" },
         { "connect_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
                            "of connect_info" },
+        { "signals_leak", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
+                          "of signals" },
         { "heartbeat_leaks", "FAIL 20 calls of each kind leak nothing: * bytes more after 20 calls "
                              "of heartbeat" },
 #endif
@@ -350,7 +363,7 @@ static void test_info_shows_the_keys(void **state)
     assert_int_equal(run(argv, &out), 0);
     assert_non_null(strstr(buf_str(&out), "max_size                      integer   no        10  "
                                           "              the most instances\n"));
-    assert_non_null(strstr(buf_str(&out), "capabilities  heartbeat, config_keys\n"));
+    assert_non_null(strstr(buf_str(&out), "capabilities  heartbeat, signals, config_keys\n"));
 }
 
 static int setup(void **state)
