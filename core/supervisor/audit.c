@@ -365,19 +365,19 @@ static const char *why_not(const struct group *group)
                                   : "its instance group has not answered yet";
 }
 
-static void ask_group(struct audit *audit, struct group *group)
+/* False where there is nobody to be asked. */
+static bool ask_group(struct audit *audit, struct group *group)
 {
     struct audit_turn *turn = mem_zero(sizeof(*turn));
 
-    audit->awaited++;
     if (turn)
         *turn = (struct audit_turn) { audit, group->id };
     if (turn && group->usable && group->listed_once &&
         group_call(group, json_frame("list"), GROUP_LIST_DEADLINE_MS, on_audited, turn) == 0)
-        return;
+        return true;
     free(turn);
     add_runner(audit, group->runner->name, 0, why_not(group));
-    end_turn(audit);
+    return false;
 }
 
 int audit_start(struct supervisor *supervisor, audit_done_fn done, void *arg, struct error *err)
@@ -407,8 +407,8 @@ int audit_start(struct supervisor *supervisor, audit_done_fn done, void *arg, st
     }
     supervisor->audit = audit;
     for (size_t i = 0; i < supervisor->n_groups; i++)
-        ask_group(audit, supervisor->groups[i]);
-    end_turn(audit);
+        audit->awaited += ask_group(audit, supervisor->groups[i]);
+    end_turn(audit); /* no answer comes before its call has returned */
     return 0;
 }
 

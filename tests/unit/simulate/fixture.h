@@ -60,7 +60,7 @@ static inline struct distribution fixed(int64_t ms)
 /* The workload is freed. */
 static inline struct result run_setting(const struct setting *setting, struct workload *workload)
 {
-    struct result result;
+    struct result result = { 0 };
     struct error err = { 0 };
 
     if (workload_finish(workload, &err) < 0 ||
