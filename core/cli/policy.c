@@ -11,9 +11,9 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/when.h"
 #include "core/cli/cli.h"
 #include "core/cli/grid.h"
-#include "core/cli/when.h"
 #include "core/fleet/policy.h"
 #include "core/fleet/settings.h"
 
@@ -315,12 +315,14 @@ static int add_view(json_t *list, const struct view *view, int64_t at_s, int64_t
 static int time_of(const struct show_options *options, const struct view *view, int64_t *ret_s,
                    struct error *err)
 {
-    *ret_s = clock_wall_ms(&clock_system) / 1000;
-    if (!options->at || when_parse(options->at, view->zone, ret_s) == 0)
-        return 0;
-    return error_set(err, -EINVAL,
-                     "--at '%s' is no time; one is 2026-03-30T08:00, or 2026-03-30T06:00Z",
-                     options->at);
+    int64_t at_ms = clock_wall_ms(&clock_system);
+
+    if (options->at && when_parse(options->at, view->zone, &at_ms) < 0)
+        return error_set(err, -EINVAL,
+                         "--at '%s' is no time; one is 2026-03-30T08:00, or 2026-03-30T06:00Z",
+                         options->at);
+    *ret_s = at_ms / 1000;
+    return 0;
 }
 
 static int refuse_runner(const struct config_runner *runner, int r, struct error *err)

@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/when.h"
 #include "core/cli/cli.h"
 #include "core/cli/simulate.h"
 
@@ -99,7 +100,7 @@ static int read_period(const char *option, const char *text, void *at)
 
 static int read_start(const char *option, const char *text, void *at)
 {
-    if (parse_time_ms(text, at) == 0)
+    if (when_parse(text, NULL, at) == 0)
         return 0;
     return cli_misuse("simulate", "%s: '%s' is no time such as 2026-05-04T12:00:00Z", option, text);
 }

@@ -25,12 +25,10 @@ int workload_add(struct workload *workload, int64_t arrival_ms, int64_t duration
 int workload_finish(struct workload *workload, struct error *err);
 
 /* CSV with the columns arrival and duration: by their names when the first row holds them, else the
- * first two. Arrivals are seconds since the begin, or times such as 2026-05-04T12:00:00Z; durations
+ * first two. Arrivals are seconds since the begin, or times (when.h), of UTC unless they say; durations
  * seconds, or such as 5m30s. Errors name the row. */
 int workload_read_csv(struct workload *workload, const char *text, size_t len, const char *name,
                       struct error *err);
-/* "2026-05-04T12:00:00Z", "2026-05-04 12:00:00.5+02:00", "2026-05-04"; without a zone it is UTC. */
-int parse_time_ms(const char *text, int64_t *ret);
 
 /* Generators, each over the time, which is set; `rng` is their own. */
 struct workload_wave {

@@ -2,10 +2,10 @@
  * duration (workload.h). */
 #include <errno.h>
 #include <math.h>
-#include <time.h>
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/when.h"
 #include "core/simulate/workload.h"
 
 #define LINE_MAX_BYTES 4096
@@ -18,106 +18,6 @@ struct table {
     size_t line;              /* from 1 */
     size_t arrival, duration; /* columns, from 0 */
 };
-
-/* Times. */
-
-/* Two to four digits; advances *text. */
-static int take_number(const char **text, size_t digits, int *ret)
-{
-    int value = 0;
-
-    for (size_t i = 0; i < digits; i++, (*text)++) {
-        if (**text < '0' || **text > '9')
-            return -EINVAL;
-        value = value * 10 + (**text - '0');
-    }
-    *ret = value;
-    return 0;
-}
-
-static int take_char(const char **text, const char *allowed)
-{
-    if (!**text || !strchr(allowed, **text))
-        return -EINVAL;
-    (*text)++;
-    return 0;
-}
-
-static int take_date(const char **text, struct tm *tm)
-{
-    if (take_number(text, 4, &tm->tm_year) < 0 || take_char(text, "-") < 0 ||
-        take_number(text, 2, &tm->tm_mon) < 0 || take_char(text, "-") < 0 ||
-        take_number(text, 2, &tm->tm_mday) < 0)
-        return -EINVAL;
-    tm->tm_year -= 1900;
-    tm->tm_mon--;
-    return 0;
-}
-
-static int take_clock(const char **text, struct tm *tm, int64_t *ret_ms)
-{
-    int64_t scale = 100;
-
-    *ret_ms = 0;
-    if (take_number(text, 2, &tm->tm_hour) < 0 || take_char(text, ":") < 0 ||
-        take_number(text, 2, &tm->tm_min) < 0)
-        return -EINVAL;
-    if (**text != ':')
-        return 0;
-    (*text)++;
-    if (take_number(text, 2, &tm->tm_sec) < 0)
-        return -EINVAL;
-    if (**text != '.')
-        return 0;
-    for ((*text)++; **text >= '0' && **text <= '9'; (*text)++, scale /= 10)
-        *ret_ms += (**text - '0') * scale;
-    return 0;
-}
-
-/* "Z", "UTC", "+02:00", "-0530" or nothing. */
-static int take_zone(const char **text, int64_t *ret_ms)
-{
-    int hours, minutes, sign;
-
-    while (**text == ' ')
-        (*text)++;
-    *ret_ms = 0;
-    if (!**text || str_eq(*text, "Z") || str_eq(*text, "UTC")) {
-        *text += strlen(*text);
-        return 0;
-    }
-    sign = **text == '-' ? -1 : 1;
-    if (take_char(text, "+-") < 0 || take_number(text, 2, &hours) < 0)
-        return -EINVAL;
-    (void) take_char(text, ":");
-    if (take_number(text, 2, &minutes) < 0)
-        return -EINVAL;
-    *ret_ms = sign * (hours * 60 + minutes) * INT64_C(60000);
-    return 0;
-}
-
-int parse_time_ms(const char *text, int64_t *ret)
-{
-    struct tm tm = { 0 }, given;
-    int64_t fraction = 0, zone = 0;
-    time_t seconds;
-
-    if (take_date(&text, &tm) < 0)
-        return -EINVAL;
-    if (*text && (take_char(&text, "T ") < 0 || take_clock(&text, &tm, &fraction) < 0 ||
-                  take_zone(&text, &zone) < 0 || *text))
-        return -EINVAL;
-    given = tm;
-    seconds = timegm(&tm);
-    /* timegm() makes the 1st of May of an April 31st. */
-    if (tm.tm_mday != given.tm_mday || tm.tm_mon != given.tm_mon || tm.tm_hour != given.tm_hour ||
-        tm.tm_min != given.tm_min || tm.tm_sec != given.tm_sec)
-        return -EINVAL;
-    *ret = (int64_t) seconds * 1000 + fraction - zone;
-    return 0;
-}
-
-/* Rows. */
 
 static int bad_row(const struct table *table, const char *what, const char *text, struct error *err)
 {
@@ -133,7 +33,7 @@ static int read_arrival(const struct table *table, const char *text, int64_t *re
 {
     double seconds;
 
-    if (parse_time_ms(text, ret) == 0)
+    if (when_parse(text, NULL, ret) == 0)
         return 0;
     if (parse_real(text, &seconds) < 0 || seconds > 1e11)
         return bad_row(table,

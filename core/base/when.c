@@ -1,5 +1,5 @@
-/* core/cli/when.c - reading and showing points in time (when.h). */
-#include "core/cli/when.h"
+/* core/base/when.c - reading and showing points in time (when.h). */
+#include "core/base/when.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -29,8 +29,8 @@ static bool read_number(const char **at, int digits, char behind, int min, int m
     return true;
 }
 
-/* "2026-03-30", and perhaps a time of the day; a day that its month does not have is none. */
-static bool read_date(const char **at, struct tm *ret)
+/* A day that its month does not have is none. */
+static bool read_day(const char **at, struct tm *ret)
 {
     struct tm normal;
     int year, month, day;
@@ -41,27 +41,42 @@ static bool read_date(const char **at, struct tm *ret)
     *ret = (struct tm) { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day };
     normal = *ret;
     (void) timegm(&normal);
-    if (normal.tm_mday != day)
-        return false;
-    if (**at != 'T' && **at != ' ')
+    return normal.tm_mday == day;
+}
+
+/* What is finer than a millisecond is left out. */
+static bool read_fraction(const char **at, int64_t *ret_ms)
+{
+    int64_t unit_ms = 100;
+
+    if (**at != '.')
         return true;
     (*at)++;
+    if (!isdigit((unsigned char) **at))
+        return false;
+    for (; isdigit((unsigned char) **at); (*at)++, unit_ms /= 10)
+        *ret_ms += (**at - '0') * unit_ms;
+    return true;
+}
+
+static bool read_clock(const char **at, struct tm *ret, int64_t *ret_ms)
+{
     if (!read_number(at, 2, ':', 0, 23, &ret->tm_hour) ||
         !read_number(at, 2, 0, 0, 59, &ret->tm_min))
         return false;
     if (**at != ':')
         return true;
     (*at)++;
-    return read_number(at, 2, 0, 0, 59, &ret->tm_sec);
+    return read_number(at, 2, 0, 0, 59, &ret->tm_sec) && read_fraction(at, ret_ms);
 }
 
-/* "Z", "+02:00", "+0200", "+02" */
+/* "Z", "UTC", "+02:00", "+0200", "+02" */
 static bool read_offset(const char *at, int *ret_s)
 {
     int sign = *at == '-' ? -1 : 1, hours = 0, minutes = 0;
 
     *ret_s = 0;
-    if (str_eq(at, "Z"))
+    if (str_eq(at, "Z") || str_eq(at, "UTC"))
         return true;
     if (*at != '+' && *at != '-')
         return false;
@@ -76,20 +91,28 @@ static bool read_offset(const char *at, int *ret_s)
     return *at == '\0';
 }
 
-int when_parse(const char *text, const struct time_zone *zone, int64_t *ret_utc_s)
+int when_parse(const char *text, const struct time_zone *zone, int64_t *ret_ms)
 {
+    int64_t fraction_ms = 0, seconds;
     struct tm date;
     int offset_s;
 
-    if (!read_date(&text, &date))
+    if (!read_day(&text, &date))
         return -EINVAL;
+    if (*text == 'T' || *text == ' ') {
+        text++;
+        if (!read_clock(&text, &date, &fraction_ms))
+            return -EINVAL;
+    }
+    seconds = timegm(&date);
     if (!*text) {
-        *ret_utc_s = time_zone_to_utc(zone, timegm(&date));
+        *ret_ms = (zone ? time_zone_to_utc(zone, seconds) : seconds) * 1000 + fraction_ms;
         return 0;
     }
+    text += *text == ' ';
     if (!read_offset(text, &offset_s))
         return -EINVAL;
-    *ret_utc_s = timegm(&date) - offset_s;
+    *ret_ms = (seconds - offset_s) * 1000 + fraction_ms;
     return 0;
 }
 
