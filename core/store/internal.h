@@ -79,6 +79,12 @@ static inline void sqlite_seam_install(void)
 }
 #endif
 
+/* look.c: the rows of a query to the ledger in `dir`; `text`, unless it is NULL, is its parameter. */
+typedef void (*ledger_row_fn)(void *arg, sqlite3_stmt *row);
+int ledger_look(const char *dir, const char *query, const char *text, ledger_row_fn fn, void *arg,
+                struct error *err);
+
+/* ledger.c */
 /* A prepared statement, reset and without bindings; NULL with err set when it can't be prepared. */
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err);
 /* Steps a statement that returns no rows; resets it. -EPERM when a trigger or CHECK refuses. */

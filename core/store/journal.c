@@ -1,13 +1,11 @@
 /* core/store/journal.c - the journals of fleets (core/fleet/journal.h), so that their decisions can be
  * taken again. Written by the supervisor, a second's lines at a time; read beside it. */
-#include <errno.h>
-
-#include "core/base/mem.h"
-#include "core/base/str.h"
-#include "core/store/internal.h"
 #include "core/store/journal.h"
 
-#define BUSY_MS 5000
+#include <errno.h>
+
+#include "core/base/str.h"
+#include "core/store/internal.h"
 
 /* A journal that begins anew takes the place of all but the one before it. */
 static int drop_old(struct ledger *ledger, int64_t group_id, struct error *err)
@@ -47,42 +45,25 @@ int ledger_add_journal(struct ledger *ledger, const struct journal_line *lines, 
     return ledger_end(ledger, r, err);
 }
 
-static int each(sqlite3 *db, journal_fn fn, void *arg)
-{
-    sqlite3_stmt *stmt = NULL;
-    int r = sqlite3_prepare_v2(db,
-                               "SELECT journal.group_id, key, line FROM journal JOIN groups ON "
-                               "groups.id = journal.group_id ORDER BY journal.group_id, journal.id",
-                               -1, &stmt, NULL);
+struct reading {
+    journal_fn fn;
+    void *arg;
+};
 
-    if (r == SQLITE_OK)
-        while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
-            fn(arg, sqlite3_column_int64(stmt, 0), (const char *) sqlite3_column_text(stmt, 1),
-               (const char *) sqlite3_column_text(stmt, 2));
-    (void) sqlite3_finalize(stmt);
-    return r;
+static void take_line(void *arg, sqlite3_stmt *row)
+{
+    const struct reading *reading = arg;
+
+    reading->fn(reading->arg, sqlite3_column_int64(row, 0), column_text(row, 1),
+                column_text(row, 2));
 }
 
 int journal_each(const char *dir, journal_fn fn, void *arg, struct error *err)
 {
-    autofree char *path = mem_printf("%s/ledger.db", dir);
-    sqlite3 *db = NULL;
-    int r;
+    struct reading reading = { fn, arg };
 
-    if (!path)
-        return error_set(err, -ENOMEM, "out of memory");
-    r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
-    if (r == SQLITE_OK) {
-        (void) sqlite3_busy_timeout(db, BUSY_MS);
-        r = each(db, fn, arg);
-    }
-    r = r == SQLITE_DONE       ? 0
-        : r == SQLITE_CANTOPEN ? error_set(err, -ENOENT,
-                                           "there is no ledger at %s; --state-dir names the "
-                                           "directory of another",
-                                           path)
-                               : error_set(err, -EIO, "ledger %s cannot be read: %s", path,
-                                           db ? sqlite3_errmsg(db) : "out of memory");
-    (void) sqlite3_close(db);
-    return r;
+    return ledger_look(dir,
+                       "SELECT journal.group_id, key, line FROM journal JOIN groups ON groups.id = "
+                       "journal.group_id ORDER BY journal.group_id, journal.id",
+                       NULL, take_line, &reading, err);
 }
