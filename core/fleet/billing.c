@@ -32,6 +32,14 @@ int64_t billing_left_ms(const struct fleet_config *config, const struct fleet_in
     return MAX(paid_ms, config->minimum_life_ms) - age;
 }
 
+int64_t fleet_billed_ms(const struct fleet_config *config, int64_t used_ms)
+{
+    int64_t unit = MAX(config->minimum_billed_ms, (int64_t) 1);
+
+    used_ms = MAX(used_ms, config->minimum_life_ms);
+    return (used_ms + unit - 1) / unit * unit;
+}
+
 int64_t billing_margin_ms(const struct fleet_config *config)
 {
     return MIN(unit_of(config) / MARGIN_PARTS, (int64_t) MARGIN_MAX_MS);

@@ -97,6 +97,8 @@ struct fleet_config {
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
     int64_t pause_unit_ms; /* the first pause of growth that fails; 0 = 1 s */
 };
+/* billing.c: what is charged for an instance that is there for `used_ms`. */
+int64_t fleet_billed_ms(const struct fleet_config *config, int64_t used_ms);
 #define FLEET_THROTTLE_LIMIT 100 /* the default of throttle_limit */
 
 /* Why growth fails; each kind has its own back-off, so that a throttled cloud is not taken for a full
@@ -139,6 +141,8 @@ struct fleet_instance {
     bool anew;         /* a new use of an id that was gone */
     struct fleet_slot *slots;
 };
+
+uint32_t instance_busy(const struct fleet_instance *instance); /* its slots with jobs on them */
 
 struct fleet;
 int fleet_new(const struct fleet_config *config, struct fleet **ret);

@@ -7,10 +7,9 @@
 
 #define HOUR_MS (INT64_C(3600) * 1000)
 
-void account_init(struct account *account, struct result *result, uint32_t capacity)
+void account_init(struct account *account, struct result *result, const struct fleet_config *config)
 {
-    *account =
-        (struct account) { .result = result, .capacity = capacity, .now_ms = result->begin_ms };
+    *account = (struct account) { .result = result, .config = config, .now_ms = result->begin_ms };
 }
 
 static int64_t span_end(const struct result *result, size_t i)
@@ -54,7 +53,7 @@ void account_advance(struct account *account, int64_t now_ms)
     }
     for (size_t use = 0; use < INSTANCE_USES; use++)
         result->use_ms[use] += account->in_use[use] * whole;
-    result->slots_ms += (int64_t) account->present * account->capacity * whole;
+    result->slots_ms += (int64_t) account->present * account->config->capacity * whole;
     result->busy_slots_ms += account->busy_slots * whole;
 }
 
@@ -74,13 +73,12 @@ void account_use(struct account *account, struct machine *machine, enum instance
     account->result->peak = MAX(account->result->peak, account->present);
 }
 
-void account_stop_paying(struct account *account, const struct cloud_model *model,
-                         const struct machine *machine)
+void account_stop_paying(struct account *account, const struct machine *machine)
 {
-    int64_t billed_ms = cloud_billed_ms(model, account->now_ms - machine->ordered_ms);
+    int64_t billed_ms = fleet_billed_ms(account->config, account->now_ms - machine->ordered_ms);
 
     account->paid--;
     account->result->billed_ms += billed_ms;
     account->result->cost_micros +=
-        llround((double) billed_ms * (double) model->price_micros_hour / HOUR_MS);
+        llround((double) billed_ms * (double) account->config->price_micros_hour / HOUR_MS);
 }

@@ -18,14 +18,6 @@ const struct cloud_model cloud_default = {
     .billed_minimum_ms = 60000,
 };
 
-int64_t cloud_billed_ms(const struct cloud_model *model, int64_t used_ms)
-{
-    int64_t unit = MAX(model->billed_unit_ms, (int64_t) 1);
-
-    used_ms = MAX(used_ms, model->billed_minimum_ms);
-    return (used_ms + unit - 1) / unit * unit;
-}
-
 void cloud_init(struct cloud *cloud, const struct cloud_model *model, uint64_t seed)
 {
     *cloud = (struct cloud) { .model = model, .seed = seed };

@@ -27,8 +27,6 @@ struct cloud_model {
 };
 /* Boots in 40 s, is removed in 10 s, never fails; bills by the second, a minute at least. */
 extern const struct cloud_model cloud_default;
-/* What is paid for an instance that was there for so long. */
-int64_t cloud_billed_ms(const struct cloud_model *model, int64_t used_ms);
 
 /* An instance as the cloud has it. Times lie ahead until they come; INT64_MAX = never. */
 struct machine {

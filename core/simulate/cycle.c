@@ -363,7 +363,7 @@ static void remove_machine(struct engine *engine, size_t number)
     if (machine->removed_ms != INT64_MAX)
         return;
     cloud_remove(machine, engine->now_ms);
-    account_stop_paying(&engine->account, model, machine);
+    account_stop_paying(&engine->account, machine);
     engine_schedule(engine, machine->gone_ms, EVENT_GONE, number);
     engine_schedule(engine, engine->now_ms + model->list_lag_ms, EVENT_LIST_DIFFERS, number);
     engine_schedule(engine, machine->gone_ms + model->list_lag_ms, EVENT_LIST_DIFFERS, number);

@@ -59,7 +59,7 @@ static void take_back(struct engine *engine, struct machine *machine)
     if (machine->removed_ms != INT64_MAX)
         return;
     cloud_take(machine, engine->now_ms);
-    account_stop_paying(&engine->account, engine->cloud.model, machine);
+    account_stop_paying(&engine->account, machine);
     cycle_doom_jobs(engine, machine);
     account_use(&engine->account, machine, INSTANCE_USES);
     engine_schedule(engine, engine->now_ms + engine->cloud.model->list_lag_ms, EVENT_LIST_DIFFERS,
@@ -190,7 +190,7 @@ static void close_books(struct engine *engine)
 
     for (size_t i = 0; i < engine->cloud.n; i++)
         if (engine->cloud.machines[i]->removed_ms == INT64_MAX)
-            account_stop_paying(&engine->account, engine->cloud.model, engine->cloud.machines[i]);
+            account_stop_paying(&engine->account, engine->cloud.machines[i]);
     result->arrived = engine->n_arrived;
     for (size_t i = 0; i < engine->n_arrived; i++) {
         result->waiting += engine->jobs[i].place < JOB_RUNS;
@@ -211,10 +211,6 @@ static void read_settings(struct engine *engine)
 
     fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);
     engine->config.heartbeat_interval_ms = 0; /* instances of a model are well */
-    engine->model = settings->cloud;
-    engine->model.price_micros_hour = engine->config.price_micros_hour;
-    engine->model.billed_unit_ms = engine->config.minimum_billed_ms;
-    engine->model.billed_minimum_ms = engine->config.minimum_life_ms;
     engine->result->price_micros_hour = engine->config.price_micros_hour;
 }
 
@@ -229,8 +225,8 @@ static int begin(struct engine *engine, struct error *err)
     engine->now_ms = engine->workload->begin_ms;
     choose_policy(engine);
     read_settings(engine);
-    cloud_init(&engine->cloud, &engine->model, settings->seed);
-    account_init(&engine->account, engine->result, engine->config.capacity);
+    cloud_init(&engine->cloud, &settings->cloud, settings->seed);
+    account_init(&engine->account, engine->result, &engine->config);
     engine->jobs = mem_array(n, sizeof(*engine->jobs));
     engine->result->waits_ms = mem_array(n, sizeof(*engine->result->waits_ms));
     engine->result->name = mem_strdup(settings->name);

@@ -38,7 +38,6 @@ struct engine {
     struct result *result;
     struct account account;
     struct agenda agenda;
-    struct cloud_model model;
     struct cloud cloud;
     struct fleet *fleet;
     struct fleet_config config; /* the fleet's, with the policy that holds */

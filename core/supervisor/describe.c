@@ -23,10 +23,6 @@ static const char *problem_of(const struct group *group)
 /* Where an instance is in its life, in the word that people and scripts get. */
 static const char *condition_of(const struct fleet_instance *instance)
 {
-    uint32_t busy = 0;
-
-    for (uint32_t i = 0; i < instance->n_slots; i++)
-        busy += instance->slots[i].seq != 0;
     if (instance->cause == CAUSE_FOREIGN)
         return "foreign";
     if (instance->removing)
@@ -37,7 +33,7 @@ static const char *condition_of(const struct fleet_instance *instance)
         return instance_state_name(instance->state);
     if (instance->failures > 0 || instance->connection_dead)
         return "unhealthy";
-    return busy > 0 ? "busy" : instance->ready ? "ready" : "creating";
+    return instance_busy(instance) > 0 ? "busy" : instance->ready ? "ready" : "creating";
 }
 
 static json_t *count_conditions(const struct group *group)
@@ -80,8 +76,7 @@ static void add_slots(json_t *obj, const struct group *group)
         const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
 
         total += instance->cause == CAUSE_FOREIGN ? 0 : instance->n_slots;
-        for (uint32_t k = 0; k < instance->n_slots; k++)
-            busy += instance->slots[k].seq != 0;
+        busy += instance_busy(instance);
     }
     (void) json_add_i64(obj, "slots_busy", busy);
     (void) json_add_i64(obj, "slots_total", total);
@@ -151,7 +146,7 @@ json_t *describe_runner(const struct group *group)
     return obj;
 }
 
-/* What is billed at least counts from the first moment. */
+/* What would be charged if it went now. */
 static void add_cost(json_t *obj, const struct group *group, const struct fleet_instance *instance)
 {
     const struct fleet_config *config = fleet_config_of(group->fleet);
@@ -160,8 +155,8 @@ static void add_cost(json_t *obj, const struct group *group, const struct fleet_
     if (config->price_micros_hour <= 0 || instance->cause == CAUSE_FOREIGN)
         return;
     (void) json_add_i64(obj, "price_micros_hour", config->price_micros_hour);
-    if (!__builtin_mul_overflow(MAX(age_ms, config->minimum_billed_ms) / 1000,
-                                config->price_micros_hour, &cost))
+    if (!__builtin_mul_overflow(fleet_billed_ms(config, age_ms) / 1000, config->price_micros_hour,
+                                &cost))
         (void) json_add_i64(obj, "cost_micros", cost / 3600);
 }
 

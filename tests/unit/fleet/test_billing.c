@@ -210,6 +210,23 @@ static void test_what_is_kept_for_its_price_is_explained(void **state)
     fleet_free(fleet);
 }
 
+static void test_what_is_billed(void **state)
+{
+    const struct fleet_config free_of_charge = { .capacity = 1 };
+    const struct fleet_config by_hour = { .minimum_billed_ms = HOUR,
+                                          .minimum_life_ms = 90 * MINUTE };
+    const struct fleet_config by_second = { .minimum_billed_ms = SECOND,
+                                            .minimum_life_ms = MINUTE };
+
+    (void) state;
+    assert_int_equal(fleet_billed_ms(&free_of_charge, 1), 1);
+    assert_int_equal(fleet_billed_ms(&by_hour, 1), 2 * HOUR);
+    assert_int_equal(fleet_billed_ms(&by_hour, 2 * HOUR), 2 * HOUR);
+    assert_int_equal(fleet_billed_ms(&by_hour, 2 * HOUR + 1), 3 * HOUR);
+    assert_int_equal(fleet_billed_ms(&by_second, 5000), MINUTE);
+    assert_int_equal(fleet_billed_ms(&by_second, 61001), 62 * SECOND);
+}
+
 static void test_the_configuration_comes_before_the_provider(void **state)
 {
     const struct fleet_provider provider = { .price_micros_hour = 70000,
@@ -239,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_what_is_paid_for_stays_and_what_ends_first_goes_first),
         cmocka_unit_test(test_what_must_go_is_not_kept),
         cmocka_unit_test(test_what_is_kept_for_its_price_is_explained),
+        cmocka_unit_test(test_what_is_billed),
         cmocka_unit_test(test_the_configuration_comes_before_the_provider),
     };
 

@@ -138,17 +138,6 @@ static void test_an_instance_is_kept_for_its_idle_time(void **unused)
     result_done(&result);
 }
 
-static void test_what_is_billed(void **unused)
-{
-    const struct cloud_model model = { .billed_unit_ms = HOUR, .billed_minimum_ms = 90 * MINUTE };
-
-    assert_int_equal(cloud_billed_ms(&model, 1), 2 * HOUR);
-    assert_int_equal(cloud_billed_ms(&model, 2 * HOUR), 2 * HOUR);
-    assert_int_equal(cloud_billed_ms(&model, 2 * HOUR + 1), 3 * HOUR);
-    assert_int_equal(cloud_billed_ms(&cloud_default, 5000), MINUTE);
-    assert_int_equal(cloud_billed_ms(&cloud_default, 61001), 62 * SECOND);
-}
-
 /* What is paid for anyway is kept, as long as the daemon would: until a minute of the hour is left. */
 static void test_what_the_configuration_names_is_charged(void **unused)
 {
@@ -574,7 +563,6 @@ int main(void)
         cmocka_unit_test(test_every_wait_is_that_of_the_queue),
         cmocka_unit_test(test_a_job_waits_for_boot_list_and_gate),
         cmocka_unit_test(test_an_instance_is_kept_for_its_idle_time),
-        cmocka_unit_test(test_what_is_billed),
         cmocka_unit_test(test_what_the_configuration_names_is_charged),
         cmocka_unit_test(test_slots_and_uses),
         cmocka_unit_test(test_jobs_at_a_time_are_limited),
