@@ -47,7 +47,7 @@ static bool is_stranger(const struct fleet_config *config, const struct fleet_in
     return instance->cause == CAUSE_PREEXISTED && !config->vm_isolation;
 }
 
-bool instance_usable(const struct fleet_config *config, const struct fleet_instance *instance)
+static bool is_usable(const struct fleet_config *config, const struct fleet_instance *instance)
 {
     return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
            !instance->connection_dead && instance->draining == REASON_NONE &&
@@ -55,7 +55,8 @@ bool instance_usable(const struct fleet_config *config, const struct fleet_insta
            !is_stranger(config, instance);
 }
 
-bool instance_live(const struct fleet_instance *instance)
+/* autoscaler.md 7.2 */
+static bool is_live(const struct fleet_instance *instance)
 {
     return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
            !instance->removing && instance->draining == REASON_NONE &&
@@ -91,7 +92,7 @@ static void count_slots(const struct fleet_config *config, const struct fleet_in
 
     tally[TALLY_ACQUIRED] = busy;
     tally[TALLY_TAKEN] = taken;
-    if (instance_usable(config, instance))
+    if (is_usable(config, instance))
         tally[TALLY_IDLE] = free_slots;
     else if (instance->ready && instance->failures > 0)
         tally[TALLY_UNHEALTHY] = free_slots;
@@ -114,7 +115,7 @@ static void count(const struct fleet *fleet, const struct fleet_instance *instan
     tally[TALLY_UNSETTLED] = is_unsettled(instance);
     tally[TALLY_AWAITED] =
         instance->removing && (instance->removal_accepted || instance_busy(instance) == 0);
-    if (!instance_live(instance))
+    if (!is_live(instance))
         return;
     tally[TALLY_LIVE] = 1;
     count_slots(&fleet->config, instance, tally);
@@ -130,7 +131,7 @@ static bool rank_offered(const struct fleet *fleet, const struct fleet_instance 
     key[0] = instance_free(&fleet->config, instance);
     key[1] = -instance->idle_since_ms;
     key[2] = instance->first_seen_ms;
-    return key[0] > 0 && instance_usable(&fleet->config, instance);
+    return key[0] > 0 && is_usable(&fleet->config, instance);
 }
 
 /* Longest idle first; ties: most uses, then smallest id (autoscaler.md 8.2). */
@@ -139,7 +140,7 @@ static bool rank_idle(const struct fleet *fleet, const struct fleet_instance *in
 {
     key[0] = instance->idle_since_ms;
     key[1] = -(int64_t) instance->uses;
-    return instance_usable(&fleet->config, instance) && instance->idle_since_ms != 0 &&
+    return is_usable(&fleet->config, instance) && instance->idle_since_ms != 0 &&
            instance_busy(instance) == 0 && instance_must_go(fleet, instance) == REASON_NONE;
 }
 

@@ -114,8 +114,8 @@ int64_t throttle_burst(const struct fleet_config *config);
 /* How many orders may be made now; *ret_next_ms: when there may be one more. */
 uint32_t orders_allowed(const struct fleet *fleet, int64_t now_ms, int64_t *ret_next_ms);
 void orders_add(struct fleet *fleet, struct fleet_order order);
-/* The order that the next new instance is of; false = nobody waits for one. */
-bool orders_take(struct fleet *fleet);
+/* The order that the next new instance is of, which may be one without an answer; false = nobody waits
+ * for one. */
 bool orders_take_or_early(struct fleet *fleet);
 /* V17: the cloud accepted and never delivered; how many. */
 uint32_t orders_expire(struct fleet *fleet, int64_t now_ms);
@@ -139,15 +139,12 @@ int64_t billing_margin_ms(const struct fleet_config *config);
 void census_update(struct fleet *fleet, const struct fleet_instance *instance);
 void census_update_all(struct fleet *fleet);
 void census_forget(struct fleet *fleet, const struct fleet_instance *instance); /* it is gone */
-uint32_t instance_busy(const struct fleet_instance *instance);
 /* Slots that could be handed out by count alone (autoscaler.md 3.4). */
 uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);
 /* Slots that a new instance can hand out: with few uses less than its capacity. */
 uint32_t new_slots(const struct fleet_config *config);
 /* How many less this one can hand out, jobs on it or not. */
 uint32_t instance_taken(const struct fleet_config *config, const struct fleet_instance *instance);
-bool instance_usable(const struct fleet_config *config, const struct fleet_instance *instance);
-bool instance_live(const struct fleet_instance *instance); /* autoscaler.md 7.2 */
 /* Why it goes without looking at its idle time (autoscaler.md 8.1); NONE = it does not. */
 enum fleet_reason instance_must_go(const struct fleet *fleet,
                                    const struct fleet_instance *instance);

@@ -119,7 +119,7 @@ void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked)
 /* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
  * comes first, so that an order that never reached the cloud is what is left over and expires soon.
  */
-bool orders_take(struct fleet *fleet)
+static bool take(struct fleet *fleet)
 {
     size_t i = 0;
 
@@ -139,7 +139,7 @@ bool orders_take(struct fleet *fleet)
 
 bool orders_take_or_early(struct fleet *fleet)
 {
-    if (orders_take(fleet))
+    if (take(fleet))
         return true;
     if (fleet->early >= fleet->unanswered)
         return false;
@@ -147,7 +147,7 @@ bool orders_take_or_early(struct fleet *fleet)
     return true;
 }
 
-/* As orders_take() did when it appeared. When an order was given up is not known: by the first complete
+/* As take() did when it appeared. When an order was given up is not known: by the first complete
  * list after its time. In doubt one instance too many is waited for, rather than one ordered. */
 static struct fleet_former_order *order_of(const struct fleet *fleet,
                                            struct fleet_former_order *orders, size_t n,

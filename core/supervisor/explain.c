@@ -38,10 +38,7 @@ static void explain_instance(const struct group *group, const struct fleet_insta
 {
     const char *trouble = group_gate_trouble(group, instance->id);
     autobuf struct buf text = BUF_INIT;
-    uint32_t busy = 0;
 
-    for (uint32_t i = 0; i < instance->n_slots; i++)
-        busy += instance->slots[i].seq != 0;
     buf_addf(&text, "%s: instance %s ", group->runner->name, instance->id);
     if (instance->cause == CAUSE_FOREIGN) {
         buf_add_str(&text, "belongs to another runner entry by the ledger: it gets no jobs and is "
@@ -52,7 +49,7 @@ static void explain_instance(const struct group *group, const struct fleet_insta
     } else {
         buf_addf(&text, "is %s%s, %u of %u slots busy, used %u times",
                  instance_state_name(instance->state), instance->ready ? "" : " and not ready",
-                 busy, instance->n_slots, instance->uses);
+                 instance_busy(instance), instance->n_slots, instance->uses);
         if (instance->failures > 0)
             buf_addf(&text, ", %u heartbeats failed in a row", instance->failures);
         if (trouble)

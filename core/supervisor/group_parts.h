@@ -1,6 +1,5 @@
-/* core/supervisor/group_parts.h - what the files of a group share: group.c (the cycle),
- * group_setup.c, group_reload.c, group_lists.c, group_orders.c, group_connect.c,
- * group_probes.c and group_boots.c. */
+/* core/supervisor/group_parts.h - what the files of a group share: group.c (the cycle) and group_*.c. What
+ * the rest of the supervisor calls is in internal.h. */
 #pragma once
 
 #include "core/base/str.h"
@@ -68,9 +67,7 @@ void group_boot_succeeded(struct group *group);
 void group_note_gone(struct group *group, const struct fleet_instance *instance,
                      enum fleet_reason reason);
 
-/* group_setup.c: instances and orders of a former run, from the ledger. */
-int group_restore(struct group *group, struct error *err);
-
+/* group_setup.c */
 /* The entry's settings are these from now on; its configuration is the supervisor's. */
 void group_use_entry(struct group *group, const struct config_runner *runner);
 /* The fleet's settings by an entry's, as far as the provider's group lets them be. */
@@ -100,7 +97,6 @@ int64_t group_list_interval(const struct group *group);
 
 /* group_signals.c */
 void group_start_signals(struct group *group);
-void group_warn_jobs(struct group *group, const char *id, enum job_going going, int64_t at_ms);
 /* A list says so of what we did not remove (V58). */
 void group_instance_deleting(struct group *group, const struct fleet_instance *instance);
 /* Why an instance is gone, for its jobs and the log. */

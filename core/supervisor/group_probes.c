@@ -367,14 +367,6 @@ static bool awaits_gate(const struct group *group, const struct fleet_instance *
            (instance->cause != CAUSE_PREEXISTED || group_settings(group)->vm_isolation.enabled);
 }
 
-static bool is_busy(const struct fleet_instance *instance)
-{
-    for (uint32_t i = 0; i < instance->n_slots; i++)
-        if (instance->slots[i].seq != 0)
-            return true;
-    return false;
-}
-
 /* A job that runs on it proves as much as the gate would. */
 void group_pass_ungated(struct group *group)
 {
@@ -382,7 +374,7 @@ void group_pass_ungated(struct group *group)
 
     while ((instance = next)) {
         next = fleet_next_unready(group->fleet, instance);
-        if (!group_is_gated(group) || is_busy(instance))
+        if (!group_is_gated(group) || instance_busy(instance) > 0)
             mark_ready(group, instance);
     }
 }

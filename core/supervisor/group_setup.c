@@ -228,43 +228,6 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
     config_free(former);
 }
 
-int group_init(struct group *group, struct supervisor *supervisor,
-               const struct config_runner *runner, struct error *err)
-{
-    struct fleet_config config;
-    int r;
-
-    group->supervisor = supervisor;
-    group->ledger_key = config_group_key(runner);
-    group_use_entry(group, runner);
-    group->info = coordinator_info(runner->shell);
-    r = group_load_policies(group, err);
-    if (r < 0)
-        return r;
-    group_fleet_config(group, &runner->autoscaler, group_policy(group), &config);
-    if (!group->ledger_key || !group->info || fleet_new(&config, &group->fleet) < 0)
-        return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
-    r = ledger_open_group(supervisor->ledger, group->ledger_key, &group->id, &group->epoch, err);
-    if (r < 0)
-        return r;
-    r = group_restore(group, err);
-    if (r == 0)
-        group_start_provider(group);
-    return r;
-}
-
-void group_done(struct group *group)
-{
-    group_end_probes(group);
-    scaler_plan_done(&group->last_plan);
-    policies_free(group->policies);
-    fleet_free(group->fleet);
-    json_object_put(group->info);
-    secret_free(group->key);
-    free(group->ledger_key);
-    config_free(group->config);
-}
-
 static void restore_instance(void *arg, const struct ledger_instance *row)
 {
     struct group *group = arg;
@@ -284,7 +247,8 @@ static void restore_instance(void *arg, const struct ledger_instance *row)
         log_error("instance %s cannot be restored: out of memory", row->id);
 }
 
-int group_restore(struct group *group, struct error *err)
+/* Instances and orders of a former run, from the ledger. */
+static int restore(struct group *group, struct error *err)
 {
     int r =
         ledger_each_instance(group->supervisor->ledger, group->id, restore_instance, group, err);
@@ -294,4 +258,41 @@ int group_restore(struct group *group, struct error *err)
     if (r == 0)
         group_restore_orders(group);
     return r;
+}
+
+int group_init(struct group *group, struct supervisor *supervisor,
+               const struct config_runner *runner, struct error *err)
+{
+    struct fleet_config config;
+    int r;
+
+    group->supervisor = supervisor;
+    group->ledger_key = config_group_key(runner);
+    group_use_entry(group, runner);
+    group->info = coordinator_info(runner->shell);
+    r = group_load_policies(group, err);
+    if (r < 0)
+        return r;
+    group_fleet_config(group, &runner->autoscaler, group_policy(group), &config);
+    if (!group->ledger_key || !group->info || fleet_new(&config, &group->fleet) < 0)
+        return error_set(err, -ENOMEM, "runner '%s': out of memory", runner->name);
+    r = ledger_open_group(supervisor->ledger, group->ledger_key, &group->id, &group->epoch, err);
+    if (r < 0)
+        return r;
+    r = restore(group, err);
+    if (r == 0)
+        group_start_provider(group);
+    return r;
+}
+
+void group_done(struct group *group)
+{
+    group_end_probes(group);
+    scaler_plan_done(&group->last_plan);
+    policies_free(group->policies);
+    fleet_free(group->fleet);
+    json_object_put(group->info);
+    secret_free(group->key);
+    free(group->ledger_key);
+    config_free(group->config);
 }

@@ -21,7 +21,7 @@
 #define SIGNALS_DEADLINE_MS 30000
 #define NEWS_MS 10000 /* a time that moves by less is the same notice */
 
-void group_warn_jobs(struct group *group, const char *id, enum job_going going, int64_t at_ms)
+static void warn_jobs(struct group *group, const char *id, enum job_going going, int64_t at_ms)
 {
     for (struct job *job = group->supervisor->jobs; job; job = job->next)
         if (job->group == group && job->state >= JOB_ASSIGNED && job->state < JOB_FINISHED &&
@@ -41,7 +41,7 @@ void group_instance_deleting(struct group *group, const struct fleet_instance *i
         return;
     log_warning("instance %s of runner '%s' is deleted by the cloud: it gets no jobs any more",
                 instance->id, group->runner->name);
-    group_warn_jobs(group, instance->id, GOING_DELETING, 0);
+    warn_jobs(group, instance->id, GOING_DELETING, 0);
 }
 
 struct signal {
@@ -76,7 +76,7 @@ static void take_interruption(struct group *group, const struct signal *signal)
             llabs(instance->interrupted_ms - signal->at_ms) < NEWS_MS;
     if (fleet_drain(group->fleet, signal->instance, REASON_INTERRUPTED, signal->at_ms) && !known)
         log_interruption(group, signal);
-    group_warn_jobs(group, signal->instance, GOING_INTERRUPTED, signal->at_ms);
+    warn_jobs(group, signal->instance, GOING_INTERRUPTED, signal->at_ms);
 }
 
 /* A failure that is over is told by its time, and counts once; without one it holds as long as it is
