@@ -148,7 +148,7 @@ struct fleet;
 int fleet_new(const struct fleet_config *config, struct fleet **ret);
 void fleet_free(struct fleet *fleet);
 int fleet_configure(struct fleet *fleet, const struct fleet_config *config); /* live reload */
-/* policy.c: another one holds from now on; what is idle is judged by it at once (6.1.5). */
+/* Another one holds from now on; what is idle is judged by it at once (6.1.5). */
 void fleet_set_policy(struct fleet *fleet, const struct fleet_policy *policy);
 const struct fleet_config *fleet_config_of(const struct fleet *fleet);
 

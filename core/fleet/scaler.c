@@ -354,6 +354,18 @@ int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct
     return 0;
 }
 
+void scaler_order(struct fleet *fleet, const struct scaler_plan *plan, uint32_t sent,
+                  int64_t now_ms)
+{
+    uint32_t unsent;
+
+    if (plan->request > 0)
+        fleet_request(fleet, plan->request, now_ms);
+    unsent = fleet->requested - MIN(fleet->requested, sent);
+    if (plan->cancel > 0 && unsent > 0)
+        fleet_cancel_requests(fleet, MIN(plan->cancel, unsent));
+}
+
 void scaler_plan_done(struct scaler_plan *plan)
 {
     free(plan->removals);

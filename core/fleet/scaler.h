@@ -34,6 +34,10 @@ int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct
 /* The plan under another configuration; the fleet has its own again when this returns. */
 int scaler_plan_under(struct fleet *fleet, const struct fleet_config *config, int64_t now_ms,
                       uint64_t seed, struct scaler_plan *ret);
+/* Makes and cancels the orders of a plan. The first `sent` of those that were made before are on their way
+ * to the cloud and cannot be taken back. */
+void scaler_order(struct fleet *fleet, const struct scaler_plan *plan, uint32_t sent,
+                  int64_t now_ms);
 void scaler_plan_done(struct scaler_plan *plan);
 
 /* One sentence with the numbers, such as "wanted 3 instances (2 slots acquired, 1 jobs waiting, 0

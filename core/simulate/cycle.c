@@ -405,7 +405,6 @@ static void carry_out_plan(struct engine *engine)
 {
     const struct engine_settings *settings = engine->settings;
     struct scaler_plan plan = { 0 };
-    uint32_t unsent;
 
     if (scaler_plan(engine->fleet, engine->now_ms, settings->seed, &plan) < 0) {
         engine->error = -ENOMEM;
@@ -414,13 +413,8 @@ static void carry_out_plan(struct engine *engine)
     engine->result->decisions++;
     if (settings->on_plan)
         settings->on_plan(settings->on_plan_arg, engine->now_ms, &plan);
-    if (plan.request > 0)
-        fleet_request(engine->fleet, plan.request, engine->now_ms);
-    /* An order that was sent cannot be taken back. */
-    unsent = fleet_requested(engine->fleet);
-    unsent -= engine->increase_busy ? MIN(unsent, engine->increase_n) : 0;
-    if (plan.cancel > 0 && unsent > 0)
-        fleet_cancel_requests(engine->fleet, MIN(plan.cancel, unsent));
+    scaler_order(engine->fleet, &plan, engine->increase_busy ? engine->increase_n : 0,
+                 engine->now_ms);
     for (size_t i = 0; i < plan.n_removals; i++)
         cycle_mark_removing(engine, cloud_find(&engine->cloud, plan.removals[i].id),
                             plan.removals[i].reason);

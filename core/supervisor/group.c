@@ -179,7 +179,6 @@ static void carry_out_plan(struct group *group)
 {
     struct scaler_plan plan = { 0 };
     int64_t now = now_wall(group->supervisor);
-    uint32_t unsent;
 
     if (scaler_plan(group->fleet, now, (uint64_t) group->id, &plan) < 0) {
         log_error("runner '%s': planning failed: out of memory, retrying", group->runner->name);
@@ -187,13 +186,7 @@ static void carry_out_plan(struct group *group)
     }
     fleet_record_plan(group->fleet, &plan, now, (uint64_t) group->id);
     tell_plan(group, &plan);
-    if (plan.request > 0)
-        fleet_request(group->fleet, plan.request, now);
-    /* An order that was sent cannot be taken back. */
-    unsent = fleet_requested(group->fleet);
-    unsent -= *group->increase_id ? MIN(unsent, group->increase_n) : 0;
-    if (plan.cancel > 0 && unsent > 0)
-        fleet_cancel_requests(group->fleet, MIN(plan.cancel, unsent));
+    scaler_order(group->fleet, &plan, *group->increase_id ? group->increase_n : 0, now);
     if (plan.n_removals > 0)
         remove_planned(group, &plan);
     scaler_plan_done(&group->last_plan);

@@ -358,17 +358,11 @@ static void shrink(struct manager *manager)
 static void carry_out(struct manager *manager)
 {
     struct scaler_plan plan = { 0 };
-    uint32_t unsent;
 
     need(scaler_plan(manager->fleet, manager_now(manager), 1, &plan) == 0);
     fleet_record_plan(manager->fleet, &plan, manager_now(manager), 1);
     check_plan(manager, &plan);
-    if (plan.request > 0)
-        fleet_request(manager->fleet, plan.request, manager_now(manager));
-    unsent = fleet_requested(manager->fleet);
-    unsent -= MIN(unsent, manager->asked);
-    if (plan.cancel > 0 && unsent > 0)
-        fleet_cancel_requests(manager->fleet, MIN(plan.cancel, unsent));
+    scaler_order(manager->fleet, &plan, manager->asked, manager_now(manager));
     for (size_t i = 0; i < plan.n_removals; i++)
         fleet_mark_removing(manager->fleet, plan.removals[i].id, plan.removals[i].reason,
                             manager_now(manager));
