@@ -247,21 +247,29 @@ void groups_reap(struct supervisor *supervisor);
 void groups_close(struct supervisor *supervisor);
 void groups_free(struct supervisor *supervisor);
 
-/* group.c */
+/* group_setup.c */
 int group_init(struct group *group, struct supervisor *supervisor,
                const struct config_runner *runner, struct error *err);
 void group_done(struct group *group);
-void group_evaluate(struct group *group);
+
+/* group_connect.c */
 /* Asks how to reach the job's instance; its worker starts with the answer. */
 void group_connect_info(struct group *group, struct job *job);
-/* At a stop: are the instances to be deleted, and are some of them still there? */
-bool group_is_deleting(const struct group *group);
-void group_log_left(const struct group *group); /* what is, when the time is over */
+
+/* group_log.c */
+void group_log_left(const struct group *group); /* what is there at a stop when its time is over */
 void group_log_stopping(const struct group *group);
 void group_log_stopped(const struct group *group);
-void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
+
+/* group_growth.c */
 /* True while growth waits after a failure (V20), and for how long. */
 bool group_growth_waits(const struct group *group, int64_t *ret_ms);
+
+/* group.c */
+void group_evaluate(struct group *group);
+/* At a stop: are the instances to be deleted, and are some of them still there? */
+bool group_is_deleting(const struct group *group);
+void group_mark_removing(struct group *group, const char *id, enum fleet_reason reason);
 /* A worker lost its connection: the next list tells whether the instance is there. */
 void group_connection_lost(struct group *group, const char *id);
 /* A worker died without a result: an instance that does that to its workers is replaced (X6). */
@@ -318,9 +326,6 @@ void job_wait(struct job *job);
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
 void job_tick(struct job *job);                           /* what time alone brings about */
 void job_instance_lost(struct job *job, const char *why); /* why: as fleet_reason_name() */
-/* job_going.c: the cloud is about to take the job's instance (at_ms: wall clock, 0 = not said). */
-void job_instance_going(struct job *job, enum job_going going, int64_t at_ms);
-void job_tell_going(struct job *job); /* once there is a worker */
 /* Cancel (after_script still runs) or abort; without a worker the job ends at once. */
 void job_stop(struct job *job, bool abort);
 /* A failure reason as this server knows it (coordinator-protocol.md 4.2): `reasons` is the payload's
@@ -333,6 +338,11 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
                 int64_t exit_code, const char *line);
 void job_fail_system(struct job *job, const char *why); /* why: as `line` above */
 void job_close(struct job *job, const char *message);
+
+/* job_going.c */
+/* The cloud is about to take the job's instance (at_ms: wall clock, 0 = not said). */
+void job_instance_going(struct job *job, enum job_going going, int64_t at_ms);
+void job_tell_going(struct job *job); /* once there is a worker */
 
 /* worker_link.c */
 void worker_start(struct job *job, json_t *connect);
