@@ -56,10 +56,5 @@ bool utf8_valid(const char *data, size_t len);
 bool mem_equal_secret(const void *a, const void *b,
                       size_t len); /* constant time (hardening.md S7) */
 
-static inline bool mul_checked(size_t a, size_t b, size_t *ret)
-{
-    return !__builtin_mul_overflow(a, b, ret);
-}
-
 int base64_encode(struct buf *out, const void *data, size_t len);
 void hex_encode(char *dst, const void *data, size_t len); /* dst holds 2 * len + 1 bytes */

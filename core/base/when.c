@@ -117,40 +117,26 @@ int when_parse(const char *text, const struct time_zone *zone, int64_t *ret_ms)
 }
 
 /* What clocks show then, and how many minutes they are ahead of Greenwich. */
-static int local_date(int64_t utc_s, const struct time_zone *zone, struct tm *ret)
+static void add_time(struct buf *out, int64_t utc_s, const struct time_zone *zone, bool iso)
 {
     int64_t ignored;
-    int offset_minutes = time_zone_offset(zone, utc_s, &ignored) / MINUTE_S;
-    time_t local = (time_t) utc_s + (time_t) offset_minutes * MINUTE_S;
+    int offset = time_zone_offset(zone, utc_s, &ignored) / MINUTE_S;
+    time_t local = (time_t) utc_s + (time_t) offset * MINUTE_S;
+    char text[64];
+    struct tm date;
 
-    (void) gmtime_r(&local, ret);
-    return offset_minutes;
-}
-
-static void add_offset(struct buf *out, int minutes)
-{
-    buf_addf(out, "%c%02d:%02d", minutes < 0 ? '-' : '+', abs(minutes) / HOUR_MINUTES,
-             abs(minutes) % HOUR_MINUTES);
+    (void) gmtime_r(&local, &date);
+    (void) strftime(text, sizeof(text), iso ? "%Y-%m-%dT%H:%M:%S" : "%a %Y-%m-%d %H:%M ", &date);
+    buf_addf(out, "%s%c%02d:%02d", text, offset < 0 ? '-' : '+', abs(offset) / HOUR_MINUTES,
+             abs(offset) % HOUR_MINUTES);
 }
 
 void when_format(struct buf *out, int64_t utc_s, const struct time_zone *zone)
 {
-    char text[64];
-    struct tm date;
-    int offset = local_date(utc_s, zone, &date);
-
-    (void) strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M ", &date);
-    buf_add_str(out, text);
-    add_offset(out, offset);
+    add_time(out, utc_s, zone, false);
 }
 
 void when_format_iso(struct buf *out, int64_t utc_s, const struct time_zone *zone)
 {
-    char text[64];
-    struct tm date;
-    int offset = local_date(utc_s, zone, &date);
-
-    (void) strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &date);
-    buf_add_str(out, text);
-    add_offset(out, offset);
+    add_time(out, utc_s, zone, true);
 }

@@ -8,9 +8,8 @@
 #include "core/cli/cli.h"
 
 struct ask_usage {
-    const char *text; /* of --help */
-    const char
-        *missing; /* what is said when there must be a word and is none; NULL = it may lack */
+    const char *text;    /* of --help */
+    const char *missing; /* what is said when the word lacks; NULL = it may */
     bool takes_word, takes_force, takes_dry_run;
 };
 struct ask_options {

@@ -121,25 +121,33 @@ struct fleet_instance {
     char id[256];
     enum instance_state state;
     enum instance_cause cause;
-    bool ready;    /* through the ready gate */
-    bool removing; /* marked: never taken back */
-    bool removal_accepted;
-    enum fleet_reason remove_reason;
-    int64_t removing_ms; /* when it was marked; 0 = in a former run */
-    int64_t removal_accepted_ms, first_seen_ms, last_seen_ms, ready_ms, idle_since_ms;
-    uint32_t uses, misses, n_slots;
-    bool connection_dead;       /* a worker lost it; counts at the next complete list */
+    uint32_t uses, n_slots;
+    struct fleet_slot *slots;
+
+    /* Lists. */
+    int64_t first_seen_ms, last_seen_ms;
+    uint32_t misses;      /* complete lists in a row without it */
+    bool connection_dead; /* a worker lost it; counts at the next complete list */
+    bool seen;            /* in the list that is being taken in */
+    bool anew;            /* a new use of an id that was gone */
+
+    /* Health. */
+    bool ready; /* through the ready gate */
+    int64_t ready_ms, idle_since_ms;
+    uint32_t failures;     /* heartbeats that failed in a row */
+    bool asked;            /* a heartbeat is under way */
+    int64_t asked_ms;      /* when the last one began, then when it ended; 0 = there was none */
+    int64_t answered_ms;   /* when one was last answered well; 0 = never */
+    int64_t crashes_ms[2]; /* of its last two workers, the later one first; 0 = none did */
+
+    /* The way out. */
     enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */
     int64_t interrupted_ms;     /* when the cloud takes it, wall clock; 0 = not said */
-    uint32_t failures;          /* heartbeats that failed in a row */
-    bool asked;                 /* a heartbeat is under way */
-    int64_t asked_ms;    /* when the last one began, then when it ended; 0 = there was none */
-    int64_t answered_ms; /* when one was last answered well; 0 = never */
-    int64_t
-        crashes_ms[2]; /* when its last two workers crashed, the later one first; 0 = none did */
-    bool seen;         /* in the list that is being taken in */
-    bool anew;         /* a new use of an id that was gone */
-    struct fleet_slot *slots;
+    bool removing;              /* marked: never taken back */
+    enum fleet_reason remove_reason;
+    int64_t removing_ms; /* when it was marked; 0 = in a former run */
+    bool removal_accepted;
+    int64_t removal_accepted_ms;
 };
 
 uint32_t instance_busy(const struct fleet_instance *instance); /* its slots with jobs on them */
@@ -186,8 +194,8 @@ struct fleet_listed {
 enum fleet_change_kind { CHANGE_APPEARED, CHANGE_STATE, CHANGE_GONE, CHANGE_PENDING_EXPIRED };
 struct fleet_change {
     enum fleet_change_kind kind;
-    const struct fleet_instance
-        *instance; /* valid during the callback; NULL for CHANGE_PENDING_EXPIRED */
+    /* Valid during the callback; NULL for CHANGE_PENDING_EXPIRED. */
+    const struct fleet_instance *instance;
     enum fleet_reason reason;
     uint32_t count;
 };
@@ -209,10 +217,8 @@ uint32_t fleet_requested(const struct fleet *fleet);
 uint32_t fleet_pending(const struct fleet *fleet);
 void fleet_request(struct fleet *fleet, uint32_t n, int64_t now_ms); /* spends of the throttle */
 void fleet_cancel_requests(struct fleet *fleet, uint32_t n);
-void fleet_on_increase(
-    struct fleet *fleet, int64_t now_ms, uint32_t asked,
-    uint32_t accepted); /* the rest stays requested; accepted is clamped to asked */
-
+/* What was not accepted stays requested; more than was asked for is taken for that. */
+void fleet_on_increase(struct fleet *fleet, int64_t now_ms, uint32_t asked, uint32_t accepted);
 /* The answer was lost, and the same request will be made again: what appears until then is of it. */
 void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked);
 

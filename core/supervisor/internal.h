@@ -108,10 +108,9 @@ struct group {
     bool ids_return; /* FLT_CAP_IDS_RETURN */
     bool drained;    /* by an operator (operator.c) */
     bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
-    bool
-        retired; /* its entry left while no manager ran: it brings its jobs to their end (adopt.c) */
-    bool leaving; /* its entry left: it goes with its last job and instance (groups.c) */
-    bool closing; /* nothing of it is left but its provider, which is being closed */
+    bool retired;    /* its entry left while no manager ran: it ends its jobs (adopt.c) */
+    bool leaving;    /* its entry left: it goes with its last job and instance (groups.c) */
+    bool closing;    /* nothing of it is left but its provider, which is being closed */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_decrease_mono;
     int64_t removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */

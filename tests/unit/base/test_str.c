@@ -289,15 +289,6 @@ static void test_secret_comparison(void **unused)
     assert_true(mem_equal_secret("a", "b", 0));
 }
 
-static void test_checked_arithmetic(void **unused)
-{
-    size_t sum = 7;
-
-    assert_true(mul_checked(3, 4, &sum));
-    assert_int_equal(sum, 12);
-    assert_false(mul_checked(SIZE_MAX / 2, 3, &sum));
-}
-
 static void test_base64_known_values(void **unused)
 {
     static const struct {
@@ -343,7 +334,6 @@ int main(void)
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_secret_comparison),
-        cmocka_unit_test(test_checked_arithmetic),
         cmocka_unit_test(test_base64_known_values),
         cmocka_unit_test(test_hex),
     };
