@@ -153,6 +153,20 @@ static void test_autoscaler_V20_no_job_is_asked_for_that_needs_growth(void **sta
     }
 }
 
+static void test_what_is_on_order_has_room_for_the_uses_that_it_has(void **state)
+{
+    struct fleet *fleet =
+        new_fleet((struct fleet_config) { .capacity = 5, .max_use_count = 1, .max_instances = 9 });
+
+    (void) state;
+    expect(fleet, 1, NOW + 15 * MINUTE);
+    fleet_growth_failed(fleet, GROWTH_QUOTA, NOW, 0);
+    assert_true(fleet_growth_allows_job(fleet, NOW, false, NULL));
+    assert_int_equal(fleet_wait(fleet, 1, false), 0);
+    assert_false(fleet_growth_allows_job(fleet, NOW, false, NULL));
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_each_kind_of_failure_has_its_own_pause),
         cmocka_unit_test(test_nothing_is_ordered_while_growth_waits),
         cmocka_unit_test(test_autoscaler_V20_no_job_is_asked_for_that_needs_growth),
+        cmocka_unit_test(test_what_is_on_order_has_room_for_the_uses_that_it_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
