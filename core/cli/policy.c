@@ -130,6 +130,7 @@ static struct stretch look_at(const struct view *view, int64_t from_s)
         policies_at(view->policies, from_s * 1000, &found.index, &until_ms);
     size_t next = found.index;
     uint64_t instances;
+    uint32_t each;
 
     for (int i = 0; i < LOOK_AHEAD && until_ms != INT64_MAX; i++) {
         int64_t at_ms = until_ms;
@@ -142,7 +143,8 @@ static struct stretch look_at(const struct view *view, int64_t from_s)
     }
     found.until_s = next == found.index ? INT64_MAX : until_ms / 1000;
     fleet_settings_read(&view->runner->autoscaler, &policy, &unknown, &found.asks);
-    instances = ((uint64_t) policy.idle_count + found.asks.capacity - 1) / found.asks.capacity;
+    each = fleet_new_slots(&found.asks);
+    instances = ((uint64_t) policy.idle_count + each - 1) / each;
     found.instances = (uint32_t) MIN(instances, (uint64_t) found.asks.max_instances);
     return found;
 }

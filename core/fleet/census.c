@@ -30,7 +30,7 @@ uint32_t instance_free(const struct fleet_config *config, const struct fleet_ins
     return config->max_use_count == 0 ? by_slots : MIN(by_slots, by_uses);
 }
 
-uint32_t new_slots(const struct fleet_config *config)
+uint32_t fleet_new_slots(const struct fleet_config *config)
 {
     return config->max_use_count == 0 ? config->capacity
                                       : MIN(config->capacity, config->max_use_count);
@@ -38,7 +38,7 @@ uint32_t new_slots(const struct fleet_config *config)
 
 uint32_t instance_taken(const struct fleet_config *config, const struct fleet_instance *instance)
 {
-    return new_slots(config) - instance_free(config, instance);
+    return fleet_new_slots(config) - instance_free(config, instance);
 }
 
 /* What was there before us and is not known waits for its judgement (hardening.md R7). */

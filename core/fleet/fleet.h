@@ -97,6 +97,8 @@ struct fleet_config {
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
     int64_t pause_unit_ms; /* the first pause of growth that fails; 0 = 1 s */
 };
+/* Slots that a new instance can hand out: with few uses less than its capacity. */
+uint32_t fleet_new_slots(const struct fleet_config *config);
 /* billing.c: what is charged for an instance that is there for `used_ms`. */
 int64_t fleet_billed_ms(const struct fleet_config *config, int64_t used_ms);
 #define FLEET_THROTTLE_LIMIT 100 /* the default of throttle_limit */

@@ -145,8 +145,8 @@ static uint64_t slots_in_sight(const struct fleet *fleet)
     fleet_count(fleet, &n);
     slots = n.idle;
     if (fleet->growth[GROWTH_BOOT].failures == 0)
-        slots +=
-            (uint64_t) n.unready + n.unhealthy + (uint64_t) n.pending * new_slots(&fleet->config);
+        slots += (uint64_t) n.unready + n.unhealthy +
+                 (uint64_t) n.pending * fleet_new_slots(&fleet->config);
     return slots;
 }
 

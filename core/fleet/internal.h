@@ -141,9 +141,7 @@ void census_update_all(struct fleet *fleet);
 void census_forget(struct fleet *fleet, const struct fleet_instance *instance); /* it is gone */
 /* Slots that could be handed out by count alone (autoscaler.md 3.4). */
 uint32_t instance_free(const struct fleet_config *config, const struct fleet_instance *instance);
-/* Slots that a new instance can hand out: with few uses less than its capacity. */
-uint32_t new_slots(const struct fleet_config *config);
-/* How many less this one can hand out, jobs on it or not. */
+/* How many slots less than a new one this one can hand out, jobs on it or not. */
 uint32_t instance_taken(const struct fleet_config *config, const struct fleet_instance *instance);
 /* Why it goes without looking at its idle time (autoscaler.md 8.1); NONE = it does not. */
 enum fleet_reason instance_must_go(const struct fleet *fleet,

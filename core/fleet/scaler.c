@@ -39,7 +39,7 @@ static uint32_t idle_target(const struct fleet_config *config, uint32_t jobs)
 
 static uint64_t instances_for(const struct fleet *fleet, uint32_t slots)
 {
-    uint32_t each = new_slots(&fleet->config);
+    uint32_t each = fleet_new_slots(&fleet->config);
 
     return ((uint64_t) slots + each - 1) / each;
 }
@@ -257,7 +257,7 @@ static bool judge_idle(void *item, void *arg)
         return surplus->r == 0;
     }
     /* Whichever it is: one that is not spent has lost less than all. */
-    if (surplus->have <= wanted_without(surplus, MIN(surplus->lost, new_slots(config) - 1)))
+    if (surplus->have <= wanted_without(surplus, MIN(surplus->lost, fleet_new_slots(config) - 1)))
         return false;
     if (!is_spare(surplus, instance))
         return true;

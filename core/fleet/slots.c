@@ -37,7 +37,7 @@ uint32_t fleet_waiting(const struct fleet *fleet)
  */
 static bool throttled(const struct fleet *fleet, const struct fleet_numbers *n)
 {
-    uint32_t worth = new_slots(&fleet->config), bound;
+    uint32_t worth = fleet_new_slots(&fleet->config), bound;
 
     if (n->idle == 0 || fleet->config.unthrottled_reservations)
         return false;
@@ -51,7 +51,7 @@ static uint64_t potential(const struct fleet *fleet, const struct fleet_numbers 
     uint64_t room =
         fleet->config.max_instances > n->instances ? fleet->config.max_instances - n->instances : 0;
 
-    return n->idle + n->unhealthy + n->unready + room * new_slots(&fleet->config);
+    return n->idle + n->unhealthy + n->unready + room * fleet_new_slots(&fleet->config);
 }
 
 bool fleet_reserve(struct fleet *fleet, struct error *why)

@@ -15,7 +15,8 @@ concurrent = 30
   executor = "instance"
   [runners.autoscaler]
     plugin = "local"
-    capacity_per_instance = 2
+    capacity_per_instance = 4
+    max_use_count = 2  # so two of four slots are used
     max_instances = 4
     instance_price = 0.25
     [[runners.autoscaler.policy]]
