@@ -31,8 +31,8 @@ struct config_connector {
     bool use_static_credentials, use_external_addr;
     int64_t protocol_port; /* 0 = the protocol's own */
     int64_t keepalive_ms, timeout_ms;
-    char *
-        host_key_policy; /* pin, tofu, accept; NULL = pin when the provider gives keys, else tofu */
+    /* pin, tofu, accept; NULL = pin when the provider gives keys, else tofu */
+    char *host_key_policy;
 };
 
 struct config_vm_isolation {
