@@ -59,7 +59,7 @@ static void print_plan(json_t *plan)
         json_t *removal = json_object_array_get_idx(list, i);
 
         buf_addf(&line, "%s %s (%s)", i == 0 ? " removed:" : ",", ask_text(removal, "id"),
-                 ask_text(removal, "reason"));
+                 ask_text(removal, "reason_text"));
     }
     ask_print_line(buf_str(&line));
 }

@@ -19,6 +19,7 @@ static void add_removals(json_t *obj, const struct scaler_plan *plan)
 
         (void) json_add_str(item, "id", plan->removals[i].id);
         (void) json_add_str(item, "reason", fleet_reason_name(plan->removals[i].reason));
+        (void) json_add_str(item, "reason_text", fleet_reason_text(plan->removals[i].reason));
         (void) json_object_array_add(list, item);
     }
     (void) json_add(obj, "remove", list);

@@ -386,6 +386,8 @@ def test_a_dry_run_tells_the_difference_and_makes_none(manager):
     assert texts(answer) == ["concurrent: 10 → 7", "runner 'scripted': autoscaler.policy[0].idle_count: 2 → 0",
                              "runner 'scripted': autoscaler.policy[0].idle_time: 1h0m0s → 0s"]
     assert sorted(r["id"] for r in answer["instances"][0]["remove"]) == ["cloud-0", "cloud-1"]
+    shown = run.ask("reload", "--dry-run")
+    assert "removed: cloud-0 (instance exceeded max idle time), cloud-1 (" in shown.stdout, shown.stdout
     run.configure(idle_count=4, idle_time="1h")
     assert [(p["order"], p["remove"]) for p in reload(run, "--dry-run")["instances"]] == [(2, [])]
     shown = run.ask("reload", "--dry-run")
