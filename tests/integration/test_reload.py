@@ -131,10 +131,17 @@ def test_autoscaler_V46_a_file_that_cannot_be_used_changes_nothing(folder, binar
     wait_until(run, lambda: says(run, "everything stays as it is") > known + 1)
     shown = subprocess.run([binary, "reload", "--state-dir", run.state_dir], capture_output=True, text=True)
     assert shown.returncode == 1 and "everything stays as it is" in shown.stdout and "is missing" in shown.stdout
+    where = f'state_dir = "{run.state_dir}"\n'
+    for text, status, why in [(where + "nonsense = 1\n[[runners]]\n  limit = -1\n", 0, "checker: 0 of 3 instances"),
+                              ('state_dir = 3\n', 1, "config.toml:1:13"), ("state_dir = \n", 1, "config.toml:1:13")]:
+        put(run, text)
+        fleet = subprocess.run([binary, "fleet", "--config", run.config], capture_output=True, text=True)
+        assert fleet.returncode == status and why in fleet.stdout + fleet.stderr, fleet
     run.coordinator.add(make_job(1, str(run.marks)))
     assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
     put(run, whole)
     assert ask_reload(run).returncode == 3
+    assert says(run, "policy: runner 'checker'") == 1  # it is the same one
     assert_nothing_lost(run, run.finish())
 
 
