@@ -256,7 +256,7 @@ def test_autoscaler_V65_an_instance_whose_job_was_lost_over_a_restart(keep, fold
     gates = lambda name: (folder / "gates").read_text().split().count(name)
     if keep == "true":
         wait_until(run, lambda: gates(held) == 2)
-        wait_explained(run, f"instance {held} is running, 0 of 1 slots busy, used 1 times")
+        wait_explained(run, f"instance {held} is running, 0 of 1 slots busy, used 1 time")
     else:
         wait_until(run, lambda: ("job_lost",) in rows(run, f"SELECT remove_reason FROM instances WHERE id = '{held}'"))
         wait_until(run, lambda: held not in run.watch.instances())
