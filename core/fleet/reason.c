@@ -49,6 +49,7 @@ static const struct {
     [REASON_BY_HAND] = { "by_hand", "an operator removed it" },
     [REASON_JOB_LOST] = { "job_lost",
                           "pre-existing instance has acquisition so removing for safety" },
+    [REASON_LEAVING] = { "leaving", "its entry left the configuration" },
 };
 
 static const struct {

@@ -67,6 +67,7 @@ static void plan_group(struct reload *reload, struct group *group,
     if (!group->listed_once || !read_config(group, runner, reload->supervisor, &config))
         return;
     config.drained = leaves || group->drained;
+    config.leaving = leaves;
     if (scaler_plan_under(group->fleet, &config, now, (uint64_t) group->id, &plan) == 0)
         add_plan(reload, runner->name, &plan);
     scaler_plan_done(&plan);

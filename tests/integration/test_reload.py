@@ -428,6 +428,7 @@ def test_an_entry_that_is_added_begins_and_one_that_is_removed_goes_with_its_las
     run.configure()
     (plan,) = reload(run)["instances"]
     assert (plan["runner"], len(plan["remove"])) == ("second", 2)
+    assert {removal["reason"] for removal in plan["remove"]} == {"leaving"}
     run.wait(lambda: set(run.told("decreased", cloud="second")) == {"second-0", "second-1"}, "they are removed")
     assert "second" in [r["name"] for r in run.status()["runners"] if r["leaving"]]
     run.show(cloud="second")
