@@ -54,7 +54,7 @@ static void print_plan(json_t *plan)
     if (order > 0)
         buf_addf(&line, " %" PRId64 " ordered", order);
     if (cancel > 0)
-        buf_addf(&line, " %" PRId64 " orders taken back", cancel);
+        buf_addf(&line, " %" PRId64 " order%s taken back", cancel, str_plural((uint64_t) cancel));
     for (size_t i = 0; i < n; i++) {
         json_t *removal = json_object_array_get_idx(list, i);
 

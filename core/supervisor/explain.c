@@ -349,7 +349,8 @@ static int explain_jobs_named(struct supervisor *supervisor, int64_t job_id, jso
     if (r == 0 && former.found == 0)
         r = error_set(err, -ENOENT,
                       "job %" PRId64 " is not known here: this manager never got it, or it ended "
-                      "more than 7 days ago",
+                      "more than 7 days ago; `flotilla explain RUNNER` says why a runner asks for "
+                      "no job",
                       job_id);
     return r;
 }
