@@ -27,6 +27,12 @@ bool str_ends(const char *text, const char *suffix);
 int str_copy(char *dst, size_t size,
              const char *src); /* -ENAMETOOLONG and dst = "" when it does not fit */
 
+/* Behind a noun in a sentence: "1 job", "2 jobs". */
+static inline const char *str_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* For sentences: dst gets as much as fits, in whole characters. Returns whether dst changed. */
 bool str_cut(char *dst, size_t size, const char *src);
 

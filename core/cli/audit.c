@@ -64,11 +64,12 @@ static void print_difference(json_t *difference)
 
 static void print_runner(json_t *runner)
 {
+    int64_t instances = ask_number(runner, "instances");
     autobuf struct buf line = BUF_INIT;
 
     if (ask_bool(runner, "asked"))
-        buf_addf(&line, "%s: %" PRId64 " instances in the cloud", ask_text(runner, "name"),
-                 ask_number(runner, "instances"));
+        buf_addf(&line, "%s: %" PRId64 " instance%s in the cloud", ask_text(runner, "name"),
+                 instances, str_plural((uint64_t) instances));
     else
         buf_addf(&line, "%s: could not be asked: %s", ask_text(runner, "name"),
                  ask_text(runner, "error"));

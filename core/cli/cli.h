@@ -30,8 +30,9 @@ int cli_misuse(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What getopt_long() answered with ':' (a value is missing) or '?'; its short options begin with ':'. */
 int cli_wrong_option(const char *command, int c, char *const *argv);
 
-/* Reads the configuration and prints its findings on stderr; negative when it can't be used. */
-int cli_load_config(const char *file, struct config **ret); /* load_config.c */
+/* Reads the configuration and prints its findings, from the severity `least` on, on stderr; negative when it can't
+ * be used. load_config.c */
+int cli_load_config(const char *file, enum config_severity least, struct config **ret);
 /* /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others. */
 const char *cli_default_config(void);
 /* Our own binary, for the processes that it starts. */

@@ -155,7 +155,7 @@ static int check(struct check_options *options)
     if (options->json) {
         r = print_json(options->file, &findings, usable);
     } else {
-        config_findings_print(&findings, stdout);
+        config_findings_print(&findings, CONFIG_NOTE, stdout);
         print_summary(options->file, &findings);
     }
     config_findings_done(&findings);

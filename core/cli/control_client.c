@@ -15,18 +15,16 @@
 char *control_state_dir(const char *state_dir, const char *config_file, struct error *err)
 {
     const char *file = config_file ? config_file : cli_default_config();
-    struct config_findings findings = { 0 };
-    auto_ptr(config_free) struct config *config = NULL;
-    char *dir = NULL;
+    autofree char *configured = NULL;
+    char *dir;
     int r = 0;
 
-    if (!state_dir)
-        r = config_load(file, NULL, &config, &findings, err);
-    config_findings_done(&findings);
+    if (!state_dir) {
+        r = config_load_state_dir(file, &configured, err);
+        state_dir = configured;
+    }
     if (r < 0 && (config_file || r != -ENOENT))
         return NULL;
-    if (config && !state_dir)
-        state_dir = config->state_dir;
     dir = state_dir ? mem_strdup(state_dir) : supervisor_default_state_dir();
     if (!dir)
         (void) error_set(err, -ENOMEM, "out of memory");

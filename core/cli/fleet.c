@@ -118,15 +118,16 @@ static void add_policy(struct buf *out, json_t *runner)
 
 static void print_runner(json_t *runner, int64_t now_ms)
 {
+    int64_t waiting = ask_number(runner, "waiting");
     autobuf struct buf line = BUF_INIT;
 
     buf_addf(&line, "%s: ", ask_text(runner, "name"));
     add_conditions(&line, runner);
     buf_addf(&line,
-             ", %" PRId64 " of %" PRId64 " slots busy, %" PRId64 " jobs waiting, %" PRId64
+             ", %" PRId64 " of %" PRId64 " slots busy, %" PRId64 " job%s waiting, %" PRId64
              " ordered",
-             ask_number(runner, "slots_busy"), ask_number(runner, "slots_total"),
-             ask_number(runner, "waiting"),
+             ask_number(runner, "slots_busy"), ask_number(runner, "slots_total"), waiting,
+             str_plural((uint64_t) waiting),
              ask_number(runner, "requested") + ask_number(runner, "pending"));
     add_policy(&line, runner);
     if (has(runner, "price_micros_hour")) {

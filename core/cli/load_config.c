@@ -5,13 +5,13 @@
 #include "core/cli/cli.h"
 #include "core/config/config.h"
 
-int cli_load_config(const char *file, struct config **ret)
+int cli_load_config(const char *file, enum config_severity least, struct config **ret)
 {
     struct config_findings findings = { 0 };
     struct error err = { 0 };
     int r = config_load(file, NULL, ret, &findings, &err);
 
-    config_findings_print(&findings, stderr);
+    config_findings_print(&findings, least, stderr);
     if (r == -ENOENT)
         (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
     else if (r < 0 && findings.count == 0)

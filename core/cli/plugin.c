@@ -320,7 +320,7 @@ static int try_runner(const struct plugin_options *options)
                                    options->patience_ms ? options->patience_ms : TRY_PATIENCE_MS };
     autobuf struct buf names = BUF_INIT;
 
-    if (harden_process() < 0 || cli_load_config(file, &config) < 0)
+    if (harden_process() < 0 || cli_load_config(file, CONFIG_WARNING, &config) < 0)
         return 1;
     try.config = config;
     log_open(2, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);

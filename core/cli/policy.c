@@ -205,6 +205,13 @@ static void explain_once(struct page *page, const struct view *view, const struc
     buf_add_str(&page->legend, "\n");
 }
 
+/* A share of the jobs that run asks for more than idle_count, once enough of them do. */
+static bool may_ask_for_more(const struct fleet_policy *policy)
+{
+    return policy->scale_factor > 0 &&
+           (policy->scale_factor_limit == 0 || policy->scale_factor_limit > policy->idle_count);
+}
+
 static int add_row(void *arg, const struct view *view, const struct stretch *found)
 {
     const struct fleet_policy *policy = &found->asks.policy;
@@ -219,7 +226,7 @@ static int add_row(void *arg, const struct view *view, const struct stretch *fou
         buf_add_str(&name, "default");
     else
         buf_addf(&name, "policy[%zu]", found->index);
-    buf_addf(&jobs, "%" PRIu32 "%s", policy->idle_count, policy->scale_factor > 0 ? "+" : "");
+    buf_addf(&jobs, "%" PRIu32 "%s", policy->idle_count, may_ask_for_more(policy) ? "+" : "");
     format_duration(&idle, policy->idle_time_ms);
     buf_addf(&instances, "%" PRIu32, found->instances);
     add_price(&price, found);
@@ -388,7 +395,7 @@ int cli_policy(int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? 0 : 2;
-    if (harden_process() < 0 || cli_load_config(options.config, &config) < 0)
+    if (harden_process() < 0 || cli_load_config(options.config, CONFIG_WARNING, &config) < 0)
         return 1;
     return show(&options, config);
 }

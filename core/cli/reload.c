@@ -54,12 +54,12 @@ static void print_plan(json_t *plan)
     if (order > 0)
         buf_addf(&line, " %" PRId64 " ordered", order);
     if (cancel > 0)
-        buf_addf(&line, " %" PRId64 " orders taken back", cancel);
+        buf_addf(&line, " %" PRId64 " order%s taken back", cancel, str_plural((uint64_t) cancel));
     for (size_t i = 0; i < n; i++) {
         json_t *removal = json_object_array_get_idx(list, i);
 
         buf_addf(&line, "%s %s (%s)", i == 0 ? " removed:" : ",", ask_text(removal, "id"),
-                 ask_text(removal, "reason"));
+                 ask_text(removal, "reason_text"));
     }
     ask_print_line(buf_str(&line));
 }

@@ -224,7 +224,7 @@ int cli_run(int argc, char **argv)
     r = parse_options(argc, argv, &options);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    if (harden_process() < 0 || cli_load_config(options.config, &config) < 0 ||
+    if (harden_process() < 0 || cli_load_config(options.config, CONFIG_NOTE, &config) < 0 ||
         open_log(&options, config) < 0)
         return 1;
     if (config->n_runners == 0) {

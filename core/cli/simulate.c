@@ -59,7 +59,7 @@ static int simulate_one(const struct simulate_options *options, const char *file
     const struct config_runner *runner = NULL;
     struct engine_settings settings;
     struct error err = { 0 };
-    int r = cli_load_config(file, &config);
+    int r = cli_load_config(file, CONFIG_WARNING, &config);
 
     if (r == 0)
         r = choose_runner(config, options->runner, &runner);

@@ -73,20 +73,29 @@ static int conclude(const struct config_reading *reading, struct error *err)
     return 0;
 }
 
+/* Whatever the findings say; NULL for what is no TOML. */
+static struct config *read_text(struct config_reading *reading, const char *text, size_t len)
+{
+    auto_ptr(toml_free) struct toml_value *root = NULL;
+    struct config *config;
+
+    if (parse(reading, text, len, &root) < 0)
+        return NULL;
+    config = config_new(reading);
+    if (config)
+        section_fill(reading, &config_section, root, config);
+    else
+        reading->out_of_memory = true;
+    findings_name_keys(reading, root);
+    return config;
+}
+
 static int load_text(struct config_reading *reading, const char *text, size_t len,
                      struct config **ret, struct error *err)
 {
-    auto_ptr(toml_free) struct toml_value *root = NULL;
-    auto_ptr(config_free) struct config *config = config_new(reading);
-    int r;
+    auto_ptr(config_free) struct config *config = read_text(reading, text, len);
+    int r = conclude(reading, err);
 
-    if (!config)
-        reading->out_of_memory = true;
-    else if (parse(reading, text, len, &root) == 0)
-        section_fill(reading, &config_section, root, config);
-    if (root)
-        findings_name_keys(reading, root);
-    r = conclude(reading, err);
     if (r == 0)
         *ret = take_ptr(config);
     return r;
@@ -132,6 +141,36 @@ int config_load(const char *file, const char *text, struct config **ret,
     struct config_reading reading = { .file = file, .findings = findings };
 
     return text ? load_text(&reading, text, strlen(text), ret, err) : load_file(&reading, ret, err);
+}
+
+static bool is_refused(const struct config_findings *findings, const char *key)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].severity == CONFIG_ERROR && str_eq(findings->items[i].key, key))
+            return true;
+    return false;
+}
+
+int config_load_state_dir(const char *file, char **ret, struct error *err)
+{
+    struct config_findings findings = { 0 };
+    struct config_reading reading = { .file = file, .findings = &findings };
+    auto_ptr(config_free) struct config *config = NULL;
+    autobuf struct buf contents = BUF_SECRET;
+    int r = fs_read_file(AT_FDCWD, file, FILE_MAX, &contents, err);
+
+    if (r < 0)
+        return r;
+    check_permissions(&reading, file);
+    r = conclude(&reading, err);
+    if (r == 0)
+        config = read_text(&reading, buf_str(&contents), contents.len);
+    if (config && !reading.out_of_memory && !is_refused(&findings, "state_dir"))
+        *ret = take_ptr(config->state_dir);
+    else if (r == 0)
+        r = conclude(&reading, err);
+    config_findings_done(&findings);
+    return r;
 }
 
 int config_check(const char *file, const struct config_plugins *plugins,

@@ -123,7 +123,9 @@ struct config_findings {
     size_t count;
 };
 const char *config_severity_name(enum config_severity severity); /* "note", "warning", "error" */
-void config_findings_print(const struct config_findings *findings, FILE *out);
+/* Those of the severity `least` and above. */
+void config_findings_print(const struct config_findings *findings, enum config_severity least,
+                           FILE *out);
 size_t config_findings_count(const struct config_findings *findings, enum config_severity severity);
 void config_findings_done(struct config_findings *findings);
 
@@ -131,6 +133,9 @@ void config_findings_done(struct config_findings *findings);
  * *ret when there is no finding of severity error; findings are filled in both cases. */
 int config_load(const char *file, const char *text, struct config **ret,
                 struct config_findings *findings, struct error *err);
+/* Where the state of the file's manager is: of a file that may be wrong otherwise, as while somebody edits it.
+ * *ret is NULL for the default; else the caller frees. */
+int config_load_state_dir(const char *file, char **ret, struct error *err);
 /* Whom config_check() asks about plugins. */
 struct config_plugins {
     /* The keys of the plugin's plugin_config, as `load` answers them (docs/design/processes.md): 0

@@ -199,11 +199,13 @@ const char *config_severity_name(enum config_severity severity)
     return names[severity];
 }
 
-void config_findings_print(const struct config_findings *findings, FILE *out)
+void config_findings_print(const struct config_findings *findings, enum config_severity least,
+                           FILE *out)
 {
     for (size_t i = 0; i < findings->count; i++)
-        (void) fprintf(out, "%s: %s\n", config_severity_name(findings->items[i].severity),
-                       findings->items[i].text);
+        if (findings->items[i].severity >= least)
+            (void) fprintf(out, "%s: %s\n", config_severity_name(findings->items[i].severity),
+                           findings->items[i].text);
 }
 
 size_t config_findings_count(const struct config_findings *findings, enum config_severity severity)

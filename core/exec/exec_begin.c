@@ -40,7 +40,7 @@ const char *exec_command_name(const struct exec *exec)
  * its own. */
 static int tell_findings(int r, struct config_findings *findings, struct error *err)
 {
-    config_findings_print(findings, stderr);
+    config_findings_print(findings, CONFIG_NOTE, stderr);
     for (size_t i = 0; i < findings->count; i++)
         if (r < 0 && findings->items[i].severity == CONFIG_ERROR)
             *err = (struct error) { .code = r };

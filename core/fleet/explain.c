@@ -62,7 +62,8 @@ static void explain_kept(const struct fleet *fleet, const struct scaler_plan *pl
                          struct buf *out)
 {
     if (plan->kept_paid > 0) {
-        buf_addf(out, "; %u idle instances stay because they are paid for (", plan->kept_paid);
+        buf_addf(out, "; %u idle instance%s paid for (", plan->kept_paid,
+                 plan->kept_paid == 1 ? " stays because it is" : "s stay because they are");
         explain_billing(&fleet->config, out);
         buf_add_str(out, ")");
     }
@@ -75,18 +76,20 @@ static void explain_kept(const struct fleet *fleet, const struct scaler_plan *pl
 void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, int64_t now_ms,
                     struct buf *out)
 {
-    buf_addf(out,
-             "wanted %u instances (%u slots acquired, %u jobs waiting, %u slots lost, idle target "
-             "%u), have %u of max_instances %u",
-             plan->wanted, plan->acquired, plan->waiting, plan->lost, plan->idle_target, plan->have,
-             plan->max_instances);
+    buf_addf(
+        out,
+        "wanted %u instance%s (%u slot%s acquired, %u job%s waiting, %u slot%s lost, idle target "
+        "%u), have %u of max_instances %u",
+        plan->wanted, str_plural(plan->wanted), plan->acquired, str_plural(plan->acquired),
+        plan->waiting, str_plural(plan->waiting), plan->lost, str_plural(plan->lost),
+        plan->idle_target, plan->have, plan->max_instances);
     if (plan->pending > 0)
         buf_addf(out, " (%u ordered and not seen yet)", plan->pending);
     buf_add_str(out, ": ");
     if (plan->request > 0)
         buf_addf(out, "order %u", plan->request);
     else if (plan->cancel > 0)
-        buf_addf(out, "cancel %u orders", plan->cancel);
+        buf_addf(out, "cancel %u order%s", plan->cancel, str_plural(plan->cancel));
     else
         buf_add_str(out, "order nothing");
     explain_growth(fleet, plan, now_ms, out);

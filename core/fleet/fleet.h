@@ -60,6 +60,7 @@ enum fleet_reason {
     REASON_NOT_BOOTED,      /* it did not pass the ready gate */
     REASON_BY_HAND,         /* an operator removed it */
     REASON_JOB_LOST,        /* a job ran there whose worker did not outlive a restart (11.1) */
+    REASON_LEAVING,         /* the group's entry left the configuration */
     FLEET_REASONS
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
@@ -81,7 +82,8 @@ struct fleet_config {
     uint32_t max_instances; /* > 0: the configured or the provider's own maximum */
     struct fleet_policy policy;
     bool vm_isolation;
-    bool drained;                  /* by an operator: nothing is kept idle, no job is asked for */
+    bool drained; /* nothing is kept idle, no job is asked for: an operator's wish, or */
+    bool leaving; /* its entry left the configuration */
     bool unthrottled_reservations; /* reservation_throttling = false (5.1) */
     int64_t pending_limit_ms;   /* ordered instances that never appear are given up (V17); 15 min */
     uint32_t failure_threshold; /* heartbeats in a row that replace an instance; 0 = 1 */

@@ -37,11 +37,11 @@ void journal_config(struct fleet *fleet)
                  " %" PRIu32 " %d %d %d %d %" PRId64 " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRId32
                  " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                  c->capacity, c->max_use_count, c->max_instances, p->idle_count, p->idle_time_ms,
-                 factor, p->scale_factor_limit, p->preemptive, c->vm_isolation, c->drained,
-                 c->unthrottled_reservations, c->pending_limit_ms, c->failure_threshold,
-                 c->heartbeat_interval_ms, c->heartbeat_valid_ms, c->throttle_limit,
-                 c->throttle_burst, c->price_micros_hour, c->minimum_billed_ms, c->minimum_life_ms,
-                 c->pause_unit_ms);
+                 factor, p->scale_factor_limit, p->preemptive, c->vm_isolation,
+                 c->drained + c->leaving, c->unthrottled_reservations, c->pending_limit_ms,
+                 c->failure_threshold, c->heartbeat_interval_ms, c->heartbeat_valid_ms,
+                 c->throttle_limit, c->throttle_burst, c->price_micros_hour, c->minimum_billed_ms,
+                 c->minimum_life_ms, c->pause_unit_ms);
 }
 
 static void add_former(const struct fleet_listed *item, struct buf *out)

@@ -49,6 +49,7 @@ static const struct {
     [REASON_BY_HAND] = { "by_hand", "an operator removed it" },
     [REASON_JOB_LOST] = { "job_lost",
                           "pre-existing instance has acquisition so removing for safety" },
+    [REASON_LEAVING] = { "leaving", "its entry left the configuration" },
 };
 
 static const struct {
@@ -114,7 +115,8 @@ void reason_explain(const struct fleet_config *config, enum fleet_reason reason,
 {
     buf_add_str(out, fleet_reason_text(reason));
     if (reason == REASON_USES_SPENT)
-        buf_addf(out, " (used %u times of max_use_count %u)", uses, config->max_use_count);
+        buf_addf(out, " (used %u time%s of max_use_count %u)", uses, str_plural(uses),
+                 config->max_use_count);
     if (reason != REASON_IDLE_TOO_LONG || idle_ms < 0)
         return;
     buf_add_str(out, " (idle for ");

@@ -88,7 +88,7 @@ static int differs(struct error *err, const char *recorded, const char *decided)
 static int on_config(struct fleet *fleet, struct reader *r, struct error *err)
 {
     struct fleet_config config = { 0 };
-    int64_t factor;
+    int64_t factor, drained;
 
     config.capacity = (uint32_t) within(r, 1, CAPACITY_MAX);
     config.max_use_count = count(r);
@@ -100,7 +100,9 @@ static int on_config(struct fleet *fleet, struct reader *r, struct error *err)
     config.policy.scale_factor_limit = count(r);
     config.policy.preemptive = flag(r);
     config.vm_isolation = flag(r);
-    config.drained = flag(r);
+    drained = within(r, 0, 2); /* 2: and leaving */
+    config.drained = drained > 0;
+    config.leaving = drained > 1;
     config.unthrottled_reservations = flag(r);
     config.pending_limit_ms = number(r);
     config.failure_threshold = count(r);

@@ -25,6 +25,11 @@ static uint32_t scaled(double factor, uint32_t jobs)
     return exact >= UINT32_MAX ? UINT32_MAX : (uint32_t) ceil(exact);
 }
 
+static enum fleet_reason why_drained(const struct fleet_config *config)
+{
+    return config->leaving ? REASON_LEAVING : REASON_DRAINED;
+}
+
 static uint32_t idle_target(const struct fleet_config *config, uint32_t jobs)
 {
     const struct fleet_policy *policy = &config->policy;
@@ -113,7 +118,8 @@ static void decide_growth(const struct fleet *fleet, int64_t now_ms, struct scal
     } else if (instances_for(fleet, plan->slots_wanted) > plan->max_instances) {
         plan->reason = REASON_AT_MAXIMUM;
     } else {
-        plan->reason = fleet->config.drained && plan->wanted == 0 ? REASON_DRAINED : REASON_ENOUGH;
+        plan->reason = fleet->config.drained && plan->wanted == 0 ? why_drained(&fleet->config)
+                                                                  : REASON_ENOUGH;
     }
 }
 
@@ -207,7 +213,7 @@ static int64_t idle_time(const struct fleet_config *config)
 
 static enum fleet_reason why_surplus(const struct fleet_config *config)
 {
-    return config->drained ? REASON_DRAINED : REASON_IDLE_TOO_LONG;
+    return config->drained ? why_drained(config) : REASON_IDLE_TOO_LONG;
 }
 
 static void add_candidate(struct surplus *surplus, const struct fleet_instance *instance,

@@ -69,8 +69,8 @@ bool fleet_reserve(struct fleet *fleet, struct error *why)
     available = promised < n.idle;
     if (available && throttled(fleet, &n)) {
         (void) error_set(why, -EAGAIN,
-                         "no capacity: %u idle slots, all but one instance's worth are promised",
-                         n.idle);
+                         "no capacity: %u idle slot%s, all but one instance's worth are promised",
+                         n.idle, str_plural(n.idle));
         return false;
     }
     if (!available && (fleet->config.policy.preemptive || promised >= potential(fleet, &n))) {

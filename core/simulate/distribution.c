@@ -69,10 +69,11 @@ int distribution_parse(const char *text, struct distribution *ret, struct error 
     if (!first)
         return error_set(err, -ENOMEM, "out of memory");
     if (parse_period_ms(first, &ms) < 0 ||
-        read_second(second, comma ? comma + 1 : NULL, &read.second) < 0)
+        read_second(second, comma ? comma + 1 : NULL, &read.second) < 0 ||
+        (read.kind == DISTRIBUTION_UNIFORM && read.second < (double) ms))
         return error_set(err, -EINVAL,
                          "'%s' is no time: it is such as 40s, exponential:5m (the mean), "
-                         "uniform:10s,60s or lognormal:40s,0.3 (median and deviation)",
+                         "uniform:10s,60s (least, most) or lognormal:40s,0.3 (median, deviation)",
                          text);
     read.first_ms = (double) ms;
     *ret = read;

@@ -211,11 +211,12 @@ static void look_at_row(void *arg, const struct ledger_instance *row)
              (row->life == LIFE_REMOVING) != instance->removing)
         add_difference(look->audit, look->runner, "ledger", row->id, 0,
                        "instance %s: the ledger has it as %s, used %" PRId64
-                       " times%s, the fleet as %s, used %u times%s",
+                       " time%s%s, the fleet as %s, used %u time%s%s",
                        row->id, instance_state_name((enum instance_state) row->state), row->uses,
+                       str_plural((uint64_t) row->uses),
                        row->life == LIFE_REMOVING ? ", being removed" : "",
                        instance_state_name(instance->state), instance->uses,
-                       instance->removing ? ", being removed" : "");
+                       str_plural(instance->uses), instance->removing ? ", being removed" : "");
 }
 
 static int look_at_rows(struct group_look *look, struct error *err)
@@ -262,9 +263,10 @@ static void look_at_intent(void *arg, const struct ledger_intent *intent)
     }
     if (age_ms >= INTENT_LATE_MS)
         add_difference(look->audit, look->runner, "intent", NULL, 0,
-                       "the call to %s %" PRId64 " instances (%s) has had no answer for %" PRId64
+                       "the call to %s %" PRId64 " instance%s (%s) has had no answer for %" PRId64
                        " minutes",
-                       intent->kind, intent->count, intent->request_id, age_ms / 60000);
+                       intent->kind, intent->count, str_plural((uint64_t) intent->count),
+                       intent->request_id, age_ms / 60000);
 }
 
 static int compare_group(struct audit *audit, const struct group *group, json_t *reply,

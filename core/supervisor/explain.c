@@ -47,11 +47,13 @@ static void explain_instance(const struct group *group, const struct fleet_insta
         buf_add_str(&text, "is being removed: ");
         fleet_explain_removal(group->fleet, instance, &text);
     } else {
-        buf_addf(&text, "is %s%s, %u of %u slots busy, used %u times",
+        buf_addf(&text, "is %s%s, %u of %u slots busy, used %u time%s",
                  instance_state_name(instance->state), instance->ready ? "" : " and not ready",
-                 instance_busy(instance), instance->n_slots, instance->uses);
+                 instance_busy(instance), instance->n_slots, instance->uses,
+                 str_plural(instance->uses));
         if (instance->failures > 0)
-            buf_addf(&text, ", %u heartbeats failed in a row", instance->failures);
+            buf_addf(&text, ", %u heartbeat%s failed in a row", instance->failures,
+                     str_plural(instance->failures));
         if (trouble)
             buf_addf(&text, ": %s", trouble);
     }
@@ -168,14 +170,16 @@ static void add_what_is_missing(const struct group *group, struct buf *out)
 
     fleet_count(group->fleet, &n);
     if (n.idle > 0) {
-        buf_addf(out, "%u slots are free and are given out in the order in which jobs came",
-                 n.idle);
+        buf_addf(out, "%u slot%s free and given out in the order in which jobs came", n.idle,
+                 n.idle == 1 ? " is" : "s are");
         return;
     }
-    buf_addf(out, "no slot is free (%u busy, %u not ready, %u unhealthy, %u spent on %u instances)",
-             n.acquired, n.unready, n.unhealthy, n.unavailable, n.instances);
+    buf_addf(
+        out, "no slot is free (%u busy, %u not ready, %u unhealthy, %u spent on %u instance%s)",
+        n.acquired, n.unready, n.unhealthy, n.unavailable, n.instances, str_plural(n.instances));
     if (n.requested + n.pending > 0)
-        buf_addf(out, ", %u instances are ordered and not seen yet", n.requested + n.pending);
+        buf_addf(out, ", %u instance%s ordered and not seen yet", n.requested + n.pending,
+                 n.requested + n.pending == 1 ? " is" : "s are");
     if (*group->list_error)
         buf_addf(out, "; nothing is ordered, because listing fails: %s", group->list_error);
     else if (strangers_awaited(group->supervisor))
@@ -343,7 +347,8 @@ static int explain_jobs_named(struct supervisor *supervisor, int64_t job_id, jso
     if (r == 0 && former.found == 0)
         r = error_set(err, -ENOENT,
                       "job %" PRId64 " is not known here: this manager never got it, or it ended "
-                      "more than 7 days ago",
+                      "more than 7 days ago; `flotilla explain RUNNER` says why a runner asks for "
+                      "no job",
                       job_id);
     return r;
 }

@@ -9,8 +9,9 @@
 void group_boot_succeeded(struct group *group)
 {
     if (group->boots_failed > 0)
-        log_notice("runner '%s': an instance is ready again, after %u that were not",
-                   group->runner->name, group->boots_failed);
+        log_notice("runner '%s': an instance is ready again, after %u that %s not",
+                   group->runner->name, group->boots_failed,
+                   group->boots_failed == 1 ? "was" : "were");
     group->boots_failed = 0;
     group->boot_error[0] = '\0';
 }

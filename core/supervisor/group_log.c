@@ -154,7 +154,8 @@ void group_log_left(const struct group *group)
     if (left > LEFT_SHOWN)
         buf_addf(&ids, " and %zu more", left - LEFT_SHOWN);
     if (left > 0)
-        log_warning("runner '%s': %zu instances are still there at shutdown: %s; the next start "
-                    "removes them",
-                    group->runner->name, left, buf_str(&ids));
+        log_warning("runner '%s': %zu instance%s still there at shutdown: %s; the next start "
+                    "removes %s",
+                    group->runner->name, left, left == 1 ? " is" : "s are", buf_str(&ids),
+                    left == 1 ? "it" : "them");
 }

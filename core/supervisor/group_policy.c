@@ -23,7 +23,6 @@ int group_load_policies(struct group *group, struct error *err)
     policies_free(group->policies);
     group->policies = policies;
     group->policy_until_ms = INT64_MIN;
-    group->policy_told = false;
     return 0;
 }
 

@@ -42,6 +42,7 @@ struct probe {
     int64_t again_at_mono;   /* 0 = an answer is awaited, or the process runs */
     enum verdict when_late;
     char trouble[400]; /* what it met last */
+    bool failing_told;
 };
 
 static struct probe *find_probe(const struct group *group, const char *instance)
@@ -141,9 +142,10 @@ static void conclude(struct probe *probe, enum verdict verdict, const char *why)
                  group->runner->name, buf_str(&text));
     else if (!gate)
         note_heartbeat(group, instance, good, buf_str(&text));
-    else if (good)
+    else if (good) {
+        log_info("instance %s of runner '%s' is ready", instance->id, group->runner->name);
         mark_ready(group, instance);
-    else
+    } else
         fail_gate(group, instance, buf_str(&text));
     supervisor_evaluate_soon(group->supervisor);
 }
@@ -167,6 +169,18 @@ static void try_again(struct probe *probe, int64_t pause_ms, enum verdict when_l
 
 /* The process. */
 
+/* Once: an instance that is still setting itself up fails often, and one that never will is removed only
+ * when the connector's timeout is over. */
+static void note_failing(struct probe *probe, const char *message)
+{
+    (void) str_cut(probe->trouble, sizeof(probe->trouble), message);
+    if (probe->failing_told)
+        return;
+    probe->failing_told = true;
+    log_info("instance %s of runner '%s' is not ready yet: ready command: %s, trying again",
+             probe->instance, probe->group->runner->name, probe->trouble);
+}
+
 static void on_probe_frame(void *arg, json_t *frame)
 {
     struct probe *probe = arg;
@@ -177,7 +191,7 @@ static void on_probe_frame(void *arg, json_t *frame)
     if (str_eq(type, "host_key"))
         worker_answer_host_key(probe->group, probe->instance, probe->channel, frame);
     else if (str_eq(type, "failing"))
-        (void) str_cut(probe->trouble, sizeof(probe->trouble), message);
+        note_failing(probe, message);
     else if (str_eq(type, "passed"))
         conclude(probe, VERDICT_GOOD, "");
     else if (str_eq(type, "failed"))
@@ -388,14 +402,19 @@ static bool is_pointless(const struct probe *probe)
            instance->state != INSTANCE_RUNNING || instance->ready == (probe->kind == PROBE_GATE);
 }
 
+static void give_up(struct probe *probe)
+{
+    fleet_heartbeat_ended(probe->group->fleet, probe->instance, false,
+                          now_wall(probe->group->supervisor));
+    end_probe(probe);
+}
+
 static void tick_probe(struct probe *probe)
 {
     int64_t now = now_mono(probe->group->supervisor);
 
     if (is_pointless(probe)) {
-        fleet_heartbeat_ended(probe->group->fleet, probe->instance, false,
-                              now_wall(probe->group->supervisor));
-        end_probe(probe);
+        give_up(probe);
     } else if (probe->channel && now >= probe->due_mono + fault_limit_ms("probe_grace", GRACE_MS)) {
         conclude(probe, VERDICT_BAD, "its probe did not end in time");
     } else if (probe->again_at_mono != 0 && now >= probe->again_at_mono) {
@@ -441,6 +460,17 @@ void group_run_probes(struct group *group)
         return;
     start_gates(group);
     start_heartbeats(group);
+}
+
+void group_restart_gates(struct group *group)
+{
+    struct probe *next;
+
+    for (struct probe *probe = group->probes; probe; probe = next) {
+        next = probe->next;
+        if (probe->kind == PROBE_GATE)
+            give_up(probe);
+    }
 }
 
 void group_end_probes(struct group *group)

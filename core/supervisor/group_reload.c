@@ -9,7 +9,11 @@
 #include "core/base/log.h"
 
 /* What the plugin is opened with. */
-static const char *const plugin_keys[] = { "autoscaler.plugin", "autoscaler.connector_config" };
+static const char *const plugin_keys[] = { "autoscaler.plugin", "autoscaler.connector_config",
+                                           NULL };
+/* What the ready gate is tried with. */
+static const char *const gate_keys[] = { "autoscaler.instance_ready_command",
+                                         "autoscaler.connector_config", NULL };
 
 static bool same_key(const struct secret *a, const struct secret *b)
 {
@@ -45,13 +49,11 @@ static void open_provider_anew(struct group *group)
         log_info("runner '%s': its plugin is opened anew", group->runner->name);
 }
 
-static bool concerns_plugin(const struct config_changes *changes)
+static bool have_any(const struct config_changes *changes, const char *const *keys)
 {
-    bool concerns = false;
-
-    for (size_t i = 0; i < ARRAY_LEN(plugin_keys); i++)
-        concerns |= config_changes_have(changes, plugin_keys[i]);
-    return concerns;
+    while (*keys && !config_changes_have(changes, *keys))
+        keys++;
+    return *keys != NULL;
 }
 
 static void take_shell(struct group *group)
@@ -78,10 +80,14 @@ void group_reconfigure(struct group *group, const struct config_runner *runner)
     take_shell(group);
     if (group_load_policies(group, &err) < 0)
         log_error("%s; its former policies hold", err.message);
+    if (all || config_changes_have(&changes, "autoscaler.policy"))
+        group->policy_told = false;
     if (all || config_changes_have(&changes, "token"))
         scheduler_token_changed(group);
-    if (group->provider && (all || key_changed || concerns_plugin(&changes)))
+    if (group->provider && (all || key_changed || have_any(&changes, plugin_keys)))
         open_provider_anew(group);
+    if (all || key_changed || have_any(&changes, gate_keys))
+        group_restart_gates(group);
     if (returns)
         log_notice("runner '%s' is in the configuration again", runner->name);
     group->next_start_mono = group->start_backoff_ms = 0;

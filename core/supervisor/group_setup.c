@@ -52,6 +52,7 @@ void group_fleet_config(const struct group *group, const struct config_autoscale
     if (group->told.max_size > 0)
         ret->max_instances = (uint32_t) MIN((int64_t) ret->max_instances, group->told.max_size);
     ret->drained = group->drained || group->leaving;
+    ret->leaving = group->leaving;
 }
 
 bool group_check_size(const struct group *group, const struct config_autoscaler *autoscaler,

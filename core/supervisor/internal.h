@@ -146,8 +146,11 @@ struct group {
     int64_t next_poll_mono, poll_started_mono;
     unsigned unhealthy;
     bool poll_reserved;
-    char refusal[256];       /* why no job is asked for now; "" = one is */
-    char request_error[256]; /* why the last request for a job failed; "" = it did not */
+    char refusal[256];        /* why no job is asked for now; "" = one is */
+    char request_error[256];  /* why the last request for a job failed; "" = it did not */
+    unsigned requests_failed; /* in a row */
+    int failed_status;        /* of the last one that was told, */
+    int64_t tell_again_mono;  /* and when others like it are told again */
 };
 
 /* The configuration file, looked at from time to time (reload.c). */

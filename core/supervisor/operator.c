@@ -37,11 +37,6 @@ static unsigned jobs_on(const struct group *group, const struct fleet_instance *
     return n;
 }
 
-static const char *jobs_word(unsigned n)
-{
-    return n == 1 ? "job" : "jobs";
-}
-
 int64_t operator_drained_since(const struct group *group, const char *instance_id)
 {
     int64_t since = 0;
@@ -77,7 +72,7 @@ static int drain_runner(struct group *group, struct buf *out, struct error *err)
     scheduler_stop(group);
     buf_add_str(out, "is drained: it asks for no job and keeps nothing idle");
     if (running > 0)
-        buf_addf(out, "; %u %s of it %s to the end", running, jobs_word(running),
+        buf_addf(out, "; %u job%s of it %s to the end", running, str_plural(running),
                  running == 1 ? "goes on" : "go on");
     return 0;
 }
@@ -135,6 +130,7 @@ static int drain_instance(const struct named *named, struct buf *out, struct err
     if (named->instance->draining == REASON_DRAINED && since != 0) {
         buf_add_str(out, "is drained already, ");
         add_since(group, since, out);
+        buf_add_char(out, ',');
     } else {
         EFFECT("drain_row", r = ledger_add_drain(group->supervisor->ledger, group->id, id, err));
         if (r < 0)
@@ -143,7 +139,7 @@ static int drain_instance(const struct named *named, struct buf *out, struct err
         buf_add_str(out, "is drained: it gets no new jobs");
     }
     if (running > 0)
-        buf_addf(out, " and goes with %s %s", jobs_word(running), buf_str(&jobs));
+        buf_addf(out, " and goes with job%s %s", str_plural(running), buf_str(&jobs));
     else
         buf_add_str(out, " and goes now");
     return 0;
@@ -201,9 +197,9 @@ static int check_removal(const struct named *named, bool force, struct error *er
     if (running > 0 && !force)
         return error_set(
             err, -EBUSY,
-            "%s %s %s on instance %.80s; --force ends %s as a system failure, `flotilla "
+            "job%s %s %s on instance %.80s; --force ends %s as a system failure, `flotilla "
             "drain` lets %s end first",
-            jobs_word(running), buf_str(&jobs), running == 1 ? "runs" : "run", named->instance->id,
+            str_plural(running), buf_str(&jobs), running == 1 ? "runs" : "run", named->instance->id,
             running == 1 ? "it" : "them", running == 1 ? "it" : "them");
     r = check_instance(named, err);
     /* What goes with its last job anyway may go at once. */
@@ -225,7 +221,7 @@ static int remove_instance(const struct named *named, bool force, struct buf *ou
     buf_addf(out, "instance %s of runner '%s' is being removed", named->instance->id,
              group->runner->name);
     if (running > 0)
-        buf_addf(out, "; %s %s %s as a system failure", jobs_word(running), buf_str(&jobs),
+        buf_addf(out, "; job%s %s %s as a system failure", str_plural(running), buf_str(&jobs),
                  running == 1 ? "ends" : "end");
     return 0;
 }

@@ -19,6 +19,7 @@ static void add_removals(json_t *obj, const struct scaler_plan *plan)
 
         (void) json_add_str(item, "id", plan->removals[i].id);
         (void) json_add_str(item, "reason", fleet_reason_name(plan->removals[i].reason));
+        (void) json_add_str(item, "reason_text", fleet_reason_text(plan->removals[i].reason));
         (void) json_object_array_add(list, item);
     }
     (void) json_add(obj, "remove", list);
@@ -66,6 +67,7 @@ static void plan_group(struct reload *reload, struct group *group,
     if (!group->listed_once || !read_config(group, runner, reload->supervisor, &config))
         return;
     config.drained = leaves || group->drained;
+    config.leaving = leaves;
     if (scaler_plan_under(group->fleet, &config, now, (uint64_t) group->id, &plan) == 0)
         add_plan(reload, runner->name, &plan);
     scaler_plan_done(&plan);

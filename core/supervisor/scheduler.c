@@ -13,6 +13,8 @@
 
 #define UNHEALTHY_AFTER 3
 #define UNHEALTHY_PAUSE_MS (60 * 60 * 1000)
+/* GitLab may be away for hours, and each runner asks it every few seconds. */
+#define TELL_AGAIN_MS (10 * 60 * 1000)
 /* What the reserve is for: the control socket, connections to GitLab, a provider that starts anew. */
 #define DESCRIPTORS_KEPT 16
 /* A job's worker, its spool twice, and what is open for a moment while it starts. */
@@ -80,6 +82,30 @@ static void judge_health(struct group *group, int status)
     group->next_poll_mono = now_mono(group->supervisor) + UNHEALTHY_PAUSE_MS;
 }
 
+static void request_failed(struct group *group, int status, const char *why)
+{
+    int64_t now = now_mono(group->supervisor);
+
+    (void) str_cut(group->request_error, sizeof(group->request_error), why);
+    if (group->requests_failed++ > 0 && status == group->failed_status &&
+        now < group->tell_again_mono) {
+        log_debug("runner '%s': asking for a job failed: %s", group->runner->name, why);
+        return;
+    }
+    group->failed_status = status;
+    group->tell_again_mono = now + TELL_AGAIN_MS;
+    log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name, why);
+}
+
+static void request_succeeded(struct group *group)
+{
+    if (group->requests_failed > 0)
+        log_notice("runner '%s': GitLab answers again, after %u failed request%s",
+                   group->runner->name, group->requests_failed, str_plural(group->requests_failed));
+    group->requests_failed = 0;
+    group->request_error[0] = '\0';
+}
+
 static void on_answer(void *arg, const struct coordinator_job_answer *answer)
 {
     struct group *group = arg;
@@ -91,19 +117,19 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     if (!str_empty(answer->last_update))
         (void) str_copy(group->last_update, sizeof(group->last_update), answer->last_update);
     judge_health(group, answer->status);
-    group->request_error[0] = '\0';
     if (answer->status == 201) {
+        request_succeeded(group);
         got_job = job_from_payload(group, answer->body, answer->body_len, &err) == 0;
         if (!got_job)
             log_error("runner '%s': a job cannot be taken: %s", group->runner->name, err.message);
-    } else if (answer->status != 204 && answer->status != 409) {
-        const char *why = answer->status == 403
-                              ? "GitLab refuses the runner's token (status 403); check it in the "
-                                "configuration"
-                              : answer->message;
-
-        log_warning("runner '%s': asking for a job failed: %s, retrying", group->runner->name, why);
-        (void) str_cut(group->request_error, sizeof(group->request_error), why);
+    } else if (answer->status == 204 || answer->status == 409) {
+        request_succeeded(group);
+    } else {
+        request_failed(group, answer->status,
+                       answer->status == 403
+                           ? "GitLab refuses the runner's token (status 403); check it in the "
+                             "configuration"
+                           : answer->message);
     }
     if (!got_job)
         fleet_unreserve(group->fleet);
@@ -200,6 +226,7 @@ void scheduler_token_changed(struct group *group)
     scheduler_stop(group);
     group->last_update[0] = '\0';
     group->request_error[0] = '\0';
+    group->requests_failed = 0;
     group->unhealthy = 0;
     group->next_poll_mono = now_mono(group->supervisor);
 }

@@ -125,7 +125,7 @@ def test_what_is_under_way_is_no_difference(scripted):
     run.wait(lambda: run.life("odd") == ["gone"], "it is gone again")
     run.write("UPDATE instances SET uses = uses + 3 WHERE id = 'new'")
     assert found() == [("ledger", "new")]
-    assert "the ledger has it as running, used 4 times, the fleet as running, used 1 times" in run.ask("audit").stdout
+    assert "the ledger has it as running, used 4 times, the fleet as running, used 1 time" in run.ask("audit").stdout
     run.kill()
     run.configure(interval="1h", update_interval="1h")
     run.start()

@@ -62,6 +62,8 @@ def test_a_command_that_fails_at_first_is_tried_again(folder, binary, plugin_dir
     assert not run.marks.exists()
     (folder / "ok").touch()
     assert_nothing_lost(run, run.finish())
+    gate = [line for line in run.daemon_log.read_text().splitlines() if " info " in line and "ready" in line]
+    assert len(gate) == 2 and " is not ready yet: ready command: exit status 1" in gate[0] and gate[1].endswith(" is ready")
     assert SECRET not in run.daemon_log.read_text()
     assert [row[0] for row in rows(run, "SELECT uses FROM instances")] == [1]
 
@@ -75,6 +77,18 @@ def test_a_reload_takes_the_gate_away(folder, binary, plugin_dir):
     reload(run)
     wait_until(run, lambda: not probes(run))
     assert_nothing_lost(run, run.finish())
+
+
+def test_a_command_that_is_put_right_is_tried_at_once(folder, binary, plugin_dir):
+    """On the instances that there are, too: they would be tried with the former one until the connector's timeout."""
+    run = gated_run(folder, binary, plugin_dir, "echo wrong; false", limits="", max_instances=1, timeout="1h")
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    wait_explained(run, ": exit status 1")
+    change(run, ("echo wrong; false", "true"))
+    reload(run)
+    assert_nothing_lost(run, run.finish())
+    assert len(rows(run, "SELECT id FROM instances")) == 1
 
 
 def test_gates_stand_side_by_side_and_one_that_hangs_ends(folder, binary, plugin_dir):
@@ -242,7 +256,7 @@ def test_autoscaler_V65_an_instance_whose_job_was_lost_over_a_restart(keep, fold
     gates = lambda name: (folder / "gates").read_text().split().count(name)
     if keep == "true":
         wait_until(run, lambda: gates(held) == 2)
-        wait_explained(run, f"instance {held} is running, 0 of 1 slots busy, used 1 times")
+        wait_explained(run, f"instance {held} is running, 0 of 1 slots busy, used 1 time")
     else:
         wait_until(run, lambda: ("job_lost",) in rows(run, f"SELECT remove_reason FROM instances WHERE id = '{held}'"))
         wait_until(run, lambda: held not in run.watch.instances())

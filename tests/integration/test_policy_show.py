@@ -42,6 +42,8 @@ concurrent = 30
     [[runners.autoscaler.policy]]
       periods = ["* 0-23 * * *"]
       idle_count = 1
+      scale_factor = 0.5
+      scale_factor_limit = 1
 """
 
 
@@ -54,6 +56,7 @@ def show(folder, binary):
         ran = subprocess.run([binary, "policy", "show", "--config", folder / "config.toml", *arguments], timeout=20,
                              capture_output=True, text=True, env={**os.environ, "TZ": "Asia/Kathmandu", **environment})
         assert ran.returncode == status, ran.stderr
+        assert status != 0 or ran.stderr == ""  # notes are for `config check`
         return ran.stdout if status == 0 else ran.stderr.splitlines()[-1]
 
     return ask
@@ -94,6 +97,7 @@ def test_what_has_no_end_and_no_price(show):
     assert holds["until"] is None and holds["price_an_hour"] is None and holds["instances"] == 1
     assert holds["from"].endswith("+05:45")
     table = show("--at", "2026-03-30T08:00")
+    assert "1+" not in table  # a scale_factor that asks for no more
     assert "\x1b" not in table and "other \\x1b[2J" in table
     assert "Mon 2026-03-30 08:00 +05:45  no end in sight" in table and table.splitlines()[-2].endswith("unknown")
 

@@ -131,10 +131,17 @@ def test_autoscaler_V46_a_file_that_cannot_be_used_changes_nothing(folder, binar
     wait_until(run, lambda: says(run, "everything stays as it is") > known + 1)
     shown = subprocess.run([binary, "reload", "--state-dir", run.state_dir], capture_output=True, text=True)
     assert shown.returncode == 1 and "everything stays as it is" in shown.stdout and "is missing" in shown.stdout
+    where = f'state_dir = "{run.state_dir}"\n'
+    for text, status, why in [(where + "nonsense = 1\n[[runners]]\n  limit = -1\n", 0, "checker: 0 of 3 instances"),
+                              ('state_dir = 3\n', 1, "config.toml:1:13"), ("state_dir = \n", 1, "config.toml:1:13")]:
+        put(run, text)
+        fleet = subprocess.run([binary, "fleet", "--config", run.config], capture_output=True, text=True)
+        assert fleet.returncode == status and why in fleet.stdout + fleet.stderr, fleet
     run.coordinator.add(make_job(1, str(run.marks)))
     assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
     put(run, whole)
     assert ask_reload(run).returncode == 3
+    assert says(run, "policy: runner 'checker'") == 1  # it is the same one
     assert_nothing_lost(run, run.finish())
 
 
@@ -386,6 +393,8 @@ def test_a_dry_run_tells_the_difference_and_makes_none(manager):
     assert texts(answer) == ["concurrent: 10 → 7", "runner 'scripted': autoscaler.policy[0].idle_count: 2 → 0",
                              "runner 'scripted': autoscaler.policy[0].idle_time: 1h0m0s → 0s"]
     assert sorted(r["id"] for r in answer["instances"][0]["remove"]) == ["cloud-0", "cloud-1"]
+    shown = run.ask("reload", "--dry-run")
+    assert "removed: cloud-0 (instance exceeded max idle time), cloud-1 (" in shown.stdout, shown.stdout
     run.configure(idle_count=4, idle_time="1h")
     assert [(p["order"], p["remove"]) for p in reload(run, "--dry-run")["instances"]] == [(2, [])]
     shown = run.ask("reload", "--dry-run")
@@ -419,6 +428,7 @@ def test_an_entry_that_is_added_begins_and_one_that_is_removed_goes_with_its_las
     run.configure()
     (plan,) = reload(run)["instances"]
     assert (plan["runner"], len(plan["remove"])) == ("second", 2)
+    assert {removal["reason"] for removal in plan["remove"]} == {"leaving"}
     run.wait(lambda: set(run.told("decreased", cloud="second")) == {"second-0", "second-1"}, "they are removed")
     assert "second" in [r["name"] for r in run.status()["runners"] if r["leaving"]]
     run.show(cloud="second")

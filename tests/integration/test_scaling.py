@@ -27,7 +27,7 @@ def test_what_is_paid_for_is_kept_by_the_providers_word_and_by_the_configuration
     run.wait(lambda: run.rows("SELECT ready_ms FROM instances WHERE ready_ms > 0"), "the instance is ready")
     run.wait_lists(3)
     assert run.told("decreased") == []
-    assert "1 idle instances stay because they are paid for (minimum life 1h0m0s); " \
+    assert "1 idle instance stays because it is paid for (minimum life 1h0m0s); " \
            "the next idle instance may go in " in explain(run)
     run.kill()
     run.configure(autoscaler='    instance_minimum_life = "1ms"\n')

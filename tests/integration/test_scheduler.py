@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checker.coordinator import Coordinator
+from checker.coordinator import DROP, Coordinator
 from checker.jobs import make_job
 
 pytestmark = pytest.mark.sample
@@ -33,6 +33,18 @@ def test_a_parked_request_keeps_no_other_runner_from_asking(scripted):
                  "the first request is withdrawn: the place is taken")
     finally:
         other.close()
+
+
+def test_a_gitlab_that_is_away_is_told_once_and_when_it_is_back(scripted):
+    run = scripted()
+    asked = []
+    run.coordinator.fault = lambda method, path, body: asked.append(path) or DROP
+    run.start()
+    run.wait(lambda: len(asked) >= 3, "it is asked again and again")
+    run.coordinator.fault = None
+    run.wait(lambda: "GitLab answers again, after " in run.log.read_text(), "the end is told")
+    assert run.log.read_text().count(" warning scheduler: ") == 1
+
 
 def test_jobs_that_come_at_once_do_not_exceed_concurrent(scripted):
     """Both requests are answered; one job has the place, the other is acknowledged and waits for it."""

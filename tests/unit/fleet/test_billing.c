@@ -206,7 +206,7 @@ static void test_what_is_kept_for_its_price_is_explained(void **state)
     explain(fleet, NOW + 79 * MINUTE + 30 * SECOND, &text);
     assert_non_null(strstr(
         buf_str(&text), "; remove b: instance exceeded max idle time (idle for 1h25m30s, idle_time "
-                        "5m0s), 30s before more would be charged for it; 1 idle instances stay"));
+                        "5m0s), 30s before more would be charged for it; 1 idle instance stays"));
     fleet_free(fleet);
 }
 

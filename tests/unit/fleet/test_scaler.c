@@ -142,7 +142,7 @@ static void test_each_decision_is_explained_with_its_numbers(void **state)
     explain(fleet, &text);
     assert_string_equal(
         buf_str(&text),
-        "wanted 1 instances (0 slots acquired, 1 jobs waiting, 0 slots lost, idle target 0), "
+        "wanted 1 instance (0 slots acquired, 1 job waiting, 0 slots lost, idle target 0), "
         "have 0 of max_instances 3: order 1, because jobs wait for slots");
     fleet_stop_waiting(fleet, 1);
     restore(fleet, "idle", (struct fleet_instance) { .idle_since_ms = NOW - 12 * MINUTE });

@@ -69,7 +69,8 @@ static void test_what_is_no_distribution_is_refused(void **unused)
                                         "fixed:1s,2s",
                                         "-4s",
                                         "1.5d",
-                                        "uniform:1s,-2s" };
+                                        "uniform:1s,-2s",
+                                        "uniform:9s,1s" };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct distribution distribution = { .first_ms = 77 };
