@@ -11,7 +11,7 @@
 
 #ifdef FLOTILLA_FAULTS
 void effect_point(const char *name, const char *side);
-/* A time that no test can wait for: FLOTILLA_LIMITS="name=MS,name=MS" replaces it. */
+/* A time that no test can wait for, or an amount: FLOTILLA_LIMITS="name=MS,name=MS" replaces it. */
 int64_t fault_limit_ms(const char *name, int64_t ms);
 /* The wall clock: the file $FLOTILLA_WALL_CLOCK holds by how many ms it goes wrong. */
 int64_t fault_wall_ms(int64_t wall_ms);

@@ -98,6 +98,17 @@ static int read_period(const char *option, const char *text, void *at)
     return cli_misuse("simulate", "%s: '%s' is no time such as 90s, 5m or 30d", option, text);
 }
 
+static int read_length(const char *option, const char *text, void *at)
+{
+    int64_t ms;
+
+    if (parse_period_ms(text, &ms) == 0 && ms > 0) {
+        *(int64_t *) at = ms;
+        return 0;
+    }
+    return cli_misuse("simulate", "%s: '%s' is no time such as 12h or 30d", option, text);
+}
+
 static int read_start(const char *option, const char *text, void *at)
 {
     if (when_parse(text, NULL, at) == 0)
@@ -243,7 +254,7 @@ static const struct known_option {
     { "burst", read_burst, 0 },
     { "duration", read_distribution, AT(duration) },
     { "start", read_start, AT(start_ms) },
-    { "for", read_period, AT(period_ms) },
+    { "for", read_length, AT(period_ms) },
     { "seed", read_seed, AT(seed) },
     { "boot-time", read_distribution, AT(cloud.boot) },
     { "ready-time", read_distribution, AT(cloud.gate) },

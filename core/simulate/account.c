@@ -73,12 +73,19 @@ void account_use(struct account *account, struct machine *machine, enum instance
     account->result->peak = MAX(account->result->peak, account->present);
 }
 
+/* A price that was mistyped must not turn into a gain. */
+static void add_up(int64_t *sum, int64_t n)
+{
+    if (__builtin_add_overflow(*sum, n, sum))
+        *sum = INT64_MAX;
+}
+
 void account_stop_paying(struct account *account, const struct machine *machine)
 {
     int64_t billed_ms = fleet_billed_ms(account->config, account->now_ms - machine->ordered_ms);
 
     account->paid--;
-    account->result->billed_ms += billed_ms;
-    account->result->cost_micros +=
-        llround((double) billed_ms * (double) account->config->price_micros_hour / HOUR_MS);
+    add_up(&account->result->billed_ms, billed_ms);
+    add_up(&account->result->cost_micros,
+           llround((double) billed_ms * (double) account->config->price_micros_hour / HOUR_MS));
 }

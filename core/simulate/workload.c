@@ -2,6 +2,7 @@
 #include "core/simulate/workload.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,6 +14,8 @@
 #define TROUGH_MS (2 * HOUR_MS)
 /* 64 bytes each while they are simulated: more would only fill the machine. */
 #define JOBS_MAX 20000000
+/* Ten years: of so many jobs, sums of their time overflow beyond. */
+#define DAYS_MAX 3660
 
 void workload_done(struct workload *workload)
 {
@@ -47,23 +50,38 @@ static int compare_jobs(const void *a, const void *b)
     return (x->duration_ms > y->duration_ms) - (x->duration_ms < y->duration_ms);
 }
 
+static int check_span(const struct workload *workload, struct error *err)
+{
+    int64_t days = (workload->end_ms - workload->begin_ms + DAY_MS - 1) / DAY_MS;
+
+    return days <= DAYS_MAX
+               ? 0
+               : error_set(err, -ERANGE,
+                           "%" PRId64 " days are too long to simulate, at most %d are; "
+                           "--for says when to end",
+                           days, DAYS_MAX);
+}
+
 int workload_finish(struct workload *workload, struct error *err)
 {
     if (workload->n == 0)
         return error_set(err, -EINVAL, "there are no jobs to simulate");
     qsort(workload->jobs, workload->n, sizeof(*workload->jobs), compare_jobs);
+    /* Times of a fleet are above 0. */
+    if (workload->begin_ms < 0 || workload->jobs[0].arrival_ms < HOUR_MS)
+        return error_set(err, -EINVAL, "times before 1970-01-01T01:00:00Z are not simulated");
     if (workload->begin_ms == 0)
         workload->begin_ms = workload->jobs[0].arrival_ms / HOUR_MS * HOUR_MS;
     if (workload->jobs[0].arrival_ms < workload->begin_ms)
         return error_set(err, -EINVAL,
                          "a job arrives before the time that is simulated: name an earlier start");
     if (workload->end_ms != 0)
-        return 0;
+        return check_span(workload, err);
     for (size_t i = 0; i < workload->n; i++)
         workload->end_ms =
             MAX(workload->end_ms, workload->jobs[i].arrival_ms + workload->jobs[i].duration_ms);
     workload->end_ms += HOUR_MS;
-    return 0;
+    return check_span(workload, err);
 }
 
 int workload_poisson(struct workload *workload, double n, int64_t period_ms,

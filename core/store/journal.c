@@ -3,6 +3,7 @@
 #include "core/store/journal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "core/base/str.h"
 #include "core/store/internal.h"
@@ -43,6 +44,23 @@ int ledger_add_journal(struct ledger *ledger, const struct journal_line *lines, 
             r = add_line(ledger, &lines[i], err);
     }
     return ledger_end(ledger, r, err);
+}
+
+int ledger_keep_journals(struct ledger *ledger, const int64_t *group_ids, size_t n,
+                         struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_KEEP_JOURNALS, err);
+    autobuf struct buf ids = BUF_INIT;
+
+    if (!stmt)
+        return -EIO;
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&ids, "%s%" PRId64, i > 0 ? "," : "[", group_ids[i]);
+    buf_add_str(&ids, n > 0 ? "]" : "[]");
+    if (buf_error(&ids) < 0)
+        return error_set(err, -ENOMEM, "pruning journals: out of memory");
+    (void) sqlite3_bind_text(stmt, 1, buf_str(&ids), (int) ids.len, SQLITE_STATIC);
+    return ledger_step(ledger, stmt, err);
 }
 
 struct reading {

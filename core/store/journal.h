@@ -11,6 +11,10 @@ struct journal_line {
 int ledger_add_journal(struct ledger *ledger, const struct journal_line *lines, size_t n,
                        struct error *err);
 
+/* Those of all other groups go. */
+int ledger_keep_journals(struct ledger *ledger, const int64_t *group_ids, size_t n,
+                         struct error *err);
+
 /* Calls back for each line, group by group, in the order in which they were written; `key` says whose
  * group it is. Reads only, beside a manager that may be writing. */
 typedef void (*journal_fn)(void *arg, int64_t group_id, const char *key, const char *line);

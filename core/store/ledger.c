@@ -105,6 +105,8 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_DROP_JOURNAL] =
         "DELETE FROM journal WHERE group_id = ?1 AND id < (SELECT max(id) FROM journal WHERE "
         "group_id = ?1 AND line = 'begin')",
+    [SQL_KEEP_JOURNALS] =
+        "DELETE FROM journal WHERE group_id NOT IN (SELECT value FROM json_each(?1))",
     /* hardening.md §9: what ended is kept for 7 days, at most 10,000 rows of a kind. */
     [SQL_PRUNE_JOBS] =
         "DELETE FROM jobs WHERE state = 'closed' AND (closed_ms < ?1 - 604800000 OR seq <= "

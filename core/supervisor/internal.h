@@ -126,7 +126,8 @@ struct group {
     bool intents_settled; /* those of former runs */
     char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
-    uint32_t recorded; /* lines of its journal (journals.c); 0 = it is to begin */
+    size_t
+        recorded; /* bytes of its journal behind the beginning (journals.c); 0 = it is to begin */
 
     /* Which policy holds (group_policy.c); wall clock. */
     struct policies *policies;
@@ -391,6 +392,8 @@ void spool_sweep(struct supervisor *supervisor);
 /* journals.c */
 void journals_begin_turn(struct supervisor *supervisor);
 void journals_end_turn(struct supervisor *supervisor);
+/* Those of groups that are not there any more go. */
+void journals_prune(struct supervisor *supervisor);
 void journals_done(struct supervisor *supervisor); /* before fleets and ledger go */
 
 /* strangers.c */

@@ -5,6 +5,7 @@
  * them is the last second of a journal that ends there anyway. */
 #include "core/store/journal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -15,8 +16,9 @@
 #include "core/base/log.h"
 
 #define WRITE_AFTER_MS 1000
-#define WRITE_LINES 4096    /* or so many of them */
-#define JOURNAL_LINES 50000 /* then it begins anew, so that the old one can go */
+#define WRITE_LINES 4096 /* or so many of them */
+/* So much behind its beginning, and it begins anew, so that the old one can go. */
+#define JOURNAL_BYTES (4 << 20)
 
 static void drop_lines(struct journals *journals)
 {
@@ -57,7 +59,7 @@ static void take_line(void *arg, const char *text)
     struct journals *journals = &supervisor->journals;
     char *copy = make_room(journals) ? mem_strdup(text) : NULL;
 
-    group->recorded++;
+    group->recorded += strlen(text);
     if (!copy) {
         journals->incomplete = true;
         return;
@@ -69,15 +71,18 @@ static void take_line(void *arg, const char *text)
 
 void journals_begin_turn(struct supervisor *supervisor)
 {
+    size_t most = (size_t) fault_limit_ms("journal_bytes", JOURNAL_BYTES);
+
     if (supervisor->disk_short)
         return;
     for (size_t i = 0; i < supervisor->n_groups; i++) {
         struct group *group = supervisor->groups[i];
 
-        if (group->recorded > 0 && group->recorded < JOURNAL_LINES)
+        if (group->recorded > 0 && group->recorded < most)
             continue;
-        group->recorded = 0;
         fleet_record(group->fleet, take_line, group);
+        /* The beginning of a big fleet is long, and must not be what brings the next one. */
+        group->recorded = 1;
     }
 }
 
@@ -108,6 +113,21 @@ void journals_end_turn(struct supervisor *supervisor)
     if (journals->n > 0 &&
         (journals->n >= WRITE_LINES || now_mono(supervisor) >= journals->write_at_mono))
         write_lines(supervisor);
+}
+
+/* What is kept of groups that nobody has any more would stay for ever. */
+void journals_prune(struct supervisor *supervisor)
+{
+    autofree int64_t *ids = mem_array(supervisor->n_groups + 1, sizeof(*ids));
+    struct error err = { 0 };
+    int r = ids ? 0 : error_set(&err, -ENOMEM, "pruning journals: out of memory");
+
+    for (size_t i = 0; r == 0 && i < supervisor->n_groups; i++)
+        ids[i] = supervisor->groups[i]->id;
+    if (r == 0)
+        r = ledger_keep_journals(supervisor->ledger, ids, supervisor->n_groups, &err);
+    if (r < 0)
+        log_warning("%s, ignoring", err.message);
 }
 
 void journals_done(struct supervisor *supervisor)

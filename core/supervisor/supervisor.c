@@ -170,6 +170,7 @@ static void prune_if_due(struct supervisor *supervisor)
     supervisor->prune_at_mono = now_mono(supervisor) + PRUNE_EVERY_MS;
     if (ledger_prune(supervisor->ledger, &err) < 0)
         log_warning("%s, ignoring", err.message);
+    journals_prune(supervisor);
 }
 
 void supervisor_trim_soon(struct supervisor *supervisor)

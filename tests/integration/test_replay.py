@@ -20,6 +20,12 @@ def lines(run):
         return [line for (line,) in db.execute("SELECT line FROM journal ORDER BY id")]
 
 
+def groups(run):
+    db = sqlite3.connect(run.state_dir / "ledger.db")
+    with db:
+        return {group for (group,) in db.execute("SELECT DISTINCT group_id FROM journal")}
+
+
 def run_jobs(run, first, last):
     run.coordinator.add(*[make_job(i, str(run.marks)) for i in range(first, last + 1)])
     run.start()
@@ -65,6 +71,31 @@ def test_a_group_s_older_journals_make_way(folder, binary, plugin_dir):
     assert_nothing_lost(run, run.finish())
     assert lines(run).count("begin") == 2
     assert replay(run).returncode == 0
+
+
+def test_a_journal_begins_anew_when_much_follows_its_beginning(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, capacity=2, max_instances=6, idle_count=12, idle_time="1h")
+    run.environment["FLOTILLA_LIMITS"] = "journal_bytes=600"  # less than what these instances take to begin with
+    run_jobs(run, 1, 12)
+    assert_nothing_lost(run, run.finish())
+    told = lines(run)
+    assert told.count("begin") == 2
+    assert replay(run).returncode == 0
+    whole = told[:told.index("begin", 1)]
+    behind = next(i for i, line in enumerate(whole) if line.startswith("counts ")) + 1
+    assert sum(map(len, whole[behind:])) >= 600
+
+
+def test_the_journals_of_an_entry_that_left_go(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    run_jobs(run, 1, 1)
+    assert wait_for(lambda: any(line.startswith("release ") for line in lines(run))), run.log_tail()
+    assert run.stop() == 0
+    before = groups(run)
+    run.config.write_text(run.config.read_text().replace('name = "checker"\n  url', 'name = "other"\n  url'))
+    run.start()
+    assert wait_for(lambda: groups(run) and not groups(run) & before), run.log_tail()
+    assert_nothing_lost(run, run.finish())
 
 
 def test_a_ledger_without_decisions(folder, binary):

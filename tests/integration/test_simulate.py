@@ -132,6 +132,7 @@ def test_a_wrong_use_is_told_in_one_line(folder, simulate):
         ("--burst", "5@1h", "--billed", "60s"): "--billed: '60s' is no MIN/UNIT such as 60s/1s",
         ("--burst", "5@1h", "--cloud-limit", "0"): "--cloud-limit: '0' is no number from 1 to",
         ("--burst", "5@1h", "--start", "monday"): "--start: 'monday' is no time such as 2026-05-04T12:00:00Z",
+        ("--burst", "5@1h", "--for", "0s"): "--for: '0s' is no time such as 12h or 30d",
         ("--burst", "5@1h", "--seed", "x"): "--seed: 'x' is no number",
         ("--burst", "5@1h", "--notice", "2m"): "--notice is for --interrupted",
         ("--burst", "5@1h", "--state-dir", "/x"): "--state-dir is for --history",

@@ -390,6 +390,11 @@ void manager_evaluate(struct manager *manager)
     recount(manager->fleet, when);
 }
 
+void manager_begin_journal(struct manager *manager)
+{
+    fleet_record(manager->fleet, keep_line, &manager->journal);
+}
+
 void manager_configure(struct manager *manager, const struct fleet_config *config)
 {
     manager->config = *config;
@@ -398,7 +403,7 @@ void manager_configure(struct manager *manager, const struct fleet_config *confi
         need(fleet_configure(manager->fleet, &manager->config) == 0);
     else {
         need(fleet_new(&manager->config, &manager->fleet) == 0);
-        fleet_record(manager->fleet, keep_line, &manager->journal);
+        manager_begin_journal(manager);
     }
     manager_tell(
         manager, "configured: C %u U %u MAX %u I %u T %" PRId64 "s f %.1f P %d vm %d drained %d",
@@ -462,7 +467,7 @@ void manager_restart(struct manager *manager)
     fleet_free(old);
     adopt_jobs(manager);
     restore_orders(manager);
-    fleet_record(manager->fleet, keep_line, &manager->journal);
+    manager_begin_journal(manager);
     manager->reserved = manager->asked = 0;
     manager->cloud.pending = false;
     for (size_t i = 0; i < manager->cloud.n_machines; i++)

@@ -56,6 +56,7 @@ void manager_job_arrives(struct manager *manager, bool had_reservation);
 void manager_end_job(struct manager *manager, size_t at);
 void manager_configure(struct manager *manager, const struct fleet_config *config);
 void manager_restart(struct manager *manager);
+void manager_begin_journal(struct manager *manager); /* anew */
 
 void manager_tell(struct manager *manager, const char *fmt, ...)
     PRINTF_LIKE(2, 3); /* when verbose */

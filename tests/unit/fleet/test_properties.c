@@ -154,6 +154,9 @@ static void step(struct manager *manager, bool clock_jumps)
         reload(manager, chance(manager, 20));
     if (chance(manager, 2))
         manager_restart(manager);
+    /* In the midst of it; without a draw, so that histories are what they were. */
+    if (manager->now % 25 == 0)
+        manager_begin_journal(manager);
     manager_evaluate(manager);
 }
 

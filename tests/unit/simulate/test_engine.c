@@ -138,6 +138,24 @@ static void test_an_instance_is_kept_for_its_idle_time(void **unused)
     result_done(&result);
 }
 
+static void test_a_price_beyond_all_bounds_stays_the_highest(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 20, 1, 0, 5 * MINUTE);
+    setting.engine.cloud.price_micros_hour = INT64_C(1000000000000);
+    setting.engine.cloud.billed_unit_ms = 36500 * DAY;
+    for (int i = 0; i < 20; i++)
+        add_job(&workload, HOUR, 10 * MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.created, 20);
+    assert_int_equal(result.billed_ms, 20 * 36500 * DAY);
+    assert_true(result.cost_micros == INT64_MAX);
+    result_done(&result);
+}
+
 /* What is paid for anyway is kept, as long as the daemon would: until a minute of the hour is left. */
 static void test_what_the_configuration_names_is_charged(void **unused)
 {
@@ -563,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_every_wait_is_that_of_the_queue),
         cmocka_unit_test(test_a_job_waits_for_boot_list_and_gate),
         cmocka_unit_test(test_an_instance_is_kept_for_its_idle_time),
+        cmocka_unit_test(test_a_price_beyond_all_bounds_stays_the_highest),
         cmocka_unit_test(test_what_the_configuration_names_is_charged),
         cmocka_unit_test(test_slots_and_uses),
         cmocka_unit_test(test_jobs_at_a_time_are_limited),

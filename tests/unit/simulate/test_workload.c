@@ -90,6 +90,35 @@ static void test_a_line_that_is_no_text(void **unused)
     workload_done(&workload);
 }
 
+static void test_times_that_are_not_simulated(void **unused)
+{
+    static const struct {
+        int64_t begin_ms, end_ms, arrival_ms, duration_ms;
+        const char *want; /* NULL = it is simulated */
+    } rows[] = {
+        { 0, 0, HOUR, MINUTE, NULL },
+        { 0, 0, HOUR - 1, MINUTE, "times before 1970" },
+        { -DAY, 0, HOUR, MINUTE, "times before 1970" },
+        { BEGIN, BEGIN + 3660 * DAY, BEGIN, MINUTE, NULL },
+        { BEGIN, BEGIN + 3660 * DAY + 1, BEGIN, MINUTE, "3661 days are too long to simulate" },
+        { BEGIN, 0, BEGIN, 3660 * DAY - HOUR, NULL },
+        { BEGIN, 0, BEGIN, 3660 * DAY, "3661 days are too long to simulate" },
+        { BEGIN, BEGIN + DAY, BEGIN, 9999 * DAY, NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct workload workload = { .begin_ms = rows[i].begin_ms, .end_ms = rows[i].end_ms };
+        struct error err = { 0 };
+        int r;
+
+        assert_int_equal(workload_add(&workload, rows[i].arrival_ms, rows[i].duration_ms), 0);
+        r = workload_finish(&workload, &err);
+        if (rows[i].want ? r >= 0 || !strstr(err.message, rows[i].want) : r < 0)
+            fail_msg("row %zu: %d, '%s'", i, r, err.message);
+        workload_done(&workload);
+    }
+}
+
 static void test_the_time_that_is_simulated(void **unused)
 {
     struct workload open = { 0 }, closed = { .begin_ms = BEGIN, .end_ms = BEGIN + DAY },
@@ -160,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_bad_rows_are_told_with_their_line),
         cmocka_unit_test(test_a_line_that_is_no_text),
         cmocka_unit_test(test_the_time_that_is_simulated),
+        cmocka_unit_test(test_times_that_are_not_simulated),
         cmocka_unit_test(test_generators),
     };
 

@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/fleet/fleet.h"
+#include "core/store/journal.h"
 #include "core/store/ledger.h"
 
 #define TOKEN "glcbt-thisIsTheTokenOfTheJob"
@@ -571,12 +572,51 @@ static void test_the_file_is_ours_alone(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void count_line(void *arg, int64_t group_id, const char *key, const char *line)
+{
+    size_t *n = arg;
+
+    (void) key;
+    (void) line;
+    n[group_id]++;
+}
+
+static void test_the_journals_of_other_groups_go(void **state)
+{
+    struct fixture *f = *state;
+    char begin[] = "begin", line[] = "use i-1";
+    int64_t other = 0, epoch = 0;
+    size_t n[8] = { 0 };
+
+    assert_int_equal(ledger_open_group(f->ledger, "other", &other, &epoch, NULL), 0);
+    {
+        const struct journal_line lines[] = {
+            { f->group_id, begin }, { other, begin }, { other, line }, { f->group_id, line }
+        };
+
+        assert_int_equal(ledger_add_journal(f->ledger, lines, ARRAY_LEN(lines), NULL), 0);
+    }
+    assert_int_equal(ledger_keep_journals(f->ledger, (int64_t[]) { f->group_id, other }, 2, NULL),
+                     0);
+    assert_int_equal(journal_each(f->dir, count_line, n, NULL), 0);
+    assert_int_equal(n[f->group_id], 2);
+    assert_int_equal(n[other], 2);
+    assert_int_equal(ledger_keep_journals(f->ledger, &other, 1, NULL), 0);
+    assert_int_equal(journal_each(f->dir, count_line, n, NULL), 0);
+    assert_int_equal(n[f->group_id], 2);
+    assert_int_equal(n[other], 4);
+    assert_int_equal(ledger_keep_journals(f->ledger, &other, 0, NULL), 0);
+    assert_int_equal(journal_each(f->dir, count_line, n, NULL), 0);
+    assert_int_equal(n[other], 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_job_goes_forward_and_leaves_no_secret, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_journals_of_other_groups_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_jobs_process_may_be_known_after_its_start, set_up,
                                         tear_down),
