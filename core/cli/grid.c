@@ -101,12 +101,12 @@ static struct layout natural(const struct grid *grid)
 {
     struct layout layout = { { 0 } };
 
-    for (size_t c = 0; c < grid->n_columns; c++)
-        layout.widths[c] = columns_of(grid->columns[c].heading);
-    for (size_t i = 0; i < grid->n_cells; i++) {
-        size_t *at = &layout.widths[i % grid->n_columns];
+    for (size_t c = 0; c < grid->n_columns; c++) {
+        size_t widest = columns_of(grid->columns[c].heading);
 
-        *at = MAX(*at, columns_of(buf_str(&grid->cells[i])));
+        for (size_t i = c; i < grid->n_cells; i += grid->n_columns)
+            widest = MAX(widest, columns_of(buf_str(&grid->cells[i])));
+        layout.widths[c] = widest;
     }
     return layout;
 }

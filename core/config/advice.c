@@ -23,7 +23,7 @@ static struct toml_place place_in(const struct toml_value *table, const char *ke
 {
     const struct toml_value *value = toml_find(table, key);
 
-    return value ? value->place : table->place;
+    return value ? value->place : table ? table->place : (struct toml_place) { 0 };
 }
 
 /* How many jobs the group has places for; 0 = the plugin decides. */

@@ -96,6 +96,8 @@ static int load_text(struct config_reading *reading, const char *text, size_t le
     auto_ptr(config_free) struct config *config = read_text(reading, text, len);
     int r = conclude(reading, err);
 
+    if (r == 0 && !config)
+        r = error_set(err, -EINVAL, "%s: is no configuration", reading->file);
     if (r == 0)
         *ret = take_ptr(config);
     return r;

@@ -53,7 +53,6 @@ struct config_storage {
 
 struct config_autoscaler {
     char *plugin;
-    bool plugin_inline;       /* plugin_host = "inline" */
     json_t *plugin_config;    /* object, never NULL */
     json_t *connector_config; /* the table as written, for the plugin; the core adds "key" */
     struct config_connector connector;
@@ -63,11 +62,12 @@ struct config_autoscaler {
         deletion_retry_interval_ms;
     int64_t shutdown_deletion_interval_ms, shutdown_deletion_retries, failure_threshold;
     struct config_throttle throttle;
-    bool reservation_throttling;
     double instance_price; /* an hour; 0 here and below = what the provider says */
     int64_t instance_minimum_billed_ms, instance_minimum_life_ms;
-    bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
     char *instance_ready_command;
+    bool plugin_inline; /* plugin_host = "inline" */
+    bool reservation_throttling;
+    bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
     struct config_storage storage;
     struct config_flags flags;
     struct config_policy *policies;

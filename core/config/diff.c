@@ -319,9 +319,12 @@ static void diff_entries(struct walk *walk, const struct config *before, const s
         if (!same_group(former, runner))
             tell_entry(walk, CHANGE_ENTRY_MOVED, runner->name);
     }
-    for (size_t i = 0; i < before->n_runners; i++)
-        if (!find(after, &before->runners[i], config_same_runner))
-            tell_entry(walk, CHANGE_ENTRY_REMOVED, before->runners[i].name);
+    for (size_t i = 0; i < before->n_runners; i++) {
+        const struct config_runner *runner = &before->runners[i];
+
+        if (!find(after, runner, config_same_runner))
+            tell_entry(walk, CHANGE_ENTRY_REMOVED, runner->name);
+    }
 }
 
 int config_diff(const struct config *before, const struct config *after, struct config_changes *ret)

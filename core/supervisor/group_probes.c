@@ -475,8 +475,10 @@ void group_restart_gates(struct group *group)
 
 void group_end_probes(struct group *group)
 {
-    while (group->probes)
-        end_probe(group->probes);
+    for (struct probe *probe = group->probes, *next; probe; probe = next) {
+        next = probe->next;
+        end_probe(probe);
+    }
 }
 
 void group_recheck(struct group *group)

@@ -53,10 +53,10 @@ struct job {
     int64_t exit_code, log_size, finished_ms;
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
+    bool had_reservation;
 
     int64_t acknowledge_at_mono;      /* again; 0 = an answer is awaited, or came */
     int64_t acknowledging_since_mono; /* 0 = not yet */
-    bool had_reservation;
     int64_t waiting_since_mono; /* for an instance; 0 = it has no place under `concurrent` yet */
 
     /* The worker (worker_link.c). */
@@ -65,12 +65,12 @@ struct job {
     int starts;  /* workers started that never began */
     bool spawned, start_sent, spawned_here;
     bool connected;          /* it told of a stage that needs the instance */
+    bool going_told;         /* its worker knows that its instance goes */
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
     int64_t connect_since_mono;
     enum job_going going;       /* its instance is about to go: */
     int64_t going_at_ms;        /* then, by the wall clock; 0 = not said */
-    bool going_told;            /* its worker was told */
     char lost_reason[96];       /* the instance went; told to the worker when it is there */
     char end_reason[96];        /* what ended the worker, when we know */
     int64_t end_due_mono;       /* a worker that still lives then is killed */
@@ -111,6 +111,8 @@ struct group {
     bool retired;    /* its entry left while no manager ran: it ends its jobs (adopt.c) */
     bool leaving;    /* its entry left: it goes with its last job and instance (groups.c) */
     bool closing;    /* nothing of it is left but its provider, which is being closed */
+    bool intents_settled; /* those of former runs */
+    bool policy_told;     /* the one that holds was logged (group_policy.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_decrease_mono;
     int64_t removal_backoff_ms, list_backoff_ms; /* 0 = the last one went well */
@@ -123,7 +125,6 @@ struct group {
         int64_t growth_at_ms;         /* the latest failure of growth that was told with its time */
         char error[256], growth[256]; /* why they cannot be asked for; why the cloud cannot grow */
     } signals;
-    bool intents_settled; /* those of former runs */
     char growth_error[256], removal_error[256], list_error[256], provider_error[256];
     struct scaler_plan last_plan;
     size_t
@@ -133,7 +134,6 @@ struct group {
     struct policies *policies;
     struct fleet_policy policy;
     size_t policy_index, told_policy; /* POLICY_DEFAULT: none does */
-    bool policy_told;
     int64_t policy_from_ms, policy_until_ms;
 
     /* Ready gate and heartbeats (group_probes.c). */

@@ -243,7 +243,7 @@ static int carry_out(struct supervisor *supervisor, enum verb verb, json_t *requ
         r = error_set(err, -ESHUTDOWN, "the manager is stopping and changes nothing any more");
     if (r == 0)
         r = name_find(supervisor, &name, ret, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     switch (verb) {
     case VERB_DRAIN:

@@ -207,6 +207,8 @@ static int send_request(int fd, const struct buf *data, const int *fds, size_t n
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
     ssize_t n;
 
+    if (!cmsg)
+        return -EINVAL;
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
     cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
