@@ -62,6 +62,8 @@ static void test_every_change_is_told_in_words(void **unused)
           HEAD TOKEN "limit = 3\nshell = \"sh\"\noutput_limit = 100\n" EXECUTOR PLUGIN,
           "runner 'a': limit: 2 → 3\nrunner 'a': output_limit: 4096 → 100\n"
           "runner 'a': shell: \"bash\" → \"sh\"\n" },
+        { "a token that the other begins with", HEAD "token = \"glrt-abc\"\n" EXECUTOR PLUGIN,
+          HEAD "token = \"glrt-abcdef\"\n" EXECUTOR PLUGIN, "runner 'a': token: changed\n" },
         { "what may be secret is not shown", HEAD "token = \"glrt-abc\"\n" EXECUTOR PLUGIN,
           HEAD "token = \"glrt-other\"\nenvironment = [\"PASSWORD=x\"]\npre_build_script = \"login "
                "x\"\n" EXECUTOR PLUGIN,

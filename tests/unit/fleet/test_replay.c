@@ -208,6 +208,88 @@ static void test_nothing_is_taken_before_a_beginning(void **state)
     assert_int_equal(decisions, 0);
 }
 
+static void plan_at(struct fleet *fleet, int64_t now)
+{
+    struct scaler_plan plan = { 0 };
+
+    assert_int_equal(scaler_plan(fleet, now, 1, &plan), 0);
+    fleet_record_plan(fleet, &plan, now, 1);
+    scaler_plan_done(&plan);
+}
+
+static size_t count(const struct lines *lines, const char *prefix)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < lines->n; i++)
+        n += str_starts(lines->items[i], prefix);
+    return n;
+}
+
+/* Each decision that could have been another one is there; those that only repeat the last are not. */
+static void test_rest_is_recorded_once_after_each_event(void **state)
+{
+    struct fleet *fleet = make_fleet((struct fleet_config) { 0 });
+    struct lines lines = { 0 };
+    struct error err = { 0 };
+
+    (void) state;
+    fleet_record(fleet, keep, &lines);
+    plan_at(fleet, NOW);
+    plan_at(fleet, NOW + 1);
+    assert_int_equal(count(&lines, "plan "), 1);
+    assert_true(fleet_reserve(fleet, &err));
+    plan_at(fleet, NOW + 2);
+    plan_at(fleet, NOW + 3);
+    assert_int_equal(count(&lines, "plan "), 2);
+    assert_int_equal(play(&lines, &err), 0);
+    drop(&lines);
+    fleet_free(fleet);
+}
+
+/* Who appears is of the order that was answered, so the other one is what is still waited for. */
+static void test_an_order_without_an_answer_is_told_apart(void **state)
+{
+    struct fleet_former_order orders[] = {
+        { .count = 1, .made_ms = NOW - SECOND, .expires_ms = NOW + HOUR, .answered = false },
+        { .count = 1, .made_ms = NOW - SECOND, .expires_ms = NOW + MINUTE, .answered = true },
+    };
+    struct fleet *fleet = make_fleet((struct fleet_config) { 0 });
+    struct lines lines = { 0 };
+    struct error err = { 0 };
+
+    (void) state;
+    fleet_restore_orders(fleet, NOW, orders, 2, NULL, 0);
+    fleet_record(fleet, keep, &lines);
+    list(fleet, NOW, "a", INSTANCE_RUNNING);
+    list(fleet, NOW + 2 * MINUTE, "a", INSTANCE_RUNNING);
+    assert_int_equal(fleet_pending(fleet), 1);
+    plan_at(fleet, NOW + 2 * MINUTE);
+    assert_int_equal(play(&lines, &err), 0);
+    drop(&lines);
+    fleet_free(fleet);
+}
+
+static void test_another_one_that_is_asked_is_told(void **state)
+{
+    struct fleet *fleet = make_fleet(
+        (struct fleet_config) { .heartbeat_interval_ms = MINUTE, .heartbeat_valid_ms = SECOND });
+    struct lines lines = { 0 };
+    struct error err = { 0 };
+
+    (void) state;
+    restore(fleet, "a", (struct fleet_instance) { 0 });
+    restore(fleet, "b", (struct fleet_instance) { .ready_ms = NOW + SECOND });
+    fleet_record(fleet, keep, &lines);
+    assert_string_equal(fleet_next_heartbeat(fleet, NOW + HOUR)->id, "a");
+    assert_int_equal(play(&lines, &err), 0);
+    replace(find(&lines, "ask "), " a", " b");
+    assert_int_equal(play(&lines, &err), -EILSEQ);
+    assert_non_null(strstr(err.message, "recorded was \"b\", decided is \"a\""));
+    drop(&lines);
+    fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +298,9 @@ int main(void)
         cmocka_unit_test(test_a_line_that_is_cut_is_refused),
         cmocka_unit_test(test_what_is_no_line_is_refused),
         cmocka_unit_test(test_nothing_is_taken_before_a_beginning),
+        cmocka_unit_test(test_rest_is_recorded_once_after_each_event),
+        cmocka_unit_test(test_an_order_without_an_answer_is_told_apart),
+        cmocka_unit_test(test_another_one_that_is_asked_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

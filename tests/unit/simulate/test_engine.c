@@ -138,6 +138,38 @@ static void test_an_instance_is_kept_for_its_idle_time(void **unused)
     result_done(&result);
 }
 
+/* The cloud makes two of five and none of the rest: it has no more. */
+static void test_an_order_that_is_taken_in_part_has_failed(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 5, 1, 5, HOUR);
+    setting.engine.cloud.capacity = 2;
+    workload.end_ms = workload.begin_ms + 500; /* before the next order */
+    add_job(&workload, HOUR, MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.created, 2);
+    assert_int_equal(result.orders, 1);
+    assert_int_equal(result.failed_orders, 1);
+    result_done(&result);
+}
+
+/* One in ten, within four deviations of a thousand orders. */
+static void test_orders_fail_as_often_as_told(void **unused)
+{
+    const struct cloud_model model = { .fail_rate = 0.1 };
+    struct cloud cloud;
+    int failed = 0;
+
+    cloud_init(&cloud, &model, 1);
+    for (int i = 0; i < 1000; i++)
+        failed += cloud_order(&cloud, BEGIN, 1) == 0;
+    cloud_done(&cloud);
+    assert_in_range(failed, 100 - 38, 100 + 38);
+}
+
 static void test_a_price_beyond_all_bounds_stays_the_highest(void **unused)
 {
     struct workload workload = week();
@@ -581,6 +613,8 @@ int main(void)
         cmocka_unit_test(test_every_wait_is_that_of_the_queue),
         cmocka_unit_test(test_a_job_waits_for_boot_list_and_gate),
         cmocka_unit_test(test_an_instance_is_kept_for_its_idle_time),
+        cmocka_unit_test(test_an_order_that_is_taken_in_part_has_failed),
+        cmocka_unit_test(test_orders_fail_as_often_as_told),
         cmocka_unit_test(test_a_price_beyond_all_bounds_stays_the_highest),
         cmocka_unit_test(test_what_the_configuration_names_is_charged),
         cmocka_unit_test(test_slots_and_uses),
