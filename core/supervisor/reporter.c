@@ -145,6 +145,7 @@ static void note_trouble(struct job *job, const char *what, const char *message)
         (void) snprintf(job->report_error, sizeof(job->report_error), "%s (%.90s)", what, message);
 }
 
+/* The first failure in a row alone is told: where GitLab is away, each job that runs fails every few seconds. */
 static void warn_of_the_log(const struct job *job, const struct patch_outcome *outcome,
                             bool given_up)
 {
@@ -156,7 +157,7 @@ static void warn_of_the_log(const struct job *job, const struct patch_outcome *o
         log_warning("job %" PRId64 ": GitLab names log offset %" PRId64 ", which there is not, "
                     "ignoring",
                     job->job_id, outcome->next_offset);
-    else if (outcome->result == PATCH_FAILED)
+    else if (outcome->result == PATCH_FAILED && str_empty(job->report_error))
         log_warning("job %" PRId64 ": its log could not be sent (%s), retrying", job->job_id,
                     outcome->message);
 }
