@@ -170,10 +170,21 @@ static bool refused(struct engine *engine)
            !fleet_reserve(engine->fleet, NULL);
 }
 
+/* The answer that was on its way is none any more. */
+static void withdraw(struct engine *engine)
+{
+    engine->request++;
+    engine->asking = engine->parked = false;
+    fleet_unreserve(engine->fleet);
+    engine->next_request_ms = engine->request_since_ms + engine->settings->check_interval_ms;
+}
+
 static void ask_for_job(struct engine *engine)
 {
     const struct engine_settings *settings = engine->settings;
 
+    if (engine->parked && !fleet_growth_allows_job(engine->fleet, engine->now_ms, true, NULL))
+        withdraw(engine);
     if (engine->asking)
         return;
     if (engine->now_ms < engine->next_request_ms) {

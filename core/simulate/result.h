@@ -1,6 +1,5 @@
 /* core/simulate/result.h - what a simulation yields: numbers of jobs, of instances and of money, and
- * the course of it; as a table, as JSON and
- * as a page. */
+ * the course of it; as a table, as JSON and as a page. */
 #pragma once
 
 #include <stddef.h>

@@ -311,6 +311,25 @@ static void test_failures_are_not_repeated_at_full_speed(void **unused)
     }
 }
 
+/* The request that is parked when growth begins to fail is withdrawn, as the daemon does (V20): the second
+ * job stays at GitLab, for whoever can run it, until the first one has given up. */
+static void test_no_job_is_taken_that_only_growth_could_serve(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 10, 1, 0, HOUR);
+    setting.engine.cloud.fail_rate = 1;
+    add_job(&workload, HOUR, MINUTE);
+    add_job(&workload, HOUR + 20 * SECOND, MINUTE);
+    workload.end_ms = BEGIN + HOUR + 16 * MINUTE;
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.timed_out, 1);
+    assert_int_equal(result.waiting, 1);
+    result_done(&result);
+}
+
 /* A job of 3 hours on instances that the cloud takes back after 2, on average. */
 static void test_the_cloud_takes_instances_back(void **unused)
 {
@@ -621,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_jobs_at_a_time_are_limited),
         cmocka_unit_test(test_a_job_that_gets_no_instance_gives_up),
         cmocka_unit_test(test_failures_are_not_repeated_at_full_speed),
+        cmocka_unit_test(test_no_job_is_taken_that_only_growth_could_serve),
         cmocka_unit_test(test_the_cloud_takes_instances_back),
         cmocka_unit_test(test_no_job_runs_on_an_instance_that_is_gone),
         cmocka_unit_test(test_a_lost_job_makes_the_daemon_look_at_once),
