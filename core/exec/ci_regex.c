@@ -79,8 +79,8 @@ int ci_regex_match(const char *pattern, const char *subject, struct error *err)
         PCRE2_UCHAR words[128] = "";
 
         (void) pcre2_get_error_message(problem, words, sizeof(words));
-        return error_set(err, -EINVAL, "the pattern %.100s is broken behind %zu byte(s): %s",
-                         pattern, (size_t) offset, (const char *) words);
+        return error_set(err, -EINVAL, "the pattern %.100s is broken behind %zu byte%s: %s",
+                         pattern, (size_t) offset, str_plural(offset), (const char *) words);
     }
     r = match(code, pattern, subject, err);
     pcre2_code_free(code);

@@ -214,7 +214,8 @@ static int parse(struct ci_reading *reading, const char *text, size_t len, struc
     if (doc->out_of_memory)
         return error_set(err, -ENOMEM, "%s: out of memory", doc->file);
     if (r == 0 && doc->n_errors > 0)
-        return error_set(err, -EINVAL, "%s has %u error(s)", doc->file, doc->n_errors);
+        return error_set(err, -EINVAL, "%s has %u error%s", doc->file, doc->n_errors,
+                         str_plural(doc->n_errors));
     return r;
 }
 

@@ -388,9 +388,9 @@ static int start_show(struct exec *exec, struct error *err)
     r = show_new(&exec->loop, exec->pipeline, &exec->history, exec->title, &exec->show, err);
     if (r < 0)
         return r;
-    show_say(exec->show, "%s %zu job(s) of %s at %.8s%s",
-             exec_is_alone(exec) ? "serving" : "running", exec->pipeline->n_jobs, exec->shared.ref,
-             exec->snapshot.head, changed);
+    show_say(exec->show, "%s %zu job%s of %s at %.8s%s",
+             exec_is_alone(exec) ? "serving" : "running", exec->pipeline->n_jobs,
+             str_plural(exec->pipeline->n_jobs), exec->shared.ref, exec->snapshot.head, changed);
     if (exec_is_alone(exec))
         show_say(exec->show, "url = \"%s\"\ntoken = \"%s\"",
                  embedded_coordinator_url(exec->coordinator), exec->runner_token);

@@ -215,8 +215,8 @@ void exec_remove_work_dir(const struct exec *exec)
     if (!exec->work_dir)
         return;
     if (exec->instances > 0)
-        (void) fprintf(stderr, "flotilla exec: %u instance(s) are still there; %s is kept\n",
-                       exec->instances, exec->work_dir);
+        (void) fprintf(stderr, "flotilla exec: %u instance%s still there; %s is kept\n",
+                       exec->instances, exec->instances == 1 ? " is" : "s are", exec->work_dir);
     else if (fs_remove_tree(AT_FDCWD, exec->work_dir) < 0)
         (void) fprintf(stderr, "flotilla %s: %s can't be removed\n", exec_command_name(exec),
                        exec->work_dir);

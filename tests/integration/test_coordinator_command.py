@@ -76,7 +76,7 @@ def take(client):
 
 def test_a_client_by_the_protocol_page_runs_the_pipeline(served):
     client = served.serve("--listen", "127.0.0.1:0")
-    assert served.lines[0].startswith("serving 2 job(s) of main at ")
+    assert served.lines[0].startswith("serving 2 jobs of main at ")
     one = take(client)
     source = one["git_info"]
     shown = subprocess.run(["git", "--git-dir", source["repo_url"].removeprefix("file://"), "show",
