@@ -106,8 +106,7 @@ static void test_mistakes_are_told_where_they_are(void **unused)
           "'one' is no pattern; one is written /re/, with the flags i, s, m or U behind it" },
         { "$A =~ /x/q",
           "'/x/q' is no pattern; one is written /re/, with the flags i, s, m or U behind it" },
-        { "$A =~ /(x/",
-          "the pattern /(x/ is broken behind 2 bytes: missing closing parenthesis" },
+        { "$A =~ /(x/", "the pattern /(x/ is broken behind 2 bytes: missing closing parenthesis" },
         { "$NONE && $A =~ /(x/",
           "the pattern /(x/ is broken behind 2 bytes: missing closing parenthesis" },
     };
