@@ -136,10 +136,10 @@ struct fleet_instance {
     bool anew;            /* a new use of an id that was gone */
 
     /* Health. */
-    bool ready; /* through the ready gate */
+    bool ready;        /* through the ready gate */
+    bool asked;        /* a heartbeat is under way */
+    uint32_t failures; /* heartbeats that failed in a row */
     int64_t ready_ms, idle_since_ms;
-    uint32_t failures;     /* heartbeats that failed in a row */
-    bool asked;            /* a heartbeat is under way */
     int64_t asked_ms;      /* when the last one began, then when it ended; 0 = there was none */
     int64_t answered_ms;   /* when one was last answered well; 0 = never */
     int64_t crashes_ms[2]; /* of its last two workers, the later one first; 0 = none did */
@@ -148,9 +148,9 @@ struct fleet_instance {
     enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */
     int64_t interrupted_ms;     /* when the cloud takes it, wall clock; 0 = not said */
     bool removing;              /* marked: never taken back */
+    bool removal_accepted;
     enum fleet_reason remove_reason;
     int64_t removing_ms; /* when it was marked; 0 = in a former run */
-    bool removal_accepted;
     int64_t removal_accepted_ms;
 };
 
