@@ -179,6 +179,9 @@ def test_a_failure_of_growth_that_has_a_time_counts_once(scripted):
     run.start(FLOTILLA_LIMITS="back_off=200")
     run.wait(lambda: run.told("increased") == ["1"], "growth is tried")
     assert run.problem() == "no capacity in this zone"
+    wait_signals(run, 3)
+    run.wait(lambda: run.rows("SELECT 1 FROM journal WHERE line LIKE 'increased %'"), "the journal is written")
+    assert run.rows("SELECT count(*) FROM journal WHERE line LIKE 'failed %'") == [(1,)]
 
 
 def test_an_interruption_is_known_again_after_a_restart_before_a_job_comes(scripted):
