@@ -25,6 +25,8 @@ int cli_config(int argc, char **argv);      /* config.c */
 int cli_policy(int argc, char **argv);      /* policy.c */
 int cli_simulate(int argc, char **argv);    /* simulate.c */
 
+/* A line on stderr, safe for a terminal whatever names are in it. */
+void cli_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Says on stderr what is wrong with the command line, and where help is. Both return -EINVAL. */
 int cli_misuse(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What getopt_long() answered with ':' (a value is missing) or '?'; its short options begin with ':'. */

@@ -13,9 +13,9 @@ int cli_load_config(const char *file, enum config_severity least, struct config 
 
     config_findings_print(&findings, least, stderr);
     if (r == -ENOENT)
-        (void) fprintf(stderr, "error: %s; --config FILE names another one\n", err.message);
+        cli_say("error: %s; --config FILE names another one", err.message);
     else if (r < 0 && findings.count == 0)
-        (void) fprintf(stderr, "error: %s\n", err.message);
+        cli_say("error: %s", err.message);
     config_findings_done(&findings);
     return r;
 }

@@ -1,4 +1,5 @@
-/* core/cli/misuse.c - a wrong command line, said in one line instead of a page of help. */
+/* core/cli/misuse.c - what is wrong, above all with the command line, said in one line instead of a page
+ * of help. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -7,15 +8,38 @@
 #include "core/base/str.h"
 #include "core/cli/cli.h"
 
-int cli_misuse(const char *command, const char *fmt, ...)
+#define LINE_MAX_BYTES 4096
+
+static void say(const struct buf *line)
 {
+    autobuf struct buf shown = BUF_INIT;
+
+    str_display(&shown, buf_str(line), line->len, LINE_MAX_BYTES);
+    (void) fprintf(stderr, "%s\n", buf_str(&shown));
+}
+
+void cli_say(const char *fmt, ...)
+{
+    autobuf struct buf line = BUF_INIT;
     va_list args;
 
-    (void) fprintf(stderr, "flotilla %s: ", command);
     va_start(args, fmt);
-    (void) vfprintf(stderr, fmt, args);
+    buf_vaddf(&line, fmt, args);
     va_end(args);
-    (void) fprintf(stderr, "; see `flotilla %s --help`\n", command);
+    say(&line);
+}
+
+int cli_misuse(const char *command, const char *fmt, ...)
+{
+    autobuf struct buf line = BUF_INIT;
+    va_list args;
+
+    buf_addf(&line, "flotilla %s: ", command);
+    va_start(args, fmt);
+    buf_vaddf(&line, fmt, args);
+    va_end(args);
+    buf_addf(&line, "; see `flotilla %s --help`", command);
+    say(&line);
     return -EINVAL;
 }
 

@@ -381,7 +381,7 @@ static int show(const struct show_options *options, const struct config *config)
     if (r == 0 && options->json && json_add(document, "runners", json_object_get(list)) < 0)
         r = error_set(&err, -ENOMEM, "out of memory");
     if (r < 0)
-        (void) fprintf(stderr, "flotilla: %s\n", err.message);
+        cli_say("flotilla: %s", err.message);
     else if (options->json)
         (void) printf("%s\n", json_text(document));
     return r == 0 ? 0 : 1;

@@ -18,11 +18,10 @@ static int no_such_runner(const struct config *config, const char *name)
     for (size_t i = 0; i < config->n_runners; i++)
         buf_addf(&names, "%s'%s'", i > 0 ? ", " : "", config->runners[i].name);
     if (name)
-        (void) fprintf(stderr, "error: %s has no runner '%s', but %s\n", config->file, name,
-                       buf_str(&names));
+        cli_say("error: %s has no runner '%s', but %s", config->file, name, buf_str(&names));
     else
-        (void) fprintf(stderr, "error: %s has several runners; --runner says which: %s\n",
-                       config->file, buf_str(&names));
+        cli_say("error: %s has several runners; --runner says which: %s", config->file,
+                buf_str(&names));
     return -ENOENT;
 }
 
@@ -72,7 +71,7 @@ static int simulate_one(const struct simulate_options *options, const char *file
     settings.seed = options->seed;
     r = engine_run(&settings, workload, ret, &err);
     if (r < 0)
-        (void) fprintf(stderr, "error: %s: %s\n", file, err.message);
+        cli_say("error: %s: %s", file, err.message);
     return r;
 }
 
@@ -98,7 +97,7 @@ static int write_report(const struct simulate_options *options, const struct res
     if (r == 0)
         r = page_write_file(options->report, &html, &err);
     if (r < 0)
-        (void) fprintf(stderr, "error: %s\n", err.message);
+        cli_say("error: %s", err.message);
     return r;
 }
 
@@ -112,7 +111,7 @@ static int simulate(const struct simulate_options *options)
     if (r == 0)
         r = simulate_read_jobs(options, &workload, &err);
     if (r < 0)
-        (void) fprintf(stderr, "error: %s\n", err.message);
+        cli_say("error: %s", err.message);
     for (size_t i = 0; r == 0 && i < options->n_configs; i++)
         r = simulate_one(options, options->configs[i], &workload, &results[i]);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/cli/ask.h"
 #include "core/cli/control_client.h"
 #include "core/cli/simulate.h"
 #include "core/fleet/replay.h"
@@ -68,14 +69,16 @@ static void take_line(void *arg, int64_t id, const char *key, const char *line)
 
 static void print_group(const struct played *group)
 {
+    autobuf struct buf text = BUF_INIT;
     uint64_t lines, decisions;
 
     replay_count(group->replay, &lines, &decisions);
     if (group->differs)
-        (void) printf("%s: line %" PRIu64 ": %s\n", group->key, group->line, group->err.message);
+        buf_addf(&text, "%s: line %" PRIu64 ": %s", group->key, group->line, group->err.message);
     else
-        (void) printf("%s: %" PRIu64 " lines, %" PRIu64 " decisions, all as recorded\n", group->key,
-                      lines, decisions);
+        buf_addf(&text, "%s: %" PRIu64 " lines, %" PRIu64 " decisions, all as recorded", group->key,
+                 lines, decisions);
+    ask_print_line(buf_str(&text));
 }
 
 static json_t *describe_group(const struct played *group)
@@ -122,7 +125,7 @@ int simulate_replay(const struct simulate_options *options)
     if (r == 0 && playing.n == 0)
         r = error_set(&err, -ENOENT, "the ledger of %s has no decisions yet", dir);
     if (r < 0)
-        (void) fprintf(stderr, "error: %s\n", err.message);
+        cli_say("error: %s", err.message);
     else
         print_all(&playing, options->json);
     for (size_t i = 0; i < playing.n; i++) {

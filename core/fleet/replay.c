@@ -11,6 +11,7 @@
 #include "core/fleet/internal.h"
 
 #define CAPACITY_MAX 100000
+#define FAR_MS (INT64_MAX / 8)
 
 struct replay {
     struct fleet *fleet; /* NULL: a beginning is waited for */
@@ -46,9 +47,12 @@ static int64_t within(struct reader *reader, int64_t min, int64_t max)
     return n;
 }
 
+/* What is as far away as this is as good as never, and sums of it do not overflow. */
 static int64_t number(struct reader *reader)
 {
-    return within(reader, INT64_MIN, INT64_MAX);
+    int64_t n = within(reader, INT64_MIN, INT64_MAX);
+
+    return MIN(MAX(n, -FAR_MS), FAR_MS);
 }
 
 static uint32_t count(struct reader *reader)
@@ -95,7 +99,7 @@ static int on_config(struct fleet *fleet, struct reader *r, struct error *err)
     config.max_instances = count(r);
     config.policy.idle_count = count(r);
     config.policy.idle_time_ms = number(r);
-    factor = number(r);
+    factor = within(r, INT64_MIN, INT64_MAX);
     memcpy(&config.policy.scale_factor, &factor, sizeof(factor));
     config.policy.scale_factor_limit = count(r);
     config.policy.preemptive = flag(r);

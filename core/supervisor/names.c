@@ -63,6 +63,19 @@ struct matches {
     unsigned runners, instances;
 };
 
+/* An entry that left goes on with its jobs beside another that has its name: it takes nothing over. */
+static void match_runner(struct matches *matches, struct group *group)
+{
+    const struct group *before = matches->runner.group;
+
+    if (before && group->leaving)
+        return;
+    if (before && before->leaving)
+        matches->runners = 0;
+    matches->runners++;
+    matches->runner = (struct named) { group, NULL };
+}
+
 /* An entry that only sees another's instance is not asked about it while that one is there. */
 static void match_instance(struct matches *matches, struct group *group, const char *text)
 {
@@ -86,10 +99,8 @@ static struct matches match(struct supervisor *supervisor, const struct operator
     for (size_t i = 0; i < supervisor->n_groups; i++) {
         struct group *group = supervisor->groups[i];
 
-        if (name->kind != NAMED_INSTANCE && str_eq(group->runner->name, name->text)) {
-            matches.runners++;
-            matches.runner = (struct named) { group, NULL };
-        }
+        if (name->kind != NAMED_INSTANCE && str_eq(group->runner->name, name->text))
+            match_runner(&matches, group);
         if (name->kind != NAMED_RUNNER)
             match_instance(&matches, group, name->text);
     }

@@ -11,6 +11,7 @@ from checker.processes import processes_of
 from checker.run import Run, wait_for
 from liar import explain, lying_run, wait_explained
 from scripted import CREATING
+from test_operator import told
 from test_reload import change, reload
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -144,6 +145,19 @@ def test_instances_that_go_before_they_are_ready_are_made_with_pauses(scripted):
     assert first < gone <= second - 1000
     run.show("two")
     run.wait(lambda: run.problem() == "", "one is ready")
+
+
+def test_an_instance_that_is_removed_while_it_boots_is_no_failure(folder, binary, plugin_dir):
+    run = gated_run(folder, binary, plugin_dir, "until test -e FOLDER/ok; do sleep 0.05; done", max_instances=1, idle_count=1)
+    run.start()
+    wait_until(run, lambda: probes(run))
+    ((first,),) = rows(run, "SELECT id FROM instances")
+    told(run, "remove", first)
+    wait_until(run, lambda: rows(run, f"SELECT life FROM instances WHERE id = '{first}'") == [("gone",)])
+    wait_until(run, lambda: rows(run, "SELECT count(*) FROM instances") == [(2,)])
+    assert "did not become ready" not in explain(run) + run.daemon_log.read_text()
+    (folder / "ok").touch()
+    assert_nothing_lost(run, run.finish())
 
 
 def test_an_instance_that_its_first_job_does_not_reach_is_one_that_did_not_boot(folder, binary, plugin_dir):

@@ -148,6 +148,23 @@ def test_a_wrong_use_is_told_in_one_line(folder, simulate):
         assert result.stderr.count("\n") == 1
 
 
+def test_names_are_shown_safe_for_a_terminal(folder, simulate):
+    (folder / "state").mkdir()
+    db = sqlite3.connect(folder / "state" / "ledger.db")
+    with db:
+        db.execute("CREATE TABLE groups (id INTEGER PRIMARY KEY, key TEXT)")
+        db.execute("CREATE TABLE journal (id INTEGER PRIMARY KEY, group_id INTEGER, line TEXT)")
+        db.execute("INSERT INTO groups VALUES (1, 'k\x1b[31m')")
+        db.execute("INSERT INTO journal (group_id, line) VALUES (1, 'begin\x1b[2J')")
+    db.close()
+    config = write_config(folder / "a.toml", ("r\\u001b[31m", 1))
+    for arguments in (["--replay", "--state-dir", "state"], ["--config", config, "--runner", "\x1b[1m", "--burst", "1@1h"],
+                      ["--config", config, "--burst", "\x1b[1m"], ["--config", "\x1b[1m", "--burst", "1@1h"]):
+        result = simulate(*arguments)
+        assert result.returncode != 0
+        assert "\x1b" not in result.stdout + result.stderr and "\\x1b" in result.stdout + result.stderr, arguments
+
+
 def test_what_cannot_be_simulated_is_told(folder, simulate):
     write_config(folder / "two.toml", ("one", 0), ("two", 0))
     write_config(folder / "one.toml", ("one", 0))

@@ -208,6 +208,55 @@ static void test_nothing_is_taken_before_a_beginning(void **state)
     assert_int_equal(decisions, 0);
 }
 
+/* Nothing that is summed up of them overflows. */
+static void test_numbers_beyond_all_bounds_do_no_harm(void **state)
+{
+    static const char most[] = "9223372036854775807", least[] = "-9223372036854775808";
+    static const char *const lines[] = {
+        "begin",
+        "config 1 0 10 0 MOST 0 0 0 0 0 0 MOST 0 MOST MOST 100 0 0 MOST MOST MOST",
+        "instance a 1 0 1 0 0 0 LEAST LEAST LEAST LEAST LEAST 0 0 0 0 MOST 0 0 LEAST LEAST 0 0",
+        "instance b 1 0 1 0 0 0 MOST MOST MOST MOST MOST 0 0 0 0 MOST 0 0 MOST MOST 0 0",
+        "order 4294967295 MOST 0",
+        "growth 0 4294967295 MOST",
+        "counts 0 0 0 MOST LEAST 0 2",
+        "failed 1 MOST MOST",
+        "request 4294967295 LEAST",
+        "increased MOST 4294967295 7",
+        "health a 0",
+        "crash a MOST",
+        "crash a LEAST",
+        "crash a MOST",
+        "drain a 15 MOST",
+        "release 1 MOST",
+        "list MOST 1",
+    };
+    static const char *const plans[] = { "plan MOST 1 0 0 0 0 0", "plan LEAST 1 0 0 0 0 0",
+                                         "ask MOST a", "assign LEAST 1 a 0" };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+        auto_ptr(replay_free) struct replay *replay = NULL;
+        struct error err = { 0 };
+
+        assert_int_equal(replay_new(&replay), 0);
+        for (size_t k = 0; k <= ARRAY_LEN(lines); k++) {
+            autobuf struct buf line = BUF_INIT;
+            const char *at = k < ARRAY_LEN(lines) ? lines[k] : plans[i];
+
+            for (; *at; at++)
+                if (str_starts(at, "MOST") || str_starts(at, "LEAST")) {
+                    buf_add_str(&line, *at == 'M' ? most : least);
+                    at += *at == 'M' ? 3 : 4;
+                } else {
+                    buf_add_char(&line, *at);
+                }
+            if (replay_line(replay, buf_str(&line), &err) != 0 && k < ARRAY_LEN(lines))
+                fail_msg("%s: %s", buf_str(&line), err.message);
+        }
+    }
+}
+
 static void plan_at(struct fleet *fleet, int64_t now)
 {
     struct scaler_plan plan = { 0 };
@@ -298,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_a_line_that_is_cut_is_refused),
         cmocka_unit_test(test_what_is_no_line_is_refused),
         cmocka_unit_test(test_nothing_is_taken_before_a_beginning),
+        cmocka_unit_test(test_numbers_beyond_all_bounds_do_no_harm),
         cmocka_unit_test(test_rest_is_recorded_once_after_each_event),
         cmocka_unit_test(test_an_order_without_an_answer_is_told_apart),
         cmocka_unit_test(test_another_one_that_is_asked_is_told),

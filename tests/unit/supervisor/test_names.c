@@ -150,12 +150,49 @@ static void test_a_name_finds_one_thing_or_says_what_to_say(void **unused)
     }
 }
 
+/* A reload that gives an entry another instance group leaves the old one behind under the same name. */
+static void test_the_entry_of_a_name_comes_before_one_that_left(void **unused)
+{
+    static const struct {
+        bool leaves[2];
+        int found; /* -1: it is said that there are two */
+    } cases[] = { { { true, false }, 1 }, { { false, true }, 0 }, { { false, false }, -1 } };
+    static const char *const none[] = { NULL };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct place *place = mem_zero(sizeof(*place));
+        struct operator_name name = name_parse("same");
+        struct named found = { 0 };
+        struct error err = { 0 };
+        int r;
+
+        for (size_t k = 0; k < 2; k++) {
+            add(place, k, "same", none);
+            place->groups[k].leaving = cases[i].leaves[k];
+        }
+        r = name_find(&place->supervisor, &name, &found, &err);
+        if (cases[i].found < 0)
+            assert_non_null(strstr(err.message, "2 runners are named 'same'"));
+        else
+            assert_int_equal(r, 0);
+        if (cases[i].found >= 0)
+            assert_ptr_equal(found.group, &place->groups[cases[i].found]);
+        for (size_t k = 0; k < 2; k++) {
+            fleet_free(place->groups[k].fleet);
+            free(place->runners[k].name);
+        }
+        free(place);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_word_may_say_what_it_names),
         cmocka_unit_test(test_a_request_without_a_fit_name_is_refused),
         cmocka_unit_test(test_a_name_finds_one_thing_or_says_what_to_say),
+        cmocka_unit_test(test_the_entry_of_a_name_comes_before_one_that_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
