@@ -63,6 +63,14 @@ static void add_log_address(const struct config_autoscaler *settings, json_t *co
         (void) json_add_str(connect, "log_address", buf_str(&text));
 }
 
+/* The configuration's and no others: a provider that gives some nevertheless is not listened to. */
+static void drop_credentials(json_t *connect)
+{
+    json_object_object_del(connect, "username");
+    json_object_object_del(connect, "password");
+    json_object_object_del(connect, "key");
+}
+
 json_t *connector_connect(const struct config_autoscaler *settings, const struct secret *key,
                           json_t *reply)
 {
@@ -74,9 +82,13 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
     (void) json_opt_object(reply, "connect", &given, NULL);
     if (!given || json_object_deep_copy(given, &connect, NULL) < 0)
         return NULL;
-    (void) json_opt_str(given, "username", &username, NULL);
-    (void) json_opt_str(given, "key", &login, NULL);
-    (void) json_opt_str(given, "password", &password, NULL);
+    if (connector->use_static_credentials) {
+        drop_credentials(connect);
+    } else {
+        (void) json_opt_str(given, "username", &username, NULL);
+        (void) json_opt_str(given, "key", &login, NULL);
+        (void) json_opt_str(given, "password", &password, NULL);
+    }
     (void) json_opt_str(given, "address", &internal, NULL);
     (void) json_opt_str(given, "external_address", &external, NULL);
     (void) json_opt_array(given, "host_keys", &keys, NULL);

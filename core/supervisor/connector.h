@@ -12,6 +12,7 @@ int connector_read_key(const struct config_connector *connector, struct secret *
 int connector_text(const struct config_autoscaler *settings, const struct secret *key,
                    struct buf *out);
 /* The worker's `connect` (docs/design/processes.md), from the provider's reply to connect_info: what
- * the provider leaves open is filled in. NULL when memory is short. */
+ * the provider leaves open is filled in; with use_static_credentials its credentials are not used.
+ * NULL when memory is short. */
 json_t *connector_connect(const struct config_autoscaler *settings, const struct secret *key,
                           json_t *reply);

@@ -379,8 +379,6 @@ static void test_what_has_no_effect_is_told(void **unused)
         { "connection_max_age = \"9m\"\n" ALL, "F:1:1: [global] 'connection_max_age'" },
         { RUNNER "cache_dir = \"c\"\n" PLUGIN, "F:6:1: [[runners]] 'cache_dir'" },
         { RUNNER "request_concurrency = 2\n" PLUGIN, "F:6:1: [[runners]] 'request_concurrency'" },
-        { CONNECTOR "username = \"u\"\nuse_static_credentials = true\n",
-          "F:10:1: [runners.autoscaler.connector_config] 'use_static_credentials'" },
         { RUNNER "[runners.cache]\nType = \"s3\"\n" PLUGIN, "F:6:10: [[runners]] 'cache'" },
         { ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n",
           "F:8:21: [runners.autoscaler] 'vm_isolation'" },

@@ -1,0 +1,68 @@
+/* tests/unit/supervisor/test_connector.c - mirrors core/supervisor/connector.c: whose word counts, the provider's or the
+ * configuration's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/json.h"
+#include "core/base/str.h"
+#include "core/supervisor/connector.h"
+
+struct login {
+    const char *username, *password, *key;
+};
+
+static void check(const char *given, bool fixed, struct login want)
+{
+    struct config_autoscaler settings = { .connector = { .use_static_credentials = fixed } };
+    char username[] = "mine";
+    struct secret *password = secret_new("my-password", strlen("my-password"));
+    struct secret *key = secret_new("my-key", strlen("my-key"));
+    autojson json_t *reply = json_tokener_parse(given), *connect = NULL;
+    struct login got = { 0 };
+
+    settings.connector.username = username;
+    settings.connector.password = password;
+    connect = connector_connect(&settings, key, reply);
+    assert_non_null(connect);
+    (void) json_opt_str(connect, "username", &got.username, NULL);
+    (void) json_opt_str(connect, "password", &got.password, NULL);
+    (void) json_opt_str(connect, "key", &got.key, NULL);
+    assert_string_equal(got.username, want.username);
+    assert_string_equal(got.password, want.password);
+    assert_string_equal(got.key, want.key);
+    secret_free(password);
+    secret_free(key);
+}
+
+static void test_the_providers_credentials_come_first(void **state)
+{
+    (void) state;
+    check("{\"connect\":{\"address\":\"a\",\"username\":\"theirs\",\"password\":\"p\",\"key\":"
+          "\"k\"}}",
+          false, (struct login) { "theirs", "p", "k" });
+    check("{\"connect\":{\"address\":\"a\"}}", false,
+          (struct login) { "mine", "my-password", "my-key" });
+}
+
+static void test_static_credentials_are_the_only_ones(void **state)
+{
+    (void) state;
+    check("{\"connect\":{\"address\":\"a\",\"username\":\"theirs\",\"password\":\"p\",\"key\":"
+          "\"k\"}}",
+          true, (struct login) { "mine", "my-password", "my-key" });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_providers_credentials_come_first),
+        cmocka_unit_test(test_static_credentials_are_the_only_ones),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
