@@ -431,6 +431,10 @@ def test_an_entry_that_is_added_begins_and_one_that_is_removed_goes_with_its_las
     assert {removal["reason"] for removal in plan["remove"]} == {"leaving"}
     run.wait(lambda: set(run.told("decreased", cloud="second")) == {"second-0", "second-1"}, "they are removed")
     assert "second" in [r["name"] for r in run.status()["runners"] if r["leaving"]]
+    for command in ("drain", "undrain"):  # neither gives it back what it had
+        assert run.ask(command, "second").returncode == 0
+    run.wait_lists(2)
+    assert sum(map(int, run.told("increased", cloud="second"))) == 2
     run.show(cloud="second")
     run.wait(lambda: [r["name"] for r in run.status()["runners"]] == ["scripted"], "the entry is gone")
     assert run.told("decreased") == []
