@@ -200,6 +200,8 @@ def test_a_group_with_a_newer_epoch_is_left_alone(scripted, call):
     run.wait_lists(4)  # still looking
     assert len(run.told(f"{call}d")) == 1
     assert "takes no jobs: another flotilla holds this group" in run.ask("explain").stdout
+    if call == "decrease":
+        assert "another flotilla holds this group" in run.ask("remove", "stranger").stderr
 
 
 def test_autoscaler_V61_nothing_is_ordered_while_lists_fail(scripted):

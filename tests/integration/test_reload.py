@@ -14,6 +14,7 @@ from checker.jobs import make_job
 from checker.processes import processes_of
 from checker.rules import judge
 from checker.run import PATIENCE, Run, wait_for
+from scripted import UNAVAILABLE
 from test_crash import FULL
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -401,6 +402,9 @@ def test_a_dry_run_tells_the_difference_and_makes_none(manager):
     assert "instances: 2 ordered" in shown.stdout and "Nothing was changed." in shown.stdout
     run.wait_lists(3)
     assert (run.told("increased"), run.told("decreased")) == (orders, [])
+    assert run.ask("drain", "scripted").returncode == 0
+    assert [p["order"] for p in reload(run, "--dry-run")["instances"]] in ([], [0])  # drained it stays
+    assert run.ask("undrain", "scripted").returncode == 0
     run.configure(idle_count=2, concurrent=10)
     assert ask_reload(run).returncode == 3
 
@@ -431,10 +435,37 @@ def test_an_entry_that_is_added_begins_and_one_that_is_removed_goes_with_its_las
     assert {removal["reason"] for removal in plan["remove"]} == {"leaving"}
     run.wait(lambda: set(run.told("decreased", cloud="second")) == {"second-0", "second-1"}, "they are removed")
     assert "second" in [r["name"] for r in run.status()["runners"] if r["leaving"]]
+    for command in ("drain", "undrain"):  # neither gives it back what it had
+        assert run.ask(command, "second").returncode == 0
+    run.wait_lists(2)
+    assert sum(map(int, run.told("increased", cloud="second"))) == 2
     run.show(cloud="second")
     run.wait(lambda: [r["name"] for r in run.status()["runners"]] == ["scripted"], "the entry is gone")
     assert run.told("decreased") == []
     assert run.stop() == 0
+
+
+def test_an_entry_that_left_waits_for_the_answer_to_its_order(manager):
+    """The cloud may have made what nobody else would remove."""
+    run = manager()
+    (run.folder / "second").mkdir()
+    run.script("increase_code", UNAVAILABLE, cloud="second")
+    run.others = [{"name": "second", "idle_count": 1}]
+    run.configure()
+    reload(run)
+    run.wait(lambda: run.told("increased", cloud="second"), "an order is made")
+    run.others = []
+    run.configure()
+    reload(run)
+    run.wait(lambda: runner(run, "second")["leaving"], "its entry leaves")
+    run.wait_lists(5)
+    assert runner(run, "second")["leaving"]
+    run.script("increase_code", 0, cloud="second")
+    run.wait(lambda: run.rows("SELECT count(*) FROM intents WHERE kind = 'increase' AND state = 'done'") == [(1,)], "it is answered")
+    run.show("late", cloud="second")
+    run.wait(lambda: run.told("decreased", cloud="second") == ["late"], "what was ordered is removed")
+    run.show(cloud="second")
+    run.wait(lambda: [r["name"] for r in run.status()["runners"]] == ["scripted"], "the entry is gone")
 
 
 def test_an_entry_that_comes_back_goes_on_with_what_it_has(manager):
