@@ -346,7 +346,7 @@ static int show_runner(const struct show_options *options, const struct config_r
                        json_t *list, struct error *err)
 {
     struct view view = { 0 };
-    int64_t at_s;
+    int64_t at_s = 0;
     int r = view_open(&view, runner, err);
 
     if (r < 0)

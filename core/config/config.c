@@ -113,7 +113,7 @@ static int load_file(struct config_reading *reading, struct config **ret, struct
         return r;
     check_permissions(reading, reading->file);
     r = load_text(reading, buf_str(&contents), contents.len, ret, err);
-    if (r == 0)
+    if (r == 0 && *ret)
         (*ret)->stamp = stamp;
     return r;
 }

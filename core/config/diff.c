@@ -319,7 +319,7 @@ static void diff_entries(struct walk *walk, const struct config *before, const s
         if (!same_group(former, runner))
             tell_entry(walk, CHANGE_ENTRY_MOVED, runner->name);
     }
-    for (size_t i = 0; i < before->n_runners; i++) {
+    for (size_t i = 0; before->runners && i < before->n_runners; i++) {
         const struct config_runner *runner = &before->runners[i];
 
         if (!find(after, runner, config_same_runner))

@@ -120,13 +120,12 @@ void journals_prune(struct supervisor *supervisor)
 {
     autofree int64_t *ids = mem_array(supervisor->n_groups + 1, sizeof(*ids));
     struct error err = { 0 };
-    int r = ids ? 0 : error_set(&err, -ENOMEM, "pruning journals: out of memory");
 
-    for (size_t i = 0; r == 0 && i < supervisor->n_groups; i++)
+    if (!ids)
+        return; /* the next time */
+    for (size_t i = 0; i < supervisor->n_groups; i++)
         ids[i] = supervisor->groups[i]->id;
-    if (r == 0)
-        r = ledger_keep_journals(supervisor->ledger, ids, supervisor->n_groups, &err);
-    if (r < 0)
+    if (ledger_keep_journals(supervisor->ledger, ids, supervisor->n_groups, &err) < 0)
         log_warning("%s, ignoring", err.message);
 }
 

@@ -268,9 +268,10 @@ static json_t *change(struct supervisor *supervisor, enum verb verb, json_t *req
     struct named named = { 0 };
     struct error err = { 0 };
     int r = carry_out(supervisor, verb, request, &named, &sentence, &err);
-    json_t *answer = json_frame(r < 0 ? "error" : "done");
+    bool done = r == 0 && named.group;
+    json_t *answer = json_frame(done ? "done" : "error");
 
-    if (r < 0) {
+    if (!done) {
         (void) json_add_str(answer, "message", err.message);
         return answer;
     }

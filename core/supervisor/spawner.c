@@ -283,7 +283,7 @@ int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t 
 int spawner_replace(struct spawner *spawner, bool filter_calls, struct error *err)
 {
     bool filtered = spawner->filter_calls;
-    struct spawner_link *fresh, *next;
+    struct spawner_link *fresh = NULL, *next;
     int r;
 
     spawner->filter_calls = filter_calls;
@@ -292,7 +292,7 @@ int spawner_replace(struct spawner *spawner, bool filter_calls, struct error *er
         spawner->filter_calls = filtered;
         return r;
     }
-    for (struct spawner_link *link = fresh->next; link; link = next) {
+    for (struct spawner_link *link = fresh ? fresh->next : NULL; link; link = next) {
         next = link->next;
         link->retired = true;
         unlink_if_over(link);

@@ -200,8 +200,10 @@ static int handle_request(struct spawner_process *process)
     int r;
 
     r = receive_request(&frame, fds, &err);
-    request.control_fd = control_fd = fds[0];
-    request.spool_fd = spool_fd = fds[1];
+    control_fd = fds[0];
+    spool_fd = fds[1];
+    request.control_fd = control_fd;
+    request.spool_fd = spool_fd;
     if (r <= 0)
         return r;
     if (json_need_str(frame, "type", &type, &err) < 0 ||
