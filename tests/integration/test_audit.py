@@ -1,13 +1,18 @@
 """`flotilla audit`: what is in the cloud alone, and what is in the ledger alone, is found, and left as it is."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
 
+import pytest
+
 from checker.jobs import make_job
+from checker.processes import processes_of
 from checker.run import Run, wait_for
 from scripted import CREATING, UNAVAILABLE
 from test_operator import status
@@ -19,6 +24,15 @@ PLANTED = "local-00000000000000ff"
 def audit(run, *options):
     return subprocess.run([run.binary, "audit", "--state-dir", run.state_dir, *options], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60)
+
+
+def refusal(run):
+    """Of an audit that does not wait for the cloud."""
+    try:
+        return subprocess.run([run.binary, "audit", "--state-dir", run.state_dir], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=0.5).stderr
+    except subprocess.TimeoutExpired:
+        return ""
 
 
 def agrees(run):
@@ -53,6 +67,23 @@ def test_an_instance_that_the_ledger_does_not_know_is_found(folder, binary, plug
     assert ledger(run) == before and planted.exists()
     shutil.rmtree(planted)
     assert agrees(run)
+    assert_nothing_lost(run, run.finish())
+
+
+@pytest.mark.sample  # what would be used after it was freed, sanitizers see
+def test_whoever_asked_may_leave_before_the_cloud_answers(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir, max_instances=1)
+    run.start()
+    assert run.wait_up() and wait_for(lambda: agrees(run)), run.log_tail()
+    (provider,) = [p.pid for p in processes_of(folder) if p.name == "flotilla-prov"]
+    os.kill(provider, signal.SIGSTOP)
+    first = subprocess.Popen([run.binary, "audit", "--state-dir", run.state_dir], stdout=subprocess.DEVNULL)
+    assert wait_for(lambda: "an audit is under way" in refusal(run)), run.log_tail()
+    first.kill()
+    first.wait()
+    assert status(run)["runners"]  # the manager has seen it go
+    os.kill(provider, signal.SIGCONT)
+    assert wait_for(lambda: agrees(run)), run.log_tail()
     assert_nothing_lost(run, run.finish())
 
 
