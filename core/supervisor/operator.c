@@ -91,7 +91,9 @@ static int undrain_runner(struct group *group, struct buf *out, struct error *er
         return r;
     group->drained = false;
     fleet_set_drained(group->fleet, group->leaving);
-    buf_add_str(out, "is not drained any more: it asks for jobs again");
+    buf_add_str(out, group->leaving
+                         ? "is not drained any more; it left the configuration and asks for no job"
+                         : "is not drained any more: it asks for jobs again");
     return 0;
 }
 

@@ -478,6 +478,9 @@ def test_an_entry_that_comes_back_goes_on_with_what_it_has(manager):
     reload(run)
     run.wait(lambda: runner(run, "second")["leaving"], "it leaves")
     assert "left the configuration" in run.ask("explain", "second").stdout
+    assert run.ask("drain", "second").returncode == 0
+    assert run.ask("undrain", "second").stdout == ("runner 'second' is not drained any more; it left the configuration "
+                                                   "and asks for no job\n")
     run.others = others
     run.configure()
     reload(run)
