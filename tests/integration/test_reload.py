@@ -316,6 +316,7 @@ def test_a_hangup_while_the_manager_starts_or_stops_ends_nothing(folder, binary,
     run = Manager(folder, binary, plugin_dir)
     run.start()
     wait_until(run, lambda: heeds_hangup(run.process.pid))
+    run.process.send_signal(signal.SIGHUP)  # once at least: it may listen already
     while not run.listens():
         run.process.send_signal(signal.SIGHUP)
         assert run.process.poll() is None, run.log_tail()
