@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from checker.run import Run, wait_for
+from checker.rules import script_lines
+from checker.run import PATIENCE, Run, wait_for
 from git_server import GitServer, add_commit, make_repository
 from test_job_scripts import make_git_job, run_job
 from test_run import wait_for_trace
@@ -18,9 +19,15 @@ def log_of(run, job_id):
     return bytes(run.coordinator.jobs[job_id].trace).decode()
 
 
+def traces(run, job_id, text):
+    """Whether a line of the script's output holds it. dash writes its xtrace piece by piece, so that what it
+    prints otherwise may come between."""
+    return any(text in line.text for line in script_lines(bytes(run.coordinator.jobs[job_id].trace)))
+
+
 def use_shell(run, name, program):
     """Each session of the instance finds this program under this name first."""
-    assert wait_for(lambda: list(run.instances_dir.glob("*/session"))), run.log_tail()
+    assert wait_for(lambda: list(run.instances_dir.glob("*/meta.json"))), run.log_tail()  # written last of all
     bin_dir = run.folder / "bin"
     bin_dir.mkdir()
     (bin_dir / name).symlink_to(shutil.which(program))
@@ -57,10 +64,10 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
     use_shell(run, command, program)
 
     run.coordinator.add(make_full_job(run, server, first, 1, out))
-    assert run.coordinator.wait_ended(1, 60), run.log_tail()
+    assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
     requests = len(server.requests)
     run.coordinator.add(make_full_job(run, server, second, 2, out))
-    assert run.coordinator.wait_ended(2, 60), run.log_tail()
+    assert run.coordinator.wait_ended(2, PATIENCE), run.log_tail()
     job = make_full_job(run, server, second, 3, out, "n=0; while sleep 0.05; do n=$((n + 1)); echo running $n; done")
     job.lost_as = "job_canceled"
     run.coordinator.add(job)
@@ -82,7 +89,7 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
         assert "Created fresh repository." not in logs[job_id]
         assert f"Checking out {second[:8]} as detached HEAD (ref is main)..." in logs[job_id]
         assert "Skipping Git submodules setup" in logs[job_id]
-    assert "+ cat README" in logs[3] and "+ cat README" not in logs[2], "CI_DEBUG_TRACE"
+    assert traces(run, 3, b"+ cat README") and not traces(run, 2, b"+ cat README"), "CI_DEBUG_TRACE"
     assert ":section_script_step_0[hide_duration=true,collapsed=true]" in logs[3]
     assert "section_script_step_0" not in logs[2]
     assert 'GET_SOURCES_ATTEMPTS: expected int got "two", using default value: 1' in logs[1]
