@@ -1,6 +1,7 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
- * job.c is the job's life as a straight line; instance.c connects; directories.c knows where on the
+ * job.c is the job's life as a straight line; header.c writes the log's first lines; steps.c runs the
+ * job's scripts; instance.c connects; directories.c knows where on the
  * instance the job works; stage.c runs one stage there, attempts.c waits for another attempt;
  * get_sources.c writes the git stage from git_settings.c; end.c has the words and the result;
  * settings.c turns the start frame into this struct.
@@ -116,6 +117,16 @@ struct end attempts_pause(struct job *job, int64_t tried);
 
 /* instance.c */
 struct end instance_connect(struct job *job);
+
+/* header.c */
+void header_write(struct job *job);
+
+/* steps.c */
+/* All steps but after_script, until one fails. */
+struct end steps_run(struct job *job);
+/* after_script, whatever became of the script; its failure changes the result only when the job says
+ * so. */
+struct end steps_run_after(struct job *job, struct end script);
 
 /* job.c */
 void job_run(struct job *job);
