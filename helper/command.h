@@ -1,0 +1,9 @@
+/* helper/command.h - the commands of flotilla-helper, one file each; main.c has the table.
+ */
+#pragma once
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; the exit status */
+    const char *what;                  /* for --help: one line */
+};
