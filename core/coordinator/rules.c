@@ -1,21 +1,17 @@
-/* core/coordinator/rules.c - what GitLab's answers mean, and when to ask again (rules.h). Pure,
- * but for the random system id. */
+/* core/coordinator/rules.c - what GitLab's answers mean (rules.h). Pure, but for the random system id. */
 #include "core/coordinator/rules.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/buf.h"
+#include "core/base/random.h"
 #include "core/base/str.h"
 
 #define WAIT_MIN_MS 1000
 #define WAIT_MAX_MS (10 * 60 * 1000) /* hardening.md V16 */
-#define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 60000
 
 static bool job_gone(int status, const struct answer_headers *headers)
 {
@@ -95,33 +91,6 @@ void rules_update(int status, const struct answer_headers *headers, struct updat
         ret->result = UPDATE_FAILED;
 }
 
-bool rules_retryable(int status)
-{
-    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504) ||
-           status >= 512;
-}
-
-int64_t rules_retry_wait_ms(int attempt, const struct answer_headers *headers, int64_t now_wall_ms,
-                            const struct rng *rng)
-{
-    int64_t reset_ms, seconds, span = BACKOFF_MIN_MS;
-    time_t reset;
-
-    if (!str_empty(headers->rate_limit_reset)) {
-        reset = curl_getdate(headers->rate_limit_reset, NULL);
-        reset_ms = (int64_t) reset * 1000;
-        if (reset > 0 && reset_ms > now_wall_ms)
-            return MIN(MAX(reset_ms - now_wall_ms, (int64_t) WAIT_MIN_MS), (int64_t) WAIT_MAX_MS);
-    }
-    if (!str_empty(headers->retry_after) &&
-        parse_i64(headers->retry_after, 1, INT64_MAX / 1000, &seconds) == 0)
-        return MIN(MAX(seconds * 1000, (int64_t) WAIT_MIN_MS), (int64_t) WAIT_MAX_MS);
-    for (int i = 1; i < attempt && span < BACKOFF_MAX_MS; i++)
-        span *= 2;
-    span = MIN(span, (int64_t) BACKOFF_MAX_MS);
-    return BACKOFF_MIN_MS + (int64_t) rng_below(rng, (uint64_t) (span - BACKOFF_MIN_MS + 1));
-}
-
 static bool supports(const char *reason, const char *const *supported, size_t n)
 {
     static const char *const always[] = { "script_failure", "runner_system_failure",
@@ -172,26 +141,6 @@ const char *rules_map_failure_reason(const char *reason, const char *const *supp
         if (str_eq(reason, fallbacks[i].from))
             return fallbacks[i].to;
     return "unknown_failure";
-}
-
-int rules_base_url(const char *url, char *dst, size_t size)
-{
-    autobuf struct buf base = BUF_INIT;
-
-    if (!str_starts(url, "http://") && !str_starts(url, "https://"))
-        return -EINVAL;
-    for (const char *c = url; *c; c++)
-        if ((unsigned char) *c <= ' ' || *c == 0x7f)
-            return -EINVAL;
-    buf_add_str(&base, url);
-    while (base.len > 0 && base.data[base.len - 1] == '/')
-        base.data[--base.len] = '\0';
-    if (str_ends(buf_str(&base), "/ci"))
-        base.data[base.len -= 3] = '\0';
-    if (!strstr(buf_str(&base), "://") || str_ends(buf_str(&base), ":/") || base.len < 8)
-        return -EINVAL;
-    buf_add_str(&base, "/api/v4/");
-    return buf_error(&base) ? buf_error(&base) : str_copy(dst, size, buf_str(&base));
 }
 
 int rules_system_id(const char *machine_id, char dst[15])

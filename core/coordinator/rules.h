@@ -1,18 +1,16 @@
 /* core/coordinator/rules.h - what GitLab's answers mean: pure functions of (status, headers),
- * tabled in coordinator-protocol.md 1.1, 1.8, 1.9. */
+ * tabled in coordinator-protocol.md 1.8, 1.9. When an answer is asked for again says core/base/http.h. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/random.h"
-
 #define COORDINATOR_TRANSPORT_ERROR (-1)
 
 /* NULL or "" where absent */
 struct answer_headers {
-    const char *job_status, *update_interval, *range, *retry_after, *rate_limit_reset;
+    const char *job_status, *update_interval, *range;
 };
 
 enum patch_result { PATCH_OK, PATCH_ABORT, PATCH_NOT_FOUND, PATCH_MISMATCH, PATCH_FAILED };
@@ -43,17 +41,9 @@ struct update_outcome {
 };
 void rules_update(int status, const struct answer_headers *headers, struct update_outcome *ret);
 
-bool rules_retryable(int status);
-/* Wait before attempt `attempt` + 1 (attempt counts from 1); now is wall time in ms. Server waits
- * clamped to 1 s … 10 min. */
-int64_t rules_retry_wait_ms(int attempt, const struct answer_headers *headers, int64_t now_wall_ms,
-                            const struct rng *rng);
-
 /* failure_reason as this server understands it (4.2); `supported` may be NULL. */
 const char *rules_map_failure_reason(const char *reason, const char *const *supported,
                                      size_t n_supported);
 
-/* Base URL rule of 1.1; dst receives "https://h/gitlab/api/v4/". -EINVAL for another scheme. */
-int rules_base_url(const char *url, char *dst, size_t size);
 /* `s_` + HMAC of the machine id, or `r_` + random (1.13); dst holds 15 bytes. */
 int rules_system_id(const char *machine_id, char dst[15]);

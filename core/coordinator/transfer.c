@@ -12,10 +12,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
+#include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-#define MAX_ATTEMPTS 5
 #define REPORT_CONNECTIONS 3
 #define CONNECT_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
@@ -385,7 +385,7 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
                             call->request_body.data ? call->request_body.data : "");
     (void) curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->request_body.len);
     (void) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-    (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, "flotilla " FLOTILLA_VERSION " (linux)");
+    (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, HTTP_USER_AGENT);
     (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
@@ -420,9 +420,7 @@ static void fill_headers(const struct coordinator_call *call, struct answer_head
 {
     *ret = (struct answer_headers) { .job_status = call->values[HEADER_JOB_STATUS],
                                      .update_interval = call->values[HEADER_UPDATE_INTERVAL],
-                                     .range = call->values[HEADER_RANGE],
-                                     .retry_after = call->values[HEADER_RETRY_AFTER],
-                                     .rate_limit_reset = call->values[HEADER_RATE_LIMIT_RESET] };
+                                     .range = call->values[HEADER_RANGE] };
 }
 
 static void answer_call(struct coordinator_call *call, CURLcode result, long status)
@@ -471,16 +469,15 @@ static void on_retry(uv_timer_t *timer)
 
 static void finish_attempt(struct coordinator_call *call, CURLcode result)
 {
-    struct answer_headers headers;
     long status = 0;
 
     (void) curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void) curl_multi_remove_handle(call->client->multi[call->pool], call->easy);
     call->in_multi = false;
-    fill_headers(call, &headers);
-    if (result == CURLE_OK && rules_retryable((int) status) && call->attempts < MAX_ATTEMPTS) {
-        int64_t wait = rules_retry_wait_ms(call->attempts, &headers, clock_wall_ms(&clock_system),
-                                           &rng_system);
+    if (result == CURLE_OK && http_retryable((int) status) && call->attempts < HTTP_ATTEMPTS) {
+        int64_t wait = http_retry_wait_ms(call->attempts, call->values[HEADER_RATE_LIMIT_RESET],
+                                          call->values[HEADER_RETRY_AFTER],
+                                          clock_wall_ms(&clock_system), &rng_system);
 
         (void) uv_timer_start(&call->retry, on_retry, (uint64_t) wait, 0);
         return;
@@ -539,7 +536,7 @@ static int build_url(const struct coordinator_host *host, const char *path, char
 {
     char base[1024];
 
-    if (rules_base_url(host->url, base, sizeof(base)) < 0 ||
+    if (http_api_url(host->url, base, sizeof(base)) < 0 ||
         snprintf(url, size, "%s%s", base, path) >= (int) size)
         return error_set(err, -EINVAL,
                          "url '%s': must begin with http:// or https:// and name a host",

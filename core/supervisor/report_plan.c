@@ -5,6 +5,7 @@
  * or rejects it whole, is asked ever more slowly. */
 #include "core/supervisor/report_plan.h"
 
+#include "core/base/http.h"
 #include "core/base/str.h"
 
 #define TOUCH_AFTER_MS 30000
@@ -82,7 +83,7 @@ static void take_offset(struct report_plan *plan, int64_t offset, int64_t end)
 /* A server that answers, and answers no: not a gateway that is down or a limit that passes. */
 static bool refuses(int status)
 {
-    return status >= 400 && status < 500 && !rules_retryable(status);
+    return status >= 400 && status < 500 && !http_retryable(status);
 }
 
 int64_t report_on_patch(struct report_plan *plan, const struct patch_outcome *outcome, int64_t end,

@@ -139,61 +139,6 @@ static void test_update(void **unused)
     }
 }
 
-static void test_coordinator_V6_which_answers_are_asked_for_again(void **unused)
-{
-    static const struct {
-        int status;
-        bool want;
-    } cases[] = { { 408, true },  { 429, true },  { 500, true },
-                  { 501, false }, { 502, true },  { 503, true },
-                  { 504, true },  { 520, true },  { 200, false },
-                  { 400, false }, { 403, false }, { COORDINATOR_TRANSPORT_ERROR, false } };
-
-    (void) unused;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        if (rules_retryable(cases[i].status) != cases[i].want)
-            fail_msg("%d", cases[i].status);
-}
-
-static void test_coordinator_V5_waits(void **unused)
-{
-    const int64_t now_ms = 1700000000000; /* Tue, 14 Nov 2023 22:13:20 GMT */
-    static const struct {
-        const char *why;
-        int attempt;
-        struct answer_headers headers;
-        int64_t least, most;
-    } cases[] = {
-        { "the reset time wins",
-          1,
-          { .rate_limit_reset = "Tue, 14 Nov 2023 22:13:25 GMT", .retry_after = "60" },
-          5000,
-          5000 },
-        { "a past reset time",
-          1,
-          { .rate_limit_reset = "Tue, 14 Nov 2023 22:13:00 GMT", .retry_after = "60" },
-          60000,
-          60000 },
-        { "an unreadable reset time",
-          1,
-          { .rate_limit_reset = "soon", .retry_after = "60" },
-          60000,
-          60000 },
-        { "neither", 1, { 0 }, 100, 100 },
-        { "grows", 4, { 0 }, 100, 800 },
-        { "bounded (hardening V16)", 1, { .retry_after = "86400" }, 600000, 600000 },
-        { "no number", 1, { .retry_after = "soon" }, 100, 100 },
-    };
-
-    (void) unused;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        int64_t got = rules_retry_wait_ms(cases[i].attempt, &cases[i].headers, now_ms, &rng_system);
-
-        if (got < cases[i].least || got > cases[i].most)
-            fail_msg("%s: %lld", cases[i].why, (long long) got);
-    }
-}
-
 static void test_coordinator_V21_failure_reasons(void **unused)
 {
     static const char *const supported[] = { "job_canceled", "image_pull_failure", "invented" };
@@ -217,30 +162,6 @@ static void test_coordinator_V21_failure_reasons(void **unused)
     }
 }
 
-static void test_coordinator_V21_base_url(void **unused)
-{
-    static const struct {
-        const char *url, *want; /* NULL: refused */
-    } cases[] = {
-        { "https://h/gitlab/ci/", "https://h/gitlab/api/v4/" },
-        { "https://h/gitlab/ci", "https://h/gitlab/api/v4/" },
-        { "https://h//", "https://h/api/v4/" },
-        { "http://h:8080", "http://h:8080/api/v4/" },
-        { "ftp://h", NULL },
-        { "https://", NULL },
-        { "https://h/a b", NULL },
-    };
-
-    (void) unused;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char base[64] = "";
-        int r = rules_base_url(cases[i].url, base, sizeof(base));
-
-        if ((r < 0) != !cases[i].want || (cases[i].want && strcmp(base, cases[i].want) != 0))
-            fail_msg("'%s': %d '%s'", cases[i].url, r, base);
-    }
-}
-
 static void test_coordinator_V21_system_id(void **unused)
 {
     char id[15], other[15];
@@ -260,10 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patch),
         cmocka_unit_test(test_update),
-        cmocka_unit_test(test_coordinator_V6_which_answers_are_asked_for_again),
-        cmocka_unit_test(test_coordinator_V5_waits),
         cmocka_unit_test(test_coordinator_V21_failure_reasons),
-        cmocka_unit_test(test_coordinator_V21_base_url),
         cmocka_unit_test(test_coordinator_V21_system_id),
     };
 
