@@ -1,7 +1,7 @@
 /* core/coordinator/transfer.c - HTTP exchanges on libcurl's multi interface and libuv (transfer.h).
  *
- * Pitfalls that this file answers: libcurl's sockets are not close-on-exec by themselves; its timer
- * callback must not act at once; a poll handle may be freed only when the loop has closed it. */
+ * Pitfalls that this file answers: libcurl's timer callback must not act at once; a poll handle may be
+ * freed only when the loop has closed it. */
 #include "core/coordinator/transfer.h"
 
 #include <errno.h>
@@ -15,12 +15,10 @@
 #include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/transfer/easy.h"
 
 #define REPORT_CONNECTIONS 3
-#define CONNECT_TIMEOUT_MS 30000
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
-#define CONNECTION_MAX_AGE_S 900L
-#define LOW_SPEED_MS 60000
 
 enum header {
     HEADER_JOB_STATUS,
@@ -256,9 +254,7 @@ static void end_call(struct coordinator_call *call)
     if (call->in_multi)
         (void) curl_multi_remove_handle(client->multi[call->pool], call->easy);
     curl_easy_cleanup(call->easy);
-    for (struct curl_slist *item = call->headers; item; item = item->next)
-        secret_wipe_str(item->data);
-    curl_slist_free_all(call->headers);
+    easy_free_headers(&call->headers);
     buf_done(&call->request_body);
     buf_done(&call->body);
     uv_close((uv_handle_t *) &call->retry, on_call_closed);
@@ -311,63 +307,31 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void) arg;
-    (void) purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-static int add_header(struct coordinator_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static int add_header(struct coordinator_call *call, const char *fmt, ...)
-{
-    autobuf struct buf line = BUF_SECRET;
-    struct curl_slist *grown;
-    va_list args;
-
-    va_start(args, fmt);
-    buf_vaddf(&line, fmt, args);
-    va_end(args);
-    grown = buf_error(&line) ? NULL : curl_slist_append(call->headers, buf_str(&line));
-    if (!grown)
-        return -ENOMEM;
-    call->headers = grown;
-    return 0;
-}
-
 static int add_headers(struct coordinator_call *call, const struct transfer_request *request)
 {
+    struct curl_slist **headers = &call->headers;
     char id[33];
     int r;
 
     rng_hex(&rng_system, id, 16);
-    r = add_header(call, "X-Request-Id: %s", id);
+    r = easy_add_header(headers, "X-Request-Id: %s", id);
     if (r == 0)
-        r = add_header(call, "Content-Type: %s", request->content_type);
+        r = easy_add_header(headers, "Content-Type: %s", request->content_type);
     if (r == 0)
-        r = add_header(call, "Expect:");
+        r = easy_add_header(headers, "Expect:");
     if (r == 0 && request->accept_json)
-        r = add_header(call, "Accept: application/json");
+        r = easy_add_header(headers, "Accept: application/json");
     if (r == 0 && !str_empty(request->token))
-        r = add_header(call, "%s: %s", request->token_header, request->token);
+        r = easy_add_header(headers, "%s: %s", request->token_header, request->token);
     if (r == 0 && request->content_range)
-        r = add_header(call, "Content-Range: %s", request->content_range);
+        r = easy_add_header(headers, "Content-Range: %s", request->content_range);
     return r;
 }
 
 /* hardening.md N10: a network that went silent must not hold the few connections of all jobs. */
 static long low_speed_time_s(void)
 {
-    return (long) (fault_limit_ms("report_silence", LOW_SPEED_MS) / 1000);
-}
-
-/* The proxy comes from the usual variables; libcurl itself ignores the upper-case one for http. */
-static void set_proxy(CURL *easy, const char *url)
-{
-    const char *proxy = getenv("HTTP_PROXY");
-
-    if (str_starts(url, "http://") && !getenv("http_proxy") && !str_empty(proxy))
-        (void) curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    return (long) (fault_limit_ms("report_silence", EASY_SILENCE_MS) / 1000);
 }
 
 static void set_options(struct coordinator_call *call, const struct coordinator_host *host,
@@ -375,34 +339,25 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
 {
     CURL *easy = call->easy;
 
-    (void) curl_easy_setopt(easy, CURLOPT_URL, url);
+    easy_set_common(easy, url);
     (void) curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
     (void) curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
                             call->request_body.data ? call->request_body.data : "");
     (void) curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->request_body.len);
     (void) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-    (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, HTTP_USER_AGENT);
     (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void) curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    (void) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            (long) fault_limit_ms("report_connect", CONNECT_TIMEOUT_MS));
     (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
     if (call->pool == POOL_REPORTS) { /* a parked request is silent on purpose */
         (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, low_speed_time_s());
     }
-    (void) curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_MAX_AGE_S);
-    (void) curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
-    (void) curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
     (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
     (void) curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     /* One HTTP/2 connection for all parked requests instead of one each. */
@@ -413,7 +368,6 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
         (void) curl_easy_setopt(easy, CURLOPT_SSLCERT, host->tls_cert_file);
         (void) curl_easy_setopt(easy, CURLOPT_SSLKEY, host->tls_key_file);
     }
-    set_proxy(easy, url);
 }
 
 static void fill_headers(const struct coordinator_call *call, struct answer_headers *ret)
