@@ -21,6 +21,7 @@ DECLARE_CHECK(check_shell);
 DECLARE_CHECK(check_directory);
 DECLARE_CHECK(check_environment);
 DECLARE_CHECK(check_state_dir);
+DECLARE_CHECK(check_labels); /* labels.c */
 DECLARE_CHECK(check_log_level);
 DECLARE_CHECK(check_log_format);
 
@@ -30,6 +31,11 @@ DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
 DECLARE_CHECK(check_policies); /* policies.c; of [runners.autoscaler] */
+
+/* labels.c: those of the manager hold for each runner. */
+void merge_labels(struct config_reading *reading, struct config *config);
+/* certificates.c: for a runner whose settings name none. */
+void find_certificates(struct config_reading *reading, struct config_runner *runner);
 
 /* advice.c: what is allowed and will hardly do what one wants; `table` is the whole file. */
 void advise(struct config_reading *reading, const struct toml_value *table,

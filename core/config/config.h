@@ -44,7 +44,7 @@ struct config_throttle {
 };
 
 struct config_flags { /* of [runners.feature_flags], what is acted on */
-    bool acquire_heartbeats;
+    bool acquire_heartbeats, adaptive_requests;
 };
 
 struct config_storage {
@@ -78,8 +78,13 @@ struct config_runner {
     char *name, *url, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file, *tls_cert_file,
         *tls_key_file;
     struct secret *token;
+    json_t *labels; /* the manager's, too */
     int64_t id, limit, request_concurrency, output_limit_kib;
-    char **environment; /* KEY=VALUE */
+    bool strict_check_interval;
+    int64_t unhealthy_requests_limit, unhealthy_interval_ms;
+    int64_t
+        final_update_limit; /* failed tries to tell a final state; 0 = as long as it is wanted */
+    char **environment;     /* KEY=VALUE */
     size_t n_environment;
     char *pre_get_sources_script, *post_get_sources_script, *pre_build_script, *post_build_script;
     struct config_autoscaler autoscaler;
@@ -102,7 +107,8 @@ struct config {
     struct config_stamp stamp; /* of the file, before it was read */
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
     char *state_dir; /* NULL = the default */
-    bool worker_seccomp;
+    json_t *labels;
+    bool worker_seccomp, strict_check_interval;
     enum log_level log_level;
     enum log_format log_format;
     struct config_runner *runners;

@@ -107,6 +107,7 @@ void check_runner(struct config_reading *reading, const struct toml_value *value
         missing(reading, value, "[runners.autoscaler]");
     check_token_given(reading, value);
     check_tls(reading, value, runner);
+    find_certificates(reading, runner);
     name_runner(reading, value, runner);
 }
 
@@ -172,8 +173,9 @@ static void check_identities(struct config_reading *reading, const struct config
 
 void check_config(struct config_reading *reading, const struct toml_value *value, void *record)
 {
-    const struct config *config = record;
+    struct config *config = record;
 
+    merge_labels(reading, config);
     check_identities(reading, config);
     if (!toml_find(value, "runners"))
         finding_add_on_file(reading, CONFIG_WARNING,

@@ -26,6 +26,8 @@ struct coordinator_host {
     const char *url; /* as configured; the base URL rule of 1.1 is applied inside */
     const char *tls_ca_file, *tls_cert_file,
         *tls_key_file; /* NULL = system store, no client certificate */
+    int64_t
+        connection_max_age_ms; /* 15 minutes are the most (hardening.md N10), and what 0 means */
 };
 
 int coordinator_client_new(uv_loop_t *loop, struct coordinator_client **ret, struct error *err);
@@ -34,8 +36,9 @@ void coordinator_client_free(
 void coordinator_call_cancel(
     struct coordinator_call *call); /* no callback any more; accepts NULL */
 
-/* The `info` object of 1.6 with only the features that are built. New reference. */
-json_t *coordinator_info(const char *shell);
+/* The `info` object of 1.6 with only the features that are built; `labels` are borrowed and may be NULL.
+ * New reference. */
+json_t *coordinator_info(const char *shell, json_t *labels);
 
 struct coordinator_job_answer {
     int status;              /* HTTP status, or -1, -100 */
@@ -43,6 +46,7 @@ struct coordinator_job_answer {
     const char *body;        /* the payload's text on 201, borrowed */
     size_t body_len;
     const char *message; /* for the log, never NULL */
+    bool repeated;       /* it took more than one attempt */
 };
 typedef void (*coordinator_job_fn)(void *arg, const struct coordinator_job_answer *answer);
 /* POST jobs/request */

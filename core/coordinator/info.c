@@ -43,7 +43,7 @@ static const struct {
     { "job_inputs", false },
 };
 
-json_t *coordinator_info(const char *shell)
+json_t *coordinator_info(const char *shell, json_t *labels)
 {
     json_t *info = json_object_new_object(), *list = json_object_new_object(),
            *config = json_object_new_object();
@@ -65,5 +65,7 @@ json_t *coordinator_info(const char *shell)
     (void) json_add(info, "features", list);
     (void) json_add_str(config, "gpus", "");
     (void) json_add(info, "config", config);
+    if (labels && json_object_object_length(labels) > 0)
+        (void) json_add(info, "labels", json_object_get(labels));
     return info;
 }

@@ -26,7 +26,8 @@ static void on_answer(struct coordinator_call *call, const struct transfer_answe
     const struct request_job *extra = transfer_extra(call);
     struct coordinator_job_answer answer = { .status = transfer->status,
                                              .last_update = transfer->last_update,
-                                             .message = transfer->message };
+                                             .message = transfer->message,
+                                             .repeated = transfer->attempts > 1 };
 
     if (transfer->status == 201 && !is_json(transfer->content_type)) {
         answer.status = COORDINATOR_TRANSPORT_ERROR;

@@ -91,6 +91,17 @@ void rules_update(int status, const struct answer_headers *headers, struct updat
         ret->result = UPDATE_FAILED;
 }
 
+double rules_request_pace(double pace, bool got_job, bool repeated, int64_t max)
+{
+    if (repeated)
+        pace *= 0.5;
+    else if (got_job)
+        pace *= 1.1;
+    else
+        pace *= 0.95;
+    return MIN(MAX(pace, 1.0), (double) max);
+}
+
 static bool supports(const char *reason, const char *const *supported, size_t n)
 {
     static const char *const always[] = { "script_failure", "runner_system_failure",

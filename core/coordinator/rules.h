@@ -41,6 +41,10 @@ struct update_outcome {
 };
 void rules_update(int status, const struct answer_headers *headers, struct update_outcome *ret);
 
+/* How many requests for jobs a runner may have at once (3.1): the pace after an answer, from 1 to `max`.
+ * It grows with the jobs that come and is halved where GitLab had to be asked again. */
+double rules_request_pace(double pace, bool got_job, bool repeated, int64_t max);
+
 /* failure_reason as this server understands it (4.2); `supported` may be NULL. */
 const char *rules_map_failure_reason(const char *reason, const char *const *supported,
                                      size_t n_supported);

@@ -19,6 +19,8 @@
 
 #define REPORT_CONNECTIONS 3
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
+#define CONNECTION_MAX_AGE_MS (15 * 60 * 1000)
+#define CERTIFICATES_AGAIN_S 60L
 
 enum header {
     HEADER_JOB_STATUS,
@@ -334,6 +336,26 @@ static long low_speed_time_s(void)
     return (long) (fault_limit_ms("report_silence", EASY_SILENCE_MS) / 1000);
 }
 
+static long connection_age_s(const struct coordinator_host *host)
+{
+    int64_t ms = host->connection_max_age_ms > 0 ? host->connection_max_age_ms : INT64_MAX;
+
+    return (long) MAX(MIN(ms, (int64_t) CONNECTION_MAX_AGE_MS) / 1000, (int64_t) 1);
+}
+
+/* A file that is configured is read beside the system's directory of certificates; one that was replaced
+ * is noticed with the next connections. */
+static void set_tls(CURL *easy, const struct coordinator_host *host)
+{
+    (void) curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CERTIFICATES_AGAIN_S);
+    if (!str_empty(host->tls_ca_file))
+        (void) curl_easy_setopt(easy, CURLOPT_CAINFO, host->tls_ca_file);
+    if (!str_empty(host->tls_cert_file) && !str_empty(host->tls_key_file)) {
+        (void) curl_easy_setopt(easy, CURLOPT_SSLCERT, host->tls_cert_file);
+        (void) curl_easy_setopt(easy, CURLOPT_SSLKEY, host->tls_key_file);
+    }
+}
+
 static void set_options(struct coordinator_call *call, const struct coordinator_host *host,
                         const struct transfer_request *request, const char *url)
 {
@@ -357,17 +379,14 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
         (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, low_speed_time_s());
     }
+    (void) curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, connection_age_s(host));
+    (void) curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, connection_age_s(host));
     (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
     (void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
     (void) curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     /* One HTTP/2 connection for all parked requests instead of one each. */
     (void) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, str_starts(url, "https://") ? 1L : 0L);
-    if (!str_empty(host->tls_ca_file))
-        (void) curl_easy_setopt(easy, CURLOPT_CAINFO, host->tls_ca_file);
-    if (!str_empty(host->tls_cert_file) && !str_empty(host->tls_key_file)) {
-        (void) curl_easy_setopt(easy, CURLOPT_SSLCERT, host->tls_cert_file);
-        (void) curl_easy_setopt(easy, CURLOPT_SSLKEY, host->tls_key_file);
-    }
+    set_tls(easy, host);
 }
 
 static void fill_headers(const struct coordinator_call *call, struct answer_headers *ret)
@@ -384,7 +403,8 @@ static void answer_call(struct coordinator_call *call, CURLcode result, long sta
                                       .last_update = call->values[HEADER_LAST_UPDATE],
                                       .content_type = call->values[HEADER_CONTENT_TYPE],
                                       .body = buf_str(&call->body),
-                                      .body_len = call->body.len };
+                                      .body_len = call->body.len,
+                                      .attempts = call->attempts };
     char message[512];
 
     fill_headers(call, &answer.headers);

@@ -19,6 +19,7 @@ struct transfer_answer {
     const char *body;
     size_t body_len;
     const char *message; /* never NULL */
+    int attempts;
 };
 typedef void (*transfer_fn)(struct coordinator_call *call, const struct transfer_answer *answer);
 

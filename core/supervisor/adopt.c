@@ -65,7 +65,7 @@ static struct group *retire_group(struct supervisor *supervisor, const struct le
     group = &retired->group;
     retired->runner.name = mem_strdup(row->runner);
     retired->runner.url = mem_strdup(row->coordinator_url);
-    group->info = coordinator_info("bash");
+    group->info = coordinator_info("bash", NULL);
     if (!retired->runner.name || !retired->runner.url || !group->info ||
         fleet_new(&nothing, &group->fleet) < 0) {
         free_retired(retired);

@@ -110,7 +110,7 @@ static void explain_requests(const struct group *group, json_t *lines)
     if (group->drained) {
         buf_add_str(&text, "asks for no job: an operator drains it");
         add_drain(group, "", &text);
-    } else if (!group->poll && *group->refusal) {
+    } else if (!group->polls && *group->refusal) {
         buf_addf(&text, "asks for no job: %s", group->refusal);
     } else {
         buf_addf(&text, "asks GitLab for jobs%s%s",

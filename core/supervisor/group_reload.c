@@ -56,9 +56,9 @@ static bool have_any(const struct config_changes *changes, const char *const *ke
     return *keys != NULL;
 }
 
-static void take_shell(struct group *group)
+static void take_info(struct group *group)
 {
-    json_t *info = coordinator_info(group->runner->shell);
+    json_t *info = coordinator_info(group->runner->shell, group->runner->labels);
 
     if (!info)
         return;
@@ -77,7 +77,7 @@ void group_reconfigure(struct group *group, const struct config_runner *runner)
     group->leaving = false;
     group_use_entry(group, runner);
     key_changed = take_connector_key(group);
-    take_shell(group);
+    take_info(group);
     if (group_load_policies(group, &err) < 0)
         log_error("%s; its former policies hold", err.message);
     if (all || config_changes_have(&changes, "autoscaler.policy"))

@@ -222,10 +222,12 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
     group->config = config_ref(group->supervisor->config);
     group->runner = runner;
     config_short_token(secret_reveal(runner->token), group->short_token);
-    group->host = (struct coordinator_host) { .url = runner->url,
-                                              .tls_ca_file = runner->tls_ca_file,
-                                              .tls_cert_file = runner->tls_cert_file,
-                                              .tls_key_file = runner->tls_key_file };
+    group->host =
+        (struct coordinator_host) { .url = runner->url,
+                                    .tls_ca_file = runner->tls_ca_file,
+                                    .tls_cert_file = runner->tls_cert_file,
+                                    .tls_key_file = runner->tls_key_file,
+                                    .connection_max_age_ms = group->config->connection_max_age_ms };
     config_free(former);
 }
 
@@ -269,8 +271,9 @@ int group_init(struct group *group, struct supervisor *supervisor,
 
     group->supervisor = supervisor;
     group->ledger_key = config_group_key(runner);
+    group->request_pace = 1;
     group_use_entry(group, runner);
-    group->info = coordinator_info(runner->shell);
+    group->info = coordinator_info(runner->shell, runner->labels);
     r = group_load_policies(group, err);
     if (r < 0)
         return r;

@@ -142,11 +142,12 @@ struct group {
     char boot_error[400];  /* of the last one */
 
     /* Job requests (scheduler.c). */
-    struct coordinator_call *poll;
+    struct poll *polls; /* requests that wait for their answers, each with a place in the fleet */
+    unsigned n_polls;
+    double request_pace; /* how many there may be (coordinator-protocol.md 3.1) */
     char last_update[256];
-    int64_t next_poll_mono, poll_started_mono;
-    unsigned unhealthy;
-    bool poll_reserved;
+    int64_t next_poll_mono;
+    int64_t unhealthy; /* refusals of its token in a row */
     char refusal[256];        /* why no job is asked for now; "" = one is */
     char request_error[256];  /* why the last request for a job failed; "" = it did not */
     unsigned requests_failed; /* in a row */

@@ -11,8 +11,9 @@
 #define TOUCH_AFTER_MS 30000
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS (10 * 60 * 1000)
-#define MAX_REFUSALS 10   /* as often as the peer tries (3.4) */
-#define MAX_BAD_OFFSETS 3 /* hardening.md V17 */
+#define RUNNING_MAX_MS (60 * 1000) /* a cancel is heard only with an answer */
+#define MAX_REFUSALS 10            /* as often as the peer tries (3.4) */
+#define MAX_BAD_OFFSETS 3          /* hardening.md V17 */
 
 enum report_step report_next(const struct report_plan *plan, int64_t end, int64_t now)
 {
@@ -56,13 +57,15 @@ static int64_t backoff_ms(unsigned failures)
     return MIN(ms, (int64_t) BACKOFF_MAX_MS);
 }
 
-/* While the job runs the interval alone decides. `mild` failures are not slowed down: a server that
+/* While the job runs the first failure changes nothing: the next tick is the retry (1.8). A GitLab that is
+ * away is asked ever less, or the jobs of a large manager keep it from coming back. `mild` failures are not slowed down: a server that
  * names another offset is asked again after one interval (V10, V17). */
 static int64_t fail(struct report_plan *plan, unsigned mild, int64_t now)
 {
     plan->failures++;
     if (!plan->finished)
-        return plan->interval_ms;
+        return plan->interval_ms +
+               MIN(backoff_ms(plan->failures - MAX(mild, 1U)), (int64_t) RUNNING_MAX_MS);
     if (plan->refusals >= MAX_REFUSALS || plan->bad_offsets >= MAX_BAD_OFFSETS ||
         out_of_patience(plan, now))
         plan->log_given_up = true;
@@ -78,6 +81,12 @@ static void take_offset(struct report_plan *plan, int64_t offset, int64_t end)
     }
     plan->bad_offsets = 0;
     plan->sent = offset;
+}
+
+static void count_try(struct report_plan *plan)
+{
+    if (plan->finished && plan->tries > 0 && ++plan->failed >= plan->tries)
+        plan->given_up = true;
 }
 
 /* A server that answers, and answers no: not a gateway that is down or a limit that passes. */
@@ -112,6 +121,7 @@ int64_t report_on_patch(struct report_plan *plan, const struct patch_outcome *ou
         break;
     case PATCH_FAILED:
         plan->refusals += refuses(outcome->status);
+        count_try(plan);
         return fail(plan, 0, now);
     }
     return plan->finished ? 0 : plan->interval_ms;
@@ -120,6 +130,9 @@ int64_t report_on_patch(struct report_plan *plan, const struct patch_outcome *ou
 int64_t report_on_touch(struct report_plan *plan, const struct update_outcome *outcome, int64_t now)
 {
     take_interval(plan, outcome->update_interval_ms);
+    if (outcome->result == UPDATE_FAILED)
+        return fail(plan, 0, now);
+    plan->failures = 0;
     if (outcome->result == UPDATE_OK)
         plan->told_at = now;
     if (outcome->result == UPDATE_ABORT)
@@ -133,8 +146,10 @@ int64_t report_on_final(struct report_plan *plan, const struct update_outcome *o
     plan->given_up = out_of_patience(plan, now);
     if (outcome->result == UPDATE_ACCEPTED)
         return plan->interval_ms;
-    if (outcome->result != UPDATE_TRACE_INVALID)
+    if (outcome->result != UPDATE_TRACE_INVALID) {
+        count_try(plan);
         return fail(plan, 0, now);
+    }
     plan->sent = 0;
     plan->refusals++;
     return fail(plan, 1, now);

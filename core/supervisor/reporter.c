@@ -81,6 +81,7 @@ void reporter_finish(struct job *job, int64_t ago_ms)
         fault_limit_ms("final_patience", MAX(FINAL_PATIENCE_MIN_MS, job->timeout_s * 1000));
 
     ago_ms = MIN(ago_ms, patience - MIN(patience, FINAL_PATIENCE_LEFT_MS));
+    job->report.tries = job->group->runner->final_update_limit;
     report_finish(&job->report, now_mono(job->supervisor) - MAX(ago_ms, (int64_t) 0), patience);
     if (job->acknowledged && !job->call)
         step_in(job, 0);
@@ -162,6 +163,13 @@ static void warn_of_the_log(const struct job *job, const struct patch_outcome *o
                     outcome->message);
 }
 
+static void give_up(struct job *job, const char *why)
+{
+    log_error("job %" PRId64 ": its final state '%s' could not be told to GitLab (%s), given up",
+              job->job_id, job->result_state, why);
+    job_close(job, "GitLab could not be told the final state");
+}
+
 static void on_patched(void *arg, const struct patch_outcome *outcome)
 {
     struct job *job = arg;
@@ -175,6 +183,10 @@ static void on_patched(void *arg, const struct patch_outcome *outcome)
     note_trouble(job, outcome->result == PATCH_FAILED ? "GitLab does not take its log" : NULL,
                  outcome->message);
     note_sent(job);
+    if (job->report.given_up) {
+        give_up(job, outcome->message);
+        return;
+    }
     step_in(job, wait);
     if (outcome->cancel || outcome->result == PATCH_ABORT)
         job_stop(job, outcome->result == PATCH_ABORT);
@@ -294,10 +306,7 @@ static void on_final_answer(void *arg, const struct update_outcome *outcome)
     }
     wait = report_on_final(&job->report, outcome, now_mono(job->supervisor));
     if (job->report.given_up) {
-        log_error("job %" PRId64
-                  ": its final state '%s' could not be told to GitLab (%s), given up",
-                  job->job_id, job->result_state, outcome->message);
-        job_close(job, "GitLab could not be told the final state");
+        give_up(job, outcome->message);
         return;
     }
     note_trouble(job,

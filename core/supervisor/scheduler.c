@@ -1,24 +1,32 @@
-/* core/supervisor/scheduler.c - asks GitLab for jobs, one parked request for each runner entry, and
- * only when a slot is free or can be made (autoscaler.md 1, 5.1; coordinator-protocol.md 3.1, 3.2).
+/* core/supervisor/scheduler.c - asks GitLab for jobs, with as many parked requests for each runner entry
+ * as `request_concurrency` and the answers so far allow, and only when a slot is free or can be made
+ * (autoscaler.md 1, 5.1; coordinator-protocol.md 3.1, 3.2).
  */
 #include "core/supervisor/internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "core/base/descriptors.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 
 #define LOG_TOPIC "scheduler"
 #include "core/base/log.h"
 
-#define UNHEALTHY_AFTER 3
-#define UNHEALTHY_PAUSE_MS (60 * 60 * 1000)
 /* GitLab may be away for hours, and each runner asks it every few seconds. */
 #define TELL_AGAIN_MS (10 * 60 * 1000)
 /* What the reserve is for: the control socket, connections to GitLab, a provider that starts anew. */
 #define DESCRIPTORS_KEPT 16
 /* A job's worker, its spool twice, and what is open for a moment while it starts. */
 #define DESCRIPTORS_A_JOB 4
+
+struct poll {
+    struct group *group;
+    struct poll *next;
+    struct coordinator_call *call;
+    int64_t started_mono;
+};
 
 /* Jobs hold the places under `concurrent` and `limit`. A parked request holds none, or one runner's
  * would keep the others from asking; a job too many waits for its place (job.c). */
@@ -65,21 +73,32 @@ static bool refused(struct group *group)
     return true;
 }
 
+static bool unhealthy(const struct group *group)
+{
+    return group->unhealthy >= group->runner->unhealthy_requests_limit;
+}
+
 static void judge_health(struct group *group, int status)
 {
+    int64_t pause = group->runner->unhealthy_interval_ms;
+    autobuf struct buf shown = BUF_INIT;
+
     if (status != 403) {
         group->unhealthy = 0;
         return;
     }
     group->unhealthy++;
-    if (group->unhealthy < UNHEALTHY_AFTER)
+    if (!unhealthy(group))
         return;
-    log_error("runner '%s' (%s): GitLab refused its token %d times in a row; no job is asked for "
-              "during the next hour",
-              group->runner->name, group->short_token, UNHEALTHY_AFTER);
-    (void) str_cut(group->refusal, sizeof(group->refusal),
-                   "GitLab refuses the runner's token; it is asked again after an hour");
-    group->next_poll_mono = now_mono(group->supervisor) + UNHEALTHY_PAUSE_MS;
+    format_duration(&shown, pause);
+    log_error("runner '%s' (%s): GitLab refused its token %" PRId64
+              " time%s in a row; no job is asked for during the next %s",
+              group->runner->name, group->short_token, group->unhealthy,
+              str_plural((uint64_t) group->unhealthy), buf_str(&shown));
+    (void) snprintf(group->refusal, sizeof(group->refusal),
+                    "GitLab refuses the runner's token; it is asked again after %s",
+                    buf_str(&shown));
+    group->next_poll_mono = now_mono(group->supervisor) + pause;
 }
 
 static void request_failed(struct group *group, int status, const char *why)
@@ -106,14 +125,37 @@ static void request_succeeded(struct group *group)
     group->request_error[0] = '\0';
 }
 
+static void forget_poll(struct poll *poll)
+{
+    struct group *group = poll->group;
+    struct poll **at = &group->polls;
+
+    while (*at != poll)
+        at = &(*at)->next;
+    *at = poll->next;
+    group->n_polls--;
+    free(poll);
+}
+
+/* Another job may wait where one did; the peer's setting makes its requests as regular as the rest. */
+static int64_t next_poll(const struct group *group, const struct poll *poll, bool got_job)
+{
+    const struct config *config = group->supervisor->config;
+    bool strict = config->strict_check_interval || group->runner->strict_check_interval;
+
+    return got_job && !strict ? now_mono(group->supervisor)
+                              : poll->started_mono + config->check_interval_ms;
+}
+
 static void on_answer(void *arg, const struct coordinator_job_answer *answer)
 {
-    struct group *group = arg;
+    struct poll *poll = arg;
+    struct group *group = poll->group;
     struct supervisor *supervisor = group->supervisor;
     struct error err = { 0 };
     bool got_job = false;
+    int64_t next;
 
-    group->poll = NULL;
     if (!str_empty(answer->last_update))
         (void) str_copy(group->last_update, sizeof(group->last_update), answer->last_update);
     judge_health(group, answer->status);
@@ -133,11 +175,12 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     }
     if (!got_job)
         fleet_unreserve(group->fleet);
-    group->poll_reserved = false;
-    if (group->unhealthy < UNHEALTHY_AFTER)
-        group->next_poll_mono =
-            got_job ? now_mono(supervisor)
-                    : group->poll_started_mono + supervisor->config->check_interval_ms;
+    group->request_pace = rules_request_pace(group->request_pace, got_job, answer->repeated,
+                                             group->runner->request_concurrency);
+    next = next_poll(group, poll, got_job);
+    forget_poll(poll);
+    if (!unhealthy(group))
+        group->next_poll_mono = next;
     supervisor_evaluate_soon(supervisor);
 }
 
@@ -147,6 +190,7 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
  * with the last job's answer, withdraws nothing: what the job of a parked request needs is kept free. */
 static void withdraw_if_full(struct group *group)
 {
+    int64_t since = group->polls->started_mono;
     struct error why = { 0 };
 
     if (!fleet_growth_allows_job(group->fleet, now_wall(group->supervisor), true, &why))
@@ -154,7 +198,51 @@ static void withdraw_if_full(struct group *group)
     else if (!full(group, group->refusal, sizeof(group->refusal)))
         return;
     scheduler_stop(group);
-    group->next_poll_mono = group->poll_started_mono + group->supervisor->config->check_interval_ms;
+    group->next_poll_mono = since + group->supervisor->config->check_interval_ms;
+}
+
+/* A job too many waits for its place, so that one request may always be parked; those beside it ask only
+ * for what there is room for. */
+static bool room_for_another(const struct group *group)
+{
+    const struct supervisor *supervisor = group->supervisor;
+    const struct config_runner *runner = group->runner;
+    int64_t most = runner->request_concurrency, limit = runner->limit;
+
+    if (group->n_polls == 0)
+        return true;
+    if (runner->autoscaler.flags.adaptive_requests)
+        most = MIN(most, (int64_t) ceil(group->request_pace));
+    return group->n_polls < most &&
+           supervisor_running_jobs(supervisor, NULL) + group->n_polls <
+               supervisor->config->concurrent &&
+           (limit == 0 || supervisor_running_jobs(supervisor, group) + group->n_polls < limit);
+}
+
+/* Takes the reservation that was made for it. */
+static int ask(struct group *group, struct error *err)
+{
+    struct supervisor *supervisor = group->supervisor;
+    struct poll *poll = mem_zero(sizeof(*poll));
+    int r = poll ? 0 : error_set(err, -ENOMEM, "out of memory");
+
+    if (r == 0) {
+        *poll = (struct poll) { .group = group,
+                                .next = group->polls,
+                                .started_mono = now_mono(supervisor) };
+        r = coordinator_request_job(supervisor->coordinator, &group->host,
+                                    secret_reveal(group->runner->token), supervisor->system_id,
+                                    *group->last_update ? group->last_update : NULL, group->info,
+                                    on_answer, poll, &poll->call, err);
+    }
+    if (r < 0) {
+        free(poll);
+        fleet_unreserve(group->fleet);
+        return r;
+    }
+    group->polls = poll;
+    group->n_polls++;
+    return 0;
 }
 
 void scheduler_poll(struct group *group)
@@ -162,34 +250,30 @@ void scheduler_poll(struct group *group)
     struct supervisor *supervisor = group->supervisor;
     struct error err = { 0 };
 
-    if (group->poll)
+    if (group->polls)
         withdraw_if_full(group);
-    if (group->poll || supervisor->draining || supervisor->stopping || group->leaving ||
+    if (supervisor->draining || supervisor->stopping || group->leaving ||
         now_mono(supervisor) < group->next_poll_mono)
         return;
-    if (group->unhealthy >= UNHEALTHY_AFTER)
+    if (unhealthy(group))
         group->unhealthy = 0; /* the pause is over */
-    if (refused(group))
-        return;
-    group->poll_started_mono = now_mono(supervisor);
-    if (coordinator_request_job(supervisor->coordinator, &group->host,
-                                secret_reveal(group->runner->token), supervisor->system_id,
-                                *group->last_update ? group->last_update : NULL, group->info,
-                                on_answer, group, &group->poll, &err) < 0) {
+    while (room_for_another(group) && !refused(group)) {
+        if (ask(group, &err) == 0)
+            continue;
         log_error("runner '%s': asking for a job failed: %s, retrying", group->runner->name,
                   err.message);
-        fleet_unreserve(group->fleet);
         group->next_poll_mono = now_mono(supervisor) + supervisor->config->check_interval_ms;
         return;
     }
-    group->poll_reserved = true;
 }
 
 /* A job may come for each runner, and those that have no worker yet need theirs. */
 static unsigned descriptors_needed(const struct supervisor *supervisor)
 {
-    size_t coming = supervisor->n_groups;
+    size_t coming = 0;
 
+    for (size_t i = 0; i < supervisor->n_groups; i++)
+        coming += MAX(supervisor->groups[i]->n_polls, 1U);
     for (const struct job *job = supervisor->jobs; job; job = job->next)
         coming += job->state < JOB_RUNNING;
     return DESCRIPTORS_KEPT + DESCRIPTORS_A_JOB * (unsigned) coming;
@@ -212,13 +296,11 @@ void scheduler_check_descriptors(struct supervisor *supervisor)
 
 void scheduler_stop(struct group *group)
 {
-    if (!group->poll)
-        return;
-    coordinator_call_cancel(group->poll);
-    group->poll = NULL;
-    if (group->poll_reserved)
+    while (group->polls) {
+        coordinator_call_cancel(group->polls->call);
         fleet_unreserve(group->fleet);
-    group->poll_reserved = false;
+        forget_poll(group->polls);
+    }
 }
 
 void scheduler_token_changed(struct group *group)

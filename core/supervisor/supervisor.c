@@ -109,7 +109,7 @@ static int64_t next_due(const struct supervisor *supervisor)
         due = MIN(due, group_policy_due_ms(group));
         if (!group->list_busy && group->next_list_mono > now)
             due = MIN(due, group->next_list_mono - now);
-        if (!group->poll && group->next_poll_mono > now)
+        if (!group->polls && group->next_poll_mono > now)
             due = MIN(due, group->next_poll_mono - now);
         if (group_growth_waits(group, &wait_ms))
             due = MIN(due, wait_ms);

@@ -25,7 +25,7 @@ ENTRY = """
   url = "{url}"
   token = "{token}"
   executor = "instance"
-  [runners.autoscaler]
+{runner}  [runners.autoscaler]
     plugin = "{plugin}"
     max_instances = {max_instances}
     instance_acquire_timeout = "{acquire_timeout}"
@@ -57,7 +57,7 @@ class Scripted:
         self.coordinator = Coordinator(poll_seconds=0.5)
         self.settings = {"name": "scripted", "max_instances": 10, "idle_count": 0, "idle_time": "1h", "acquire_timeout": "15m",
                          "interval": "50ms", "update_interval": "100ms", "delete_at_stop": "false", "concurrent": 10,
-                         "log_internal_ip": "false", "log_external_ip": "false", "autoscaler": "", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
+                         "log_internal_ip": "false", "log_external_ip": "false", "autoscaler": "", "runner": "", "plugin": build / "tests" / "fakes" / "scripted_provider.so",
                          "cloud": self.cloud, "url": self.coordinator.url,
                          "token": self.coordinator.runner_token}
         self.process: subprocess.Popen | None = None

@@ -82,6 +82,15 @@ static void test_global_settings(void **unused)
         { "a duration without a unit", "connection_max_age = 15\n",
           "F:1:22: [global] 'connection_max_age' must be a duration such as \"1m30s\", not a whole "
           "number" },
+        { "a label with a blank", "labels = { zone = \"a b\" }\n",
+          "F:1:19: [global] 'labels': 'zone' must be a string of 1 to 256 letters, digits and "
+          "\"._-\"" },
+        { "a label that is no string", "labels = { zone = 3 }\n",
+          "F:1:19: [global] 'labels': 'zone' must be a string of 1 to 256 letters, digits and "
+          "\"._-\"" },
+        { "a label with a short name", "labels = { az = \"a\" }\n",
+          "F:1:12: [global] 'labels': a name is 3 to 65 letters, digits and \"._-\", and begins "
+          "with a letter, a digit or _" },
         { "an unknown level", "log_level = \"loud\"\n",
           "F:1:13: [global] 'log_level' must be one of error, warning, notice, info, debug, warn, "
           "fatal, panic, not \"loud\"" },
@@ -376,9 +385,7 @@ static void test_what_has_no_effect_is_told(void **unused)
         const char *text, *want;
     } cases[] = {
         { "shutdown_timeout = 9\n" ALL, "F:1:1: [global] 'shutdown_timeout'" },
-        { "connection_max_age = \"9m\"\n" ALL, "F:1:1: [global] 'connection_max_age'" },
         { RUNNER "cache_dir = \"c\"\n" PLUGIN, "F:6:1: [[runners]] 'cache_dir'" },
-        { RUNNER "request_concurrency = 2\n" PLUGIN, "F:6:1: [[runners]] 'request_concurrency'" },
         { RUNNER "[runners.cache]\nType = \"s3\"\n" PLUGIN, "F:6:10: [[runners]] 'cache'" },
         { ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n",
           "F:8:21: [runners.autoscaler] 'vm_isolation'" },

@@ -176,6 +176,21 @@ static void test_coordinator_V21_system_id(void **unused)
     assert_string_not_equal(id, other);
 }
 
+static void test_the_pace_of_requests(void **unused)
+{
+    double pace = 1;
+
+    (void) unused;
+    assert_true(rules_request_pace(pace, false, false, 4) == 1);
+    for (int i = 0; i < 8; i++)
+        pace = rules_request_pace(pace, true, false, 4);
+    assert_true(pace > 2.1 && pace < 2.2);
+    assert_true(rules_request_pace(pace, false, false, 4) < pace);
+    assert_true(rules_request_pace(4, true, true, 4) == 2);
+    assert_true(rules_request_pace(4, true, false, 4) == 4);
+    assert_true(rules_request_pace(4, true, false, 2) == 2); /* the limit was lowered */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_coordinator_V21_failure_reasons),
         cmocka_unit_test(test_coordinator_V21_system_id),
+        cmocka_unit_test(test_the_pace_of_requests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,10 +233,57 @@ static void test_trouble_while_the_job_runs_costs_nothing_at_its_end(void **unus
     struct report_plan plan = running(0);
 
     for (int i = 0; i < 50; i++)
-        assert_int_equal(patch(&plan, PATCH_FAILED, 422, 0, 30, NOW), REPORT_INTERVAL_MS);
+        (void) patch(&plan, PATCH_FAILED, 422, 0, 30, NOW);
     report_finish(&plan, NOW, DAY_MS);
     assert_int_equal(patch(&plan, PATCH_FAILED, 422, 0, 30, NOW), REPORT_INTERVAL_MS + 1000);
     assert_false(plan.log_given_up);
+}
+
+/* Counts requests, each as the five attempts that it may be. */
+static void test_a_gitlab_that_is_away_for_an_hour_is_not_stormed(void **unused)
+{
+    struct report_plan plan = running(0);
+    int64_t now = NOW;
+    int asked = 0;
+
+    assert_int_equal(patch(&plan, PATCH_FAILED, 503, 0, 30, now), REPORT_INTERVAL_MS);
+    for (; now < NOW + 3600 * 1000; asked++)
+        now += patch(&plan, PATCH_FAILED, 503, 0, 30, now);
+    assert_in_range(asked, 3600 / 63, 3600 / 63 + 12);
+    assert_int_equal(patch(&plan, PATCH_OK, 202, 30, 30, now), REPORT_INTERVAL_MS);
+    assert_int_equal(patch(&plan, PATCH_FAILED, 503, 30, 60, now), REPORT_INTERVAL_MS);
+}
+
+static void test_signs_of_life_slow_down_likewise(void **unused)
+{
+    struct report_plan plan = running(30);
+    const struct update_outcome failed = { .result = UPDATE_FAILED }, taken = { UPDATE_OK };
+
+    assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS);
+    assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS + 1000);
+    for (int i = 0; i < 20; i++)
+        (void) report_on_touch(&plan, &failed, NOW);
+    assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS + 60 * 1000);
+    assert_int_equal(report_on_touch(&plan, &taken, NOW), REPORT_INTERVAL_MS);
+    assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS);
+}
+
+/* coordinator_V18 with the peer's setting; without it hardening.md R2 holds. */
+static void test_coordinator_V18_a_number_of_tries_that_is_configured_is_the_last(void **unused)
+{
+    struct report_plan plan = finished(30);
+
+    plan.tries = 10;
+    for (int i = 0; i < 4; i++) {
+        (void) final(&plan, UPDATE_ACCEPTED, NOW);
+        (void) final(&plan, UPDATE_TRACE_INVALID, NOW);
+    }
+    for (int i = 0; i < 9; i++) {
+        (void) final(&plan, UPDATE_FAILED, NOW);
+        assert_false(plan.given_up);
+    }
+    (void) patch(&plan, PATCH_FAILED, 500, 0, 30, NOW);
+    assert_true(plan.given_up);
 }
 
 static void test_the_final_state_is_told_as_long_as_somebody_may_want_it(void **unused)
@@ -312,6 +359,9 @@ int main(void)
         cmocka_unit_test(test_when_the_rest_of_the_log_is_given_up),
         cmocka_unit_test(test_a_log_that_cannot_be_read_does_not_hold_the_final_state),
         cmocka_unit_test(test_trouble_while_the_job_runs_costs_nothing_at_its_end),
+        cmocka_unit_test(test_a_gitlab_that_is_away_for_an_hour_is_not_stormed),
+        cmocka_unit_test(test_signs_of_life_slow_down_likewise),
+        cmocka_unit_test(test_coordinator_V18_a_number_of_tries_that_is_configured_is_the_last),
         cmocka_unit_test(test_the_final_state_is_told_as_long_as_somebody_may_want_it),
         cmocka_unit_test(test_coordinator_V16_what_is_accepted_waits_as_told),
         cmocka_unit_test(test_coordinator_V14_an_abort_stops_the_loop_and_ends_in_two_calls),
