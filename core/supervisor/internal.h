@@ -147,7 +147,7 @@ struct group {
     double request_pace; /* how many there may be (coordinator-protocol.md 3.1) */
     char last_update[256];
     int64_t next_poll_mono;
-    int64_t unhealthy; /* refusals of its token in a row */
+    int64_t unhealthy;        /* refusals of its token in a row */
     char refusal[256];        /* why no job is asked for now; "" = one is */
     char request_error[256];  /* why the last request for a job failed; "" = it did not */
     unsigned requests_failed; /* in a row */

@@ -22,7 +22,7 @@ struct report_plan {
 
     bool finished;
     int64_t finished_at, patience_ms;
-    int64_t tries; /* failed answers after which it is given up (3.4); 0 = no number of them */
+    int64_t tries;     /* failed answers after which it is given up (3.4); 0 = no number of them */
     int64_t failed;    /* such answers since the end */
     unsigned failures; /* answers in a row that brought nothing forward */
     unsigned refusals; /* those of them that a later try will hardly change */
