@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .coordinator import Coordinator
 from .evidence import gather
+from .jobs import Job, make_job
 from .processes import processes_of, remember_session
 from .rules import judge
 from .watch import Watch
@@ -113,6 +114,17 @@ class Run:
         if not self.watch:
             (self.folder / "tmp").mkdir()
             self.watch = Watch(self.instances_dir, self.coordinator.secrets)
+
+    def held_job(self, job_id, **options) -> Job:
+        """One that runs, once its lines are printed, until release()."""
+        return make_job(job_id, str(self.marks), gate=str(self.gate(job_id)), **options)
+
+    def release(self, *job_ids):
+        for job_id in job_ids:
+            self.gate(job_id).touch()
+
+    def gate(self, job_id) -> Path:
+        return self.folder / f"gate-{job_id}"
 
     def kill(self):
         self.process.kill()

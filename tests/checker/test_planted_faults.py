@@ -406,19 +406,19 @@ def secret_in_the_name_of_a_file(run):
 @planted("no_secret_shown", "running")
 def secret_in_cmdline(run):
     run.spawn(run.jobs[1].secrets[0])
-    wait_for(lambda: run.watch.shown, 10)
+    wait_for(lambda: run.watch.shown)
 
 
 @planted("no_secret_shown", "running")
 def secret_in_cmdline_on_an_instance(run):
     run.spawn(run.jobs[1].secrets[0], env={"FLOTILLA_LOCAL_INSTANCE": "local-1"})
-    wait_for(lambda: run.watch.shown, 10)
+    wait_for(lambda: run.watch.shown)
 
 
 @planted("no_secret_shown", "running")
 def secret_in_environment(run):
     run.spawn(env={"TOKEN": run.jobs[1].secrets[1]})
-    wait_for(lambda: run.watch.shown, 10)
+    wait_for(lambda: run.watch.shown)
 
 
 @planted("no_secret_shown", "running")
@@ -426,7 +426,7 @@ def secret_of_a_late_job_shown(run):
     late = make_job(7, str(run.marks))
     run.coordinator.add(late)
     run.spawn(late.secrets[0])
-    wait_for(lambda: run.watch.shown, 10)
+    wait_for(lambda: run.watch.shown)
 
 
 @planted("nothing_left_over", "stopped")

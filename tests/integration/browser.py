@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import threading
 
+from checker.run import PATIENCE
+
 CHROMIUM = shutil.which("chromium")
 
 # The smallest contrast of any text with what is painted behind it, by the formula of WCAG 2, and the text.
@@ -73,7 +75,7 @@ class Browser:
         if self.session:
             message["sessionId"] = self.session
         os.write(self.output, json.dumps(message).encode() + b"\0")
-        answer = self.answers.get(timeout=30)
+        answer = self.answers.get(timeout=PATIENCE)
         assert answer["id"] == self.number and "error" not in answer, answer
         return answer["result"]
 
@@ -100,5 +102,5 @@ class Browser:
     def close(self):
         os.close(self.output)
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         os.close(self.input)

@@ -70,6 +70,7 @@ def explain(run) -> str:
 
 
 def wait_explained(run, text, there=True):
-    """Until `flotilla explain` says it, or says it no more."""
-    assert wait_for(lambda: (answer := explain(run)) and (text in answer) == there, 20), \
+    """Until `flotilla explain` says it, or says it no more. For what lasts until the test ends it: what passes by itself
+    may pass unseen."""
+    assert wait_for(lambda: (answer := explain(run)) and (text in answer) == there), \
         f"'{text}' is {'not ' if there else ''}in:\n{explain(run)}\n{run.log_tail()}"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from checker.coordinator import Coordinator
+from checker.run import PATIENCE
 
 CREATING, RUNNING, DELETING = 0, 1, 2
 AUTH, QUOTA, THROTTLED, UNAVAILABLE, STALE, UNHEALTHY = -10002, -10003, -10004, -10005, -10009, -10010
@@ -83,7 +84,7 @@ class Scripted:
             self.process.kill()
             self.process.wait()
 
-    def stop(self, signum=signal.SIGTERM, timeout=30) -> int:
+    def stop(self, signum=signal.SIGTERM, timeout=PATIENCE) -> int:
         """Its exit status."""
         self.process.send_signal(signum)
         return self.process.wait(timeout)
@@ -105,7 +106,7 @@ class Scripted:
         path = self.folder / cloud / name
         return path.read_text().splitlines() if path.exists() else []
 
-    def wait(self, condition, what, timeout=20):
+    def wait(self, condition, what, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while not condition():
             assert self.process.poll() is None, f"the manager ended before {what}\n" + self.tail()
@@ -150,7 +151,7 @@ class Scripted:
 
     def ask(self, *words):
         return subprocess.run([self.binary, *words, "--state-dir", self.state_dir],
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=PATIENCE)
 
     def status(self):
         return json.loads(self.ask("status", "--json").stdout)

@@ -10,7 +10,7 @@ import threading
 
 import pyte
 
-from checker.run import wait_for
+from checker.run import PATIENCE, wait_for
 
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 
@@ -66,10 +66,10 @@ class Terminal:
     def echoes(self):
         return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
 
-    def expect(self, text, timeout=30):
+    def expect(self, text, timeout=PATIENCE):
         assert wait_for(lambda: text in self.text(), timeout), f"'{text}' is not on the screen:\n{self.text()}"
 
-    def ended(self, timeout=60):
+    def ended(self, timeout=PATIENCE):
         """The exit status, when all that was written has been read."""
         status = self.child.wait(timeout)
         os.close(self.slave)

@@ -30,7 +30,7 @@ def refusal(run):
     """Of an audit that does not wait for the cloud."""
     try:
         return subprocess.run([run.binary, "audit", "--state-dir", run.state_dir], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=0.5).stderr
+                              capture_output=True, text=True, timeout=5).stderr
     except subprocess.TimeoutExpired:
         return ""
 

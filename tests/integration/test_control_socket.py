@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run
 from test_run import assert_nothing_lost, wait_for_trace
 
 pytestmark = pytest.mark.sample
@@ -33,7 +33,7 @@ def say(path, frame, then=lambda: None) -> bytes:
     body = json.dumps(frame).encode()
     answer = b""
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(10)
+        peer.settimeout(PATIENCE)
         peer.connect(str(path))
         peer.sendall(struct.pack(">I", len(body)) + body)
         while data := peer.recv(65536):
@@ -60,10 +60,11 @@ def test_a_stranger_cannot_take_the_place_of_a_worker(scripted):
 
 def test_a_job_goes_on_while_strangers_try_its_place(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
-    run.coordinator.add(make_job(1, str(run.marks), seconds=2))
+    run.coordinator.add(run.held_job(1))
     run.start()
     wait_for_trace(run, 1, b"line 0002")
     assert say(run.state_dir / "control.sock", {"type": "attach", "seq": 1, "key": "f" * 32}) == b""
+    run.release(1)
     assert_nothing_lost(run, run.finish())
 
 
@@ -76,7 +77,7 @@ def test_another_user_is_not_answered(scripted):
     path = run.state_dir / "control.sock"
 
     def ask(*as_user):
-        return subprocess.run([*as_user, sys.executable, "-c", ASK, path], capture_output=True, text=True, timeout=20)
+        return subprocess.run([*as_user, sys.executable, "-c", ASK, path], capture_output=True, text=True, timeout=PATIENCE)
 
     other = "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"
     assert int(ask().stdout) > 100

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from checker.run import wait_for
+from checker.run import PATIENCE, wait_for
 from test_embedded_coordinator import Client
 from test_exec import CONFIG, Project, runner, states
 
@@ -49,7 +49,7 @@ class Served(Project):
 
     def ended(self):
         """The exit status; output and problems are whole then."""
-        self.output, self.problems = self.child.communicate(timeout=90)
+        self.output, self.problems = self.child.communicate(timeout=PATIENCE)
         self.output = "".join(self.lines) + self.output
         self.assert_nothing_left()
         return self.child.returncode
@@ -109,10 +109,10 @@ def test_flotilla_run_takes_the_jobs(served):
     manager = subprocess.Popen([served.binary, "run", "--config", config, "--state-dir", served.folder / "state",
                                 "--plugin-dir", served.plugin_dir], stderr=subprocess.DEVNULL)
     try:
-        output, _ = served.child.communicate(timeout=60)
+        output, _ = served.child.communicate(timeout=PATIENCE)
     finally:
         manager.send_signal(signal.SIGQUIT)
-        manager.wait(30)
+        manager.wait(PATIENCE)
     assert served.child.returncode == 0
     assert "one | from one\n" in output and "two | from two\n" in output
     assert states(output) == {"one": "passed", "two": "failed (allowed), exit code 3"}
@@ -231,6 +231,6 @@ def test_a_broken_file_is_told_with_its_place(served):
     (["--listen"], "option --listen needs a value"), (["--config", "x"], "there is no option --config")])
 def test_a_wrong_command_line_has_its_own_status(served, arguments, problem):
     run = served.start(*arguments)
-    output, problems = run.communicate(timeout=10)
+    output, problems = run.communicate(timeout=PATIENCE)
     assert (run.returncode, output) == (2, "")
     assert problems == f"flotilla coordinator: {problem}; see `flotilla coordinator --help`\n"

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 
 EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provider_decrease",
            "provider_list", "provider_connect_info", "instance_row", "worker_spawn", "worker_start",
@@ -123,7 +123,7 @@ def test_a_kill_at_an_operators_command_leaves_it_done_or_undone(effect, side, f
     command = COMMANDS[effect] + ([name] if effect == "remove_by_hand" else [])
     done = side == "after"
     assert ask(run, *command).returncode == 1
-    assert run.wait_dead(20) and run.process.returncode == -signal.SIGKILL
+    assert run.wait_dead(PATIENCE) and run.process.returncode == -signal.SIGKILL
     if effect == "remove_by_hand":
         job.lost_as = "runner_system_failure" if done else ""
         assert rows(run, f"SELECT life FROM instances WHERE id = '{name}'") == [("removing" if done else "present",)]

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from liar import LIMITS, add_neighbour, lie, lying_run, wait_explained
 from test_control_socket import say
 from test_restart import ledger, states, wait_until
@@ -28,8 +28,9 @@ def take_away_damaged(run):
     return [path.name for path in found]
 
 
-def start_jobs(run, n=2, seconds=8):
-    run.coordinator.add(*[make_job(i, str(run.marks), lines=60, seconds=seconds) for i in range(1, n + 1)])
+def start_jobs(run, n=2):
+    """They run until run.release()."""
+    run.coordinator.add(*[run.held_job(i) for i in range(1, n + 1)])
     run.start()
     for i in range(1, n + 1):
         wait_for_trace(run, i, b"line 0002")
@@ -46,7 +47,7 @@ def overwrite(path, page, data):
 
 def ask_status(run):
     answer = subprocess.run([run.binary, "status", "--json", "--state-dir", run.state_dir], capture_output=True,
-                            timeout=20)
+                            timeout=PATIENCE)
     return json.loads(answer.stdout)
 
 
@@ -67,9 +68,9 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
     for worker in workers:
         os.kill(worker, signal.SIGCONT)
     wait_until(run, lambda: states(run) == {1: "running", 2: "running"})
+    run.release(1, 2)
     run.coordinator.add(make_job(3, str(run.marks)))
-    breaches = None
-    assert run.coordinator.wait_all_ended(120), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     assert take_away_damaged(run)
     breaches = run.finish()
     assert_nothing_lost(run, breaches)
@@ -78,7 +79,7 @@ def test_jobs_that_run_are_taken_back_into_a_new_ledger(folder, binary, plugin_d
 
 def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, binary, plugin_dir, fakes):
     run = lying_run(folder, binary, plugin_dir, fakes, max_instances=1)
-    start_jobs(run, 1, seconds=5)
+    start_jobs(run, 1)
     run.kill()
     (run.state_dir / "ledger.db").unlink()
     lie(run, "list 1 - refuse")  # so that the job, whose worker is heard, cannot be taken back
@@ -88,12 +89,13 @@ def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, b
     run.coordinator.add(make_job(2, str(run.marks)))
     wait_until(run, lambda: run.coordinator.jobs[2].ended)
     lie(run)
+    run.release(1)
     assert_nothing_lost(run, run.finish())
 
 
 def test_who_comes_instead_of_a_worker_is_not_taken_for_it(folder, binary, plugin_dir, fakes):
     run = lying_run(folder, binary, plugin_dir, fakes, max_instances=1)
-    start_jobs(run, 1, seconds=4)
+    start_jobs(run, 1)
     run.kill()
     (run.state_dir / "ledger.db").unlink()
     lie(run, "list 1 - refuse")  # until somebody else has its place
@@ -101,6 +103,7 @@ def test_who_comes_instead_of_a_worker_is_not_taken_for_it(folder, binary, plugi
     wait_until(run, lambda: b"row 1: its worker says who it is" in run.daemon_log.read_bytes())
     impostor = {"type": "attach", "seq": 1, "key": "0" * 32}
     assert b"identify" in say(run.state_dir / "control.sock", impostor, then=lambda: lie(run))
+    run.release(1)
     assert_nothing_lost(run, run.finish())
 
 
@@ -130,7 +133,7 @@ def test_a_job_whose_worker_died_with_the_ledger_keeps_its_log_and_is_named(fold
     lost = run.state_dir / "spool" / "1.lost"
     wait_until(run, lost.exists)
     assert b"line 0002" in lost.read_bytes()
-    assert str(lost).encode() in run.daemon_log.read_bytes()
+    wait_until(run, lambda: str(lost).encode() in run.daemon_log.read_bytes())
     wait_until(run, lambda: not run.watch.instances())  # it ran nothing any more
     run.coordinator.add(make_job(2, str(run.marks), lines=1))
     wait_until(run, lambda: [row["seq"] for row in ledger(run)] == [42])  # no log takes the name of another
@@ -143,7 +146,7 @@ def test_a_manager_starts_whatever_page_is_damaged(folder, binary, plugin_dir, k
     run = Run(folder, binary, plugin_dir, max_instances=1)
     run.coordinator.add(make_job(1, str(run.marks), lines=2))
     run.start()
-    assert run.coordinator.wait_all_ended(120)
+    assert run.coordinator.wait_all_ended(PATIENCE)
     assert run.stop() == 0
     ledger, rng = run.state_dir / "ledger.db", random.Random(20261125)
     whole = ledger.read_bytes()

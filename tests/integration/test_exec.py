@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from checker.processes import processes_of
-from checker.run import wait_for
+from checker.run import PATIENCE, wait_for
 
 IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 CONFIG = """
@@ -71,7 +71,7 @@ class Project:
     def run(self, *arguments, left=(), **options):
         with self.start(*arguments, **options) as child:
             try:
-                child.output, child.problems = child.communicate(timeout=90)
+                child.output, child.problems = child.communicate(timeout=2 * PATIENCE)
             except subprocess.TimeoutExpired:
                 child.kill()
                 raise
@@ -399,7 +399,7 @@ def test_an_interrupt_ends_jobs_and_instances_and_leaves_nothing(project):
             assert line, child.stderr.read()
         assert processes_of(project.folder)
         child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     assert "interrupted: ending jobs and removing instances" in output
     assert states(output)["long"].startswith("canceled") and states(output)["next"] == "canceled"
@@ -414,8 +414,11 @@ def test_a_second_interrupt_waits_for_nothing_and_leaves_nothing(project):
         for wanted in ("long | it runs\n", "interrupted: "):
             while wanted not in (line := child.stdout.readline()):
                 assert line, child.stderr.read()
+            # The first interrupt would have ended all before the second one came, were the job not held.
+            for worker in (p.pid for p in processes_of(project.folder) if p.name == "flotilla-job"):
+                os.kill(worker, signal.SIGSTOP)
             child.send_signal(signal.SIGINT)
-        _, problems = child.communicate(timeout=60)  # ends when nobody holds the pipes any more
+        _, problems = child.communicate(timeout=PATIENCE)  # ends when nobody holds the pipes any more
     assert child.returncode == 130
     assert problems.endswith("flotilla exec: stopped at once\n")
     project.assert_nothing_left()

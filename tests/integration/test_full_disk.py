@@ -1,14 +1,14 @@
 """The disk that holds the state directory is full: what runs is reported to its end, nothing new begins."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from test_damaged_ledger import ask_status
+from test_liar import end_job, endless_job
 from test_run import assert_nothing_lost, wait_for_trace
 
 MIB = 1 << 20
@@ -54,18 +54,19 @@ def problems(run):
 
 def test_jobs_that_run_are_reported_and_none_is_asked_for(folder, binary, plugin_dir, small_disk):
     run = new_run(folder, binary, plugin_dir, capacity=2, max_instances=1)
-    loud = make_job(1, str(run.marks), lines=400, seconds=12)
+    loud = endless_job(run, 1, lines=2000)  # more than the reserve gives back at a time
     loud.lost_as = "runner_system_failure"
-    loud.expect_exit_code = 0
-    run.coordinator.add(loud, make_job(2, str(run.marks), lines=4, seconds=4))
+    run.coordinator.add(loud, run.held_job(2, lines=4))
     run.start()
-    wait_for_trace(run, 1, b"line 0003")
-    wait_for_trace(run, 2, b"line 0001")
+    wait_for_trace(run, 2, b"line 0004")
+    assert wait_for(lambda: "begin 1 " in run.marks.read_text()), run.log_tail()
     filler = fill(small_disk)
     assert wait_for(lambda: "the disk that holds the state directory is full" in problems(run)), run.log_tail()
     run.coordinator.add(make_job(3, str(run.marks)))
+    end_job(run)
+    run.release(2)
     for job_id in (1, 2):
-        assert run.coordinator.wait_ended(job_id, 60), run.log_tail()
+        assert run.coordinator.wait_ended(job_id, PATIENCE), run.log_tail()
     assert (small_disk / "ledger.reserve").stat().st_size < RESERVE  # that is what they lived on
     assert run.coordinator.jobs[3].given == 0
     assert b"the manager's disk could not take it: No space left on device" in run.coordinator.jobs[1].trace
@@ -77,13 +78,14 @@ def test_jobs_that_run_are_reported_and_none_is_asked_for(folder, binary, plugin
 
 def test_a_manager_starts_on_a_full_disk_and_takes_back_what_runs(folder, binary, plugin_dir, small_disk):
     run = new_run(folder, binary, plugin_dir, max_instances=1)
-    run.coordinator.add(make_job(1, str(run.marks), lines=4, seconds=4))
+    run.coordinator.add(run.held_job(1, lines=4))
     run.start()
-    wait_for_trace(run, 1, b"line 0001")
+    wait_for_trace(run, 1, b"line 0004")
     run.kill()
     filler = fill(small_disk)
     run.start()
     assert run.wait_up() and run.process.poll() is None, run.log_tail()
-    assert run.coordinator.wait_ended(1, 60), run.log_tail()
+    run.release(1)
+    assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
     filler.unlink()
     assert_nothing_lost(run, run.finish())

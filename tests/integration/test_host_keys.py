@@ -9,7 +9,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run
 
 
 def new_run(folder, binary, plugin_dir, connector):
@@ -25,14 +25,14 @@ def run_job(run, job_id, lost_as=""):
     job = make_job(job_id, str(run.marks))
     job.lost_as = lost_as
     run.coordinator.add(job)
-    assert run.coordinator.wait_all_ended(30), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     state = run.coordinator.jobs[job_id]
     assert state.finals[0].get("failure_reason", "") == lost_as, run.log_tail()
     return state
 
 
 def only_instance(run):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not run.watch.instances():
         assert time.monotonic() < deadline, run.log_tail()
         time.sleep(0.05)
@@ -57,7 +57,7 @@ def change_host_key(run, name):
                    text=True, stdout=subprocess.DEVNULL, check=True)
     (home / "host_key.pub").write_text(vouched)
     os.kill(int((home / "sshd.pid").read_text()), signal.SIGHUP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while (key := shown_key(port)) in (None, vouched.split()[1]):
         assert time.monotonic() < deadline, "sshd does not show its new key"
         time.sleep(0.05)
@@ -73,7 +73,7 @@ def ledger(run, question):
 
 
 def wait_replaced(run, name):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while name in run.watch.instances():
         assert time.monotonic() < deadline, run.log_tail()
         time.sleep(0.05)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run
 from test_restart import ledger, wait_until
 from test_run import assert_nothing_lost, spawner_of, wait_for_trace
 
@@ -22,7 +22,7 @@ def start(folder, binary, plugin_dir, job_timeout):
     job.lost_as = "runner_system_failure"
     run.coordinator.add(job, make_job(2, str(run.marks)))
     run.start()
-    wait_for_trace(run, 1, b"line 0001")
+    wait_until(run, run.marks.exists)
     return run
 
 
@@ -86,13 +86,14 @@ while True:
 
 def test_one_that_sends_a_broken_result_is_ended(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
-    run.coordinator.add(make_job(1, str(run.marks), lines=40, seconds=6))
+    run.coordinator.add(run.held_job(1))
     run.start()
     wait_for_trace(run, 1, b"line 0001")
     (row,) = ledger(run)
     impostor = subprocess.run([sys.executable, "-c", IMPOSTOR, run.state_dir / "control.sock", str(row["seq"]),
-                               row["worker_key"]], timeout=20, stderr=subprocess.DEVNULL)
+                               row["worker_key"]], timeout=PATIENCE, stderr=subprocess.DEVNULL)
     assert impostor.returncode == -signal.SIGKILL
+    run.release(1)
     assert_nothing_lost(run, run.finish())  # the true worker came back
 
 
@@ -108,7 +109,7 @@ def test_the_signal_is_told_however_late_the_spawner_says_it(folder, binary, plu
     (worker,) = run.workers()
     os.kill(worker, signal.SIGKILL)
     wait_until(run, lambda: "connection to its worker ended" in run.daemon_log.read_text())
-    assert not run.coordinator.wait_ended(1, 2.5), "the end was told before its reason was known"
+    assert not run.coordinator.wait_ended(1, 1), "the end was told before its reason was known"
     os.kill(spawner, signal.SIGCONT)
     assert_nothing_lost(run, run.finish())
     assert b"was killed by signal 9" in run.coordinator.jobs[1].trace

@@ -5,7 +5,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, wait_for
-from liar import add_neighbour, explain, lie, lying_run, told, wait_explained
+from liar import add_neighbour, lie, lying_run, told, wait_explained
 from test_run import assert_nothing_lost
 
 KILLED_LATE = "the plugin missed the deadline of a call and was killed"
@@ -30,9 +30,9 @@ LISTS = {
 }
 
 
-def endless_job(run, job_id):
-    """Runs until end_job(); what it prints is foretold as for any job."""
-    job = make_job(job_id, str(run.marks))
+def endless_job(run, job_id, **options):
+    """Waits for end_job() before it prints; what it prints is foretold as for any job."""
+    job = make_job(job_id, str(run.marks), **options)
     script = job.payload["steps"][0]["script"]
     script[0] = script[0].replace("\n", f"\nuntil [ -e '{run.folder}/end' ]; do sleep 0.05; done\n", 1)
     return job
@@ -95,9 +95,11 @@ def test_hardening_39_states_that_run_backwards(folder, binary, plugin_dir, fake
     run.coordinator.add(job)
     run.start()
     assert wait_for(lambda: begun(run)), run.log_tail()
-    n = len(told(run, "list"))
-    lie(run, f"list {n + 1} {n + 3} creating", f"list {n + 4} {n + 4} deleted")
+    lie(run, "list 1 - creating")
+    assert wait_for(lambda: told(run, "list").count("creating") >= 3, PATIENCE), run.log_tail()
+    lie(run, "list 1 - deleted")
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    lie(run)
     run.coordinator.add(make_job(2, str(run.marks)))
     assert_nothing_lost(run, run.finish())
 

@@ -10,7 +10,7 @@ import subprocess
 
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from terminal import Terminal
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -40,8 +40,7 @@ def status(run):
 
 def held_job(run, job_id, **options):
     """A job that ends once the test lets it."""
-    gate = run.folder / f"gate-{job_id}"
-    return make_job(job_id, str(run.marks), gate=str(gate), **options), gate.touch
+    return run.held_job(job_id, **options), lambda: run.release(job_id)
 
 
 def begin(run, *jobs):
@@ -154,7 +153,7 @@ def test_a_drained_runner_stays_so_over_a_kill(folder, binary, plugin_dir):
     run.start()
     run.wait_up()
     assert "is drained already, for " in told(run, "drain", "runner:checker")
-    assert "ready, drained since 20" in told(run, "status")
+    assert wait_for(lambda: "ready, drained since 20" in told(run, "status")), run.log_tail()
     asks = "checker: asks for no job: an operator drains it, for "
     assert wait_for(lambda: asks in told(run, "explain", "checker"))  # once its group has answered
     run.coordinator.add(make_job(2, str(run.marks)))
@@ -185,10 +184,9 @@ def test_a_waiting_job_is_explained_with_numbers(scripted):
     run.kill()
     run.configure(max_instances=1)
     run.start()
-    run.wait_lists(2)
-    line = run.ask("explain", "2").stdout
-    assert "number 1 of 1 that wait for a slot: no slot is free (1 busy, 0 not ready" in line
-    assert "max_instances = 1 is reached (0 of them are going)" in line
+    run.wait(lambda: "max_instances = 1 is reached (0 of them are going)" in run.ask("explain", "2").stdout,
+             "the maximum is told")
+    assert ("number 1 of 1 that wait for a slot: no slot is free (1 busy, 0 not ready" in run.ask("explain", "2").stdout)
     assert "scripted: job 2 has waited" in run.ask("explain").stdout
     assert "scripted: instance a is running" in run.ask("explain", "a").stdout
 
@@ -305,7 +303,7 @@ def test_a_request_that_is_not_whole_changes_nothing(scripted):
              ({"type": "fleet", "name": "instance:one"}, "there is no runner 'one'"),
              ({"type": "drane", "name": "one"}, "this supervisor does not know that request")]
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(10)
+        peer.settimeout(PATIENCE)
         peer.connect(str(run.state_dir / "control.sock"))
         for frame, why in wrong:
             answer = exchange(peer, frame)

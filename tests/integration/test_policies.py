@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY, FRIDAY = datetime(2026, 3, 30, 8, tzinfo=BERLIN), datetime(2026, 4, 3, 16, tzinfo=BERLIN)
-BEFORE = timedelta(seconds=1)
+BEFORE, LONG_BEFORE = timedelta(seconds=1), timedelta(hours=1)
 
 # The managers' own policy is A of the reference: idle 0, at all times.
 POLICY_B = """
@@ -50,19 +50,22 @@ def test_an_empty_fleet_grows_and_shrinks_at_the_borders(scripted, folder):
     """autoscaler_V37 to V40."""
     run = scripted(idle_time="0s")
     add_policy_b(run)
-    set_clock(folder, MONDAY - BEFORE)
+    set_clock(folder, MONDAY - LONG_BEFORE)
     run.start(**clock_of(folder))
     run.wait(lambda: log_lines(run.log, A_HOLDS + " 2026-03-30T06:00:00Z: idle_count 0, idle_time 0s"), "A holds")
+    run.wait_lists(2)
     assert run.told("increased") == []
+    set_clock(folder, MONDAY - BEFORE)
     run.wait(lambda: run.told("increased") == ["1"], "one is ordered at 08:00")
     assert log_lines(run.log, B_HOLDS + " 2026-03-30T14:00:00Z: idle_count 1, idle_time 30m0s, preemptive_mode on")
     assert any(B_HOLDS in line for line in run.ask("explain").stdout.splitlines())
     run.show("x")
     run.wait(lambda: run.life("x") == ["present"], "it is there")
 
-    set_clock(folder, FRIDAY - BEFORE)
+    set_clock(folder, FRIDAY - LONG_BEFORE)
     run.wait_lists(2)
     assert run.told("decreased") == []
+    set_clock(folder, FRIDAY - BEFORE)
     run.wait(lambda: run.told("decreased") == ["x"], "it is removed at 16:00")
     assert log_lines(run.log, A_HOLDS + " 2026-04-06T06:00:00Z")
 
@@ -120,7 +123,7 @@ def test_what_does_not_parse_stops_the_start(folder, binary):
     where = f"{config}:10:12: [[runners.autoscaler.policy]] 'periods' of policy[1]: \"61 * * * *\" is no period: " \
             "minute \"61\" is not in 0-59"
     for command in (["run", "--config", config, "--state-dir", folder / "state"], ["config", "check", config]):
-        ran = subprocess.run([binary, *command], capture_output=True, text=True, timeout=20)
+        ran = subprocess.run([binary, *command], capture_output=True, text=True, timeout=PATIENCE)
         assert ran.returncode == 1
         said = ran.stdout + ran.stderr
         assert "error: " + where in said

@@ -53,7 +53,7 @@ def show(folder, binary):
     (folder / "config.toml").chmod(0o600)
 
     def ask(*arguments, status=0, **environment):
-        ran = subprocess.run([binary, "policy", "show", "--config", folder / "config.toml", *arguments], timeout=20,
+        ran = subprocess.run([binary, "policy", "show", "--config", folder / "config.toml", *arguments], timeout=60,
                              capture_output=True, text=True, env={**os.environ, "TZ": "Asia/Kathmandu", **environment})
         assert ran.returncode == status, ran.stderr
         assert "note: " not in ran.stderr  # they are for `config check`
@@ -129,5 +129,5 @@ def test_a_wrong_zone_of_the_system(show):
     (["show", "a", "b"], "flotilla policy: there is no argument 'b'; see `flotilla policy --help`"),
 ])
 def test_a_wrong_command_line(binary, arguments, sentence):
-    ran = subprocess.run([binary, "policy", *arguments], capture_output=True, text=True, timeout=20)
+    ran = subprocess.run([binary, "policy", *arguments], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr.strip()) == (2, sentence)

@@ -9,7 +9,7 @@ import pytest
 
 from checker.coordinator import LOSE, Coordinator
 from checker.jobs import make_job
-from checker.processes import processes, processes_of
+from checker.processes import processes, processes_of, read
 from checker.run import PATIENCE, Run, wait_for
 from checker.watch import MARK
 
@@ -106,13 +106,14 @@ def test_answers_lost_and_servers_failing_lose_nothing(folder, binary, plugin_di
 
 def test_a_dead_worker_ends_its_job_as_a_system_failure(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
-    job = make_job(1, str(run.marks), lines=100, seconds=30)
+    job = run.held_job(1)
     job.lost_as = "runner_system_failure"
-    run.coordinator.add(job, make_job(2, str(run.marks)))
+    run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0003")
-    for worker in run.workers():
-        os.kill(worker, signal.SIGKILL)
+    (worker,) = run.workers()
+    os.kill(worker, signal.SIGKILL)
+    run.coordinator.add(make_job(2, str(run.marks)))
     assert_nothing_lost(run, run.finish())
     state = run.coordinator.jobs[1]
     assert state.finals[0]["failure_reason"] == "runner_system_failure"
@@ -125,25 +126,41 @@ def spawner_of(run):
 
 def test_the_checker_sees_every_process_of_a_run(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
-    run.coordinator.add(make_job(1, str(run.marks), lines=40, seconds=2))
+    run.coordinator.add(run.held_job(1))
     run.start()
     assert wait_for(run.marks.exists), run.log_tail()
     ours = {"flotilla", "flotilla-spawn", "flotilla-prov", "flotilla-job"}
     assert ours | {"sshd", "sh"} <= {p.name for p in processes_of(folder)}
     # A checker that is not root must do with the session alone.
     assert ours <= {p.name for p in processes() if p.session == run.process.pid}
+    run.release(1)
     assert_nothing_lost(run, run.finish())
 
 
+def tree_of(pid):
+    """A process and its descendants."""
+    yield pid
+    for child in read(f"/proc/{pid}/task/{pid}/children").split():
+        yield from tree_of(int(child))
+
+
+def pull_the_plug(run):
+    """The one instance vanishes, with all that runs there."""
+    (name,) = run.watch.instances()
+    run.killed_instances.add(name)
+    for pid in list(tree_of(int((run.instances_dir / name / "sshd.pid").read_text()))):
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):
-    run = Run(folder, binary, plugin_dir, plugin_extra='      failure = "dies"\n      dies_after = "3s"\n')
-    job = make_job(1, str(run.marks), lines=300, seconds=60)
+    run = Run(folder, binary, plugin_dir)
+    job = run.held_job(1)
     job.lost_as = "runner_system_failure"
     run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0003")
+    pull_the_plug(run)
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
-    run.killed_instances = {name for _, names in run.watch.history for name in names}
     assert_nothing_lost(run, run.finish())
     state = run.coordinator.jobs[1]
     assert state.finals[0]["failure_reason"] == "runner_system_failure"
@@ -152,8 +169,7 @@ def test_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin
 
 def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir, max_instances=1)
-    job = make_job(1, str(run.marks), lines=50, seconds=5)
-    run.coordinator.add(job, make_job(2, str(run.marks)))
+    run.coordinator.add(run.held_job(1), make_job(2, str(run.marks)))
     run.start()
     wait_for_trace(run, 1, b"line 0002")
 
@@ -168,6 +184,7 @@ def test_status_and_explain_tell_what_is_and_why(folder, binary, plugin_dir):
     assert "max_instances" in ask("explain").stdout
     nobody = ask("explain", "nobody")
     assert nobody.returncode == 1 and "there is no runner, instance or job 'nobody'" in nobody.stderr
+    run.release(1)
     assert_nothing_lost(run, run.finish())
     gone = ask("status")
     assert gone.returncode == 1 and "no flotilla answers" in gone.stderr

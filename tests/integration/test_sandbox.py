@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from test_run import assert_nothing_lost
 
 
@@ -25,7 +25,7 @@ def limits_of(pid):
 
 
 def worker_of(run):
-    run.coordinator.add(make_job(1, str(run.marks), lines=40, seconds=2))
+    run.coordinator.add(run.held_job(1))
     run.start()
     assert wait_for(run.marks.exists), run.log_tail()
     (worker,) = run.workers()
@@ -43,6 +43,7 @@ def test_a_job_runs_in_a_worker_that_is_confined(folder, binary, plugin_dir):
     assert limits["Max core file size"] == "0"
     assert limits["Max address space"] == str(256 << 20)
     assert limits["Max file size"] == str((64 << 10) + (1 << 20))
+    run.release(1)
     assert_nothing_lost(run, run.finish())
     assert "job workers: system calls are filtered, files" in run.daemon_log.read_text()
 
@@ -52,6 +53,7 @@ def test_the_filter_can_be_switched_off(folder, binary, plugin_dir):
     run.config.write_text("worker_seccomp = false\n" + run.config.read_text())
     status = status_of(worker_of(run))
     assert (status["Seccomp"], status["NoNewPrivs"]) == ("0", "1")
+    run.release(1)
     assert_nothing_lost(run, run.finish())
     assert "system calls are not filtered (worker_seccomp is off)" in run.daemon_log.read_text()
 
@@ -65,10 +67,10 @@ def test_a_worker_that_breaks_out_ends_its_job_and_three_end_their_instance(fold
         job = make_job(job_id, str(run.marks))
         job.lost_as = "runner_system_failure"
         run.coordinator.add(job)
-        assert run.coordinator.wait_ended(job_id, 60), run.log_tail()
+        assert run.coordinator.wait_ended(job_id, PATIENCE), run.log_tail()
         assert (b"Job failed (system failure): the job's worker was killed by signal 31: it made a system call that "
                 b"its sandbox forbids") in run.coordinator.jobs[job_id].trace
     replaced = "reason three workers of its jobs crashed within an hour"
-    assert wait_for(lambda: replaced in run.daemon_log.read_text(), 30), run.log_tail()
-    assert wait_for(lambda: len({name for _, names in run.watch.history for name in names}) == 2, 60), run.log_tail()
+    assert wait_for(lambda: replaced in run.daemon_log.read_text()), run.log_tail()
+    assert wait_for(lambda: len({name for _, names in run.watch.history for name in names}) == 2), run.log_tail()
     assert_nothing_lost(run, run.finish())

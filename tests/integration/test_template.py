@@ -9,7 +9,7 @@ import pytest
 
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_it_runs_jobs_by_its_name_from_a_plugins_folder(copy, folder, prefix):
     run.start()
     try:
         run.coordinator.add(*(make_job(i, str(run.marks)) for i in (1, 2)))
-        assert run.coordinator.wait_all_ended(60), run.log_tail()
+        assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
         assert [run.coordinator.jobs[i].finals[0]["state"] for i in (1, 2)] == ["success"] * 2, run.log_tail()
         assert run.stop() == 0
         assert list((run.state_dir / "example").iterdir()) == []

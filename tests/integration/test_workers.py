@@ -7,7 +7,7 @@ import time
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run
 from test_run import assert_nothing_lost, wait_for_trace
 
 
@@ -30,12 +30,12 @@ def test_a_worker_whose_row_was_closed_without_it_ends(point, folder, binary, pl
     run = Run(folder, binary, plugin_dir)
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start(kill_at=f"{point}:1")
-    assert run.wait_dead(30), run.log_tail()
+    assert run.wait_dead(PATIENCE), run.log_tail()
     assert workers(run), "the worker has a result that nobody answered"
     run.start()
     breaches = run.finish()
     assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while (left := workers(run)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
@@ -53,7 +53,7 @@ def test_the_cause_of_a_dead_workers_end_stands_on_a_line_of_its_own(folder, bin
     wait_for_trace(run, 1, b"half a line")
     (worker,) = run.workers()
     os.kill(worker, signal.SIGKILL)
-    assert run.coordinator.wait_all_ended(30), run.log_tail()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     log = bytes(run.coordinator.jobs[1].trace)
     run.stop()
     run.watch.stop()

@@ -1,6 +1,8 @@
 """A coordinator that is another one, or that answers what GitLab never would: nobody else hears our tokens, the manager
 stays up, and `status` and `explain` say what is wrong."""
 
+import re
+
 import pytest
 
 from checker.certificates import make_certificate
@@ -14,7 +16,8 @@ pytestmark = pytest.mark.sample
 
 def problem_appears(run, text):
     run.wait(lambda: text in run.problem(), f"status says {text!r}")
-    assert f"the last request failed: {run.problem()}" in run.ask("explain").stdout
+    said = run.ask("explain").stdout
+    assert re.search(f"the last request failed: .*{re.escape(text)}", said), said
 
 
 def asks(coordinator):
@@ -109,7 +112,7 @@ def test_a_refused_token_is_not_tried_for_an_hour(scripted):
     run.coordinator.fault = lambda method, path, body: (next(answers), {})
     run.start()
     run.wait(lambda: "asks for no job: GitLab refuses the runner's token" in run.ask("explain").stdout,
-             "explain says so", timeout=40)
+             "explain says so")
     assert [r.status for r in asks(run.coordinator)] == [403, 403, 404, 403, 403, 204, 403, 403, 403]
     assert run.problem() == "GitLab refuses the runner's token (status 403); check it in the configuration"
     run.wait_lists(30)
