@@ -202,26 +202,3 @@ void config_free(struct config *config)
     free(config->file);
     free(config);
 }
-
-/* Length of the prefix that tells the kind of a token and nothing about it. */
-static size_t token_prefix_len(const char *token)
-{
-    static const char *const prefixes[] = { "glrt-t1_", "glrt-t2_", "glrt-t3_", "glrt-", "t1_",
-                                            "t2_",      "t3_",      "glrtr-",   "glcbt-" };
-
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-        if (str_starts(token, prefixes[i]))
-            return strlen(prefixes[i]);
-    if (str_starts(token, "GR") && strspn(token + 2, "0123456789abcdefABCDEF") >= 7)
-        return 9;
-    return 0;
-}
-
-void config_short_token(const char *token, char dst[10])
-{
-    const char *rest = token + token_prefix_len(token);
-    size_t len = strnlen(rest, 9);
-
-    memcpy(dst, rest, len);
-    dst[len] = '\0';
-}

@@ -171,7 +171,3 @@ bool config_same_runner(const struct config_runner *a, const struct config_runne
 char *config_group_key(const struct config_runner *runner);
 /* Do two entries name one group of the cloud? */
 bool config_same_cloud(const struct config_autoscaler *a, const struct config_autoscaler *b);
-
-/* The runner token without its prefix, first nine characters (coordinator-protocol.md 5.6); dst
- * holds 10 bytes. */
-void config_short_token(const char *token, char dst[10]);

@@ -6,6 +6,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/token.h"
 #include "core/config/checks.h"
 
 static void missing(struct config_reading *reading, const struct toml_value *table,
@@ -64,7 +65,7 @@ static void name_runner(struct config_reading *reading, const struct toml_value 
         return;
     finding_add(reading, CONFIG_WARNING, table->place,
                 "[[runners]] has no 'name': logs and status will call it by its token");
-    config_short_token(secret_reveal(runner->token), token);
+    token_shorten(secret_reveal(runner->token), token);
     free(runner->name);
     runner->name = mem_printf("runner %s", token);
     if (!runner->name)

@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/token.h"
 #include "core/fleet/settings.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/connector.h"
@@ -221,7 +222,7 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
 
     group->config = config_ref(group->supervisor->config);
     group->runner = runner;
-    config_short_token(secret_reveal(runner->token), group->short_token);
+    token_shorten(secret_reveal(runner->token), group->short_token);
     group->host =
         (struct coordinator_host) { .url = runner->url,
                                     .tls_ca_file = runner->tls_ca_file,

@@ -10,26 +10,6 @@
 #include "core/config/config.h"
 #include "tests/unit/config/texts.h"
 
-static void test_coordinator_V21_short_token(void **unused)
-{
-    static const struct {
-        const char *token, *want;
-    } cases[] = {
-        { "glrt-t1_k9XyZ012345", "k9XyZ0123" },
-        { "glcbt-64_abcdefgh", "64_abcdef" },
-        { "GR1348941abcdef", "abcdef" },
-        { "abc", "abc" },
-    };
-
-    (void) unused;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char got[10];
-
-        config_short_token(cases[i].token, got);
-        assert_string_equal(got, cases[i].want);
-    }
-}
-
 static void test_a_zero_is_the_default_where_none_is_possible(void **unused)
 {
     static const char text[] =
@@ -55,7 +35,6 @@ static void test_a_zero_is_the_default_where_none_is_possible(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_coordinator_V21_short_token),
         cmocka_unit_test(test_a_zero_is_the_default_where_none_is_possible),
     };
 
