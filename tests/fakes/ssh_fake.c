@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libssh/callbacks.h>
@@ -242,21 +241,6 @@ static void accept_connections(struct serving *serving, int listener)
     }
 }
 
-static int listen_on_loopback(uint16_t *ret_port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &address, len), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *) &address, &len), 0);
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
 static char *public_part(ssh_key key)
 {
     char *text = NULL, *copy;
@@ -271,7 +255,7 @@ void ssh_fake_start(struct ssh_fake *fake, const char *dir, const struct ssh_fak
 {
     autofree char *log_path = harness_path(dir, LOG_NAME);
     struct serving serving = { .options = options };
-    int listener = listen_on_loopback(&fake->port);
+    int listener = harness_listen(&fake->port);
 
     assert_int_equal(ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &serving.host_key), SSH_OK);
     fake->host_key = public_part(serving.host_key);

@@ -8,8 +8,10 @@
 
 #include "tests/harness/harness.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +79,21 @@ size_t harness_open_fds(void)
     while (readdir(dir))
         count++;
     return count - 3; /* ".", ".." and the directory itself */
+}
+
+int harness_listen(uint16_t *ret_port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &address, len), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *) &address, &len), 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
 }
 
 bool harness_has_faults(void)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/autoclean.h"
 
@@ -22,6 +23,9 @@ char *harness_read(const char *dir, const char *name); /* the caller frees */
 
 /* Descriptors this process has open. */
 size_t harness_open_fds(void);
+
+/* A TCP socket that listens on loopback. */
+int harness_listen(uint16_t *ret_port);
 
 /* For what cannot be undone, such as limits: in a child, whose exit status counts what is wrong. */
 int harness_in_child(int (*check)(void));

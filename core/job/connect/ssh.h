@@ -52,15 +52,21 @@ struct ssh_exit {
 };
 struct ssh_exec {
     const char *command;
-    const void *input; /* whole stdin, then EOF */
+    const void *input; /* stdin, to its end */
     size_t input_len;
+    /* Streams; 0 = none, because descriptors 0 to 2 are never streams here. They stay the caller's and are made
+     * non-blocking. SIGPIPE is ignored by whoever has them. */
+    int stdin_fd; /* behind `input`, what can be read there until its end. A shell reads ahead: before a stream its
+                     script goes into `command` */
+    int stdout_fd; /* stdout goes there, not to on_output; the command waits for a reader that stalls */
     int (*on_output)(void *arg, bool is_stderr, const void *data, size_t len); /* negative stops */
     void *arg;
     int64_t deadline_mono_ms; /* 0 = none; -ETIMEDOUT */
 };
 /* Runs a command to its end. 0 with *ret filled when the channel closed after an exit status or
  * signal; -EPIPE with a sentence when the connection broke or the channel closed without one (N7);
- * the watch's code when stopped. */
+ * the watch's code when stopped; -ESHUTDOWN when the reader of stdout_fd has gone, -EIO when a stream fails
+ * otherwise. stdout_fd has everything when this returns 0. */
 int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
              struct error *err);
 

@@ -10,7 +10,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,7 +24,6 @@
 #define BANNER_MS 10000
 #define HANDSHAKE_MS 20000
 #define AUTH_MS 20000
-#define WATCH_MS 250 /* the longest single wait */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 #define REHEARSAL_MS 5000
@@ -43,52 +41,19 @@ static const char host_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2
 static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
                                      "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 
-int may_go_on(const struct ssh_watch *watch, int64_t deadline)
+int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline)
 {
-    if (deadline > 0 && now_ms() >= deadline)
-        return -ETIMEDOUT;
-    return watch->poll_control ? watch->poll_control(watch->arg) : 0;
-}
-
-/* As wait_session(). The control descriptor is asked for after poll_control, which may have closed
- * it or opened another. */
-static int wait_ready(int fd, short events, const struct ssh_watch *watch, int64_t deadline)
-{
-    int r = may_go_on(watch, deadline);
-    struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = -1, .events = POLLIN } };
-    int64_t left = WATCH_MS;
-    int n;
-
-    if (r < 0)
-        return r;
-    if (watch->control_fd)
-        fds[1].fd = watch->control_fd(watch->arg);
-    if (deadline > 0)
-        left = MAX(MIN(left, deadline - now_ms()), (int64_t) 0);
-    n = poll(fds, 2, (int) left);
-    if (n < 0 && errno != EINTR)
-        return -errno;
-    return n > 0 && fds[0].revents ? 1 : 0;
-}
-
-static short wanted_events(ssh_session session)
-{
-    int status = ssh_get_poll_flags(session);
-    short events = POLLIN;
-
-    if (status & SSH_WRITE_PENDING)
-        events |= POLLOUT;
-    return events;
-}
-
-int wait_session(struct ssh_conn *conn, int64_t deadline)
-{
+    struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->fd, .events = POLLIN } };
     int one = 1;
 
+    if (ssh_get_poll_flags(conn->session) & SSH_WRITE_PENDING)
+        fds[0].events |= POLLOUT;
+    for (size_t i = 0; i < n; i++)
+        fds[i + 1] = others[i];
     /* sshd leaves Nagle's algorithm on for commands, so its next small packet waits for our acknowledgement, which
      * the kernel would delay by 40 ms. It forgets the wish, so it is told again. */
     (void) setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-    return wait_ready(conn->fd, wanted_events(conn->session), &conn->watch, deadline);
+    return ssh_wait(&conn->watch, fds, n + 1, deadline);
 }
 
 /* TCP, by our own clock. */
@@ -97,6 +62,7 @@ static int try_address(const struct addrinfo *address, const struct ssh_watch *w
                        int64_t deadline, int *ret_fd)
 {
     autoclose int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct pollfd ready = { .fd = fd, .events = POLLOUT };
     int one = 1, error = 0, r;
     socklen_t len = sizeof(error);
 
@@ -106,7 +72,7 @@ static int try_address(const struct addrinfo *address, const struct ssh_watch *w
     (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
         return -errno;
-    while ((r = wait_ready(fd, POLLOUT, watch, deadline)) == 0)
+    while ((r = ssh_wait(watch, &ready, 1, deadline)) == 0)
         continue;
     if (r < 0)
         return r;
@@ -260,7 +226,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
             return 0;
         if (r != SSH_AGAIN)
             return handshake_failed(conn, where, err);
-        r = wait_session(conn, ssh_get_serverbanner(conn->session) ? whole : greeting);
+        r = wait_session(conn, NULL, 0, ssh_get_serverbanner(conn->session) ? whole : greeting);
         if (r == -ETIMEDOUT)
             return handshake_late(conn, where, err);
         if (r < 0)
@@ -373,7 +339,7 @@ int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct er
         if (!worth_retrying(r, auth_failures))
             return r;
         for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
-            int stop = wait_ready(-1, 0, &options->watch, until);
+            int stop = ssh_wait(&options->watch, NULL, 0, until);
 
             if (stop < 0 && stop != -ETIMEDOUT)
                 return error_errno(err, stop, "connecting to %s", options->address);

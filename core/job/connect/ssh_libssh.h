@@ -5,8 +5,7 @@
 
 #include <libssh/libssh.h>
 
-#include "core/base/clock.h"
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/ssh_wait.h"
 
 struct ssh_conn {
     ssh_session session;
@@ -20,11 +19,6 @@ struct ssh_conn {
     bool broken;
 };
 
-static inline int64_t now_ms(void)
-{
-    return clock_mono_ms(&clock_system);
-}
-
 /* Whatever came proves that the other side lives. */
 static inline void note_traffic(struct ssh_conn *conn)
 {
@@ -36,11 +30,8 @@ static inline void note_traffic(struct ssh_conn *conn)
     conn->next_keepalive_ms = conn->last_heard_ms + conn->keepalive_ms;
 }
 
-/* Waits until the connection can go on (1), a moment has passed (0), the deadline has (-ETIMEDOUT;
- * 0 = none) or the watch stops us (its code). */
-int wait_session(struct ssh_conn *conn, int64_t deadline);
-/* The same without waiting: 0, -ETIMEDOUT or the watch's code. */
-int may_go_on(const struct ssh_watch *watch, int64_t deadline);
+/* ssh_wait() for the connection and others. */
+int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline);
 
 /* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
 int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,

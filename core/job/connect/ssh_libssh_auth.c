@@ -59,9 +59,9 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
             return -EACCES;
         if (state == SSH_AUTH_INFO) {
             answer_prompts(auth);
-            r = may_go_on(&auth->conn->watch, deadline);
+            r = ssh_may_go_on(&auth->conn->watch, deadline);
         } else {
-            r = wait_session(auth->conn, deadline);
+            r = wait_session(auth->conn, NULL, 0, deadline);
         }
         if (r == -ETIMEDOUT)
             return error_set(

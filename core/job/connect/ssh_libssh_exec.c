@@ -11,10 +11,13 @@
 
 #include "core/base/fault.h"
 #include "core/base/str.h"
+#include "core/job/connect/ssh_stream.h"
 
 #define CHANNEL_MS 10000
 #define KEEPALIVE_MISSES 3
-#define OUTPUT_CHUNK 16384
+/* While a sink is busy, the library keeps what comes for it and lets the window close. It opens it anew for each
+ * word on stderr, however, so that from here on nothing is read. */
+#define KEPT_MAX (4 << 20)
 
 struct running {
     struct ssh_conn *conn;
@@ -22,11 +25,23 @@ struct running {
     const struct ssh_exec *exec;
     struct ssh_channel_callbacks_struct callbacks;
     struct ssh_exit exit;
-    bool closed;
+    bool closed, eof_sent;
     int output_error;
-    size_t sent;
-    bool eof_sent;
+    struct error *err; /* of the sink; on_output has no sentence */
+    struct ssh_source source;
+    struct ssh_sink sink;
+    size_t kept; /* output in the library that the sink did not take; at least this much */
 };
+
+/* What it does not take stays in the library, whose window then closes. */
+static size_t take_stream(struct running *running, const void *data, size_t len)
+{
+    running->kept = ssh_sink_busy(&running->sink) ? len : 0;
+    if (running->kept > 0)
+        return 0;
+    running->output_error = ssh_sink_put(&running->sink, data, len, running->err);
+    return len;
+}
 
 static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
                    int is_stderr, void *arg)
@@ -35,9 +50,13 @@ static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_
 
     (void) session;
     (void) channel;
-    if (running->output_error == 0)
-        running->output_error =
-            running->exec->on_output(running->exec->arg, is_stderr != 0, data, len);
+    if (running->output_error < 0)
+        return (int) len;
+    if (!is_stderr && running->sink.fd > 0)
+        return (int) take_stream(running, data, len);
+    running->output_error = running->exec->on_output(running->exec->arg, is_stderr != 0, data, len);
+    if (running->output_error < 0)
+        (void) error_errno(running->err, running->output_error, "storing the output");
     return (int) len;
 }
 
@@ -128,9 +147,10 @@ static int keep_alive(struct ssh_conn *conn, struct error *err)
 }
 
 /* One wait; packets that came are handled by the library and the callbacks. */
-static int wait_and_serve(struct ssh_conn *conn, int64_t deadline, struct error *err)
+static int wait_and_serve(struct ssh_conn *conn, const struct pollfd *others, size_t n,
+                          int64_t deadline, struct error *err)
 {
-    int r = wait_session(conn, deadline);
+    int r = wait_session(conn, others, n, deadline);
 
     if (r == -ETIMEDOUT)
         return r;
@@ -141,10 +161,39 @@ static int wait_and_serve(struct ssh_conn *conn, int64_t deadline, struct error 
     return 0;
 }
 
-/* The same with a channel. */
-static int turn(struct running *running, int64_t deadline, struct error *err)
+/* The library buffers what the socket does not take, whatever the size of the window that the server grants. */
+static bool may_send(const struct running *running)
 {
-    int r = wait_and_serve(running->conn, deadline, err);
+    return !running->closed && ssh_channel_window_size(running->channel) > 0 &&
+           !(ssh_get_poll_flags(running->conn->session) & SSH_WRITE_PENDING);
+}
+
+static bool must_pause(const struct running *running)
+{
+    return running->kept >= KEPT_MAX && ssh_sink_busy(&running->sink) && !running->closed;
+}
+
+/* Waits for the reader alone. That nothing is heard meanwhile is our own doing. */
+static int pause_reading(struct running *running, const struct pollfd *streams, size_t n,
+                         struct error *err)
+{
+    struct ssh_conn *conn = running->conn;
+    int r = ssh_wait(&conn->watch, streams, n, running->exec->deadline_mono_ms);
+
+    conn->last_heard_ms = now_ms();
+    conn->keepalives = 0;
+    return r < 0 && r != -ETIMEDOUT ? error_errno(err, r, "stopped") : MIN(r, 0);
+}
+
+/* One wait, with a channel. */
+static int turn(struct running *running, struct error *err)
+{
+    struct pollfd streams[2];
+    bool pause = must_pause(running);
+    size_t n =
+        ssh_stream_poll(&running->source, !pause && may_send(running), &running->sink, streams);
+    int r = pause ? pause_reading(running, streams, n, err)
+                  : wait_and_serve(running->conn, streams, n, running->exec->deadline_mono_ms, err);
 
     if (r < 0)
         return r;
@@ -158,7 +207,7 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
     int r = 0;
 
     while (r == 0) {
-        r = wait_and_serve(conn, until_mono_ms, err);
+        r = wait_and_serve(conn, NULL, 0, until_mono_ms, err);
         if (r == 0 && !ssh_is_connected(conn->session))
             r = conn_lost(conn, err, "waiting");
         if (r == 0)
@@ -202,7 +251,7 @@ static int open_channel(struct running *running, struct error *err)
         }
         if (r != SSH_AGAIN)
             return channel_refused(running, opened, err);
-        r = wait_session(running->conn, deadline);
+        r = wait_session(running->conn, NULL, 0, deadline);
         if (r == -ETIMEDOUT)
             return error_set(err, -EPIPE,
                              "opening a channel: the instance does not answer in time");
@@ -213,44 +262,84 @@ static int open_channel(struct running *running, struct error *err)
     }
 }
 
+/* Sends the next piece; returns its length, 0 when nothing can be sent now. */
+static int send_piece(struct running *running, struct error *err)
+{
+    struct ssh_source *source = &running->source;
+    uint32_t window = ssh_channel_window_size(running->channel);
+    int n = ssh_channel_write(running->channel, source->next,
+                              (uint32_t) MIN(MIN(source->len, (size_t) SSH_PIECE), window));
+
+    /* A command that ended without reading its input closes the channel: its status counts. */
+    if (n < 0 && n != SSH_AGAIN && !running->closed && !ssh_channel_is_closed(running->channel))
+        return conn_lost(running->conn, err, "sending the script");
+    n = MAX(n, 0);
+    ssh_source_sent(source, (size_t) n);
+    return n;
+}
+
+/* All that is in memory, as far as it may be sent; of a stream what one read gives, so that nothing else waits. */
 static int feed_input(struct running *running, struct error *err)
 {
-    const struct ssh_exec *exec = running->exec;
+    struct ssh_source *source = &running->source;
+    int r = 1;
 
-    while (running->sent < exec->input_len) {
-        size_t len = MIN(exec->input_len - running->sent, (size_t) OUTPUT_CHUNK);
-        uint32_t window = ssh_channel_window_size(running->channel);
-        int n;
+    while (r > 0 && !running->eof_sent && may_send(running)) {
+        r = ssh_source_fill(source, err);
+        if (r < 0)
+            return r;
+        if (ssh_source_ended(source)) {
+            running->eof_sent = true;
+            (void) ssh_channel_send_eof(running->channel);
+            return 0;
+        }
+        r = source->len > 0 ? send_piece(running, err) : 0;
+        if (source->len == 0 && source->fd > 0)
+            break;
+    }
+    return MIN(r, 0);
+}
 
-        if (window == 0)
-            return 0;
-        n = ssh_channel_write(running->channel, (const char *) exec->input + running->sent,
-                              (uint32_t) MIN(len, (size_t) window));
-        if (n == SSH_AGAIN || n == 0)
-            return 0;
-        /* A command that ended without reading its input closes the channel: its status counts. */
-        if (n < 0)
-            return running->closed || ssh_channel_is_closed(running->channel)
-                       ? 0
-                       : conn_lost(running->conn, err, "sending the script");
-        running->sent += (size_t) n;
-    }
-    if (!running->eof_sent) {
-        running->eof_sent = true;
-        (void) ssh_channel_send_eof(running->channel);
-    }
-    return 0;
+/* Gives the sink all that the library keeps for it: each read opens the window anew, so that many small ones would
+ * let the server send more than is taken. At the end it is taken at once: what is still in the library would go with
+ * the connection. */
+static int pass_kept(struct running *running, struct error *err)
+{
+    autobuf struct buf taken = BUF_INIT;
+    int n;
+
+    if (running->kept == 0 || (ssh_sink_busy(&running->sink) && !running->closed))
+        return 0;
+    n = ssh_channel_poll(running->channel, 0);
+    running->kept = (size_t) MAX(n, 0);
+    if (n <= 0)
+        return n == SSH_ERROR ? conn_lost(running->conn, err, "reading the output") : 0;
+    if (buf_reserve(&taken, (size_t) n) < 0)
+        return error_set(err, -ENOMEM, "output: out of memory");
+    n = ssh_channel_read_nonblocking(running->channel, taken.data, (uint32_t) n, 0);
+    if (n < 0)
+        return conn_lost(running->conn, err, "reading the output");
+    return ssh_sink_put(&running->sink, taken.data, (size_t) n, err);
+}
+
+static bool ended(const struct running *running)
+{
+    return running->closed && running->kept == 0 && !ssh_sink_busy(&running->sink);
 }
 
 static int pump(struct running *running, struct error *err)
 {
-    while (!running->closed) {
+    while (!ended(running)) {
         int r = feed_input(running, err);
 
         if (r == 0)
-            r = turn(running, running->exec->deadline_mono_ms, err);
-        if (r == 0 && running->output_error < 0)
-            r = error_errno(err, running->output_error, "storing the output");
+            r = turn(running, err);
+        if (r == 0)
+            r = running->output_error;
+        if (r == 0)
+            r = ssh_sink_flush(&running->sink, err);
+        if (r == 0)
+            r = pass_kept(running, err);
         if (r < 0)
             return r;
     }
@@ -272,7 +361,7 @@ static void drop_channel(struct running *running)
 int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
              struct error *err)
 {
-    struct running running = { .conn = conn, .exec = exec };
+    struct running running = { .conn = conn, .exec = exec, .err = err };
     int r;
 
     if (conn->broken)
@@ -286,11 +375,14 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
     running.callbacks.channel_exit_status_function = on_exit_status;
     running.callbacks.channel_exit_signal_function = on_exit_signal;
     ssh_callbacks_init(&running.callbacks);
+    ssh_source_init(&running.source, exec);
+    ssh_sink_init(&running.sink, exec);
     (void) ssh_set_channel_callbacks(running.channel, &running.callbacks);
     r = open_channel(&running, err);
     if (r == 0)
         r = pump(&running, err);
     drop_channel(&running);
+    ssh_sink_done(&running.sink);
     if (r == 0)
         *ret = running.exit;
     return r;
