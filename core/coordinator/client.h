@@ -36,6 +36,10 @@ void coordinator_client_free(
 void coordinator_call_cancel(
     struct coordinator_call *call); /* no callback any more; accepts NULL */
 
+/* The certificates with which this GitLab proved its name, in PEM form; "" until it did, and over http.
+ * Valid until the loop's next turn. */
+const char *coordinator_certificates(const struct coordinator_client *client, const char *url);
+
 /* The `info` object of 1.6 with only the features that are built; `labels` are borrowed and may be NULL.
  * New reference. */
 json_t *coordinator_info(const char *shell, json_t *labels);

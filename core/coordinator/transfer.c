@@ -1,23 +1,20 @@
-/* core/coordinator/transfer.c - HTTP exchanges on libcurl's multi interface and libuv (transfer.h).
- *
- * Pitfalls that this file answers: libcurl's timer callback must not act at once; a poll handle may be
- * freed only when the loop has closed it. */
+/* core/coordinator/transfer.c - one exchange with GitLab: built, tried five times, answered
+ * (transfer.h). client.c brings it to libcurl and the loop. */
 #include "core/coordinator/transfer.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/coordinator/client_parts.h"
 #include "core/transfer/easy.h"
 
-#define REPORT_CONNECTIONS 3
 #define REQUEST_TIMEOUT_MS (10 * 60 * 1000L)
 #define CONNECTION_MAX_AGE_MS (15 * 60 * 1000)
 #define CERTIFICATES_AGAIN_S 60L
@@ -37,19 +34,11 @@ static const char *const header_names[HEADER_COUNT] = {
     "ratelimit-resettime", "x-gitlab-last-update",           "content-type"
 };
 
-struct coordinator_client {
-    uv_loop_t *loop;
-    CURLM *multi[POOL_COUNT];
-    uv_timer_t timers[POOL_COUNT];
-    struct coordinator_call *calls;
-    unsigned handles;
-    bool freed;
-};
-
 struct coordinator_call {
     struct coordinator_client *client;
     struct coordinator_call *next;
     CURL *easy;
+    struct chain *chain; /* the client's; NULL = http */
     enum pool pool;
     struct curl_slist *headers;
     struct buf request_body, body;
@@ -62,178 +51,6 @@ struct coordinator_call {
     transfer_fn fn;
     void *extra;
 };
-
-/* A socket that libcurl watches. */
-struct watched {
-    uv_poll_t poll;
-    struct coordinator_client *client;
-    enum pool pool;
-    curl_socket_t fd;
-};
-
-static void reap_finished(struct coordinator_client *client, enum pool pool);
-
-static void drive(struct coordinator_client *client, enum pool pool, curl_socket_t fd, int events)
-{
-    int running;
-
-    (void) curl_multi_socket_action(client->multi[pool], fd, events, &running);
-    reap_finished(client, pool);
-}
-
-static void on_socket_ready(uv_poll_t *poll, int status, int events)
-{
-    struct watched *watched = poll->data;
-    int flags = 0;
-
-    if (status < 0)
-        flags = CURL_CSELECT_ERR;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    drive(watched->client, watched->pool, watched->fd, flags);
-}
-
-static void on_watched_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static struct watched *watch(struct coordinator_client *client, enum pool pool, curl_socket_t fd)
-{
-    struct watched *watched = mem_zero(sizeof(*watched));
-
-    if (!watched || uv_poll_init_socket(client->loop, &watched->poll, fd) < 0) {
-        free(watched);
-        return NULL;
-    }
-    watched->poll.data = watched;
-    watched->client = client;
-    watched->pool = pool;
-    watched->fd = fd;
-    (void) curl_multi_assign(client->multi[pool], fd, watched);
-    return watched;
-}
-
-static int on_socket(struct coordinator_client *client, enum pool pool, curl_socket_t fd, int what,
-                     struct watched *watched)
-{
-    int events = 0;
-
-    if (what == CURL_POLL_REMOVE) {
-        if (watched) {
-            (void) uv_poll_stop(&watched->poll);
-            (void) curl_multi_assign(client->multi[pool], fd, NULL);
-            uv_close((uv_handle_t *) &watched->poll, on_watched_closed);
-        }
-        return 0;
-    }
-    if (!watched)
-        watched = watch(client, pool, fd);
-    if (what != CURL_POLL_IN)
-        events |= UV_WRITABLE;
-    if (what != CURL_POLL_OUT)
-        events |= UV_READABLE;
-    /* A socket that cannot be watched is one on which nothing comes: its call ends by its time limit.
-     * libcurl must not hear of it: it would give up every call, those to come, too. */
-    if (watched)
-        (void) uv_poll_start(&watched->poll, events, on_socket_ready);
-    return 0;
-}
-
-static int on_socket_reports(CURL *easy, curl_socket_t fd, int what, void *client, void *watched)
-{
-    (void) easy;
-    return on_socket(client, POOL_REPORTS, fd, what, watched);
-}
-
-static int on_socket_polls(CURL *easy, curl_socket_t fd, int what, void *client, void *watched)
-{
-    (void) easy;
-    return on_socket(client, POOL_POLLS, fd, what, watched);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    struct coordinator_client *client = timer->data;
-
-    drive(client, (enum pool)(timer - client->timers), CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int set_timer(struct coordinator_client *client, enum pool pool, long ms)
-{
-    if (ms < 0)
-        return uv_timer_stop(&client->timers[pool]) < 0 ? -1 : 0;
-    /* Never from inside libcurl: 0 becomes the loop's next turn. */
-    return uv_timer_start(&client->timers[pool], on_timeout, (uint64_t) ms, 0) < 0 ? -1 : 0;
-}
-
-static int on_timer_reports(CURLM *multi, long ms, void *client)
-{
-    (void) multi;
-    return set_timer(client, POOL_REPORTS, ms);
-}
-
-static int on_timer_polls(CURLM *multi, long ms, void *client)
-{
-    (void) multi;
-    return set_timer(client, POOL_POLLS, ms);
-}
-
-int coordinator_client_new(uv_loop_t *loop, struct coordinator_client **ret, struct error *err)
-{
-    static const curl_socket_callback socket_callbacks[] = { on_socket_reports, on_socket_polls };
-    static const curl_multi_timer_callback timer_callbacks[] = { on_timer_reports, on_timer_polls };
-    struct coordinator_client *client = mem_zero(sizeof(*client));
-
-    if (!client)
-        return error_set(err, -ENOMEM, "HTTP client: out of memory");
-    client->loop = loop;
-    for (size_t i = 0; i < POOL_COUNT; i++) {
-        (void) uv_timer_init(loop, &client->timers[i]);
-        client->timers[i].data = client;
-        client->handles++;
-        client->multi[i] = curl_multi_init();
-        if (!client->multi[i]) {
-            coordinator_client_free(client);
-            return error_set(err, -ENOMEM, "HTTP client: out of memory");
-        }
-        (void) curl_multi_setopt(client->multi[i], CURLMOPT_SOCKETFUNCTION, socket_callbacks[i]);
-        (void) curl_multi_setopt(client->multi[i], CURLMOPT_SOCKETDATA, client);
-        (void) curl_multi_setopt(client->multi[i], CURLMOPT_TIMERFUNCTION, timer_callbacks[i]);
-        (void) curl_multi_setopt(client->multi[i], CURLMOPT_TIMERDATA, client);
-        (void) curl_multi_setopt(client->multi[i], CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    }
-    (void) curl_multi_setopt(client->multi[POOL_REPORTS], CURLMOPT_MAX_HOST_CONNECTIONS,
-                             (long) REPORT_CONNECTIONS);
-    (void) curl_multi_setopt(client->multi[POOL_REPORTS], CURLMOPT_MAXCONNECTS,
-                             (long) REPORT_CONNECTIONS);
-    *ret = client;
-    return 0;
-}
-
-static void on_client_closed(uv_handle_t *handle)
-{
-    struct coordinator_client *client = handle->data;
-
-    if (--client->handles == 0)
-        free(client);
-}
-
-void coordinator_client_free(struct coordinator_client *client)
-{
-    if (!client)
-        return;
-    while (client->calls)
-        coordinator_call_cancel(client->calls);
-    for (size_t i = 0; i < POOL_COUNT; i++) {
-        if (client->multi[i])
-            (void) curl_multi_cleanup(client->multi[i]);
-        client->multi[i] = NULL;
-        uv_close((uv_handle_t *) &client->timers[i], on_client_closed);
-    }
-}
 
 static void on_call_closed(uv_handle_t *handle)
 {
@@ -387,6 +204,10 @@ static void set_options(struct coordinator_call *call, const struct coordinator_
     /* One HTTP/2 connection for all parked requests instead of one each. */
     (void) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, str_starts(url, "https://") ? 1L : 0L);
     set_tls(easy, host);
+    if (str_starts(url, "https://"))
+        call->chain = chain_of(&call->client->chains, url);
+    if (call->chain)
+        chain_watch(call->chain, easy);
 }
 
 static void fill_headers(const struct coordinator_call *call, struct answer_headers *ret)
@@ -448,6 +269,8 @@ static void finish_attempt(struct coordinator_call *call, CURLcode result)
     (void) curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void) curl_multi_remove_handle(call->client->multi[call->pool], call->easy);
     call->in_multi = false;
+    if (result == CURLE_OK && call->chain)
+        chain_note_answer(call->chain);
     if (result == CURLE_OK && http_retryable((int) status) && call->attempts < HTTP_ATTEMPTS) {
         int64_t wait = http_retry_wait_ms(call->attempts, call->values[HEADER_RATE_LIMIT_RESET],
                                           call->values[HEADER_RETRY_AFTER],
@@ -459,7 +282,7 @@ static void finish_attempt(struct coordinator_call *call, CURLcode result)
     answer_call(call, result, status);
 }
 
-static void reap_finished(struct coordinator_client *client, enum pool pool)
+void transfer_reap(struct coordinator_client *client, enum pool pool)
 {
     CURLMsg *message;
     int left;
