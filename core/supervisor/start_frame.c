@@ -36,8 +36,10 @@ static void add_runner_rules(json_t *obj, const struct config_runner *runner)
 
 /* Their content: a worker opens no files. One that cannot be read is left out; GitLab would not have
  * been reached with it either. */
-static void add_certificates(json_t *obj, const struct config_runner *runner)
+static void add_certificates(json_t *obj, const struct job *job)
 {
+    const struct config_runner *runner = job->group->runner;
+    const char *shown = coordinator_certificates(job->supervisor->coordinator, runner->url);
     const struct {
         const char *key, *file;
     } rows[] = {
@@ -53,6 +55,9 @@ static void add_certificates(json_t *obj, const struct config_runner *runner)
             fs_read_file(AT_FDCWD, rows[i].file, CERTIFICATES_MAX, &content, NULL) == 0)
             (void) json_add_str(obj, rows[i].key, buf_str(&content));
     }
+    /* The instance may not know who signed for GitLab. */
+    if (str_empty(runner->tls_ca_file) && *shown)
+        (void) json_add_str(obj, "tls_ca", shown);
 }
 
 static void add_runner(json_t *start, const struct job *job)
@@ -77,7 +82,7 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_str(obj, "pre_build_script", runner->pre_build_script);
     (void) json_add_str(obj, "post_build_script", runner->post_build_script);
     add_runner_rules(obj, runner);
-    add_certificates(obj, runner);
+    add_certificates(obj, job);
     environment = json_object_new_array();
     for (size_t i = 0; environment && i < runner->n_environment; i++)
         (void) json_object_array_add(environment, json_object_new_string(runner->environment[i]));
