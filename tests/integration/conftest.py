@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from checker.faults import pytest_runtest_makereport, started  # noqa: E402, F401
 from checker.processes import processes_of  # noqa: E402
 from checker.run import wait_for  # noqa: E402
 

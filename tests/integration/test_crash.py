@@ -16,6 +16,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
+from test_run import assert_nothing_lost
 
 EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provider_decrease",
            "provider_list", "provider_connect_info", "instance_row", "worker_spawn", "worker_start",
@@ -86,7 +87,7 @@ def test_a_run_passes_every_named_effect(folder, binary, plugin_dir):
     log = folder / "effects"
     run.start(effects_log=log)
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
     passed = collections.Counter(log.read_text().split())
     assert set(POINTS) <= set(passed), sorted(set(POINTS) - set(passed))
 
@@ -96,14 +97,14 @@ def test_a_kill_at_an_effect_loses_nothing(point, folder, binary, plugin_dir):
     run = new_run(folder, binary, plugin_dir)
     died, breaches = crash_and_recover(run, point)
     assert died, f"the run never passed {point}"
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+    assert_nothing_lost(run, breaches)
 
 
 @pytest.mark.parametrize("point,nth", LATER)
 def test_a_kill_at_a_later_passing_loses_nothing(point, nth, folder, binary, plugin_dir):
     run = new_run(folder, binary, plugin_dir)
     _, breaches = crash_and_recover(run, point, nth)
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+    assert_nothing_lost(run, breaches)
 
 
 @pytest.mark.parametrize("effect,side", COMMAND_POINTS)
@@ -133,7 +134,7 @@ def test_a_kill_at_an_operators_command_leaves_it_done_or_undone(effect, side, f
     if not job.lost_as:
         gate.touch()
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+    assert_nothing_lost(run, breaches)
     assert run.coordinator.jobs[1].finals[0]["state"] == ("failed" if job.lost_as else "success")
 
 
@@ -150,7 +151,7 @@ def test_kills_at_random_moments_lose_nothing(folder, binary, plugin_dir):
         give_again(run)
     run.start()
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail(80)
+    assert_nothing_lost(run, breaches)
 
 
 def test_a_stop_right_after_a_restart_deletes_what_the_killed_manager_left(folder, binary, plugin_dir):
@@ -160,4 +161,4 @@ def test_a_stop_right_after_a_restart_deletes_what_the_killed_manager_left(folde
     run.kill()
     run.start()
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)

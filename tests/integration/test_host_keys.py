@@ -10,6 +10,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run
+from test_run import assert_nothing_lost
 
 
 def new_run(folder, binary, plugin_dir, connector):
@@ -82,7 +83,7 @@ def wait_replaced(run, name):
 
 def finish(run):
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
 
 
 @pytest.mark.parametrize("policy", ["tofu", "pin"])

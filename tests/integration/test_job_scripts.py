@@ -8,6 +8,7 @@ import pytest
 from checker.jobs import make_job
 from checker.run import Run, wait_for
 from git_server import GitServer, make_repository
+from test_run import assert_nothing_lost
 
 
 def make_git_job(run, url, sha, commands, variables=(), job_id=1, **git_info):
@@ -28,7 +29,7 @@ def run_job(run, job):
     run.start()
     breaches = run.finish()
     log = bytes(run.coordinator.jobs[1].trace).decode()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail() + "\n" + log
+    assert_nothing_lost(run, breaches, log)
     return log
 
 

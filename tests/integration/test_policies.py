@@ -10,6 +10,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
+from test_run import assert_nothing_lost
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY, FRIDAY = datetime(2026, 3, 30, 8, tzinfo=BERLIN), datetime(2026, 4, 3, 16, tzinfo=BERLIN)
@@ -109,7 +110,7 @@ def test_a_job_goes_on_when_the_policy_ends(folder, binary, plugin_dir):
     (folder / "go").touch()
     assert wait_for(lambda: not run.watch.instances()), run.log_tail()
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
 
 
 def test_what_does_not_parse_stops_the_start(folder, binary):

@@ -8,14 +8,16 @@ import subprocess
 import pytest
 
 from checker.coordinator import LOSE, Coordinator
+from checker.faults import Breach
 from checker.jobs import make_job
 from checker.processes import processes, processes_of, read
 from checker.run import PATIENCE, Run, wait_for
 from checker.watch import MARK
 
 
-def assert_nothing_lost(run, breaches):
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+def assert_nothing_lost(run, breaches, more=""):
+    if breaches:
+        raise Breach("\n".join(breaches) + "\n\n" + run.log_tail(80) + "\n" + more)
 
 
 @pytest.mark.parametrize("plugin_host", ["worker", "inline"])

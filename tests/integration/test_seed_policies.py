@@ -13,6 +13,7 @@ from checker.evidence import read_marks
 from checker.jobs import make_job
 from checker.rules import judge
 from checker.run import PATIENCE, Run, wait_for
+from test_run import assert_nothing_lost
 
 DATA = Path(__file__).parents[1] / "data"
 IDLE_MS = 1000
@@ -98,7 +99,7 @@ def test_each_instance_has_one_job_and_goes_with_it(folder, binary, plugin_dir, 
                    "the five that are left were idle for longer than idle_time")
     assert sorted(run.idle()) == sorted(kept) and len(kept) == 5, run.log_tail()
     _, breaches = run.verdict()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
 
 
 @pytest.mark.parametrize("name, together, limits", [
@@ -120,7 +121,7 @@ def test_jobs_share_an_instance_and_idle_capacity_is_let_go(folder, binary, plug
     assert set(on.values()) == {first} and len(on) == together
     run.await_that(lambda: "gone" in [row["life"] for row in run.instances().values()], "one of the two goes")
     evidence, breaches = run.verdict()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
     rows = {row["id"]: row for row in evidence.ledger_instances}
     assert sorted(rows) == sorted([first, second])
     [surplus] = evidence.deletions

@@ -10,7 +10,7 @@ from checker.rules import script_lines
 from checker.run import PATIENCE, Run, wait_for
 from git_server import GitServer, add_commit, make_repository
 from test_job_scripts import make_git_job, run_job
-from test_run import wait_for_trace
+from test_run import assert_nothing_lost, wait_for_trace
 
 SHELLS = {"bash": ("bash", "bash", "bash"), "dash": ("sh", "sh", "dash"), "busybox": ("sh", "sh", "busybox")}
 
@@ -78,7 +78,7 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
     server.close()
 
     logs = {job_id: log_of(run, job_id) for job_id in (1, 2, 3)}
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail() + "".join(logs.values())
+    assert_nothing_lost(run, breaches, "".join(logs.values()))
     shell = os.path.realpath(shutil.which(program))
     whole = "pre\npost README\n{}\n{}it's the content\nafter success handed on\n"
     assert out.read_text() == (whole.format(shell, "hello\n") + whole.format(shell, "hello again\n") +

@@ -34,7 +34,7 @@ def test_a_worker_whose_row_was_closed_without_it_ends(point, folder, binary, pl
     assert workers(run), "the worker has a result that nobody answered"
     run.start()
     breaches = run.finish()
-    assert breaches == [], "\n".join(breaches) + "\n\n" + run.log_tail()
+    assert_nothing_lost(run, breaches)
     deadline = time.monotonic() + PATIENCE
     while (left := workers(run)) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,7 +1,11 @@
 """tests/lint/test_run_tests.py - what scripts/run-tests reads out of the programs that it runs."""
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run-tests"
 
@@ -11,6 +15,9 @@ def load():
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("run_tests", loader))
     loader.exec_module(module)
     return module
+
+
+RUN_TESTS = load()
 
 
 def test_skipped_cases_are_told_once_and_with_their_own_reason():
@@ -48,3 +55,103 @@ exec sleep 1000
     script.meson_test(tally, "build", "unit: ", [], timeout=5)
     assert tally.passed == ["unit: quick"]
     assert tally.failed == [("unit: meson test", "meson took more than 5 s")]
+
+
+def made_case(name, result, file="tests/integration/test_x.py", fault=""):
+    return RUN_TESTS.Case(file, name, result, f"why {name}" if result == "failed" else "", fault)
+
+
+def results(cases, passes_alone, unstable_before=0):
+    """What counts in the end, by test, where those named pass when they are asked again."""
+    asked = RUN_TESTS.to_ask_again(cases, unstable_before)
+    answers = [case._replace(result="passed" if case.name in passes_alone else "failed") for case in asked]
+    return {case.name: result for case, result, _ in RUN_TESTS.settle(cases, asked, answers)}
+
+
+def test_who_fails_and_then_passes_alone_is_unstable():
+    cases = [made_case("a", "passed"), made_case("b", "failed"), made_case("c", "failed"), made_case("d", "skipped")]
+    assert results(cases, {"b"}) == {"a": "passed", "b": "unstable", "c": "failed", "d": "skipped"}
+    told = list(RUN_TESTS.settle(cases[1:2], cases[1:2], [made_case("b", "passed")]))
+    assert told == [(cases[1], "unstable", "why b")]
+
+
+def test_faults_of_the_product_and_failures_elsewhere_are_never_forgiven():
+    cases = [made_case("a", "failed", fault="the checker found a breach"), made_case("b", "failed", "tests/lint/test_x.py")]
+    assert results(cases, {"a", "b"}) == {"a": "failed", "b": "failed"}
+    assert [reason for *_, reason in RUN_TESTS.settle(cases, [], [])] == ["why a (the checker found a breach)", "why b"]
+
+
+def test_more_than_three_are_not_forgiven_in_one_run():
+    cases = [made_case(name, "failed") for name in "abc"]
+    assert set(results(cases, set("abc")).values()) == {"unstable"}
+    assert set(results(cases, set("abc"), unstable_before=1).values()) == {"failed"}
+    assert set(results([*cases, made_case("d", "failed")], set("abcd")).values()) == {"failed"}
+
+
+def test_a_test_without_an_answer_stays_failed():
+    case = made_case("a", "failed")
+    assert list(RUN_TESTS.settle([case], [case], [])) == [(case, "failed", "why a")]
+    # One that passes and whose teardown fails is told twice.
+    assert [result for _, result, _ in RUN_TESTS.settle([case], [case], [made_case("a", "passed"), case])] == ["failed"]
+
+
+def test_the_last_line_counts_the_unstable_apart(capsys):
+    tally = RUN_TESTS.Tally()
+    tally.add("a", "passed")
+    assert tally.report() == 0 and capsys.readouterr().out.endswith("\n1 passed, 0 failed, 0 skipped\n")
+    tally.add("b", "unstable", "why b")
+    assert tally.report() == 0
+    assert capsys.readouterr().out.endswith("\nUNSTABLE: b: why b\n1 passed, 0 failed, 1 unstable, 0 skipped\n")
+    tally.add("c", "failed", "why c")
+    assert tally.report() == 1
+
+
+SUITE = """
+import pytest, subprocess
+from checker.faults import Breach
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+def test_good():
+    pass
+
+def test_plain():
+    assert 1 == 2, "plain\\nand more"
+
+def test_breach():
+    raise Breach("one_final_state: job 1 has 2")
+
+def test_crash():
+    subprocess.run(["sh", "-c", "kill -SEGV $$"])
+    raise TimeoutError("it never answered")
+
+def test_told_crash(folder):
+    (folder / "daemon.log").write_text("the provider worker was killed by signal 11")
+    assert False
+
+def test_killed(folder):
+    subprocess.run(["sh", "-c", "kill -KILL $$"])
+    (folder / "daemon.log").write_text("the worker was killed by signal 9")
+    assert False
+
+def test_skipped():
+    pytest.skip("no reason")
+"""
+
+
+def test_what_a_failure_says_of_the_product_is_read_from_a_real_report(tmp_path):
+    (tmp_path / "test_it.py").write_text(SUITE)
+    report = tmp_path / "report.xml"
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "checker.faults", "-p", "no:cacheprovider", "-o",
+                    "junit_family=xunit1", f"--rootdir={tmp_path}", f"--junitxml={report}", "test_it.py"],
+                   cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "tests")}, capture_output=True)
+    cases = {case.name: case for case in map(RUN_TESTS.read_case, xml.etree.ElementTree.parse(report).iter("testcase"))}
+    assert cases["test_plain"].node == "test_it.py::test_plain"
+    assert (cases["test_plain"].result, cases["test_plain"].reason) == ("failed", "AssertionError: plain")
+    assert {name: case.fault for name, case in cases.items() if case.result == "failed"} == {
+        "test_plain": "", "test_killed": "", "test_breach": "the checker found a breach",
+        "test_crash": "a program of the test was ended by signal 11",
+        "test_told_crash": "a process of the manager was ended by signal 11"}
+    assert (cases["test_good"].result, cases["test_skipped"].result) == ("passed", "skipped")
