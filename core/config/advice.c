@@ -81,6 +81,17 @@ static void advise_on_instances(const struct advised *on)
                         deletion[i]);
 }
 
+/* job-execution.md 3.1: a directory that two jobs share must not see both at once. */
+static void advise_on_build_dir(const struct advised *on)
+{
+    const struct toml_value *table = toml_find(on->entry, "instance");
+
+    if (on->runner->instance.use_common_build_dir && !config_common_build_dir(on->runner))
+        finding_add(on->reading, CONFIG_WARNING, place_in(table, "use_common_build_dir"),
+                    "[runners.instance] 'use_common_build_dir' has no effect without VM isolation "
+                    "or [runners.autoscaler] 'max_use_count' = 1: jobs would share a directory");
+}
+
 /* Two scalers on one group remove each other's instances (autoscaler.md 14, 15). */
 static void advise_on_shared_group(const struct advised *on, const struct config_runner *other)
 {
@@ -204,6 +215,7 @@ void advise(struct config_reading *reading, const struct toml_value *table,
 
         advise_on_jobs(&on);
         advise_on_instances(&on);
+        advise_on_build_dir(&on);
         for (size_t k = 0; k < i; k++)
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);

@@ -185,6 +185,17 @@ void check_token_file(struct config_reading *reading, const struct toml_value *v
         reading->out_of_memory = true;
 }
 
+void check_slot_cgroup(struct config_reading *reading, const struct toml_value *value, void *record)
+{
+    const struct config_runner *runner = record;
+
+    if (!strstr(runner->slot_cgroup_template, "$slot") &&
+        !strstr(runner->slot_cgroup_template, "${slot}"))
+        finding_add(reading, CONFIG_WARNING, value->place,
+                    "[[runners]] 'slot_cgroup_template' has no ${slot}: all slots of an instance "
+                    "get one cgroup");
+}
+
 void check_executor(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;

@@ -17,6 +17,7 @@ DECLARE_CHECK(check_clone_url);
 DECLARE_CHECK(check_token);
 DECLARE_CHECK(check_token_file);
 DECLARE_CHECK(check_executor);
+DECLARE_CHECK(check_slot_cgroup);
 DECLARE_CHECK(check_shell);
 DECLARE_CHECK(check_directory);
 DECLARE_CHECK(check_environment);

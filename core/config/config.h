@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/base/feature_flags.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/secret.h"
@@ -43,8 +44,8 @@ struct config_throttle {
     int64_t limit, burst; /* 0 = the default; limit -1 = unlimited */
 };
 
-struct config_flags { /* of [runners.feature_flags], what is acted on */
-    bool acquire_heartbeats, adaptive_requests;
+struct config_flags {            /* [runners.feature_flags] */
+    int set[FEATURE_FLAG_COUNT]; /* -1 unset, 0, 1 */
 };
 
 struct config_storage {
@@ -74,6 +75,14 @@ struct config_autoscaler {
     size_t n_policies;
 };
 
+struct config_build_dir { /* [runners.custom_build_dir] */
+    bool enabled;
+};
+
+struct config_instance { /* [runners.instance] */
+    bool use_common_build_dir;
+};
+
 struct config_runner {
     char *name, *url, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file, *tls_cert_file,
         *tls_key_file;
@@ -87,6 +96,11 @@ struct config_runner {
     char **environment;     /* KEY=VALUE */
     size_t n_environment;
     char *pre_get_sources_script, *post_get_sources_script, *pre_build_script, *post_build_script;
+    int64_t prepare_timeout_ms, get_sources_timeout_ms; /* 0 = the job's own */
+    bool debug_trace_disabled, use_slot_cgroups;
+    char *slot_cgroup_template;
+    struct config_build_dir custom_build_dir;
+    struct config_instance instance;
     struct config_autoscaler autoscaler;
     int line;   /* of [[runners]], for messages */
     bool named; /* `name` is the configuration's */
@@ -163,6 +177,9 @@ DEFINE_AUTO_PTR(struct config, config_free)
 
 /* What a runner without an id is known by, whatever its token: its name, or "". */
 const char *config_identity(const struct config_runner *runner);
+
+/* Is a project's build directory the same for all its jobs? Only where an instance sees one at a time. */
+bool config_common_build_dir(const struct config_runner *runner);
 
 /* Are two entries one runner of one GitLab? */
 bool config_same_runner(const struct config_runner *a, const struct config_runner *b);

@@ -111,6 +111,12 @@ void check_runner(struct config_reading *reading, const struct toml_value *value
     name_runner(reading, value, runner);
 }
 
+bool config_common_build_dir(const struct config_runner *runner)
+{
+    return runner->instance.use_common_build_dir &&
+           (runner->autoscaler.vm_isolation.enabled || runner->autoscaler.max_use_count == 1);
+}
+
 const char *config_identity(const struct config_runner *runner)
 {
     return runner->named ? runner->name : "";

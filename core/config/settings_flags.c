@@ -1,63 +1,16 @@
-/* core/config/settings_flags.c - [runners.feature_flags]: the flags of GitLab Runner 19.4, each true
- * or false (job-execution.md 2.8). */
+/* core/config/settings_flags.c - [runners.feature_flags]: the flags of GitLab Runner 19.4, each true,
+ * false or left to the job (job-execution.md 2.8). */
 #include "core/config/settings.h"
 
-#define FLAG(key) NOT_YET("FF_" key, SETTING_BOOL)
+/* The default is the job's to apply: what is not set here, its variables may set. */
+#define FLAG(key, initially, acted_on)                                                             \
+    { .name = #key,                                                                                \
+      .kind = SETTING_TRISTATE,                                                                    \
+      .flags = (acted_on) ? 0 : SETTING_NOT_YET,                                                   \
+      .note = "changes nothing here: jobs see its value",                                          \
+      .offset = offsetof(struct config_flags, set) + key * sizeof(int) },
 
-static const struct setting flags[] = {
-    FLAG("CLEAN_UP_FAILED_CACHE_EXTRACT"),
-    FLAG("CONCRETE"),
-    FLAG("DISABLE_AUTOMATIC_TOKEN_ROTATION"),
-    FLAG("DISABLE_POWERSHELL_STDIN"),
-    FLAG("DISABLE_UMASK_FOR_DOCKER_EXECUTOR"),
-    FLAG("DISABLE_UMASK_FOR_KUBERNETES_EXECUTOR"),
-    FLAG("ENABLE_BASH_EXIT_CODE_CHECK"),
-    FLAG("ENABLE_JOB_CLEANUP"),
-    FLAG("ENABLE_JOB_INPUTS_INTERPOLATION"),
-    FLAG("EXPORT_HIGH_CARDINALITY_METRICS"),
-    FLAG("GIT_URLS_WITHOUT_TOKENS"),
-    FLAG("HASH_CACHE_KEYS"),
-    FLAG("KUBERNETES_HONOR_ENTRYPOINT"),
-    FLAG("LOG_IMAGES_CONFIGURED_FOR_JOB"),
-    FLAG("MASK_ALL_DEFAULT_TOKENS"),
-    FLAG("NETWORK_PER_BUILD"),
-    FLAG("POSIXLY_CORRECT_ESCAPES"),
-    FLAG("PRINT_POD_EVENTS"),
-    FLAG("RESOLVE_FULL_TLS_CHAIN"),
-    FLAG("SCRIPT_SECTIONS"),
-    FLAG("SCRIPT_TO_STEP_MIGRATION"),
-    FLAG("SECRET_RESOLVING_FAILS_IF_MISSING"),
-    FLAG("SUSPENDABLE_ENVIRONMENTS"),
-    FLAG("TIMESTAMPS"),
-    BOOL("FF_USE_ADAPTIVE_REQUEST_CONCURRENCY", struct config_flags, adaptive_requests,
-         .initial = true),
-    FLAG("USE_ADVANCED_POD_SPEC_CONFIGURATION"),
-    FLAG("USE_DIRECT_DOWNLOAD"),
-    FLAG("USE_DOCKER_AUTOSCALER_DIAL_STDIO"),
-    FLAG("USE_DUMB_INIT_WITH_KUBERNETES_EXECUTOR"),
-    FLAG("USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL"),
-    FLAG("USE_EXPONENTIAL_BACKOFF_STAGE_RETRY"),
-    FLAG("USE_FASTZIP"),
-    BOOL("FF_USE_FLEETING_ACQUIRE_HEARTBEATS", struct config_flags, acquire_heartbeats),
-    FLAG("USE_GITALY_CORRELATION_ID"),
-    FLAG("USE_GIT_BUNDLE_URIS"),
-    FLAG("USE_GIT_NATIVE_CLONE"),
-    FLAG("USE_GIT_PROACTIVE_AUTH"),
-    FLAG("USE_INIT_WITH_DOCKER_EXECUTOR"),
-    FLAG("USE_JOB_ROUTER"),
-    FLAG("USE_LEGACY_BASH_EVAL"),
-    FLAG("USE_LEGACY_GCS_CACHE_ADAPTER"),
-    FLAG("USE_LEGACY_KUBERNETES_EXECUTION_STRATEGY"),
-    FLAG("USE_LEGACY_S3_CACHE_ADAPTER"),
-    FLAG("USE_NATIVE_CONTAINER_STOP"),
-    FLAG("USE_PARALLEL_ARTIFACT_TRANSFER"),
-    FLAG("USE_PARALLEL_CACHE_TRANSFER"),
-    FLAG("USE_POD_ACTIVE_DEADLINE_SECONDS"),
-    FLAG("USE_POWERSHELL_PATH_RESOLVER"),
-    FLAG("USE_WINDOWS_JOB_OBJECT"),
-    FLAG("USE_WINDOWS_LEGACY_PROCESS_STRATEGY"),
-    FLAG("WAIT_FOR_POD_TO_BE_REACHABLE"),
-};
+static const struct setting flags[] = { FEATURE_FLAGS(FLAG) };
 const struct section flags_section = { .name = "[runners.feature_flags]",
                                        .size = sizeof(struct config_flags),
                                        .settings = flags,

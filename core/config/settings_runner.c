@@ -3,17 +3,21 @@
 #include "core/config/settings.h"
 
 static const struct setting instance_settings[] = {
-    CHECKED("allowed_images", SETTING_TEXTS),
-    CHECKED("use_common_build_dir", SETTING_BOOL),
+    NOT_YET("allowed_images", SETTING_TEXTS),
+    BOOL("use_common_build_dir", struct config_instance, use_common_build_dir),
 };
-static const struct section instance_section =
-    CHECKED_SECTION("[runners.instance]", instance_settings);
+static const struct section instance_section = { .name = "[runners.instance]",
+                                                 .size = sizeof(struct config_instance),
+                                                 .settings = instance_settings,
+                                                 .n_settings = ARRAY_LEN(instance_settings) };
 
 static const struct setting build_dir_settings[] = {
-    CHECKED("enabled", SETTING_BOOL),
+    BOOL("enabled", struct config_build_dir, enabled),
 };
-static const struct section build_dir_section =
-    CHECKED_SECTION("[runners.custom_build_dir]", build_dir_settings);
+static const struct section build_dir_section = { .name = "[runners.custom_build_dir]",
+                                                  .size = sizeof(struct config_build_dir),
+                                                  .settings = build_dir_settings,
+                                                  .n_settings = ARRAY_LEN(build_dir_settings) };
 
 static const struct setting artifact_settings[] = {
     CHECKED("upload_timeout", SETTING_DURATION, .max = 366 * MS_DAY),
@@ -63,14 +67,17 @@ static const struct setting runner_settings[] = {
       .section = &autoscaler_section },
     { .name = "token_obtained_at", .kind = SETTING_IGNORED },
     { .name = "token_expires_at", .kind = SETTING_IGNORED },
-    NOT_YET("prepare_timeout", SETTING_DURATION, .max = 366 * MS_DAY),
-    NOT_YET("get_sources_timeout", SETTING_DURATION, .max = 366 * MS_DAY),
-    NOT_YET("debug_trace_disabled", SETTING_BOOL),
+    DURATION("prepare_timeout", struct config_runner, prepare_timeout_ms, 366 * MS_DAY,
+             .initial = 0),
+    DURATION("get_sources_timeout", struct config_runner, get_sources_timeout_ms, 366 * MS_DAY,
+             .initial = 0),
+    BOOL("debug_trace_disabled", struct config_runner, debug_trace_disabled),
     NOT_YET("safe_directory_checkout", SETTING_BOOL),
     NOT_YET("clean_git_config", SETTING_BOOL),
     NOT_YET("proxy_exec", SETTING_BOOL),
-    NOT_YET("use_slot_cgroups", SETTING_BOOL),
-    NOT_YET("slot_cgroup_template", SETTING_TEXT),
+    BOOL("use_slot_cgroups", struct config_runner, use_slot_cgroups),
+    TEXT("slot_cgroup_template", struct config_runner, slot_cgroup_template,
+         .initial_text = "gitlab-runner/slot-${slot}", .check = check_slot_cgroup),
     BOOL("strict_check_interval", struct config_runner, strict_check_interval),
     INTEGER("unhealthy_requests_limit", struct config_runner, unhealthy_requests_limit, 1,
             COUNT_MAX, .initial = 3, .flags = SETTING_ZERO_IS_DEFAULT),
@@ -79,9 +86,15 @@ static const struct setting runner_settings[] = {
     INTEGER("job_status_final_update_retry_limit", struct config_runner, final_update_limit, 1,
             COUNT_MAX, .initial = 0, .flags = SETTING_ZERO_IS_DEFAULT),
     NOT_YET("step_runner_image", SETTING_TEXT),
-    NOT_YET("custom_build_dir", SETTING_SECTION, .section = &build_dir_section),
+    { .name = "custom_build_dir",
+      .kind = SETTING_SECTION,
+      .offset = offsetof(struct config_runner, custom_build_dir),
+      .section = &build_dir_section },
     NOT_YET("artifact", SETTING_SECTION, .section = &artifact_section),
-    NOT_YET("instance", SETTING_SECTION, .section = &instance_section),
+    { .name = "instance",
+      .kind = SETTING_SECTION,
+      .offset = offsetof(struct config_runner, instance),
+      .section = &instance_section },
     { .name = "feature_flags",
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, autoscaler.flags),

@@ -40,7 +40,7 @@ static const struct {
     { "cancel_gracefully", true },
     { "native_steps_integration", false },
     { "two_phase_job_commit", true },
-    { "job_inputs", false },
+    { "job_inputs", true },
 };
 
 json_t *coordinator_info(const char *shell, json_t *labels)

@@ -55,7 +55,7 @@ void fleet_settings_read(const struct config_autoscaler *autoscaler,
         .pending_limit_ms = fault_limit_ms("pending", FLEET_PENDING_LIMIT_MS),
         .failure_threshold = (uint32_t) autoscaler->failure_threshold,
         .pause_unit_ms = fault_limit_ms("back_off", 0),
-        .heartbeat_interval_ms = autoscaler->flags.acquire_heartbeats
+        .heartbeat_interval_ms = autoscaler->flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] == 1
                                      ? fault_limit_ms("heartbeat", HEARTBEAT_EVERY_MS)
                                      : 0,
         .heartbeat_valid_ms = fault_limit_ms("heartbeat_valid", HEARTBEAT_VALID_MS),

@@ -10,7 +10,8 @@
 
 #define ATTEMPTS_MAX 10
 
-int64_t attempts_of(struct job *job, const char *variable)
+/* What the variable says within the bounds; what it says wrongly goes to `warn`, which may be NULL. */
+static int64_t read_attempts(const struct job *job, const char *variable, struct job *warn)
 {
     const char *text = variables_get(&job->variables, variable);
     int64_t attempts = 1, clamped;
@@ -18,37 +19,52 @@ int64_t attempts_of(struct job *job, const char *variable)
     if (str_empty(text))
         return 1;
     if (parse_i64(text, INT64_MIN, INT64_MAX, &attempts) < 0) {
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "%s: expected int got \"%s\", using default value: 1", variable, text);
+        if (warn)
+            job_warn(warn, "%s: expected int got \"%s\", using default value: 1", variable, text);
         return 1;
     }
     clamped = MIN(MAX(attempts, (int64_t) 1), (int64_t) ATTEMPTS_MAX);
-    if (clamped != attempts)
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "%s: number of attempts out of the range [1, %d], clamping to: %" PRId64,
-                          variable, ATTEMPTS_MAX, clamped);
+    if (warn && clamped != attempts)
+        job_warn(warn, "%s: number of attempts out of the range [1, %d], clamping to: %" PRId64,
+                 variable, ATTEMPTS_MAX, clamped);
     return clamped;
+}
+
+int64_t attempts_of(const struct job *job, const char *variable)
+{
+    return read_attempts(job, variable, NULL);
+}
+
+void attempts_check(struct job *job)
+{
+    static const char *const variables[] = { "GET_SOURCES_ATTEMPTS", "RESTORE_CACHE_ATTEMPTS",
+                                             "ARTIFACT_DOWNLOAD_ATTEMPTS",
+                                             "EXECUTOR_JOB_SECTION_ATTEMPTS" };
+
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+        (void) read_attempts(job, variables[i], job);
 }
 
 static int64_t pause_ms(const struct job *job, int64_t tried)
 {
-    bool patient = variables_flag(&job->variables, "FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY", true);
+    bool patient = job->flags[FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY];
     int64_t first = patient ? 5000 : 1000, longest = patient ? 5 * 60 * 1000 : 5000;
 
     return MIN(first << (tried - 1), longest);
 }
 
-struct end attempts_pause(struct job *job, int64_t tried)
+struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms)
 {
     int64_t until = clock_mono_ms(&clock_system) + pause_ms(job, tried);
+    int64_t deadline = stage_deadline(job, until_ms);
     struct error err = { 0 };
     int r;
 
     (void) trace_line(job->trace, TRACE_WARNING, "Retrying...");
     (void) trace_flush(job->trace);
     ssh_set_watch(job->ssh, stage_watch(job));
-    r = ssh_idle(job->ssh, MIN(until, job->deadline_ms), &err);
-    if (r == 0 && until > job->deadline_ms)
+    r = ssh_idle(job->ssh, MIN(until, deadline), &err);
+    if (r == 0 && until > deadline)
         r = -ETIMEDOUT;
     return r < 0 ? end_from_error(job, r, err.message) : end_ok();
 }

@@ -58,20 +58,84 @@ static char *project_path(const char *url, int64_t project_id)
                                                : mem_printf("project-%" PRId64, project_id);
 }
 
+/* Without empty components and `.`; a backslash is a slash. NULL where a component can't be. */
+static char *clean_path(const char *path)
+{
+    struct buf clean = BUF_INIT;
+    bool valid = true;
+
+    while (*path && valid) {
+        size_t len = strcspn(path, "/\\");
+
+        if (len > 0 && !(len == 1 && *path == '.')) {
+            valid = component_valid(path, len);
+            buf_add_char(&clean, '/');
+            buf_add(&clean, path, len);
+        }
+        path += len + (path[len] != '\0');
+    }
+    if (valid && clean.len > 0 && clean.len <= PATH_MAX_LEN / 2)
+        return buf_take(&clean);
+    buf_done(&clean);
+    return NULL;
+}
+
+/* GIT_CLONE_PATH, where the configuration allows it: anywhere below the root, and no way up in it
+ * (hardening.md V9). A relative one is below the login directory, as the root is then. */
+static int custom_dir(struct job *job, const char *root, const char *given, char **ret,
+                      struct error *err)
+{
+    size_t login_len = *job->builds_root == '/' ? 0 : strlen(root) - strlen(job->builds_root);
+    autofree char *joined =
+        *given == '/' ? mem_strdup(given) : mem_printf("%.*s%s", (int) login_len, root, given);
+    autofree char *path = joined ? clean_path(joined) : NULL;
+    autofree char *clean_root = clean_path(root);
+    size_t len = clean_root ? strlen(clean_root) : 0;
+    bool allowed = false;
+
+    (void) json_opt_bool(job->runner, "custom_build_dir", &allowed, NULL);
+    if (!allowed)
+        return error_set(
+            err, -EPERM,
+            "setting GIT_CLONE_PATH is not allowed, enable `custom_build_dir` feature");
+    if (!path || strncmp(path, clean_root ? clean_root : "", len) != 0 ||
+        (path[len] && path[len] != '/'))
+        return error_set(err, -EPERM, "the GIT_CLONE_PATH=\"%s\" has to be within \"%s\"", given,
+                         root);
+    *ret = take_ptr(path);
+    return 0;
+}
+
+static int set_build_dir(struct job *job, const char *root, struct error *err)
+{
+    const char *custom = variables_get(&job->variables, "GIT_CLONE_PATH");
+    int r = 0;
+
+    if (str_empty(custom))
+        job->build_dir = mem_printf("%s/%s", root, job->project_dir);
+    else
+        r = custom_dir(job, root, custom, &job->build_dir, err);
+    if (job->build_dir)
+        job->tmp_dir = mem_printf("%s.tmp", job->build_dir);
+    return r < 0 || job->tmp_dir ? r : error_set(err, -ENOMEM, "job: out of memory");
+}
+
 /* The directories below an absolute root, the variables that name them, and those that refer to
- * these. */
+ * these: GIT_CLONE_PATH may refer to the root. */
 static int set_root(struct job *job, const char *root, struct error *err)
 {
     struct variables *list = &job->variables;
-    int r;
+    int r = variables_fill(list, "CI_BUILDS_DIR", root);
 
-    job->build_dir = mem_printf("%s/%s", root, job->project_dir);
-    job->tmp_dir = mem_printf("%s/%s.tmp", root, job->project_dir);
-    if (!job->build_dir || !job->tmp_dir)
-        return error_set(err, -ENOMEM, "job: out of memory");
-    r = variables_add(list, "CI_BUILDS_DIR", root);
+    if (r < 0)
+        return error_set(err, r, "job: out of memory");
+    if (!str_empty(variables_get(list, "GIT_CLONE_PATH")))
+        r = variables_expand(list, "", err);
     if (r == 0)
-        r = variables_add(list, "CI_PROJECT_DIR", job->build_dir);
+        r = set_build_dir(job, root, err);
+    if (r < 0)
+        return r;
+    r = variables_fill(list, "CI_PROJECT_DIR", job->build_dir);
     if (r == 0)
         r = variables_add(list, "RUNNER_TEMP_PROJECT_DIR", job->tmp_dir);
     return r == 0 ? variables_expand(list, job->tmp_dir, err)
@@ -80,7 +144,8 @@ static int set_root(struct job *job, const char *root, struct error *err)
 
 int directories_plan(struct job *job, struct error *err)
 {
-    const char *url = "", *owner = "runner", *strategy;
+    const char *url = "", *owner = "runner", *strategy, *suffix;
+    bool common = false;
     int64_t project_id = 0, slot = 0;
     json_t *git = NULL, *info = NULL;
     autofree char *path = NULL;
@@ -96,9 +161,12 @@ int directories_plan(struct job *job, struct error *err)
         job->builds_root = "builds";
     strategy = variables_get(&job->variables, "GIT_STRATEGY");
     path = project_path(url, project_id);
-    if (path)
-        job->project_dir = mem_printf("%s/%" PRId64 "/%s%s", owner, slot, path,
-                                      str_eq(strategy, "empty") ? "-empty" : "");
+    (void) json_opt_bool(job->runner, "common_build_dir", &common, NULL);
+    suffix = str_eq(strategy, "empty") ? "-empty" : "";
+    if (path && common)
+        job->project_dir = mem_printf("%s%s", path, suffix);
+    else if (path)
+        job->project_dir = mem_printf("%s/%" PRId64 "/%s%s", owner, slot, path, suffix);
     if (!job->project_dir)
         return error_set(err, -ENOMEM, "job: out of memory");
     return *job->builds_root == '/' ? set_root(job, job->builds_root, err) : 0;
@@ -139,13 +207,14 @@ int directories_set(struct job *job, const char *login_dir, struct error *err)
     return root ? set_root(job, root, err) : error_set(err, -ENOMEM, "job: out of memory");
 }
 
-struct end directories_find(struct job *job)
+struct end directories_find(struct job *job, int64_t until_ms)
 {
     autobuf struct buf out = { .max = 64 * 1024 };
     struct ssh_exec exec = { .command = "pwd",
                              .on_output = collect,
                              .arg = &out,
-                             .deadline_mono_ms = clock_mono_ms(&clock_system) + ASK_MS };
+                             .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,
+                                                     stage_deadline(job, until_ms)) };
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
     int r;
@@ -155,7 +224,9 @@ struct end directories_find(struct job *job)
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     if (r == 0)
         r = directories_set(job, exit.status == 0 ? last_line(&out) : NULL, &err);
-    if (r == -ETIMEDOUT)
+    if (r == -EPERM)
+        return end_make(END_CONFIG, err.message);
+    if (r == -ETIMEDOUT && clock_mono_ms(&clock_system) < stage_deadline(job, until_ms))
         r = -EPROTO;
     return r < 0 ? end_from_error(job, r, err.message) : (struct end) { .kind = END_OK };
 }

@@ -27,6 +27,32 @@ static struct end end_make_lost(const struct report_orders *orders, const char *
     return end;
 }
 
+/* Of two deadlines the job's own is the one that counts. */
+static struct end end_make_late(const struct job *job)
+{
+    struct end end = { .kind = END_TIMEOUT };
+    autobuf struct buf duration = BUF_INIT;
+
+    if (clock_mono_ms(&clock_system) < job->deadline_ms)
+        return end_make(END_LIMIT, "context deadline exceeded");
+    format_duration(&duration, job->timeout_ms);
+    (void) snprintf(end.message, sizeof(end.message), "execution took longer than %s seconds",
+                    buf_str(&duration));
+    return end;
+}
+
+struct end end_name_limit(struct end end, const char *what, int64_t limit_ms)
+{
+    autobuf struct buf duration = BUF_INIT;
+
+    if (end.kind != END_LIMIT)
+        return end;
+    format_duration(&duration, limit_ms);
+    (void) snprintf(end.message, sizeof(end.message), "%s timeout: exceeded timeout of %s", what,
+                    buf_str(&duration));
+    return end;
+}
+
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message)
 {
@@ -41,7 +67,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
     case -ENETRESET:
         return end_make(END_SYSTEM, *orders->message ? orders->message : "the instance is lost");
     case -ETIMEDOUT:
-        return end_make(END_TIMEOUT, "context deadline exceeded");
+        return end_make_late(job);
     default:
         return end_make_lost(orders, message);
     }
@@ -49,20 +75,9 @@ struct end end_from_error(struct job *job, int code, const char *message)
 
 void end_write_last_line(struct job *job, const struct end *end)
 {
-    autobuf struct buf duration = BUF_INIT;
-
     switch (end->kind) {
     case END_OK:
         (void) trace_line(job->trace, TRACE_INFO, "Job succeeded");
-        break;
-    case END_TIMEOUT:
-        format_duration(&duration, job->timeout_ms);
-        if (str_starts(end->message, "script timeout"))
-            (void) trace_line(job->trace, TRACE_ERROR, "Job failed: %s", end->message);
-        else
-            (void) trace_line(job->trace, TRACE_ERROR,
-                              "Job failed: execution took longer than %s seconds",
-                              buf_str(&duration));
         break;
     case END_SYSTEM:
         (void) trace_line(job->trace, TRACE_ERROR, "Job failed (system failure): %s", end->message);
@@ -79,6 +94,7 @@ static const char *reason_of(const struct end *end)
     case END_EXIT:
         return "script_failure";
     case END_TIMEOUT:
+    case END_LIMIT:
         return "job_execution_timeout";
     case END_CANCELED:
     case END_ABORTED:

@@ -309,10 +309,9 @@ static void add_directory(const struct job *job, struct buf *body, enum git_stra
 
 /* Hooks see the job's variables as its script does (job-execution.md 1.5). */
 
-static const char *hook_sections(const struct job *job, const char *name)
+static struct script_commands hook_commands(const struct job *job, const char *name)
 {
-    return command_sections(job,
-                            str_starts(name, "pre_") ? "pre_clone_script" : "post_clone_script");
+    return job_commands(job, str_starts(name, "pre_") ? "pre_clone_script" : "post_clone_script");
 }
 
 static void add_runner_hook(const struct job *job, struct buf *body, const char *name)
@@ -320,7 +319,7 @@ static void add_runner_hook(const struct job *job, struct buf *body, const char 
     const char *command = text_of(job->runner, name, "");
 
     if (*command)
-        script_user_command(body, command, hook_sections(job, name), 0);
+        script_user_command(body, command, hook_commands(job, name), 0);
 }
 
 static void add_job_hooks(const struct job *job, struct buf *body, const char *name)
@@ -334,7 +333,7 @@ static void add_job_hooks(const struct job *job, struct buf *body, const char *n
         if (!str_eq(text_of(hook, "name", ""), name))
             continue;
         (void) json_opt_array(hook, "script", &lines, NULL);
-        script_user_commands(body, lines, hook_sections(job, name));
+        script_user_commands(body, lines, hook_commands(job, name));
     }
 }
 

@@ -84,22 +84,22 @@ bool git_wants_submodules(const struct job *job)
     return str_eq(text, "normal") || str_eq(text, "recursive");
 }
 
-void git_settings_warn(const struct job *job)
+void git_settings_warn(struct job *job)
 {
     const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
     const char *submodules = variables_get(&job->variables, "GIT_SUBMODULE_STRATEGY");
     enum git_strategy known;
 
     if (!str_empty(strategy) && !strategy_known(strategy, &known))
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "GIT_STRATEGY: expected either 'clone', 'fetch', 'none' or 'empty' got "
-                          "\"%s\", using default value '%s'",
-                          strategy, strategies[default_strategy(job)]);
+        job_warn(job,
+                 "GIT_STRATEGY: expected either 'clone', 'fetch', 'none' or 'empty' got "
+                 "\"%s\", using default value '%s'",
+                 strategy, strategies[default_strategy(job)]);
     if (!str_empty(submodules) && !str_eq(submodules, "none") && !git_wants_submodules(job))
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "GIT_SUBMODULE_STRATEGY: expected either 'none', 'normal' or 'recursive' "
-                          "got \"%s\", using default value 'none'",
-                          submodules);
+        job_warn(job,
+                 "GIT_SUBMODULE_STRATEGY: expected either 'none', 'normal' or 'recursive' "
+                 "got \"%s\", using default value 'none'",
+                 submodules);
 }
 
 /* What git is given, checked before anything runs (hardening.md V7, V8). */

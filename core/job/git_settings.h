@@ -20,8 +20,8 @@ enum git_strategy { GIT_CLONE, GIT_FETCH, GIT_NONE, GIT_EMPTY };
 /* What git will be given can't be an option or lead elsewhere (hardening.md V7, V8); -EINVAL with a
  * sentence. */
 int git_settings_check(const struct job *job, struct error *err);
-/* Says in the log which variables have values that are none. */
-void git_settings_warn(const struct job *job);
+/* Puts into the log's warnings which variables have values that are none. */
+void git_settings_warn(struct job *job);
 
 enum git_strategy git_strategy(const struct job *job);
 bool git_wants_submodules(const struct job *job);

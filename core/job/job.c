@@ -17,7 +17,6 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/str.h"
-#include "core/job/git_settings.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
 
@@ -51,19 +50,14 @@ static struct end check_payload(struct job *job)
                         "`run:` steps are not supported yet; use `script:`");
     else if (secrets && json_object_object_length(secrets) > 0)
         (void) snprintf(end.message, sizeof(end.message), "external secrets are not supported yet");
-    else if (!str_empty(variables_get(&job->variables, "GIT_CLONE_PATH")))
-        (void) snprintf(
-            end.message, sizeof(end.message),
-            "setting GIT_CLONE_PATH is not allowed: custom_build_dir is not supported yet");
     else
-        return end_ok();
+        return job->refused;
     return end;
 }
 
 /* Never silence: what the job asks for and will not get is said once. */
 static void write_not_yet(struct job *job)
 {
-    git_settings_warn(job);
     if (has_entries(job->payload, "cache"))
         (void) trace_line(job->trace, TRACE_WARNING,
                           "cache is not supported yet: nothing is restored or saved");
@@ -75,7 +69,8 @@ static void write_not_yet(struct job *job)
                           "artifacts of earlier jobs are not supported yet: nothing is downloaded");
 }
 
-static struct end prepare_executor(struct job *job)
+/* The connection has its own tries, for as long as its timeout says: the whole is not tried again. */
+static struct end prepare_executor(struct job *job, int64_t until)
 {
     struct end end;
 
@@ -83,14 +78,19 @@ static struct end prepare_executor(struct job *job)
     (void) trace_section_start(job->trace, "prepare_executor",
                                "Preparing the \"instance\" executor");
     (void) trace_line(job->trace, TRACE_PLAIN, "Preparing instance...");
-    end = instance_connect(job);
+    end = instance_connect(job, until);
     if (end.kind == END_OK)
-        end = directories_find(job);
+        end = directories_find(job, until);
+    if (end.kind == END_SYSTEM)
+        (void) trace_line(job->trace, TRACE_ERROR, "Preparation failed: %s", end.message);
     (void) trace_section_end(job->trace, "prepare_executor");
     return end;
 }
 
-static struct end prepare_script(struct job *job)
+#define PROFILES "https://docs.gitlab.com/runner/shells/#shell-profile-loading"
+
+/* The first script on the instance: a profile that prints or ends shows here. */
+static struct end prepare_script(struct job *job, int64_t until)
 {
     autobuf struct buf body = BUF_INIT, path = BUF_INIT;
     char host[256] = "";
@@ -105,49 +105,77 @@ static struct end prepare_script(struct job *job)
     script_command(&body, (const char *const[]) { "rm", "-f", "--", buf_str(&path), NULL });
     buf_inherit_error(&body, &path);
     script_own_end(&body);
-    end = stage_run(job, "prepare_script", "Preparing environment", &body, 0, 0);
+    end = stage_run(job, "prepare_script", "Preparing environment", &body, 0, until);
     if (end.kind == END_EXIT) {
         char text[sizeof(end.message)];
 
-        (void) snprintf(text, sizeof(text), "prepare environment: %.350s", end.message);
+        (void) snprintf(text, sizeof(text),
+                        "prepare environment: %.200s. Check " PROFILES " for more information",
+                        end.message);
         memcpy(end.message, text, sizeof(text));
     }
     return end;
 }
 
-static struct end get_sources_once(struct job *job)
+/* [[runners]] prepare_timeout and get_sources_timeout; 0 where the job's own time is shorter. */
+static int64_t runner_limit(const struct job *job, const char *key)
+{
+    int64_t limit = 0;
+
+    (void) json_opt_i64(job->runner, key, 0, INT64_MAX, &limit, NULL);
+    return limit < job->timeout_ms ? limit : 0;
+}
+
+static int64_t until_of(int64_t limit)
+{
+    return limit > 0 ? clock_mono_ms(&clock_system) + limit : 0;
+}
+
+static struct end prepare(struct job *job)
+{
+    int64_t limit = runner_limit(job, "prepare_timeout_ms"), until = until_of(limit);
+    struct end end = prepare_executor(job, until);
+
+    fault_breach();
+    if (end.kind == END_OK)
+        end = prepare_script(job, until);
+    return end_name_limit(end, "prepare", limit);
+}
+
+static struct end get_sources_once(struct job *job, int64_t until)
 {
     autobuf struct buf body = BUF_INIT;
 
     get_sources_script(job, &body);
     return stage_run(job, "get_sources", "Getting source from Git repository", &body,
-                     STAGE_VARIABLES, 0);
+                     STAGE_VARIABLES, until);
 }
 
-static struct end clear_worktree(struct job *job)
+static struct end clear_worktree(struct job *job, int64_t until)
 {
     autobuf struct buf body = BUF_INIT;
 
     clear_worktree_script(job, &body);
     return stage_run(job, "clear_worktree",
                      "Deleting all tracked and untracked files due to source fetch failure", &body,
-                     0, 0);
+                     0, until);
 }
 
 /* A connection that is lost stays lost; what git says may change. */
 static struct end get_sources(struct job *job)
 {
     int64_t attempts = attempts_of(job, "GET_SOURCES_ATTEMPTS");
-    struct end end = get_sources_once(job);
+    int64_t limit = runner_limit(job, "get_sources_timeout_ms"), until = until_of(limit);
+    struct end end = get_sources_once(job, until);
 
     for (int64_t tried = 1; end.kind == END_EXIT && tried < attempts; tried++) {
-        end = attempts_pause(job, tried);
+        end = attempts_pause(job, tried, until);
         if (end.kind == END_OK && tried == 1)
-            end = clear_worktree(job);
+            end = clear_worktree(job, until);
         if (end.kind == END_OK)
-            end = get_sources_once(job);
+            end = get_sources_once(job, until);
     }
-    return end;
+    return end_name_limit(end, "get sources", limit);
 }
 
 static void clean_up(struct job *job)
@@ -157,28 +185,23 @@ static void clean_up(struct job *job)
     cleanup_script(job, &body);
     (void) stage_run(job, "cleanup_file_variables",
                      "Cleaning up project directory and file based variables", &body,
-                     STAGE_UNSTOPPABLE, CLEANUP_MS);
+                     STAGE_UNSTOPPABLE, clock_mono_ms(&clock_system) + CLEANUP_MS);
 }
 
 /* The job's stages; which of them run after which failure. */
 static struct end run_stages(struct job *job)
 {
     struct end end = check_payload(job);
-    bool out_of_time;
 
     if (end.kind == END_OK)
-        end = prepare_executor(job);
-    fault_breach();
-    if (end.kind == END_OK)
-        end = prepare_script(job);
+        end = prepare(job);
     if (end.kind != END_OK)
         return end;
     write_not_yet(job);
     end = get_sources(job);
     if (end.kind == END_OK) {
         end = steps_run(job);
-        out_of_time = clock_mono_ms(&clock_system) >= job->deadline_ms;
-        if (!out_of_time && end.kind != END_ABORTED && end.kind != END_SYSTEM)
+        if (end.kind != END_TIMEOUT && end.kind != END_ABORTED && end.kind != END_SYSTEM)
             end = steps_run_after(job, end);
     }
     if (end.kind != END_SYSTEM)

@@ -1,6 +1,7 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
- * job.c is the job's life as a straight line; header.c writes the log's first lines; steps.c runs the
+ * job.c is the job's life as a straight line; header.c writes the log's first lines; flags.c knows the
+ * feature flags; steps.c runs the
  * job's scripts; instance.c connects; directories.c knows where on the
  * instance the job works; stage.c runs one stage there, attempts.c waits for another attempt;
  * get_sources.c writes the git stage from git_settings.c; end.c has the words and the result;
@@ -12,11 +13,29 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/feature_flags.h"
 #include "core/base/json.h"
 #include "core/job/connect/ssh.h"
 #include "core/job/report.h"
+#include "core/job/shell/bash.h"
 #include "core/job/trace/trace.h"
 #include "core/job/variables.h"
+
+enum end_kind {
+    END_OK,
+    END_EXIT,     /* a command ended with a status other than 0 */
+    END_TIMEOUT,  /* of the whole job */
+    END_LIMIT,    /* a shorter one's, of a stage or the script */
+    END_CANCELED, /* gracefully: after_script still runs */
+    END_ABORTED,  /* by GitLab: nothing more runs */
+    END_SYSTEM,   /* lost instance, lost connection, our own failure */
+    END_CONFIG,   /* the job asks for what we can't do */
+};
+struct end {
+    enum end_kind kind;
+    int exit_code;
+    char message[400];
+};
 
 struct job {
     struct report *report;
@@ -31,29 +50,17 @@ struct job {
     char *project_dir;         /* below the root */
     char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
     struct variables variables;
-    size_t skipped_variables;
-    bool trace_script;              /* CI_DEBUG_TRACE */
-    bool sections, script_sections; /* of stages; of commands with several lines */
+    struct end refused; /* END_CONFIG: its settings rule it out */
+    bool flags[FEATURE_FLAG_COUNT];
+    struct buf warnings; /* for the log's beginning */
+    bool trace_script;   /* CI_DEBUG_TRACE */
+    bool sections;       /* of stages */
 
     int64_t timeout_ms, deadline_ms; /* of the whole job; deadline on the monotonic clock */
+    int64_t after_script_ms;         /* how long after_script may take */
     bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
     bool canceled;                   /* it was consumed */
     enum report_going warned;        /* of what becomes of the instance */
-};
-
-enum end_kind {
-    END_OK,
-    END_EXIT, /* a command ended with a status other than 0 */
-    END_TIMEOUT,
-    END_CANCELED, /* gracefully: after_script still runs */
-    END_ABORTED,  /* by GitLab: nothing more runs */
-    END_SYSTEM,   /* lost instance, lost connection, our own failure */
-    END_CONFIG,   /* the job asks for what we can't do */
-};
-struct end {
-    enum end_kind kind;
-    int exit_code;
-    char message[400];
 };
 
 /* end.c */
@@ -64,28 +71,36 @@ static inline struct end end_ok(void)
 struct end end_make(enum end_kind kind, const char *message);
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message);
+/* Gives a limit that ended something its name; any other end is left as it is. */
+struct end end_name_limit(struct end end, const char *what, int64_t limit_ms);
 void end_write_last_line(struct job *job, const struct end *end);
 /* `log_errno`: why the log ends too early, or 0. Returns when the supervisor has stored the result, or
  * nobody will. */
 void end_tell_result(struct job *job, const struct end *end, int log_errno);
 
-/* For script_user_commands(). */
-static inline const char *command_sections(const struct job *job, const char *name)
+/* How the job's own commands are written, in sections of that name. */
+static inline struct script_commands job_commands(const struct job *job, const char *name)
 {
-    return job->script_sections ? name : NULL;
+    return (struct script_commands) {
+        .sections = job->sections && job->flags[FF_SCRIPT_SECTIONS] ? name : NULL,
+        .check_status = job->flags[FF_ENABLE_BASH_EXIT_CODE_CHECK],
+    };
 }
 
 /* settings.c */
 /* Borrowed from `obj`, which may be NULL. */
 const char *text_of(json_t *obj, const char *key, const char *fallback);
 int job_settings(struct job *job, json_t *start, struct error *err); /* takes start */
-int64_t job_output_limit(const struct job *job);                     /* bytes */
+/* A variable that is true or false; what is neither is warned of. */
+bool setting_bool(struct job *job, const char *name, bool fallback);
+int64_t job_output_limit(const struct job *job); /* bytes */
 int job_open_trace(struct job *job, int spool_fd, struct error *err);
 void job_done(struct job *job);
 
 /* directories.c */
 int directories_plan(struct job *job, struct error *err); /* sets them when the root is absolute */
-struct end directories_find(struct job *job);             /* asks the instance when it is not */
+/* Asks the instance when it is not; until_ms as of stage_run(). */
+struct end directories_find(struct job *job, int64_t until_ms);
 int directories_set(struct job *job, const char *login_dir, struct error *err); /* its answer */
 /* Names between slashes, none of them `.` or `..`, no control bytes (hardening.md V9). */
 bool path_is_sound(const char *path, size_t len);
@@ -95,9 +110,12 @@ enum stage_flags { STAGE_VARIABLES = 1, STAGE_UNSTOPPABLE = 2 };
 /* What the instance's shell is given for `body`. Negative when it can't be made. */
 int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out);
 /* Runs `body` on the instance inside a section of that name; one that could not be built whole is a
- * system failure: half a script does something else. `timeout_ms` 0 = the job's own. */
+ * system failure: half a script does something else. Until then on the monotonic clock; 0 = for the
+ * job's own time. */
 struct end stage_run(struct job *job, const char *name, const char *headline,
-                     const struct buf *body, unsigned flags, int64_t timeout_ms);
+                     const struct buf *body, unsigned flags, int64_t until_ms);
+/* The earlier of that and the job's own deadline. */
+int64_t stage_deadline(const struct job *job, int64_t until_ms);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
 
@@ -110,16 +128,35 @@ void cleanup_script(const struct job *job, struct buf *body);
 void going_warn(struct job *job, const struct report_orders *orders);
 
 /* attempts.c */
-/* How often a stage may be tried; says what is wrong with the variable. */
-int64_t attempts_of(struct job *job, const char *variable);
-/* The pause after so many attempts: END_OK, or what stopped it. */
-struct end attempts_pause(struct job *job, int64_t tried);
+/* How often a stage may be tried. */
+int64_t attempts_of(const struct job *job, const char *variable);
+/* Puts into the log's warnings what is wrong with those variables. */
+void attempts_check(struct job *job);
+/* The pause after so many attempts: END_OK, or what stopped it; until_ms as of stage_run(). */
+struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms);
 
 /* instance.c */
-struct end instance_connect(struct job *job);
+struct end instance_connect(struct job *job, int64_t until_ms); /* as of stage_run() */
+
+/* inputs.c */
+/* Puts the job's inputs into the payload. -EPERM with a sentence when it refers to what is none. */
+int inputs_replace(struct job *job, struct error *err);
+/* The text of a sensitive input, "" of another; NULL behind the last. */
+const char *inputs_secret(const struct job *job, size_t i);
+
+/* flags.c */
+int flags_add(struct job *job); /* their places, first of all variables */
+/* Sets job->flags and the variables, once those are known. */
+int flags_resolve(struct job *job);
+/* "FF_A:true, FF_B:false": those that are not as they are by default. */
+void flags_describe(const struct job *job, struct buf *out);
 
 /* header.c */
+/* One more sentence for the warnings at the log's beginning. */
+void job_warn(struct job *job, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void header_write(struct job *job);
+/* Before the first step: what a policy of the project's owners has to do with this job. */
+void header_write_policy(struct job *job);
 
 /* steps.c */
 /* All steps but after_script, until one fails. */

@@ -44,26 +44,26 @@ static int64_t number_of(json_t *obj, const char *key, int64_t fallback)
     return number;
 }
 
-static int add_number(struct variables *list, const char *key, int64_t value)
-{
-    char text[32];
+struct pair {
+    const char *key, *value; /* NULL = left out */
+};
 
-    (void) snprintf(text, sizeof(text), "%" PRId64, value);
-    return variables_add(list, key, text);
-}
-
-/* Before the payload's, so that GitLab's values win (job-execution.md 3.2). */
-static int add_first(struct job *job)
+static int add_pairs(struct job *job, const struct pair *pairs, size_t n)
 {
-    json_t *image = object_of(job->payload, "image"), *environment = NULL;
-    const char *name = text_of(image, "name", NULL);
     int r = 0;
 
-    if (!str_empty(name))
-        r = variables_add(&job->variables, "CI_JOB_IMAGE", name);
-    if (r == 0)
-        r = variables_add(&job->variables, "CI_RUNNER_SHORT_TOKEN",
-                          text_of(job->runner, "short_token", ""));
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (pairs[i].value)
+            r = variables_add(&job->variables, pairs[i].key, pairs[i].value);
+    return r;
+}
+
+/* [[runners]] environment; what is no NAME=VALUE is left out. */
+static int add_environment(struct job *job)
+{
+    json_t *environment = NULL;
+    int r = 0;
+
     (void) json_opt_array(job->runner, "environment", &environment, NULL);
     for (size_t i = 0; r == 0 && environment && i < json_object_array_length(environment); i++) {
         const char *entry = json_object_get_string(json_object_array_get_idx(environment, i));
@@ -73,47 +73,148 @@ static int add_first(struct job *job)
         if (key && variable_name_valid(key))
             r = variables_add(&job->variables, key, equals + 1);
     }
+    return r;
+}
+
+/* The manager's own certificates for GitLab, as files: what runs on the instance may need them. */
+static int add_certificates(struct job *job)
+{
+    static const struct pair files[] = {
+        { "CI_SERVER_TLS_CA_FILE", "tls_ca" },
+        { "CI_SERVER_TLS_CERT_FILE", "tls_cert" },
+        { "CI_SERVER_TLS_KEY_FILE", "tls_key" },
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++) {
+        const char *content = text_of(job->runner, files[i].value, "");
+
+        if (*content)
+            r = variables_add_file(&job->variables, files[i].key, content,
+                                   str_eq(files[i].value, "tls_key"));
+    }
+    return r;
+}
+
+/* Before the payload's, so that GitLab's values win (job-execution.md 3.2). The directories are not
+ * known yet, only their places in the order. */
+static int add_first(struct job *job)
+{
+    const char *image = text_of(object_of(job->payload, "image"), "name", NULL);
+    autofree char *id = mem_printf("%" PRId64, number_of(job->slot, "concurrent_id", 0));
+    autofree char *project_id =
+        mem_printf("%" PRId64, number_of(job->slot, "concurrent_project_id", 0));
+    autofree char *timeout = mem_printf("%" PRId64, job->timeout_ms / 1000);
+    const struct pair before[] = {
+        { "CI_JOB_IMAGE", str_empty(image) ? NULL : image },
+        { "CI_RUNNER_SHORT_TOKEN", text_of(job->runner, "short_token", "") },
+    };
+    const struct pair after[] = {
+        { "CI_BUILDS_DIR", "" },       { "CI_PROJECT_DIR", "" },
+        { "CI_CONCURRENT_ID", id },    { "CI_CONCURRENT_PROJECT_ID", project_id },
+        { "CI_SERVER", "yes" },        { "CI_JOB_STATUS", "running" },
+        { "CI_JOB_TIMEOUT", timeout },
+    };
+    int r = id && project_id && timeout ? flags_add(job) : -ENOMEM;
+
     if (r == 0)
-        r = variables_add(&job->variables, "CI_SERVER", "yes");
+        r = add_pairs(job, before, ARRAY_LEN(before));
     if (r == 0)
-        r = variables_add(&job->variables, "CI_JOB_STATUS", "running");
+        r = add_environment(job);
     if (r == 0)
-        r = add_number(&job->variables, "CI_JOB_TIMEOUT", job->timeout_ms / 1000);
+        r = add_pairs(job, after, ARRAY_LEN(after));
+    return r == 0 ? add_certificates(job) : r;
+}
+
+/* The group of processes in which the job may put what it starts; `slot` is all that its name can
+ * refer to (job-execution.md 9.5). */
+static int add_slot_cgroup(struct job *job)
+{
+    const char *template = text_of(job->runner, "slot_cgroup_template", "");
+    autofree char *number = mem_printf("%" PRId64, number_of(job->slot, "slot", 0));
+    struct variables slot = { 0 };
+    autobuf struct buf path = BUF_INIT;
+    int r = number ? variables_add(&slot, "slot", number) : -ENOMEM;
+
     if (r == 0)
-        r = add_number(&job->variables, "CI_CONCURRENT_ID",
-                       number_of(job->slot, "concurrent_id", 0));
-    return r == 0 ? add_number(&job->variables, "CI_CONCURRENT_PROJECT_ID",
-                               number_of(job->slot, "concurrent_project_id", 0))
-                  : r;
+        variables_expand_text(&slot, template, "", &path);
+    if (r == 0)
+        r = buf_error(&path);
+    variables_done(&slot);
+    return r == 0 && *template
+               ? variables_add(&job->variables, "GITLAB_RUNNER_SLOT_CGROUP", buf_str(&path))
+               : r;
 }
 
 /* After the payload's: facts that nobody else knows. */
 static int add_last(struct job *job)
 {
     autofree char *arch = mem_printf("linux/%s", host_architecture());
-    const struct {
-        const char *key, *value;
-    } last[] = {
+    const struct pair last[] = {
         { "CI_SHARED_ENVIRONMENT", "true" },
         { "CI_RUNNER_VERSION", FLOTILLA_VERSION },
         { "CI_RUNNER_REVISION", "flotilla" },
         { "CI_RUNNER_EXECUTABLE_ARCH", arch },
     };
-    int r = arch ? 0 : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(last); i++)
-        r = variables_add(&job->variables, last[i].key, last[i].value);
-    return r;
+    int r = arch ? add_slot_cgroup(job) : -ENOMEM;
+
+    return r == 0 ? add_pairs(job, last, ARRAY_LEN(last)) : r;
+}
+
+/* Settings of the job that are true or false; each use has the same default. */
+static int check_booleans(struct job *job)
+{
+    static const struct {
+        const char *name;
+        bool initial;
+    } rows[] = {
+        { "CI_DEBUG_SERVICES", false },
+        { "GIT_CHECKOUT", true },
+        { "AFTER_SCRIPT_IGNORE_ERRORS", true },
+    };
+    bool denied = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        (void) setting_bool(job, rows[i].name, rows[i].initial);
+    job->trace_script = setting_bool(job, "CI_DEBUG_TRACE", false);
+    (void) json_opt_bool(job->runner, "debug_trace_disabled", &denied, NULL);
+    if (!denied || !job->trace_script)
+        return 0;
+    job_warn(job, "CI_DEBUG_TRACE: usage is disabled on this Runner");
+    job->trace_script = false;
+    return variables_settle(&job->variables, "CI_DEBUG_TRACE", "false");
+}
+
+/* What the job's settings rule out ends it with a sentence in its log, not before there is one. */
+static int refuse_later(struct job *job, int r, const struct error *err)
+{
+    if (r != -EPERM)
+        return r;
+    job->refused = end_make(END_CONFIG, err->message);
+    return 0;
+}
+
+/* The image's name is in a variable by now. */
+static int replace_inputs(struct job *job, struct error *err)
+{
+    int r = refuse_later(job, inputs_replace(job, err), err);
+    const char *image = text_of(object_of(job->payload, "image"), "name", "");
+
+    return r == 0 && *image ? variables_fill(&job->variables, "CI_JOB_IMAGE", image) : r;
 }
 
 static int set_variables(struct job *job, struct error *err)
 {
     json_t *array = NULL;
+    size_t skipped = 0;
     int r = add_first(job);
 
     (void) json_opt_array(job->payload, "variables", &array, NULL);
     if (r == 0)
-        r = variables_add_payload(&job->variables, array, &job->skipped_variables, err);
+        r = variables_add_payload(&job->variables, array, &skipped, err);
+    if (skipped > 0)
+        job_warn(job, "%zu variables have names that no shell takes and are not set", skipped);
     if (r == 0)
         r = add_last(job);
     if (r == -ENOMEM)
@@ -124,11 +225,14 @@ static int set_variables(struct job *job, struct error *err)
     if (r == 0)
         r = variables_expand(&job->variables, "", err);
     if (r == 0)
-        r = directories_plan(job, err);
-    job->trace_script = variables_flag(&job->variables, "CI_DEBUG_TRACE", false);
-    job->script_sections =
-        job->sections && variables_flag(&job->variables, "FF_SCRIPT_SECTIONS", false);
-    return r;
+        r = flags_resolve(job);
+    if (r == 0)
+        r = check_booleans(job);
+    if (r == 0)
+        r = replace_inputs(job, err);
+    if (r == 0)
+        r = variables_expand(&job->variables, "", err);
+    return r == 0 ? refuse_later(job, directories_plan(job, err), err) : r;
 }
 
 /* A shell takes no NUL; cut there, a line would do something else than it says. */
@@ -209,11 +313,14 @@ static int collect_patterns(const struct job *job, const char ***ret, size_t *re
 {
     json_t *credentials = array_of(job->payload, "credentials");
     json_t *dependencies = array_of(job->payload, "dependencies");
-    size_t n = 0, max = job->variables.n + 2;
+    size_t n = 0, n_inputs = 0, max = job->variables.n + 2;
     const char **patterns;
 
     max += credentials ? json_object_array_length(credentials) : 0;
     max += dependencies ? json_object_array_length(dependencies) : 0;
+    while (inputs_secret(job, n_inputs))
+        n_inputs++;
+    max += n_inputs;
     patterns = mem_array(max, sizeof(*patterns));
     if (!patterns)
         return -ENOMEM;
@@ -224,6 +331,8 @@ static int collect_patterns(const struct job *job, const char ***ret, size_t *re
             patterns[n++] = variable_value(&job->variables.items[i]);
     n += add_each(patterns + n, credentials, "password");
     n += add_each(patterns + n, dependencies, "token");
+    for (size_t i = 0; i < n_inputs; i++)
+        patterns[n++] = inputs_secret(job, i);
     *ret = patterns;
     *ret_n = n;
     return 0;
@@ -253,11 +362,10 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
     autofree const char **patterns = NULL;
     const char *prefixes[16];
     struct trace_options options = { .token_prefixes = prefixes,
-                                     .mask_all_default_tokens = variables_flag(
-                                         &job->variables, "FF_MASK_ALL_DEFAULT_TOKENS", true),
+                                     .mask_all_default_tokens =
+                                         job->flags[FF_MASK_ALL_DEFAULT_TOKENS],
                                      .mask_encodings = true,
-                                     .timestamps =
-                                         variables_flag(&job->variables, "FF_TIMESTAMPS", true),
+                                     .timestamps = job->flags[FF_TIMESTAMPS],
                                      .sections = job->sections,
                                      .limit_bytes = job_output_limit(job),
                                      .clock = &clock_system };
@@ -275,6 +383,7 @@ void job_done(struct job *job)
     ssh_close(job->ssh);
     trace_free(job->trace);
     variables_done(&job->variables);
+    buf_done(&job->warnings);
     free(job->project_dir);
     free(job->build_dir);
     free(job->tmp_dir);

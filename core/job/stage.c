@@ -155,17 +155,18 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
     return end;
 }
 
+int64_t stage_deadline(const struct job *job, int64_t until_ms)
+{
+    return until_ms > 0 ? MIN(job->deadline_ms, until_ms) : job->deadline_ms;
+}
+
 struct end stage_run(struct job *job, const char *name, const char *headline,
-                     const struct buf *body, unsigned flags, int64_t timeout_ms)
+                     const struct buf *body, unsigned flags, int64_t until_ms)
 {
     autobuf struct buf script = BUF_INIT;
-    int64_t deadline = job->deadline_ms, own = clock_mono_ms(&clock_system) + timeout_ms;
+    int64_t deadline = flags & STAGE_UNSTOPPABLE ? until_ms : stage_deadline(job, until_ms);
     struct end end;
 
-    if (timeout_ms > 0)
-        deadline = MIN(deadline, own);
-    if (flags & STAGE_UNSTOPPABLE)
-        deadline = own;
     report_stage(job->report, name);
     (void) trace_section_start(job->trace, name, headline);
     if (buf_error(body) < 0 || stage_script(job, buf_str(body), flags, &script) < 0)
@@ -174,6 +175,12 @@ struct end stage_run(struct job *job, const char *name, const char *headline,
         end = run_script(job, &script, flags, deadline);
     if (script.data)
         secret_wipe(script.data, script.cap);
+    if (end.kind == END_TIMEOUT || end.kind == END_LIMIT)
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%s could not run to completion because the timeout was exceeded. "
+                          "Limits are the job's timeout, RUNNER_SCRIPT_TIMEOUT, "
+                          "RUNNER_AFTER_SCRIPT_TIMEOUT and those of the runner's configuration",
+                          name);
     (void) trace_section_end(job->trace, name);
     (void) trace_flush(job->trace);
     return end;

@@ -18,17 +18,37 @@ static json_t *lines_of(json_t *step)
     return lines;
 }
 
+/* Those of a release are not for the shell alone: GitLab leaves variables in them for us to expand
+ * (job-execution.md 3.4). */
+static json_t *expanded_lines(const struct job *job, json_t *step)
+{
+    json_t *lines = lines_of(step), *expanded = json_object_new_array();
+
+    for (size_t i = 0; lines && expanded && i < json_object_array_length(lines); i++) {
+        autobuf struct buf line = BUF_INIT;
+
+        variables_expand_text(&job->variables,
+                              json_object_get_string(json_object_array_get_idx(lines, i)),
+                              job->tmp_dir, &line);
+        (void) json_object_array_add(expanded, json_object_new_string(buf_str(&line)));
+    }
+    return expanded;
+}
+
 static void step_script(const struct job *job, json_t *step, struct buf *body)
 {
     const char *before = text_of(job->runner, "pre_build_script", "");
     const char *after = text_of(job->runner, "post_build_script", "");
+    autojson json_t *lines = str_eq(text_of(step, "name", ""), "release")
+                                 ? expanded_lines(job, step)
+                                 : json_object_get(lines_of(step));
 
     script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     if (!str_empty(before))
-        script_user_command(body, before, command_sections(job, "pre_build_script"), 0);
-    script_user_commands(body, lines_of(step), command_sections(job, "script_step"));
+        script_user_command(body, before, job_commands(job, "pre_build_script"), 0);
+    script_user_commands(body, lines, job_commands(job, "script_step"));
     if (!str_empty(after))
-        script_user_command(body, after, command_sections(job, "post_build_script"), 0);
+        script_user_command(body, after, job_commands(job, "post_build_script"), 0);
 }
 
 /* A limit of the job's variables; one that is no limit is said and left out (job-execution.md 1.6).
@@ -55,7 +75,7 @@ static int64_t limit_of(struct job *job, const char *name, int64_t fallback)
     return fallback;
 }
 
-static struct end run_step(struct job *job, json_t *step, const char *name, int64_t limit)
+static struct end run_step(struct job *job, json_t *step, const char *name, int64_t until)
 {
     autobuf struct buf body = BUF_INIT, stage = BUF_INIT, headline = BUF_INIT;
 
@@ -67,29 +87,28 @@ static struct end run_step(struct job *job, json_t *step, const char *name, int6
     step_script(job, step, &body);
     buf_inherit_error(&body, &stage);
     buf_inherit_error(&body, &headline);
-    return stage_run(job, buf_str(&stage), buf_str(&headline), &body, STAGE_VARIABLES, limit);
+    return stage_run(job, buf_str(&stage), buf_str(&headline), &body, STAGE_VARIABLES, until);
 }
 
 struct end steps_run(struct job *job)
 {
     int64_t limit = limit_of(job, "RUNNER_SCRIPT_TIMEOUT", 0);
-    int64_t until = clock_mono_ms(&clock_system) + limit;
+    int64_t until = limit > 0 ? clock_mono_ms(&clock_system) + limit : 0;
     json_t *steps = NULL;
     struct end end = end_ok();
 
+    job->after_script_ms = limit_of(job, "RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_MS);
+    header_write_policy(job);
     (void) json_opt_array(job->payload, "steps", &steps, NULL);
     for (size_t i = 0; end.kind == END_OK && steps && i < json_object_array_length(steps); i++) {
         json_t *step = json_object_array_get_idx(steps, i);
         const char *name = text_of(step, "name", "");
 
-        if (str_empty(name) || str_eq(name, "after_script"))
-            continue;
-        end = run_step(job, step, name,
-                       limit > 0 ? MAX(until - clock_mono_ms(&clock_system), (int64_t) 1) : 0);
+        if (!str_empty(name) && !str_eq(name, "after_script"))
+            end = run_step(job, step, name, until);
     }
-    if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) < job->deadline_ms)
-        (void) snprintf(end.message, sizeof(end.message),
-                        "script timeout: context deadline exceeded");
+    if (end.kind == END_LIMIT)
+        end = end_make(END_LIMIT, "script timeout: context deadline exceeded");
     if (end.kind == END_CANCELED)
         (void) trace_line(job->trace, TRACE_WARNING, "script canceled externally (UI, API)");
     job->cancel_stops = false;
@@ -104,6 +123,7 @@ static const char *job_status(const struct end *end)
     case END_CANCELED:
         return "canceled";
     case END_TIMEOUT:
+    case END_LIMIT:
         return "timedout";
     default:
         return "failed";
@@ -126,27 +146,33 @@ static json_t *find_after_script(const struct job *job)
     return NULL;
 }
 
+/* What its end makes of the job's: its own failure counts where the job says so, and only if the
+ * script had none. */
+static struct end merge_after_script(struct job *job, struct end script, struct end after)
+{
+    bool its_own = after.kind == END_EXIT || after.kind == END_LIMIT;
+
+    if (its_own && variables_flag(&job->variables, "AFTER_SCRIPT_IGNORE_ERRORS", true)) {
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "after_script failed, but job will continue unaffected: %s",
+                          after.message);
+        return script;
+    }
+    return script.kind == END_OK || after.kind == END_TIMEOUT ? after : script;
+}
+
 struct end steps_run_after(struct job *job, struct end script)
 {
     json_t *step = find_after_script(job);
     autobuf struct buf body = BUF_INIT;
-    int64_t limit = limit_of(job, "RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_MS);
-    struct end end;
 
     (void) variables_add(&job->variables, "CI_JOB_STATUS", job_status(&script));
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    script_user_commands(&body, lines_of(step), command_sections(job, "after_script_step"));
-    end = stage_run(job, "after_script", "Running after_script", &body, STAGE_VARIABLES, limit);
-    if (end.kind == END_TIMEOUT && clock_mono_ms(&clock_system) >= job->deadline_ms)
-        return end;
-    if (end.kind == END_OK || end.kind == END_ABORTED || end.kind == END_SYSTEM)
-        return script.kind == END_OK && end.kind != END_OK ? end : script;
-    if (script.kind == END_OK &&
-        !variables_flag(&job->variables, "AFTER_SCRIPT_IGNORE_ERRORS", true))
-        return end;
-    (void) trace_line(job->trace, TRACE_WARNING,
-                      "after_script failed, but job will continue unaffected: %s", end.message);
-    return script;
+    script_user_commands(&body, lines_of(step), job_commands(job, "after_script_step"));
+    return merge_after_script(job, script,
+                              stage_run(job, "after_script", "Running after_script", &body,
+                                        STAGE_VARIABLES,
+                                        clock_mono_ms(&clock_system) + job->after_script_ms));
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
@@ -36,15 +35,24 @@ bool variable_name_valid(const char *name)
     return true;
 }
 
+static void wipe_values(struct variable *variable)
+{
+    secret_wipe_str(variable->text);
+    secret_wipe_str(variable->expanded);
+    free(variable->text);
+    free(variable->expanded);
+}
+
+static void free_variable(struct variable *variable)
+{
+    wipe_values(variable);
+    free(variable->key);
+}
+
 void variables_done(struct variables *list)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        secret_wipe_str(list->items[i].text);
-        secret_wipe_str(list->items[i].expanded);
-        free(list->items[i].text);
-        free(list->items[i].expanded);
-        free(list->items[i].key);
-    }
+    for (size_t i = 0; i < list->n; i++)
+        free_variable(&list->items[i]);
     free(list->items);
     *list = (struct variables) { 0 };
 }
@@ -79,6 +87,55 @@ int variables_add(struct variables *list, const char *key, const char *value)
     struct variable *variable = NULL;
 
     return append(list, key, value ? value : "", &variable);
+}
+
+int variables_add_file(struct variables *list, const char *key, const char *value, bool masked)
+{
+    struct variable *variable = NULL;
+    int r = append(list, key, value, &variable);
+
+    if (r == 0) {
+        variable->file = variable->raw = true;
+        variable->masked = masked;
+    }
+    return r;
+}
+
+int variables_fill(struct variables *list, const char *key, const char *value)
+{
+    struct variable *variable = NULL;
+    char *text;
+
+    for (size_t i = 0; i < list->n && !variable; i++)
+        if (str_eq(list->items[i].key, key))
+            variable = &list->items[i];
+    if (!variable)
+        return variables_add(list, key, value);
+    text = mem_strdup(value);
+    if (!text)
+        return -ENOMEM;
+    wipe_values(variable);
+    *variable = (struct variable) { .key = variable->key, .text = text };
+    return 0;
+}
+
+int variables_settle(struct variables *list, const char *key, const char *value)
+{
+    bool seen = false;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        struct variable *variable = &list->items[i];
+        bool same = str_eq(variable->key, key);
+
+        if (same && seen)
+            free_variable(variable);
+        else
+            list->items[kept++] = *variable;
+        seen = seen || same;
+    }
+    list->n = kept;
+    return variables_fill(list, key, value);
 }
 
 static int add_one(struct variables *list, json_t *item, size_t *total, struct error *err)
@@ -151,8 +208,8 @@ static void add_reference(struct buf *out, const struct variables *list, const c
 
 /* $NAME, ${NAME}; $$ is a dollar; special parameters and unknown names give nothing; of a brace
  * that nobody closes, only itself and its dollar go (job-execution.md 10.1). */
-static void expand(struct buf *out, const struct variables *list, const char *text,
-                   const char *tmp_dir)
+void variables_expand_text(const struct variables *list, const char *text, const char *tmp_dir,
+                           struct buf *out)
 {
     while (*text) {
         size_t plain = strcspn(text, "$"), len = 0;
@@ -191,7 +248,7 @@ static int expand_one(const struct variables *list, struct variable *variable, c
     char *expanded;
     int r;
 
-    expand(&out, list, variable->text, tmp_dir);
+    variables_expand_text(list, variable->text, tmp_dir, &out);
     r = buf_error(&out);
     expanded = buf_take(&out);
     if (r == -EFBIG)
@@ -240,17 +297,24 @@ const char *variables_get(const struct variables *list, const char *key)
     return variable ? variable_value(variable) : NULL;
 }
 
-bool variables_flag(const struct variables *list, const char *key, bool fallback)
+int variable_parse_bool(const char *text, bool *ret)
 {
     static const char *const yes[] = { "1", "t", "T", "TRUE", "true", "True" };
     static const char *const no[] = { "0", "f", "F", "FALSE", "false", "False" };
-    const char *value = variables_get(list, key);
 
-    for (size_t i = 0; value && i < ARRAY_LEN(yes); i++) {
-        if (str_eq(value, yes[i]))
-            return true;
-        if (str_eq(value, no[i]))
-            return false;
+    for (size_t i = 0; text && i < ARRAY_LEN(yes); i++) {
+        if (!str_eq(text, yes[i]) && !str_eq(text, no[i]))
+            continue;
+        *ret = str_eq(text, yes[i]);
+        return 0;
     }
-    return fallback;
+    return -EINVAL;
+}
+
+bool variables_flag(const struct variables *list, const char *key, bool fallback)
+{
+    bool value = fallback;
+
+    (void) variable_parse_bool(variables_get(list, key), &value);
+    return value;
 }

@@ -372,7 +372,7 @@ static void start_probe(struct group *group, enum probe_kind kind, const char *i
 bool group_is_gated(const struct group *group)
 {
     return !str_empty(group_settings(group)->instance_ready_command) ||
-           group_settings(group)->flags.acquire_heartbeats;
+           group_settings(group)->flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] == 1;
 }
 
 static bool awaits_gate(const struct group *group, const struct fleet_instance *instance)

@@ -348,6 +348,9 @@ void job_close(struct job *job, const char *message);
 void job_instance_going(struct job *job, enum job_going going, int64_t at_ms);
 void job_tell_going(struct job *job); /* once there is a worker */
 
+/* start_frame.c */
+json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory */
+
 /* worker_link.c */
 void worker_start(struct job *job, json_t *connect);
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);

@@ -211,7 +211,7 @@ static bool room_for_another(const struct group *group)
 
     if (group->n_polls == 0)
         return true;
-    if (runner->autoscaler.flags.adaptive_requests)
+    if (runner->autoscaler.flags.set[FF_USE_ADAPTIVE_REQUEST_CONCURRENCY] != 0)
         most = MIN(most, (int64_t) ceil(group->request_pace));
     return group->n_polls < most &&
            supervisor_running_jobs(supervisor, NULL) + group->n_polls <

@@ -40,67 +40,6 @@ static void expect_end(struct job *job, int64_t within_ms)
     job->end_due_mono = job->end_due_mono == 0 ? due : MIN(job->end_due_mono, due);
 }
 
-static void add_runner(json_t *start, const struct job *job)
-{
-    const struct group *group = job->group;
-    const struct config_runner *runner = group->runner;
-    json_t *obj = json_object_new_object(), *environment;
-
-    if (!obj)
-        return;
-    (void) json_add_str(obj, "name", runner->name);
-    (void) json_add_str(obj, "short_token", group->short_token);
-    (void) json_add_str(obj, "url", runner->url);
-    (void) json_add_str(obj, "system_id", job->supervisor->system_id);
-    (void) json_add_str(obj, "shell", runner->shell);
-    (void) json_add_str(obj, "builds_dir", runner->builds_dir);
-    (void) json_add_str(obj, "clone_url", runner->clone_url);
-    if (runner->output_limit_kib > 0)
-        (void) json_add_i64(obj, "output_limit", runner->output_limit_kib * 1024);
-    (void) json_add_str(obj, "pre_get_sources_script", runner->pre_get_sources_script);
-    (void) json_add_str(obj, "post_get_sources_script", runner->post_get_sources_script);
-    (void) json_add_str(obj, "pre_build_script", runner->pre_build_script);
-    (void) json_add_str(obj, "post_build_script", runner->post_build_script);
-    environment = json_object_new_array();
-    for (size_t i = 0; environment && i < runner->n_environment; i++)
-        (void) json_object_array_add(environment, json_object_new_string(runner->environment[i]));
-    (void) json_add(obj, "environment", environment);
-    (void) json_add(start, "runner", obj);
-}
-
-static void add_slot(json_t *start, const struct job *job)
-{
-    json_t *obj = json_object_new_object();
-
-    if (!obj)
-        return;
-    (void) json_add_str(obj, "instance", job->instance_id);
-    (void) json_add_i64(obj, "slot", job->slot);
-    (void) json_add_i64(obj, "concurrent_id", job->concurrent_id);
-    (void) json_add_i64(obj, "concurrent_project_id", job->concurrent_project_id);
-    (void) json_add(start, "slot", obj);
-}
-
-static json_t *build_start(const struct job *job, json_t *connect)
-{
-    json_t *start = json_frame("start"), *payload = NULL;
-
-    if (!start)
-        return NULL;
-    if (json_parse(secret_reveal(job->payload), secret_len(job->payload), &payload, NULL) < 0) {
-        json_object_put(start);
-        return NULL;
-    }
-    (void) json_add_i64(start, "seq", job->seq);
-    (void) json_add_str(start, "key", job->worker_key);
-    (void) json_add_str(start, "control_socket", job->supervisor->control_path);
-    (void) json_add(start, "payload", payload);
-    add_runner(start, job);
-    add_slot(start, job);
-    (void) json_add(start, "connect", json_object_get(connect));
-    return start;
-}
-
 /* Makes the spool with its lock and the socketpair, and asks the spawner; the start frame waits in
  * our end of the socketpair until the worker reads it. */
 static int spawn_worker(struct job *job, json_t *connect, struct error *err)
@@ -124,7 +63,7 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
         return error_errno(err, -errno, "worker: socketpair");
     ours = fds[0];
     theirs = fds[1];
-    start = build_start(job, connect);
+    start = start_frame(job, connect);
     if (!start)
         return error_set(err, -ENOMEM, "worker: the start frame cannot be made");
     EFFECT("worker_spawn",

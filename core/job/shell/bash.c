@@ -100,9 +100,10 @@ static void add_echo(struct buf *body, const char *command, const char *sections
     buf_inherit_error(body, &shown);
 }
 
-void script_user_command(struct buf *body, const char *command, const char *sections, size_t place)
+void script_user_command(struct buf *body, const char *command, struct script_commands how,
+                         size_t place)
 {
-    static const char blanks[] = " \t\r\n";
+    static const char blanks[] = " \t\r\n\v\f";
     autobuf struct buf trimmed = BUF_INIT;
     size_t len;
 
@@ -114,17 +115,20 @@ void script_user_command(struct buf *body, const char *command, const char *sect
         add_print(body, "", "", "");
         return;
     }
-    add_echo(body, buf_str(&trimmed), sections, place);
+    add_echo(body, buf_str(&trimmed), how.sections, place);
     buf_addf(body, "%s\n", buf_str(&trimmed));
+    if (how.check_status)
+        buf_add_str(body, "flotilla_status=$?; [ \"$flotilla_status\" -eq 0 ] || "
+                          "exit \"$flotilla_status\"\n");
     buf_inherit_error(body, &trimmed);
 }
 
-void script_user_commands(struct buf *body, json_t *lines, const char *sections)
+void script_user_commands(struct buf *body, json_t *lines, struct script_commands how)
 {
     for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
         const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
 
-        script_user_command(body, line ? line : "", sections, i);
+        script_user_command(body, line ? line : "", how, i);
     }
 }
 

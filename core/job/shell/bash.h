@@ -33,11 +33,17 @@ void script_warning(struct buf *body, const char *text);
 /* A plain command of ours. */
 void script_command(struct buf *body, const char *const *words);
 
-/* The commands of the job, each echoed as `$ command`, then as written. Of several lines the echo is
- * the first one and a note; with `sections`, it is all of them, in a collapsed section that is named
- * after it and the command's place. NULL = no sections. */
-void script_user_command(struct buf *body, const char *command, const char *sections, size_t place);
-void script_user_commands(struct buf *body, json_t *lines, const char *sections);
+/* How the commands of the job are written. */
+struct script_commands {
+    const char *sections; /* NULL = none */
+    bool check_status; /* the script ends behind a command that fails, whatever it did to errexit */
+};
+/* Each echoed as `$ command`, then as written. Of several lines the echo is the first one and a note;
+ * with sections, it is all of them, in a collapsed section that is named after those and the command's
+ * place. */
+void script_user_command(struct buf *body, const char *command, struct script_commands how,
+                         size_t place);
+void script_user_commands(struct buf *body, json_t *lines, struct script_commands how);
 
 /* What stands between these two is ours: it runs in a subshell without the variables that could
  * make git or the shell load or run other code, and ends at an unset variable (S8, Q6). The job's

@@ -194,7 +194,7 @@ static void test_the_flag_turns_them_on(void **unused)
 {
     const struct config_autoscaler off = { .capacity_per_instance = 1 };
     const struct config_autoscaler on = { .capacity_per_instance = 1,
-                                          .flags.acquire_heartbeats = true };
+                                          .flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] = 1 };
     const struct fleet_provider provider = { 0 };
     const struct fleet_policy policy = { 0 };
     struct fleet_config config;

@@ -15,6 +15,9 @@
 #include "tests/harness/shell.h"
 #include "tests/unit/job/start.h"
 
+#define CLONE_PATH(path) "{\"variables\":[{\"key\":\"GIT_CLONE_PATH\",\"value\":\"" path "\"}]}"
+#define CUSTOM(root) "{\"custom_build_dir\":true,\"builds_dir\":" root "}"
+
 /* job-execution.md 3.1. */
 static void test_project_directory(void **unused)
 {
@@ -37,6 +40,16 @@ static void test_project_directory(void **unused)
           "{\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"none\"}],"
           "\"git_info\":{\"repo_url\":\"g/p.git\"}}",
           "{}", "/home/u/builds/abcdefghi/2/project-9" },
+        { "one for all jobs of the project", "{}", "{\"common_build_dir\":true}",
+          "/home/u/builds/g/p" },
+        { "the job's own", CLONE_PATH("$CI_BUILDS_DIR/./x//y/"), CUSTOM("\"/b\""), "/b/x/y" },
+        { "the job's own below a relative root", CLONE_PATH("$CI_BUILDS_DIR/x"), CUSTOM("\"ci/b\""),
+          "/home/u/ci/b/x" },
+        { "and in the words of the peer", CLONE_PATH("ci/b/x"), CUSTOM("\"ci/b\""),
+          "/home/u/ci/b/x" },
+        { "a name that begins with dots is one", CLONE_PATH("/b/..foo"), CUSTOM("\"/b\""),
+          "/b/..foo" },
+        { "the root itself", CLONE_PATH("/b"), CUSTOM("\"/b/\""), "/b" },
     };
 
     (void) unused;
@@ -48,6 +61,37 @@ static void test_project_directory(void **unused)
         if (!str_eq(job.build_dir, cases[i].want))
             fail_msg("%s: %s, not %s", cases[i].why, job.build_dir, cases[i].want);
         assert_string_equal(variables_get(&job.variables, "CI_PROJECT_DIR"), cases[i].want);
+    }
+}
+
+/* job-execution.md 3.1; `..` is refused wherever it leads (hardening.md V9). */
+static void test_clone_paths_that_are_refused(void **unused)
+{
+    static const char not_allowed[] =
+        "setting GIT_CLONE_PATH is not allowed, enable `custom_build_dir` feature";
+    static const struct {
+        const char *path, *runner, *want;
+    } cases[] = {
+        { "/b/x", "{\"builds_dir\":\"/b\"}", not_allowed },
+        { "/etc", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"/etc\" has to be within \"/b\"" },
+        { "/bc", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"/bc\" has to be within \"/b\"" },
+        { "x", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"x\" has to be within \"/b\"" },
+        { "/b/a/../c", CUSTOM("\"/b\""),
+          "the GIT_CLONE_PATH=\"/b/a/../c\" has to be within \"/b\"" },
+        { "/b/..\\\\etc", CUSTOM("\"/b\""),
+          "the GIT_CLONE_PATH=\"/b/..\\etc\" has to be within \"/b\"" },
+        { "/b/a\\u001b", CUSTOM("\"/b\""), NULL },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *payload = mem_printf(
+            "{\"variables\":[{\"key\":\"GIT_CLONE_PATH\",\"value\":\"%s\"}]}", cases[i].path);
+        autojob struct job job = start_job(payload, cases[i].runner);
+
+        if (job.refused.kind != END_CONFIG ||
+            (cases[i].want && !str_eq(job.refused.message, cases[i].want)))
+            fail_msg("%s: %s", cases[i].path, job.refused.message);
     }
 }
 
@@ -144,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_project_directory),
+        cmocka_unit_test(test_clone_paths_that_are_refused),
         cmocka_unit_test(test_what_an_instance_may_answer),
         cmocka_unit_test(test_files_and_handed_on_variables_work_after_cd),
         cmocka_unit_test(test_debug_trace_shows_no_secret),

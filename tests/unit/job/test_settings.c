@@ -18,8 +18,8 @@ static void assert_variable(const struct job *job, const char *key, const char *
 {
     const char *got = variables_get(&job->variables, key);
 
-    if (!str_eq(got, want))
-        fail_msg("%s is \"%s\", not \"%s\"", key, got ? got : "(unset)", want);
+    if (want ? !str_eq(got, want) : got != NULL)
+        fail_msg("%s is \"%s\", not \"%s\"", key, got ? got : "(unset)", want ? want : "(unset)");
 }
 
 /* job-execution.md 3.2. */
@@ -43,6 +43,30 @@ static void test_variables_of_the_runner(void **unused)
     assert_variable(&job, "RUNNER_TEMP_PROJECT_DIR", "/b/abcdefghi/2/g/p.tmp");
     assert_variable(&job, "CI_RUNNER_EXECUTABLE_ARCH", arch);
     assert_int_equal(job.timeout_ms, 600000);
+}
+
+/* job-execution.md 9.5, 3.2 row 11 and 3.3. */
+static void test_what_the_configuration_adds(void **unused)
+{
+    autojob struct job job =
+        start_job("{\"variables\":[{\"key\":\"CI_DEBUG_TRACE\",\"value\":\"1\"},"
+                  "{\"key\":\"GIT_CHECKOUT\",\"value\":\"no\"},{\"key\":\"X\",\"value\":"
+                  "\"$CI_SERVER_TLS_CA_FILE\"},{\"key\":\"CI_PROJECT_DIR\",\"value\":\"mine\"}]}",
+                  "{\"builds_dir\":\"/b\",\"slot_cgroup_template\":\"g/$slot-${slot}$other\","
+                  "\"debug_trace_disabled\":true,\"tls_ca\":\"$PEM\",\"tls_key\":\"a key\"}");
+
+    (void) unused;
+    assert_variable(&job, "GITLAB_RUNNER_SLOT_CGROUP", "g/0-0");
+    assert_variable(&job, "CI_DEBUG_TRACE", "false");
+    assert_false(job.trace_script);
+    assert_variable(&job, "CI_SERVER_TLS_CA_FILE", "$PEM");
+    assert_variable(&job, "X", "/b/abcdefghi/2/g/p.tmp/CI_SERVER_TLS_CA_FILE");
+    assert_variable(&job, "CI_SERVER_TLS_KEY_FILE", "a key");
+    assert_variable(&job, "CI_SERVER_TLS_CERT_FILE", NULL);
+    assert_variable(&job, "CI_PROJECT_DIR", "mine");
+    assert_string_equal(buf_str(&job.warnings),
+                        "GIT_CHECKOUT: expected bool got \"no\", using default value: true\n"
+                        "CI_DEBUG_TRACE: usage is disabled on this Runner");
 }
 
 /* Each variable would stay in the worker's memory as an object of about 1 KB. */
@@ -140,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variables_of_the_runner),
+        cmocka_unit_test(test_what_the_configuration_adds),
         cmocka_unit_test(test_variables_are_kept_once),
         cmocka_unit_test(test_refusals_name_the_field),
         cmocka_unit_test(test_what_the_log_hides),

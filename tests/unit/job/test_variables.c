@@ -48,7 +48,7 @@ static void expand(struct variables *list)
 }
 
 /* job-execution.md 10.1, the table. */
-static void test_expansion_follows_the_peer(void **unused)
+static void test_job_execution_10_1_expansion(void **unused)
 {
     static const struct {
         const char *input, *want;
@@ -98,6 +98,32 @@ static void test_expansion_follows_the_peer(void **unused)
     }
 }
 
+static void assert_values(const struct variables *list, const char *want)
+{
+    autobuf struct buf got = BUF_INIT;
+
+    for (size_t i = 0; i < list->n; i++)
+        buf_addf(&got, "%s=%s ", list->items[i].key, variable_value(&list->items[i]));
+    assert_string_equal(buf_str(&got), want);
+}
+
+static void test_places_in_the_order_are_kept(void **unused)
+{
+    autovariables struct variables list = { 0 };
+
+    (void) unused;
+    assert_int_equal(variables_add(&list, "A", ""), 0);
+    add(&list, "[{\"key\":\"B\",\"value\":\"$A\"},{\"key\":\"A\",\"value\":\"2\",\"file\":true}]");
+    assert_int_equal(variables_fill(&list, "A", "1"), 0);
+    assert_int_equal(variables_fill(&list, "C", "3"), 0);
+    assert_values(&list, "A=1 B=$A A=2 C=3 ");
+    assert_int_equal(variables_settle(&list, "A", "4"), 0);
+    expand(&list);
+    assert_values(&list, "A=4 B=4 C=3 ");
+    assert_int_equal(variables_settle(&list, "D", "5"), 0);
+    assert_string_equal(variables_get(&list, "D"), "5");
+}
+
 static void test_raw_is_left_alone(void **unused)
 {
     autovariables struct variables list = { 0 };
@@ -109,7 +135,7 @@ static void test_raw_is_left_alone(void **unused)
 }
 
 /* job-execution.md 10.1, cases 1 and 2. */
-static void test_file_gives_its_path_and_the_last_definition_wins(void **unused)
+static void test_job_execution_10_1_1_and_2_files_and_the_last_definition(void **unused)
 {
     autovariables struct variables list = { 0 };
 
@@ -313,9 +339,10 @@ static void test_out_of_memory_is_an_error(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expansion_follows_the_peer),
+        cmocka_unit_test(test_job_execution_10_1_expansion),
+        cmocka_unit_test(test_places_in_the_order_are_kept),
         cmocka_unit_test(test_raw_is_left_alone),
-        cmocka_unit_test(test_file_gives_its_path_and_the_last_definition_wins),
+        cmocka_unit_test(test_job_execution_10_1_1_and_2_files_and_the_last_definition),
         cmocka_unit_test(test_expanding_again_follows_the_directories),
         cmocka_unit_test(test_hardening_12_names_that_no_shell_takes),
         cmocka_unit_test(test_hardening_13_nul_refuses_the_job_by_name),

@@ -431,7 +431,7 @@ static void test_heartbeats_hold_up_nothing(void **unused)
     struct result result;
 
     begin_setting(&setting, 3, 1, 1, HOUR);
-    setting.autoscaler.flags.acquire_heartbeats = true;
+    setting.autoscaler.flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] = 1;
     add_job(&workload, HOUR, MINUTE);
     result = run_setting(&setting, &workload);
     assert_int_equal(result.done, 1);

@@ -219,7 +219,7 @@ static void test_echo_of_commands(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_clear(&place->body);
-        script_user_command(&place->body, cases[i].command, NULL, 0);
+        script_user_command(&place->body, cases[i].command, (struct script_commands) { 0 }, 0);
         assert_prints(place, cases[i].want);
     }
 }
@@ -231,11 +231,12 @@ static void test_echo_of_many_lines_in_a_section(void **state)
     static const char begin[] = ":section_script_step_7[hide_duration=true,collapsed=true]\r\033[0K"
                                 "\033[32;1m$ echo a\nprintf '%s\\n' '100% '\\''b'\\'' $X "
                                 "\\n'\033[0;m\nsection_end:";
+    const struct script_commands in_sections = { .sections = "script_step" };
     struct place *place = *state;
 
     script_user_command(&place->body, "\necho a\nprintf '%s\\n' '100% '\\''b'\\'' $X \\n'\n",
-                        "script_step", 7);
-    script_user_command(&place->body, "printf one", "script_step", 8);
+                        in_sections, 7);
+    script_user_command(&place->body, "printf one", in_sections, 8);
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         const char *out;
 
