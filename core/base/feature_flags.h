@@ -6,7 +6,7 @@
 
 /* X(name, default, acted on here) */
 #define FEATURE_FLAGS(X)                                                                           \
-    X(FF_CLEAN_UP_FAILED_CACHE_EXTRACT, false, false)                                              \
+    X(FF_CLEAN_UP_FAILED_CACHE_EXTRACT, false, true)                                               \
     X(FF_CONCRETE, false, false)                                                                   \
     X(FF_DISABLE_AUTOMATIC_TOKEN_ROTATION, false, false)                                           \
     X(FF_DISABLE_POWERSHELL_STDIN, false, false)                                                   \
@@ -17,7 +17,7 @@
     X(FF_ENABLE_JOB_INPUTS_INTERPOLATION, true, true)                                              \
     X(FF_EXPORT_HIGH_CARDINALITY_METRICS, false, false)                                            \
     X(FF_GIT_URLS_WITHOUT_TOKENS, false, false)                                                    \
-    X(FF_HASH_CACHE_KEYS, false, false)                                                            \
+    X(FF_HASH_CACHE_KEYS, false, true)                                                             \
     X(FF_KUBERNETES_HONOR_ENTRYPOINT, false, false)                                                \
     X(FF_LOG_IMAGES_CONFIGURED_FOR_JOB, false, false)                                              \
     X(FF_MASK_ALL_DEFAULT_TOKENS, true, true)                                                      \
@@ -32,7 +32,7 @@
     X(FF_TIMESTAMPS, true, true)                                                                   \
     X(FF_USE_ADAPTIVE_REQUEST_CONCURRENCY, true, true)                                             \
     X(FF_USE_ADVANCED_POD_SPEC_CONFIGURATION, false, false)                                        \
-    X(FF_USE_DIRECT_DOWNLOAD, true, false)                                                         \
+    X(FF_USE_DIRECT_DOWNLOAD, true, true)                                                          \
     X(FF_USE_DOCKER_AUTOSCALER_DIAL_STDIO, true, false)                                            \
     X(FF_USE_DUMB_INIT_WITH_KUBERNETES_EXECUTOR, false, false)                                     \
     X(FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL, false, false)                                      \

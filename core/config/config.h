@@ -83,9 +83,13 @@ struct config_instance { /* [runners.instance] */
     bool use_common_build_dir;
 };
 
+struct config_artifact {
+    int64_t upload_timeout_ms, response_header_timeout_ms;
+};
+
 struct config_runner {
-    char *name, *url, *shell, *builds_dir, *cache_dir, *clone_url, *tls_ca_file, *tls_cert_file,
-        *tls_key_file;
+    char *name, *url, *shell, *builds_dir, *cache_dir, *helper, *clone_url, *tls_ca_file,
+        *tls_cert_file, *tls_key_file;
     struct secret *token;
     json_t *labels; /* the manager's, too */
     int64_t id, limit, request_concurrency, output_limit_kib;
@@ -101,6 +105,7 @@ struct config_runner {
     char *slot_cgroup_template;
     struct config_build_dir custom_build_dir;
     struct config_instance instance;
+    struct config_artifact artifact;
     struct config_autoscaler autoscaler;
     int line;   /* of [[runners]], for messages */
     bool named; /* `name` is the configuration's */

@@ -20,11 +20,17 @@ static const struct section build_dir_section = { .name = "[runners.custom_build
                                                   .n_settings = ARRAY_LEN(build_dir_settings) };
 
 static const struct setting artifact_settings[] = {
-    CHECKED("upload_timeout", SETTING_DURATION, .max = 366 * MS_DAY),
-    CHECKED("response_header_timeout", SETTING_DURATION, .max = 366 * MS_DAY),
+    DURATION("upload_timeout", struct config_artifact, upload_timeout_ms, 366 * MS_DAY,
+             .initial = 60 * MS_MINUTE, .flags = SETTING_ZERO_IS_DEFAULT),
+    DURATION("response_header_timeout", struct config_artifact, response_header_timeout_ms,
+             366 * MS_DAY, .initial = 10 * MS_MINUTE, .flags = SETTING_ZERO_IS_DEFAULT),
 };
-static const struct section artifact_section =
-    CHECKED_SECTION("[runners.artifact]", artifact_settings);
+static const struct section artifact_section = { .name = "[runners.artifact]",
+                                                 .size = sizeof(struct config_artifact),
+                                                 .settings = artifact_settings,
+                                                 .n_settings = ARRAY_LEN(artifact_settings) };
+
+static const char *const helper_ways[] = { "auto", "direct", "stream", NULL };
 
 static const struct setting runner_settings[] = {
     TEXT("name", struct config_runner, name, .initial_text = ""),
@@ -43,8 +49,8 @@ static const struct setting runner_settings[] = {
     CHECKED("executor", SETTING_TEXT, .check = check_executor),
     TEXT("shell", struct config_runner, shell, .initial_text = "bash", .check = check_shell),
     TEXT("builds_dir", struct config_runner, builds_dir, .check = check_directory),
-    TEXT("cache_dir", struct config_runner, cache_dir, .check = check_directory,
-         .flags = SETTING_NOT_YET, .note = "is not acted on yet: caches are not supported"),
+    TEXT("cache_dir", struct config_runner, cache_dir, .check = check_directory),
+    TEXT("helper", struct config_runner, helper, .initial_text = "auto", .choices = helper_ways),
     TEXT("clone_url", struct config_runner, clone_url, .check = check_clone_url),
     TEXT("tls-ca-file", struct config_runner, tls_ca_file, .check = check_file_is_here),
     TEXT("tls-cert-file", struct config_runner, tls_cert_file, .check = check_file_is_here),
@@ -90,7 +96,10 @@ static const struct setting runner_settings[] = {
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, custom_build_dir),
       .section = &build_dir_section },
-    NOT_YET("artifact", SETTING_SECTION, .section = &artifact_section),
+    { .name = "artifact",
+      .kind = SETTING_SECTION,
+      .offset = offsetof(struct config_runner, artifact),
+      .section = &artifact_section },
     { .name = "instance",
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, instance),

@@ -68,3 +68,17 @@ struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms)
         r = -ETIMEDOUT;
     return r < 0 ? end_from_error(job, r, err.message) : end_ok();
 }
+
+/* A connection that is lost stays lost. */
+struct end attempts_run(struct job *job, const char *variable, struct end (*stage)(struct job *job))
+{
+    int64_t attempts = attempts_of(job, variable);
+    struct end end = stage(job);
+
+    for (int64_t tried = 1; end.kind == END_EXIT && tried < attempts; tried++) {
+        end = attempts_pause(job, tried, 0);
+        if (end.kind == END_OK)
+            end = stage(job);
+    }
+    return end;
+}

@@ -11,6 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/entry.h"
 #include "core/job/job.h"
 
 #define PATH_MAX_LEN 4096
@@ -120,6 +121,26 @@ static int set_build_dir(struct job *job, const char *root, struct error *err)
     return r < 0 || job->tmp_dir ? r : error_set(err, -ENOMEM, "job: out of memory");
 }
 
+/* No caches asked for: no directory needed. */
+static bool has_caches(const struct job *job)
+{
+    return entries_of(job->payload, "cache") != NULL;
+}
+
+/* Where the project's caches are; `login_dir` is what a relative cache_dir lies below. */
+static int set_cache_dir(struct job *job, const char *login_dir, struct error *err)
+{
+    const char *root = text_of(job->runner, "cache_dir", "");
+
+    if (str_empty(root))
+        root = "cache";
+    if (*root == '/')
+        job->cache_dir = mem_printf("%s/%s", root, job->cache_path);
+    else
+        job->cache_dir = mem_printf("%s/%s/%s", login_dir, root, job->cache_path);
+    return job->cache_dir ? 0 : error_set(err, -ENOMEM, "job: out of memory");
+}
+
 /* The directories below an absolute root, the variables that name them, and those that refer to
  * these: GIT_CLONE_PATH may refer to the root. */
 static int set_root(struct job *job, const char *root, struct error *err)
@@ -144,7 +165,7 @@ static int set_root(struct job *job, const char *root, struct error *err)
 
 int directories_plan(struct job *job, struct error *err)
 {
-    const char *url = "", *owner = "runner", *strategy, *suffix;
+    const char *url = "", *owner = "runner", *strategy;
     bool common = false;
     int64_t project_id = 0, slot = 0;
     json_t *git = NULL, *info = NULL;
@@ -162,13 +183,16 @@ int directories_plan(struct job *job, struct error *err)
     strategy = variables_get(&job->variables, "GIT_STRATEGY");
     path = project_path(url, project_id);
     (void) json_opt_bool(job->runner, "common_build_dir", &common, NULL);
-    suffix = str_eq(strategy, "empty") ? "-empty" : "";
-    if (path && common)
-        job->project_dir = mem_printf("%s%s", path, suffix);
-    else if (path)
-        job->project_dir = mem_printf("%s/%" PRId64 "/%s%s", owner, slot, path, suffix);
+    if (path)
+        job->cache_path = mem_printf("%s%s", path, str_eq(strategy, "empty") ? "-empty" : "");
+    if (job->cache_path && common)
+        job->project_dir = mem_strdup(job->cache_path);
+    else if (job->cache_path)
+        job->project_dir = mem_printf("%s/%" PRId64 "/%s", owner, slot, job->cache_path);
     if (!job->project_dir)
         return error_set(err, -ENOMEM, "job: out of memory");
+    if (*text_of(job->runner, "cache_dir", "") == '/' && set_cache_dir(job, "", err) < 0)
+        return -ENOMEM;
     return *job->builds_root == '/' ? set_root(job, job->builds_root, err) : 0;
 }
 
@@ -181,8 +205,7 @@ static int collect(void *arg, bool is_stderr, const void *data, size_t len)
     return buf_error(out);
 }
 
-/* The last line: what a profile prints comes before it. */
-static char *last_line(struct buf *out)
+char *output_last_line(struct buf *out)
 {
     char *line = out->data, *newline;
 
@@ -196,15 +219,20 @@ static char *last_line(struct buf *out)
 int directories_set(struct job *job, const char *login_dir, struct error *err)
 {
     size_t len = login_dir ? strlen(login_dir) : 0;
-    autofree char *root = NULL;
+    autofree char *home = NULL, *root = NULL;
 
     while (len > 0 && login_dir[len - 1] == '/')
         len--;
     if (!login_dir || *login_dir != '/' || (len > 0 && !path_is_sound(login_dir + 1, len - 1)))
         return error_set(err, -EPROTO, "instance %s does not say what its login directory is",
                          job->instance);
-    root = mem_printf("%.*s/%s", (int) len, login_dir, job->builds_root);
-    return root ? set_root(job, root, err) : error_set(err, -ENOMEM, "job: out of memory");
+    home = mem_strndup(login_dir, len);
+    root = home ? mem_printf("%s/%s", home, job->builds_root) : NULL;
+    if (!root)
+        return error_set(err, -ENOMEM, "job: out of memory");
+    if (!job->cache_dir && set_cache_dir(job, home, err) < 0)
+        return -ENOMEM;
+    return job->build_dir ? 0 : set_root(job, root, err);
 }
 
 struct end directories_find(struct job *job, int64_t until_ms)
@@ -219,11 +247,11 @@ struct end directories_find(struct job *job, int64_t until_ms)
     struct error err = { 0 };
     int r;
 
-    if (job->build_dir)
+    if (job->build_dir && (job->cache_dir || !has_caches(job)))
         return (struct end) { .kind = END_OK };
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     if (r == 0)
-        r = directories_set(job, exit.status == 0 ? last_line(&out) : NULL, &err);
+        r = directories_set(job, exit.status == 0 ? output_last_line(&out) : NULL, &err);
     if (r == -EPERM)
         return end_make(END_CONFIG, err.message);
     if (r == -ETIMEDOUT && clock_mono_ms(&clock_system) < stage_deadline(job, until_ms))

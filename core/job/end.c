@@ -65,10 +65,12 @@ struct end end_from_error(struct job *job, int code, const char *message)
         job->canceled = true;
         return end_make(END_CANCELED, "canceled");
     case -ENETRESET:
+        job->lost = true;
         return end_make(END_SYSTEM, *orders->message ? orders->message : "the instance is lost");
     case -ETIMEDOUT:
         return end_make_late(job);
     default:
+        job->lost = true;
         return end_make_lost(orders, message);
     }
 }

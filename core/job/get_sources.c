@@ -337,14 +337,6 @@ static void add_job_hooks(const struct job *job, struct buf *body, const char *n
     }
 }
 
-static void own_begin(const struct job *job, struct buf *body)
-{
-    script_own_begin(body);
-    for (size_t i = 0; i < job->variables.n; i++)
-        if (script_name_is_hostile(job->variables.items[i].key))
-            script_unset(body, job->variables.items[i].key);
-}
-
 void get_sources_script(const struct job *job, struct buf *body)
 {
     enum git_strategy strategy = git_strategy(job);
@@ -356,7 +348,7 @@ void get_sources_script(const struct job *job, struct buf *body)
         add_runner_hook(job, body, "pre_get_sources_script");
         add_job_hooks(job, body, "pre_get_sources_script");
     }
-    own_begin(job, body);
+    stage_own_begin(job, body);
     if (clone)
         add_clone(job, body, strategy);
     else
@@ -373,7 +365,7 @@ void get_sources_script(const struct job *job, struct buf *body)
  * an earlier job left. */
 void clear_worktree_script(const struct job *job, struct buf *body)
 {
-    own_begin(job, body);
+    stage_own_begin(job, body);
     script_notice(body, "Deleting tracked and untracked files...");
     add_if_repository(job, body);
     COMMAND(body, "cd", "--", job->build_dir);

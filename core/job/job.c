@@ -1,7 +1,7 @@
 /* core/job/job.c - a job's life, read from top to bottom.
  *
- *   header → prepare_executor → prepare_script → get_sources → steps → after_script → clean-up →
- * last line
+ *   header → prepare_executor → prepare_script → get_sources → restore_cache → download_artifacts →
+ *   steps → after_script → archive_cache → upload_artifacts → clean-up → last line
  *
  * What runs after which failure is job-execution.md 1.3 but for one thing of ours: the clean-up also
  * runs after a timeout, a cancel and an abort. Where the peer leaves them out, file variables and git
@@ -53,20 +53,6 @@ static struct end check_payload(struct job *job)
     else
         return job->refused;
     return end;
-}
-
-/* Never silence: what the job asks for and will not get is said once. */
-static void write_not_yet(struct job *job)
-{
-    if (has_entries(job->payload, "cache"))
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "cache is not supported yet: nothing is restored or saved");
-    if (has_entries(job->payload, "artifacts"))
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "artifacts are not supported yet: nothing is uploaded");
-    if (has_entries(job->payload, "dependencies"))
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "artifacts of earlier jobs are not supported yet: nothing is downloaded");
 }
 
 /* The connection has its own tries, for as long as its timeout says: the whole is not tried again. */
@@ -188,6 +174,46 @@ static void clean_up(struct job *job)
                      STAGE_UNSTOPPABLE, clock_mono_ms(&clock_system) + CLEANUP_MS);
 }
 
+/* Whether what follows a failure still runs: not when there is nothing left to run it on or no time, and
+ * not when the job was stopped as a whole. */
+static bool goes_on(const struct job *job, const struct end *end)
+{
+    bool stopped = end->kind == END_CANCELED || end->kind == END_LIMIT;
+
+    return !job->lost && end->kind != END_ABORTED && end->kind != END_SYSTEM &&
+           end->kind != END_TIMEOUT && clock_mono_ms(&clock_system) < job->deadline_ms &&
+           !(stopped && job->cancel_stops);
+}
+
+/* Caches and artifacts, of the kind that the result asks for; the first failure counts. */
+static struct end keep_results(struct job *job, struct end result)
+{
+    bool success = result.kind == END_OK;
+    struct end cache = cache_keep(job, success), upload = end_ok();
+
+    if (goes_on(job, &cache))
+        upload = artifacts_upload(job, success);
+    if (!success)
+        return result;
+    return cache.kind != END_OK ? cache : upload;
+}
+
+static struct end run_from_sources(struct job *job)
+{
+    struct end end = get_sources(job);
+
+    if (end.kind == END_OK)
+        end = cache_restore(job);
+    if (end.kind == END_OK)
+        end = artifacts_download(job);
+    if (end.kind == END_OK) {
+        end = steps_run(job);
+        if (goes_on(job, &end))
+            end = steps_run_after(job, end);
+    }
+    return goes_on(job, &end) ? keep_results(job, end) : end;
+}
+
 /* The job's stages; which of them run after which failure. */
 static struct end run_stages(struct job *job)
 {
@@ -197,14 +223,8 @@ static struct end run_stages(struct job *job)
         end = prepare(job);
     if (end.kind != END_OK)
         return end;
-    write_not_yet(job);
-    end = get_sources(job);
-    if (end.kind == END_OK) {
-        end = steps_run(job);
-        if (end.kind != END_TIMEOUT && end.kind != END_ABORTED && end.kind != END_SYSTEM)
-            end = steps_run_after(job, end);
-    }
-    if (end.kind != END_SYSTEM)
+    end = run_from_sources(job);
+    if (!job->lost)
         clean_up(job);
     return end;
 }

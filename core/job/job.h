@@ -4,7 +4,8 @@
  * feature flags; steps.c runs the
  * job's scripts; instance.c connects; directories.c knows where on the
  * instance the job works; stage.c runs one stage there, attempts.c waits for another attempt;
- * get_sources.c writes the git stage from git_settings.c; end.c has the words and the result;
+ * get_sources.c writes the git stage from git_settings.c; cache.c and artifacts.c are the stages of files,
+ * which helper.c has carried; end.c has the words and the result;
  * settings.c turns the start frame into this struct.
  */
 #pragma once
@@ -37,6 +38,13 @@ struct end {
     char message[400];
 };
 
+/* helper.h */
+struct helper {
+    enum helper_way { HELPER_UNKNOWN, HELPER_DIRECT, HELPER_STREAM, HELPER_NOBODY } way;
+    const char *program; /* on the instance; NULL = none that answers */
+    char machine[64];    /* "Linux x86_64" */
+};
+
 struct job {
     struct report *report;
     struct trace *trace;
@@ -48,7 +56,9 @@ struct job {
     const char *instance, *shell;
     const char *builds_root;   /* as configured: absolute, or relative to the login directory */
     char *project_dir;         /* below the root */
+    char *cache_path;          /* below cache_dir: neither slot nor token, so that all share it */
     char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
+    char *cache_dir;           /* the same, of the project's caches */
     struct variables variables;
     struct end refused; /* END_CONFIG: its settings rule it out */
     bool flags[FEATURE_FLAG_COUNT];
@@ -60,7 +70,9 @@ struct job {
     int64_t after_script_ms;         /* how long after_script may take */
     bool cancel_stops;               /* a cancel stops what runs now: until the steps have ended */
     bool canceled;                   /* it was consumed */
-    enum report_going warned;        /* of what becomes of the instance */
+    bool lost;                /* the connection, or what it leads to: nothing more runs there */
+    enum report_going warned; /* of what becomes of the instance */
+    struct helper helper;
 };
 
 /* end.c */
@@ -102,11 +114,17 @@ int directories_plan(struct job *job, struct error *err); /* sets them when the 
 /* Asks the instance when it is not; until_ms as of stage_run(). */
 struct end directories_find(struct job *job, int64_t until_ms);
 int directories_set(struct job *job, const char *login_dir, struct error *err); /* its answer */
+/* The last line of what a command printed: what a profile prints comes before it. NULL when it was cut. */
+char *output_last_line(struct buf *out);
 /* Names between slashes, none of them `.` or `..`, no control bytes (hardening.md V9). */
 bool path_is_sound(const char *path, size_t len);
 
 /* stage.c */
-enum stage_flags { STAGE_VARIABLES = 1, STAGE_UNSTOPPABLE = 2 };
+enum stage_flags {
+    STAGE_VARIABLES = 1,
+    STAGE_UNSTOPPABLE = 2,
+    STAGE_UNTRACED = 4, /* no debug trace: what it would show is no variable, and has no mask */
+};
 /* What the instance's shell is given for `body`. Negative when it can't be made. */
 int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out);
 /* Runs `body` on the instance inside a section of that name; one that could not be built whole is a
@@ -116,6 +134,17 @@ struct end stage_run(struct job *job, const char *name, const char *headline,
                      const struct buf *body, unsigned flags, int64_t until_ms);
 /* The earlier of that and the job's own deadline. */
 int64_t stage_deadline(const struct job *job, int64_t until_ms);
+/* script_own_begin(), and the job's variables of hostile names are gone, too. */
+void stage_own_begin(const struct job *job, struct buf *body);
+/* Its parts, for a stage that runs more than a script or none. */
+void stage_begin(struct job *job, const char *name, const char *headline);
+void stage_end(struct job *job, const char *name, const struct end *end);
+/* stdout goes to `out` where there is one, else to the log as stderr does. */
+struct end stage_execute(struct job *job, const struct buf *body, unsigned flags,
+                         int64_t deadline_ms, struct buf *out);
+struct end stage_exit(const struct ssh_exit *exit);
+/* Ends what runs on the instance, by the process id in the job's directory. */
+void stage_kill(struct job *job);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
 
@@ -134,6 +163,9 @@ int64_t attempts_of(const struct job *job, const char *variable);
 void attempts_check(struct job *job);
 /* The pause after so many attempts: END_OK, or what stopped it; until_ms as of stage_run(). */
 struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms);
+/* A whole stage, as often as the variable allows while it fails. */
+struct end attempts_run(struct job *job, const char *variable,
+                        struct end (*stage)(struct job *job));
 
 /* instance.c */
 struct end instance_connect(struct job *job, int64_t until_ms); /* as of stage_run() */
@@ -164,6 +196,15 @@ struct end steps_run(struct job *job);
 /* after_script, whatever became of the script; its failure changes the result only when the job says
  * so. */
 struct end steps_run_after(struct job *job, struct end script);
+
+/* cache.c */
+struct end cache_restore(struct job *job);
+/* Never fails the job by itself: an end that is not END_OK is of what runs it. */
+struct end cache_keep(struct job *job, bool success);
+
+/* artifacts.c */
+struct end artifacts_download(struct job *job);
+struct end artifacts_upload(struct job *job, bool success);
 
 /* job.c */
 void job_run(struct job *job);

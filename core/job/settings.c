@@ -236,7 +236,7 @@ static int set_variables(struct job *job, struct error *err)
 }
 
 /* A shell takes no NUL; cut there, a line would do something else than it says. */
-static int check_lines(json_t *payload, const char *list, struct error *err)
+static int check_texts(json_t *payload, const char *list, const char *key, struct error *err)
 {
     json_t *items = NULL;
 
@@ -244,17 +244,32 @@ static int check_lines(json_t *payload, const char *list, struct error *err)
     for (size_t i = 0; items && i < json_object_array_length(items); i++) {
         json_t *lines = NULL;
 
-        (void) json_opt_array(json_object_array_get_idx(items, i), "script", &lines, NULL);
+        (void) json_opt_array(json_object_array_get_idx(items, i), key, &lines, NULL);
         for (size_t k = 0; lines && k < json_object_array_length(lines); k++) {
             json_t *line = json_object_array_get_idx(lines, k);
 
             if (!json_object_is_type(line, json_type_string) ||
                 strlen(json_object_get_string(line)) != (size_t) json_object_get_string_len(line))
-                return error_set(err, -EINVAL,
-                                 "%s[%zu].script[%zu]: must be text without NUL bytes", list, i, k);
+                return error_set(err, -EINVAL, "%s[%zu].%s[%zu]: must be text without NUL bytes",
+                                 list, i, key, k);
         }
     }
     return 0;
+}
+
+static int check_all_texts(json_t *payload, struct error *err)
+{
+    static const struct {
+        const char *list, *key;
+    } all[] = {
+        { "steps", "script" },      { "hooks", "script" }, { "artifacts", "paths" },
+        { "artifacts", "exclude" }, { "cache", "paths" },  { "cache", "fallback_keys" },
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(all); i++)
+        r = check_texts(payload, all[i].list, all[i].key, err);
+    return r;
 }
 
 int job_settings(struct job *job, json_t *start, struct error *err)
@@ -283,9 +298,7 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     features = object_of(job->payload, "features");
     if (features)
         (void) json_opt_bool(features, "trace_sections", &job->sections, NULL);
-    r = check_lines(job->payload, "steps", err);
-    if (r == 0)
-        r = check_lines(job->payload, "hooks", err);
+    r = check_all_texts(job->payload, err);
     if (r == 0)
         r = set_variables(job, err);
     return r == 0 ? git_settings_check(job, err) : r;
@@ -387,5 +400,7 @@ void job_done(struct job *job)
     free(job->project_dir);
     free(job->build_dir);
     free(job->tmp_dir);
+    free(job->cache_path);
+    free(job->cache_dir);
     json_object_put(job->start);
 }

@@ -49,11 +49,19 @@ struct ssh_watch stage_watch(struct job *job)
         struct ssh_watch) { .control_fd = control_fd, .poll_control = poll_control, .arg = job };
 }
 
+struct capture {
+    struct job *job;
+    struct buf *out; /* NULL = the log */
+};
+
 static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
 {
-    struct job *job = arg;
+    const struct capture *capture = arg;
 
-    return trace_write(job->trace, is_stderr ? TRACE_STDERR : TRACE_STDOUT, data, len);
+    if (is_stderr || !capture->out)
+        return trace_write(capture->job->trace, is_stderr ? TRACE_STDERR : TRACE_STDOUT, data, len);
+    buf_add(capture->out, data, len);
+    return buf_error(capture->out);
 }
 
 static void add_variables(const struct job *job, struct buf *body)
@@ -69,6 +77,14 @@ static void add_variables(const struct job *job, struct buf *body)
     script_load_env(body, job->tmp_dir);
 }
 
+void stage_own_begin(const struct job *job, struct buf *body)
+{
+    script_own_begin(body);
+    for (size_t i = 0; i < job->variables.n; i++)
+        if (script_name_is_hostile(job->variables.items[i].key))
+            script_unset(body, job->variables.items[i].key);
+}
+
 int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out)
 {
     autobuf struct buf inner = BUF_INIT;
@@ -76,7 +92,7 @@ int stage_script(const struct job *job, const char *body, unsigned flags, struct
 
     if (flags & STAGE_VARIABLES)
         add_variables(job, &inner);
-    if (job->trace_script)
+    if (job->trace_script && !(flags & STAGE_UNTRACED))
         script_trace(&inner);
     buf_add_str(&inner, body);
     r = buf_error(&inner);
@@ -96,7 +112,7 @@ static int swallow(void *arg, bool is_stderr, const void *data, size_t len)
     return 0;
 }
 
-static void kill_stage(struct job *job)
+void stage_kill(struct job *job)
 {
     autobuf struct buf script = BUF_INIT;
     struct ssh_exec exec = { .command = "sh",
@@ -117,19 +133,31 @@ static void kill_stage(struct job *job)
                           job->instance, *err.message ? ": " : "", err.message);
 }
 
-static struct end run_script(struct job *job, const struct buf *script, unsigned flags,
-                             int64_t deadline)
+struct end stage_exit(const struct ssh_exit *exit)
 {
+    struct end end = { .kind = exit->status == 0 ? END_OK : END_EXIT, .exit_code = exit->status };
+
+    if (end.kind != END_OK)
+        (void) snprintf(end.message, sizeof(end.message),
+                        "run exit (exit code: %d): Process exited with status %d%s%s", exit->status,
+                        exit->status, *exit->signal ? " from signal " : "", exit->signal);
+    return end;
+}
+
+static struct end run_script(struct job *job, const struct buf *script, unsigned flags,
+                             int64_t deadline, struct buf *out)
+{
+    struct capture capture = { .job = job, .out = out };
     struct ssh_exec exec = { .command = str_eq(job->shell, "sh") ? "sh" : "bash",
                              .input = script->data,
                              .input_len = script->len,
                              .on_output = on_output,
-                             .arg = job,
+                             .arg = &capture,
                              .deadline_mono_ms = deadline };
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
     struct ssh_watch watch = stage_watch(job);
-    struct end end = { .kind = END_OK };
+    struct end end;
     int r;
 
     if (flags & STAGE_UNSTOPPABLE)
@@ -142,17 +170,39 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
         end = end_from_error(job, r, err.message);
         /* It runs on unless it ended by itself or what it ran on is gone. */
         if (r != -EPIPE && r != -ENETRESET)
-            kill_stage(job);
+            stage_kill(job);
         return end;
     }
-    if (exit.status == 0)
-        return end;
-    end.kind = END_EXIT;
-    end.exit_code = exit.status;
-    (void) snprintf(end.message, sizeof(end.message),
-                    "run exit (exit code: %d): Process exited with status %d%s%s", exit.status,
-                    exit.status, *exit.signal ? " from signal " : "", exit.signal);
-    return end;
+    return stage_exit(&exit);
+}
+
+void stage_begin(struct job *job, const char *name, const char *headline)
+{
+    report_stage(job->report, name);
+    (void) trace_section_start(job->trace, name, headline);
+}
+
+void stage_end(struct job *job, const char *name, const struct end *end)
+{
+    if (end->kind == END_TIMEOUT || end->kind == END_LIMIT)
+        (void) trace_line(job->trace, TRACE_WARNING,
+                          "%s could not run to completion because the timeout was exceeded. "
+                          "Limits are the job's timeout, RUNNER_SCRIPT_TIMEOUT, "
+                          "RUNNER_AFTER_SCRIPT_TIMEOUT and those of the runner's configuration",
+                          name);
+    (void) trace_section_end(job->trace, name);
+    (void) trace_flush(job->trace);
+}
+
+struct end stage_execute(struct job *job, const struct buf *body, unsigned flags,
+                         int64_t deadline_ms, struct buf *out)
+{
+    autobuf struct buf script = BUF_SECRET;
+
+    if (buf_error(body) < 0 || stage_script(job, buf_str(body), flags, &script) < 0)
+        return end_make(END_SYSTEM,
+                        "the script cannot be made: it is too long, or memory is short");
+    return run_script(job, &script, flags, deadline_ms, out);
 }
 
 int64_t stage_deadline(const struct job *job, int64_t until_ms)
@@ -163,25 +213,11 @@ int64_t stage_deadline(const struct job *job, int64_t until_ms)
 struct end stage_run(struct job *job, const char *name, const char *headline,
                      const struct buf *body, unsigned flags, int64_t until_ms)
 {
-    autobuf struct buf script = BUF_INIT;
     int64_t deadline = flags & STAGE_UNSTOPPABLE ? until_ms : stage_deadline(job, until_ms);
     struct end end;
 
-    report_stage(job->report, name);
-    (void) trace_section_start(job->trace, name, headline);
-    if (buf_error(body) < 0 || stage_script(job, buf_str(body), flags, &script) < 0)
-        end = end_make(END_SYSTEM, "the script cannot be made: it is too long, or memory is short");
-    else
-        end = run_script(job, &script, flags, deadline);
-    if (script.data)
-        secret_wipe(script.data, script.cap);
-    if (end.kind == END_TIMEOUT || end.kind == END_LIMIT)
-        (void) trace_line(job->trace, TRACE_WARNING,
-                          "%s could not run to completion because the timeout was exceeded. "
-                          "Limits are the job's timeout, RUNNER_SCRIPT_TIMEOUT, "
-                          "RUNNER_AFTER_SCRIPT_TIMEOUT and those of the runner's configuration",
-                          name);
-    (void) trace_section_end(job->trace, name);
-    (void) trace_flush(job->trace);
+    stage_begin(job, name, headline);
+    end = stage_execute(job, body, flags, deadline, NULL);
+    stage_end(job, name, &end);
     return end;
 }

@@ -74,6 +74,11 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_str(obj, "system_id", job->supervisor->system_id);
     (void) json_add_str(obj, "shell", runner->shell);
     (void) json_add_str(obj, "builds_dir", runner->builds_dir);
+    (void) json_add_str(obj, "cache_dir", runner->cache_dir);
+    (void) json_add_str(obj, "helper", runner->helper);
+    (void) json_add_i64(obj, "artifact_upload_timeout_ms", runner->artifact.upload_timeout_ms);
+    (void) json_add_i64(obj, "artifact_response_timeout_ms",
+                        runner->artifact.response_header_timeout_ms);
     (void) json_add_str(obj, "clone_url", runner->clone_url);
     if (runner->output_limit_kib > 0)
         (void) json_add_i64(obj, "output_limit", runner->output_limit_kib * 1024);

@@ -253,6 +253,7 @@ int trace_line(struct trace *trace, enum trace_kind kind, const char *fmt, ...)
     static const char *const before[] = {
         [TRACE_PLAIN] = CLEAR,
         [TRACE_INFO] = BOLD_GREEN,
+        [TRACE_CAUTION] = YELLOW,
         [TRACE_WARNING] = YELLOW "WARNING: ",
         [TRACE_ERROR] = BOLD_RED "ERROR: ",
         [TRACE_HEADLINE] = CLEAR BOLD_CYAN,

@@ -46,7 +46,14 @@ int trace_write(struct trace *trace, enum trace_stream stream, const void *data,
                 size_t len); /* 0 or the negative errno of the spool */
 
 /* Lines of ours, with the colours of coordinator-protocol.md 5.6. */
-enum trace_kind { TRACE_PLAIN, TRACE_INFO, TRACE_WARNING, TRACE_ERROR, TRACE_HEADLINE };
+enum trace_kind {
+    TRACE_PLAIN,
+    TRACE_INFO,
+    TRACE_CAUTION, /* a stage's warning: without the word */
+    TRACE_WARNING,
+    TRACE_ERROR,
+    TRACE_HEADLINE
+};
 int trace_line(struct trace *trace, enum trace_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int trace_section_start(struct trace *trace, const char *name, const char *headline);
 int trace_section_end(struct trace *trace, const char *name);

@@ -95,6 +95,30 @@ static void test_clone_paths_that_are_refused(void **unused)
     }
 }
 
+/* job-execution.md 10.5 row 27, and 3.1: neither token nor slot. */
+static void test_cache_directory(void **unused)
+{
+    static const struct {
+        const char *payload, *runner, *want;
+    } cases[] = {
+        { "{\"cache\":[{}]}", "{}", "/home/u/cache/g/p" },
+        { "{\"cache\":[{}]}", "{\"cache_dir\":\"ci/c\"}", "/home/u/ci/c/g/p" },
+        { "{\"cache\":[{}]}", "{\"builds_dir\":\"/b\"}", "/home/u/cache/g/p" },
+        { "{\"cache\":[{}]}", "{\"cache_dir\":\"/c\"}", "/c/g/p" },
+        { "{\"cache\":[{}],\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"empty\"}]}",
+          "{\"cache_dir\":\"/c\",\"builds_dir\":\"/b\"}", "/c/g/p-empty" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autojob struct job job = start_job(cases[i].payload, cases[i].runner);
+
+        if (!job.build_dir || !job.cache_dir)
+            assert_int_equal(directories_set(&job, "/home/u", NULL), 0);
+        assert_string_equal(job.cache_dir, cases[i].want);
+    }
+}
+
 static void test_what_an_instance_may_answer(void **unused)
 {
     static const struct {
@@ -189,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_project_directory),
         cmocka_unit_test(test_clone_paths_that_are_refused),
+        cmocka_unit_test(test_cache_directory),
         cmocka_unit_test(test_what_an_instance_may_answer),
         cmocka_unit_test(test_files_and_handed_on_variables_work_after_cd),
         cmocka_unit_test(test_debug_trace_shows_no_secret),
