@@ -155,3 +155,29 @@ def test_what_a_failure_says_of_the_product_is_read_from_a_real_report(tmp_path)
         "test_crash": "a program of the test was ended by signal 11",
         "test_told_crash": "a process of the manager was ended by signal 11"}
     assert (cases["test_good"].result, cases["test_skipped"].result) == ("passed", "skipped")
+
+
+def test_vectors_are_read_from_the_names_of_tests():
+    names = {"test_coordinator_V07_x": {"coordinator_V7"}, "test_job_execution_10_5_18_and_more": {"job_execution_10_5_18"},
+             "test_job_execution_10_1_2_expansion": {"job_execution_10_1"}, "test_job_execution_10_6_calls": {"job_execution_10_6"},
+             "test_x[hardening_26]": {"hardening_26"}, "test_plain": set()}
+    for name, vectors in names.items():
+        assert RUN_TESTS.vectors_in(name) == vectors, name
+    text = "# told\nautoscaler_V 1-3\njob_execution_10_6 # whole\nhardening_ 7-8: later\n"
+    assert list(RUN_TESTS.read_vectors(text)) == [
+        ("autoscaler_V1", ""), ("autoscaler_V2", ""), ("autoscaler_V3", ""), ("job_execution_10_6", ""),
+        ("hardening_7", "later"), ("hardening_8", "later")]
+
+
+def test_a_vector_without_a_test_that_passed_fails(tmp_path, monkeypatch, capsys):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "vectors").write_text("coordinator_V 1-2\nhardening_ 7: with part 8\n")
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    tally = script.Tally()
+    tally.cases = ["coordinator/rules test_coordinator_V1_waits"]
+    tally.add("tests/x.py test_coordinator_V2", "failed")
+    script.step_vectors(tally, type("Options", (), {"only": None}))
+    assert [name for name, _ in tally.failed] == ["tests/x.py test_coordinator_V2", "vector coordinator_V2"]
+    assert ("vector hardening_7", "with part 8") in tally.skipped
+    assert "coordinator_V1" in capsys.readouterr().out
