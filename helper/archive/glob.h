@@ -1,34 +1,42 @@
 /* helper/archive/glob.h - the patterns of artifact and cache paths, as GitLab's users know them:
  * `*` and `?` within a folder, dot files included; a component `**` for any number of folders, not
- * through links; [sets] and {alternatives}. Matching never tries again: its cost is the path's length
- * times the pattern's.
+ * through links; [sets] and {alternatives}.
+ *
+ * A pattern is a set of places in it where one may be, and a name moves that set on: nothing is tried
+ * twice, neither names nor folders, whatever the pattern.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/base/autoclean.h"
 #include "core/base/error.h"
 
 struct glob;
 
-/* -EINVAL with a sentence for a pattern that cannot be read (an open [ or {) or that has more than
- * 1,000 alternatives. The pattern is relative, in clean form (no empty, "." or ".." component; "."
- * alone is the tree itself). */
+/* -EINVAL with a sentence for a pattern that cannot be read (an open [ or {), that goes up by ".." or
+ * has more than 1,000 alternatives. It is relative; "." is the tree itself. */
 int glob_new(const char *pattern, struct glob **ret, struct error *err);
 void glob_free(struct glob *glob);
 DEFINE_AUTO_PTR(struct glob, glob_free)
 
-/* Does the pattern stand for the whole of `path` (relative, clean)? */
-bool glob_match(const struct glob *glob, const char *path);
+/* Does the pattern stand for the whole of `path`, which is relative and clean? */
+bool glob_match(struct glob *glob, const char *path);
 
-/* Calls `found` for each existing path below dir_fd that the pattern stands for, once each, in no
- * order. Every folder is read once at most. Links are followed where a component of the pattern names
- * them (never by `**`) and as long as they stay below dir_fd. `found` ends the search by a negative
- * code, which is returned. */
+struct glob_found {
+    const char *path; /* relative; "." is the tree itself */
+    bool matched;     /* the pattern stands for it; else it lies in a folder that is */
+    uint32_t times;   /* how many of its folders and itself are matched */
+};
+
 struct glob_visitor {
-    int (*found)(void *ctx, const char *path);
+    /* A negative code ends the search and is returned by it. */
+    int (*found)(void *ctx, const struct glob_found *found);
     void *ctx;
 };
-int glob_find(const struct glob *glob, int dir_fd, const struct glob_visitor *visitor,
-              struct error *err);
+
+/* Visits what is below dir_fd and matched, and all that lies in matched folders, once each, in no
+ * order. Links are followed only where a component of the pattern other than `**` stands for them, and
+ * as long as they stay below dir_fd (hardening.md Z7). Folders that vanish meanwhile are passed by. */
+int glob_find(struct glob *glob, int dir_fd, const struct glob_visitor *visitor, struct error *err);

@@ -21,8 +21,8 @@ struct pack_sink {
 struct pack_sink pack_sink_fd(const int *fd);
 
 struct pack_request {
-    enum archive_format format;
-    enum archive_level level;
+    enum pack_format format;
+    enum pack_level level;
     int root_fd; /* what the selection's paths are relative to */
     const struct selection *selection;
 };

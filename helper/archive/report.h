@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "core/base/autoclean.h"
 #include "core/base/error.h"
 
 enum report_level { REPORT_INFO, REPORT_WARNING, REPORT_ERROR };
