@@ -170,6 +170,7 @@ struct end steps_run_after(struct job *job, struct end script)
     if (!step)
         return script;
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
+    script_notice(&body, "Running after script...");
     script_user_commands(&body, lines_of(step), job_commands(job, "after_script_step"));
     return merge_after_script(job, script,
                               stage_run(job, "after_script", "Running after_script", &body,

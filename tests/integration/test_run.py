@@ -154,7 +154,7 @@ def pull_the_plug(run):
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):
+def test_job_execution_10_5_36_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     job = run.held_job(1)
     job.lost_as = "runner_system_failure"

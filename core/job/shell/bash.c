@@ -221,28 +221,45 @@ void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const 
     /* The directory is private from its birth; its parents, which are the job's, are not. */
     buf_add_str(out, "mkdir -p -m 700 -- ");
     quote_word(out, tmp_dir);
-    buf_add_str(out, "\n(umask 077; printf '%s\\n' \"$$\" > ");
+    /* With what the system says of it: state, parent, group, session. */
+    buf_add_str(out, "\nflotilla_stat=\n"
+                     "[ ! -r /proc/self/stat ] || read -r flotilla_stat < /proc/self/stat\n"
+                     "(umask 077; printf '%s %s\\n' \"$$\" \"${flotilla_stat##*) }\" > ");
     add_path(out, tmp_dir, "stage.pid");
-    buf_add_str(out, ")\n( trap 'exit 1' TERM; eval ");
+    buf_add_str(out, ")\nunset flotilla_stat\n( trap 'exit 1' TERM; eval ");
     quote_word(out, body);
     buf_add_str(out, " ) < /dev/null\nexit 0\n");
 }
 
+/* All processes of the session but those that are dead already; by group where the system has no
+ * /proc. A session that is ours, too, is none that the stage got for itself. */
 void script_kill(struct buf *out, const char *tmp_dir)
 {
     buf_add_str(out, "set -- ");
     quote_word(out, tmp_dir);
-    buf_add_str(out, "\npid=$(cat \"$1/stage.pid\") || exit 0\n"
-                     "group=$(ps -o pgid= -p \"$pid\" 2>/dev/null || cut -d' ' -f5 "
-                     "\"/proc/$pid/stat\" 2>/dev/null)\n"
-                     "group=$(printf '%s' \"$group\" | tr -d ' ')\n"
-                     "case $group in ''|0|1|*[!0-9]*) exit 0;; esac\n"
-                     "kill -TERM \"-$group\" 2>/dev/null || exit 0\n"
+    buf_add_str(out, "\nread -r pid state parent group session rest < \"$1/stage.pid\" || exit 0\n"
+                     "own() { [ -r /proc/self/stat ] || return 0\n"
+                     "  read -r line < /proc/self/stat; set -- ${line##*) }; echo \"$4\"\n"
+                     "}\n"
+                     "members() {\n"
+                     "  for stat in /proc/[0-9]*/stat; do\n"
+                     "    { read -r line < \"$stat\"; } 2> /dev/null || continue\n"
+                     "    set -- ${line##*) }\n"
+                     "    [ \"$4\" = \"$session\" ] && [ \"$1\" != Z ] || continue\n"
+                     "    stat=${stat#/proc/}; echo \"${stat%/stat}\"\n"
+                     "  done\n"
+                     "}\n"
+                     "if [ -z \"$session\" ] || [ \"$session\" = \"$(own)\" ]; then\n"
+                     "  group=$(ps -o pgid= -p \"$pid\" 2> /dev/null | tr -d ' ')\n"
+                     "  case $group in ''|0|1|*[!0-9]*) exit 0;; esac\n"
+                     "  members() { ! kill -0 \"-$group\" 2> /dev/null || echo \"-$group\"; }\n"
+                     "fi\n"
                      "n=0\n"
-                     "while kill -0 \"-$group\" 2>/dev/null; do\n"
-                     "  n=$((n + 1))\n"
-                     "  [ $n -le 5 ] || kill -KILL \"-$group\" 2>/dev/null\n"
+                     "while found=$(members); [ -n \"$found\" ]; do\n"
+                     "  [ $n -ne 0 ] || kill -TERM $found 2> /dev/null\n"
+                     "  [ $n -le 5 ] || kill -KILL $found 2> /dev/null\n"
                      "  [ $n -le 60 ] || exit 1\n"
+                     "  n=$((n + 1))\n"
                      "  sleep 0.1\n"
                      "done\n");
 }

@@ -53,11 +53,11 @@ bool script_name_is_hostile(const char *name);
 void script_unset(struct buf *body, const char *name);
 void script_own_end(struct buf *body);
 
-/* The frame: makes the stage's private directory and leaves the shell's process id in it, then runs
- * the body with an empty stdin. */
+/* The frame: makes the stage's private directory and leaves in it which process this is, then runs the
+ * body with an empty stdin. */
 void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body);
 
-/* A script of its own that stops the stage whose process id is in `tmp_dir`: TERM, a moment, KILL,
- * and proof: it ends with 0 only when no process of the stage's group is left. The group is the
- * session's that sshd made. */
+/* A script of its own that stops the stage that is noted in `tmp_dir`: TERM, a moment, KILL, and proof:
+ * it ends with 0 only when no process of the stage's session is left, which sshd made for it. A process
+ * that made a session of its own was meant to outlive the script, and does. */
 void script_kill(struct buf *out, const char *tmp_dir);

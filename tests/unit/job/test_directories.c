@@ -161,8 +161,8 @@ static void run(const struct job *job, enum harness_shell shell, const char *dir
                  status, buf_str(&out), want, buf_str(&errors));
 }
 
-/* job-execution.md 2.4, 10.5 rows 30, 32 and 33, with the default builds_dir. */
-static void test_files_and_handed_on_variables_work_after_cd(void **unused)
+/* job-execution.md 2.4, with the default builds_dir. */
+static void test_job_execution_10_5_30_32_33_files_and_handed_on_variables(void **unused)
 {
     (void) unused;
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
@@ -215,7 +215,7 @@ int main(void)
         cmocka_unit_test(test_clone_paths_that_are_refused),
         cmocka_unit_test(test_cache_directory),
         cmocka_unit_test(test_what_an_instance_may_answer),
-        cmocka_unit_test(test_files_and_handed_on_variables_work_after_cd),
+        cmocka_unit_test(test_job_execution_10_5_30_32_33_files_and_handed_on_variables),
         cmocka_unit_test(test_debug_trace_shows_no_secret),
     };
 

@@ -36,9 +36,9 @@ struct world {
     enum ssh_fake_kind kind;
     const char *policy;
     int timeout_s, connect_ms;
-    const char *after_script_timeout;
-    rlim_t spool_limit;                /* bytes; 0 = none */
-    size_t n_variables, variable_size; /* beside its own */
+    const char *after_script_timeout, *runner; /* more of the runner's part, or NULL */
+    rlim_t spool_limit;                        /* bytes; 0 = none */
+    size_t n_variables, variable_size;         /* beside its own */
 
     int fd;
     struct frame_decoder decoder;
@@ -112,13 +112,13 @@ static json_t *start_frame(const struct world *world)
         "\"steps\":[{\"name\":\"script\",\"script\":[\"true\"]},"
         "{\"name\":\"after_script\",\"script\":[\"true\"]}]},"
         "\"runner\":{\"name\":\"r\",\"short_token\":\"t\",\"system_id\":\"s_1\",\"shell\":\"sh\","
-        "\"builds_dir\":\"/b\"},"
+        "\"builds_dir\":\"/b\"%s},"
         "\"slot\":{\"instance\":\"i-1\",\"slot\":0},\"connect\":{\"address\":\"127.0.0.1\","
         "\"port\":%u,\"username\":\"u\",\"host_key_policy\":\"%s\",\"timeout_ms\":%d,"
         "\"host_keys\":[]}}",
         world->dir, world->timeout_s,
-        world->after_script_timeout ? world->after_script_timeout : "5m", world->fake.port,
-        world->policy, world->connect_ms);
+        world->after_script_timeout ? world->after_script_timeout : "5m",
+        world->runner ? world->runner : "", world->fake.port, world->policy, world->connect_ms);
     json_t *start = NULL, *connect = NULL;
 
     assert_non_null(text);
@@ -288,6 +288,75 @@ static void test_time_that_runs_out_while_connecting_is_the_jobs(void **state)
     worker_start(world);
     take_result(world);
     assert_string_equal(outcome(world), "job_execution_timeout");
+}
+
+/* Nobody listens. Its own tries are all there are, as N6 wants one deadline for the whole: the peer
+ * begins three times. */
+static void test_job_execution_10_5_35_an_instance_that_refuses_connections(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    ssh_fake_stop(&world->fake);
+    world->fake.port = 1;
+    world->connect_ms = 300;
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "runner_system_failure");
+    assert_log_has(world, "ERROR: Preparation failed: ");
+    assert_log_has(world, "ERROR: Job failed (system failure): ");
+}
+
+static void test_the_limit_of_preparing(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    ssh_fake_stop(&world->fake);
+    world->fake.port = 1;
+    world->runner = ",\"prepare_timeout_ms\":300";
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "job_execution_timeout");
+    assert_log_has(world, "ERROR: Job failed: prepare timeout: exceeded timeout of 300ms");
+}
+
+static void test_a_first_script_that_fails_points_to_the_profiles(void **state)
+{
+    struct world *world = *state;
+
+    world->execs[PREPARE].statuses[0] = 3;
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "script_failure");
+    assert_log_has(world,
+                   "ERROR: Job failed: prepare environment: run exit (exit code: 3): Process "
+                   "exited with status 3. Check https://docs.gitlab.com/");
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), 1);
+}
+
+/* What is behind the limit is dropped, the last line, too. */
+static void test_job_execution_10_5_34_a_log_at_its_limit(void **state)
+{
+    struct world *world = *state;
+    autofree char *text = mem_zero(2001);
+    autofree char *log = NULL;
+    const char *notice;
+
+    assert_non_null(text);
+    for (size_t i = 0; i < 2000; i++)
+        text[i] = i % 80 == 79 ? '\n' : 'x';
+    world->execs[STEP].output = text;
+    world->runner = ",\"output_limit\":1024";
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
+    log = harness_read(world->dir, "1.log");
+    notice = strstr(log, "\n\033[33;1mJob's log exceeded limit of 1024 bytes.");
+    assert_true(notice && notice - log <= 1024);
+    assert_null(strstr(log, "Job succeeded"));
 }
 
 /* The cause is in the job's log, and the reason is never the script's. */
@@ -471,6 +540,10 @@ int main(void)
         ROW(test_time_that_runs_out_in_after_script_is_no_success),
         ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
+        ROW(test_job_execution_10_5_35_an_instance_that_refuses_connections),
+        ROW(test_the_limit_of_preparing),
+        ROW(test_a_first_script_that_fails_points_to_the_profiles),
+        ROW(test_job_execution_10_5_34_a_log_at_its_limit),
         ROW(test_an_instance_that_fails_is_a_failure_of_the_system),
         ROW(test_a_step_without_a_status_is_a_failure_of_the_system),
         ROW(test_an_order_during_the_question_for_the_host_key_is_obeyed),

@@ -67,37 +67,108 @@ static void assert_prints(struct place *place, const char *want)
     }
 }
 
-/* job-execution.md 10.4. */
-static void test_exit_codes(void **state)
+/* The peer's table is of bash; where another shell has no such rule, its own. */
+static void test_job_execution_10_4_exit_codes(void **state)
 {
     static const struct {
         const char *command;
-        int status;
+        int status, dash_status;
+        bool goes_on, dash_goes_on;
     } cases[] = {
-        { "true", 0 },
-        { "exit 0", 0 },
-        { "exit 3", 3 },
-        { "exit 256", 0 },
-        { "false", 1 },
-        { "false || :", 0 },
-        { "x=$(false)", 1 },
-        { "nosuchcmd", 127 },
-        { "sh -c 'kill -9 $$'", 137 },
-        { "sh -c 'kill $$'", 143 },
-        { "read x", 1 },
-        { "cat", 0 },
+        { "true", 0, 0, true, true },
+        { "exit 0", 0, 0, false, false },
+        { "exit 3", 3, 3, false, false },
+        { "exit 256", 0, 0, false, false },
+        { "false", 1, 1, false, false },
+        { "false || true", 0, 0, true, true },
+        { "false | true", 1, 0, false, true }, /* dash has no pipefail */
+        { "x=$(false)", 1, 1, false, false },
+        { "nosuchcmd", 127, 127, false, false },
+        { "sh -c 'kill -9 $$'", 137, 137, false, false },
+        { "sh -c 'kill $$'", 143, 143, false, false },
+        { "kill -TERM $$", 1, 1, true, true },
+        { "kill -TERM $(exec sh -c 'echo $PPID')", 1, 1, false, false },
+        { "read x", 1, 1, false, false },
+        { "cat", 0, 0, true, true },
     };
     struct place *place = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+            bool dash = shell == HARNESS_DASH;
+
             buf_clear(&place->body);
-            buf_addf(&place->body, "%s\n", cases[i].command);
+            buf_addf(&place->body, "%s\nprintf on\n", cases[i].command);
             run(place, shell);
-            if (place->status != cases[i].status)
-                fail_msg("%s: %s: status %d, not %d", harness_shell_names[shell], cases[i].command,
-                         place->status, cases[i].status);
+            if (place->status != (dash ? cases[i].dash_status : cases[i].status) ||
+                (place->out.len > 0) != (dash ? cases[i].dash_goes_on : cases[i].goes_on))
+                fail_msg("%s: %s: status %d, printed '%s'", harness_shell_names[shell],
+                         cases[i].command, place->status, buf_str(&place->out));
         }
+}
+
+/* The row of 10.4 whose orphan goes on as it likes. */
+static void test_job_execution_10_4_a_killed_shell(void **state)
+{
+    struct place *place = *state;
+
+    buf_add_str(&place->body, "kill -9 $$\n");
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        run(place, shell);
+        assert_int_equal(place->status, 137);
+    }
+}
+
+/* FF_ENABLE_BASH_EXIT_CODE_CHECK: whatever the job did to errexit. */
+static void test_the_status_is_checked_behind_each_command(void **state)
+{
+    const struct script_commands checked = { .check_status = true };
+    struct place *place = *state;
+
+    script_user_command(&place->body, "set +e", checked, 0);
+    script_user_command(&place->body, "cat <<E\nit's $((1 + 1))\nE", checked, 1);
+    script_user_command(&place->body, "(exit 5)", checked, 2);
+    script_user_command(&place->body, "echo never", checked, 3);
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        run(place, shell);
+        assert_int_equal(place->status, 5);
+        assert_non_null(strstr(buf_str(&place->out), "\nit's 2\n"));
+        assert_null(strstr(buf_str(&place->out), "never"));
+    }
+}
+
+/* Job control gives each command a group of its own; what a stage starts is stopped all the same. Who
+ * makes a session of his own leaves. The stage is started as sshd does, in a session of its own. */
+static void test_a_stopped_stage_leaves_no_process_of_its_session(void **state)
+{
+    static const char stage[] = "trap '' TERM\nset -m\n"
+                                "sleep 1000 & echo $! >> pids\n"
+                                "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & echo $! >> pids\n"
+                                "setsid sh -c 'echo $$ > left; exec sleep 1000' &\n"
+                                "until [ -s left ]; do sleep 0.05; done\n"
+                                "sh -c 'echo $PPID' >> pids; echo > ready\nwait\n";
+    static const char check[] =
+        "for pid in $(cat pids); do\n"
+        "  state=$(sed 's/.*) //; s/ .*//' /proc/$pid/stat 2> /dev/null) || continue\n"
+        "  [ \"$state\" = Z ] || [ -z \"$state\" ] || echo \"$pid is $state\"\ndone\n"
+        "kill -KILL $(cat left) && echo left\nrm pids left ready\n";
+    struct place *place = *state;
+
+    for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+        autobuf struct buf script = BUF_INIT, kill = BUF_INIT, driver = BUF_INIT;
+
+        buf_clear(&place->out);
+        script_wrap(&script, "sh", place->tmp_dir, stage);
+        script_kill(&kill, place->tmp_dir);
+        buf_addf(&driver, "setsid %s <<'STAGE' > /dev/null 2>&1 &\n%s\nSTAGE\n",
+                 harness_shell_names[shell], buf_str(&script));
+        buf_addf(&driver, "while ! [ -e ready ]; do sleep 0.05; done\n(\n%s)\necho stopped $?\n%s",
+                 buf_str(&kill), check);
+        (void) harness_run_shell(shell, place->dir, &driver, &place->out, &place->errors);
+        if (!str_eq(buf_str(&place->out), "stopped 0\nleft\n"))
+            fail_msg("%s: %s%s", harness_shell_names[shell], buf_str(&place->out),
+                     buf_str(&place->errors));
+    }
 }
 
 /* hardening.md Q7: nobody else may look, but what the job makes is made as the instance says. */
@@ -161,8 +232,8 @@ static void test_trace_does_not_show_the_exports(void **state)
     }
 }
 
-/* hardening_11: absent in our own steps, present in the job's script. */
-static void test_hostile_variables_are_not_in_our_own_steps(void **state)
+/* Absent in our own steps, present in the job's script. */
+static void test_hardening_11_hostile_variables_are_not_in_our_own_steps(void **state)
 {
     static const char *const names[] = { "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "BASH_ENV",
                                          "LD_PRELOAD",       "LD_WHATEVER",      "GIT_SSH_COMMAND",
@@ -205,7 +276,7 @@ static void test_unset_variable_ends_our_own_steps_alone(void **state)
 }
 
 /* job-execution.md 2.5. */
-static void test_echo_of_commands(void **state)
+static void test_job_execution_10_5_1_2_and_4_echo_of_commands(void **state)
 {
     static const struct {
         const char *command, *want;
@@ -224,8 +295,8 @@ static void test_echo_of_commands(void **state)
     }
 }
 
-/* job-execution.md 10.5 row 3; the times are the instance's. */
-static void test_echo_of_many_lines_in_a_section(void **state)
+/* The times are the instance's. */
+static void test_job_execution_10_5_3_echo_of_many_lines_in_a_section(void **state)
 {
     static const char end[] = ":section_script_step_7\r\033[0K\na\n100% 'b' $X \\n\n";
     static const char begin[] = ":section_script_step_7[hide_duration=true,collapsed=true]\r\033[0K"
@@ -253,15 +324,18 @@ static void test_echo_of_many_lines_in_a_section(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_exit_codes),
+        TEST(test_job_execution_10_4_exit_codes),
+        TEST(test_job_execution_10_4_a_killed_shell),
+        TEST(test_the_status_is_checked_behind_each_command),
+        TEST(test_a_stopped_stage_leaves_no_process_of_its_session),
         TEST(test_private_directory_in_a_public_one),
         TEST(test_job_keeps_the_umask_of_the_instance),
         TEST(test_variables_go_from_stage_to_stage),
         TEST(test_trace_does_not_show_the_exports),
-        TEST(test_hostile_variables_are_not_in_our_own_steps),
+        TEST(test_hardening_11_hostile_variables_are_not_in_our_own_steps),
         TEST(test_unset_variable_ends_our_own_steps_alone),
-        TEST(test_echo_of_commands),
-        TEST(test_echo_of_many_lines_in_a_section),
+        TEST(test_job_execution_10_5_1_2_and_4_echo_of_commands),
+        TEST(test_job_execution_10_5_3_echo_of_many_lines_in_a_section),
     };
 
     (void) umask(022);

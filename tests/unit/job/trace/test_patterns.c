@@ -11,7 +11,8 @@
 #include "core/job/trace/masker.h"
 #include "core/job/trace/patterns.h"
 
-static void test_values_are_trimmed_and_empty_ones_and_duplicates_dropped(void **unused)
+static void test_job_execution_10_3_values_are_trimmed_and_empty_ones_and_duplicates_dropped(
+    void **unused)
 {
     struct patterns patterns = { 0 };
     static const char *const values[] = { " pw ", "pw", "", " \t\r\n", "\npw\n", "p w" };
@@ -172,7 +173,8 @@ static void test_sorting_puts_a_prefix_first_and_drops_duplicates(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values_are_trimmed_and_empty_ones_and_duplicates_dropped),
+        cmocka_unit_test(
+            test_job_execution_10_3_values_are_trimmed_and_empty_ones_and_duplicates_dropped),
         cmocka_unit_test(test_limits_are_refused_with_a_sentence),
         cmocka_unit_test(test_encoded_forms_are_masked),
         cmocka_unit_test(test_hardening_32_base64_of_a_secret_inside_other_text),

@@ -66,8 +66,10 @@ static void test_values_of_secret_url_parameters_are_masked(void **unused)
     } cases[] = {
         { "coordinator_V21", "https://h/x?private_token=abc&y=1",
           "https://h/x?private_token=[MASKED]&y=1" },
-        { "any case, no parameter without a mark", "rss_token=1 http://h/?RSS_token=2",
-          "rss_token=1 http://h/?RSS_token=[MASKED]" },
+        { "job_execution_10_3: any case, no parameter without a mark",
+          "rss_token=1 http://h/?RSS_token=2", "rss_token=1 http://h/?RSS_token=[MASKED]" },
+        { "job_execution_10_3: over two writes", "?x-amz-credential=foo&y=1",
+          "?x-amz-credential=[MASKED]&y=1" },
         { "every name",
           "?authenticity_token=a&x-amz-signature=b&X-Amz-Credential=c&x-amz-security-token=d",
           "?authenticity_token=[MASKED]&x-amz-signature=[MASKED]&X-Amz-Credential=[MASKED]"
@@ -98,9 +100,11 @@ static void test_what_follows_a_token_prefix_is_masked(void **unused)
         bool all;
     } cases[] = {
         { "coordinator_V21", "t=glpat-abc_DEF.123 end", "t=glpat-[MASKED] end", true },
-        { "up to another character", "glpat-abc.d=e/f", "glpat-[MASKED]/f", false },
-        { "nothing follows", "glpat- x", "glpat- x", true },
-        { "not only at the beginning of a word", "xglrt-t1_ab,", "xglrt-[MASKED],", true },
+        { "job_execution_10_3: up to another character", "glpat-abc.d=e/f", "glpat-[MASKED]/f",
+          false },
+        { "job_execution_10_3: nothing follows", "glpat- x", "glpat- x", true },
+        { "job_execution_10_3: not only at the beginning of a word", "xglrt-t1_ab,",
+          "xglrt-[MASKED],", true },
         { "case matters", "GLPAT-abc", "GLPAT-abc", true },
         { "other prefixes without the flag", "glrt-abc glpat-abc", "glrt-abc glpat-[MASKED]",
           false },

@@ -329,6 +329,21 @@ static void test_each_stream_masks_for_itself_and_our_lines_too(void **unused)
     close_trace(&f);
 }
 
+/* Each stream is looked through by itself (hardening.md M4). */
+static void test_job_execution_10_3_halves_on_two_streams_are_no_secret(void **unused)
+{
+    static const char *const secrets[] = { "se-cret" };
+    struct fixture f;
+
+    (void) unused;
+    open_trace(&f, (struct trace_options) { .patterns = secrets, .n_patterns = 1 });
+    assert_int_equal(trace_write(f.trace, TRACE_STDOUT, "se-", 3), 0);
+    assert_int_equal(trace_write(f.trace, TRACE_STDERR, "cret\n", 5), 0);
+    assert_int_equal(trace_end_stream(f.trace, TRACE_STDOUT, false), 0);
+    assert_spool(&f, "halves", "cret\nse-");
+    close_trace(&f);
+}
+
 static void test_hardening_31_a_cut_stream_shows_no_half_secret(void **unused)
 {
     static const char *const secrets[] = { "correct horse battery" };
@@ -641,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_streams_do_not_mix_in_one_line_and_begin_anew_after_their_end),
         cmocka_unit_test(test_text_without_line_feed_is_flushed_at_8192_bytes),
         cmocka_unit_test(test_each_stream_masks_for_itself_and_our_lines_too),
+        cmocka_unit_test(test_job_execution_10_3_halves_on_two_streams_are_no_secret),
         cmocka_unit_test(test_hardening_31_a_cut_stream_shows_no_half_secret),
         cmocka_unit_test(test_the_stages_work_in_their_order),
         cmocka_unit_test(test_hardening_34_halves_of_characters_and_nul_pass_over_writes),
