@@ -1,5 +1,8 @@
 """What GitLab is told about a job, and how often, when it answers in unusual ways."""
 
+import shlex
+import sqlite3
+
 import pytest
 
 from checker.coordinator import Coordinator
@@ -102,3 +105,18 @@ def test_a_log_over_its_limit_ends_with_a_notice_and_the_job_goes_on(folder, bin
     assert len(trace) == 2048 + len(notice)
     assert (folder / "after").read_text() == "done\n"
     assert run.coordinator.jobs[1].finals[0]["exit_code"] == 3
+
+
+def test_hardening_15_16_names_that_are_commands_elsewhere(folder, binary, plugin_dir):
+    """They are stored and shown as they are: formats, SQL, and what a terminal would obey."""
+    names = ["%s%n%s %1$*2$n", "x'); DROP TABLE jobs;--"]
+    run = Run(folder, binary, plugin_dir)
+    for job_id, name in enumerate(names, 1):
+        run.coordinator.add(make_job(job_id, str(run.marks), name=name,
+                                     script_after=[f"printf '%s\\n' {shlex.quote(name)}"]))
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    ledger = sqlite3.connect(f"file:{run.state_dir}/ledger.db?mode=ro", uri=True)
+    assert [row[0] for row in ledger.execute("SELECT name FROM jobs ORDER BY job_id")] == names
+    for job_id, name in enumerate(names, 1):
+        assert f" {name}\n".encode() in run.coordinator.jobs[job_id].trace

@@ -169,6 +169,16 @@ def test_vectors_are_read_from_the_names_of_tests():
         ("hardening_7", "later"), ("hardening_8", "later")]
 
 
+def test_vectors_are_read_from_the_rows_of_tests_too():
+    text = ('/* hardening_18: names come from the file. */\nstatic void test_one(void **unused)\n{\n    { "coordinator_V9 zero", 1 },\n'
+            '}\n\nstatic void test_two(void **unused)\n{\n}\n')
+    assert {name: RUN_TESTS.vectors_in(text) for name, text in RUN_TESTS.tests_in("a.c", text)} == {
+        "test_one": {"hardening_18", "coordinator_V9"}, "test_two": set()}
+    text = '@mark("x", [\n    "hardening_3",\n])\ndef test_one():\n    """hardening_4"""\n\n\ndef test_two():\n    pass\n'
+    assert {name: RUN_TESTS.vectors_in(text) for name, text in RUN_TESTS.tests_in("a.py", text)} == {
+        "test_one": {"hardening_3", "hardening_4"}, "test_two": set()}
+
+
 def test_a_vector_without_a_test_that_passed_fails(tmp_path, monkeypatch, capsys):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "vectors").write_text("coordinator_V 1-2\nhardening_ 7: with part 8\n")

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/base/http.h"
 #include "core/base/str.h"
 #include "core/coordinator/rules.h"
 
@@ -176,6 +177,34 @@ static void test_coordinator_V21_system_id(void **unused)
     assert_string_not_equal(id, other);
 }
 
+/* Numbers of a server that is broken, or wants to break us (hardening.md V16, V17). */
+static void test_hardening_37_headers_beyond_reason(void **unused)
+{
+    static const char *const ranges[] = {
+        "0-99999999999999999999", "-1-5", "abc", "0--5", "0-1e9", "99999999999", "0-0x10"
+    };
+    static const char *const waits[] = { "1e9", "-5", "99999999999999999999", "31536000", "abc" };
+    struct patch_outcome patch;
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        rules_patch(416, &(struct answer_headers) { .range = ranges[i] }, 20, 10, &patch);
+        assert_int_equal(patch.result, PATCH_MISMATCH);
+        assert_int_equal(patch.next_offset, 0);
+    }
+    rules_patch(416, &(struct answer_headers) { .range = "0-99999999999" }, 20, 10, &patch);
+    assert_true(patch.next_offset ==
+                99999999999); /* for report_plan.c, which knows the log's end */
+    rules_patch(202, &(struct answer_headers) { .update_interval = "-5" }, 20, 10, &patch);
+    assert_int_equal(patch.update_interval_ms, 0);
+    rules_patch(202, &(struct answer_headers) { .update_interval = "86400" }, 20, 10, &patch);
+    assert_int_equal(patch.update_interval_ms, 10 * 60 * 1000);
+    for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+        assert_in_range(http_retry_wait_ms(1, "", waits[i], 1000, &rng_system), 100, 600000);
+    assert_int_equal(http_retry_wait_ms(1, "Tue, 01 Jan 2099 00:00:00 GMT", "", 1000, &rng_system),
+                     600000);
+}
+
 static void test_the_pace_of_requests(void **unused)
 {
     double pace = 1;
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_coordinator_V21_failure_reasons),
         cmocka_unit_test(test_coordinator_V21_system_id),
         cmocka_unit_test(test_the_pace_of_requests),
+        cmocka_unit_test(test_hardening_37_headers_beyond_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
