@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
+#include "core/base/rights.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
 
@@ -136,6 +137,20 @@ int frame_send(int fd, json_t *json, size_t max, int timeout_ms, struct error *e
     return r;
 }
 
+/* Without blocking. Negative errno. */
+static ssize_t receive(int fd, const struct frame_decoder *decoder, char *chunk, size_t size)
+{
+    int passed = -1;
+    ssize_t n = rights_recv(fd, chunk, size, MSG_DONTWAIT, &passed, decoder->passed ? 1 : 0);
+
+    if (passed >= 0) {
+        if (*decoder->passed >= 0)
+            (void) close(*decoder->passed);
+        *decoder->passed = passed;
+    }
+    return n;
+}
+
 int frame_recv(int fd, struct frame_decoder *decoder, int timeout_ms, json_t **ret,
                struct error *err)
 {
@@ -153,11 +168,11 @@ int frame_recv(int fd, struct frame_decoder *decoder, int timeout_ms, json_t **r
             return error_set(err, r, "no frame came in time");
         if (r < 0)
             return error_errno(err, r, "receiving a frame");
-        n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        n = receive(fd, decoder, chunk, sizeof(chunk));
+        if (n == -EAGAIN || n == -EINTR)
             continue;
         if (n < 0)
-            return error_errno(err, -errno, "receiving a frame");
+            return error_errno(err, (int) n, "receiving a frame");
         if (n == 0 && decoder->in.len > 0)
             return error_set(err, -EPROTO, "the peer closed the connection inside a frame");
         if (n == 0)

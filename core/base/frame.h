@@ -24,6 +24,9 @@ int frame_encode(struct buf *out, json_t *json, size_t max, struct error *err);
 struct frame_decoder {
     struct buf in;
     size_t max;
+    int *
+        passed; /* frame_recv() puts the latest descriptor there that came along, and closes the one
+                  * before; NULL = none is taken */
 };
 void frame_decoder_init(struct frame_decoder *decoder, size_t max);
 void frame_decoder_done(struct frame_decoder *decoder);

@@ -185,6 +185,31 @@ static void advise_on_policies(const struct advised *on)
     }
 }
 
+/* A role is noted where it is read, as all that nothing acts on. */
+static void advise_on_cache(const struct advised *on)
+{
+    static const char *const tables[] = {
+        [CONFIG_S3] = "s3", [CONFIG_GCS] = "gcs", [CONFIG_AZURE] = "azure"
+    };
+    const struct config_cache *cache = &on->runner->cache;
+    enum config_store store = config_cache_store(cache);
+    const struct toml_value *table = toml_find(on->entry, "cache"), *inner;
+    const char *problem, *setting = NULL;
+
+    if (store == CONFIG_NO_STORE)
+        return;
+    inner = toml_find(table, tables[store]);
+    problem = config_cache_problem(cache, &setting);
+    if (problem && (!setting || !str_ends(setting, "RoleARN")))
+        finding_add(on->reading, CONFIG_WARNING,
+                    inner ? place_in(inner, setting ? setting : "") : place_in(table, "Type"), "%s",
+                    problem);
+    else if (store == CONFIG_S3 && !problem && str_empty(cache->s3.region) &&
+             str_empty(cache->s3.server_address))
+        finding_add(on->reading, CONFIG_NOTE, inner->place,
+                    "[runners.cache.s3] has no 'BucketLocation': us-east-1 is taken for it");
+}
+
 static void advise_on_number_of_runners(struct config_reading *reading,
                                         const struct toml_value *file, const struct config *config)
 {
@@ -219,5 +244,6 @@ void advise(struct config_reading *reading, const struct toml_value *table,
         for (size_t k = 0; k < i; k++)
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);
+        advise_on_cache(&on);
     }
 }

@@ -52,6 +52,38 @@ struct config_storage {
     bool keep_instance_with_acquisitions;
 };
 
+struct config_s3 {
+    char *server_address, *bucket, *region;
+    struct secret *access_key, *secret_key, *session_token;
+    bool insecure, dual_stack, accelerate;
+    int path_style;       /* -1 = as the server is */
+    char *authentication; /* iam, access-key; NULL = by what is given */
+    char *encryption, *encryption_key;
+    char *role, *upload_role;
+};
+struct config_gcs {
+    char *access_id, *credentials_file, *bucket, *universe;
+    struct secret *private_key;
+};
+struct config_azure {
+    char *account, *container, *domain;
+    struct secret *key;
+};
+struct config_cache {
+    char *type; /* NULL = caches stay on the instances */
+    char *path;
+    bool shared;
+    int64_t max_archive_bytes; /* 0 = any */
+    struct config_s3 s3;
+    struct config_gcs gcs;
+    struct config_azure azure;
+};
+enum config_store { CONFIG_NO_STORE, CONFIG_S3, CONFIG_GCS, CONFIG_AZURE };
+enum config_store config_cache_store(const struct config_cache *cache);
+/* Why that store cannot be used as it is configured, in a sentence that says what to do, and the setting
+ * it is about (may be NULL, for the store's table); NULL = it can. */
+const char *config_cache_problem(const struct config_cache *cache, const char **ret_setting);
+
 struct config_autoscaler {
     char *plugin;
     json_t *plugin_config;    /* object, never NULL */
@@ -107,6 +139,7 @@ struct config_runner {
     struct config_instance instance;
     struct config_artifact artifact;
     struct config_autoscaler autoscaler;
+    struct config_cache cache;
     int line;   /* of [[runners]], for messages */
     bool named; /* `name` is the configuration's */
 };

@@ -25,6 +25,10 @@
         .name = (key), .kind = SETTING_TEXT,                                                       \
         .offset = offsetof(type, field) __VA_OPT__(, ) __VA_ARGS__                                 \
     }
+#define SECRET(key, type, field)                                                                   \
+    {                                                                                              \
+        .name = (key), .kind = SETTING_SECRET, .offset = offsetof(type, field)                     \
+    }
 #define BOOL(key, type, field, ...)                                                                \
     {                                                                                              \
         .name = (key), .kind = SETTING_BOOL,                                                       \
@@ -50,6 +54,10 @@
     {                                                                                              \
         .name = (key), .kind = (what),                                                             \
         .flags = SETTING_NOT_YET | SETTING_NOWHERE __VA_OPT__(, ) __VA_ARGS__                      \
+    }
+#define SECTION(key, type, field, what)                                                            \
+    {                                                                                              \
+        .name = (key), .kind = SETTING_SECTION, .offset = offsetof(type, field), .section = (what) \
     }
 /* A section of which nothing is kept. */
 #define CHECKED_SECTION(title, rows)                                                               \

@@ -108,7 +108,7 @@ static const struct setting runner_settings[] = {
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, autoscaler.flags),
       .section = &flags_section },
-    NOT_YET("cache", SETTING_SECTION, .section = &cache_section),
+    SECTION("cache", struct config_runner, cache, &cache_section),
     KNOWN("experimental"),
     KNOWN("referees"),
     KNOWN("monitoring"),

@@ -33,27 +33,52 @@ struct report {
     int refusals;
     unsigned connection; /* counts them */
     bool attaching, stored, debug_trace;
-    bool dismissed; /* nobody waits for this job any more */
-    int verdict;    /* 0 = none yet, 1 = yes, -1 = no */
-    char verdict_message[256];
+    bool dismissed;  /* nobody waits for this job any more */
+    json_t *answers; /* by their types, the latest of each */
+    int passed;      /* the descriptor that came along last; -1 = none */
+    int (*stopped)(void *arg);
+    void *stopped_arg;
+    struct report_supply supply;
 };
+
+/* What a worker may be told that is nothing but the answer to its question. */
+static const char *const answer_types[] = { "host_key_verdict", "signed", "transfer_open",
+                                            "transfer_end" };
 
 static int64_t now_ms(void)
 {
     return clock_mono_ms(&clock_system);
 }
 
+static void new_decoder(struct report *report, size_t max)
+{
+    frame_decoder_init(&report->decoder, max);
+    report->decoder.passed = &report->passed;
+}
+
+/* What may still come answers nobody. */
+static void drop_decoder(struct report *report)
+{
+    frame_decoder_done(&report->decoder);
+    if (report->passed >= 0)
+        (void) close(report->passed);
+    report->passed = -1;
+}
+
 int report_new(int control_fd, int spool_fd, struct report **ret, struct error *err)
 {
     struct report *report = mem_zero(sizeof(*report));
 
-    if (!report)
+    if (!report || !(report->answers = json_object_new_object())) {
+        free(report);
         return error_set(err, -ENOMEM, "worker: out of memory");
+    }
     report->fd = control_fd;
     report->spool_fd = spool_fd;
     report->pause_ms = RETRY_MIN_MS;
     report->connection = 1;
-    frame_decoder_init(&report->decoder, FRAME_MAX_START);
+    report->passed = -1;
+    new_decoder(report, FRAME_MAX_START);
     *ret = report;
     return 0;
 }
@@ -64,7 +89,8 @@ void report_free(struct report *report)
         return;
     if (report->fd >= 0)
         (void) close(report->fd);
-    frame_decoder_done(&report->decoder);
+    drop_decoder(report);
+    json_object_put(report->answers);
     json_object_put(report->identity);
     free(report->control_socket);
     free(report);
@@ -82,8 +108,8 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err)
     if (!str_eq(type, "start"))
         return error_set(err, -EPROTO, "worker: the first frame is '%s', not 'start'", type);
     /* The buffer held the job's secrets and 24 MiB of room: both go. */
-    frame_decoder_done(&report->decoder);
-    frame_decoder_init(&report->decoder, FRAME_MAX_OPERATOR);
+    drop_decoder(report);
+    new_decoder(report, FRAME_MAX_OPERATOR);
     *ret = take_ptr(frame);
     return 1;
 }
@@ -107,8 +133,8 @@ static void disconnect(struct report *report)
         return;
     (void) close(report->fd);
     report->fd = -1;
-    frame_decoder_done(&report->decoder);
-    frame_decoder_init(&report->decoder, FRAME_MAX_OPERATOR);
+    drop_decoder(report);
+    new_decoder(report, FRAME_MAX_OPERATOR);
     report->next_try_ms = now_ms() + report->pause_ms;
     report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);
     /* Whoever closes on us before `attached` again and again does not know us. */
@@ -200,10 +226,17 @@ static void take_going(struct report_orders *orders, json_t *frame)
     (void) json_opt_i64(frame, "left_ms", 0, INT64_MAX, &orders->going_left_ms, NULL);
 }
 
+static bool is_answer(const char *type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(answer_types); i++)
+        if (str_eq(type, answer_types[i]))
+            return true;
+    return false;
+}
+
 static void take_frame(struct report *report, json_t *frame)
 {
     const char *type = "", *message = "";
-    bool ok = false;
 
     (void) json_opt_str(frame, "type", &type, NULL);
     (void) json_opt_str(frame, "message", &message, NULL);
@@ -229,13 +262,10 @@ static void take_frame(struct report *report, json_t *frame)
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);
     } else if (str_eq(type, "instance_going")) {
         take_going(&report->orders, frame);
-    } else if (str_eq(type, "host_key_verdict")) {
-        (void) json_opt_bool(frame, "ok", &ok, NULL);
-        report->verdict = ok ? 1 : -1;
-        (void) snprintf(report->verdict_message, sizeof(report->verdict_message), "%.255s",
-                        message);
     } else if (str_eq(type, "result_stored")) {
         report->stored = true;
+    } else if (is_answer(type)) {
+        (void) json_add(report->answers, type, json_object_get(frame));
     } else {
         disconnect(report);
     }
@@ -271,6 +301,33 @@ int report_stopped(const struct report_orders *orders)
     if (orders->instance_lost)
         return -ENETRESET;
     return orders->cancel ? -ECANCELED : 0;
+}
+
+void report_stop_rule(struct report *report, int (*stopped)(void *arg), void *arg)
+{
+    report->stopped = stopped;
+    report->stopped_arg = arg;
+}
+
+static int stopped_now(struct report *report)
+{
+    return report->stopped ? report->stopped(report->stopped_arg)
+                           : report_stopped(report_poll(report));
+}
+
+int report_take_descriptor(struct report *report)
+{
+    return take_fd(&report->passed);
+}
+
+struct report_supply *report_supply(struct report *report)
+{
+    return &report->supply;
+}
+
+unsigned report_connection(const struct report *report)
+{
+    return report->fd < 0 || report->attaching ? 0 : report->connection;
 }
 
 int report_fd(const struct report *report)
@@ -309,14 +366,62 @@ static void tell_once(struct report *report, json_t *frame, unsigned *told_on)
     send_frame(report, frame);
 }
 
+/* Takes it; one to a former question is dropped. */
+static json_t *take_answer(struct report *report, const struct report_question *question)
+{
+    json_t *answer = NULL;
+    int64_t id = 0;
+
+    if (!json_object_object_get_ex(report->answers, question->answer, &answer))
+        return NULL;
+    answer = json_object_get(answer);
+    json_object_object_del(report->answers, question->answer);
+    (void) json_opt_i64(answer, "id", 0, INT64_MAX, &id, NULL);
+    if (id == question->id)
+        return answer;
+    json_object_put(answer);
+    return NULL;
+}
+
+int report_ask(struct report *report, const struct report_question *question,
+               int64_t deadline_mono_ms, json_t **ret, struct error *err)
+{
+    unsigned told_on = 0;
+
+    if (question->id == 0) /* what lies there answers one before */
+        json_object_object_del(report->answers, question->answer);
+    for (;;) {
+        int stopped = stopped_now(report);
+        json_t *answer = take_answer(report, question);
+
+        if (answer) {
+            *ret = answer;
+            return 0;
+        }
+        if (stopped < 0)
+            return error_set(err, stopped, "stopped while asking for %s", question->what);
+        if (question->connection != 0 && report_connection(report) != question->connection)
+            return error_set(err, -ENETUNREACH, "the manager was restarted");
+        if (now_ms() >= deadline_mono_ms)
+            return error_set(err, -ETIMEDOUT, "no supervisor answered about %s", question->what);
+        if (question->frame)
+            tell_once(report, question->frame, &told_on);
+        wait_a_moment(report, deadline_mono_ms);
+    }
+}
+
 /* The right key needs no question. One that the provider does not vouch for is told, too: the
  * supervisor replaces the instance. */
 int report_host_key(struct report *report, json_t *connect, const struct shown_key *shown,
                     int64_t deadline_mono_ms, struct error *err)
 {
-    autojson json_t *frame = json_frame("host_key");
-    const char *policy = "";
-    unsigned asked_on = 0;
+    autojson json_t *frame = json_frame("host_key"), *verdict = NULL;
+    const struct report_question question = { .frame = frame,
+                                              .answer = "host_key_verdict",
+                                              .what = "the host key" };
+    const char *policy = "", *message = "";
+    bool ok = false;
+    int r;
 
     (void) json_opt_str(connect, "host_key_policy", &policy, NULL);
     if (str_eq(policy, "accept") ||
@@ -325,19 +430,12 @@ int report_host_key(struct report *report, json_t *connect, const struct shown_k
     (void) json_add_str(frame, "key_type", shown->type);
     (void) json_add_str(frame, "key", shown->key);
     (void) json_add_bool(frame, "pinned", str_eq(policy, "pin"));
-    report->verdict = 0;
-    while (report->verdict == 0) {
-        int stopped = report_stopped(report_poll(report));
-
-        if (stopped < 0)
-            return error_set(err, stopped, "stopped while asking for the host key");
-        if (now_ms() >= deadline_mono_ms)
-            return error_set(err, -ETIMEDOUT, "no supervisor answered about the host key");
-        tell_once(report, frame, &asked_on);
-        if (report->verdict == 0)
-            wait_a_moment(report, deadline_mono_ms);
-    }
-    return report->verdict > 0 ? 0 : error_set(err, -EKEYREJECTED, "%s", report->verdict_message);
+    r = report_ask(report, &question, deadline_mono_ms, &verdict, err);
+    if (r < 0)
+        return r;
+    (void) json_opt_bool(verdict, "ok", &ok, NULL);
+    (void) json_opt_str(verdict, "message", &message, NULL);
+    return ok ? 0 : error_set(err, -EKEYREJECTED, "%s", message);
 }
 
 void report_result(struct report *report, json_t *result)

@@ -42,6 +42,10 @@ const struct report_orders *report_poll(struct report *report);
 int report_stopped(const struct report_orders *orders);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
+/* Who says, instead of report_stopped(), why a wait of this file or supply.c must end: a negative code, or
+ * 0; it calls report_poll(). */
+void report_stop_rule(struct report *report, int (*stopped)(void *arg), void *arg);
+
 void report_stage(struct report *report, const char *name);
 void report_tell(struct report *report, json_t *frame); /* lost when nobody is there */
 
@@ -53,6 +57,29 @@ struct shown_key {
  * report_stopped(). `connect` is the start frame's. */
 int report_host_key(struct report *report, json_t *connect, const struct shown_key *shown,
                     int64_t deadline_mono_ms, struct error *err);
+
+/* What the supervisor answers by a frame of another type (supply.c). */
+struct report_question {
+    json_t *frame;       /* told to each supervisor that comes meanwhile; NULL = only waits */
+    const char *answer;  /* its type, */
+    int64_t id;          /* and its "id", where there is one */
+    unsigned connection; /* 0, or the only one over which it can come */
+    const char *what;    /* "…while asking for WHAT" */
+};
+/* 0 and the answer, to be put; -ETIMEDOUT at the deadline; -ENETUNREACH when that connection is gone; or why
+ * it was stopped. */
+int report_ask(struct report *report, const struct report_question *question,
+               int64_t deadline_mono_ms, json_t **ret, struct error *err);
+/* The descriptor that came with the last answer, which is the caller's from now on; -1 = none. */
+int report_take_descriptor(struct report *report);
+
+/* The counts of supply.c, one set for each line. */
+struct report_supply {
+    int64_t last_id, transfer;    /* the transfer that runs, */
+    unsigned transfer_connection; /* and over which connection it was opened */
+};
+struct report_supply *report_supply(struct report *report);
+unsigned report_connection(const struct report *report); /* the present one; 0 = none */
 
 /* Tells the result until it is stored, over however many supervisors that takes; gives up when
  * nobody knows the job any more. */

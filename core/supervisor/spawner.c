@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "core/base/channel.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
+#include "core/base/rights.h"
 #include "core/base/str.h"
 
 #define LOG_TOPIC "spawner"
@@ -192,33 +192,6 @@ int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
     return 0;
 }
 
-/* Frame and descriptors go in one sendmsg, so that they arrive together. */
-static int send_request(int fd, const struct buf *data, const int *fds, size_t n_fds)
-{
-    union {
-        char bytes[CMSG_SPACE(2 * sizeof(int))];
-        struct cmsghdr align;
-    } control = { 0 };
-    struct iovec iov = { .iov_base = data->data, .iov_len = data->len };
-    struct msghdr msg = { .msg_iov = &iov,
-                          .msg_iovlen = 1,
-                          .msg_control = control.bytes,
-                          .msg_controllen = CMSG_SPACE(n_fds * sizeof(int)) };
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-    ssize_t n;
-
-    if (!cmsg)
-        return -EINVAL;
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-    memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
-    n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0)
-        return -errno;
-    return (size_t) n == data->len ? 0 : -EIO;
-}
-
 /* Nothing ran when this fails: the process is gone, or reads no more. */
 static int request_process(struct spawner *spawner, const struct buf *data, const int *fds,
                            size_t n_fds, struct error *err)
@@ -232,7 +205,7 @@ static int request_process(struct spawner *spawner, const struct buf *data, cons
         r = start_link(spawner, &link, err);
     if (!link)
         return r;
-    r = send_request(channel_fd(link->channel), data, fds, n_fds);
+    r = rights_send(channel_fd(link->channel), data, fds, n_fds);
     if (r == 0) {
         link->asked++;
         return 0;

@@ -14,6 +14,7 @@
 #include "core/base/fs.h"
 #include "core/base/harden.h"
 #include "core/base/mem.h"
+#include "core/base/rights.h"
 #include "core/base/str.h"
 #include "core/job/worker.h"
 #include "core/supervisor/spawner.h"
@@ -37,35 +38,21 @@ struct spawner_process {
     int signal_fd;
 };
 
-/* One request and its descriptors arrive together: the supervisor sends each frame with a single
- * sendmsg, the descriptors on its first byte. 1 = got one, 0 = the supervisor is gone. */
+/* One request and its descriptors arrive together, the descriptors on its first byte. 1 = got one, 0 = the
+ * supervisor is gone. */
 static int receive_request(json_t **ret, int fds[2], struct error *err)
 {
-    union {
-        char bytes[CMSG_SPACE(2 * sizeof(int))];
-        struct cmsghdr align;
-    } control = { 0 };
     char data[SPAWNER_FRAME_MAX];
-    struct iovec iov = { .iov_base = data, .iov_len = 4 };
-    struct msghdr msg = { .msg_iov = &iov,
-                          .msg_iovlen = 1,
-                          .msg_control = control.bytes,
-                          .msg_controllen = sizeof(control.bytes) };
-    struct cmsghdr *cmsg;
     size_t len;
     ssize_t n;
 
-    fds[0] = fds[1] = -1;
     do
-        n = recvmsg(LINK_FD, &msg, MSG_CMSG_CLOEXEC | MSG_WAITALL);
-    while (n < 0 && errno == EINTR);
+        n = rights_recv(LINK_FD, data, 4, MSG_WAITALL, fds, 2);
+    while (n == -EINTR);
     if (n == 0)
         return 0;
     if (n != 4)
         return error_set(err, -EPROTO, "link: short frame header");
-    cmsg = CMSG_FIRSTHDR(&msg);
-    if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
-        memcpy(fds, CMSG_DATA(cmsg), MIN(cmsg->cmsg_len - CMSG_LEN(0), 2 * sizeof(int)));
     len = (size_t) (unsigned char) data[0] << 24 | (size_t) (unsigned char) data[1] << 16 |
           (size_t) (unsigned char) data[2] << 8 | (size_t) (unsigned char) data[3];
     if (len > sizeof(data))

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -158,9 +159,7 @@ static void test_unknown_settings(void **unused)
           "warning: F:9:1: [runners.autoscaler] has no setting '\\x1b[2J', ignoring" },
         { "a short word is near to few others", TEN "plan = 1\n",
           "warning: F:9:1: [runners.autoscaler] has no setting 'plan', ignoring" },
-        { "a small letter, and the section is noted",
-          "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
-          "note: F:7:10: [[runners]] 'cache' is not acted on yet, ignoring\n"
+        { "a small letter", "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
           "warning: F:8:1: [runners.cache] has no setting 'type', ignoring; did you mean 'Type'?" },
         { "an unknown flag",
           "concurrent = 10\n" RUNNER "[runners.feature_flags]\nFF_TIMESTAMP = true\n" PLUGIN,
@@ -171,6 +170,83 @@ static void test_unknown_settings(void **unused)
 
     (void) unused;
     check_rows(rows, ARRAY_LEN(rows));
+}
+
+/* 8 lines and the store's table in the ninth. */
+#define CACHE(type, table, settings)                                                               \
+    "concurrent = 10\n" RUNNER "[runners.cache]\nType = \"" type "\"\n[runners.cache." table       \
+    "]\n" settings PLUGIN
+
+static void test_stores_that_lack_something(void **unused)
+{
+    static const struct row rows[] = {
+        { "a store with its keys",
+          CACHE("s3", "s3",
+                "BucketName = \"b\"\nBucketLocation = \"r\"\nAuthenticationType = "
+                "\"access-key\"\nAccessKey = \"a\"\nSecretKey = \"s\"\n"),
+          "" },
+        { "another's store, with its keys",
+          CACHE("s3v2", "s3",
+                "BucketName = \"b\"\nServerAddress = \"minio\"\nAccessKey = \"a\"\n"
+                "SecretKey = \"s\"\n"),
+          "" },
+        { "no region",
+          CACHE("s3", "s3",
+                "BucketName = \"b\"\nAuthenticationType = \"access-key\"\nAccessKey = \"a\"\n"
+                "SecretKey = \"s\"\n"),
+          "note: F:9:1: [runners.cache.s3] has no 'BucketLocation': us-east-1 is taken for it" },
+        { "no bucket", CACHE("s3", "s3", "AccessKey = \"a\"\n"),
+          "warning: F:9:1: [runners.cache.s3] has no 'BucketName': caches stay on the instances "
+          "until it has one" },
+        { "no table", "concurrent = 10\n" RUNNER "[runners.cache]\nType = \"s3\"\n" PLUGIN,
+          "warning: F:8:8: [runners.cache.s3] has no 'BucketName': caches stay on the instances "
+          "until it has one" },
+        { "half a key",
+          CACHE("s3", "s3",
+                "BucketName = \"b\"\nAccessKey = \"a\"\nAuthenticationType = \"access-key\"\n"),
+          "warning: F:11:13: [runners.cache.s3] needs both 'AccessKey' and 'SecretKey': caches "
+          "stay on the instances" },
+        { "the machine's own key", CACHE("s3", "s3", "BucketName = \"b\"\n"),
+          "warning: F:9:1: [runners.cache.s3] of the machine's own credentials (iam) only the "
+          "variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the manager are known so far, "
+          "and they are not set here: without them caches stay on the instances; "
+          "'AuthenticationType' = \"access-key\" with 'AccessKey' and 'SecretKey' works, too" },
+        { "a role, which is noted where it is",
+          CACHE("s3", "s3", "BucketName = \"b\"\nRoleARN = \"r\"\n"),
+          "note: F:11:1: [runners.cache.s3] 'RoleARN' is not acted on yet: no role is assumed, and "
+          "caches stay on the instances; name 'AccessKey' and 'SecretKey' instead" },
+        { "Google's, with a key",
+          CACHE("gcs", "gcs", "BucketName = \"b\"\nAccessID = \"a\"\nPrivateKey = \"k\"\n"), "" },
+        { "Google's, without one", CACHE("gcsv2", "gcs", "BucketName = \"b\"\nAccessID = \"a\"\n"),
+          "warning: F:9:1: [runners.cache.gcs] keys of the machine's own account are not asked "
+          "for "
+          "yet: caches stay on the instances; name a 'CredentialsFile', or 'AccessID' and "
+          "'PrivateKey'" },
+        { "Azure's, without a container", CACHE("azure", "azure", "AccountName = \"a\"\n"),
+          "warning: F:9:1: [runners.cache.azure] has no 'ContainerName': caches stay on the "
+          "instances until it has one" },
+        { "Azure's, without a key",
+          CACHE("azure", "azure", "AccountName = \"a\"\nContainerName = \"c\"\n"),
+          "warning: F:9:1: [runners.cache.azure] user delegation keys are not asked for yet: "
+          "caches "
+          "stay on the instances; name an 'AccountKey'" },
+        { "a table of another store is looked at by nobody",
+          CACHE("azure", "azure",
+                "AccountName = \"a\"\nContainerName = \"c\"\nAccountKey = \"k\"\n"
+                "[runners.cache.s3]\nBucketName = \"b\"\n"),
+          "" },
+    };
+
+    (void) unused;
+    (void) unsetenv("AWS_ACCESS_KEY_ID");
+    check_rows(rows, ARRAY_LEN(rows));
+    (void) setenv("AWS_ACCESS_KEY_ID", "a", 1);
+    (void) setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    check_rows(&(struct row) { "the machine's own key is there",
+                               CACHE("s3", "s3", "BucketName = \"b\"\nBucketLocation = \"r\"\n"),
+                               "" },
+               1);
+    (void) unsetenv("AWS_ACCESS_KEY_ID");
 }
 
 static void test_files_that_are_not_here(void **unused)
@@ -196,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_instances),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_unknown_settings),
+        cmocka_unit_test(test_stores_that_lack_something),
         cmocka_unit_test(test_files_that_are_not_here),
     };
 

@@ -385,7 +385,8 @@ static void test_what_has_no_effect_is_told(void **unused)
         const char *text, *want;
     } cases[] = {
         { "shutdown_timeout = 9\n" ALL, "F:1:1: [global] 'shutdown_timeout'" },
-        { RUNNER "[runners.cache]\nType = \"s3\"\n" PLUGIN, "F:6:10: [[runners]] 'cache'" },
+        { RUNNER "[runners.cache]\nType = \"s3\"\n[runners.cache.s3]\nRoleARN = \"r\"\n" PLUGIN,
+          "F:9:1: [runners.cache.s3] 'RoleARN'" },
         { ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n",
           "F:8:21: [runners.autoscaler] 'vm_isolation'" },
     };
