@@ -13,10 +13,10 @@
     X(FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR, false, false)                                          \
     X(FF_DISABLE_UMASK_FOR_KUBERNETES_EXECUTOR, false, false)                                      \
     X(FF_ENABLE_BASH_EXIT_CODE_CHECK, false, true)                                                 \
-    X(FF_ENABLE_JOB_CLEANUP, false, false)                                                         \
+    X(FF_ENABLE_JOB_CLEANUP, false, true)                                                          \
     X(FF_ENABLE_JOB_INPUTS_INTERPOLATION, true, true)                                              \
     X(FF_EXPORT_HIGH_CARDINALITY_METRICS, false, false)                                            \
-    X(FF_GIT_URLS_WITHOUT_TOKENS, false, false)                                                    \
+    X(FF_GIT_URLS_WITHOUT_TOKENS, false, true)                                                     \
     X(FF_HASH_CACHE_KEYS, false, true)                                                             \
     X(FF_KUBERNETES_HONOR_ENTRYPOINT, false, false)                                                \
     X(FF_LOG_IMAGES_CONFIGURED_FOR_JOB, false, false)                                              \
@@ -39,10 +39,10 @@
     X(FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY, true, true)                                          \
     X(FF_USE_FASTZIP, true, false)                                                                 \
     X(FF_USE_FLEETING_ACQUIRE_HEARTBEATS, false, true)                                             \
-    X(FF_USE_GITALY_CORRELATION_ID, true, false)                                                   \
-    X(FF_USE_GIT_BUNDLE_URIS, true, false)                                                         \
-    X(FF_USE_GIT_NATIVE_CLONE, false, false)                                                       \
-    X(FF_USE_GIT_PROACTIVE_AUTH, false, false)                                                     \
+    X(FF_USE_GITALY_CORRELATION_ID, true, true)                                                    \
+    X(FF_USE_GIT_BUNDLE_URIS, true, true)                                                          \
+    X(FF_USE_GIT_NATIVE_CLONE, false, true)                                                        \
+    X(FF_USE_GIT_PROACTIVE_AUTH, false, true)                                                      \
     X(FF_USE_INIT_WITH_DOCKER_EXECUTOR, false, false)                                              \
     X(FF_USE_JOB_ROUTER, false, false)                                                             \
     X(FF_USE_LEGACY_BASH_EVAL, false, false)                                                       \

@@ -138,6 +138,8 @@ struct config_runner {
     struct config_build_dir custom_build_dir;
     struct config_instance instance;
     struct config_artifact artifact;
+    bool safe_directory_checkout;
+    int clean_git_config; /* -1: as the job's strategy has it */
     struct config_autoscaler autoscaler;
     struct config_cache cache;
     int line;   /* of [[runners]], for messages */

@@ -3,6 +3,7 @@
 #include "core/job/git_settings.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/str.h"
@@ -77,29 +78,67 @@ enum git_strategy git_strategy(const struct job *job)
     return strategy;
 }
 
-bool git_wants_submodules(const struct job *job)
-{
-    const char *text = variables_get(&job->variables, "GIT_SUBMODULE_STRATEGY");
+static const char *const submodule_strategies[] = { [GIT_SUBMODULES_NONE] = "none",
+                                                    [GIT_SUBMODULES_NORMAL] = "normal",
+                                                    [GIT_SUBMODULES_RECURSIVE] = "recursive" };
 
-    return str_eq(text, "normal") || str_eq(text, "recursive");
+static bool submodules_known(const char *text, enum git_submodules *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(submodule_strategies); i++)
+        if (str_eq(text, submodule_strategies[i])) {
+            *ret = (enum git_submodules) i;
+            return true;
+        }
+    return str_empty(text);
+}
+
+enum git_submodules git_submodules(const struct job *job)
+{
+    enum git_submodules strategy = GIT_SUBMODULES_NONE;
+
+    (void) submodules_known(variables_get(&job->variables, "GIT_SUBMODULE_STRATEGY"), &strategy);
+    return strategy;
+}
+
+static bool submodule_depth_known(const struct job *job, int64_t *ret)
+{
+    const char *text = variables_get(&job->variables, "GIT_SUBMODULE_DEPTH");
+
+    return str_empty(text) || parse_i64(text, INT32_MIN, INT32_MAX, ret) == 0;
+}
+
+int64_t git_submodule_depth(const struct job *job)
+{
+    int64_t depth = git_depth(job);
+
+    (void) submodule_depth_known(job, &depth);
+    return MAX(depth, (int64_t) 0);
+}
+
+/* By default the jobs of an instance that is used again are not trusted; a job that takes a directory
+ * as it is has asked for what is in it. */
+bool git_cleans_config(const struct job *job)
+{
+    bool cleans = git_strategy(job) != GIT_NONE;
+
+    (void) json_opt_bool(job->runner, "clean_git_config", &cleans, NULL);
+    return cleans;
 }
 
 void git_settings_warn(struct job *job)
 {
     const char *strategy = variables_get(&job->variables, "GIT_STRATEGY");
-    const char *submodules = variables_get(&job->variables, "GIT_SUBMODULE_STRATEGY");
     enum git_strategy known;
+    int64_t depth;
 
     if (!str_empty(strategy) && !strategy_known(strategy, &known))
         job_warn(job,
                  "GIT_STRATEGY: expected either 'clone', 'fetch', 'none' or 'empty' got "
                  "\"%s\", using default value '%s'",
                  strategy, strategies[default_strategy(job)]);
-    if (!str_empty(submodules) && !str_eq(submodules, "none") && !git_wants_submodules(job))
-        job_warn(job,
-                 "GIT_SUBMODULE_STRATEGY: expected either 'none', 'normal' or 'recursive' "
-                 "got \"%s\", using default value 'none'",
-                 submodules);
+    if (!submodule_depth_known(job, &depth))
+        job_warn(job, "GIT_SUBMODULE_DEPTH: expected int got \"%s\", using default value: %" PRId64,
+                 variables_get(&job->variables, "GIT_SUBMODULE_DEPTH"), git_depth(job));
 }
 
 /* What git is given, checked before anything runs (hardening.md V7, V8). */
@@ -127,17 +166,10 @@ static bool object_format_valid(const char *format)
     return !*format || str_eq(format, "sha1") || str_eq(format, "sha256");
 }
 
-/* The URL without user and password, or clone_url with the project's path (job-execution.md 4.2).
- */
-void git_add_remote_url(const struct job *job, struct buf *out)
+void git_add_repo_url(const struct job *job, struct buf *out)
 {
-    const char *clone_url = text_of(job->runner, "clone_url", "");
     const char *url = text_of(git_info(job), "repo_url", ""), *host = strstr(url, "://"), *at;
 
-    if (*clone_url) {
-        buf_addf(out, "%s/%s.git", clone_url, variables_get(&job->variables, "CI_PROJECT_PATH"));
-        return;
-    }
     if (!host) {
         buf_add_str(out, url);
         return;
@@ -146,6 +178,17 @@ void git_add_remote_url(const struct job *job, struct buf *out)
     at = memchr(host, '@', strcspn(host, "/"));
     buf_add(out, url, (size_t) (host - url));
     buf_add_str(out, at ? at + 1 : host);
+}
+
+/* The payload's, or clone_url with the project's path (job-execution.md 4.2). */
+void git_add_remote_url(const struct job *job, struct buf *out)
+{
+    const char *clone_url = text_of(job->runner, "clone_url", "");
+
+    if (*clone_url)
+        buf_addf(out, "%s/%s.git", clone_url, variables_get(&job->variables, "CI_PROJECT_PATH"));
+    else
+        git_add_repo_url(job, out);
 }
 
 /* `file` is for `flotilla exec`, whose instances are on the machine of the repository. */
@@ -181,18 +224,10 @@ static int check_remote_url(const struct job *job, struct error *err)
                            "blanks and control bytes");
 }
 
-int git_settings_check(const struct job *job, struct error *err)
+static int check_refspecs(const struct job *job, struct error *err)
 {
-    enum git_strategy strategy = git_strategy(job);
-    json_t *git = git_info(job), *refspecs = git_refspecs(job);
+    json_t *refspecs = git_refspecs(job);
 
-    if (strategy == GIT_NONE || strategy == GIT_EMPTY)
-        return 0;
-    if (!sha_valid(text_of(git, "sha", "")))
-        return error_set(err, -EINVAL, "git_info.sha: must be 40 or 64 hex digits");
-    if (!ref_valid(text_of(git, "ref", "")))
-        return error_set(err, -EINVAL,
-                         "git_info.ref: is empty, begins with '-', or has blanks or control bytes");
     for (size_t i = 0; refspecs && i < json_object_array_length(refspecs); i++) {
         json_t *item = json_object_array_get_idx(refspecs, i);
 
@@ -204,7 +239,49 @@ int git_settings_check(const struct job *job, struct error *err)
                              "control bytes",
                              i);
     }
+    return 0;
+}
+
+/* The peer fails such jobs, too, rather than leave them without their sources (3.3): the job's own
+ * mistake. */
+static int check_submodules(const struct job *job, struct error *err)
+{
+    const char *text = variables_get(&job->variables, "GIT_SUBMODULE_STRATEGY");
+    const char *paths = variables_get(&job->variables, "GIT_SUBMODULE_PATHS");
+    enum git_submodules known;
+
+    if (!submodules_known(text, &known))
+        return error_set(
+            err, -EPERM,
+            "unknown GIT_SUBMODULE_STRATEGY \"%.64s\": must be none, normal or recursive", text);
+    for (; paths && *paths; paths += strcspn(paths, GIT_BLANKS)) {
+        paths += strspn(paths, GIT_BLANKS);
+        if (strcspn(paths, GIT_BLANKS) == 10 && str_starts(paths, ":(exclude)"))
+            return error_set(
+                err, -EPERM,
+                "GIT_SUBMODULE_PATHS: ':(exclude)' must have its path right behind it, "
+                "without a blank");
+    }
+    return 0;
+}
+
+int git_settings_check(const struct job *job, struct error *err)
+{
+    enum git_strategy strategy = git_strategy(job);
+    json_t *git = git_info(job);
+    int r;
+
+    if (strategy == GIT_NONE || strategy == GIT_EMPTY)
+        return 0;
+    if (!sha_valid(text_of(git, "sha", "")))
+        return error_set(err, -EINVAL, "git_info.sha: must be 40 or 64 hex digits");
+    if (!ref_valid(text_of(git, "ref", "")))
+        return error_set(err, -EINVAL,
+                         "git_info.ref: is empty, begins with '-', or has blanks or control bytes");
     if (!object_format_valid(text_of(git, "repo_object_format", "")))
         return error_set(err, -EINVAL, "git_info.repo_object_format: must be sha1 or sha256");
-    return check_remote_url(job, err);
+    r = check_refspecs(job, err);
+    if (r == 0)
+        r = check_submodules(job, err);
+    return r == 0 ? check_remote_url(job, err) : r;
 }

@@ -148,7 +148,9 @@ void stage_kill(struct job *job);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
 
-/* get_sources.c */
+/* get_sources.c and its parts (get_sources.h) */
+/* What git needs in each stage that has the job's variables. */
+void sources_export(const struct job *job, struct buf *body);
 void get_sources_script(const struct job *job, struct buf *body);
 void clear_worktree_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);

@@ -169,8 +169,8 @@ static int check_booleans(struct job *job)
         const char *name;
         bool initial;
     } rows[] = {
-        { "CI_DEBUG_SERVICES", false },
-        { "GIT_CHECKOUT", true },
+        { "CI_DEBUG_SERVICES", false },         { "GIT_CHECKOUT", true },
+        { "GIT_LFS_SKIP_SMUDGE", false },       { "GIT_SUBMODULE_FORCE_HTTPS", false },
         { "AFTER_SCRIPT_IGNORE_ERRORS", true },
     };
     bool denied = false;
@@ -301,7 +301,7 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     r = check_all_texts(job->payload, err);
     if (r == 0)
         r = set_variables(job, err);
-    return r == 0 ? git_settings_check(job, err) : r;
+    return r == 0 ? refuse_later(job, git_settings_check(job, err), err) : r;
 }
 
 static json_t *array_of(json_t *obj, const char *key)

@@ -74,6 +74,7 @@ static void add_variables(const struct job *job, struct buf *body)
         else
             script_export(body, variable->key, variable_value(variable));
     }
+    sources_export(job, body);
     script_load_env(body, job->tmp_dir);
 }
 

@@ -80,6 +80,9 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_i64(obj, "artifact_response_timeout_ms",
                         runner->artifact.response_header_timeout_ms);
     (void) json_add_str(obj, "clone_url", runner->clone_url);
+    (void) json_add_bool(obj, "safe_directory_checkout", runner->safe_directory_checkout);
+    if (runner->clean_git_config >= 0)
+        (void) json_add_bool(obj, "clean_git_config", runner->clean_git_config == 1);
     if (runner->output_limit_kib > 0)
         (void) json_add_i64(obj, "output_limit", runner->output_limit_kib * 1024);
     (void) json_add_str(obj, "pre_get_sources_script", runner->pre_get_sources_script);

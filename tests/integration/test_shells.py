@@ -41,7 +41,7 @@ def make_full_job(run, server, sha, job_id, out, *commands):
     job = make_git_job(run, server.url, sha, [f"readlink /proc/$$/exe >> '{out}'", f"cat README >> '{out}'", *commands],
                        [("CI_DEBUG_TRACE", "true" if job_id == 3 else "false"),
                         ("FF_SCRIPT_SECTIONS", "true" if job_id == 3 else "false"),
-                        ("GET_SOURCES_ATTEMPTS", "two"), ("GIT_SUBMODULE_STRATEGY", "all")], job_id=job_id)
+                        ("GET_SOURCES_ATTEMPTS", "two"), ("GIT_SUBMODULE_DEPTH", "few")], job_id=job_id)
     job.payload["allow_git_fetch"] = True
     job.payload["variables"] += [{"key": "CONF", "value": "it's the content\n", "file": True}]
     job.payload["hooks"] = [{"name": "pre_get_sources_script", "script": [f"echo pre >> '{out}'"]},
@@ -93,8 +93,7 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
     assert ":section_script_step_0[hide_duration=true,collapsed=true]" in logs[3]
     assert "section_script_step_0" not in logs[2]
     assert 'GET_SOURCES_ATTEMPTS: expected int got "two", using default value: 1' in logs[1]
-    assert ("GIT_SUBMODULE_STRATEGY: expected either 'none', 'normal' or 'recursive' got \"all\", using default value "
-            "'none'") in logs[1]
+    assert 'GIT_SUBMODULE_DEPTH: expected int got "few", using default value: 1' in logs[1]
     assert len(server.requests) > requests and "replaced by a clone" not in "".join(logs.values())
 
 
@@ -104,7 +103,7 @@ def test_sources_are_tried_again(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     job = make_git_job(run, server.url, sha, [f"cat README > '{out}'"],
                        [("GET_SOURCES_ATTEMPTS", "20"), ("GIT_STRATEGY", "bogus"),
-                        ("FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY", "false"), ("GIT_SUBMODULE_STRATEGY", "recursive")])
+                        ("FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY", "false")])
     server.refuse, server.password = 2, job.token  # as a server that is overloaded
     log = run_job(run, job)
     server.close()
@@ -113,7 +112,6 @@ def test_sources_are_tried_again(folder, binary, plugin_dir):
     assert ("GIT_STRATEGY: expected either 'clone', 'fetch', 'none' or 'empty' got \"bogus\", using default value "
             "'clone'") in log
     assert log.count("WARNING: Retrying...") == 2
-    assert "Submodules are not supported yet: they are left empty" in log and "Skipping Git submodules" not in log
     assert log.count("section_start:") - log.count("section_end:") == 0
     assert log.count(":get_sources\r") == 6 and log.count(":clear_worktree\r") == 2
     assert "Deleting all tracked and untracked files due to source fetch failure" in log

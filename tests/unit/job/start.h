@@ -56,7 +56,7 @@ static json_t *start_frame(const char *payload, const char *runner)
 }
 
 /* The job of such a frame; job_done() ends it. */
-static struct job start_job(const char *payload, const char *runner)
+static inline struct job start_job(const char *payload, const char *runner)
 {
     struct job job = { 0 };
     struct error err = { 0 };

@@ -13,23 +13,15 @@
 
 #include <sys/stat.h>
 
-#include "core/base/mem.h"
-#include "core/base/str.h"
-#include "tests/harness/harness.h"
-#include "tests/harness/shell.h"
-#include "tests/unit/job/start.h"
-
-/* Where a job works below its HOME: a `file:` URL names no project (directories.c). */
-#define PROJECT "builds/abcdefghi/2/project-9"
+#include "tests/unit/job/sources.h"
 
 static const char make_remote[] =
-    "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b\n"
-    "git init -q -b main work\ncd work\n"
-    "printf 'same\\n' > KEEP; printf 'one\\n' > README; printf '*.o\\n' > .gitignore\n"
-    "git add .; git commit -q -m one\n"
-    "printf 'two\\n' > README; git commit -q -a -m two\n"
-    "git clone -q --bare . ../g/p.git; cd ..\n"
-    "git -C work rev-parse main~1 main\n";
+    AUTHOR "git init -q -b main work\ncd work\n"
+           "printf 'same\\n' > KEEP; printf 'one\\n' > README; printf '*.o\\n' > .gitignore\n"
+           "git add .; git commit -q -m one\n"
+           "printf 'two\\n' > README; git commit -q -a -m two\n"
+           "git clone -q --bare . ../g/p.git; cd ..\n"
+           "git -C work rev-parse main~1 main\n";
 
 /* What all rows start from. */
 struct world {
@@ -37,38 +29,10 @@ struct world {
     char first[41], second[41];
 };
 
-/* Runs text as it is, in `dir`; it must succeed. */
-static void must(const char *dir, const char *text, struct buf *out)
-{
-    autobuf struct buf script = BUF_INIT, errors = BUF_INIT;
-
-    buf_addf(&script, "set -e\n%s", text);
-    if (harness_run_shell(HARNESS_BASH, dir, &script, out, &errors) != 0)
-        fail_msg("%s: %s%s", text, buf_str(out), buf_str(&errors));
-}
-
-/* A job's get_sources stage in `home`; its status. What it says is in `out`. */
 static int run_job(const struct world *world, enum harness_shell shell, const char *home,
                    const char *sha, const char *git_info, const char *variables, struct buf *out)
 {
-    autofree char *payload =
-        mem_printf("{\"allow_git_fetch\":true,\"git_info\":{\"repo_url\":\"file://%s/g/p.git\","
-                   "\"sha\":\"%s\",\"ref\":\"main\",\"refspecs\":[\"+%s:refs/pipelines/"
-                   "1\"]%s},\"variables\":[%s]}",
-                   world->dir, sha, sha, git_info, variables);
-    autojob struct job job = { 0 };
-    autobuf struct buf body = BUF_INIT, script = BUF_INIT, errors = BUF_INIT;
-    struct error err = { 0 };
-    int status;
-
-    assert_int_equal(job_settings(&job, start_frame(payload, "{}"), &err), 0);
-    assert_int_equal(directories_set(&job, home, NULL), 0);
-    assert_true(str_ends(job.build_dir, "/" PROJECT));
-    get_sources_script(&job, &body);
-    assert_int_equal(stage_script(&job, buf_str(&body), STAGE_VARIABLES, &script), 0);
-    status = harness_run_shell(shell, home, &script, out, &errors);
-    buf_add_str(out, buf_str(&errors));
-    return status;
+    return run_sources(world->dir, shell, home, sha, git_info, variables, out);
 }
 
 static int set_up(void **state)
@@ -99,12 +63,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void assert_has(const char *why, const struct buf *out, const char *text, bool wanted)
-{
-    if (!strstr(buf_str(out), text) == wanted)
-        fail_msg("%s: %s \"%s\" in:\n%s", why, wanted ? "no" : "there is", text, buf_str(out));
-}
-
 /* Nothing but the wanted commit, and nothing done outside the project. */
 static const char show[] =
     "cd " PROJECT "\n"
@@ -117,12 +75,14 @@ static void assert_sources(const struct world *world, const char *why, const cha
     autofree char *want =
         mem_printf("two\nsame\n*.o\n.git .gitignore KEEP README H .gitignore\nH KEEP\nH "
                    "README\n%s\nproject-9\n"
-                   "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
-                   "\tlogallrefupdates = true\n[fetch]\n\trecurseSubmodules = false\n"
+                   "[fetch]\n\trecurseSubmodules = false\n"
                    "[credential]\n\tinteractive = never\n[gc]\n\tautoDetach = false\n"
+                   "[include]\n\tpath = \"%s/" PROJECT ".tmp/.gitlab-runner.ext.conf\"\n"
+                   "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
+                   "\tlogallrefupdates = true\n"
                    "[remote \"origin\"]\n\turl = file://%s/g/p.git\n"
                    "\tfetch = +refs/heads/*:refs/remotes/origin/*\n.git\nbuilds\nprecious\n",
-                   world->second, world->dir);
+                   world->second, home, world->dir);
     autobuf struct buf out = BUF_INIT;
 
     must(home, show, &out);
@@ -154,12 +114,16 @@ static const struct {
       REUSED },
     { "a configuration that runs code and leads elsewhere", EVIL_CONFIG, REUSED },
     { "attributes of an earlier job",
-      EVIL_CONFIG "printf '* filter=evil\\nREADME text eol=crlf\\n' > .git/info/attributes",
+      EVIL_CONFIG
+      "mkdir -p .git/info; printf '* filter=evil\\nREADME text eol=crlf\\n' > .git/info/attributes",
       REUSED },
+    { "attributes in files that no commit has",
+      "printf 'README text eol=crlf\\n* text=auto\\n' > .gitattributes", REUSED },
     { "a repository that takes its configuration from elsewhere",
       EVIL_CONFIG "cp -a .git ../other; echo \"$PWD/../other\" > .git/commondir", REUSED },
     { "a hook",
-      "printf '#!/bin/sh\\ntouch ../HACKED\\n' > .git/hooks/reference-transaction; "
+      "mkdir -p .git/hooks; printf '#!/bin/sh\\ntouch ../HACKED\\n' > "
+      ".git/hooks/reference-transaction; "
       "chmod +x .git/hooks/reference-transaction",
       REUSED },
     { "another remote", "git remote set-url origin https://user:password@nowhere.invalid/p.git",
@@ -212,8 +176,8 @@ static void test_a_job_gets_its_sources_whatever_the_last_one_left(void **state)
         if (run_job(world, (enum harness_shell)(i % HARNESS_SHELLS), home, world->second, "", "",
                     &out) != 0)
             fail_msg("%s: %s", rows[i].why, buf_str(&out));
-        assert_has(rows[i].why, &out, rows[i].line, true);
-        assert_has(rows[i].why, &out, "replaced", strstr(rows[i].line, "replaced") != NULL);
+        assert_said(rows[i].why, &out, rows[i].line, true);
+        assert_said(rows[i].why, &out, "replaced", strstr(rows[i].line, "replaced") != NULL);
         assert_sources(world, rows[i].why, home);
     }
 }
@@ -250,8 +214,8 @@ static void test_a_server_that_fails_costs_no_clone(void **state)
 
     must(world->dir, "cp -a before home; mv g away", &out);
     assert_int_equal(run_job(world, HARNESS_DASH, home, world->second, "", "", &out), 128);
-    assert_has("gone", &out, "replaced", false);
-    assert_has("gone", &out, "fatal:", true);
+    assert_said("gone", &out, "replaced", false);
+    assert_said("gone", &out, "fatal:", true);
     must(world->dir, "mv away g; git -C home/" PROJECT " cat-file -e HEAD^{commit}", &out);
 }
 
@@ -272,11 +236,9 @@ static void test_depth_may_change(void **state)
             fail_msg("%s", buf_str(&out));
         must(home, "git -C " PROJECT " rev-list --count HEAD", &count);
         assert_string_equal(buf_str(&count), jobs[i].commits);
-        assert_has("depth", &out, "Fetching changes with git depth set to 1...", i == 0);
+        assert_said("depth", &out, "Fetching changes with git depth set to 1...", i == 0);
     }
 }
-
-#define WITH(key, value) "{\"key\":\"" key "\",\"value\":\"" value "\"}"
 
 /* GIT_CLEAN_FLAGS and GIT_FETCH_EXTRA_FLAGS, each as a list of words. */
 static void test_flags_of_the_job(void **state)
@@ -340,7 +302,7 @@ static void test_worktree_is_cleared(void **state)
         if (harness_run_shell((enum harness_shell)(i % HARNESS_SHELLS), home, &script, &out,
                               &errors) != 0)
             fail_msg("%s: %s", places[i].damage, buf_str(&errors));
-        assert_has("clear", &out, "Deleting tracked and untracked files...", true);
+        assert_said("clear", &out, "Deleting tracked and untracked files...", true);
         must(home,
              places[i].cleared ? "[ \"$(ls -A " PROJECT ")\" = .git ]; ls precious; [ ! -e " PROJECT
                                  "/../HACKED ]"

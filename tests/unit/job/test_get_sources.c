@@ -18,6 +18,7 @@
 #define SHA256 START_SHA "111111111111111111111111"
 #define GIT_INFO(url, sha, ref, rest)                                                              \
     "{\"git_info\":{\"repo_url\":\"" url "\",\"sha\":\"" sha "\",\"ref\":\"" ref "\"" rest "}}"
+#define WITH(key, value) "{\"variables\":[{\"key\":\"" key "\",\"value\":\"" value "\"}]}"
 #define GOOD_URL "https://gitlab.example.com/g/p.git"
 
 /* hardening.md V7 and V8; hardening_9, hardening_10. */
@@ -70,6 +71,29 @@ static void test_what_git_is_refused(void **unused)
     }
 }
 
+/* What the job itself has wrong ends it with a sentence in its log. */
+static void test_what_submodules_are_refused(void **unused)
+{
+    static const struct {
+        const char *payload, *want; /* NULL = accepted */
+    } cases[] = {
+        { WITH("GIT_SUBMODULE_STRATEGY", "recursive"), NULL },
+        { WITH("GIT_SUBMODULE_STRATEGY", "all"), "unknown GIT_SUBMODULE_STRATEGY \"all\": " },
+        { WITH("GIT_SUBMODULE_PATHS", "a :(exclude)b"), NULL },
+        { WITH("GIT_SUBMODULE_PATHS", "a :(exclude) b"), "GIT_SUBMODULE_PATHS: " },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autojob struct job job = start_job(cases[i].payload, "{}");
+
+        if (cases[i].want
+                ? job.refused.kind != END_CONFIG || !str_starts(job.refused.message, cases[i].want)
+                : job.refused.kind != END_OK)
+            fail_msg("%s: %s", cases[i].payload, job.refused.message);
+    }
+}
+
 static void add_script(struct job *job, struct buf *script)
 {
     assert_int_equal(directories_set(job, "/home/u", NULL), 0);
@@ -83,7 +107,7 @@ static void assert_has(const struct buf *script, const char *text, bool wanted)
         fail_msg("%s \"%s\" in:\n%s", wanted ? "no" : "there is", text, buf_str(script));
 }
 
-/* hardening.md S8: no token in a URL or in the script; the helper answers for one server only. */
+/* hardening.md S8: no token in a URL, on a command line or in a file that the script writes. */
 static void test_credentials(void **unused)
 {
     autojob struct job job = start_job("{}", "{}");
@@ -93,9 +117,6 @@ static void test_credentials(void **unused)
     add_script(&job, &script);
     assert_has(&script, "glcbt-64_job-token", false);
     assert_has(&script, "'origin' 'https://gitlab.example.com:8443/g/p.git'\n", true);
-    assert_has(
-        &script,
-        "-c credential.helper= -c 'credential.https://gitlab.example.com:8443.helper=", true);
 }
 
 static void test_object_formats(void **unused)
@@ -145,8 +166,7 @@ static void test_clone_url_replaces_the_server(void **unused)
     (void) unused;
     add_script(&job, &script);
     assert_has(&script, "'http://mirror.example.com/git/g/p.git'", true);
-    assert_has(&script, "credential.http://mirror.example.com.helper=", true);
-    assert_has(&script, "gitlab.example.com", false);
+    assert_has(&script, "gitlab.example.com:8443/g/p.git", false);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         autojob struct job refused = { 0 };
         struct error err = { 0 };
@@ -175,10 +195,10 @@ static size_t position(const struct buf *script, const char *text)
 /* job-execution.md 1.5; the job's own code sees all of the job's variables, git does not. */
 static void test_hooks_in_their_order_around_our_own(void **unused)
 {
-    static const char *const order[] = { "\necho 1\n",     "\necho 2 $LD_PRELOAD\n",
-                                         "\nexport P=x\n", "\nunset LD_PRELOAD\n",
-                                         "'init'",         "\n)\n",
-                                         "\necho 3\n",     "\necho 4 $P; pwd\n" };
+    static const char *const order[] = { "\necho 1\n",        "\necho 2 $LD_PRELOAD\n",
+                                         "\nexport P=x\n",    "\nunset LD_PRELOAD\n",
+                                         " init --template ", "\n)\n",
+                                         "\necho 3\n",        "\necho 4 $P; pwd\n" };
     autojob struct job job = start_job(
         "{\"variables\":[{\"key\":\"LD_PRELOAD\",\"value\":\"/x.so\"}]," HOOKS "}", RUNNER_HOOKS);
     autobuf struct buf script = BUF_INIT;
@@ -231,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_git_is_refused),
+        cmocka_unit_test(test_what_submodules_are_refused),
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_object_formats),
         cmocka_unit_test(test_checkout_can_be_left_out),
