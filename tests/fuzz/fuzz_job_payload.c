@@ -32,7 +32,8 @@ static json_t *start_of(json_t *payload)
 {
     static const char rest[] =
         "{\"type\":\"start\",\"seq\":1,\"runner\":{\"name\":\"r\",\"short_token\":\"abcdefghi\","
-        "\"shell\":\"sh\",\"pre_get_sources_script\":\"echo 1\"},\"slot\":{\"instance\":\"i-1\","
+        "\"shell\":\"sh\",\"pre_get_sources_script\":\"echo 1\",\"custom_build_dir\":true,"
+        "\"slot_cgroup_template\":\"s/${slot}\"},\"slot\":{\"instance\":\"i-1\","
         "\"slot\":0},\"connect\":{\"protocol\":\"ssh\",\"password\":\"ssh-password\"}}";
     json_t *start = NULL;
 
