@@ -178,7 +178,8 @@ int pack_write(const struct pack_request *request, const struct pack_sink *sink,
         [FORMAT_GZIP] = pack_gzip, [FORMAT_RAW] = pack_raw,
     };
     autofree uint8_t *buffer = mem_alloc(PACK_BUFFER);
-    struct pack pack = { request, sink, report, err, .buffer = buffer };
+    struct error own = { 0 }; /* what the caller's says already is none of ours */
+    struct pack pack = { request, sink, report, &own, .buffer = buffer };
     int r;
 
     if (!buffer)
@@ -188,6 +189,8 @@ int pack_write(const struct pack_request *request, const struct pack_sink *sink,
     r = writers[request->format](&pack);
     if (r == 0)
         r = pack_flush(&pack);
+    if (r < 0 && err)
+        *err = own;
     if (ret_bytes)
         *ret_bytes = pack.bytes;
     beneath_done(&pack.tree);

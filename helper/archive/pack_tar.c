@@ -21,7 +21,7 @@ static la_ssize_t on_write(struct archive *tar, void *ctx, const void *data, siz
 /* The sink's own sentence stands, if it had one. */
 static int failed(struct pack *pack, struct archive *tar, const char *path)
 {
-    if (pack->err && pack->err->code < 0)
+    if (pack->err->code < 0)
         return pack->err->code;
     return error_set(pack->err, -EIO, "%s: %s", path, archive_error_string(tar));
 }

@@ -64,11 +64,12 @@ static void forget(struct unpack *unpack)
 int unpack_extract(int archive_fd, int dir_fd, const struct unpack_limits *limits,
                    const struct report *report, struct unpack_result *ret, struct error *err)
 {
+    struct error own = { 0 }; /* what the caller's says already is none of ours */
     struct unpack unpack = {
         .dir_fd = dir_fd,
         .limits = limits ? limits : &unpack_limits_default,
         .report = report,
-        .err = err,
+        .err = &own,
         .tree = BENEATH_INIT(dir_fd, BENEATH_INSIDE_LINKS),
         .exact = BENEATH_INIT(dir_fd, BENEATH_NO_LINKS),
         .umask = current_umask(),
@@ -84,6 +85,8 @@ int unpack_extract(int archive_fd, int dir_fd, const struct unpack_limits *limit
         r = unpack_do_last(&unpack);
     if (r < 0)
         unpack_undo(&unpack);
+    if (r < 0 && err)
+        *err = own;
     if (ret)
         *ret = unpack.result;
     forget(&unpack);

@@ -56,7 +56,7 @@ static int read_data(struct zip_reader *reader, const char *path, const struct z
     struct decoder_sums sums = { 0 };
     int r = decoder_run(reader->decoder, item->method, &input, &output, &sums);
 
-    if (reader->unpack->err && reader->unpack->err->code < 0)
+    if (reader->unpack->err->code < 0)
         return reader->unpack->err->code;
     if (r == 0 && (sums.crc != item->crc || sums.bytes != item->size))
         r = -EBADMSG;
