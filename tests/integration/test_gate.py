@@ -105,8 +105,8 @@ def test_gates_stand_side_by_side(folder, binary, plugin_dir):
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
-    assert len(probes(run)) == 1, "the job ran beside it"
-    assert len(rows(run, "SELECT 1 FROM host_keys")) == 2, "a probe asks for the host key as a job does"
+    wait_until(run, lambda: len(probes(run)) == 1)  # the job ran beside it
+    wait_until(run, lambda: len(rows(run, "SELECT 1 FROM host_keys")) == 2)  # a probe asks for the key as a job does
     assert_nothing_lost(run, run.finish())
 
 
