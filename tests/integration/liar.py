@@ -26,13 +26,13 @@ NEIGHBOUR = """
 """
 
 # Pauses after failures, and the times that a provider has for a call and for an instance to appear, in milliseconds.
-LIMITS = "back_off=50,pending=2000,provider_call={call_ms}"
+LIMITS = "back_off=50,pending={pending_ms},provider_call={call_ms}"
 
 
-def lying_run(folder, binary, plugin_dir, fakes, *lies, call_ms=60000, **settings) -> Run:
+def lying_run(folder, binary, plugin_dir, fakes, *lies, call_ms=60000, pending_ms=60000, **settings) -> Run:
     run = Run(folder, binary, plugin_dir, plugin=fakes / "liar_provider.so", update_interval="100ms",
               plugin_extra=f'      liar = "{folder}/liar"\n', **settings)
-    run.environment["FLOTILLA_LIMITS"] = LIMITS.format(call_ms=call_ms)
+    run.environment["FLOTILLA_LIMITS"] = LIMITS.format(call_ms=call_ms, pending_ms=pending_ms)
     (folder / "liar").mkdir()
     lie(run, *lies)
     return run

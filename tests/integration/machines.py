@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from checker.run import PATIENCE
+
 SSHD = "/usr/sbin/sshd"
 
 
@@ -36,7 +38,7 @@ class Machine:
         self.wait_up()
 
     def wait_up(self):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from checker.run import PATIENCE
+
 CONFIG = """
 state_dir = "{state}"
 check_interval = 1
@@ -166,7 +168,7 @@ def test_explaining_a_runner_that_is_not_there_is_an_error(call, folder, binary,
     with subprocess.Popen([binary, "run", "--config", config, "--plugin-dir", plugin_dir], stdin=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as manager:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while call("status", "--config", config).returncode != 0:
                 assert time.monotonic() < deadline and manager.poll() is None
             assert call("explain", "only", "--config", config).returncode == 0

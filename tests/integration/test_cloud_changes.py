@@ -205,10 +205,14 @@ def test_an_interruption_is_known_again_after_a_restart_before_a_job_comes(scrip
 def test_signals_that_cannot_be_asked_for_are_asked_for_with_pauses(scripted):
     run = scripted()
     run.script("signals_code", UNAVAILABLE)
-    run.start(FLOTILLA_LIMITS="back_off=400")
+    run.start(FLOTILLA_LIMITS="back_off=600000")
     run.wait(lambda: run.problem() == "signals fails by the script", "it is said")
     asked = len(run.told("signalled"))
-    run.wait_lists(8)  # each 50 ms
-    assert len(run.told("signalled")) - asked < 6
+    run.wait_lists(8)
+    assert len(run.told("signalled")) == asked, "not with each list"
+    run.kill()
+    run.start(FLOTILLA_LIMITS="back_off=50")
+    run.wait(lambda: len(run.told("signalled")) >= asked + 3, "they are asked for again and again")
+    assert run.problem() == "signals fails by the script"
     run.script("signals_code", 0)
     run.wait(lambda: run.problem() == "", "it is mended")

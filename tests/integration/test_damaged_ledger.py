@@ -11,7 +11,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
-from liar import LIMITS, add_neighbour, lie, lying_run, wait_explained
+from liar import add_neighbour, lie, lying_run, wait_explained
 from test_control_socket import say
 from test_restart import ledger, states, wait_until
 from test_run import assert_nothing_lost, wait_for_trace
@@ -84,7 +84,7 @@ def test_a_group_that_cannot_list_does_not_hold_up_the_others_for_ever(folder, b
     (run.state_dir / "ledger.db").unlink()
     lie(run, "list 1 - refuse")  # so that the job, whose worker is heard, cannot be taken back
     add_neighbour(run)
-    run.environment["FLOTILLA_LIMITS"] = LIMITS.format(call_ms=60000) + ",lost_ledger=1000"
+    run.environment["FLOTILLA_LIMITS"] += ",lost_ledger=1000"
     run.start()
     run.coordinator.add(make_job(2, str(run.marks)))
     wait_until(run, lambda: run.coordinator.jobs[2].ended)

@@ -129,7 +129,8 @@ def test_lies_about_changes_stop_no_job(folder, binary, plugin_dir, fakes, lies,
 
 def test_orders_that_are_never_made_cost_their_places_until_they_are_given_up(folder, binary, plugin_dir, fakes):
     """As with a slow cloud. How many the first call orders is left to chance."""
-    run = lying_run(folder, binary, plugin_dir, fakes, "increase 1 1 make_none", max_use_count=1, max_instances=2)
+    run = lying_run(folder, binary, plugin_dir, fakes, "increase 1 1 make_none", pending_ms=2000, max_use_count=1,
+                    max_instances=2)
     run.coordinator.add(*[make_job(i, str(run.marks)) for i in range(1, 5)])
     run.start()
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()

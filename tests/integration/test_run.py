@@ -1,5 +1,6 @@
 """`flotilla run` with real local instances, judged from outside."""
 
+import contextlib
 import json
 import os
 import signal
@@ -151,7 +152,8 @@ def pull_the_plug(run):
     (name,) = run.watch.instances()
     run.killed_instances.add(name)
     for pid in list(tree_of(int((run.instances_dir / name / "sshd.pid").read_text()))):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may end with its parent
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_job_execution_10_5_36_a_vanished_instance_fails_its_job_with_the_cause(folder, binary, plugin_dir):

@@ -18,7 +18,7 @@ def test_an_answer_that_comes_while_providers_close_starts_nothing(scripted):
     run.script("decrease_delay_ms", 1500)
     run.script("close_delay_ms", 500, cloud="second")
     run.start()
-    run.wait(lambda: run.rows("SELECT 1 FROM intents WHERE state = 'open'"), "the removal is under way")
+    run.wait(lambda: run.rows("SELECT 1 FROM intents WHERE kind = 'decrease'"), "the removal is under way")
     run.wait(lambda: run.told("listed", cloud="second"), "the second group works")
     assert run.stop() == 0, run.tail()
 
