@@ -10,8 +10,9 @@ coordinator of tests/checker, over HTTP and over TLS, and prints:
   worker_private_kib      private memory of a job's worker while N jobs run, and what the supervisor grew by for each
   connections             the most connections to the coordinator at a time while they ran
   pickup_ms               from the moment a job was there until it was given out to the request that waited for it
-  log_mib_per_cpu_s       log of a job that prints as fast as it can, with a secret to hide, from the instance to the
-                          coordinator, for each second of processor time of supervisor, spawner and worker together
+  log_mib_per_s           log of a job that prints as fast as it can, with a secret to hide, from the instance to the
+                          coordinator; and for each second of processor time of supervisor, spawner and worker together
+  log_cpu_s_per_gib       their processor time for each GiB of it
 Instances and coordinator share the machine's processors with what is measured, so the times include theirs.
 """
 import argparse
@@ -157,7 +158,9 @@ def measure_log(build, tls, mib):
         before = bench.spent_ms()
         bench.run_one(2, f"yes 'cc -O2 -c -o build/module_17.o source/module_17.c' | head -c {mib << 20}")
         spent = bench.spent_ms() - before
-        return {"mib": mib, "log_mib_per_cpu_s": round(len(bench.coordinator.jobs[2].trace) / 2**20 / spent * 1000, 1)}
+        sent, took = len(bench.coordinator.jobs[2].trace) / 2**20, job_ms(bench.coordinator, 2)
+        return {"mib": mib, "log_mib_per_s": round(sent / took * 1000, 1), "log_mib_per_cpu_s": round(sent / spent * 1000, 1),
+                "log_cpu_s_per_gib": round(spent / 1000 / sent * 1024, 2)}
 
 
 def measure_running(build, tls, count):
