@@ -23,13 +23,27 @@ static bool is_secret_name(const char *name, size_t len)
     return false;
 }
 
+/* The place of the first `?` or `&`, or `len`. Most text has neither, and memchr() is fast; by windows,
+ * or text full of one would be searched for the other again and again. */
+static size_t find_mark(const char *data, size_t len)
+{
+    for (size_t at = 0, window; at < len; at += window) {
+        const char *question, *and;
+
+        window = MIN(len - at, (size_t) 512);
+        question = memchr(data + at, '?', window);
+        and = memchr(data + at, '&', question ? (size_t) (question - data) - at : window);
+        if (and || question)
+            return (size_t) ((and ? and : question) - data);
+    }
+    return len;
+}
+
 /* Before the next parameter's name: to behind the next `?` or `&`. */
 static size_t pass_text(struct url_rules *rules, const char *data, size_t len)
 {
-    size_t at = 0;
+    size_t at = find_mark(data, len);
 
-    while (at < len && data[at] != '?' && data[at] != '&')
-        at++;
     if (at == len)
         return len;
     rules->part = URL_NAME;
