@@ -12,17 +12,20 @@
 
 #define READ_SIZE ((size_t) 256 * 1024)
 
+/* libarchive is not told of a failure, after which it would not give its memory back: what is written
+ * behind one goes nowhere. */
 static la_ssize_t on_write(struct archive *tar, void *ctx, const void *data, size_t len)
 {
+    struct pack *pack = ctx;
+
     (void) tar;
-    return pack_out(ctx, data, len) < 0 ? -1 : (la_ssize_t) len;
+    if (pack->err->code == 0)
+        (void) pack_out(pack, data, len);
+    return (la_ssize_t) len;
 }
 
-/* The sink's own sentence stands, if it had one. */
 static int failed(struct pack *pack, struct archive *tar, const char *path)
 {
-    if (pack->err->code < 0)
-        return pack->err->code;
     return error_set(pack->err, -EIO, "%s: %s", path, archive_error_string(tar));
 }
 
@@ -68,6 +71,8 @@ static int write_data(struct pack *pack, struct archive *tar, const struct pack_
                              file->path);
         if (archive_write_data(tar, data, (size_t) n) != n)
             return failed(pack, tar, file->path);
+        if (pack->err->code < 0)
+            return pack->err->code;
         left -= (uint64_t) n;
     }
     return 0;
@@ -80,7 +85,7 @@ static int write_file(struct pack *pack, struct archive *tar, const struct pack_
     /* A warning is about a name that is no text: it is written as the bytes that it is. */
     if (archive_write_header(tar, entry) < ARCHIVE_WARN)
         return failed(pack, tar, file->path);
-    return file->fd >= 0 ? write_data(pack, tar, file, data) : 0;
+    return file->fd >= 0 ? write_data(pack, tar, file, data) : pack->err->code;
 }
 
 static int write_files(struct pack *pack, struct archive *tar, struct archive_entry *entry,
@@ -101,6 +106,8 @@ static int write_files(struct pack *pack, struct archive *tar, struct archive_en
     }
     if (r == 0 && archive_write_close(tar) != ARCHIVE_OK)
         r = failed(pack, tar, "archive");
+    if (r == 0)
+        r = pack->err->code;
     packed = pack->bytes;
     if (r == 0)
         r = pack_out_slack(pack, (uint64_t) archive_filter_bytes(tar, 0), &packed);
@@ -119,9 +126,6 @@ int pack_tar(struct pack *pack)
         r = write_files(pack, tar, entry, data);
     else
         error_errno(pack->err, r, "archive");
-    /* What libarchive still holds back of a failed archive is for nobody. */
-    if (r < 0 && tar)
-        (void) archive_write_fail(tar);
     archive_entry_free(entry);
     (void) archive_write_free(tar);
     tar_restore_locale(before);
