@@ -99,6 +99,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     long status = 0;
 
     run->sent_at = 0;
+    run->moved_at = now_ms(); /* the wait for the answer was no silence */
     if (run->request->keep_head && run->answer->head.len < HEAD_MAX)
         buf_add(&run->answer->head, data, len);
     if (len <= 5 || strncmp(data, "HTTP/", 5) != 0 || !space)
