@@ -1,6 +1,7 @@
 /* core/base/clock.c - the clocks of the system (clock.h). */
 #include "core/base/clock.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -27,3 +28,11 @@ static int64_t system_wall_ms(void *ctx)
 }
 
 const struct clock clock_system = { system_mono_ms, system_wall_ms, NULL };
+
+void clock_sleep_ms(int64_t ms)
+{
+    struct timespec left = { .tv_sec = (time_t) (ms / 1000), .tv_nsec = ms % 1000 * 1000000 };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        continue;
+}

@@ -22,3 +22,6 @@ static inline int64_t clock_wall_ms(const struct clock *clock)
 {
     return clock->wall_ms(clock->ctx);
 }
+
+void clock_sleep_ms(
+    int64_t ms); /* to its end, whatever signals come; not on the supervisor's loop */

@@ -128,6 +128,7 @@ void artifact_http_upload(const struct artifact_upload *upload, const struct out
         .timeout_ms = upload->timeout_ms > 0 ? upload->timeout_ms : UPLOAD_TIMEOUT_MS,
         .response_timeout_ms =
             upload->response_timeout_ms > 0 ? upload->response_timeout_ms : ANSWER_TIMEOUT_MS,
+        .keep_head = upload->debug != NULL,
         .attempts = source->rewind ? HTTP_ATTEMPTS : 1,
     };
 
@@ -143,6 +144,8 @@ void artifact_http_upload(const struct artifact_upload *upload, const struct out
     request.url = url;
     request.headers = headers;
     exchange_ask(&request, &answer);
+    if (upload->debug)
+        upload->debug(buf_str(&answer.head), buf_str(&answer.body));
     judge_upload(&request, &answer, ret);
 }
 

@@ -16,6 +16,8 @@ struct artifact_upload {
     const char *format, *type, *expire_in;   /* NULL or "" = left out */
     int64_t timeout_ms, response_timeout_ms; /* 0 = 1 h, 10 min */
     struct outcome_tls tls;
+    /* For people who look for a fault: the last answer's headers, and how its body begins. */
+    void (*debug)(const char *headers, const char *body);
 };
 /* POST jobs/ID/artifacts, multipart, streamed. A redirect to another host is refused: the token would
  * go with it (hardening.md N9). */

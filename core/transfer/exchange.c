@@ -15,9 +15,11 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/transfer/easy.h"
+#include "core/transfer/redirect.h"
 #include "core/transfer/tls.h"
 
 #define ERROR_BODY_MAX 16384
+#define HEAD_MAX 16384
 #define BUFFER_SIZE 65536L
 
 /* One request under way. */
@@ -41,6 +43,7 @@ static int64_t now_ms(void)
 void exchange_answer_done(struct exchange_answer *answer)
 {
     free(answer->location);
+    buf_done(&answer->head);
     buf_done(&answer->body);
     *answer = EXCHANGE_ANSWER_INIT;
 }
@@ -96,6 +99,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     long status = 0;
 
     run->sent_at = 0;
+    run->moved_at = now_ms(); /* the wait for the answer was no silence */
+    if (run->request->keep_head && run->answer->head.len < HEAD_MAX)
+        buf_add(&run->answer->head, data, len);
     if (len <= 5 || strncmp(data, "HTTP/", 5) != 0 || !space)
         return len;
     while (end > 0 && (unsigned char) data[end - 1] <= ' ')
@@ -273,6 +279,7 @@ static void judge(struct run *run, CURLcode result)
     struct exchange_answer *answer = run->answer;
 
     take_headers(run);
+    redirect_host(run->request->url, answer->host, sizeof(answer->host));
     if (result == CURLE_OK && run->request->sink && is_success(run))
         answer->gave_up = begin_sink(run) < 0; /* a body of no bytes */
     if (result == CURLE_OK || run->enough)

@@ -19,17 +19,20 @@ struct exchange_request {
     const struct outcome_sink *sink;
     const struct outcome_tls *tls;           /* NULL = the system's store */
     int64_t timeout_ms, response_timeout_ms; /* 0 = none */
-    int attempts;                            /* 1 = an answer is taken as it is */
+    bool keep_head;
+    int attempts; /* 1 = an answer is taken as it is */
 };
 
 struct exchange_answer {
     int status;           /* 0 = none: `error` says why */
     bool gave_up;         /* the source or the sink did */
     char status_line[64]; /* "404 Not Found" */
+    char host[256];
     char request_id[64], retry_after[64], rate_limit_reset[64];
     char *location;
     int64_t bytes, modified_s;
-    struct buf body; /* of an answer that is no success, as far as it is of interest */
+    struct buf head; /* its headers, where they were asked for */
+    struct buf body; /* of an answer that no sink takes, as far as it is of interest */
     char error[256];
 };
 #define EXCHANGE_ANSWER_INIT ((struct exchange_answer) { 0 })

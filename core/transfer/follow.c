@@ -2,7 +2,6 @@
  * (exchange.h). */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
@@ -66,14 +65,6 @@ static void ask_following(const struct exchange_request *request, struct exchang
     curl_free(at);
 }
 
-static void wait_ms(int64_t ms)
-{
-    struct timespec left = { .tv_sec = (time_t) (ms / 1000), .tv_nsec = (ms % 1000) * 1000000 };
-
-    while (nanosleep(&left, &left) < 0)
-        continue;
-}
-
 static bool rewind_source(const struct exchange_request *request)
 {
     const struct outcome_source *source = request->source;
@@ -89,7 +80,7 @@ void exchange_ask(const struct exchange_request *request, struct exchange_answer
         int64_t wait = http_retry_wait_ms(attempt, answer->rate_limit_reset, answer->retry_after,
                                           clock_wall_ms(&clock_system), &rng_system);
 
-        wait_ms(fault_limit_ms("transfer_pause", wait));
+        clock_sleep_ms(fault_limit_ms("transfer_pause", wait));
         if (!rewind_source(request)) {
             refuse(answer, "the archive can't be sent a second time");
             return;
@@ -138,6 +129,7 @@ void exchange_tell(const struct exchange_answer *answer, struct outcome *ret)
                               .bytes = answer->bytes,
                               .modified_s = answer->modified_s };
     (void) str_cut(ret->status_line, sizeof(ret->status_line), answer->status_line);
+    (void) str_cut(ret->host, sizeof(ret->host), answer->host);
     (void) str_cut(ret->request_id, sizeof(ret->request_id), answer->request_id);
     (void) str_cut(ret->message, sizeof(ret->message), answer->error);
 }

@@ -23,6 +23,7 @@ struct outcome {
     enum outcome_result result;
     int status;           /* of HTTP; 0 = none */
     char status_line[64]; /* "201 Created"; "" = none */
+    char host[256];       /* that answered, with its port where it is not the usual one */
     char request_id[64];  /* the X-Request-Id of the answer, by which GitLab's logs are searched */
     char message[512];    /* "permission denied", "received: 500 …": as the peer words it */
     char base_url[1024];  /* OUTCOME_MOVED */

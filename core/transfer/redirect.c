@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -75,4 +76,18 @@ char *redirect_base_url(const char *target)
     if (!api && host)
         api = host + 3 + strcspn(host + 3, "/?#");
     return api ? mem_strndup(target, (size_t) (api - target)) : mem_strdup(target);
+}
+
+void redirect_host(const char *url, char *dst, size_t size)
+{
+    auto_url CURLU *parsed = parse(url);
+    auto_curl_text char *host = NULL;
+    auto_curl_text char *port = NULL;
+
+    dst[0] = '\0';
+    if (!parsed || curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return;
+    (void) curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
+    if (snprintf(dst, size, "%s%s%s", host, port ? ":" : "", port ? port : "") >= (int) size)
+        dst[0] = '\0';
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/base/error.h"
 
@@ -15,3 +16,5 @@ bool redirect_same_origin(const char *a, const char *b);
 /* The base URL of a GitLab that sends an upload of artifacts there: what is before /api/v4/, or scheme
  * and host. The caller frees; NULL when memory is short. */
 char *redirect_base_url(const char *target);
+/* "h:8080"; "" where it is no URL or does not fit. */
+void redirect_host(const char *url, char *dst, size_t size);

@@ -90,6 +90,11 @@ static struct outcome_tls tls_of(void)
                                   .key_file = text_of("key_file") };
 }
 
+static void show_answer(const char *headers, const char *body)
+{
+    (void) fprintf(stderr, "%s%s", headers, body);
+}
+
 static void carry_artifacts(bool up, struct outcome *outcome)
 {
     struct artifact_upload upload = { .url = text_of("url"),
@@ -101,7 +106,8 @@ static void carry_artifacts(bool up, struct outcome *outcome)
                                       .expire_in = text_of("expire_in"),
                                       .timeout_ms = number_of("timeout_ms", 0),
                                       .response_timeout_ms = number_of("response_timeout_ms", 0),
-                                      .tls = tls_of() };
+                                      .tls = tls_of(),
+                                      .debug = flag_of("debug") ? show_answer : NULL };
     struct artifact_download download = { .url = upload.url,
                                           .token = upload.token,
                                           .job_id = upload.job_id,
@@ -147,6 +153,7 @@ static void print(const struct outcome *outcome)
     (void) json_add_str(line, "result", names[outcome->result]);
     (void) json_add_i64(line, "status", outcome->status);
     (void) json_add_str(line, "status_line", outcome->status_line);
+    (void) json_add_str(line, "host", outcome->host);
     (void) json_add_str(line, "request_id", outcome->request_id);
     (void) json_add_str(line, "message", outcome->message);
     (void) json_add_str(line, "base_url", outcome->base_url);

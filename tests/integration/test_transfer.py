@@ -31,6 +31,7 @@ def carry(build, folder):
                               env={**clean, "FLOTILLA_LIMITS": "transfer_pause=0", **(environment or {})}, timeout=120)
         assert done.returncode == 0, done.stderr
         outcome = json.loads(done.stdout)
+        outcome["stderr"] = done.stderr
         outcome["content"] = file.read_bytes() if file.exists() else None
         return outcome
 
@@ -60,6 +61,14 @@ def test_coordinator_V20_an_upload_is_a_form_with_one_file(carry):
     assert part.get_param("name", header="content-disposition") == "file"
     assert part.get_filename() == "artifacts.zip"
     assert part.get_payload(decode=True) == CONTENT
+
+
+def test_who_looks_for_a_fault_sees_the_answer(carry):
+    with Recorder(Answer(400, b"why", {"X-What": "this"})) as gitlab:
+        for debug in False, True:
+            shown = carry("upload", url=gitlab.url, content=b"x", debug=debug)["stderr"]
+            assert (shown.startswith("HTTP/1.1 400 Bad Request"), "X-What: this" in shown,
+                    shown.endswith("why")) == (debug,) * 3
 
 
 def test_a_parameter_that_is_empty_is_left_out(carry):
@@ -143,7 +152,8 @@ def test_coordinator_V20_a_direct_download_costs_one_request_and_its_redirect(ca
         assert carry("download", url=gitlab.url, direct=True)["result"] == "retry"
         assert len(gitlab.requests) == 1
         gitlab.answers = [Answer(302, headers={"Location": store.url + "/x?sig=1"})]
-        assert carry("download", url=gitlab.url, direct=True)["content"] == CONTENT
+        outcome = carry("download", url=gitlab.url, direct=True)
+        assert (outcome["content"], outcome["host"]) == (CONTENT, f"127.0.0.1:{store.port}")
     assert [request.path for request in gitlab.requests] == ["/api/v4/jobs/1/artifacts?direct_download=true"] * 2
     assert [request.path for request in store.requests] == ["/x?sig=1"]
 

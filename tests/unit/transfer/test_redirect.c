@@ -84,12 +84,28 @@ static void test_the_base_of_a_moved_upload(void **unused)
     }
 }
 
+static void test_the_host_of_a_url(void **unused)
+{
+    char host[16];
+
+    (void) unused;
+    redirect_host("https://h:443/x", host, sizeof(host));
+    assert_string_equal(host, "h");
+    redirect_host("http://h:443/x", host, sizeof(host));
+    assert_string_equal(host, "h:443");
+    redirect_host("no url", host, sizeof(host));
+    assert_string_equal(host, "");
+    redirect_host("http://a.host.that.is.too.long", host, sizeof(host));
+    assert_string_equal(host, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardening_N9_where_a_redirect_leads),
         cmocka_unit_test(test_hardening_N9_which_origins_are_the_same),
         cmocka_unit_test(test_the_base_of_a_moved_upload),
+        cmocka_unit_test(test_the_host_of_a_url),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
