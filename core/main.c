@@ -8,6 +8,7 @@
 #include "core/job/probe.h"
 #include "core/provider/client.h"
 #include "core/supervisor/spawner.h"
+#include "core/transfer/process.h"
 
 #define LINK_FD 3 /* docs/design/processes.md */
 
@@ -42,6 +43,12 @@ static int run_probe(int argc, char **argv)
     return called_by_hand(argv[0]) ? 2 : probe_main();
 }
 
+static int run_transfer(int argc, char **argv)
+{
+    (void) argc;
+    return called_by_hand(argv[0]) ? 2 : transfer_main();
+}
+
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
     { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
@@ -63,6 +70,7 @@ static const struct cli_command commands[] = {
     { "spawner", NULL, run_spawner },
     { "provider", NULL, run_provider },
     { "probe", NULL, run_probe },
+    { "transfer", NULL, run_transfer },
 };
 
 static void usage(FILE *out)

@@ -3,6 +3,7 @@
 
 #include "core/base/frame.h"
 #include "core/base/mem.h"
+#include "core/base/rights.h"
 #include "core/base/secret.h"
 
 /* What one peer may leave unread before we give it up: a stuck operator must not grow us. */
@@ -205,6 +206,18 @@ void channel_send(struct channel *channel, json_t *frame, size_t max)
 void channel_send_secret(struct channel *channel, json_t *frame, size_t max)
 {
     send_frame(channel, frame, max, true);
+}
+
+int channel_send_with(struct channel *channel, json_t *frame, size_t max, int fd, struct error *err)
+{
+    autobuf struct buf data = BUF_SECRET;
+    int r = channel->closing ? -EPIPE : channel->writes > 0 ? -EAGAIN : 0;
+
+    if (r == 0)
+        r = frame_encode(&data, frame, max, err);
+    if (r == 0)
+        r = rights_send(channel_fd(channel), &data, &fd, 1);
+    return r < 0 ? error_errno(err, r, "sending a frame with a descriptor") : 0;
 }
 
 void channel_close_flushed(struct channel *channel)

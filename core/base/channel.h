@@ -32,6 +32,11 @@ void channel_send(struct channel *channel, json_t *frame, size_t max);
 /* As channel_send(), but the bytes are written from memory that is wiped afterwards. */
 void channel_send_secret(struct channel *channel, json_t *frame, size_t max);
 
+/* One frame with a descriptor, which stays the caller's. It is not queued: -EAGAIN when what was sent
+ * before has not left yet, else another negative code; the connection goes on. */
+int channel_send_with(struct channel *channel, json_t *frame, size_t max, int fd,
+                      struct error *err);
+
 /* Closes after everything queued was written; no callback comes any more. */
 void channel_close_flushed(struct channel *channel);
 void channel_close(struct channel *channel); /* accepts NULL */

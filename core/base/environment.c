@@ -7,15 +7,15 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-static bool kept(const char *entry, const char *const *prefixes)
+static bool begins_so(const char *entry, const char *const *prefixes)
 {
     for (; *prefixes; prefixes++)
         if (str_starts(entry, *prefixes))
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
-char **environment_without(const char *const *prefixes)
+static char **copy_those(const char *const *prefixes, bool beginning_so)
 {
     size_t n = 0, n_kept = 0;
     char **copy;
@@ -24,7 +24,17 @@ char **environment_without(const char *const *prefixes)
         n++;
     copy = mem_array(n + 1, sizeof(*copy));
     for (size_t i = 0; copy && i < n; i++)
-        if (kept(environ[i], prefixes))
+        if (begins_so(environ[i], prefixes) == beginning_so)
             copy[n_kept++] = environ[i];
     return copy;
+}
+
+char **environment_without(const char *const *prefixes)
+{
+    return copy_those(prefixes, false);
+}
+
+char **environment_with(const char *const *prefixes)
+{
+    return copy_those(prefixes, true);
 }

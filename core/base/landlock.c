@@ -27,7 +27,7 @@ struct port_rule {
 enum { ASK_LEVEL = 1 };
 enum { RULE_PATH = 1, RULE_PORT = 2 };
 enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
-enum { CONNECT_TCP = 1 << 1 };
+enum { BIND_TCP = 1 << 0, CONNECT_TCP = 1 << 1 };
 
 /* What a level restricts, all of it: execute, write, read, remove, make (1), link and rename to
  * elsewhere (2), truncate (3), devices' ioctl (5); bind and connect by TCP (4); abstract sockets and
@@ -41,13 +41,20 @@ static struct ruleset all_of(int level)
     if (level >= 3)
         all.files |= UINT64_C(1) << 14;
     if (level >= 4)
-        all.network = 3;
+        all.network = BIND_TCP | CONNECT_TCP;
     if (level >= 5)
         all.files |= UINT64_C(1) << 15;
     if (level >= 6)
         all.scopes = 3;
     return all;
 }
+
+/* glibc's loader is told which modules by the settings. */
+static const char *const resolver_files[] = {
+    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts",       "/etc/host.conf",
+    "/etc/gai.conf",    "/etc/services",      "/etc/ld.so.cache", "/lib",
+    "/lib64",           "/usr/lib",           "/usr/lib64",       "/usr/local/lib",
+};
 
 int landlock_level(void)
 {
@@ -81,17 +88,21 @@ static int allow_port(int ruleset, uint16_t port)
 int landlock_confine(const struct landlock_rules *rules)
 {
     int level = landlock_level();
-    const struct ruleset all = all_of(level);
+    struct ruleset all = all_of(level);
     autoclose int ruleset = -1;
     int r = 0;
 
     if (level == 0)
         return 0;
+    if (rules->any_port)
+        all.network &= BIND_TCP;
     ruleset = (int) syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
     if (ruleset < 0)
         return -errno;
     for (size_t i = 0; r == 0 && i < rules->n_readable; i++)
         r = allow_reading(ruleset, rules->readable[i]);
+    for (size_t i = 0; r == 0 && rules->resolver && i < ARRAY_LEN(resolver_files); i++)
+        r = allow_reading(ruleset, resolver_files[i]);
     for (size_t i = 0; r == 0 && all.network && i < rules->n_ports; i++)
         r = allow_port(ruleset, rules->ports[i]);
     if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

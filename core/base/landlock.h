@@ -6,14 +6,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct landlock_rules {
     const char *const *readable; /* files, and folders with what is in them */
     size_t n_readable;
+    bool resolver; /* also what names are looked up with: settings, and the modules they name */
     const uint16_t *ports; /* of TCP connections; the kernel knows them from level 4 on */
     size_t n_ports;
+    bool any_port; /* instead */
 };
 
 int landlock_level(void); /* the kernel's ABI; 0 = it has no Landlock */

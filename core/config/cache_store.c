@@ -21,7 +21,7 @@ struct problem {
 };
 
 /* As the peer decides it. */
-static bool wants_keys(const struct config_s3 *s3)
+bool config_cache_names_keys(const struct config_s3 *s3)
 {
     return !str_empty(s3->authentication)
                ? str_eq(s3->authentication, "access-key")
@@ -33,16 +33,23 @@ static struct problem problem_of_s3(const struct config_s3 *s3)
     if (str_empty(s3->bucket))
         return (struct problem) { "BucketName", "[runners.cache.s3] has no 'BucketName': caches "
                                                 "stay on the instances until it has one" };
+    if (s3->server_address && strpbrk(s3->server_address, "/ @"))
+        return (struct problem) {
+            "ServerAddress", "[runners.cache.s3] 'ServerAddress' is a host, with a port where it "
+                             "needs one, such as minio.example:9000: caches stay on the "
+                             "instances until it is"
+        };
     if (!str_empty(s3->role) || !str_empty(s3->upload_role))
         return (struct problem) {
             !str_empty(s3->role) ? "RoleARN" : "UploadRoleARN",
             "[runners.cache.s3] roles are not assumed yet: caches stay on the instances; name "
             "'AccessKey' and 'SecretKey' instead of the role"
         };
-    if (wants_keys(s3) ? s3->access_key && s3->secret_key
-                       : getenv("AWS_ACCESS_KEY_ID") && getenv("AWS_SECRET_ACCESS_KEY"))
+    if (config_cache_names_keys(s3)
+            ? s3->access_key && s3->secret_key
+            : getenv("AWS_ACCESS_KEY_ID") && getenv("AWS_SECRET_ACCESS_KEY"))
         return (struct problem) { 0 };
-    return wants_keys(s3)
+    return config_cache_names_keys(s3)
                ? (struct problem) { "AccessKey",
                                     "[runners.cache.s3] needs both 'AccessKey' and 'SecretKey': "
                                     "caches stay on the instances" }

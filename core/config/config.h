@@ -78,6 +78,8 @@ struct config_cache {
     struct config_gcs gcs;
     struct config_azure azure;
 };
+/* Are the keys the configuration's? Else they are the machine's own (iam). */
+bool config_cache_names_keys(const struct config_s3 *s3);
 enum config_store { CONFIG_NO_STORE, CONFIG_S3, CONFIG_GCS, CONFIG_AZURE };
 enum config_store config_cache_store(const struct config_cache *cache);
 /* Why that store cannot be used as it is configured, in a sentence that says what to do, and the setting

@@ -22,13 +22,6 @@ static const bool possible = false;
 static const bool possible = true;
 #endif
 
-/* What a name is looked up with: settings, and glibc's loader for the modules they name. */
-static const char *const resolver_files[] = {
-    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts",       "/etc/host.conf",
-    "/etc/gai.conf",    "/etc/services",      "/etc/ld.so.cache", "/lib",
-    "/lib64",           "/usr/lib",           "/usr/lib64",       "/usr/local/lib",
-};
-
 /* The spawner's, shared by its forks; without instructions there is no filter. */
 static struct sock_fprog filter;
 
@@ -68,16 +61,12 @@ static bool is_literal(const char *address)
 int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, struct error *err)
 {
     const uint16_t ports[] = { port, DNS_PORT };
-    struct landlock_rules rules = { .readable = resolver_files,
-                                    .n_readable = ARRAY_LEN(resolver_files),
-                                    .ports = ports,
-                                    .n_ports = ARRAY_LEN(ports) };
+    bool literal = is_literal(address); /* there is nothing to look up */
+    const struct landlock_rules rules = { .resolver = !literal,
+                                          .ports = ports,
+                                          .n_ports = literal ? 1 : ARRAY_LEN(ports) };
     int r = harden_limit(RLIMIT_FSIZE, (uint64_t) output_limit + FILE_SIZE_SPARE);
 
-    if (is_literal(address)) { /* there is nothing to look up */
-        rules.n_readable = 0;
-        rules.n_ports = 1;
-    }
     if (r == 0 && possible)
         r = landlock_confine(&rules);
     return r < 0 ? error_errno(err, r, "the worker's sandbox cannot be made") : 0;

@@ -12,6 +12,7 @@
 #include "core/base/token.h"
 #include "core/fleet/settings.h"
 #include "core/plugin/plugin.h"
+#include "core/supervisor/cache_store.h"
 #include "core/supervisor/connector.h"
 #include "core/supervisor/operator.h"
 
@@ -216,6 +217,18 @@ void group_start_provider(struct group *group)
     group_refuse(group, group->provider_error);
 }
 
+/* Its keys may be others under the same names, so it is always opened anew. */
+static void use_store(struct group *group)
+{
+    const char *problem;
+
+    cache_store_close(group->store);
+    group->store = cache_store_open(&group->runner->cache);
+    problem = cache_store_problem(group->store);
+    if (problem)
+        log_warning("runner '%s': %s", group->runner->name, problem);
+}
+
 void group_use_entry(struct group *group, const struct config_runner *runner)
 {
     struct config *former = group->config;
@@ -229,6 +242,7 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
                                     .tls_cert_file = runner->tls_cert_file,
                                     .tls_key_file = runner->tls_key_file,
                                     .connection_max_age_ms = group->config->connection_max_age_ms };
+    use_store(group);
     config_free(former);
 }
 
@@ -298,6 +312,7 @@ void group_done(struct group *group)
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);
+    cache_store_close(group->store);
     free(group->ledger_key);
     config_free(group->config);
 }

@@ -76,6 +76,10 @@ struct job {
     int64_t end_due_mono;       /* a worker that still lives then is killed */
     int64_t exit_word_due_mono; /* until then the spawner may still say how it ended */
 
+    /* What its worker asks for (supplier.c). */
+    unsigned requests;
+    char *artifact_url; /* where GitLab wants uploads since it moved one; NULL = its own */
+
     /* Reporting (reporter.c). */
     int spool_fd; /* for reading; -1 = not open */
     struct report_plan report;
@@ -97,7 +101,8 @@ struct group {
     int64_t id, epoch; /* in the ledger */
     struct coordinator_host host;
     json_t *info;
-    struct secret *key; /* connector_config.key_path's content, or NULL */
+    struct secret *key;        /* connector_config.key_path's content, or NULL */
+    struct cache_store *store; /* of its entry's settings; NULL: it has none */
 
     /* Provider and fleet (group*.c). */
     struct provider_client *provider; /* NULL = could not be started, or is closed */
@@ -189,8 +194,9 @@ struct supervisor {
     char ledger_problem[512];   /* it was moved aside at this start */
     bool disk_short;            /* no job is asked for until there is room again */
     struct job *jobs;
-    size_t patch_bytes; /* pieces of logs on their way to GitLab */
-    int64_t last_probe; /* probes are numbered */
+    struct transfer *transfers; /* those that run, and those that wait (transfers.c) */
+    size_t patch_bytes;         /* pieces of logs on their way to GitLab */
+    int64_t last_probe;         /* probes are numbered */
     struct control *control;
     struct audit *audit; /* under way */
     uv_timer_t tick;
@@ -367,6 +373,25 @@ void worker_lose_instance(struct job *job); /* job->lost_reason tells why */
 void worker_expect(struct job *job);
 /* Is the worker dead, or must it be ended? */
 void worker_tick(struct job *job);
+
+/* How long the job may still take. */
+int64_t worker_time_left_ms(const struct job *job);
+void worker_hang_up(struct job *job);
+
+/* supplier.c */
+/* A frame of the worker's about artifacts and caches; negative: it is none of them, or broken. */
+int supplier_take(struct job *job, const char *type, json_t *frame, struct error *err);
+/* The start frame of a transfer process that does what was asked for. */
+int supplier_transfer_start(const struct job *job, json_t *request, json_t **ret,
+                            struct error *err);
+
+/* transfers.c */
+void transfers_ask(struct job *job, int64_t id, json_t *request); /* answered by transfer_open */
+void transfers_commit(struct job *job, int64_t id, bool whole);
+void transfers_stop(struct job *job, int64_t id);
+void transfers_drop(struct job *job); /* its worker is gone, or another connection's */
+void transfers_tick(struct supervisor *supervisor);
+void transfers_close(struct supervisor *supervisor);
 
 /* reporter.c */
 /* 0: the coordinator has not named an interval yet. */

@@ -50,7 +50,7 @@ void job_free(struct job *job)
             break;
         }
     reporter_stop(job);
-    channel_close(job->worker);
+    worker_hang_up(job);
     if (job->lock_fd >= 0)
         (void) close(job->lock_fd);
     if (job->spool_fd >= 0)
@@ -58,6 +58,7 @@ void job_free(struct job *job)
     secret_free(job->token);
     secret_free(job->payload);
     free(job->name);
+    free(job->artifact_url);
     if (job->timer.data)
         uv_close((uv_handle_t *) &job->timer, on_timer_closed);
     else

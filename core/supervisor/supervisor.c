@@ -200,6 +200,7 @@ static void on_tick(uv_timer_t *timer)
     strangers_tick(supervisor);
     scheduler_check_descriptors(supervisor);
     check_jobs(supervisor);
+    transfers_tick(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_evaluate(supervisor->groups[i]);
     groups_reap(supervisor);
@@ -291,6 +292,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
 
     control_stop(supervisor);
     free_jobs(supervisor);
+    transfers_close(supervisor);
     coordinator_client_free(supervisor->coordinator);
     spawner_stop(supervisor->spawner);
     journals_done(supervisor);

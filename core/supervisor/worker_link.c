@@ -33,6 +33,19 @@
 static void on_worker_frame(void *arg, json_t *frame);
 static void on_worker_closed(void *arg, const char *why);
 
+int64_t worker_time_left_ms(const struct job *job)
+{
+    return job->end_due_mono - fault_limit_ms("end_grace", END_GRACE_MS) -
+           now_mono(job->supervisor);
+}
+
+void worker_hang_up(struct job *job)
+{
+    transfers_drop(job);
+    channel_close(job->worker);
+    job->worker = NULL;
+}
+
 static void expect_end(struct job *job, int64_t within_ms)
 {
     int64_t due = now_mono(job->supervisor) + within_ms;
@@ -171,8 +184,7 @@ static void worker_kill(struct job *job, const char *why)
     (void) str_copy(job->end_reason, sizeof(job->end_reason), why);
     job->starts = MAX_STARTS; /* no other is tried */
     job->end_due_mono = now_mono(job->supervisor) + ABORT_GRACE_MS;
-    channel_close(job->worker);
-    job->worker = NULL;
+    worker_hang_up(job);
     if (spool_try_lock(job->supervisor, job->seq, &lock_fd) == 1)
         worker_is_dead(job, lock_fd);
     else if (job->worker_pid > 0)
@@ -238,8 +250,7 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
         note_pid(job, pid);
         return;
     }
-    channel_close(job->worker);
-    job->worker = NULL;
+    worker_hang_up(job);
     job->spawned_here = false;
     job->starts--;
     if (job->state >= JOB_FINISHED || job->abort_told || job->cancel_told || *job->lost_reason)
@@ -285,6 +296,7 @@ static void on_worker_closed(void *arg, const char *why)
     struct job *job = arg;
 
     job->worker = NULL;
+    transfers_drop(job);
     log_debug("job %" PRId64 ": connection to its worker ended: %s", job->job_id, why);
     /* The spawner's word about a worker of our own comes in a moment and names the signal. */
     if (job->spawned_here)
@@ -409,6 +421,7 @@ static void take_result(struct job *job, json_t *frame)
     EFFECT("result_stored", channel_send(job->worker, stored, FRAME_MAX_OPERATOR));
     channel_close_flushed(job->worker);
     job->worker = NULL;
+    transfers_drop(job);
 }
 
 /* They come in order; only the first is told without an instance. */
@@ -423,6 +436,7 @@ static void take_stage(struct job *job, json_t *frame)
 static void on_worker_frame(void *arg, json_t *frame)
 {
     struct job *job = arg;
+    struct error err = { 0 };
     const char *type = "";
 
     (void) json_opt_str(frame, "type", &type, NULL);
@@ -434,11 +448,11 @@ static void on_worker_frame(void *arg, json_t *frame)
         take_result(job, frame);
     } else if (str_eq(type, "stage")) {
         take_stage(job, frame);
-    } else if (!str_eq(type, "progress")) {
-        log_error("job %" PRId64 ": its worker sent an unknown frame, ending the connection",
-                  job->job_id);
-        channel_close(job->worker);
-        job->worker = NULL;
+    } else if (!str_eq(type, "progress") && supplier_take(job, type, frame, &err) < 0) {
+        log_error("job %" PRId64 ": its worker sent a frame that is refused (%s), ending the "
+                  "connection",
+                  job->job_id, err.message);
+        worker_hang_up(job);
     }
 }
 
@@ -450,7 +464,7 @@ void worker_attach(struct job *job, struct channel *channel)
 
     if (getsockopt(channel_fd(channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
         note_pid(job, peer.pid);
-    channel_close(job->worker);
+    worker_hang_up(job);
     job->worker = channel;
     job->spawned = job->start_sent = true;
     job->spawned_here = false;

@@ -35,10 +35,25 @@ static void test_variables_with_a_prefix_stay_behind(void **unused)
     assert_true(holds(copy, "FLT_A=3"));
 }
 
+static void test_or_come_alone(void **unused)
+{
+    static const char *const prefixes[] = { "FLT_A_", "FLT_B", NULL };
+    autofree char **copy = NULL;
+
+    (void) unused;
+    copy = environment_with(prefixes); /* of the variables above */
+    assert_non_null(copy);
+    assert_true(holds(copy, "FLT_A_ONE=1"));
+    assert_true(holds(copy, "FLT_B=2"));
+    assert_false(holds(copy, "FLT_A=3"));
+    assert_null(copy[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variables_with_a_prefix_stay_behind),
+        cmocka_unit_test(test_or_come_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,73 @@
+/* sdk/lib/text.c - see text.h. */
+#include "sdk/lib/text.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void flt_text_open(struct flt_text *text)
+{
+    *text = (struct flt_text) { 0 };
+    text->stream = open_memstream(&text->data, &text->len);
+}
+
+void flt_text_add(struct flt_text *text, const char *format, ...)
+{
+    va_list args;
+
+    if (!text->stream)
+        return;
+    va_start(args, format);
+    (void) vfprintf(text->stream, format, args);
+    va_end(args);
+}
+
+static int is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~", c));
+}
+
+void flt_text_add_encoded(struct flt_text *text, const char *value, int path)
+{
+    for (const char *at = value; *at; at++)
+        flt_text_add(text, is_plain(*at) || (path && *at == '/') ? "%c" : "%%%02X",
+                     (unsigned char) *at);
+}
+
+void flt_text_add_hex(struct flt_text *text, const unsigned char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        flt_text_add(text, "%02x", data[i]);
+}
+
+char *flt_text_take(struct flt_text *text)
+{
+    char *data;
+    int failed;
+
+    if (!text->stream)
+        return NULL;
+    failed = ferror(text->stream);
+    failed |= fclose(text->stream);
+    data = text->data;
+    *text = (struct flt_text) { 0 };
+    if (!failed)
+        return data;
+    free(data);
+    return NULL;
+}
+
+struct flt_utc flt_utc(long long seconds)
+{
+    const time_t when = (time_t) seconds;
+    struct flt_utc ret = { 0 };
+    struct tm utc = { 0 };
+
+    (void) gmtime_r(&when, &utc);
+    (void) strftime(ret.date, sizeof(ret.date), "%Y%m%d", &utc);
+    (void) strftime(ret.basic, sizeof(ret.basic), "%Y%m%dT%H%M%SZ", &utc);
+    (void) strftime(ret.extended, sizeof(ret.extended), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return ret;
+}
