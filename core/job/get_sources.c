@@ -76,9 +76,8 @@ static void add_file(const struct job *job, struct buf *body, const char *name,
 static void add_external(const struct job *job, struct buf *body, bool tells)
 {
     autobuf struct buf external = BUF_INIT, notice = BUF_INIT;
-    char id[33];
+    const char *id = text_of(job->start, "correlation_id", "");
 
-    rng_hex(&rng_system, id, 16);
     git_config_external(job, tells ? id : NULL, &external);
     add_file(job, body, GIT_EXTERNAL, &external);
     buf_addf(&notice, "Gitaly correlation ID: %s", id);
@@ -92,7 +91,8 @@ static bool tells_correlation(const struct job *job)
     autobuf struct buf url = BUF_INIT;
 
     git_add_remote_url(job, &url);
-    return str_starts(buf_str(&url), "http") && job->flags[FF_USE_GITALY_CORRELATION_ID];
+    return str_starts(buf_str(&url), "http") && job->flags[FF_USE_GITALY_CORRELATION_ID] &&
+           !str_empty(text_of(job->start, "correlation_id", ""));
 }
 
 /* Git anywhere in the job has its credentials, not only in its project. */

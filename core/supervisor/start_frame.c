@@ -113,6 +113,7 @@ static void add_slot(json_t *start, const struct job *job)
 
 json_t *start_frame(const struct job *job, json_t *connect)
 {
+    char correlation[33];
     json_t *start = json_frame("start"), *payload = NULL;
 
     if (!start)
@@ -124,6 +125,8 @@ json_t *start_frame(const struct job *job, json_t *connect)
     (void) json_add_i64(start, "seq", job->seq);
     (void) json_add_str(start, "key", job->worker_key);
     (void) json_add_str(start, "control_socket", job->supervisor->control_path);
+    rng_hex(job->supervisor->rng, correlation, 16);
+    (void) json_add_str(start, "correlation_id", correlation);
     (void) json_add(start, "payload", payload);
     add_runner(start, job);
     add_slot(start, job);
