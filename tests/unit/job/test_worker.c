@@ -277,6 +277,31 @@ static void test_the_limit_of_after_script_is_a_warning_with_its_words(void **st
                           "exceeded");
 }
 
+/* job-execution.md 1.6 */
+static void test_limits_that_are_none_are_said_and_left_out(void **state)
+{
+    static const struct {
+        const char *limit, *log;
+    } rows[] = {
+        { "5", "WARNING: Ignoring malformed RUNNER_AFTER_SCRIPT_TIMEOUT timeout: 5\033" },
+        { "-2s", "WARNING: Ignoring relative RUNNER_AFTER_SCRIPT_TIMEOUT timeout: -2s\033" },
+        { "1h",
+          "WARNING: RUNNER_AFTER_SCRIPT_TIMEOUT timeout: 1h is longer than job timeout. Setting "
+          "to job timeout\033" },
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world->after_script_timeout = rows[i].limit;
+        fake_start(world);
+        worker_start(world);
+        take_result(world);
+        assert_string_equal(outcome(world), "success");
+        assert_log_has(world, rows[i].log);
+        reset(world);
+    }
+}
+
 static void test_time_that_runs_out_while_connecting_is_the_jobs(void **state)
 {
     struct world *world = *state;
@@ -539,6 +564,7 @@ int main(void)
         ROW(test_a_job_runs_its_stages_and_succeeds),
         ROW(test_time_that_runs_out_in_after_script_is_no_success),
         ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
+        ROW(test_limits_that_are_none_are_said_and_left_out),
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
         ROW(test_job_execution_10_5_35_an_instance_that_refuses_connections),
         ROW(test_the_limit_of_preparing),

@@ -138,15 +138,18 @@ static void test_the_status_is_checked_behind_each_command(void **state)
 }
 
 /* Job control gives each command a group of its own; what a stage starts is stopped all the same. Who
- * makes a session of his own leaves. The stage is started as sshd does, in a session of its own. */
+ * makes a session of his own leaves, and does not look after what he left behind: a dead process that
+ * nobody takes away. The stage is started as sshd does, in a session of its own. */
 static void test_a_stopped_stage_leaves_no_process_of_its_session(void **state)
 {
-    static const char stage[] = "trap '' TERM\nset -m\n"
-                                "sleep 1000 & echo $! >> pids\n"
-                                "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & echo $! >> pids\n"
-                                "setsid sh -c 'echo $$ > left; exec sleep 1000' &\n"
-                                "until [ -s left ]; do sleep 0.05; done\n"
-                                "sh -c 'echo $PPID' >> pids; echo > ready\nwait\n";
+    static const char stage[] =
+        "trap '' TERM\n"
+        "sh -c 'sleep 1000 & exec setsid sh -c \"echo \\$\\$ > left; exec sleep 1000\"' &\n"
+        "until [ -s left ]; do sleep 0.05; done\n"
+        "set -m\n"
+        "sleep 1000 & echo $! >> pids\n"
+        "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & echo $! >> pids\n"
+        "sh -c 'echo $PPID' >> pids; echo > ready\nwait\n";
     static const char check[] =
         "for pid in $(cat pids); do\n"
         "  state=$(sed 's/.*) //; s/ .*//' /proc/$pid/stat 2> /dev/null) || continue\n"
