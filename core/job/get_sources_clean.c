@@ -56,23 +56,19 @@ static void add_unlocking(const struct job *job, struct buf *body)
 }
 
 /* All that could make git run code of an earlier job, give it credentials, read another repository
- * or convert what it writes. The index stays, as it must for a quick checkout: who forges it hides a
- * changed file from later jobs of the same project. A submodule that is called like one of these is
- * cloned anew. */
+ * or convert or hide what it writes. The index stays, as it must for a quick checkout: who forges it
+ * hides a changed file from later jobs of the same project. A submodule that is called like one of
+ * these is cloned anew. */
 static void add_distrust(const struct job *job, struct buf *body)
 {
-    static const char *const leftovers[] = { ".git/config",          ".git/config.worktree",
-                                             ".git/commondir",       ".git/hooks",
-                                             ".git/info/attributes", ".git/info/grafts" };
+    static const char *const leftovers[] = { ".git/config", ".git/config.worktree",
+                                             ".git/commondir", ".git/hooks", ".git/info" };
 
     add_removals(job->build_dir, body, leftovers, ARRAY_LEN(leftovers));
-    buf_add_str(body, "[ ! -L ");
-    add_path(body, job->build_dir, ".git/modules");
-    buf_add_str(body, " ] || ");
-    add_removals(job->build_dir, body, (const char *const[]) { ".git/modules" }, 1);
     add_search(job, body, ".git/modules",
                "'(' -type l -o -name config -o -name config.worktree -o -name commondir -o "
-               "-name hooks -o -path '*/info/attributes' -o -path '*/info/grafts' ')'");
+               "-name hooks -o -path '*/info/attributes' -o -path '*/info/exclude' -o "
+               "-path '*/info/grafts' ')'");
 }
 
 void clean_repository(const struct job *job, struct buf *body)

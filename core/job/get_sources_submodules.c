@@ -72,7 +72,6 @@ void submodules_add_reset(const struct job *job, struct buf *body)
     autobuf struct buf command = BUF_INIT;
 
     buf_add_str(&command, "set -e\n");
-    clean_attributes(job, &command);
     clean_hidden(&command);
     add_clean(job, &command);
     buf_add_str(&command, "git reset --hard\n");

@@ -28,9 +28,11 @@ static void must(const char *dir, const char *text, struct buf *out)
         fail_msg("%s: %s%s", text, buf_str(out), buf_str(&errors));
 }
 
-/* The stage of a job below `home`; its status. What it says is in `out`. */
+/* The stage of a job below `home`, of a runner with these settings; its status. What it says is in
+ * `out`. */
 static int run_sources(const char *dir, enum harness_shell shell, const char *home, const char *sha,
-                       const char *git_info, const char *variables, struct buf *out)
+                       const char *git_info, const char *variables, const char *runner,
+                       struct buf *out)
 {
     autofree char *payload =
         mem_printf("{\"allow_git_fetch\":true,\"git_info\":{\"repo_url\":\"file://%s/g/p.git\","
@@ -42,7 +44,7 @@ static int run_sources(const char *dir, enum harness_shell shell, const char *ho
     struct error err = { 0 };
     int status;
 
-    assert_int_equal(job_settings(&job, start_frame(payload, "{}"), &err), 0);
+    assert_int_equal(job_settings(&job, start_frame(payload, runner), &err), 0);
     assert_int_equal(directories_set(&job, home, NULL), 0);
     assert_true(str_ends(job.build_dir, "/" PROJECT));
     get_sources_script(&job, &body);

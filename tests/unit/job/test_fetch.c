@@ -32,7 +32,7 @@ struct world {
 static int run_job(const struct world *world, enum harness_shell shell, const char *home,
                    const char *sha, const char *git_info, const char *variables, struct buf *out)
 {
-    return run_sources(world->dir, shell, home, sha, git_info, variables, out);
+    return run_sources(world->dir, shell, home, sha, git_info, variables, "{}", out);
 }
 
 static int set_up(void **state)
@@ -270,6 +270,42 @@ static void test_flags_of_the_job(void **state)
     }
 }
 
+/* clean_git_config and safe_directory_checkout, for two jobs. */
+static void test_settings_of_the_runner(void **state)
+{
+    static const struct {
+        const char *runner, *check;
+    } cases[] = {
+        { "{}", "[ -z \"$(git config a.b)\" ] && [ ! -e .git/hooks/x ] && "
+                "[ -z \"$(git config --global safe.directory)\" ]" },
+        { "{\"clean_git_config\":true}", "[ -z \"$(git config a.b)\" ]" },
+        { "{\"clean_git_config\":false}",
+          "[ \"$(git config a.b)\" = c ] && [ -e .git/hooks/x ] && "
+          "[ \"$(git config --get-all include.path | wc -l)\" = 1 ] && "
+          "git config remote.origin.url | grep -q '/g/p.git$'" },
+        { "{\"safe_directory_checkout\":true}",
+          "[ \"$(git config --global --get-all safe.directory)\" = \"$PWD\" ]" },
+    };
+    const struct world *world = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *home = mem_printf("%s/settings%zu", world->dir, i);
+        autofree char *copy =
+            mem_printf("cp -a before settings%zu; cd settings%zu/" PROJECT "; mkdir -p .git/hooks\n"
+                       "touch .git/hooks/x; git config a.b c; git config remote.origin.url x",
+                       i, i);
+        autofree char *check = mem_printf("cd " PROJECT "; %s", cases[i].check);
+        autobuf struct buf out = BUF_INIT;
+
+        must(world->dir, copy, &out);
+        for (int n = 0; n < 2; n++)
+            if (run_sources(world->dir, HARNESS_DASH, home, world->second, "", "", cases[i].runner,
+                            &out) != 0)
+                fail_msg("%s: %s", cases[i].runner, buf_str(&out));
+        must(home, check, &out);
+    }
+}
+
 /* Before a second attempt all files go, and nothing else. */
 static void test_worktree_is_cleared(void **state)
 {
@@ -321,6 +357,7 @@ int main(void)
         TEST(test_a_server_that_fails_costs_no_clone),
         TEST(test_depth_may_change),
         TEST(test_flags_of_the_job),
+        TEST(test_settings_of_the_runner),
         TEST(test_worktree_is_cleared),
     };
 

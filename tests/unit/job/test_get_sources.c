@@ -21,8 +21,8 @@
 #define WITH(key, value) "{\"variables\":[{\"key\":\"" key "\",\"value\":\"" value "\"}]}"
 #define GOOD_URL "https://gitlab.example.com/g/p.git"
 
-/* hardening.md V7 and V8; hardening_9, hardening_10. */
-static void test_what_git_is_refused(void **unused)
+/* hardening.md V7 and V8. */
+static void test_hardening_9_hardening_10_what_git_is_refused(void **unused)
 {
     static const struct {
         const char *payload, *want; /* NULL = accepted */
@@ -250,7 +250,7 @@ static void test_strategies_none_and_empty(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_git_is_refused),
+        cmocka_unit_test(test_hardening_9_hardening_10_what_git_is_refused),
         cmocka_unit_test(test_what_submodules_are_refused),
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_object_formats),

@@ -23,7 +23,7 @@ static const char make_remotes[] =
            "git config --global init.defaultBranch main\nmkdir g\n"
            "make() {\n" /* a repository, its submodule's place, the submodule's repository */
            "  git init -q $1; git -C $1 remote add origin \"file://$HOME/g/$1.git\"; cd $1\n"
-           "  echo one > FILE; git add .\n"
+           "  echo one > FILE; echo same > KEEP; git add .\n"
            "  if [ -n \"$2\" ]; then git submodule --quiet add ../$3.git $2; fi\n"
            "  git commit -q -m one; cd ..; git clone -q --bare $1 g/$1.git; }\n"
            "make lib '' ''; make mid deep/lib lib; make p sub/mid mid\n"
@@ -41,7 +41,7 @@ struct world {
     char second[41];
 };
 
-#define RECURSIVE WITH("GIT_SUBMODULE_STRATEGY", "recursive")
+#define RECURSIVE WITH("GIT_SUBMODULE_STRATEGY", "recursive") WITH("GIT_CLEAN_FLAGS", "-ffd")
 
 static int set_up(void **state)
 {
@@ -55,7 +55,8 @@ static int set_up(void **state)
     first.data[--first.len] = '\0';
     must(world->dir, "mkdir before; cp .gitconfig before", &out);
     home = harness_path(world->dir, "before");
-    if (run_sources(world->dir, HARNESS_BASH, home, buf_str(&first), "", RECURSIVE, &out) != 0)
+    if (run_sources(world->dir, HARNESS_BASH, home, buf_str(&first), "", RECURSIVE, "{}", &out) !=
+        0)
         fail_msg("%s", buf_str(&out));
     must(world->dir, change_remotes, &second);
     assert_int_equal(second.len, sizeof(world->second));
@@ -103,18 +104,18 @@ static const struct {
 } rows[] = {
     { "configurations, hooks, locks and attributes", EVIL_IN_PLACE, "Updated submodules" },
     { "a configuration elsewhere, and files changed, added and hidden",
-      EVIL_REPOSITORY "echo $HOME/evil > .git/modules/sub/mid/commondir\n"
+      EVIL_REPOSITORY "printf '.gitattributes\\nnew\\n' > .git/modules/sub/mid/info/exclude\n"
                       "printf 'FILE text eol=crlf\\n' > sub/mid/.gitattributes\n"
-                      "printf 'FILE text eol=crlf\\n' > sub/mid/deep/lib/.gitattributes\n"
-                      "rm sub/mid/deep/lib/FILE; echo y > sub/mid/deep/lib/new\n"
-                      "rm .git/modules/sub/mid/commondir; echo x > sub/mid/FILE\n"
-                      "git -C sub/mid update-index --assume-unchanged FILE\n"
+                      "touch sub/mid/new; rm sub/mid/deep/lib/FILE; echo y > sub/mid/deep/lib/new\n"
+                      "echo x > sub/mid/KEEP; git -C sub/mid update-index --skip-worktree KEEP\n"
                       "echo $HOME/evil > .git/modules/sub/mid/commondir\n",
       "Updated submodules" },
+    /* The first line alone leads to the right place. */
     { "a repository elsewhere, by a file with two lines",
-      EVIL_REPOSITORY "to=$(printf '%s/x\\ngitdir: %s' $HOME $PWD/.git/modules/sub/mid)\n"
-                      "mkdir -p \"$to\"; cp -a $HOME/evil/. \"$to\"\n"
-                      "printf 'gitdir: %s\\n' \"$to\" > sub/mid/.git\n",
+      EVIL_REPOSITORY "there=$(printf '%s/.git/modules/sub/mid\\n' $PWD; echo x)\n"
+                      "there=${there%x}; mkdir \"$there\"\n"
+                      "to=\"$there/../../../../../../../../evil\"; [ -e \"$to/HEAD\" ]\n"
+                      "printf 'gitdir: %s\\n' \"$to\" > sub/mid/.git; git -C sub/mid rev-parse\n",
       NULL },
     { "a repository in the place of the file",
       EVIL_REPOSITORY "rm sub/mid/.git; mv $HOME/evil sub/mid/.git\n", NULL },
@@ -139,7 +140,7 @@ static const struct {
 
 static const char show[] =
     "cd " PROJECT "\n"
-    "cat FILE sub/mid/FILE sub/mid/deep/lib/FILE\n"
+    "cat FILE sub/mid/FILE sub/mid/deep/lib/FILE sub/mid/KEEP\n"
     "ls -A . sub/mid sub/mid/deep/lib | tr '\\n' ' '; git status --porcelain --ignored\n"
     "git -C sub/mid status --porcelain; git submodule status --recursive | cut -c1\n"
     "git -C sub/mid config remote.origin.url | sed 's|.*/||'\n"
@@ -148,10 +149,11 @@ static const char show[] =
 
 static void assert_sources(const char *why, const char *home, const struct buf *said)
 {
-    static const char want[] = "two\ntwo\ntwo\n"
-                               ".: .git .gitmodules FILE sub  sub/mid: .git .gitmodules FILE deep  "
-                               "sub/mid/deep/lib: .git FILE  \n \nmid.git\n"
-                               ".gitlab-runner.ext.conf\n";
+    static const char want[] =
+        "two\ntwo\ntwo\nsame\n"
+        ".: .git .gitmodules FILE KEEP sub  sub/mid: .git .gitmodules FILE KEEP deep  "
+        "sub/mid/deep/lib: .git FILE KEEP  \n \nmid.git\n"
+        ".gitlab-runner.ext.conf\n";
     autobuf struct buf out = BUF_INIT;
 
     must(home, show, &out);
@@ -175,12 +177,14 @@ static void test_a_job_gets_its_submodules_whatever_the_last_one_left(void **sta
 
         must(world->dir, damage, &said);
         if (run_sources(world->dir, (enum harness_shell)(i % HARNESS_SHELLS), home, world->second,
-                        "", RECURSIVE, &out) != 0)
+                        "", RECURSIVE, "{}", &out) != 0)
             fail_msg("%s: %s", rows[i].why, buf_str(&out));
         if (rows[i].said)
             assert_said(rows[i].why, &out, rows[i].said, true);
-        if (rows[i].said && !str_eq(rows[i].said, ANEW))
+        if (rows[i].said && !str_eq(rows[i].said, ANEW)) {
             assert_said(rows[i].why, &out, RETRIED, false);
+            assert_said(rows[i].why, &out, ANEW, false);
+        }
         assert_sources(rows[i].why, home, &out);
     }
 }
