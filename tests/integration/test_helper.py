@@ -20,6 +20,7 @@ import pytest
 from checker.certificates import make_certificate
 from checker.run import wait_for
 from recorder import Answer, Recorder
+from stores import s3_store  # noqa: F401
 from test_transfer import parts_of
 
 NO_PAUSES = "transfer_pause=0,helper_pause=0"
@@ -617,6 +618,27 @@ def test_job_execution_5_6_formats_keep_the_name(helper, folder, form, magic):
     (helper.project / "dir" / "a").unlink()
     assert extractor(helper).status == 0
     assert (helper.project / "dir" / "a").read_text() == "1"
+
+
+def test_a_cache_in_s3_from_job_to_job(helper, folder, s3_store):
+    helper.write(dir__a="1")
+    bucket, key = s3_store.bucket("caches"), "project/1/k"
+    words = ["--path", "dir", "--alternate-file", "../old.zip",
+             "--url", s3_store.signed("put_object", bucket, key, Metadata={"cachekey": "k"}),
+             "--header", "x-amz-meta-cachekey: k", "--check-url", s3_store.signed("head_object", bucket, key)]
+    assert archiver(helper, *words).status == 0
+    assert s3_store.content(bucket, key) == (folder / "cache/k/cache.zip").read_bytes()
+    assert s3_store.client.head_object(Bucket=bucket, Key=key)["Metadata"] == {"cachekey": "k"}
+    assert archiver(helper, *words).lines[-1] == "Primary cache already exists remotely, skipping upload"
+    (folder / "cache/k/cache.zip").unlink()
+    (helper.project / "dir" / "a").unlink()
+    done = extractor(helper, "--url", s3_store.signed("get_object", bucket, key))
+    assert done.status == 0, done.err
+    assert done.lines == [f"Downloading cache from {s3_store.url}/caches/project/1/k"]
+    assert (helper.project / "dir" / "a").read_text() == "1"
+    assert extractor(helper, "--url", s3_store.signed("get_object", bucket, key)).lines == ["cache.zip is up to date"]
+    done = extractor(helper, "--url", s3_store.signed("get_object", bucket, "project/1/other"))
+    assert (done.status, done.lines) == (1, ["WARNING: file does not exist"])
 
 
 # Azure: its service is not here; what goes over the wire is (bench and docs name the real one).
