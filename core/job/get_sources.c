@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/base/host.h"
-#include "core/base/random.h"
 #include "core/base/str.h"
 #include "core/job/get_sources.h"
 #include "core/job/git_config.h"

@@ -281,7 +281,7 @@ static void test_settings_of_the_runner(void **state)
         { "{\"clean_git_config\":true}", "[ -z \"$(git config a.b)\" ]" },
         { "{\"clean_git_config\":false}",
           "[ \"$(git config a.b)\" = c ] && [ -e .git/hooks/x ] && "
-          "[ \"$(git config --get-all include.path | wc -l)\" = 1 ] && "
+          "[ \"$(git config --get-all include.path)\" = \"$PWD.tmp/.gitlab-runner.ext.conf\" ] && "
           "git config remote.origin.url | grep -q '/g/p.git$'" },
         { "{\"safe_directory_checkout\":true}",
           "[ \"$(git config --global --get-all safe.directory)\" = \"$PWD\" ]" },
