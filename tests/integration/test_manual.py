@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 OPTIONS_OF_STATUS = ["explain", "fleet", "drain", "undrain", "remove", "audit"]
-PAGE = Path(__file__).parents[2] / "docs" / "flotilla.1"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "flotilla.1"
 
 
 def ask(binary, *arguments):
@@ -24,6 +25,16 @@ def test_the_synopsis_has_each_command_with_its_options(binary):
         told.setdefault(command, set()).update("--" + name for name in re.findall(r"Fl -([a-z-]+)", call))
     assert told == {command: set(re.findall(r"--[a-z-]+", ask(binary, command, "--help"))) for command in
                     commands(binary)}
+
+
+def test_each_variable_that_is_a_setting_of_jobs_is_described():
+    sources = "".join(path.read_text() for path in (ROOT / "core" / "job").glob("*.c"))
+    calls = r'(?:variables_get|variables_flag|setting_bool|attempts_of|limit_of)\([^;"]*"([A-Z_]+)"'
+    pages = "".join((ROOT / "docs" / name).read_text() for name in ("jobs.md", "git.md", "artifacts.md"))
+    # What GitLab tells of itself is no setting.
+    named = {name for name in re.findall(calls, sources) if not name.startswith("CI_") or name.startswith("CI_DEBUG_")}
+    assert {"RUNNER_SCRIPT_TIMEOUT", "GIT_STRATEGY", "CACHE_FALLBACK_KEY"} <= named
+    assert [name for name in sorted(named) if f"`{name}" not in pages] == []
 
 
 def test_each_command_and_each_option_is_described(binary):
