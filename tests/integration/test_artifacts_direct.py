@@ -12,6 +12,7 @@ from checker.jobs import make_job
 from checker.run import Run
 from git_server import make_repository
 from stand_in_helper import StandIn
+from test_run import assert_nothing_lost
 
 CACHE = {"key": "k", "paths": ["v"]}
 ARCHIVE = {"paths": ["out/"], "name": "n", "expire_in": "1 day", "when": "on_success", "artifact_type": "archive",
@@ -138,7 +139,7 @@ def jobs(tmp_path_factory, binary, plugin_dir):
 
 
 def test_nothing_else_went_wrong(jobs):
-    assert jobs.breaches == [], "\n".join(jobs.breaches) + "\n" + jobs.run.log_tail()
+    assert_nothing_lost(jobs.run, jobs.breaches)
 
 
 def test_job_execution_10_6_artifacts(jobs):

@@ -1,5 +1,6 @@
 """The ready gate: an instance takes jobs once instance_ready_command has passed there (autoscaler.md 9.1, 11.1)."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -218,16 +219,27 @@ def test_a_probe_that_is_killed_is_started_again_and_none_outlives_its_manager(f
 
 
 def test_a_probe_that_hangs_is_given_up_and_its_instance_with_it(folder, binary, plugin_dir):
-    run = gated_run(folder, binary, plugin_dir, "until test -e FOLDER/ok; do sleep 0.05; done", timeout="4s",
+    run = gated_run(folder, binary, plugin_dir, "until test -e FOLDER/ok; do sleep 0.05; done", timeout="2s",
                     limits="probe_grace=100", max_instances=1, idle_count=1, idle_time="1h")
     run.start()
-    wait_until(run, lambda: probes(run))
-    (first,) = probes(run)
-    os.kill(first, signal.SIGSTOP)
+    hung = set()
+
+    def send(pid, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    def given_up():
+        """One that ends before it is stopped has a successor."""
+        for probe in probes(run):
+            send(probe, signal.SIGSTOP)
+            hung.add(probe)
+        return "its probe did not end in time" in run.daemon_log.read_text()
+
+    wait_until(run, given_up)
     (folder / "ok").touch()
-    wait_until(run, lambda: "its probe did not end in time" in run.daemon_log.read_text())
-    os.kill(first, signal.SIGCONT)
-    wait_until(run, lambda: first not in probes(run))
+    for probe in hung:
+        send(probe, signal.SIGCONT)
+    wait_until(run, lambda: not hung & set(probes(run)))
     wait_explained(run, "is running, 0 of 1 slots busy")
     assert_nothing_lost(run, run.finish())
 

@@ -187,8 +187,7 @@ def test_job_execution_10_5_scenarios(folder, binary, plugin_dir, name):
     run = Run(folder, binary, plugin_dir, shell=setting, capacity=20, max_instances=2, idle_count=40, idle_time="1h",
               concurrent=40)
     run.start()
-    assert wait_for(lambda: len(list(run.instances_dir.glob("*/session"))) == 2), run.log_tail()
-    use_shell(run, command, program)
+    use_shell(run, command, program, instances=2)
     expected = scenarios(folder, name)
     by_name = {scenario.name: number for number, scenario in expected.items()}
     run.coordinator.add(*(job_of(number, scenario.steps, **scenario.job) for number, scenario in expected.items()))

@@ -182,8 +182,9 @@ def test_a_neighbour_goes_on(folder, binary, plugin_dir, fakes, lies, text):
 
 @pytest.mark.sample
 def test_ids_of_others_are_not_believed(folder, binary, plugin_dir, fakes):
-    """The neighbour's instance, and one that nobody has: a job that meets it is lost, and the next is not."""
-    run = lying_run(folder, binary, plugin_dir, fakes, max_instances=2)
+    """The neighbour's instance, and one that nobody has: a job that meets it is lost, and the next is not. There is room
+    for an instance beside the two."""
+    run = lying_run(folder, binary, plugin_dir, fakes, max_instances=3)
     add_neighbour(run, idle_count=1)
     run.start()
     place = run.state_dir / "local" / "neighbour" / "instances"

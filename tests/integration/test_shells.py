@@ -25,9 +25,10 @@ def traces(run, job_id, text):
     return any(text in line.text for line in script_lines(bytes(run.coordinator.jobs[job_id].trace)))
 
 
-def use_shell(run, name, program):
-    """Each session of the instance finds this program under this name first."""
-    assert wait_for(lambda: list(run.instances_dir.glob("*/meta.json"))), run.log_tail()  # written last of all
+def use_shell(run, name, program, instances=1):
+    """Each session of so many instances finds this program under this name first."""
+    # Written last of all.
+    assert wait_for(lambda: len(list(run.instances_dir.glob("*/meta.json"))) == instances), run.log_tail()
     bin_dir = run.folder / "bin"
     bin_dir.mkdir()
     (bin_dir / name).symlink_to(shutil.which(program))
