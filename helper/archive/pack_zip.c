@@ -301,9 +301,6 @@ static int write_file(struct zip_writer *writer, const struct pack_file *file)
 
     if (!name)
         return error_errno(writer->pack->err, -ENOMEM, "archive");
-    if (strlen(name) > ZIP_MAX16)
-        return error_set(writer->pack->err, -ENAMETOOLONG, "%s: the name is too long for a zip",
-                         name);
     if (utf8_valid(name, strlen(name)))
         entry.flags |= ZIP_FLAG_UTF8;
     if (file->fd >= 0)

@@ -34,11 +34,11 @@ struct selecting {
 
 static int append(struct selecting *s, const char *path)
 {
+    const size_t most = s->request->files_max ? s->request->files_max : SELECTION_FILES_MAX;
     struct selection *selection = s->selection;
 
-    if (selection->n_paths >= SELECTION_FILES_MAX)
-        return error_set(s->err, -EFBIG, "more than %d files and directories match",
-                         SELECTION_FILES_MAX);
+    if (selection->n_paths >= most)
+        return error_set(s->err, -EFBIG, "more than %zu files and directories match", most);
     if (selection->n_paths == s->room) {
         size_t room = MAX(s->room * 2, 256);
         char **grown = mem_resize(selection->paths, room, sizeof(*grown));

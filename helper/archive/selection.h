@@ -19,7 +19,8 @@ struct selection_request {
     int root_fd;                                /* the same; stays the caller's */
     const char *const *paths, *const *excludes; /* as given to the command: not yet expanded */
     size_t n_paths, n_excludes;
-    bool untracked; /* `git ls-files -o -z` in root */
+    bool untracked;   /* `git ls-files -o -z` in root */
+    size_t files_max; /* 0 = SELECTION_FILES_MAX */
     const struct expand_source *variables;
 };
 

@@ -126,6 +126,7 @@ def test_zipfile_reads_ours(tool, tmp_path):
         for name in ("text", "noise", "sub/large", "sub/large noise"):
             assert archive.read(name) == (source / name).read_bytes()
         assert archive.read("link") == b"sub/deep"
+        assert archive.getinfo("text").date_time == (2023, 11, 14, 22, 13, 28)
         assert archive.getinfo("noise").compress_type == zipfile.ZIP_STORED
         assert archive.getinfo("text").compress_type == zipfile.ZIP_DEFLATED
 

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "core/base/mem.h"
@@ -243,6 +245,55 @@ static void test_patterns_that_cannot_be_read(void **unused)
     }
 }
 
+static void test_patterns_have_a_size(void **unused)
+{
+    autobuf struct buf alternatives = BUF_INIT, text = BUF_INIT;
+    struct error err = { 0 };
+    struct glob *glob = NULL;
+
+    (void) unused;
+    for (int i = 0; i < 4097; i++)
+        buf_add_char(&text, 'a');
+    assert_int_equal(glob_new(buf_str(&text), &glob, &err), -EINVAL);
+    assert_non_null(strstr(err.message, "longer than 4096 bytes"));
+    buf_add_str(&alternatives, "{a");
+    for (int i = 0; i < 900; i++)
+        buf_add_str(&alternatives, ",a");
+    buf_add_char(&alternatives, '}');
+    for (int i = 0; i < 30; i++)
+        buf_add_str(&alternatives, "/a");
+    assert_int_equal(glob_new(buf_str(&alternatives), &glob, &err), -EINVAL);
+    assert_non_null(strstr(err.message, "too many alternatives"));
+}
+
+/* In a child, whose mounts are its own. 77: it may not have any. */
+static int find_a_folder_in_itself(void)
+{
+    autofree char *dir = harness_temp_dir(), *inner = harness_path(dir, "a/b");
+    autofree char *got = NULL;
+    uint64_t times;
+    int wrong;
+
+    tree_make(dir, "a/ a/b/ a/c");
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || mount(dir, inner, NULL, MS_BIND, NULL) < 0)
+        return 77;
+    got = matches(dir, "**", &times);
+    wrong = !str_eq(got, ". a a/b a/c");
+    (void) umount(inner);
+    harness_remove_dir(take_ptr(dir));
+    return wrong;
+}
+
+static void test_hardening_Z7_a_folder_in_itself(void **unused)
+{
+    int status = harness_in_child(find_a_folder_in_itself);
+
+    (void) unused;
+    if (status == 77)
+        harness_skip("this machine gives no user its own mounts");
+    assert_int_equal(status, 0);
+}
+
 /* hardening.md Z7: what would take ages by trying is one pass over the tree. The machine's patience is
  * the test's time limit. */
 static void test_hardening_Z7_stars_cost_no_tries(void **unused)
@@ -301,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_hardening_Z7_links_lead_nowhere_else),
         cmocka_unit_test(test_wild),
         cmocka_unit_test(test_patterns_that_cannot_be_read),
+        cmocka_unit_test(test_patterns_have_a_size),
+        cmocka_unit_test(test_hardening_Z7_a_folder_in_itself),
         cmocka_unit_test(test_hardening_Z7_stars_cost_no_tries),
         cmocka_unit_test(test_without_memory),
     };

@@ -219,6 +219,31 @@ static void test_add(void **unused)
     assert_string_equal(selection->paths[1], "a");
 }
 
+static void test_too_many(void **unused)
+{
+    static const char *const paths[] = { "." };
+    static const struct expand_source source = { .lookup = lookup };
+    auto_ptr(harness_remove_dir) char *dir = a_tree();
+    autoclose int fd = tree_open(dir);
+    struct selection_request request = {
+        .root = dir,
+        .root_fd = fd,
+        .paths = paths,
+        .n_paths = 1,
+        .variables = &source,
+        .files_max = 6,
+    };
+    struct selection *selection = NULL;
+    struct error err = { 0 };
+
+    (void) unused;
+    assert_int_equal(selection_make(&request, NULL, &selection, &err), -EFBIG);
+    assert_string_equal(err.message, "more than 6 files and directories match");
+    request.files_max = 7;
+    assert_int_equal(selection_make(&request, NULL, &selection, &err), 0);
+    selection_free(selection);
+}
+
 static int select_something(void *arg)
 {
     static const char *const paths[] = { "${D}/**", "top.txt" }, *const excludes[] = { "**/b*" };
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_untracked_without_git),
         cmocka_unit_test(test_newest),
         cmocka_unit_test(test_add),
+        cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_without_memory),
     };
 

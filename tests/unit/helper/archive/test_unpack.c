@@ -512,6 +512,24 @@ static void test_entries_that_cannot_be_read(void **unused)
     assert_holds(&place, "good");
 }
 
+static void test_a_link_has_a_length(void **unused)
+{
+    autofree char *target = mem_zero(4098);
+    struct made_entry entry = { "l", .mode = S_IFLNK | 0777, .data = target };
+    autoplace struct place place = place_new();
+    autobuf struct buf zip = BUF_INIT;
+
+    (void) unused;
+    memset(target, 'a', 4097);
+    made_zip(&zip, &entry, 1, NULL);
+    assert_refused(&place, &zip, -EBADMSG, "a link in the archive is too long");
+    entry.data = "a\0b";
+    entry.len = 3;
+    assert_good(&place, &entry, 1);
+    assert_said(&place, "l: its target has a zero byte");
+    assert_holds(&place, "");
+}
+
 static void test_gzip_is_not_extracted(void **unused)
 {
     autoplace struct place place = place_new();
@@ -584,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_what_is_there_is_replaced),
         cmocka_unit_test(test_data_that_is_damaged),
         cmocka_unit_test(test_entries_that_cannot_be_read),
+        cmocka_unit_test(test_a_link_has_a_length),
         cmocka_unit_test(test_gzip_is_not_extracted),
         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_each_call_failing),
