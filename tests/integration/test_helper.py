@@ -20,6 +20,7 @@ import pytest
 from checker.certificates import make_certificate
 from checker.run import wait_for
 from recorder import Answer, Recorder
+from stores import s3_store  # noqa: F401
 from test_transfer import parts_of
 
 NO_PAUSES = "transfer_pause=0,helper_pause=0"
@@ -619,6 +620,27 @@ def test_job_execution_5_6_formats_keep_the_name(helper, folder, form, magic):
     assert (helper.project / "dir" / "a").read_text() == "1"
 
 
+def test_a_cache_in_s3_from_job_to_job(helper, folder, s3_store):
+    helper.write(dir__a="1")
+    bucket, key = s3_store.bucket("caches"), "project/1/k"
+    words = ["--path", "dir", "--alternate-file", "../old.zip",
+             "--url", s3_store.signed("put_object", bucket, key, Metadata={"cachekey": "k"}),
+             "--header", "x-amz-meta-cachekey: k", "--check-url", s3_store.signed("head_object", bucket, key)]
+    assert archiver(helper, *words).status == 0
+    assert s3_store.content(bucket, key) == (folder / "cache/k/cache.zip").read_bytes()
+    assert s3_store.client.head_object(Bucket=bucket, Key=key)["Metadata"] == {"cachekey": "k"}
+    assert archiver(helper, *words).lines[-1] == "Primary cache already exists remotely, skipping upload"
+    (folder / "cache/k/cache.zip").unlink()
+    (helper.project / "dir" / "a").unlink()
+    done = extractor(helper, "--url", s3_store.signed("get_object", bucket, key))
+    assert done.status == 0, done.err
+    assert done.lines == [f"Downloading cache from {s3_store.url}/caches/project/1/k"]
+    assert (helper.project / "dir" / "a").read_text() == "1"
+    assert extractor(helper, "--url", s3_store.signed("get_object", bucket, key)).lines == ["cache.zip is up to date"]
+    done = extractor(helper, "--url", s3_store.signed("get_object", bucket, "project/1/other"))
+    assert (done.status, done.lines) == (1, ["WARNING: file does not exist"])
+
+
 # Azure: its service is not here; what goes over the wire is (bench and docs name the real one).
 
 def azure_environment(folder, store, certificate, **more):
@@ -653,10 +675,28 @@ def test_job_execution_5_4_azure_by_its_token(helper, folder):
     assert "secret" not in done.err
 
 
-def test_a_store_that_needs_a_signer_is_refused(helper):
+def test_job_execution_5_4_s3_by_temporary_credentials(helper, folder, s3_store):
     helper.write(a="1")
-    done = archiver(helper, "--path", "a", "--gocloud-url", "s3://bucket/o?region=x")
-    assert done.status == 1 and "s3: this helper signs no requests" in done.lines[-1]
+    bucket = s3_store.bucket("temporary")
+    (folder / "env").write_text('AWS_ACCESS_KEY_ID="id"\nAWS_SECRET_ACCESS_KEY="s"\nAWS_SESSION_TOKEN="t"\n'
+                                'CACHE_METADATA="{\\"cachekey\\":\\"k\\"}"\n')
+    words = ["--gocloud-url", f"s3://{bucket}/project/1/k?awssdk=v2&region=us-east-1&use_path_style=true&endpoint="
+             + s3_store.url.replace(":", "%3A").replace("/", "%2F"), "--env-file", folder / "env"]
+    done = archiver(helper, "--path", "a", *words)
+    assert (done.status, done.lines[-1]) == (0, f"Uploading cache.zip to s3://{bucket}/project/1/k"), done.err
+    file = folder / "cache/k/cache.zip"
+    assert s3_store.content(bucket, "project/1/k") == file.read_bytes()
+    assert s3_store.client.head_object(Bucket=bucket, Key="project/1/k")["Metadata"] == {"cachekey": "k"}
+    file.unlink()
+    (helper.project / "a").unlink()
+    assert extractor(helper, *words).status == 0
+    assert (helper.project / "a").read_text() == "1"
+
+
+def test_an_unknown_store_is_refused(helper):
+    helper.write(a="1")
+    done = archiver(helper, "--path", "a", "--gocloud-url", "gs://bucket/o")
+    assert (done.status, done.lines[-1]) == (1, "FATAL: gs: no such store is known; there are azblob and s3")
 
 
 # Stream
