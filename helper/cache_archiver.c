@@ -42,7 +42,7 @@ static const struct option object_options[] = {
     OPTION("header", NULL, OPTION_LIST, cache_object, headers, "\"Key: value\"; repeatable"),
     OPTION("check-url", NULL, OPTION_TEXT, cache_object, head_url, "signed URL for HEAD"),
     OPTION("gocloud-url", NULL, OPTION_TEXT, cache_object, gocloud_url,
-           "azblob://CONTAINER/OBJECT, with credentials in --env-file"),
+           "azblob://CONTAINER/OBJECT or s3://BUCKET/OBJECT, with credentials in --env-file"),
     OPTION("metadata", "CACHE_METADATA", OPTION_TEXT, cache_object, metadata,
            "a JSON object that is kept with the cache"),
     { 0 }

@@ -25,7 +25,7 @@ static const struct option extractor_options[] = {
     OPTION("head-url", NULL, OPTION_TEXT, extractor, primary.head_url, "signed URL for HEAD"),
     OPTION("header", NULL, OPTION_LIST, extractor, primary.headers, "\"Key: value\"; repeatable"),
     OPTION("gocloud-url", NULL, OPTION_TEXT, extractor, primary.gocloud_url,
-           "azblob://CONTAINER/OBJECT, with credentials in --env-file"),
+           "azblob://CONTAINER/OBJECT or s3://BUCKET/OBJECT, with credentials in --env-file"),
     OPTION("alternate-url", NULL, OPTION_TEXT, extractor, alternate.url,
            "of the object's former name"),
     OPTION("alternate-head-url", NULL, OPTION_TEXT, extractor, alternate.head_url, "the same"),

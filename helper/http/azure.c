@@ -8,7 +8,6 @@
 #include "core/base/str.h"
 #include "helper/http/store.h"
 
-#define SCHEME "azblob://"
 #define DOMAIN "blob.core.windows.net"
 
 /* Each component by itself: the slashes between them stay. */
@@ -38,17 +37,14 @@ static bool is_name(const char *text)
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:")] == '\0';
 }
 
-int azure_url(const char *url, const struct env_file *environment, char **ret_url,
+int azure_url(const struct gocloud *url, const struct env_file *environment, char **ret_url,
               struct error *err)
 {
     autobuf struct buf out = BUF_SECRET;
     const char *account = env_file_get(environment, "AZURE_STORAGE_ACCOUNT"),
                *domain = env_file_get(environment, "AZURE_STORAGE_DOMAIN"),
-               *token = env_file_get(environment, "AZURE_STORAGE_SAS_TOKEN"),
-               *path = url + strlen(SCHEME), *object = strchr(path, '/');
+               *token = env_file_get(environment, "AZURE_STORAGE_SAS_TOKEN");
 
-    if (!object || object == path || object[1] == '\0')
-        return error_set(err, -EINVAL, "no object name provided");
     if (str_empty(token))
         return error_set(err, -EINVAL, "azblob: AZURE_STORAGE_SAS_TOKEN is missing in --env-file");
     if (str_empty(domain))
@@ -57,7 +53,10 @@ int azure_url(const char *url, const struct env_file *environment, char **ret_ur
         return error_set(err, -EINVAL,
                          "azblob: AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_DOMAIN must be names");
     buf_addf(&out, "https://%s.%s/", account, domain);
-    if (add_path(&out, path) < 0)
+    if (add_path(&out, url->container) < 0)
+        return error_set(err, -ENOMEM, "azblob: out of memory");
+    buf_add_char(&out, '/');
+    if (add_path(&out, url->object) < 0)
         return error_set(err, -ENOMEM, "azblob: out of memory");
     buf_addf(&out, "?%s", token + (*token == '?'));
     *ret_url = buf_take(&out);

@@ -46,10 +46,10 @@ static int add_metadata(struct store_place *place, const char *metadata)
     return r;
 }
 
-static int locate_azure(const struct cache_object *object, bool put, struct store_place *ret,
-                        struct error *err)
+static int locate_azure(const struct gocloud *url, const struct cache_object *object, bool put,
+                        struct store_place *ret, struct error *err)
 {
-    if (azure_url(object->gocloud_url, object->environment, &ret->url, err) < 0)
+    if (azure_url(url, object->environment, &ret->url, err) < 0)
         return err->code;
     if (put && (add_made(ret, mem_strdup("x-ms-blob-type: BlockBlob")) < 0 ||
                 add_metadata(ret, object->metadata) < 0))
@@ -57,15 +57,36 @@ static int locate_azure(const struct cache_object *object, bool put, struct stor
     return 0;
 }
 
-static int locate_gocloud(const struct cache_object *object, bool put, struct store_place *ret,
-                          struct error *err)
+static int locate_s3(const struct gocloud *url, const struct cache_object *object,
+                     const char *method, struct store_place *ret, struct error *err)
 {
-    if (str_starts(object->gocloud_url, "azblob://"))
-        return locate_azure(object, put, ret, err);
-    return error_set(err, -ENOTSUP,
-                     "%.*s: this helper signs no requests; have the manager sign URLs "
-                     "(no RoleARN in [runners.cache.s3]), or use helper = \"stream\"",
-                     (int) strcspn(object->gocloud_url, ":"), object->gocloud_url);
+    struct flt_signed_url signed_url = { 0 };
+    int r = s3_sign(url, object, method, &signed_url, err);
+
+    if (r == 0) {
+        ret->url = take_ptr(signed_url.url);
+        for (size_t i = 0; r == 0 && i < signed_url.n_headers; i++)
+            r = add_made(ret, take_ptr(signed_url.headers[i]));
+        if (r < 0)
+            (void) error_set(err, r, "s3: out of memory");
+    }
+    flt_signed_url_done(&signed_url);
+    return r;
+}
+
+static int locate_gocloud(const struct cache_object *object, const char *method,
+                          struct store_place *ret, struct error *err)
+{
+    auto_gocloud struct gocloud url = { 0 };
+
+    if (gocloud_parse(object->gocloud_url, &url, err) < 0)
+        return err->code;
+    if (str_eq(url.scheme, "azblob"))
+        return locate_azure(&url, object, str_eq(method, "PUT"), ret, err);
+    if (str_eq(url.scheme, "s3"))
+        return locate_s3(&url, object, method, ret, err);
+    return error_set(err, -ENOTSUP, "%s: no such store is known; there are azblob and s3",
+                     url.scheme);
 }
 
 static int locate_signed(const struct cache_object *object, const char *method,
@@ -89,7 +110,7 @@ int store_locate(const struct cache_object *object, const char *method, int64_t 
 
     *ret = (struct store_place) { 0 };
     r = str_empty(object->gocloud_url) ? locate_signed(object, method, ret, err)
-                                       : locate_gocloud(object, str_eq(method, "PUT"), ret, err);
+                                       : locate_gocloud(object, method, ret, err);
     ret->object = (struct store_object) { .url = ret->url,
                                           .headers = ret->headers.items,
                                           .n_headers = ret->headers.n,

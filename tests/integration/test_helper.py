@@ -675,10 +675,28 @@ def test_job_execution_5_4_azure_by_its_token(helper, folder):
     assert "secret" not in done.err
 
 
-def test_a_store_that_needs_a_signer_is_refused(helper):
+def test_job_execution_5_4_s3_by_temporary_credentials(helper, folder, s3_store):
     helper.write(a="1")
-    done = archiver(helper, "--path", "a", "--gocloud-url", "s3://bucket/o?region=x")
-    assert done.status == 1 and "s3: this helper signs no requests" in done.lines[-1]
+    bucket = s3_store.bucket("temporary")
+    (folder / "env").write_text('AWS_ACCESS_KEY_ID="id"\nAWS_SECRET_ACCESS_KEY="s"\nAWS_SESSION_TOKEN="t"\n'
+                                'CACHE_METADATA="{\\"cachekey\\":\\"k\\"}"\n')
+    words = ["--gocloud-url", f"s3://{bucket}/project/1/k?awssdk=v2&region=us-east-1&use_path_style=true&endpoint="
+             + s3_store.url.replace(":", "%3A").replace("/", "%2F"), "--env-file", folder / "env"]
+    done = archiver(helper, "--path", "a", *words)
+    assert (done.status, done.lines[-1]) == (0, f"Uploading cache.zip to s3://{bucket}/project/1/k"), done.err
+    file = folder / "cache/k/cache.zip"
+    assert s3_store.content(bucket, "project/1/k") == file.read_bytes()
+    assert s3_store.client.head_object(Bucket=bucket, Key="project/1/k")["Metadata"] == {"cachekey": "k"}
+    file.unlink()
+    (helper.project / "a").unlink()
+    assert extractor(helper, *words).status == 0
+    assert (helper.project / "a").read_text() == "1"
+
+
+def test_an_unknown_store_is_refused(helper):
+    helper.write(a="1")
+    done = archiver(helper, "--path", "a", "--gocloud-url", "gs://bucket/o")
+    assert (done.status, done.lines[-1]) == (1, "FATAL: gs: no such store is known; there are azblob and s3")
 
 
 # Stream

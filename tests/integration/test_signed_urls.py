@@ -13,6 +13,7 @@ import urllib.request
 from unittest import mock
 
 import pytest
+from stores import s3_store  # noqa: F401
 
 RUNNER = """concurrent = 1
 [[runners]]
@@ -194,16 +195,10 @@ def test_azure_urls_are_those_of_its_library(sign):
 
 
 @pytest.fixture(scope="module")
-def store():
-    """moto's S3, which checks no signature but serves what was put; its host and port."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/bucket", method="PUT"))
-    yield f"{host}:{port}"
-    server.stop()
+def store(s3_store):  # noqa: F811
+    """Its host and port."""
+    s3_store.bucket("bucket")
+    return s3_store.url.removeprefix("http://")
 
 
 def ask(method, url, headers, body=None):

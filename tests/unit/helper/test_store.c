@@ -1,4 +1,4 @@
-/* tests/unit/helper/test_store.c - mirrors helper/http/store.c and azure.c. */
+/* tests/unit/helper/test_store.c - mirrors helper/http/store.c, gocloud.c, azure.c and s3.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "helper/http/store.h"
 
@@ -21,6 +22,17 @@ static struct env_file azure_file(void)
     return (struct env_file) { .lines = lines, .n = ARRAY_LEN(lines) };
 }
 
+/* The URL by which the object is asked for, or NULL with a sentence; the caller frees. */
+static char *locate(const char *url, const struct env_file *environment, const char *method,
+                    struct error *err)
+{
+    const struct cache_object object = { .gocloud_url = url, .environment = environment };
+    auto_place struct store_place place;
+
+    *err = (struct error) { 0 };
+    return store_locate(&object, method, 0, &place, err) == 0 ? mem_strdup(place.url) : NULL;
+}
+
 static void test_an_object_of_azure(void **unused)
 {
     static const struct {
@@ -28,42 +40,78 @@ static void test_an_object_of_azure(void **unused)
     } cases[] = {
         { "azblob://c/project/1/key",
           "https://acct.blob.core.windows.net/c/project/1/key?sv=1&sig=a%2Bb" },
-        { "azblob://c/a b?/#", "https://acct.blob.core.windows.net/c/a%20b%3F/%23?sv=1&sig=a%2Bb" },
+        { "azblob://c/a%20b%3F/#?x=y",
+          "https://acct.blob.core.windows.net/c/a%20b%3F/%23?sv=1&sig=a%2Bb" },
         { "azblob://c/", NULL },
         { "azblob://c", NULL },
         { "azblob:///x", NULL },
+        { "azblob://c/a%00b", NULL },
+        { "azblob:c/x", NULL },
+        { "gs://c/x", NULL },
+        { "a-scheme-that-has-no-end://c/x", NULL },
     };
     struct env_file environment = azure_file();
 
     (void) unused;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char *url = NULL;
-        struct error err = { 0 };
-        int r = azure_url(cases[i].url, &environment, &url, &err);
+        struct error err;
+        autofree char *url = locate(cases[i].url, &environment, "GET", &err);
 
-        if ((r == 0) != (cases[i].want != NULL) || (r == 0 && !str_eq(url, cases[i].want)))
-            fail_msg("%s: %d %s", cases[i].url, r, url ? url : err.message);
-        free(url);
+        if ((url != NULL) != (cases[i].want != NULL) || (url && !str_eq(url, cases[i].want)) ||
+            (!url && !*err.message))
+            fail_msg("%s: %s", cases[i].url, url ? url : err.message);
     }
 }
 
 static void test_azure_needs_its_credentials(void **unused)
 {
     struct env_file environment = azure_file();
-    char *url = NULL;
-    struct error err = { 0 };
+    struct error err;
 
     (void) unused;
     environment.n = 1;
-    assert_int_equal(azure_url("azblob://c/o", &environment, &url, &err), -EINVAL);
+    assert_null(locate("azblob://c/o", &environment, "GET", &err));
     assert_non_null(strstr(err.message, "AZURE_STORAGE_SAS_TOKEN"));
     environment.lines++;
-    assert_int_equal(azure_url("azblob://c/o", &environment, &url, &err), -EINVAL);
+    assert_null(locate("azblob://c/o", &environment, "GET", &err));
     assert_non_null(strstr(err.message, "AZURE_STORAGE_ACCOUNT"));
     /* Nothing that would make another host of it. */
     assert_int_equal(setenv("AZURE_STORAGE_ACCOUNT", "evil.example/", 1), 0);
-    assert_int_equal(azure_url("azblob://c/o", &environment, &url, &err), -EINVAL);
+    assert_null(locate("azblob://c/o", &environment, "GET", &err));
     assert_int_equal(unsetenv("AZURE_STORAGE_ACCOUNT"), 0);
+}
+
+static void test_an_object_of_s3(void **unused)
+{
+    static const struct {
+        const char *url, *want; /* how it begins */
+    } cases[] = {
+        { "s3://bucket/a%20b?awssdk=v2&region=eu-west-1",
+          "https://bucket.s3.eu-west-1.amazonaws.com/a%20b?X-Amz-" },
+        { "s3://bucket/k?region=eu-west-1&dualstack=true",
+          "https://bucket.s3.dualstack.eu-west-1.amazonaws.com/k?X-Amz-" },
+        { "s3://bucket/k?accelerate=true", "https://bucket.s3-accelerate.amazonaws.com/k?X-Amz-" },
+        { "s3://bucket/k?endpoint=http%3A%2F%2Fh%3A9000&use_path_style=true",
+          "http://h:9000/bucket/k?X-Amz-" },
+        { "s3://bucket/k?endpoint=h%3A9000&disable_https=true", "http://h:9000/bucket/k?X-Amz-" },
+        { "s3://bucket/k?endpoint=h&s3ForcePathStyle=true", "https://h/bucket/k?X-Amz-" },
+    };
+    static char key[] = "AWS_ACCESS_KEY_ID=id", secret[] = "AWS_SECRET_ACCESS_KEY=s",
+                token[] = "AWS_SESSION_TOKEN=session";
+    static char *lines[] = { key, secret, token };
+    struct env_file environment = { .lines = lines, .n = ARRAY_LEN(lines) };
+    struct error err;
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *url = locate(cases[i].url, &environment, "GET", &err);
+
+        if (!url || !str_starts(url, cases[i].want) || !strstr(url, "X-Amz-Security-Token=session"))
+            fail_msg("%s: %s", cases[i].url, url ? url : err.message);
+    }
+    environment.n = 1;
+    assert_null(locate("s3://bucket/k", &environment, "GET", &err));
+    assert_non_null(strstr(err.message, "AWS_SECRET_ACCESS_KEY"));
 }
 
 static void test_hardening_S4_what_a_log_shows_of_a_url(void **unused)
@@ -92,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_object_of_azure),
         cmocka_unit_test(test_azure_needs_its_credentials),
+        cmocka_unit_test(test_an_object_of_s3),
         cmocka_unit_test(test_hardening_S4_what_a_log_shows_of_a_url),
     };
 
