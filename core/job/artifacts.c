@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/entry.h"
 #include "core/job/git_settings.h"
@@ -39,9 +40,12 @@ static bool has_file(json_t *dependency)
 
 static struct end download_one(struct job *job, json_t *dependency)
 {
-    autojson json_t *words = words_new(), *direct = words_new();
-    struct helper_call call = { .command = "artifacts-downloader" };
+    autojson json_t *words = words_new(), *direct = words_new(),
+                    *request = json_object_new_object();
+    struct helper_call call = { .command = "artifacts-downloader",
+                                .done = "Downloading artifacts from coordinator... ok" };
     int64_t id = number_at(dependency, "id", 0);
+    autofree char *fields = mem_printf(" id=%" PRId64 " responseStatus=200 OK", id);
 
     (void) trace_line(job->trace, TRACE_INFO, "Downloading artifacts for %s (%" PRId64 ")...",
                       text_of(dependency, "name", ""), id);
@@ -50,10 +54,16 @@ static struct end download_one(struct job *job, json_t *dependency)
         return end_ok();
     }
     words_add_option(&direct, "--url", text_of(job->runner, "url", ""));
-    words_add_number(&words, "--id", id);
+    words_add_number(&direct, "--id", id);
+    (void) json_add_str(request, "kind", "artifact_download");
+    (void) json_add_i64(request, "job", id);
+    (void) json_add_str(request, "token", text_of(dependency, "token", ""));
+    (void) json_add_bool(request, "direct", job->flags[FF_USE_DIRECT_DOWNLOAD]);
     call.words = words;
     call.direct = direct;
+    call.request = request;
     call.token = text_of(dependency, "token", "");
+    call.done_fields = fields;
     return helper_run(job, &call);
 }
 
@@ -152,10 +162,27 @@ static void add_limits(const struct job *job, json_t **words)
                  number_at(job->runner, "artifact_response_timeout_ms", RESPONSE_TIMEOUT_MS));
 }
 
+static json_t *upload_request(json_t *entry)
+{
+    json_t *request = json_object_new_object();
+
+    (void) json_add_str(request, "kind", "artifact_upload");
+    (void) json_add_str(request, "format", text_of(entry, "artifact_format", ""));
+    (void) json_add_str(request, "artifact_type", text_of(entry, "artifact_type", ""));
+    (void) json_add_str(request, "expire_in", text_of(entry, "expire_in", ""));
+    return request;
+}
+
 static struct end upload_one(struct job *job, json_t *entry)
 {
-    autojson json_t *words = words_new(), *direct = words_new();
-    struct helper_call call = { .command = "artifacts-uploader" };
+    autojson json_t *words = words_new(), *direct = words_new(), *request = upload_request(entry);
+    struct helper_call call = { .command = "artifacts-uploader", .upload = true };
+    const char *type = text_of(entry, "artifact_type", "");
+    int64_t id = number_at(job->payload, "id", 0);
+    /* lint: quoted-format: a line for people. */
+    autofree char *done = mem_printf("Uploading artifacts as \"%s\" to coordinator... 201 Created",
+                                     str_empty(type) ? "archive" : type);
+    autofree char *fields = mem_printf(" id=%" PRId64 " responseStatus=201 Created", id);
 
     (void) trace_line(job->trace, TRACE_INFO, "Uploading artifacts...");
     if (job->helper.way == HELPER_NOBODY) {
@@ -163,17 +190,20 @@ static struct end upload_one(struct job *job, json_t *entry)
         return end_ok();
     }
     words_add_option(&direct, "--url", text_of(job->runner, "url", ""));
-    words_add_number(&direct, "--id", number_at(job->payload, "id", 0));
+    words_add_number(&direct, "--id", id);
     add_limits(job, &direct);
     add_provenance(job, entry, &words);
     entry_add_selection(entry, &words);
     words_add_option(&words, "--name", text_of(entry, "name", ""));
     words_add_option(&words, "--expire-in", text_of(entry, "expire_in", ""));
     words_add_option(&words, "--artifact-format", text_of(entry, "artifact_format", ""));
-    words_add_option(&words, "--artifact-type", text_of(entry, "artifact_type", ""));
+    words_add_option(&words, "--artifact-type", type);
     call.words = words;
     call.direct = direct;
+    call.request = request;
     call.token = text_of(job->payload, "token", "");
+    call.done = done;
+    call.done_fields = fields;
     return helper_run(job, &call);
 }
 

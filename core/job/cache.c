@@ -8,6 +8,7 @@
 #include "core/job/cache_settings.h"
 #include "core/job/helper.h"
 #include "core/job/shell/bash.h"
+#include "core/job/supply.h"
 #include "core/job/words.h"
 
 static bool has_selecting(json_t *entries)
@@ -29,17 +30,106 @@ static struct end out_of_memory(void)
     return end_make(END_SYSTEM, "cache: out of memory");
 }
 
+/* The store. */
+
+/* Adds the option with a signed URL, and the headers that go with it. -ENOENT: there is no store. */
+static int add_signed(struct job *job, json_t **words, const char *option, const char *name,
+                      enum supply_method method, struct error *err)
+{
+    struct supply_url url = { 0 };
+    int r = supply_sign(job->report, name, method, &url, err);
+
+    if (r == 0)
+        words_add_option(words, option, url.url);
+    for (size_t i = 0;
+         r == 0 && method == SUPPLY_PUT && url.headers && i < json_object_array_length(url.headers);
+         i++)
+        words_add_option(words, "--header", words_at(url.headers, i));
+    supply_url_done(&url);
+    return r;
+}
+
+struct signing {
+    const char *option, *name;
+    enum supply_method method;
+};
+
+static int add_all_signed(struct job *job, json_t **words, const struct signing *rows, size_t n,
+                          struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (rows[i].name)
+            r = add_signed(job, words, rows[i].option, rows[i].name, rows[i].method, err);
+    return r;
+}
+
+/* Whether there is a store at all, for the way on which only the supervisor sees its URLs. */
+static int find_store(struct job *job, const char *name, struct error *err)
+{
+    struct supply_url url = { 0 };
+    int r = supply_sign(job->report, name, SUPPLY_HEAD, &url, err);
+
+    supply_url_done(&url);
+    return r;
+}
+
+static json_t *new_request(const char *kind, const char *name)
+{
+    json_t *request = name ? json_object_new_object() : NULL;
+
+    (void) json_add_str(request, "kind", kind);
+    (void) json_add_str(request, "name", name);
+    return request;
+}
+
 /* Restoring. */
 
+static int sign_extraction(struct job *job, const struct cache_archive *archive, json_t **words,
+                           struct error *err)
+{
+    const struct signing rows[] = {
+        { "--url", archive->name, SUPPLY_GET },
+        { "--head-url", archive->name, SUPPLY_HEAD },
+        { "--alternate-url", archive->other_name, SUPPLY_GET },
+        { "--alternate-head-url", archive->other_name, SUPPLY_HEAD },
+    };
+
+    return add_all_signed(job, words, rows, ARRAY_LEN(rows), err);
+}
+
+/* Without the store the helper takes what is on the instance. */
 static struct end extract(struct job *job, const struct cache_archive *archive)
 {
-    autojson json_t *words = words_new(), *direct = words_new();
-    struct helper_call call = { .command = "cache-extractor" };
+    autojson json_t *words = words_new(), *direct = words_new(), *request = NULL, *other = NULL;
+    struct helper_call call = { .command = "cache-extractor", .file = archive->file };
+    bool is_direct = job->helper.way == HELPER_DIRECT;
+    struct error err = { 0 };
+    int r = is_direct ? sign_extraction(job, archive, &direct, &err)
+                      : find_store(job, archive->name, &err);
 
+    if (end_is_for_all(r))
+        return end_from_error(job, r, err.message);
+    if (r < 0 && r != -ENOENT)
+        (void) trace_line(job->trace, TRACE_CAUTION,
+                          "Failed to obtain environment for cache %s: %s", archive->key,
+                          err.message);
+    if (r == -ENOENT && !is_direct)
+        helper_line(job, HELPER_INFO,
+                    "No URL provided, cache will not be downloaded from shared cache server. "
+                    "Instead a local version of cache will be extracted.",
+                    "");
+    if (r == 0 && !is_direct) {
+        request = new_request("cache_download", archive->name);
+        other = new_request("cache_download", archive->other_name);
+    }
     words_add_option(&words, "--file", archive->file);
     words_add_number(&words, "--timeout", cache_request_minutes(job));
     call.words = words;
     call.direct = direct;
+    call.request = request;
+    call.other_request = other;
     return helper_run(job, &call);
 }
 
@@ -151,17 +241,46 @@ static bool is_kept(json_t *entry, bool success)
     return cache_selects(entry) && entry_applies(entry, success);
 }
 
+static int sign_archiving(struct job *job, const struct cache_archive *archive, json_t **words,
+                          struct error *err)
+{
+    const struct signing rows[] = {
+        { "--url", archive->name, SUPPLY_PUT },
+        { "--check-url", archive->name, SUPPLY_HEAD },
+    };
+
+    return add_all_signed(job, words, rows, ARRAY_LEN(rows), err);
+}
+
 static struct end archive(struct job *job, json_t *entry, const struct cache_archive *archive)
 {
-    autojson json_t *words = words_new(), *direct = words_new();
-    struct helper_call call = { .command = "cache-archiver" };
+    autojson json_t *words = words_new(), *direct = words_new(), *request = NULL;
+    struct helper_call call = { .command = "cache-archiver", .upload = true };
+    bool is_direct = job->helper.way == HELPER_DIRECT;
+    int64_t limit = 0;
+    struct error err = { 0 };
+    int r = is_direct ? sign_archiving(job, archive, &direct, &err)
+                      : find_store(job, archive->name, &err);
 
+    if (end_is_for_all(r))
+        return end_from_error(job, r, err.message);
+    if (r < 0 && r != -ENOENT)
+        (void) trace_line(job->trace, TRACE_CAUTION,
+                          "Unable to generate cache upload environment: %s", err.message);
+    (void) json_opt_i64(job->runner, "cache_max_bytes", 0, INT64_MAX, &limit, NULL);
+    if (r == 0 && !is_direct) {
+        request = new_request("cache_upload", archive->name);
+        (void) json_add_i64(request, "max_bytes", limit);
+    }
     words_add_option(&words, "--file", archive->file);
     words_add_option(&words, "--alternate-file", archive->other_file);
     words_add_number(&words, "--timeout", cache_request_minutes(job));
+    if (limit > 0)
+        words_add_number(&words, "--max-uploaded-archive-size", limit);
     entry_add_selection(entry, &words);
     call.words = words;
     call.direct = direct;
+    call.request = request;
     return helper_run(job, &call);
 }
 

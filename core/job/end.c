@@ -75,6 +75,11 @@ struct end end_from_error(struct job *job, int code, const char *message)
     }
 }
 
+bool end_is_for_all(int code)
+{
+    return code == -EINTR || code == -ECANCELED || code == -ENETRESET || code == -EPIPE;
+}
+
 void end_write_last_line(struct job *job, const struct end *end)
 {
     switch (end->kind) {

@@ -10,6 +10,7 @@
 #include "core/job/get_sources.h"
 #include "core/job/git_config.h"
 #include "core/job/git_settings.h"
+#include "core/job/helper.h"
 
 void clean_if_repository(const struct job *job, struct buf *body)
 {
@@ -192,7 +193,8 @@ static void add_job_cleanup(const struct job *job, struct buf *body)
 /* The job's own configuration and hooks go first: they must not run in what follows. */
 void cleanup_script(const struct job *job, struct buf *body)
 {
-    static const char *const own[] = { "gitlab_runner_env", "stage.pid", GIT_EXTERNAL, GIT_GLOBAL };
+    static const char *const own[] = { "gitlab_runner_env", "stage.pid", GIT_EXTERNAL, GIT_GLOBAL,
+                                       HELPER_FILE };
 
     stage_own_begin(job, body);
     add_removals(job->tmp_dir, body, own, ARRAY_LEN(own));

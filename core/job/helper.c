@@ -1,15 +1,21 @@
-/* core/job/helper.c - the choice of the way, and the direct one (helper.h).
+/* core/job/helper.c - the choice of the way, and the direct one (helper.h); stream.c is the other.
  *
  * A secret reaches the helper of the instance in the script that is fed to the shell: our own reads its
  * token from stdin, the peer's from its environment alone (hardening.md S4). */
 #include "core/job/helper.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/str.h"
+#include "core/job/entry.h"
+#include "core/job/helper_files.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
+#include "core/job/stream.h"
 #include "core/job/words.h"
 
 #define ANSWER_MAX 4096
@@ -44,18 +50,98 @@ static void take_answer(struct job *job, struct buf *answer)
     (void) str_copy(helper->machine, sizeof(helper->machine), name[len] ? name + len + 1 : "");
 }
 
-static void choose(struct job *job)
+/* As `uname` names those that we can bring something to. */
+static const struct {
+    const char *said, *name;
+} machines[HELPER_MACHINES] = {
+    { "Linux x86_64", "x86_64" },
+    { "Linux aarch64", "aarch64" },
+};
+
+static bool has_files(const struct job *job)
+{
+    return entries_of(job->payload, "artifacts") || entries_of(job->payload, "cache") ||
+           entries_of(job->payload, "dependencies");
+}
+
+void helper_open_files(struct job *job)
+{
+    for (size_t i = 0; i < HELPER_MACHINES; i++) {
+        struct helper_file *file = &job->helper.files[i];
+        autofree char *path = NULL;
+        struct error err = { 0 };
+
+        file->fd = -1;
+        if (!has_files(job))
+            continue;
+        if (helper_files_find(machines[i].name, &path, &err) == 0) {
+            file->fd = open(path, O_RDONLY | O_CLOEXEC);
+            if (file->fd < 0)
+                (void) error_errno(&err, -errno, "%s", path);
+        }
+        (void) str_cut(file->why, sizeof(file->why), err.message);
+    }
+}
+
+void helper_close_files(struct job *job)
+{
+    for (size_t i = 0; i < HELPER_MACHINES; i++)
+        if (job->helper.files[i].fd > 0)
+            (void) close(job->helper.files[i].fd);
+}
+
+static const struct helper_file *file_for(const struct job *job)
+{
+    for (size_t i = 0; i < HELPER_MACHINES; i++)
+        if (str_eq(job->helper.machine, machines[i].said))
+            return &job->helper.files[i];
+    return NULL;
+}
+
+static void say_nobody(struct job *job, const char *why)
+{
+    job->helper.way = HELPER_NOBODY;
+    (void) trace_line(job->trace, TRACE_WARNING, "Artifacts and caches cannot be carried: %s", why);
+}
+
+/* Where even that fails the job goes on as with a runner that finds no helper. */
+static struct end bring(struct job *job, const char *why)
+{
+    const struct helper_file *file = file_for(job);
+    struct end end;
+
+    if (!file || file->fd < 0) {
+        say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
+        return end_ok();
+    }
+    (void) trace_line(job->trace, TRACE_PLAIN,
+                      "Artifacts and caches are carried through this connection (%s)", why);
+    end = stream_begin(job, file->fd);
+    if (end.kind == END_OK)
+        job->helper.way = HELPER_STREAM;
+    else if (end.kind == END_EXIT)
+        say_nobody(job, "the helper that was brought does not run in the job's directory");
+    return end.kind == END_EXIT ? end_ok() : end;
+}
+
+static struct end choose(struct job *job)
 {
     const char *wanted = text_of(job->runner, "helper", "auto");
-    struct helper *helper = &job->helper;
 
-    helper->way = HELPER_NOBODY;
-    if (helper->program && !str_eq(wanted, "stream")) {
-        helper->way = HELPER_DIRECT;
+    if (str_eq(wanted, "stream"))
+        return bring(job, "helper = \"stream\"");
+    if (job->helper.program) {
+        job->helper.way = HELPER_DIRECT;
         (void) trace_line(
             job->trace, TRACE_PLAIN, "Artifacts and caches are carried by %s of the instance%s",
-            helper->program, str_eq(wanted, "direct") ? " (helper = \"direct\")" : "");
+            job->helper.program, str_eq(wanted, "direct") ? " (helper = \"direct\")" : "");
+    } else if (str_eq(wanted, "direct")) {
+        say_nobody(job, "helper = \"direct\", and neither " OURS " nor " PEERS
+                        " answers on the instance");
+    } else {
+        return bring(job, "neither " OURS " nor " PEERS " answers on the instance");
     }
+    return end_ok();
 }
 
 struct end helper_choose(struct job *job)
@@ -69,8 +155,7 @@ struct end helper_choose(struct job *job)
     if (end.kind != END_OK)
         return end;
     take_answer(job, &answer);
-    choose(job);
-    return end;
+    return choose(job);
 }
 
 void helper_say_missing(struct job *job, const char *what)
@@ -88,8 +173,8 @@ static void add_words(struct buf *body, json_t *words)
 
 static struct end run_direct(struct job *job, const struct helper_call *call)
 {
-    autobuf struct buf body = BUF_SECRET;
     bool ours = str_eq(job->helper.program, OURS);
+    autobuf struct buf body = BUF_SECRET;
 
     stage_own_begin(job, &body);
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
@@ -110,9 +195,9 @@ static struct end run_direct(struct job *job, const struct helper_call *call)
 
 struct end helper_run(struct job *job, const struct helper_call *call)
 {
-    if (!call->words || !call->direct)
+    if (!call->words || !call->direct || (call->token && !call->request))
         return end_make(END_SYSTEM, "the helper's command cannot be made: memory is short");
-    return run_direct(job, call);
+    return job->helper.way == HELPER_DIRECT ? run_direct(job, call) : stream_run(job, call);
 }
 
 #define PADDED 50

@@ -6,6 +6,13 @@
 
 #include "core/job/job.h"
 
+/* What we bring is called so, in the job's own temporary directory. */
+#define HELPER_FILE "flotilla-helper"
+
+/* Before the sandbox closes: opens what may have to be brought. Only where the job has files. */
+void helper_open_files(struct job *job);
+void helper_close_files(struct job *job);
+
 /* Chooses; END_EXIT when the instance's shell fails, and a sentence of ours when it is the connection.
  * Afterwards job->helper.way is one of the ways. */
 struct end helper_choose(struct job *job);
@@ -16,6 +23,11 @@ struct helper_call {
     json_t *words;       /* its options in both ways */
     json_t *direct;      /* those of the direct way alone */
     const char *token;   /* for that way, never on the command line; NULL = none */
+    /* Of the way through the manager: what the supervisor is asked for; NULL = nothing is carried away. */
+    json_t *request, *other_request; /* the other one when that was not found; NULL = none */
+    bool upload;
+    const char *file;               /* what a download that was cut leaves there; NULL = nothing */
+    const char *done, *done_fields; /* the line when it has passed; NULL = none */
 };
 /* Runs it where the project is; its output goes to the log. END_EXIT when it failed. */
 struct end helper_run(struct job *job, const struct helper_call *call);

@@ -231,11 +231,10 @@ static struct end run_stages(struct job *job)
 
 void job_run(struct job *job)
 {
-    struct ssh_watch watch = stage_watch(job);
     struct end end;
     int r;
 
-    report_stop_rule(job->report, watch.poll_control, watch.arg);
+    report_stop_rule(job->report, stage_wait, job);
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     header_write(job);
     end = run_stages(job);

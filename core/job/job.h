@@ -39,10 +39,15 @@ struct end {
 };
 
 /* helper.h */
+#define HELPER_MACHINES 2
 struct helper {
     enum helper_way { HELPER_UNKNOWN, HELPER_DIRECT, HELPER_STREAM, HELPER_NOBODY } way;
     const char *program; /* on the instance; NULL = none that answers */
     char machine[64];    /* "Linux x86_64" */
+    struct helper_file {
+        int fd; /* negative = there is none, because of that */
+        char why[200];
+    } files[HELPER_MACHINES]; /* the programs that we can bring, for each kind of machine */
 };
 
 struct job {
@@ -83,6 +88,8 @@ static inline struct end end_ok(void)
 struct end end_make(enum end_kind kind, const char *message);
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message);
+/* Whether such a code ends more than what was asked for: the job was stopped, or its connection is gone. */
+bool end_is_for_all(int code);
 /* Gives a limit that ended something its name; any other end is left as it is. */
 struct end end_name_limit(struct end end, const char *what, int64_t limit_ms);
 void end_write_last_line(struct job *job, const struct end *end);
@@ -145,6 +152,8 @@ struct end stage_execute(struct job *job, const struct buf *body, unsigned flags
 struct end stage_exit(const struct ssh_exit *exit);
 /* Ends what runs on the instance, by the process id in the job's directory. */
 void stage_kill(struct job *job);
+/* For waits for the supervisor: why they must end, or 0; the connection is served meanwhile. */
+int stage_wait(void *job);
 /* The watch of every SSH wait of this job. */
 struct ssh_watch stage_watch(struct job *job);
 

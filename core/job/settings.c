@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/git_settings.h"
+#include "core/job/helper.h"
 #include "core/job/job.h"
 #include "core/job/trace/spool.h"
 
@@ -394,6 +395,7 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
 void job_done(struct job *job)
 {
     ssh_close(job->ssh);
+    helper_close_files(job);
     trace_free(job->trace);
     variables_done(&job->variables);
     buf_done(&job->warnings);

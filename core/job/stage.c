@@ -43,6 +43,16 @@ static int control_fd(void *arg)
     return report_fd(job->report);
 }
 
+int stage_wait(void *arg)
+{
+    struct job *job = arg;
+
+    if (!job->ssh)
+        return poll_control(job);
+    ssh_set_watch(job->ssh, stage_watch(job));
+    return ssh_idle(job->ssh, clock_mono_ms(&clock_system) + 1, NULL);
+}
+
 struct ssh_watch stage_watch(struct job *job)
 {
     return (

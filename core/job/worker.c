@@ -16,6 +16,7 @@
 #include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/job/connect/target.h"
+#include "core/job/helper.h"
 #include "core/job/job.h"
 #include "core/job/sandbox.h"
 
@@ -93,6 +94,8 @@ static int serve(struct job *job, int spool_fd)
     report_identity(job->report, identity_of(job, debug_trace));
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
+    if (r == 0)
+        helper_open_files(job);
     if (r == 0)
         r = sandbox_narrow(text_of(job->connect, "address", ""), target_port(job->connect),
                            job_output_limit(job), &err);

@@ -79,6 +79,7 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_i64(obj, "artifact_upload_timeout_ms", runner->artifact.upload_timeout_ms);
     (void) json_add_i64(obj, "artifact_response_timeout_ms",
                         runner->artifact.response_header_timeout_ms);
+    (void) json_add_i64(obj, "cache_max_bytes", runner->cache.max_archive_bytes);
     (void) json_add_str(obj, "clone_url", runner->clone_url);
     (void) json_add_bool(obj, "safe_directory_checkout", runner->safe_directory_checkout);
     if (runner->clean_git_config >= 0)

@@ -15,6 +15,8 @@ import zlib
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .artifacts import PIECE, ArtifactApi
+
 LOSE = "lose"  # act, then cut the connection without an answer
 DROP = "drop"  # cut the connection without acting
 
@@ -83,6 +85,7 @@ class Coordinator:
         self.open_connections = 0
         self.max_connections = 0
         self.lock = threading.Condition()
+        self.artifacts = ArtifactApi()
         self.cursor = 1
         self.parked = 0  # job requests that wait for a job
         self.sent = 0  # answers
@@ -182,6 +185,9 @@ class Coordinator:
     # One request.
 
     def handle(self, request):
+        if match := re.fullmatch(r"/api/v4/jobs/(\d+)/artifacts(\?.*)?", request.path):
+            self.handle_artifacts(request, int(match[1]))
+            return
         length = int(request.headers.get("Content-Length") or 0)
         body = request.rfile.read(length)
         if len(body) < length:
@@ -199,6 +205,46 @@ class Coordinator:
             self.cut(request)
             return
         self.answer(request, status, headers, text)
+
+    def handle_artifacts(self, request, job_id):
+        """Uploads and downloads; a body that breaks off was no request."""
+        body = self.artifacts.receive(request, job_id)
+        if not body:
+            self.cut(request)
+            return
+        fault = self.fault(request.command, request.path, b"") if self.fault else None
+        if fault == DROP:
+            self.cut(request)
+        elif isinstance(fault, tuple):
+            self.answer(request, *fault)
+        elif request.command == "GET":
+            self.answer_file(request, *self.artifacts.give(request, job_id))
+        else:
+            status = self.take_artifact(request, job_id, body)
+            self.cut(request) if fault == LOSE else self.answer(request, status)
+
+    def take_artifact(self, request, job_id, body):
+        with self.lock:
+            state = self.jobs.get(job_id)
+            if request.command != "POST":
+                return 405
+            if not state or request.headers.get("JOB-TOKEN") != state.job.token or state.ended:
+                return 403
+        return self.artifacts.take(request, job_id, state.job.token, body)
+
+    def answer_file(self, request, status, path):
+        try:
+            request.send_response(status)
+            request.send_header("Content-Length", str(path.stat().st_size if path else 0))
+            request.end_headers()
+            if path:
+                with open(path, "rb") as file:
+                    while piece := file.read(PIECE):
+                        request.wfile.write(piece)
+        except OSError:
+            request.close_connection = True
+        with self.lock:
+            self.sent += 1
 
     def cut(self, request):
         request.close_connection = True

@@ -54,14 +54,27 @@ def fakes(build) -> Path:
     return build / "tests" / "fakes"
 
 
-@pytest.fixture
-def folder(tmp_path_factory):
+@contextlib.contextmanager
+def short_folder():
     """A short path: UNIX sockets allow 108 bytes."""
     import tempfile
     path = Path(tempfile.mkdtemp(prefix="flt-", dir="/tmp"))
     yield path
     assert wait_for(lambda: not end_processes(path)), "processes of this test cannot be ended"
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    with short_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def module_folder():
+    """For a run whose jobs many tests look at."""
+    with short_folder() as path:
+        yield path
 
 
 def end_processes(folder):

@@ -3,61 +3,33 @@
 test_artifacts_stream.py. All jobs run in one manager, whose builds_dir is absolute while its cache_dir is not."""
 
 import hashlib
-import re
 from pathlib import Path
 
 import pytest
 
-from checker.jobs import make_job
+from artifact_jobs import ARCHIVE, CACHE, Jobs, dependency
 from checker.run import Run
 from git_server import make_repository
 from stand_in_helper import StandIn
 from test_run import assert_nothing_lost
 
-CACHE = {"key": "k", "paths": ["v"]}
-ARCHIVE = {"paths": ["out/"], "name": "n", "expire_in": "1 day", "when": "on_success", "artifact_type": "archive",
-           "artifact_format": "zip"}
 FAIL_UPLOADS = 'case $1 in artifacts-uploader) exit 1;; esac'
 FAIL_EXTRACTION = 'case $1 in cache-extractor) exit 1;; esac'
 
 
-def dependency(job_id, file="artifacts.zip"):
-    return {"id": job_id, "token": f"glcbt-64_dependency-{job_id}", "name": f"build {job_id}",
-            "artifacts_file": {"filename": file, "size": 9}}
+class CalledJobs(Jobs):
+    """With the calls of their helpers."""
 
+    def __init__(self, run: Run):
+        super().__init__(run)
+        self.stand_in, self.ours = StandIn(run.folder), StandIn(run.folder, "flotilla-helper")
 
-class Jobs:
-    """Jobs by their names; `payload` goes over what every job has."""
-
-    def __init__(self, folder: Path, run: Run):
-        self.run, self.named = run, {}
-        self.stand_in, self.ours = StandIn(folder), StandIn(folder, "flotilla-helper")
-
-    def add(self, name, ends="", variables=(), failed="", helper=None, script=(), **payload):
-        job = make_job(len(self.named) + 1, str(self.run.marks), lines=4, script_after=payload.pop("after", None))
-        job.payload.update(payload)
-        job.payload["steps"][0]["script"] += script
-        job.payload["variables"] += [{"key": key, "value": value} for key, value in variables]
-        (helper or self.stand_in).use(job, ends)
-        if failed:
-            job.lost_as, job.expect_exit_code = failed
-        self.named[name] = job
-
-    def log(self, name) -> str:
-        """Without colours, timestamps and sections."""
-        text = bytes(self.run.coordinator.jobs[self.named[name].id].trace).decode()
-        lines = [line[32:] for line in re.sub(r"\x1b\[[0-9;]*[mK]", "", text).splitlines()]
-        return "\n".join(line for line in lines if not line.startswith("section_"))
-
-    def sections(self, name) -> list[str]:
-        return re.findall(r"section_start:\d+:(\w+)", bytes(self.run.coordinator.jobs[self.named[name].id].trace).decode())
+    def add(self, name, ends="", helper=None, **given):
+        (helper or self.stand_in).use(self.make(name, **given), ends)
 
     def calls(self, name, command=""):
         helper = self.ours if name.startswith("ours") else self.stand_in
         return [call for call in helper.calls(self.named[name]) if call.words[0].startswith(command)]
-
-    def final(self, name) -> dict:
-        return self.run.coordinator.jobs[self.named[name].id].finals[0]
 
 
 def both(when):
@@ -119,23 +91,20 @@ def add_all(jobs):
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory, binary, plugin_dir):
-    import shutil
-    import tempfile
-    folder = Path(tempfile.mkdtemp(prefix="flt-", dir="/tmp"))
+def jobs(module_folder, binary, plugin_dir):
+    folder = module_folder
     # What a job leaves for the next of its slot does not matter here, so each has an instance of its own.
     run = Run(folder, binary, plugin_dir, max_instances=4, concurrent=4, capacity=1, idle_count=0,
               runner_extra=f'  builds_dir = "{folder}/b"\n  helper = "direct"\n  [runners.artifact]\n'
                            '    upload_timeout = "30m"\n')
-    jobs = Jobs(folder, run)
+    jobs = CalledJobs(run)
     add_all(jobs)
     run.coordinator.add(*jobs.named.values())
     run.start()
     traced = f"job {jobs.named['debug trace'].id}"
     jobs.breaches = [breach for breach in run.finish()
                      if traced not in breach and "sections that begin twice" not in breach]
-    yield jobs
-    shutil.rmtree(folder, ignore_errors=True)
+    return jobs
 
 
 def test_nothing_else_went_wrong(jobs):
