@@ -34,7 +34,7 @@ static size_t find_mark(const char *data, size_t len)
         question = memchr(data + at, '?', window);
         and = memchr(data + at, '&', question ? (size_t) (question - data) - at : window);
         if (and || question)
-            return (size_t) ((and ? and : question) - data);
+            return (size_t) ((and? and : question) - data);
     }
     return len;
 }
