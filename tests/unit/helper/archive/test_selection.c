@@ -113,6 +113,11 @@ static void test_job_execution_6_2_paths_and_what_is_said(void **unused)
                   "info: dir: excluded 1 files\n"
                   "info: *.txt: excluded 1 files\n"
                   "info: dir/**/*.txt: excluded 2 files\n" },
+        { .paths = { "dir/**" },
+          .excludes = { "**/b.txt" },
+          .want = "dir dir/a.txt dir/sub",
+          .said = "info: dir/**: found 5 matching artifact files and directories\n"
+                  "info: **/b.txt: excluded 3 files\n" },
         { .paths = { "dir" },
           .excludes = { "${D}/**" },
           .want = "",

@@ -253,14 +253,24 @@ static void test_hardening_21_links_that_are_there(void **unused)
 /* hardening.md Z1: only what leads out is refused. */
 static void test_links_that_stay_inside_are_followed(void **unused)
 {
-    static const struct made_entry entry = { "lnk/x", .mode = FILE_0644, .data = "x" };
+    static const struct made_entry entries[] = {
+        { "lnk/x", .mode = FILE_0644, .data = "x" },
+        { "lnk/", .mode = S_IFDIR | 0700 },
+        { "lnk/sub/", .mode = S_IFDIR | 0700 },
+    };
     autoplace struct place place = place_new();
+    struct stat st;
 
     (void) unused;
-    tree_make(place.in, "dir/");
+    tree_make(place.in, "dir/ dir/sub/");
     tree_link(place.in, "lnk", "dir");
-    assert_good(&place, &entry, 1);
-    assert_holds(&place, "dir dir/x lnk");
+    assert_good(&place, entries, ARRAY_LEN(entries));
+    assert_holds(&place, "dir dir/sub dir/x lnk");
+    /* What has another name here keeps its mode. */
+    assert_int_equal(fstatat(place.fd, "dir", &st, 0), 0);
+    assert_int_equal(st.st_mode, S_IFDIR | 0755);
+    assert_int_equal(fstatat(place.fd, "dir/sub", &st, 0), 0);
+    assert_int_equal(st.st_mode, S_IFDIR | 0755);
 }
 
 static void test_hardening_22_links_of_links(void **unused)
@@ -450,7 +460,7 @@ static void test_what_is_there_is_replaced(void **unused)
         { "dos", .data = "x" },
     };
     autoplace struct place place = place_new();
-    autofree char *file = NULL;
+    autofree char *file = NULL, *empty = NULL;
     mode_t umask_before = umask(027);
     struct stat st;
 
@@ -463,6 +473,8 @@ static void test_what_is_there_is_replaced(void **unused)
     assert_holds(&place, "blocked dos empty file full full/kept suid was was/x");
     file = harness_read(place.in, "file");
     assert_string_equal(file, "new");
+    empty = harness_read(place.in, "empty");
+    assert_string_equal(empty, "file now");
     assert_int_equal(fstatat(place.fd, "file", &st, 0), 0);
     assert_int_equal(st.st_mode, S_IFREG | 0640);
     assert_int_equal(fstatat(place.fd, "suid", &st, 0), 0);
