@@ -69,6 +69,9 @@ static void run(struct serving *serving, const char *command)
     read_input(serving);
     if (exec->output)
         (void) ssh_channel_write(serving->channel, exec->output, (uint32_t) strlen(exec->output));
+    for (const char *turn = exec->turns; turn && *turn; turn++)
+        (void) (*turn < 'a' ? ssh_channel_write_stderr : ssh_channel_write)(serving->channel, turn,
+                                                                            1);
     if (exec->wait_ms < 0)
         return;
     (void) poll(NULL, 0, (int) exec->wait_ms);

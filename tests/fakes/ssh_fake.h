@@ -27,6 +27,8 @@ enum ssh_fake_kind {
 /* One command: reads its input to the end, prints, waits, and tells its statuses. */
 struct ssh_fake_exec {
     const char *output;
+    const char
+        *turns;      /* behind it, each character a packet: capitals on stderr, others on stdout */
     int64_t wait_ms; /* between output and statuses; -1 = it never ends */
     int statuses[2];
     size_t n_statuses;

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ void ssh_server_run(const char *const argv[])
         fail_msg("%s ended with %d", argv[0], status);
 }
 
-static void let_in(const char *dir, const char *name)
+void ssh_server_let_in(const char *dir, const char *name)
 {
     autofree char *public_name = mem_printf("%s.pub", name);
     autofree char *text = harness_read(dir, public_name);
@@ -73,7 +74,7 @@ char *ssh_server_make_key(const char *dir, const char *name, const char *const o
         argv[i + 4] = options[i];
     }
     ssh_server_run(argv);
-    let_in(dir, name);
+    ssh_server_let_in(dir, name);
     return harness_read(dir, name);
 }
 
@@ -112,12 +113,32 @@ static void make_host_key(enum ssh_server_kind kind, const char *dir)
     ssh_server_run(kind == SSH_SERVER_OPENSSH ? openssh : dropbear);
 }
 
-static void configure(const char *dir, const char *settings)
+/* Modules of libpam-wrapper ask for the account's password, by keyboard-interactive. */
+static void make_pam(const char *dir)
+{
+    autobuf struct buf service = BUF_INIT;
+    glob_t found = { 0 };
+
+    if (glob("/usr/lib/*/pam_wrapper/pam_matrix.so", 0, NULL, &found) != 0)
+        harness_skip("libpam-wrapper is missing: see scripts/install-packages test");
+    for (int i = 0; i < 4; i++)
+        buf_addf(&service, "%s required %s passdb=%s/passdb\n",
+                 ((const char *const[]) { "auth", "account", "password", "session" })[i],
+                 found.gl_pathv[0], dir);
+    globfree(&found);
+    make_directory(dir, "pam");
+    harness_write(dir, "pam/sshd", buf_str(&service));
+    harness_write(dir, "passdb", SSH_SERVER_USER ":" SSH_SERVER_PASSWORD ":sshd\n");
+}
+
+void ssh_server_configure(const char *dir, const char *settings)
 {
     autobuf struct buf text = BUF_INIT;
 
     if (settings)
         buf_add_str(&text, settings);
+    if (settings && strstr(settings, "UsePAM yes"))
+        make_pam(dir);
     buf_addf(&text,
              "HostKey %s/" HOST_KEY "\nPidFile none\nStrictModes no\nUsePAM no\n"
              "PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
@@ -138,7 +159,8 @@ static void set_path(const char *name, const char *dir, const char *file)
 static void serve(enum ssh_server_kind kind, const char *dir, int connection)
 {
     autofree char *config = harness_path(dir, "sshd_config"), *key = harness_path(dir, HOST_KEY);
-    autofree char *log_path = harness_path(dir, "server.log");
+    autofree char *log_path = harness_path(dir, SSH_SERVER_LOG), *pam = harness_path(dir, "pam");
+    bool uses_pam = access(pam, F_OK) == 0;
     int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     char *const openssh[] = { (char *) "sshd", (char *) "-i", (char *) "-e",
                               (char *) "-f",   config,        NULL };
@@ -151,7 +173,10 @@ static void serve(enum ssh_server_kind kind, const char *dir, int connection)
     (void) close(log);
     (void) signal(SIGPIPE, SIG_DFL);
     (void) signal(SIGCHLD, SIG_DFL);
-    (void) setenv("LD_PRELOAD", "libnss_wrapper.so", 1);
+    (void) setenv("LD_PRELOAD",
+                  uses_pam ? "libpam_wrapper.so libnss_wrapper.so" : "libnss_wrapper.so", 1);
+    (void) setenv("PAM_WRAPPER", "1", 1);
+    (void) setenv("PAM_WRAPPER_SERVICE_DIR", pam, 1);
     set_path("NSS_WRAPPER_PASSWD", dir, "passwd");
     set_path("NSS_WRAPPER_GROUP", dir, "group");
     set_path("NSS_WRAPPER_SHADOW", dir, "shadow");
@@ -184,7 +209,7 @@ void ssh_server_start(struct ssh_server *server, enum ssh_server_kind kind, cons
     make_account(dir);
     make_host_key(kind, dir);
     if (kind == SSH_SERVER_OPENSSH)
-        configure(dir, settings);
+        ssh_server_configure(dir, settings);
     server->user_key = ssh_server_make_key(dir, LOGIN_KEY, ed25519);
     listener = harness_listen(&server->port);
     server->pid = fork();

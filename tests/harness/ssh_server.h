@@ -15,6 +15,7 @@ extern const char *const ssh_server_names[SSH_SERVERS];
 
 #define SSH_SERVER_USER "runner"
 #define SSH_SERVER_PASSWORD "secret"
+#define SSH_SERVER_LOG "server.log" /* in the test's directory; OpenSSH alone writes one */
 
 struct ssh_server {
     uint16_t port;
@@ -26,10 +27,14 @@ struct ssh_server {
  * sshd_config in front of ours, or NULL. */
 void ssh_server_start(struct ssh_server *server, enum ssh_server_kind kind, const char *dir,
                       const char *settings);
+/* Other lines in front of ours for the connections that follow. OpenSSH alone. */
+void ssh_server_configure(const char *dir, const char *settings);
 void ssh_server_stop(struct ssh_server *server); /* one that never started is all zero */
 
 /* Makes a key pair NAME and NAME.pub in `dir` with ssh-keygen's options, which end with NULL; what it made is let in from
  * now on. Returns the private key's text, which the caller frees. */
 char *ssh_server_make_key(const char *dir, const char *name, const char *const options[]);
+/* Lets a key in whose public part is in NAME.pub. */
+void ssh_server_let_in(const char *dir, const char *name);
 /* Runs a program to its end, which must be a success; the last argument is NULL. */
 void ssh_server_run(const char *const argv[]);

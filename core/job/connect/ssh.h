@@ -1,7 +1,8 @@
 /* core/job/connect/ssh.h - one SSH connection to an instance, blocking, with deadlines and a way to
  * stop (hardening.md §6).
  *
- * The back end (libssh here; libssh2 later) is chosen at build time. Only we open channels.
+ * The back end, libssh or libssh2, is chosen at build time; ssh.c and its neighbours are what both share. Only we
+ * open channels.
  * Everything read is hostile.
  */
 #pragma once
@@ -75,3 +76,4 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
 int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err);
 
 void ssh_library_warm_up(void);
+const char *ssh_library_name(void); /* with its version */

@@ -7,7 +7,6 @@
 #include "core/job/connect/ssh_libssh.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -18,28 +17,12 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/ssh_algorithms.h"
+#include "core/job/connect/ssh_backend.h"
+#include "core/job/connect/ssh_failure.h"
 #include "core/job/connect/ssh_rehearsal.h"
 
-#define CONNECT_MS 10000
-#define BANNER_MS 10000
-#define HANDSHAKE_MS 20000
-#define AUTH_MS 20000
-#define RETRY_MIN_MS 100
-#define RETRY_MAX_MS 2000
 #define REHEARSAL_MS 5000
-
-/* hardening.md N3; strict key exchange makes chacha20 and gcm safe. */
-static const char kex[] = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
-                          "ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group18-sha512,"
-                          "diffie-hellman-group16-sha512,diffie-hellman-group-exchange-sha256";
-static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
-                              "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
-static const char macs[] = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
-                           "hmac-sha2-256,hmac-sha2-512";
-static const char host_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
-                                     "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
-static const char user_key_types[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
-                                     "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 
 int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline)
 {
@@ -54,87 +37,6 @@ int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, i
      * the kernel would delay by 40 ms. It forgets the wish, so it is told again. */
     (void) setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
     return ssh_wait(&conn->watch, fds, n + 1, deadline);
-}
-
-/* TCP, by our own clock. */
-
-static int try_address(const struct addrinfo *address, const struct ssh_watch *watch,
-                       int64_t deadline, int *ret_fd)
-{
-    autoclose int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct pollfd ready = { .fd = fd, .events = POLLOUT };
-    int one = 1, error = 0, r;
-    socklen_t len = sizeof(error);
-
-    if (fd < 0)
-        return -errno;
-    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
-        return -errno;
-    while ((r = ssh_wait(watch, &ready, 1, deadline)) == 0)
-        continue;
-    if (r < 0)
-        return r;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)
-        return error ? -error : -errno;
-    *ret_fd = take_fd(&fd);
-    return 0;
-}
-
-/* What was tried, what came of it, and what to look at. */
-static int tcp_failed(const struct ssh_options *options, int r, struct error *err)
-{
-    static const struct {
-        int code;
-        const char *hint;
-    } hints[] = {
-        { -ECONNREFUSED, "; is sshd running there, and is protocol_port right?" },
-        { -EHOSTUNREACH, "; check routes, and use_external_addr" },
-        { -ENETUNREACH, "; check routes, and use_external_addr" },
-        { -EHOSTDOWN, "; check routes, and use_external_addr" },
-    };
-    const char *hint = "";
-
-    if (r == -ETIMEDOUT)
-        return error_set(err, r,
-                         "connecting to %s port %u: no answer; a firewall may drop the packets, or "
-                         "the instance still boots",
-                         options->address, options->port);
-    for (size_t i = 0; i < ARRAY_LEN(hints); i++)
-        if (r == hints[i].code)
-            hint = hints[i].hint;
-    return error_set(err, r, "connecting to %s port %u: %s%s", options->address, options->port,
-                     strerror(-r), hint);
-}
-
-static int open_tcp(const struct ssh_options *options, int64_t deadline, int *ret_fd,
-                    struct error *err)
-{
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICSERV };
-    struct addrinfo *addresses = NULL;
-    char port[8];
-    int r;
-
-    (void) snprintf(port, sizeof(port), "%u", options->port);
-    r = getaddrinfo(options->address, port, &hints, &addresses);
-    if (r != 0)
-        return error_set(err, -EHOSTUNREACH,
-                         "the instance's name '%s' is not resolved: %s; check the address that the "
-                         "provider gives and this machine's name servers",
-                         options->address, gai_strerror(r));
-    r = -EHOSTUNREACH;
-    for (const struct addrinfo *at = addresses; at && r != 0; at = at->ai_next) {
-        r = try_address(at, &options->watch,
-                        MIN(deadline, now_ms() + fault_limit_ms("ssh_connect", CONNECT_MS)),
-                        ret_fd);
-        if (r == -ECANCELED || r == -EINTR || r == -ENETRESET)
-            break;
-    }
-    freeaddrinfo(addresses);
-    return r < 0 ? tcp_failed(options, r, err) : 0;
 }
 
 /* Session. */
@@ -153,13 +55,13 @@ static int set_options(struct ssh_conn *conn, const struct ssh_options *options,
         { SSH_OPTIONS_SSH_DIR, "/" },
         { SSH_OPTIONS_KNOWNHOSTS, "/dev/null" },
         { SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null" },
-        { SSH_OPTIONS_KEY_EXCHANGE, kex },
-        { SSH_OPTIONS_CIPHERS_C_S, ciphers },
-        { SSH_OPTIONS_CIPHERS_S_C, ciphers },
-        { SSH_OPTIONS_HMAC_C_S, macs },
-        { SSH_OPTIONS_HMAC_S_C, macs },
-        { SSH_OPTIONS_HOSTKEYS, host_key_types },
-        { SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, user_key_types },
+        { SSH_OPTIONS_KEY_EXCHANGE, SSH_KEX },
+        { SSH_OPTIONS_CIPHERS_C_S, SSH_CIPHERS },
+        { SSH_OPTIONS_CIPHERS_S_C, SSH_CIPHERS },
+        { SSH_OPTIONS_HMAC_C_S, SSH_MACS },
+        { SSH_OPTIONS_HMAC_S_C, SSH_MACS },
+        { SSH_OPTIONS_HOSTKEYS, SSH_HOST_KEYS },
+        { SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, SSH_USER_KEYS },
         { SSH_OPTIONS_COMPRESSION, "no" },
     };
 
@@ -168,18 +70,6 @@ static int set_options(struct ssh_conn *conn, const struct ssh_options *options,
             return error_set(err, -EINVAL, "SSH option %zu is refused: %s", i,
                              ssh_get_error(conn->session));
     return 0;
-}
-
-static int handshake_late(const struct ssh_conn *conn, const char *where, struct error *err)
-{
-    if (!ssh_get_serverbanner(conn->session))
-        return error_set(err, -ETIMEDOUT,
-                         "SSH handshake with %s: connected, but no SSH greeting came in time; the "
-                         "instance hangs or still boots, or protocol_port is not sshd's",
-                         where);
-    return error_set(err, -ETIMEDOUT,
-                     "SSH handshake with %s: the instance greets but does not answer in time",
-                     where);
 }
 
 /* The library's sentence names the method and both lists; ours is known. */
@@ -205,19 +95,15 @@ static int handshake_failed(const struct ssh_conn *conn, const char *where, stru
     if (method)
         return no_common_algorithm(method + sizeof(no_match) - 1, where, err);
     if (!ssh_get_serverbanner(conn->session))
-        return error_set(
-            err, -EPROTO,
-            "SSH handshake with %s: what answers there does not greet as an SSH server "
-            "does (%s); check protocol_port",
-            where, why);
+        return ssh_failed_greeting(err, where, why);
     return error_set(err, -EPROTO, "SSH handshake with %s: %s", where, why);
 }
 
 /* Two deadlines: one for the greeting, and one for all of it. */
 static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline, struct error *err)
 {
-    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", HANDSHAKE_MS));
-    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", BANNER_MS));
+    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", SSH_HANDSHAKE_MS));
+    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", SSH_BANNER_MS));
     int r;
 
     for (;;) {
@@ -228,7 +114,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
             return handshake_failed(conn, where, err);
         r = wait_session(conn, NULL, 0, ssh_get_serverbanner(conn->session) ? whole : greeting);
         if (r == -ETIMEDOUT)
-            return handshake_late(conn, where, err);
+            return ssh_failed_late(err, where, ssh_get_serverbanner(conn->session) != NULL);
         if (r < 0)
             return error_errno(err, r, "SSH handshake with %s", where);
     }
@@ -253,9 +139,8 @@ static int check_host_key(struct ssh_conn *conn, const struct ssh_options *optio
     return r;
 }
 
-/* A session over a descriptor, which becomes the connection's whatever happens. */
-static int start_session(const struct ssh_options *options, int fd, int64_t deadline,
-                         struct ssh_conn **ret, struct error *err)
+int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
+              struct error *err)
 {
     struct ssh_conn *conn = mem_zero(sizeof(*conn));
     char where[300];
@@ -271,7 +156,7 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
     }
     conn->fd = fd;
     conn->watch = options->watch;
-    conn->keepalive_ms = options->keepalive_ms;
+    conn->pulse.every_ms = options->keepalive_ms;
     ssh_set_blocking(conn->session, 0);
     ssh_set_counters(conn->session, &conn->traffic, NULL);
     r = set_options(conn, options, err);
@@ -281,7 +166,7 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
         r = check_host_key(conn, options, deadline, err);
     if (r == 0)
         r = session_authenticate(
-            conn, options, MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", AUTH_MS)), err);
+            conn, options, MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", SSH_AUTH_MS)), err);
     if (r == 0) {
         conn->event = ssh_event_new();
         if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)
@@ -295,59 +180,6 @@ static int start_session(const struct ssh_options *options, int fd, int64_t dead
     note_traffic(conn);
     *ret = conn;
     return 0;
-}
-
-static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
-                        struct error *err)
-{
-    int fd = -1, r = open_tcp(options, deadline, &fd, err);
-
-    return r < 0 ? r : start_session(options, fd, deadline, ret, err);
-}
-
-/* What an instance that still boots looks like. */
-static bool worth_retrying(int r, int auth_failures)
-{
-    switch (r) {
-    case -ECONNREFUSED:
-    case -ECONNRESET:
-    case -EHOSTUNREACH:
-    case -ENETUNREACH:
-    case -EHOSTDOWN:
-    case -ETIMEDOUT:
-    case -EPIPE:
-    case -EPROTO:
-        return true;
-    case -EACCES: /* keys are put in place late in a boot */
-        return auth_failures < 4;
-    default:
-        return false;
-    }
-}
-
-int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err)
-{
-    int64_t deadline = now_ms() + options->timeout_ms, pause = RETRY_MIN_MS;
-    int auth_failures = 0;
-
-    for (;;) {
-        int r = connect_once(options, deadline, ret, err);
-
-        if (r == 0)
-            return 0;
-        auth_failures += r == -EACCES;
-        if (!worth_retrying(r, auth_failures))
-            return r;
-        for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
-            int stop = ssh_wait(&options->watch, NULL, 0, until);
-
-            if (stop < 0 && stop != -ETIMEDOUT)
-                return error_errno(err, stop, "connecting to %s", options->address);
-        }
-        if (now_ms() >= deadline)
-            return r;
-        pause = MIN(pause * 2, (int64_t) RETRY_MAX_MS);
-    }
 }
 
 void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch)
@@ -387,7 +219,7 @@ static void rehearse(const char *private_key)
 
     if (fd < 0)
         return;
-    if (start_session(&options, fd, now_ms() + REHEARSAL_MS, &conn, NULL) == 0)
+    if (ssh_start(&options, fd, now_ms() + REHEARSAL_MS, &conn, NULL) == 0)
         ssh_close(conn);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
@@ -404,4 +236,13 @@ void ssh_library_warm_up(void)
         rehearse(text);
     ssh_string_free_char(text);
     ssh_key_free(key);
+}
+
+const char *ssh_library_name(void)
+{
+    static char name[32];
+
+    (void) snprintf(name, sizeof(name), "libssh %s", ssh_version(0));
+    name[strcspn(name, "/")] = '\0'; /* with what it was built */
+    return name;
 }

@@ -5,17 +5,18 @@
 
 #include <libssh/libssh.h>
 
+#include "core/job/connect/ssh_pulse.h"
 #include "core/job/connect/ssh_wait.h"
 
 struct ssh_conn {
     ssh_session session;
-    ssh_event event; /* handles what came in, whatever the state of a channel */
+    ssh_event event;  /* handles what came in, whatever the state of a channel */
+    ssh_channel left; /* of a command that was stopped */
     int fd;
     struct ssh_watch watch;
     struct ssh_counter_struct traffic; /* counted by the library */
     uint64_t heard_bytes;
-    int64_t keepalive_ms, last_heard_ms, next_keepalive_ms;
-    int keepalives; /* sent since something was heard */
+    struct ssh_pulse pulse;
     bool broken;
 };
 
@@ -25,9 +26,7 @@ static inline void note_traffic(struct ssh_conn *conn)
     if (conn->traffic.in_bytes == conn->heard_bytes)
         return;
     conn->heard_bytes = conn->traffic.in_bytes;
-    conn->last_heard_ms = now_ms();
-    conn->keepalives = 0;
-    conn->next_keepalive_ms = conn->last_heard_ms + conn->keepalive_ms;
+    ssh_pulse_heard(&conn->pulse);
 }
 
 /* ssh_wait() for the connection and others. */

@@ -7,6 +7,8 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/job/connect/ssh_failure.h"
+#include "core/job/connect/ssh_key.h"
 
 enum auth_method { AUTH_KEY, AUTH_PASSWORD, AUTH_INTERACTIVE };
 
@@ -64,8 +66,7 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
             r = wait_session(auth->conn, NULL, 0, deadline);
         }
         if (r == -ETIMEDOUT)
-            return error_set(
-                err, r, "SSH authentication as '%s': the instance does not decide in time", user);
+            return ssh_failed_auth_late(err, auth->options);
         if (r < 0)
             return error_errno(err, r, "SSH authentication");
     }
@@ -73,15 +74,13 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
 
 static int import_key(struct auth *auth, struct error *err)
 {
-    const char *text = auth->options->private_key;
+    autobuf struct buf text = BUF_SECRET;
 
-    if (ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, &auth->key) == SSH_OK)
+    ssh_key_normalize(auth->options->private_key, &text);
+    if (buf_error(&text) == 0 &&
+        ssh_pki_import_privkey_base64(buf_str(&text), NULL, NULL, NULL, &auth->key) == SSH_OK)
         return 0;
-    if (strstr(text, "ENCRYPTED") || strstr(text, "bcrypt"))
-        return error_set(err, -EINVAL, "the private key has a passphrase; give one without");
-    return error_set(err, -EINVAL,
-                     "the private key cannot be read; it must be an RSA, ECDSA or Ed25519 key in "
-                     "OpenSSH or PEM form without passphrase");
+    return ssh_key_unreadable(err);
 }
 
 /* What the instance would take, in the words of sshd_config's AuthenticationMethods. */
@@ -104,22 +103,10 @@ static void add_methods(struct ssh_conn *conn, struct buf *out)
 
 static int refused(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
 {
-    bool has_key = !str_empty(options->private_key), has_password = !str_empty(options->password);
     autobuf struct buf methods = BUF_INIT;
 
     add_methods(conn, &methods);
-    if (!has_key && !has_password)
-        return error_set(err, -EACCES,
-                         "SSH authentication as '%s' was refused with neither key nor password "
-                         "configured",
-                         options->username);
-    return error_set(
-        err, -EACCES,
-        "SSH authentication as '%s' was refused with %s%s%s; the instance takes %s: "
-        "check username%s%s",
-        options->username, has_key ? "the key" : "", has_key && has_password ? " and " : "",
-        has_password ? "the password" : "", methods.len > 0 ? buf_str(&methods) : "nothing we know",
-        has_key ? " and its authorized_keys" : "", has_password ? " and password" : "");
+    return ssh_failed_auth(err, options, buf_str(&methods));
 }
 
 int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,

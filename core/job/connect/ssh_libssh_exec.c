@@ -6,15 +6,14 @@
 #include <errno.h>
 #include <libssh/callbacks.h>
 #include <libssh/server.h> /* ssh_send_keepalive */
-#include <signal.h>
-#include <stdio.h>
 
 #include "core/base/fault.h"
 #include "core/base/str.h"
+#include "core/job/connect/ssh_backend.h"
+#include "core/job/connect/ssh_exit.h"
+#include "core/job/connect/ssh_failure.h"
 #include "core/job/connect/ssh_stream.h"
 
-#define CHANNEL_MS 10000
-#define KEEPALIVE_MISSES 3
 /* While a sink is busy, the library keeps what comes for it and lets the window close. It opens it anew for each
  * word on stderr, however, so that from here on nothing is read. */
 #define KEPT_MAX (4 << 20)
@@ -67,82 +66,44 @@ static void on_close(ssh_session session, ssh_channel channel, void *arg)
     ((struct running *) arg)->closed = true;
 }
 
-/* A second status on one channel is a lie of the server: the first counts (hardening.md N7). */
 static void on_exit_status(ssh_session session, ssh_channel channel, int status, void *arg)
 {
-    struct running *running = arg;
-
     (void) session;
     (void) channel;
-    if (running->exit.has_status)
-        return;
-    running->exit.has_status = true;
-    running->exit.status = status & 0xff;
-}
-
-static int signal_number(const char *name)
-{
-    static const struct {
-        const char *name;
-        int number;
-    } signals[] = { { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE },
-                    { "HUP", SIGHUP },   { "ILL", SIGILL },   { "INT", SIGINT },
-                    { "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "QUIT", SIGQUIT },
-                    { "SEGV", SIGSEGV }, { "TERM", SIGTERM }, { "BUS", SIGBUS },
-                    { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "XCPU", SIGXCPU },
-                    { "SYS", SIGSYS } };
-
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        if (str_eq(name, signals[i].name))
-            return signals[i].number;
-    return 0;
+    ssh_exit_status(&((struct running *) arg)->exit, (uint32_t) status);
 }
 
 static void on_exit_signal(ssh_session session, ssh_channel channel, const char *signal, int core,
                            const char *message, const char *language, void *arg)
 {
-    struct running *running = arg;
-
     (void) session;
     (void) channel;
     (void) core;
     (void) message;
     (void) language;
-    if (running->exit.has_status)
-        return;
-    running->exit.has_status = true;
-    running->exit.status = 128 + signal_number(signal ? signal : "");
-    (void) snprintf(running->exit.signal, sizeof(running->exit.signal), "%.15s",
-                    signal ? signal : "");
+    ssh_exit_signal(&((struct running *) arg)->exit, signal);
 }
 
-static int conn_lost(struct ssh_conn *conn, struct error *err, const char *what)
+static int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing)
 {
-    const char *why = ssh_get_error(conn->session);
-
     conn->broken = true;
-    return error_set(err, -EPIPE, "%s: the connection to the instance is lost%s%s", what,
-                     str_empty(why) ? "" : ": ", why);
+    return ssh_failed_lost(err, doing, ssh_get_error(conn->session));
 }
 
 static int keep_alive(struct ssh_conn *conn, struct error *err)
 {
     uint64_t sent = conn->traffic.out_bytes;
+    int r = ssh_pulse_due(&conn->pulse, err);
 
-    if (conn->keepalive_ms <= 0 || now_ms() < conn->next_keepalive_ms)
-        return 0;
-    if (conn->keepalives == KEEPALIVE_MISSES) {
-        conn->broken = true;
-        return error_set(err, -EPIPE,
-                         "the connection to the instance is lost: no answer for %lld s",
-                         (long long) ((now_ms() - conn->last_heard_ms) / 1000));
+    if (r <= 0) {
+        conn->broken = conn->broken || r < 0;
+        return r;
     }
     /* libssh keeps one question open: asked again, it collects the answer and sends nothing. */
     (void) ssh_send_keepalive(conn->session);
     if (conn->traffic.out_bytes == sent)
         (void) ssh_send_keepalive(conn->session);
-    conn->keepalives++;
-    conn->next_keepalive_ms = now_ms() + conn->keepalive_ms;
+    ssh_pulse_sent(&conn->pulse);
     return 0;
 }
 
@@ -180,8 +141,7 @@ static int pause_reading(struct running *running, const struct pollfd *streams, 
     struct ssh_conn *conn = running->conn;
     int r = ssh_wait(&conn->watch, streams, n, running->exec->deadline_mono_ms);
 
-    conn->last_heard_ms = now_ms();
-    conn->keepalives = 0;
+    ssh_pulse_skip(&conn->pulse);
     return r < 0 && r != -ETIMEDOUT ? error_errno(err, r, "stopped") : MIN(r, 0);
 }
 
@@ -223,20 +183,12 @@ static int channel_refused(struct running *running, bool opened, struct error *e
 
     if (!ssh_is_connected(running->conn->session))
         return conn_lost(running->conn, err, "opening a channel");
-    if (opened)
-        return error_set(err, -EPIPE,
-                         "the instance refuses to run '%s' (%s); check the account's shell and "
-                         "sshd's ForceCommand",
-                         running->exec->command, why);
-    return error_set(err, -EPIPE,
-                     "the instance refuses another channel (%s); sshd's MaxSessions must be at "
-                     "least 2",
-                     why);
+    return ssh_failed_channel(err, opened ? running->exec->command : NULL, why);
 }
 
 static int open_channel(struct running *running, struct error *err)
 {
-    int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", CHANNEL_MS);
+    int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", SSH_CHANNEL_MS);
     bool opened = false;
 
     for (;;) {
@@ -253,8 +205,7 @@ static int open_channel(struct running *running, struct error *err)
             return channel_refused(running, opened, err);
         r = wait_session(running->conn, NULL, 0, deadline);
         if (r == -ETIMEDOUT)
-            return error_set(err, -EPIPE,
-                             "opening a channel: the instance does not answer in time");
+            return ssh_failed_channel_late(err);
         if (r < 0)
             return error_errno(err, r, "stopped");
         if (!ssh_is_connected(running->conn->session))
@@ -343,19 +294,22 @@ static int pump(struct running *running, struct error *err)
         if (r < 0)
             return r;
     }
-    if (!running->exit.has_status)
-        return error_set(
-            err, -EPIPE,
-            "the command ended without an exit status; was its shell or sshd killed, or the "
-            "instance stopped?");
-    return 0;
+    return running->exit.has_status ? 0 : ssh_failed_no_status(err);
 }
 
-/* Bounded: the server may wait for a process that never ends. */
-static void drop_channel(struct running *running)
+/* Bounded: the server may wait for a process that never ends. The channel of a command that was stopped stays open
+ * until the next one, which kills it, has ended: dropbear 2022.83 fails an assertion of its own when a channel is
+ * closed on which it has something to send. */
+static void leave_channel(struct running *running)
 {
+    struct ssh_conn *conn = running->conn;
+
     ssh_remove_channel_callbacks(running->channel, &running->callbacks);
-    ssh_channel_free(running->channel);
+    if (conn->left)
+        ssh_channel_free(conn->left);
+    conn->left = running->closed ? NULL : running->channel;
+    if (running->closed)
+        ssh_channel_free(running->channel);
 }
 
 int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
@@ -381,7 +335,7 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
     r = open_channel(&running, err);
     if (r == 0)
         r = pump(&running, err);
-    drop_channel(&running);
+    leave_channel(&running);
     ssh_sink_done(&running.sink);
     if (r == 0)
         *ret = running.exit;

@@ -13,152 +13,34 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/buf.h"
-#include "core/base/clock.h"
 #include "core/base/crc32.h"
-#include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/base/str.h"
-#include "core/job/connect/ssh.h"
 #include "tests/harness/harness.h"
-#include "tests/harness/ssh_server.h"
+#include "tests/unit/job/connect/ssh_world.h"
 
 #define MIB (1 << 20)
 #define MIB_TEXT "1048576"
-#define WAIT_MS 200 /* less than the longest wait */
 #define QUIET 2
 
 /* dropbear is slow. */
 static const size_t whole_mib[SSH_SERVERS] = { 64, 24 };
 
-struct world {
-    enum ssh_server_kind kind;
-    char *dir;
-    struct ssh_server server;
-    struct ssh_options options;
-    struct ssh_conn *conn;
-    struct error err;
-    struct buf output, errors;
-
-    /* What happens while a command runs: `act` before each wait. */
-    int (*act)(struct world *world);
-    int pipe[2];     /* of the stream under test */
-    size_t taken;    /* from the pipe */
-    size_t quiet;    /* whole waits in a row in which nothing came */
-    int64_t last_ms; /* of the last wait */
-    size_t at_rest;  /* errors.len when the reader began to read */
-};
-
-static int poll_control(void *arg)
-{
-    struct world *world = arg;
-
-    int64_t now = clock_mono_ms(&clock_system);
-
-    world->quiet = now - world->last_ms >= WAIT_MS ? world->quiet + 1 : 0;
-    world->last_ms = now;
-    return world->act ? world->act(world) : 0;
-}
-
-static int accept_host_key(void *arg, const char *type, const char *key, int64_t deadline_mono_ms,
-                           struct error *err)
-{
-    return 0;
-}
-
-static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
-{
-    struct world *world = arg;
-
-    buf_add(is_stderr ? &world->errors : &world->output, data, len);
-    return 0;
-}
-
-static void open_world(struct world *world, enum ssh_server_kind kind)
-{
-    world->kind = kind;
-    world->dir = harness_temp_dir();
-    ssh_server_start(&world->server, kind, world->dir, NULL);
-    world->options =
-        (struct ssh_options) { .address = "127.0.0.1",
-                               .port = world->server.port,
-                               .username = SSH_SERVER_USER,
-                               .private_key = world->server.user_key,
-                               .timeout_ms = 20000,
-                               .keepalive_ms = 30000,
-                               .check_host_key = accept_host_key,
-                               .watch = { .poll_control = poll_control, .arg = world } };
-    if (ssh_open(&world->options, &world->conn, &world->err) < 0)
-        fail_msg("%s: %s", ssh_server_names[kind], world->err.message);
-}
-
-static int set_up(void **state)
-{
-    struct world *world = mem_zero(sizeof(*world));
-
-    assert_non_null(world);
-    world->pipe[0] = world->pipe[1] = -1;
-    *state = world;
-    return 0;
-}
-
 static void close_fd(int *fd)
 {
-    if (*fd >= 0)
-        (void) close(*fd);
+    (void) close(*fd);
     *fd = -1;
 }
 
-static void close_world(struct world *world)
-{
-    ssh_close(world->conn);
-    ssh_server_stop(&world->server);
-    harness_remove_dir(world->dir);
-    buf_done(&world->output);
-    buf_done(&world->errors);
-    close_fd(&world->pipe[0]);
-    close_fd(&world->pipe[1]);
-    *world = (struct world) { .pipe = { -1, -1 } };
-}
-
-static int tear_down(void **state)
-{
-    close_world(*state);
-    free(*state);
-    return 0;
-}
-
-/* Runs each test with each of the servers. */
-static void with_each_server(void **state, void (*test)(struct world *world))
-{
-    struct world *world = *state;
-
-    for (enum ssh_server_kind kind = 0; kind < SSH_SERVERS; kind++) {
-        open_world(world, kind);
-        test(world);
-        close_world(world);
-    }
-}
-
-static int run(struct world *world, const char *command, int stdin_fd, int stdout_fd)
-{
-    const struct ssh_exec exec = { .command = command,
-                                   .stdin_fd = stdin_fd,
-                                   .stdout_fd = stdout_fd,
-                                   .on_output = on_output,
-                                   .arg = world };
-    struct ssh_exit exit = { 0 };
-    int r = ssh_exec(world->conn, &exec, &exit, &world->err);
-
-    return r < 0 ? r : exit.status;
-}
-
 /* A connection that a command was cut from serves the next one. */
-static void assert_usable(struct world *world)
+static void assert_usable(struct ssh_world *world)
 {
+    int r;
+
     world->act = NULL;
-    if (run(world, "exit 7", 0, 0) != 7)
-        fail_msg("%s: the connection is not usable: %s", ssh_server_names[world->kind],
+    r = ssh_world_run(world, "exit 7", 0, 0);
+    if (r != 7)
+        fail_msg("%s: the connection is not usable: %d, %s", ssh_server_names[world->kind], r,
                  world->err.message);
 }
 
@@ -193,15 +75,30 @@ static uint32_t crc_of(int fd, size_t *ret_len)
     return crc;
 }
 
-static void bytes_both_ways(struct world *world)
+static int open_back(const struct ssh_world *world)
 {
     autofree char *path = harness_path(world->dir, "back");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void assert_back(const struct ssh_world *world, const char *want)
+{
+    autofree char *text = harness_read(world->dir, "back");
+
+    assert_string_equal(text, want);
+}
+
+static void bytes_both_ways(struct ssh_world *world)
+{
     uint32_t crc = 0;
     autoclose int out = random_file(world->dir, whole_mib[world->kind], &crc);
-    autoclose int back = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    autoclose int back = open_back(world);
     size_t len = 0;
 
-    if (run(world, "cat; echo done >&2; exit 3", out, back) != 3)
+    if (ssh_world_run(world, "cat; echo done >&2; exit 3", out, back) != 3)
         fail_msg("%s: %s", ssh_server_names[world->kind], world->err.message);
     assert_int_equal(crc_of(back, &len), crc);
     assert_int_equal(len, whole_mib[world->kind] * MIB);
@@ -211,31 +108,31 @@ static void bytes_both_ways(struct world *world)
 
 static void test_streams_carry_every_byte_both_ways(void **state)
 {
-    with_each_server(state, bytes_both_ways);
+    ssh_world_each(*state, bytes_both_ways);
 }
 
-static void input_before_stream(struct world *world)
+static void input_before_stream(struct ssh_world *world)
 {
     struct ssh_exit exit = { 0 };
-    struct ssh_exec exec = {
-        .command = "cat", .input = "first\n", .input_len = 6, .on_output = on_output, .arg = world
-    };
+    struct ssh_exec exec = { .command = "cat", .input = "first\n", .input_len = 6 };
 
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC), 0);
     assert_int_equal(write(world->pipe[1], "second\n", 7), 7);
     close_fd(&world->pipe[1]);
     exec.stdin_fd = world->pipe[0];
+    exec.stdout_fd = open_back(world);
     assert_int_equal(ssh_exec(world->conn, &exec, &exit, &world->err), 0);
-    assert_string_equal(buf_str(&world->output), "first\nsecond\n");
+    (void) close(exec.stdout_fd);
+    assert_back(world, "first\nsecond\n");
 }
 
 static void test_the_stream_follows_the_input(void **state)
 {
-    with_each_server(state, input_before_stream);
+    ssh_world_each(*state, input_before_stream);
 }
 
 /* Writes once the command has asked for it, and ends after another wait. */
-static int write_when_asked(struct world *world)
+static int write_when_asked(struct ssh_world *world)
 {
     if (world->errors.len > 0 && world->pipe[1] >= 0) {
         assert_int_equal(write(world->pipe[1], "late\n", 5), 5);
@@ -244,39 +141,39 @@ static int write_when_asked(struct world *world)
     return 0;
 }
 
-static void input_comes_late(struct world *world)
+static void input_comes_late(struct ssh_world *world)
 {
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC), 0);
     world->act = write_when_asked;
-    assert_int_equal(run(world, "echo now >&2; cat", world->pipe[0], 0), 0);
+    assert_int_equal(ssh_world_run(world, "echo now >&2; cat", world->pipe[0], 0), 0);
     assert_string_equal(buf_str(&world->output), "late\n");
 }
 
 static void test_a_stream_may_come_late(void **state)
 {
-    with_each_server(state, input_comes_late);
+    ssh_world_each(*state, input_comes_late);
 }
 
 /* Endless in both cases: its end is the command's. */
-static void nobody_reads(struct world *world)
+static void nobody_reads(struct ssh_world *world)
 {
     autoclose int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
-    assert_int_equal(run(world, "head -c 100000 | wc -c; exit 4", zeros, 0), 4);
+    assert_int_equal(ssh_world_run(world, "head -c 100000 | wc -c; exit 4", zeros, 0), 4);
     assert_string_equal(buf_str(&world->output), "100000\n");
-    assert_int_equal(run(world, "exit 5", zeros, 0), 5);
+    assert_int_equal(ssh_world_run(world, "exit 5", zeros, 0), 5);
 }
 
 static void test_a_command_need_not_read_its_stream(void **state)
 {
-    with_each_server(state, nobody_reads);
+    ssh_world_each(*state, nobody_reads);
 }
 
 /* Says one byte on stderr for each MiB of its output. */
 static const char counted_mib[] =
     "i=0; while [ $i -lt 24 ]; do head -c " MIB_TEXT " /dev/zero; printf . >&2; i=$((i+1)); done";
 
-static void take(struct world *world)
+static void take(struct ssh_world *world)
 {
     char part[65536];
     ssize_t n;
@@ -286,7 +183,7 @@ static void take(struct world *world)
 }
 
 /* Begins to read when nothing has come for long, and goes on. */
-static int stall_then_read(struct world *world)
+static int stall_then_read(struct ssh_world *world)
 {
     if (world->at_rest == 0 && world->quiet < QUIET)
         return 0;
@@ -296,11 +193,11 @@ static int stall_then_read(struct world *world)
     return 0;
 }
 
-static void reader_stalls(struct world *world)
+static void reader_stalls(struct ssh_world *world)
 {
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC | O_NONBLOCK), 0);
     world->act = stall_then_read;
-    if (run(world, counted_mib, 0, world->pipe[1]) != 0)
+    if (ssh_world_run(world, counted_mib, 0, world->pipe[1]) != 0)
         fail_msg("%s: %s", ssh_server_names[world->kind], world->err.message);
     take(world);
     assert_int_equal(world->taken, 24 * MIB);
@@ -313,11 +210,11 @@ static void reader_stalls(struct world *world)
 
 static void test_a_reader_that_stalls_stops_the_command(void **state)
 {
-    with_each_server(state, reader_stalls);
+    ssh_world_each(*state, reader_stalls);
 }
 
 /* Reads a little, and leaves. */
-static int read_and_go(struct world *world)
+static int read_and_go(struct ssh_world *world)
 {
     if (world->pipe[0] >= 0 && world->taken < MIB)
         take(world);
@@ -326,61 +223,61 @@ static int read_and_go(struct world *world)
     return 0;
 }
 
-static void reader_goes(struct world *world)
+static void reader_goes(struct ssh_world *world)
 {
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC | O_NONBLOCK), 0);
     world->act = read_and_go;
-    assert_int_equal(run(world, "cat /dev/zero", 0, world->pipe[1]), -ESHUTDOWN);
+    assert_int_equal(ssh_world_run(world, "cat /dev/zero", 0, world->pipe[1]), -ESHUTDOWN);
     assert_string_equal(world->err.message, "whoever reads the command's output has gone");
     assert_usable(world);
 }
 
 static void test_a_reader_that_goes_ends_the_command(void **state)
 {
-    with_each_server(state, reader_goes);
+    ssh_world_each(*state, reader_goes);
 }
 
-static int read_then_abort(struct world *world)
+static int read_then_abort(struct ssh_world *world)
 {
     take(world);
     return world->taken < MIB ? 0 : -EINTR;
 }
 
-static void aborted(struct world *world)
+static void aborted(struct ssh_world *world)
 {
     autoclose int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC | O_NONBLOCK), 0);
     world->act = read_then_abort;
-    assert_int_equal(run(world, "cat", zeros, world->pipe[1]), -EINTR);
+    assert_int_equal(ssh_world_run(world, "cat", zeros, world->pipe[1]), -EINTR);
     assert_usable(world);
 }
 
 static void test_an_abort_leaves_the_connection_usable(void **state)
 {
-    with_each_server(state, aborted);
+    ssh_world_each(*state, aborted);
 }
 
-static int stop_when_full(struct world *world)
+static int stop_when_full(struct ssh_world *world)
 {
     return world->quiet < QUIET ? 0 : -EINTR;
 }
 
 /* Nobody reads, so nothing but the watch can end this. */
-static void aborted_while_stalled(struct world *world)
+static void aborted_while_stalled(struct ssh_world *world)
 {
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC | O_NONBLOCK), 0);
     world->act = stop_when_full;
-    assert_int_equal(run(world, counted_mib, 0, world->pipe[1]), -EINTR);
+    assert_int_equal(ssh_world_run(world, counted_mib, 0, world->pipe[1]), -EINTR);
     assert_usable(world);
 }
 
 static void test_a_stalled_command_can_be_stopped(void **state)
 {
-    with_each_server(state, aborted_while_stalled);
+    ssh_world_each(*state, aborted_while_stalled);
 }
 
-#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ROW(test) cmocka_unit_test_setup_teardown(test, ssh_world_set_up, ssh_world_tear_down)
 
 int main(void)
 {

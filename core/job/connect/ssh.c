@@ -1,0 +1,71 @@
+/* core/job/connect/ssh.c - ssh_open(), which tries until an instance that still boots lets us in. What one try is, a
+ * back end knows (ssh_backend.h). */
+#include "core/job/connect/ssh.h"
+
+#include <errno.h>
+
+#include "core/base/str.h"
+#include "core/job/connect/ssh_backend.h"
+#include "core/job/connect/ssh_key.h"
+#include "core/job/connect/ssh_tcp.h"
+#include "core/job/connect/ssh_wait.h"
+
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 2000
+
+static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
+                        struct error *err)
+{
+    int fd = -1, r = ssh_tcp_open(options, deadline, &fd, err);
+
+    return r < 0 ? r : ssh_start(options, fd, deadline, ret, err);
+}
+
+/* What an instance that still boots looks like. */
+static bool worth_retrying(int r, int auth_failures)
+{
+    switch (r) {
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -EHOSTDOWN:
+    case -ETIMEDOUT:
+    case -EPIPE:
+    case -EPROTO:
+        return true;
+    case -EACCES: /* keys are put in place late in a boot */
+        return auth_failures < 4;
+    default:
+        return false;
+    }
+}
+
+int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err)
+{
+    int64_t deadline = now_ms() + options->timeout_ms, pause = RETRY_MIN_MS;
+    int auth_failures = 0, r = 0;
+
+    if (!str_empty(options->private_key))
+        r = ssh_key_check(options->private_key, err);
+    if (r < 0)
+        return r;
+    for (;;) {
+        r = connect_once(options, deadline, ret, err);
+
+        if (r == 0)
+            return 0;
+        auth_failures += r == -EACCES;
+        if (!worth_retrying(r, auth_failures))
+            return r;
+        for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
+            int stop = ssh_wait(&options->watch, NULL, 0, until);
+
+            if (stop < 0 && stop != -ETIMEDOUT)
+                return error_errno(err, stop, "connecting to %s", options->address);
+        }
+        if (now_ms() >= deadline)
+            return r;
+        pause = MIN(pause * 2, (int64_t) RETRY_MAX_MS);
+    }
+}

@@ -1,0 +1,12 @@
+/* core/job/connect/ssh_exit.h - how a command ended, as its server tells it: what is said first counts
+ * (hardening.md N7). For both back ends.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/job/connect/ssh.h"
+
+void ssh_exit_status(struct ssh_exit *exit, uint32_t status);
+/* `name` as in "KILL"; NULL or an unknown one gives 128. */
+void ssh_exit_signal(struct ssh_exit *exit, const char *name);
