@@ -80,11 +80,11 @@ int run_artifacts_downloader(int argc, char **argv)
     struct downloader downloader = { 0 };
     struct retry retry = RETRY_DEFAULT;
     struct meter meter = { .label = "Downloading artifacts", .total = -1 };
-    const struct option_set sets[] = { { gitlab_options, &gitlab },
-                                       { downloader_options, &downloader },
-                                       { retry_options, &retry },
-                                       { meter_options, &meter },
-                                       { 0 } };
+    auto_options const struct option_set sets[] = { { gitlab_options, &gitlab },
+                                                    { downloader_options, &downloader },
+                                                    { retry_options, &retry },
+                                                    { meter_options, &meter },
+                                                    { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
     autoclose int fd = -1;
     struct error err = { 0 };

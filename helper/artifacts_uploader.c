@@ -179,13 +179,13 @@ int run_artifacts_uploader(int argc, char **argv)
     struct provenance provenance = { .schema_version = "v1" };
     struct parameters parameters = { 0 };
     struct meter meter = { .label = "Uploading artifacts", .total = -1 };
-    const struct option_set sets[] = { { gitlab_options, &gitlab },
-                                       { choice_options, &choice },
-                                       { uploader_options, &uploader },
-                                       { meter_options, &meter },
-                                       { provenance_options, &provenance },
-                                       { parameter_options, &parameters },
-                                       { 0 } };
+    auto_options const struct option_set sets[] = { { gitlab_options, &gitlab },
+                                                    { choice_options, &choice },
+                                                    { uploader_options, &uploader },
+                                                    { meter_options, &meter },
+                                                    { provenance_options, &provenance },
+                                                    { parameter_options, &parameters },
+                                                    { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
     autofree char *name = NULL;
 

@@ -216,13 +216,13 @@ int run_cache_archiver(int argc, char **argv)
     struct cache_transfer transfer = CACHE_TRANSFER_DEFAULT;
     auto_choice struct choice choice = CHOICE_INIT;
     auto_env_file struct env_file environment = { 0 };
-    const struct option_set sets[] = { { archiver_options, &archiver },
-                                       { object_options, &object },
-                                       { choice_options, &choice },
-                                       { cache_transfer_options, &transfer },
-                                       { retry_options, &transfer.retry },
-                                       { meter_options, &transfer.meter },
-                                       { 0 } };
+    auto_options const struct option_set sets[] = { { archiver_options, &archiver },
+                                                    { object_options, &object },
+                                                    { choice_options, &choice },
+                                                    { cache_transfer_options, &transfer },
+                                                    { retry_options, &transfer.retry },
+                                                    { meter_options, &transfer.meter },
+                                                    { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
     struct error err = { 0 };
 

@@ -116,11 +116,11 @@ int run_cache_extractor(int argc, char **argv)
     struct extractor extractor = { 0 };
     struct cache_transfer transfer = CACHE_TRANSFER_DEFAULT;
     auto_env_file struct env_file environment = { 0 };
-    const struct option_set sets[] = { { extractor_options, &extractor },
-                                       { cache_transfer_options, &transfer },
-                                       { retry_options, &transfer.retry },
-                                       { meter_options, &transfer.meter },
-                                       { 0 } };
+    auto_options const struct option_set sets[] = { { extractor_options, &extractor },
+                                                    { cache_transfer_options, &transfer },
+                                                    { retry_options, &transfer.retry },
+                                                    { meter_options, &transfer.meter },
+                                                    { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
     struct error err = { 0 };
 

@@ -9,7 +9,7 @@
 
 int run_cache_init(int argc, char **argv)
 {
-    const struct option_set sets[] = { { 0 } };
+    auto_options const struct option_set sets[] = { { 0 } };
     int at = argc;
     enum options_next next = options_read(sets, argc, argv, &at);
 

@@ -110,7 +110,7 @@ static int check_links(void)
 int run_health_check(int argc, char **argv)
 {
     struct check check = { 0 };
-    const struct option_set sets[] = { { check_options, &check }, { 0 } };
+    auto_options const struct option_set sets[] = { { check_options, &check }, { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
 
     if (next != OPTIONS_RUN)

@@ -82,7 +82,7 @@ static void set_level(const struct globals *globals)
 int main(int argc, char **argv)
 {
     struct globals globals = { 0 };
-    const struct option_set sets[] = { { global_options, &globals }, { 0 } };
+    auto_options const struct option_set sets[] = { { global_options, &globals }, { 0 } };
     const struct command *command;
     int at = 1;
 

@@ -175,3 +175,16 @@ enum options_next options_read(const struct option_set *sets, int argc, char **a
         say(SAY_WARNING, "%s takes no word '%s', ignoring", argv[0], argv[at]);
     return OPTIONS_RUN;
 }
+
+void options_done(const void *sets)
+{
+    for (const struct option_set *set = sets; set->table; set++)
+        for (const struct option *option = set->table; option->name; option++) {
+            struct option_list *list = (void *) ((char *) set->into + option->offset);
+
+            if (option->type != OPTION_LIST)
+                continue;
+            free(list->items);
+            *list = (struct option_list) { 0 };
+        }
+}

@@ -20,7 +20,7 @@ enum option_type {
 };
 
 struct option_list {
-    const char **items; /* NULL when empty; lives as long as the process */
+    const char **items; /* NULL when empty */
     size_t n;
 };
 
@@ -47,6 +47,10 @@ enum options_next { OPTIONS_RUN, OPTIONS_HELP_SHOWN, OPTIONS_WRONG };
  * to *ret_rest (NULL = no such words are taken). What is wrong has been said. A value of the
  * environment that can't be read is warned of and left. */
 enum options_next options_read(const struct option_set *sets, int argc, char **argv, int *ret_rest);
+
+/* Frees the lists that were read. For the variable that holds the sets: `auto_options`. */
+void options_done(const void *sets);
+#define auto_options __attribute__((cleanup(options_done)))
 
 /* Adds one; -ENOMEM. */
 int option_list_add(struct option_list *list, const char *item);

@@ -104,7 +104,7 @@ static int follow(const char *path, int fd, int64_t offset)
 int run_read_logs(int argc, char **argv)
 {
     struct reader reader = { .wait_ms = 1000 };
-    const struct option_set sets[] = { { reader_options, &reader }, { 0 } };
+    auto_options const struct option_set sets[] = { { reader_options, &reader }, { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
     autoclose int fd = -1;
     int r;

@@ -22,6 +22,7 @@
 #define WORDS_MAX 10000
 
 static bool on, has_store = true;
+static char **words; /* options keep what they find in them */
 
 bool stream_is_on(void)
 {
@@ -127,30 +128,27 @@ static int enter(json_t *order, struct error *err)
     return 0;
 }
 
-/* The words live as long as the process: options keep what they find in them. */
-static int take_words(json_t *order, int *ret_argc, char ***ret_argv, struct error *err)
+static int take_words(json_t *order, int *ret_n, struct error *err)
 {
-    json_t *words = NULL;
+    json_t *list = NULL;
     size_t n;
-    char **argv;
 
-    if (json_opt_array(order, "arguments", &words, err) < 0)
+    if (json_opt_array(order, "arguments", &list, err) < 0)
         return err->code;
-    n = words ? json_object_array_length(words) : 0;
+    n = list ? json_object_array_length(list) : 0;
     if (n == 0 || n > WORDS_MAX)
         return error_set(err, -EINVAL, "arguments: must begin with a command's name");
-    argv = mem_array(n + 1, sizeof(*argv));
-    for (size_t i = 0; argv && i < n; i++)
-        if (!(argv[i] = mem_strdup(json_object_get_string(json_object_array_get_idx(words, i)))))
+    words = mem_array(n + 1, sizeof(*words));
+    for (size_t i = 0; words && i < n; i++)
+        if (!(words[i] = mem_strdup(json_object_get_string(json_object_array_get_idx(list, i)))))
             return error_set(err, -EINVAL, "arguments: word %zu is no text", i + 1);
-    if (!argv)
+    if (!words)
         return error_set(err, -ENOMEM, "arguments: out of memory");
-    *ret_argc = (int) n;
-    *ret_argv = argv;
+    *ret_n = (int) n;
     return 0;
 }
 
-static int take_order(int *ret_argc, char ***ret_argv, struct error *err)
+static int take_order(int *ret_n, struct error *err)
 {
     autobuf struct buf line = { .max = LINE_MAX_BYTES, .secret = true };
     autojson json_t *order = NULL;
@@ -159,20 +157,22 @@ static int take_order(int *ret_argc, char ***ret_argv, struct error *err)
         return error_set(err, -EINVAL, "there is no line of JSON on stdin");
     if (json_parse(buf_str(&line), line.len, &order, err) < 0 || enter(order, err) < 0)
         return err->code;
-    return take_words(order, ret_argc, ret_argv, err);
+    return take_words(order, ret_n, err);
 }
 
 int run_stream(int argc, char **argv)
 {
     const struct command *command;
     struct error err = { 0 };
+    int n = 0;
 
     (void) argc;
-    if (take_order(&argc, &argv, &err) < 0)
+    (void) argv;
+    if (take_order(&n, &err) < 0)
         return say_fatal("stream: %s", err.message);
-    command = commands_find_streamed(argv[0]);
+    command = commands_find_streamed(words[0]);
     if (!command)
-        return say_fatal("stream: there is no command '%s' to run", argv[0]);
+        return say_fatal("stream: there is no command '%s' to run", words[0]);
     on = true;
-    return command->run(argc, argv);
+    return command->run(n, words);
 }

@@ -4,6 +4,7 @@ that keeps what it was asked. What comes back is read by Python's own zipfile an
 import io
 import json
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -65,13 +66,21 @@ def helper(build, folder):
     return Helper(build / "helper" / "flotilla-helper", folder)
 
 
+def static_binary(build):
+    return build / "helper" / "static" / f"flotilla-helper-static-{platform.machine()}"
+
+
 @pytest.fixture
-def static_helper(build, folder):
-    import platform
-    binary = build / "helper" / "static" / f"flotilla-helper-static-{platform.machine()}"
-    if not binary.exists():
-        pytest.skip("built with sanitizers, which no static program takes")
-    return Helper(binary, folder)
+def static_helper(build, folder, sanitized):
+    if sanitized:
+        pytest.skip("no static program takes sanitizers")
+    return Helper(static_binary(build), folder)
+
+
+@pytest.fixture
+def stream_helper(build, folder, sanitized):
+    """The one whose command this is, or with sanitizers the other."""
+    return Helper(build / "helper" / "flotilla-helper" if sanitized else static_binary(build), folder)
 
 
 def names_in(archive):
@@ -174,6 +183,7 @@ def test_job_execution_8_5_the_form_of_a_line(helper):
 
 # Artifacts up
 
+@pytest.mark.sample
 def test_job_execution_10_6_the_call_of_an_artifact(helper):
     helper.write(out__a="1", out__b="2", other="3")
     with Recorder(Answer(201, headers={"X-Request-Id": "rid"})) as gitlab:
@@ -372,6 +382,7 @@ def test_the_certificates_of_a_host_lie_in_the_folder_of_the_configuration(helpe
 
 # Artifacts down
 
+@pytest.mark.sample
 def test_a_download(helper):
     archive = zip_of(**{"dir/a": "1", "b": "2"})
     with Recorder(Answer(200, archive, {"X-Request-Id": "rid"})) as gitlab:
@@ -504,6 +515,7 @@ def test_job_execution_5_6_the_alternate_file_takes_the_name(helper, folder):
     assert (folder / "cache/k/cache.zip").exists() and not (folder / "cache/old.zip").exists()
 
 
+@pytest.mark.sample
 def test_an_upload_to_a_store(helper, folder):
     helper.write(a="1")
     with Recorder(Answer(200)) as store:
@@ -572,6 +584,7 @@ def test_job_execution_5_5_a_miss_is_a_warning(helper):
     assert len(store.requests) == 1
 
 
+@pytest.mark.sample
 def test_job_execution_5_5_a_newer_archive_is_fetched_and_keeps_its_time(helper, folder):
     file = folder / "cache/k/cache.zip"
     with Recorder(Answer(200, zip_of(a="1"), {"Last-Modified": formatdate(1700000000, usegmt=True)})) as store:
@@ -706,8 +719,9 @@ def order(helper, *words, **more):
                        **more}).encode() + b"\n"
 
 
-def test_stream_artifacts(static_helper):
-    helper = static_helper
+@pytest.mark.sample
+def test_stream_artifacts(stream_helper):
+    helper = stream_helper
     helper.write(out__a="1")
     done = helper.run("stream", stdin=order(helper, "artifacts-uploader", "--path", "$DIR", "--name", "n",
                                             "--artifact-format", "zip", environment=[["DIR", "out"]]), cwd="/")
@@ -722,8 +736,9 @@ def test_stream_artifacts(static_helper):
     assert (helper.project / "b").read_text() == "2" * 100000
 
 
-def test_stream_caches(static_helper, folder):
-    helper = static_helper
+@pytest.mark.sample
+def test_stream_caches(stream_helper, folder):
+    helper = stream_helper
     helper.write(a="1")
     file = folder / "cache/k/cache.zip"
     words = ["cache-archiver", "--file", "../cache/k/cache.zip", "--alternate-file", "../old.zip", "--path", "a"]
@@ -747,8 +762,8 @@ def test_stream_caches(static_helper, folder):
     assert sorted(path.name for path in file.parent.iterdir()) == ["metadata.json"]
 
 
-def test_stream_takes_what_the_jobs_scripts_have_left(static_helper, folder):
-    helper = static_helper
+def test_stream_takes_what_the_jobs_scripts_have_left(stream_helper, folder):
+    helper = stream_helper
     helper.write(x="1")
     (folder / "env").write_text("NAME=of the scripts\n")
     stdin = order(helper, "artifacts-uploader", "--path", "x", "--name", "$NAME", env_file=str(folder / "env"),
@@ -766,8 +781,8 @@ def test_stream_takes_what_the_jobs_scripts_have_left(static_helper, folder):
     (b'{"directory":"/","arguments":["cache-init"]}\n', "there is no command 'cache-init' to run"),
     (b'{"directory":"/","arguments":["x"],"environment":[["A"]]}\n', "environment: entry 1"),
 ])
-def test_stream_refuses_a_bad_line(static_helper, line, sentence):
-    done = static_helper.run("stream", stdin=line)
+def test_stream_refuses_a_bad_line(stream_helper, line, sentence):
+    done = stream_helper.run("stream", stdin=line)
     assert done.status == 1 and sentence in done.lines[-1] and done.out == b""
 
 

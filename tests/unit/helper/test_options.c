@@ -56,7 +56,8 @@ static void test_all_ways_to_give_a_value(void **unused)
     assert_int_equal(sample.number, -12);
     assert_int_equal(sample.duration_ms, 3600000);
     assert_true(sample.flag);
-    free(sample.list.items);
+    options_done((const struct option_set[]) { { table, &sample }, { 0 } });
+    assert_int_equal(sample.list.n, 0);
 }
 
 static void test_a_flag_takes_a_value_behind_an_equals_sign_alone(void **unused)
