@@ -109,7 +109,7 @@ static struct end extract(struct job *job, const struct cache_archive *archive)
     int r = is_direct ? sign_extraction(job, archive, &direct, &err)
                       : find_store(job, archive->name, &err);
 
-    if (end_is_for_all(r))
+    if (end_is_for_all(job, r))
         return end_from_error(job, r, err.message);
     if (r < 0 && r != -ENOENT)
         (void) trace_line(job->trace, TRACE_CAUTION,
@@ -262,7 +262,7 @@ static struct end archive(struct job *job, json_t *entry, const struct cache_arc
     int r = is_direct ? sign_archiving(job, archive, &direct, &err)
                       : find_store(job, archive->name, &err);
 
-    if (end_is_for_all(r))
+    if (end_is_for_all(job, r))
         return end_from_error(job, r, err.message);
     if (r < 0 && r != -ENOENT)
         (void) trace_line(job->trace, TRACE_CAUTION,

@@ -75,9 +75,10 @@ struct end end_from_error(struct job *job, int code, const char *message)
     }
 }
 
-bool end_is_for_all(int code)
+bool end_is_for_all(const struct job *job, int code)
 {
-    return code == -EINTR || code == -ECANCELED || code == -ENETRESET || code == -EPIPE;
+    return code == -EINTR || code == -ECANCELED || code == -ENETRESET || code == -EPIPE ||
+           (code == -ETIMEDOUT && clock_mono_ms(&clock_system) >= job->deadline_ms);
 }
 
 void end_write_last_line(struct job *job, const struct end *end)

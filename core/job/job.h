@@ -88,8 +88,9 @@ static inline struct end end_ok(void)
 struct end end_make(enum end_kind kind, const char *message);
 /* The codes of ssh_exec() and ssh_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message);
-/* Whether such a code ends more than what was asked for: the job was stopped, or its connection is gone. */
-bool end_is_for_all(int code);
+/* Whether such a code ends more than what was asked for: the job was stopped or is out of time, or its
+ * connection is gone. */
+bool end_is_for_all(const struct job *job, int code);
 /* Gives a limit that ended something its name; any other end is left as it is. */
 struct end end_name_limit(struct end end, const char *what, int64_t limit_ms);
 void end_write_last_line(struct job *job, const struct end *end);

@@ -49,6 +49,8 @@ int stage_wait(void *arg)
 
     if (!job->ssh)
         return poll_control(job);
+    if (clock_mono_ms(&clock_system) >= job->deadline_ms)
+        return -ETIMEDOUT;
     ssh_set_watch(job->ssh, stage_watch(job));
     return ssh_idle(job->ssh, clock_mono_ms(&clock_system) + 1, NULL);
 }

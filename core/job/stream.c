@@ -178,7 +178,7 @@ static struct end failed(void)
 /* Refused by the supervisor, or stopped. */
 static struct attempt not_begun(struct job *job, int r, const char *message)
 {
-    if (end_is_for_all(r))
+    if (end_is_for_all(job, r))
         return decided(end_from_error(job, r, message));
     helper_line(job, HELPER_FATAL, message, "");
     return decided(failed());

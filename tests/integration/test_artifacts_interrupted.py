@@ -3,6 +3,9 @@ half an archive is never stored, and the job ends as it should.
 
 The coordinator holds each upload behind its first bytes; what is uploaded is more than all buffers on the way take."""
 
+import os
+import signal
+
 import pytest
 
 from artifact_jobs import ARCHIVE, Jobs
@@ -27,6 +30,23 @@ def transfers(run):
     return [p for p in processes_of(run.folder) if b"\0transfer\0" in p.cmdline + b"\0"]
 
 
+def kill_the_helper(run):
+    """The one that runs on an instance."""
+    (helper,) = [p for p in processes_of(run.folder) if p.cmdline.endswith(b"/flotilla-helper\0stream\0")]
+    os.kill(helper.pid, signal.SIGKILL)
+
+
+def files_of_transfers(run):
+    """What they have open beside their log."""
+    links = {link for process in transfers(run) for link in process.links()}
+    return [link for link in links if os.path.isfile(link) and link != os.fsencode(run.daemon_log) or b"(deleted)" in link]
+
+
+def kept_bytes(run):
+    """By the manager; the instances have a folder of their own."""
+    return sum(path.stat().st_size for path in run.state_dir.rglob("*") if path.is_file() and "local" not in path.parts)
+
+
 @pytest.fixture(scope="module")
 def jobs(module_folder, binary, plugin_dir, build):
     if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
@@ -35,12 +55,18 @@ def jobs(module_folder, binary, plugin_dir, build):
     run.environment["FLOTILLA_LIMITS"] = "carry_pause=1"
     jobs = Jobs(run)
     run.start()
+    torn = add_held(jobs, "helper dies", failed=("script_failure", 137))
+    assert torn.begun.wait(PATIENCE), run.log_tail()
+    kill_the_helper(run)
+    torn.go_on.set()
+    run.coordinator.wait_ended(jobs.named["helper dies"].id, PATIENCE)
+
     aborted = add_held(jobs, "aborted", failed=("job_canceled", 0))
     cancelled = add_held(jobs, "cancelled")
     survives = add_held(jobs, "survives a kill -9")
     for hold in (aborted, cancelled, survives):
         assert hold.begun.wait(PATIENCE), run.log_tail()
-    jobs.most_transfers = len(transfers(run))
+    jobs.most_transfers, jobs.open_files, jobs.kept = len(transfers(run)), files_of_transfers(run), kept_bytes(run)
 
     run.coordinator.cancel(jobs.named["aborted"].id, "canceled")
     jobs.abort_ended_it = wait_for(lambda: len(transfers(run)) == 2)
@@ -60,6 +86,7 @@ def jobs(module_folder, binary, plugin_dir, build):
     pull_the_plug(run)
     run.coordinator.wait_ended(jobs.named["lost"].id, PATIENCE)
     lost.go_on.set()
+    jobs.all_torn = wait_for(lambda: run.coordinator.artifacts.torn == 4)
     jobs.breaches = run.finish()
     return jobs
 
@@ -97,4 +124,12 @@ def test_a_lost_instance_is_a_failure_of_the_system(jobs):
 
 
 def test_what_broke_off_was_never_stored(jobs):
-    assert jobs.run.coordinator.artifacts.torn == 3
+    assert jobs.all_torn and len(jobs.run.coordinator.artifacts.taken) == 2
+
+
+def test_a_helper_that_dies_leaves_no_half_archive(jobs):
+    assert uploads(jobs, "helper dies") == []
+
+
+def test_nothing_is_stored_on_the_way(jobs):
+    assert jobs.open_files == [] and jobs.kept < 32_000_000

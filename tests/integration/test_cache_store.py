@@ -6,12 +6,11 @@ import re
 import shutil
 import zipfile
 
-import boto3
 import pytest
 
 from artifact_jobs import ARCHIVE, CACHE, Jobs, dependency
 from checker.run import PATIENCE, Run
-from test_signed_urls import store  # noqa: F401: a fixture
+from stores import s3_store  # noqa: F401: a fixture
 
 LIMIT = 100_000
 STORE = """\
@@ -24,7 +23,7 @@ STORE = """\
       Insecure = true
       AccessKey = "AKIAEXAMPLE"
       SecretKey = "this-is-the-secret-key"
-      BucketName = "bucket"
+      BucketName = "jobs-caches"
 """
 PREFIX = "below/runner/checkerRu/project/9/"
 KEEP = ["mkdir -p v; echo \"$CI_JOB_NAME\" > v/file"]
@@ -59,13 +58,13 @@ def add_for_way(jobs, build, way):
 
 
 @pytest.fixture(scope="module")
-def jobs(module_folder, binary, plugin_dir, build, store):  # noqa: F811
+def jobs(module_folder, binary, plugin_dir, build, s3_store):  # noqa: F811
     if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
         pytest.skip("a build with sanitizers has no static helper")
     run = Run(module_folder, binary, plugin_dir, max_instances=1, concurrent=4, capacity=4, idle_count=1, idle_time="1h",
-              runner_extra=STORE.format(address=store, limit=LIMIT))
+              runner_extra=STORE.format(address=s3_store.url.removeprefix("http://"), limit=LIMIT))
     run.environment["FLOTILLA_LIMITS"] = "carry_pause=1"
-    jobs = Jobs(run)
+    jobs, bucket = Jobs(run), s3_store.bucket("jobs-caches")
     successors = [add_for_way(jobs, build, way) for way in WAYS]
     run.coordinator.add(*jobs.named.values())
     run.start()
@@ -77,9 +76,8 @@ def jobs(module_folder, binary, plugin_dir, build, store):  # noqa: F811
         add()
     run.coordinator.add(*(job for name, job in jobs.named.items() if name not in first))
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
-    bucket = boto3.resource("s3", endpoint_url=f"http://{store}", aws_access_key_id="x", aws_secret_access_key="x",
-                            region_name="us-east-1").Bucket("bucket")
-    jobs.objects = {entry.key: entry.get() for entry in bucket.objects.all() if entry.key.startswith("below/")}
+    listed = s3_store.client.list_objects_v2(Bucket=bucket)["Contents"]
+    jobs.objects = {entry["Key"]: s3_store.client.head_object(Bucket=bucket, Key=entry["Key"]) for entry in listed}
     jobs.breaches = run.finish()
     return jobs
 
