@@ -208,10 +208,15 @@ void channel_send_secret(struct channel *channel, json_t *frame, size_t max)
     send_frame(channel, frame, max, true);
 }
 
+bool channel_is_flushed(const struct channel *channel)
+{
+    return channel->pipe.write_queue_size == 0;
+}
+
 int channel_send_with(struct channel *channel, json_t *frame, size_t max, int fd, struct error *err)
 {
     autobuf struct buf data = BUF_SECRET;
-    int r = channel->closing ? -EPIPE : channel->writes > 0 ? -EAGAIN : 0;
+    int r = channel->closing ? -EPIPE : channel_is_flushed(channel) ? 0 : -EAGAIN;
 
     if (r == 0)
         r = frame_encode(&data, frame, max, err);

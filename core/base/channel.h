@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "core/base/error.h"
@@ -32,8 +33,10 @@ void channel_send(struct channel *channel, json_t *frame, size_t max);
 /* As channel_send(), but the bytes are written from memory that is wiped afterwards. */
 void channel_send_secret(struct channel *channel, json_t *frame, size_t max);
 
-/* One frame with a descriptor, which stays the caller's. It is not queued: -EAGAIN when what was sent
- * before has not left yet, else another negative code; the connection goes on. */
+/* Has everything left that was sent? */
+bool channel_is_flushed(const struct channel *channel);
+/* One frame with a descriptor, which stays the caller's. It is not queued: -EAGAIN when the peer does not
+ * read, else another negative code; the connection goes on. */
 int channel_send_with(struct channel *channel, json_t *frame, size_t max, int fd,
                       struct error *err);
 

@@ -56,15 +56,6 @@ static void new_decoder(struct report *report, size_t max)
     report->decoder.passed = &report->passed;
 }
 
-/* What may still come answers nobody. */
-static void drop_decoder(struct report *report)
-{
-    frame_decoder_done(&report->decoder);
-    if (report->passed >= 0)
-        (void) close(report->passed);
-    report->passed = -1;
-}
-
 int report_new(int control_fd, int spool_fd, struct report **ret, struct error *err)
 {
     struct report *report = mem_zero(sizeof(*report));
@@ -89,7 +80,9 @@ void report_free(struct report *report)
         return;
     if (report->fd >= 0)
         (void) close(report->fd);
-    drop_decoder(report);
+    if (report->passed >= 0)
+        (void) close(report->passed);
+    frame_decoder_done(&report->decoder);
     json_object_put(report->answers);
     json_object_put(report->identity);
     free(report->control_socket);
@@ -108,7 +101,7 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err)
     if (!str_eq(type, "start"))
         return error_set(err, -EPROTO, "worker: the first frame is '%s', not 'start'", type);
     /* The buffer held the job's secrets and 24 MiB of room: both go. */
-    drop_decoder(report);
+    frame_decoder_done(&report->decoder);
     new_decoder(report, FRAME_MAX_OPERATOR);
     *ret = take_ptr(frame);
     return 1;
@@ -133,7 +126,7 @@ static void disconnect(struct report *report)
         return;
     (void) close(report->fd);
     report->fd = -1;
-    drop_decoder(report);
+    frame_decoder_done(&report->decoder);
     new_decoder(report, FRAME_MAX_OPERATOR);
     report->next_try_ms = now_ms() + report->pause_ms;
     report->pause_ms = MIN(report->pause_ms * 2, (int64_t) RETRY_MAX_MS);

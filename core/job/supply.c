@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/autoclean.h"
 #include "core/base/clock.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
@@ -120,6 +121,8 @@ int supply_transfer(struct report *report, json_t *request, int *ret_fd, struct 
     struct report_supply *supply = report_supply(report);
     struct report_question question = { .answer = "transfer_open", .what = "a transfer" };
     autojson json_t *answer = NULL, *frame = new_request(report, "transfer", &question.id);
+    autoclose int former =
+        report_take_descriptor(report); /* nobody waited for its answer any more */
     int r;
 
     *ret_fd = -1;

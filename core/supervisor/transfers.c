@@ -239,20 +239,18 @@ static int pass_stream(const struct transfer *transfer, int fd, struct error *er
     return r;
 }
 
-static int start(struct transfer *transfer, struct error *err)
+/* The stream's other end stays the transfer process's alone. */
+static int launch(struct transfer *transfer, json_t *start, struct error *err)
 {
-    autojson json_t *frame = NULL;
     autoclose int link = -1, link_theirs = -1, stream = -1, stream_theirs = -1;
-    int r = supplier_transfer_start(transfer->job, transfer->request, &frame, err);
+    int r = make_pair(&link, &link_theirs, err);
 
-    if (r == 0)
-        r = make_pair(&link, &link_theirs, err);
     if (r == 0)
         r = make_pair(&stream, &stream_theirs, err);
     if (r == 0)
         r = spawn(transfer, link_theirs, stream_theirs, err);
     if (r == 0)
-        r = open_link(transfer, take_fd(&link), frame, err);
+        r = open_link(transfer, take_fd(&link), start, err);
     return r == 0 ? pass_stream(transfer, stream, err) : r;
 }
 
@@ -293,36 +291,48 @@ static size_t count_running(const struct supervisor *supervisor)
     return n;
 }
 
+/* Whose worker would take its stream now. */
 static struct transfer *first_waiting(const struct supervisor *supervisor)
 {
     struct transfer *transfer = supervisor->transfers;
 
-    while (transfer && transfer->started)
+    while (transfer && (transfer->started || !channel_is_flushed(transfer->job->worker)))
         transfer = transfer->next;
     return transfer;
 }
 
-/* In the order in which they were asked for. One that finds no descriptors waits for more. */
+/* False: it waits for descriptors. */
+static bool start(struct transfer *transfer)
+{
+    autojson json_t *frame = NULL;
+    struct error err = { 0 };
+    int r = supplier_transfer_start(transfer->job, transfer->request, &frame, &err);
+    bool may_have = r == 0;
+
+    if (may_have)
+        r = launch(transfer, frame, &err);
+    if (may_have && r < 0 && !transfer->started && descriptors_were_short(r))
+        return false;
+    json_object_put(transfer->request);
+    transfer->request = NULL;
+    if (r == 0)
+        return true;
+    if (may_have)
+        log_error("job %" PRId64 ": %s", transfer->job->job_id, err.message);
+    refuse(transfer, err.message);
+    end_transfer(transfer);
+    return true;
+}
+
+/* In the order in which they were asked for. */
 static void start_waiting(struct supervisor *supervisor)
 {
     struct transfer *transfer;
 
-    while ((transfer = first_waiting(supervisor)) && count_running(supervisor) < RUNNING_MAX &&
-           descriptors_left(DESCRIPTORS_NEEDED)) {
-        struct error err = { 0 };
-        int r = start(transfer, &err);
-
-        if (r < 0 && !transfer->started && descriptors_were_short(r))
-            return;
-        if (r < 0) {
-            log_error("job %" PRId64 ": %s", transfer->job->job_id, err.message);
-            refuse(transfer, err.message);
-            end_transfer(transfer);
-            continue;
-        }
-        json_object_put(transfer->request);
-        transfer->request = NULL;
-    }
+    while ((transfer = first_waiting(supervisor)) &&
+           count_running(supervisor) < (size_t) fault_limit_ms("transfers", RUNNING_MAX) &&
+           descriptors_left(DESCRIPTORS_NEEDED) && start(transfer))
+        continue;
 }
 
 static struct transfer *find(const struct job *job, int64_t id)

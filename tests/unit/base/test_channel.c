@@ -121,6 +121,30 @@ static void peer_receives_big(struct fixture *f)
     frame_decoder_done(&decoder);
 }
 
+/* A peer that does not read gets no descriptor, and keeps its connection. */
+static void test_a_descriptor_goes_with_its_frame_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    autojson json_t *frame = json_frame("with"), *got = NULL, *big = frame_of_bytes(1024 * 1024);
+    autoclose int passed = -1;
+    struct frame_decoder decoder;
+
+    assert_true(channel_is_flushed(f->channel));
+    assert_int_equal(channel_send_with(f->channel, frame, 4096, f->peer, NULL), 0);
+    frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
+    decoder.passed = &passed;
+    assert_int_equal(frame_recv(f->peer, &decoder, 1000, &got, NULL), 1);
+    assert_true(passed >= 0);
+    channel_send(f->channel, big, FRAME_MAX_ANSWER);
+    assert_false(channel_is_flushed(f->channel));
+    assert_int_equal(channel_send_with(f->channel, frame, 4096, f->peer, NULL), -EAGAIN);
+    peer_receives_big(f);
+    turn(f);
+    assert_true(channel_is_flushed(f->channel));
+    assert_int_equal(channel_send_with(f->channel, frame, 4096, f->peer, NULL), 0);
+    frame_decoder_done(&decoder);
+}
+
 static void test_frames_pass_both_ways(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +290,7 @@ int main(void)
 {
 #define CHANNEL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        CHANNEL_TEST(test_a_descriptor_goes_with_its_frame_or_not_at_all),
         CHANNEL_TEST(test_frames_pass_both_ways),
         CHANNEL_TEST(test_the_end_is_told_once_with_its_reason),
         CHANNEL_TEST(test_a_failed_send_is_told_later),

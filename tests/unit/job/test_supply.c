@@ -328,6 +328,22 @@ static void test_a_transfer_ends_with_its_supervisor(void **state)
     assert_int_equal(end.result, SUPPLY_RETRY);
 }
 
+/* The stream that came with the last word of a supervisor is there all the same, for its end to be seen. */
+static void test_a_supervisor_may_die_behind_its_answer(void **state)
+{
+    struct world *world = *state;
+    autojson json_t *request = json_object_new_object();
+    struct supply_end end;
+    autoclose int stream = -1;
+
+    tell_with(world, "{\"type\":\"transfer_open\",\"id\":1}", world->spool_fd);
+    hang_up(world);
+    assert_int_equal(supply_transfer(world->report, request, &stream, NULL), 0);
+    assert_true(stream >= 0);
+    assert_int_equal(supply_wait(world->report, in_ms(SLACK_MS), &end, NULL), 0);
+    assert_int_equal(end.result, SUPPLY_RETRY);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -341,6 +357,7 @@ int main(void)
         ROW(test_who_waits_no_more_stops_the_transfer),
         ROW(test_what_stops_a_wait_is_the_jobs_to_say),
         ROW(test_a_transfer_ends_with_its_supervisor),
+        ROW(test_a_supervisor_may_die_behind_its_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
