@@ -76,4 +76,3 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
 int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err);
 
 void ssh_library_warm_up(void);
-const char *ssh_library_name(void); /* with its version */

@@ -237,12 +237,3 @@ void ssh_library_warm_up(void)
     ssh_string_free_char(text);
     ssh_key_free(key);
 }
-
-const char *ssh_library_name(void)
-{
-    static char name[32];
-
-    (void) snprintf(name, sizeof(name), "libssh %s", ssh_version(0));
-    name[strcspn(name, "/")] = '\0'; /* with what it was built */
-    return name;
-}

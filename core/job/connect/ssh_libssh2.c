@@ -298,11 +298,3 @@ void ssh_library_warm_up(void)
 {
     (void) libssh2_init(0);
 }
-
-const char *ssh_library_name(void)
-{
-    static char name[32];
-
-    (void) snprintf(name, sizeof(name), "libssh2 %s", libssh2_version(0));
-    return name;
-}
