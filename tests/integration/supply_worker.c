@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -184,6 +185,7 @@ int main(int argc, char **argv)
 
     if (argc != 5 || parse_i64(argv[2], 1, INT64_MAX, &seq) < 0)
         return 2;
+    (void) signal(SIGPIPE, SIG_IGN);
     spool = open(argv[4], O_RDONLY | O_CLOEXEC);
     if (spool < 0 || report_new(-1, spool, &report, NULL) < 0 ||
         report_started(report, seq, argv[3], argv[1], false) < 0)
