@@ -12,6 +12,7 @@ import pytest
 
 from checker.processes import processes_of
 from checker.run import PATIENCE, Run, wait_for
+from test_host_keys import ledger
 from test_run import assert_nothing_lost
 from test_sandbox import status_of
 from test_signed_urls import store  # noqa: F401: a fixture
@@ -47,7 +48,7 @@ class Supplied:
         run.start(**start)
         assert wait_for(run.marks.exists), run.log_tail()
         (real,) = run.workers()
-        ((seq, key),) = run_rows(run, "SELECT seq, worker_key FROM jobs")
+        ((seq, key),) = ledger(run, "SELECT seq, worker_key FROM jobs")
         os.kill(real, signal.SIGSTOP)
         self.process = subprocess.Popen(
             [build / "tests" / "integration" / "supply_worker", run.state_dir / "control.sock", str(seq), key,
@@ -101,15 +102,6 @@ class Supplied:
         self.process.stdin.close()
         assert self.process.wait(PATIENCE) == 0
         return self.run.finish()
-
-
-def run_rows(run, query):
-    import sqlite3
-    db = sqlite3.connect(f"file:{run.state_dir}/ledger.db?mode=ro", uri=True)
-    try:
-        return db.execute(query).fetchall()
-    finally:
-        db.close()
 
 
 def get(store, name):
