@@ -185,7 +185,7 @@ class Coordinator:
     # One request.
 
     def handle(self, request):
-        if match := re.fullmatch(r"/api/v4/jobs/(\d+)/artifacts(\?.*)?", request.path):
+        if match := re.fullmatch(r"(?:/moved)?/api/v4/jobs/(\d+)/artifacts(\?.*)?", request.path):
             self.handle_artifacts(request, int(match[1]))
             return
         length = int(request.headers.get("Content-Length") or 0)

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 
-import boto3
 import pytest
 
 from checker.processes import processes_of
@@ -15,7 +14,7 @@ from checker.run import PATIENCE, Run, wait_for
 from test_host_keys import ledger
 from test_run import assert_nothing_lost
 from test_sandbox import status_of
-from test_signed_urls import store  # noqa: F401: a fixture
+from stores import s3_store  # noqa: F401: a fixture
 
 POINTS = [f"{effect}.{side}" for effect in ("transfer_spawn", "transfer_open", "transfer_commit", "transfer_end")
           for side in ("before", "after")]
@@ -104,14 +103,23 @@ class Supplied:
         return self.run.finish()
 
 
-def get(store, name):
-    """What the store holds; None = nothing."""
-    client = boto3.client("s3", endpoint_url=f"http://{store}", region_name="us-east-1", aws_access_key_id="a",
-                          aws_secret_access_key="b")
-    try:
-        return client.get_object(Bucket="bucket", Key=name)["Body"].read()
-    except client.exceptions.NoSuchKey:
-        return None
+@pytest.fixture(scope="module")
+def store(s3_store):  # noqa: F811
+    """Its host and port; there is a bucket."""
+    s3_store.bucket("bucket")
+    return s3_store.url.removeprefix("http://")
+
+
+@pytest.fixture
+def get(s3_store):  # noqa: F811
+    """get(name) gives what the bucket holds; None = nothing."""
+    def read(name):
+        try:
+            return s3_store.client.get_object(Bucket="bucket", Key=name)["Body"].read()
+        except s3_store.client.exceptions.NoSuchKey:
+            return None
+
+    return read
 
 
 @pytest.fixture
@@ -131,7 +139,7 @@ def supplied(folder, binary, plugin_dir, build):
         one.process.wait()
 
 
-def test_a_worker_gets_its_own_projects_objects_and_nothing_else(supplied, store):
+def test_a_worker_gets_its_own_projects_objects_and_nothing_else(supplied, store, get):
     worker = supplied(cache_settings(store, "    MaxUploadedArchiveSize = 1000"))
     for method in ("GET", "HEAD", "PUT"):
         answer = worker.ask("sign", name="main/k", method=method)
@@ -146,7 +154,7 @@ def test_a_worker_gets_its_own_projects_objects_and_nothing_else(supplied, store
     assert "kind: is missing" in worker.ask("open", request={})["error"]
 
     assert worker.upload("k/1", "some archive") == {"result": "ok", "status": 200, "message": ""}
-    assert get(store, PROJECT + "k/1") == b"some archive"
+    assert get(PROJECT + "k/1") == b"some archive"
     assert worker.download("k/1") == ({"result": "ok", "status": 200, "message": ""}, b"some archive")
     assert worker.download("k/2") == ({"result": "not_found", "status": 404, "message": "file does not exist"}, b"")
 
@@ -158,7 +166,7 @@ def test_a_worker_gets_its_own_projects_objects_and_nothing_else(supplied, store
                                    ("k/5", 13, True, "the archive is shorter than its helper said"),
                                    ("k/6", 11, True, "the archive is longer than its helper said")):
         assert worker.upload(name, "some archive", size, whole) == {"result": "failed", "status": 0, "message": why}
-        assert get(store, PROJECT + name) is None
+        assert get(PROJECT + name) is None
     assert_nothing_lost(worker.run, worker.finish())
     log = worker.run.daemon_log.read_text()
     assert "this-is-the-secret-key" not in log and "X-Amz-Signature" not in log
@@ -205,7 +213,7 @@ def test_a_transfer_process_is_confined_and_ends_when_nobody_waits(supplied, sto
     assert_nothing_lost(worker.run, worker.run.finish())
 
 
-def test_a_transfer_process_that_dies_is_tried_again(supplied, store):
+def test_a_transfer_process_that_dies_is_tried_again(supplied, store, get):
     worker = supplied(cache_settings(store))
     assert open_upload(worker, "k") == {}
     worker.ask("write", text='{"size":4}\nha')
@@ -213,11 +221,11 @@ def test_a_transfer_process_that_dies_is_tried_again(supplied, store):
     assert worker.ask("wait") == {"result": "retry", "status": 0,
                                   "message": "the transfer process was killed by signal 9"}
     assert worker.upload("k", "half")["result"] == "ok"
-    assert get(store, PROJECT + "k") == b"half"
+    assert get(PROJECT + "k") == b"half"
     assert_nothing_lost(worker.run, worker.finish())
 
 
-def test_transfers_beyond_the_limit_wait_for_their_turn(supplied, store):
+def test_transfers_beyond_the_limit_wait_for_their_turn(supplied, store, get):
     worker = supplied(cache_settings(store), limits="transfers=1")
     assert open_upload(worker, "a") == {}
     worker.send("open", request={"kind": "cache_upload", "name": "b"})
@@ -226,21 +234,21 @@ def test_transfers_beyond_the_limit_wait_for_their_turn(supplied, store):
     worker.ask("write", text='{"size":4}\nhalf')
     worker.ask("commit", whole=True)
     assert worker.ask("wait")["result"] == "ok"
-    assert get(store, PROJECT + "b") == b"half" and get(store, PROJECT + "a") is None
+    assert get(PROJECT + "b") == b"half" and get(PROJECT + "a") is None
     assert_nothing_lost(worker.run, worker.finish())
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_transfer_process_that_dies_around_its_request(supplied, store, side):
+def test_a_transfer_process_that_dies_around_its_request(supplied, store, get, side):
     """What a store has taken whole is whole, whether its worker has heard so or not."""
     worker = supplied(cache_settings(store), kill_at=f"transfer_request.{side}:1")
     name = f"request-{side}"
     assert worker.upload(name, "some archive")["result"] == "retry"
-    assert get(store, PROJECT + name) == (b"some archive" if side == "after" else None)
+    assert get(PROJECT + name) == (b"some archive" if side == "after" else None)
     assert_nothing_lost(worker.run, worker.finish())
 
 
-def test_a_kill_of_the_manager_around_a_transfer_loses_nothing(supplied, store):
+def test_a_kill_of_the_manager_around_a_transfer_loses_nothing(supplied, store, get):
     """Each point, one after the other: its worker finds the next manager and tries again until it is done."""
     worker = supplied(cache_settings(store))
     for point in POINTS:
@@ -252,9 +260,50 @@ def test_a_kill_of_the_manager_around_a_transfer_loses_nothing(supplied, store):
             ends.append(worker.upload(name, f"archive of {point}"))
         assert ends[-1].get("result") == "ok" and len(ends) <= 3, (point, ends)
         assert wait_for(lambda: first.poll() is not None), f"the manager never passed {point}"
-        assert get(store, PROJECT + name) == f"archive of {point}".encode()
+        assert get(PROJECT + name) == f"archive of {point}".encode()
         assert worker.download(name)[1] == f"archive of {point}".encode()
     assert wait_for(lambda: not worker.transfers())
+    assert_nothing_lost(worker.run, worker.finish())
+
+
+def test_artifacts_go_by_the_jobs_token_and_where_gitlab_says(supplied, store):
+    worker = supplied(cache_settings(store))
+    gitlab = worker.run.coordinator
+    seen = []
+
+    def moved_once(method, path, _):
+        if "/artifacts" not in path:
+            return None
+        seen.append((method, path))
+        location = f"{gitlab.url}/moved/api/v4/jobs/1/artifacts"
+        return (307, {"Location": location}, b"") if len(seen) == 1 else None
+
+    def upload(**request):
+        assert worker.ask("open", request={"kind": "artifact_upload", **request}) == {}
+        worker.ask("write", text='{"file_name":"a.zip"}\nsome archive')
+        worker.ask("commit", whole=True)
+        return worker.ask("wait")["result"]
+
+    gitlab.fault = moved_once
+    assert upload(format="zip", artifact_type="archive", expire_in="1 day") == "retry"
+    assert upload(format="zip", artifact_type="archive", expire_in="1 day") == "ok"
+    query = "/api/v4/jobs/1/artifacts?artifact_format=zip&artifact_type=archive&expire_in=1%20day"
+    assert seen == [("POST", query), ("POST", "/moved" + query)]
+    (artifact,) = gitlab.artifacts.of(1)
+    assert (artifact.file_name, artifact.data) == ("a.zip", b"some archive")
+    for name in ("", "../a.zip", "a\nb", "x" * 256):
+        assert worker.ask("open", request={"kind": "artifact_upload"}) == {}
+        worker.ask("write", text=json.dumps({"file_name": name}) + "\nsome archive")
+        worker.ask("commit", whole=True)
+        assert worker.ask("wait")["message"] == "the archive from the instance has no sound file name"
+
+    gitlab.artifacts.offer(70, "glcbt-dependency", b"of another job")
+    file = worker.run.folder / "download"
+    for token, result, content in (("glcbt-dependency", "ok", b"of another job"), ("glcbt-other", "denied", b"")):
+        assert worker.ask("open", request={"kind": "artifact_download", "job": 70, "token": token}) == {}
+        worker.ask("read", file=str(file))
+        assert worker.ask("wait")["result"] == result
+        assert file.read_bytes() == content
     assert_nothing_lost(worker.run, worker.finish())
 
 
