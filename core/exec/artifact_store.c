@@ -196,6 +196,11 @@ static const char *suffix_of(const struct artifact_type *type)
     return str_eq(type->format, "gzip") ? ".gz" : "";
 }
 
+static bool is_dotenv(const struct artifact_type *type)
+{
+    return str_eq(type->name, "dotenv");
+}
+
 static struct artifact_set *need_set(struct artifact_store *store,
                                      const struct artifact_upload *upload)
 {
@@ -214,59 +219,62 @@ static struct artifact_set *need_set(struct artifact_store *store,
     return &sets[store->n_sets++];
 }
 
-/* Room for the file, with names; NULL when memory is short. */
-static struct artifact_file *need_file(struct artifact_set *set,
-                                       const struct artifact_upload *upload, const char *name)
+/* Notes the file, whose names are taken; NULL when memory is short. */
+static struct artifact_file *note_file(struct artifact_set *set, const struct artifact_type *type,
+                                       char **path, char **shown)
 {
-    struct artifact_file *file = find_type(set, upload->type), *files;
-    char *shown = shown_name(upload->type, name);
-    char *path =
-        mem_printf("%" PRId64 "-%s%s", upload->job_id, upload->type->name, suffix_of(upload->type));
+    struct artifact_file *file = find_type(set, type), *files;
 
-    if (!file && shown && path) {
+    if (!file) {
         files = mem_resize(set->files, set->n_files + 1, sizeof(*files));
-        if (files) {
-            set->files = files;
-            file = &files[set->n_files++];
-            *file = (struct artifact_file) { .type = upload->type };
-        }
-    }
-    if (!file || !shown || !path) {
-        free(shown);
-        free(path);
-        return NULL;
+        if (!files)
+            return NULL;
+        set->files = files;
+        file = &files[set->n_files++];
+        *file = (struct artifact_file) { .type = type };
     }
     free(file->name);
     free(file->file);
-    file->name = shown;
-    file->file = path;
+    file->name = take_ptr(*shown);
+    file->file = take_ptr(*path);
     return file;
+}
+
+/* In the order in which nothing is told of that is not there. */
+static int keep(struct artifact_upload *upload, const char *name, struct ci_variables *variables,
+                struct error *err)
+{
+    struct artifact_store *store = upload->store;
+    autofree char *shown = shown_name(upload->type, name);
+    autofree char *path =
+        mem_printf("%" PRId64 "-%s%s", upload->job_id, upload->type->name, suffix_of(upload->type));
+    struct artifact_set *set = need_set(store, upload);
+    struct artifact_file *file;
+
+    if (!shown || !path || !set)
+        return error_set(err, -ENOMEM, "artifacts: out of memory");
+    if (renameat(store->fd, upload->part, store->fd, path) < 0)
+        return error_errno(err, -errno, "%s/%s", store->folder, path);
+    (void) close(take_fd(&upload->fd));
+    file = note_file(set, upload->type, &path, &shown);
+    if (!file)
+        return error_set(err, -ENOMEM, "artifacts: out of memory");
+    file->size = upload->size;
+    if (is_dotenv(upload->type)) {
+        ci_variables_done(&set->variables);
+        set->variables = *variables;
+        *variables = (struct ci_variables) { 0 };
+    }
+    return 0;
 }
 
 int artifact_upload_keep(struct artifact_upload *upload, const char *name, struct error *err)
 {
-    struct artifact_store *store = upload->store;
-    struct artifact_set *set;
-    struct artifact_file *file;
     struct ci_variables variables = { 0 };
-    bool dotenv = str_eq(upload->type->name, "dotenv");
-    int r = dotenv ? dotenv_read(upload->fd, &variables, err) : 0;
+    int r = is_dotenv(upload->type) ? dotenv_read(upload->fd, &variables, err) : 0;
 
-    if (r < 0)
-        return r;
-    set = need_set(store, upload);
-    file = set ? need_file(set, upload, name) : NULL;
-    if (!file) {
-        ci_variables_done(&variables);
-        return error_set(err, -ENOMEM, "artifacts: out of memory");
-    }
-    file->size = upload->size;
-    if (dotenv) {
-        ci_variables_done(&set->variables);
-        set->variables = variables;
-    }
-    if (renameat(store->fd, upload->part, store->fd, file->file) < 0)
-        return error_errno(err, -errno, "%s/%s", store->folder, file->file);
-    (void) close(take_fd(&upload->fd));
-    return 0;
+    if (r == 0)
+        r = keep(upload, name, &variables, err);
+    ci_variables_done(&variables);
+    return r;
 }

@@ -441,7 +441,11 @@ static void on_begin(void *arg, struct http_request *request)
         !str_starts(path, root))
         return;
     job = job_of_path(coordinator, path + strlen(root), &rest);
-    if (job && str_eq(rest, "/artifacts") && may_upload(job, request))
+    if (!str_eq(rest, "/artifacts"))
+        return;
+    if (!job || !may_upload(job, request))
+        http_drop_body(request);
+    else
         artifacts_receive(coordinator->options.artifacts, request, job->id, job->token);
 }
 

@@ -37,7 +37,7 @@ struct http_request {
     bool parked, handled;
     struct http_form form; /* on_part NULL = the body is in `body` */
     struct MHD_PostProcessor *parts;
-    bool form_bad;
+    bool form_bad, dropped;
     void (*on_gone)(void *arg, struct http_request *request);
     void *gone_arg;
 };
@@ -213,6 +213,11 @@ void http_take_form(struct http_request *request, const struct http_form *form)
     request->form_bad = !request->parts;
 }
 
+void http_drop_body(struct http_request *request)
+{
+    request->dropped = true;
+}
+
 void *http_form_arg(const struct http_request *request)
 {
     return request->form.arg;
@@ -234,6 +239,8 @@ bool http_form_is_whole(struct http_request *request)
 /* The rest of what is not wanted is read all the same: the client listens only behind it. */
 static void take_body(struct http_request *request, const char *data, size_t len)
 {
+    if (request->dropped)
+        return;
     if (!request->form.on_part)
         buf_add(&request->body, data, len);
     else if (!request->form_bad && MHD_post_process(request->parts, data, len) == MHD_NO)

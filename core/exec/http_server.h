@@ -54,6 +54,8 @@ struct http_form {
     void (*on_over)(void *arg); /* the request is, in whatever way */
     void *arg;
 };
+/* A body that is not wanted, however large it is. */
+void http_drop_body(struct http_request *request);
 void http_take_form(struct http_request *request, const struct http_form *form);
 void *http_form_arg(const struct http_request *request); /* NULL = no form is taken */
 /* It was read to its end, and all of it was wanted. */

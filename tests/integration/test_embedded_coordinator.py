@@ -490,6 +490,7 @@ def test_coordinator_V20_an_archive_is_kept_and_handed_to_the_next_stage(server,
 def test_artifacts_of_nobody_and_of_others_are_refused(server, folder):
     one = server.take()
     assert server.upload(one, A, token="glcbt-wrong").status == 403
+    assert server.upload(one, bytes(8 << 20), token="glcbt-wrong").status == 403, "it is told what is wrong, not how much"
     assert server.upload({"id": 77, "token": one["token"]}, A).status == 403
     assert server.download(one).status == 404
     assert server.upload(one, A).status == 201
