@@ -11,7 +11,8 @@ static void usage(void)
 {
     (void) printf(
         "Usage: flotilla exec [--file FILE] [--config FILE] [--state-dir DIR]\n"
-        "                     [--plugin-dir DIR[:DIR]] [--report OUT.html] [--verbose] [JOB...]\n"
+        "                     [--plugin-dir DIR[:DIR]] [--report OUT.html]\n"
+        "                     [--artifacts DIR] [--cache DIR] [--verbose] [JOB...]\n"
         "Runs the pipeline of .gitlab-ci.yml, or only the named jobs, on instances of this "
         "machine.\n"
         "Jobs see HEAD and the uncommitted changes of tracked files. A manual job runs\n"
@@ -25,6 +26,9 @@ static void usage(void)
         "  --plugin-dir DIR  where plugins are looked for first; then in FLOTILLA_PLUGIN_PATH,\n"
         "                    the installed folder and PATH\n"
         "  --report FILE     at the end, write a page of HTML: jobs and instances over time\n"
+        "  --artifacts DIR   keep there what jobs upload, instead of dropping it at the end\n"
+        "  --cache DIR       keep the caches of jobs there for the next run; not with --config,\n"
+        "                    where cache_dir says so\n"
         "  --verbose         also what the manager notes\n"
         "\n"
         "On a terminal the run is shown as a board, else (and where TERM is dumb) as lines.\n"
@@ -42,6 +46,8 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
         { "state-dir", required_argument, NULL, 's' },
         { "plugin-dir", required_argument, NULL, 'p' },
         { "report", required_argument, NULL, 'r' },
+        { "artifacts", required_argument, NULL, 'a' },
+        { "cache", required_argument, NULL, 'k' },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -64,6 +70,12 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
             break;
         case 'r':
             ret->report = optarg;
+            break;
+        case 'a':
+            ret->artifacts = optarg;
+            break;
+        case 'k':
+            ret->cache = optarg;
             break;
         case 'v':
             *level = LOG_LEVEL_INFO;

@@ -41,6 +41,37 @@ int changes_files(const struct snapshot *snapshot, struct ci_lines *ret, struct 
     return r < 0 ? r : split(&paths, ret, err);
 }
 
+/* Each line of git is "MODE KIND ID\tPATH". */
+int changes_ids(const struct snapshot *snapshot, struct ci_lines *ret)
+{
+    autobuf struct buf entries = BUF_INIT;
+    struct ci_lines lines = { 0 };
+    int r =
+        GIT(snapshot->bare, &entries, NULL, "ls-tree", "-r", "-z", "--full-tree", snapshot->sha);
+
+    if (r == 0)
+        r = split(&entries, &lines, NULL);
+    for (size_t i = 0; r == 0 && i < lines.count; i++) {
+        char *tab = strchr(lines.items[i], '\t'), *id;
+
+        if (tab)
+            *tab = '\0';
+        id = strrchr(lines.items[i], ' ');
+        r = ci_lines_add(ret, id ? id + 1 : "");
+    }
+    ci_lines_done(&lines);
+    return r;
+}
+
+void changes_last_commit(const struct snapshot *snapshot, const char *path, struct buf *ret)
+{
+    autofree char *literal = mem_printf(":(top,literal)%s", path);
+
+    if (literal)
+        (void) GIT(snapshot->bare, ret, NULL, "log", "-1", "--format=%H", snapshot->sha, "--",
+                   literal);
+}
+
 /* 0, or negative when there is no such commit. */
 static int find_commit(const struct snapshot *snapshot, const char *name, struct buf *ret,
                        struct error *err)

@@ -108,6 +108,35 @@ void ci_variables_done(struct ci_variables *variables)
     *variables = (struct ci_variables) { 0 };
 }
 
+void ci_artifact_done(struct ci_artifact *artifact)
+{
+    free(artifact->name);
+    free(artifact->expire_in);
+    ci_lines_done(&artifact->paths);
+    ci_lines_done(&artifact->exclude);
+    *artifact = (struct ci_artifact) { 0 };
+}
+
+void ci_artifacts_done(struct ci_artifacts *artifacts)
+{
+    for (size_t i = 0; i < artifacts->count; i++)
+        ci_artifact_done(&artifacts->items[i]);
+    free(artifacts->items);
+    *artifacts = (struct ci_artifacts) { 0 };
+}
+
+void ci_caches_done(struct ci_caches *caches)
+{
+    for (size_t i = 0; i < caches->count; i++) {
+        free(caches->items[i].key);
+        free(caches->items[i].policy);
+        ci_lines_done(&caches->items[i].paths);
+        ci_lines_done(&caches->items[i].fallback_keys);
+    }
+    free(caches->items);
+    *caches = (struct ci_caches) { 0 };
+}
+
 bool ci_codes_have(const struct ci_codes *codes, int code)
 {
     for (size_t i = 0; i < codes->count; i++)
@@ -132,6 +161,9 @@ void ci_job_done(struct ci_job *job)
     ci_lines_done(&job->pre_get_sources);
     ci_lines_done(&job->inherits);
     ci_lines_done(&job->needs);
+    ci_lines_done(&job->picked);
+    ci_artifacts_done(&job->artifacts);
+    ci_caches_done(&job->caches);
     ci_lines_done(&job->retry.reasons);
     ci_variables_done(&job->variables);
     free(job->retry.exit_codes.items);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/autoclean.h"
+#include "core/exec/artifact_type.h"
 
 struct ci_lines {
     char **items;
@@ -49,6 +50,33 @@ struct ci_retry {
     struct ci_codes exit_codes; /* no reasons and no codes: whatever it failed with */
 };
 
+/* What a job keeps: its archive, or one report. */
+struct ci_artifact {
+    const struct artifact_type *type;
+    const char *when;       /* "on_success", "on_failure" or "always" */
+    char *name, *expire_in; /* NULL = none is given */
+    struct ci_lines paths, exclude;
+    bool untracked;
+};
+struct ci_artifacts {
+    struct ci_artifact *items;
+    size_t count;
+};
+void ci_artifact_done(struct ci_artifact *artifact);
+void ci_artifacts_done(struct ci_artifacts *artifacts);
+
+struct ci_cache {
+    char *key, *policy; /* policy: NULL = "pull-push" */
+    const char *when;   /* as of an artifact */
+    struct ci_lines paths, fallback_keys;
+    bool untracked;
+};
+struct ci_caches {
+    struct ci_cache *items;
+    size_t count;
+};
+void ci_caches_done(struct ci_caches *caches);
+
 struct ci_job {
     char *name;
     char *base;   /* the name in the file, that of all jobs of one `parallel` */
@@ -59,6 +87,10 @@ struct ci_job {
     struct ci_lines inherits; /* else these */
     bool has_needs;           /* `needs: []` starts at once */
     struct ci_lines needs;    /* names of jobs */
+    bool picks;               /* it gets the artifacts of certain jobs, not of all earlier stages */
+    struct ci_lines picked;   /* those */
+    struct ci_artifacts artifacts;
+    struct ci_caches caches;
     enum ci_when when;
     bool allow_failure;               /* whatever the exit code is */
     struct ci_codes allow_exit_codes; /* else these */

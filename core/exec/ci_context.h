@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 #include "core/exec/ci_config.h"
 
@@ -13,6 +14,10 @@ struct ci_context {
     /* The files that changed since `since`, a branch, tag or commit (NULL = the last push). Returns
      * 0, or 1 when everything counts as changed, or negative with a sentence. NULL = always 1. */
     int (*changes)(void *arg, const char *since, struct ci_lines *ret, struct error *err);
+    /* For keys of caches: the ids of what is in `files`, one each, and the last commit that changed a
+     * file, nothing when there is none. NULL = none is known. */
+    int (*ids)(void *arg, struct ci_lines *ret);
+    void (*last_commit)(void *arg, const char *path, struct buf *ret);
     void *arg;
 };
 void ci_context_done(struct ci_context *context);

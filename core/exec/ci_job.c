@@ -7,6 +7,8 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/exec/ci_artifacts.h"
+#include "core/exec/ci_cache.h"
 #include "core/exec/ci_duration.h"
 #include "core/exec/ci_matrix.h"
 #include "core/exec/ci_only.h"
@@ -24,8 +26,8 @@ static const struct {
     const char *name;
     bool top;
 } shared[] = {
-    { "before_script", true }, { "after_script", true }, { "hooks", false },
-    { "retry", false },        { "timeout", false },
+    { "before_script", true }, { "after_script", true }, { "hooks", false }, { "retry", false },
+    { "timeout", false },      { "artifacts", false },   { "cache", true },
 };
 
 static void read_allow_failure(struct ci_reading *reading, const struct yaml_value *value,
@@ -150,6 +152,10 @@ void ci_job_read_shared(struct ci_reading *reading, const char *name, const char
         read_retry(reading, name, value, &job->retry);
     else if (str_eq(keyword, "timeout"))
         read_timeout(reading, name, value, job);
+    else if (str_eq(keyword, "artifacts"))
+        ci_artifacts_read(reading, name, value, &job->artifacts);
+    else if (str_eq(keyword, "cache"))
+        ci_caches_read(reading, name, value, &job->caches);
 }
 
 /* inherit: {default: …, variables: …}, each true, false or a list of names. */

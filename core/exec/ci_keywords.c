@@ -6,7 +6,7 @@
 #include "core/base/str.h"
 
 #define NO_CONTAINER "jobs run on an instance, not in a container"
-#define NO_STORE "nothing is kept between jobs"
+#define NOBODY_ELSE "nobody but later jobs can see them"
 #define NO_INPUTS "there are no inputs here; use variables"
 #define ONE_RUNNER "there is one runner, and it takes every job"
 #define ONLY_LOCAL "put the file into the repository and include it with 'local'"
@@ -36,8 +36,8 @@ static const struct ci_keyword job_keywords[] = {
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
-    { "artifacts", CI_KEYWORD_IGNORED, NO_STORE },
-    { "cache", CI_KEYWORD_IGNORED, NO_STORE },
+    { "artifacts", CI_KEYWORD_KNOWN, NULL },
+    { "cache", CI_KEYWORD_KNOWN, NULL },
     { "interruptible", CI_KEYWORD_IGNORED, ONE_PIPELINE },
     { "resource_group", CI_KEYWORD_IGNORED, ONE_PIPELINE },
     { "coverage", CI_KEYWORD_IGNORED, "nothing reads the coverage" },
@@ -65,7 +65,7 @@ static const struct ci_keyword top_keywords[] = {
     { "include", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "cache", CI_KEYWORD_IGNORED, NO_STORE },
+    { "cache", CI_KEYWORD_KNOWN, NULL },
     { "spec", CI_KEYWORD_REFUSED, NO_INPUTS },
 };
 
@@ -78,8 +78,8 @@ static const struct ci_keyword default_keywords[] = {
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
     { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
-    { "artifacts", CI_KEYWORD_IGNORED, NO_STORE },
-    { "cache", CI_KEYWORD_IGNORED, NO_STORE },
+    { "artifacts", CI_KEYWORD_KNOWN, NULL },
+    { "cache", CI_KEYWORD_KNOWN, NULL },
     { "interruptible", CI_KEYWORD_IGNORED, ONE_PIPELINE },
     { "id_tokens", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
     { "identity", CI_KEYWORD_REFUSED, NOBODY_SIGNS },
@@ -131,6 +131,32 @@ static const struct ci_keyword include_rule_keywords[] = {
     { "when", CI_KEYWORD_KNOWN, NULL },
 };
 
+static const struct ci_keyword artifacts_keywords[] = {
+    { "paths", CI_KEYWORD_KNOWN, NULL },
+    { "exclude", CI_KEYWORD_KNOWN, NULL },
+    { "untracked", CI_KEYWORD_KNOWN, NULL },
+    { "name", CI_KEYWORD_KNOWN, NULL },
+    { "when", CI_KEYWORD_KNOWN, NULL },
+    { "expire_in", CI_KEYWORD_KNOWN, NULL },
+    { "reports", CI_KEYWORD_KNOWN, NULL },
+    { "expose_as", CI_KEYWORD_IGNORED, "there are no merge requests here" },
+    { "public", CI_KEYWORD_IGNORED, NOBODY_ELSE },
+    { "access", CI_KEYWORD_IGNORED, NOBODY_ELSE },
+};
+
+static const struct ci_keyword cache_keywords[] = {
+    { "key", CI_KEYWORD_KNOWN, NULL },       { "paths", CI_KEYWORD_KNOWN, NULL },
+    { "untracked", CI_KEYWORD_KNOWN, NULL }, { "policy", CI_KEYWORD_KNOWN, NULL },
+    { "when", CI_KEYWORD_KNOWN, NULL },      { "fallback_keys", CI_KEYWORD_KNOWN, NULL },
+    { "unprotect", CI_KEYWORD_KNOWN, NULL },
+};
+
+static const struct ci_keyword cache_key_keywords[] = {
+    { "files", CI_KEYWORD_KNOWN, NULL },
+    { "files_commits", CI_KEYWORD_KNOWN, NULL },
+    { "prefix", CI_KEYWORD_KNOWN, NULL },
+};
+
 static const struct {
     const struct ci_keyword *keywords;
     size_t count;
@@ -143,6 +169,9 @@ static const struct {
     [CI_PLACE_WORKFLOW_RULE] = { workflow_rule_keywords, ARRAY_LEN(workflow_rule_keywords) },
     [CI_PLACE_INCLUDE] = { include_keywords, ARRAY_LEN(include_keywords) },
     [CI_PLACE_INCLUDE_RULE] = { include_rule_keywords, ARRAY_LEN(include_rule_keywords) },
+    [CI_PLACE_ARTIFACTS] = { artifacts_keywords, ARRAY_LEN(artifacts_keywords) },
+    [CI_PLACE_CACHE] = { cache_keywords, ARRAY_LEN(cache_keywords) },
+    [CI_PLACE_CACHE_KEY] = { cache_key_keywords, ARRAY_LEN(cache_key_keywords) },
 };
 
 const struct ci_keyword *ci_keyword_find(enum ci_place place, const char *name)

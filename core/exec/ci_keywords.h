@@ -24,6 +24,9 @@ enum ci_place {
     CI_PLACE_WORKFLOW_RULE,
     CI_PLACE_INCLUDE,
     CI_PLACE_INCLUDE_RULE,
+    CI_PLACE_ARTIFACTS,
+    CI_PLACE_CACHE,
+    CI_PLACE_CACHE_KEY,
 };
 
 const struct ci_keyword *ci_keyword_find(enum ci_place place, const char *name); /* NULL: none */

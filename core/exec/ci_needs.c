@@ -12,7 +12,7 @@
 struct need {
     const struct yaml_value *place, *parallel; /* parallel: NULL = all of them */
     const char *name;
-    bool optional;
+    bool optional, without_artifacts;
 };
 
 static struct need read_mapping(struct ci_reading *reading, const char *job,
@@ -28,7 +28,9 @@ static struct need read_mapping(struct ci_reading *reading, const char *job,
             need.optional = ci_read_truth(reading, job, "optional", pair->value);
         else if (str_eq(pair->key, "parallel"))
             need.parallel = pair->value;
-        else if (!str_eq(pair->key, "job") && !str_eq(pair->key, "artifacts"))
+        else if (str_eq(pair->key, "artifacts"))
+            need.without_artifacts = !ci_read_truth(reading, job, "artifacts", pair->value);
+        else if (!str_eq(pair->key, "job"))
             yaml_finding(&reading->doc, CONFIG_ERROR, pair->place,
                          "job '%s': 'needs' with '%s' is not supported, only jobs of this pipeline "
                          "are",
@@ -95,6 +97,8 @@ static void add_need(struct ci_reading *reading, struct ci_job *job, const struc
                          config->stages[job->stage], other->name, config->stages[other->stage]);
         if (!ci_lines_have(&job->needs, other->name))
             ci_append(reading, &job->needs, other->name);
+        if (!need->without_artifacts && !ci_lines_have(&job->picked, other->name))
+            ci_append(reading, &job->picked, other->name);
     }
     if (!found)
         missing(reading, job, need);
@@ -104,7 +108,7 @@ static void add_need(struct ci_reading *reading, struct ci_job *job, const struc
 static void read_needs(struct ci_reading *reading, const struct yaml_value *needs,
                        struct ci_job *job)
 {
-    job->has_needs = true;
+    job->has_needs = job->picks = true;
     if (needs->kind != YAML_KIND_SEQUENCE) {
         ci_wrong_kind(reading, job->name, "needs", needs, "a list of jobs");
         return;
@@ -127,9 +131,33 @@ static void read_needs(struct ci_reading *reading, const struct yaml_value *need
     }
 }
 
+static bool is_among(const struct ci_lines *names, const struct ci_job *job)
+{
+    return ci_lines_have(names, job->base) || ci_lines_have(names, job->name);
+}
+
 /* Jobs whose artifacts a job takes are of earlier stages, or needed: they order nothing. */
-static void check_dependencies(struct ci_reading *reading, const struct yaml_value *dependencies,
-                               const struct ci_job *job)
+static void take_dependencies(struct ci_reading *reading, const struct ci_lines *names,
+                              struct ci_job *job)
+{
+    const struct ci_config *config = reading->config;
+    struct ci_lines picked = { 0 };
+
+    for (size_t i = 0; i < config->n_jobs; i++) {
+        const struct ci_job *other = &config->jobs[i];
+        bool within =
+            job->picks ? ci_lines_have(&job->picked, other->name) : other->stage < job->stage;
+
+        if (within && is_among(names, other))
+            ci_append(reading, &picked, other->name);
+    }
+    ci_lines_done(&job->picked);
+    job->picks = true;
+    job->picked = picked;
+}
+
+static void read_dependencies(struct ci_reading *reading, const struct yaml_value *dependencies,
+                              struct ci_job *job)
 {
     struct ci_lines names = { 0 };
 
@@ -140,6 +168,7 @@ static void check_dependencies(struct ci_reading *reading, const struct yaml_val
             yaml_finding(&reading->doc, CONFIG_ERROR, dependencies,
                          "job '%s' has '%s' among its 'dependencies', and there is no such job",
                          job->name, names.items[i]);
+    take_dependencies(reading, &names, job);
     ci_lines_done(&names);
 }
 
@@ -160,7 +189,7 @@ void ci_needs_resolve(struct ci_reading *reading)
         if (reading->links[i].needs)
             read_needs(reading, reading->links[i].needs, job);
         if (reading->links[i].dependencies)
-            check_dependencies(reading, reading->links[i].dependencies, job);
+            read_dependencies(reading, reading->links[i].dependencies, job);
     }
     doc->once_from = SIZE_MAX;
     doc->muted = false;

@@ -137,3 +137,35 @@ bool ci_read_truth(struct ci_reading *reading, const char *job, const char *keyw
         ci_wrong_kind(reading, job, keyword, value, "true or false");
     return yaml_truth(value);
 }
+
+void ci_read_text(struct ci_reading *reading, const char *job, const char *keyword,
+                  const struct yaml_value *value, char **ret)
+{
+    if (!yaml_scalar(value)) {
+        ci_wrong_kind(reading, job, keyword, value, "a string");
+        return;
+    }
+    free(*ret);
+    *ret = mem_strdup(yaml_scalar(value));
+    reading->doc.out_of_memory |= !*ret;
+}
+
+const char *ci_read_word(struct ci_reading *reading, const char *job, const char *keyword,
+                         const struct yaml_value *value, const char *const *words, size_t n_words,
+                         const char *wanted)
+{
+    for (size_t i = 0; i < n_words; i++)
+        if (str_eq(yaml_scalar(value), words[i]))
+            return words[i];
+    ci_wrong_kind(reading, job, keyword, value, wanted);
+    return words[0];
+}
+
+const char *ci_read_when(struct ci_reading *reading, const char *job,
+                         const struct yaml_value *value)
+{
+    static const char *const words[] = { "on_success", "on_failure", "always" };
+
+    return ci_read_word(reading, job, "when", value, words, ARRAY_LEN(words),
+                        "on_success, on_failure or always");
+}

@@ -17,6 +17,8 @@ struct ci_reading {
     struct ci_config *config;
     const struct yaml_value *top; /* the whole file, as far as it is put together */
     struct ci_links *links;       /* of each job, as it is written */
+    struct ci_lines ids;          /* of context->files, once a key of a cache has asked */
+    struct ci_variables commits;  /* the last ones of files that such a key has asked for */
 };
 
 /* What a job says of other jobs, which is read when all of them are known. NULL: nothing. */
@@ -44,6 +46,16 @@ void ci_read_lines(struct ci_reading *reading, const char *job, const char *keyw
 /* A number or a list of them. */
 void ci_read_codes(struct ci_reading *reading, const char *job, const char *keyword,
                    const struct yaml_value *value, struct ci_codes *ret);
+/* A string or what can stand for one. */
+void ci_read_text(struct ci_reading *reading, const char *job, const char *keyword,
+                  const struct yaml_value *value, char **ret);
+/* One of the words, the first one after a finding. */
+const char *ci_read_word(struct ci_reading *reading, const char *job, const char *keyword,
+                         const struct yaml_value *value, const char *const *words, size_t n_words,
+                         const char *wanted);
+/* Of artifacts and caches. */
+const char *ci_read_when(struct ci_reading *reading, const char *job,
+                         const struct yaml_value *value);
 /* true or false; anything else is a finding and false. */
 bool ci_read_truth(struct ci_reading *reading, const char *job, const char *keyword,
                    const struct yaml_value *value);

@@ -235,6 +235,8 @@ int ci_config_parse(const char *file, const char *text, size_t len,
     yaml_doc_init(&reading.doc, file, findings);
     r = parse(&reading, text, len, err);
     free(reading.links);
+    ci_lines_done(&reading.ids);
+    ci_variables_done(&reading.commits);
     yaml_doc_done(&reading.doc);
     if (r == 0)
         *ret = take_ptr(config);

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
+#include "core/exec/coordinator_artifacts.h"
 #include "core/exec/http_server.h"
 #include "core/exec/listen_address.h"
 
@@ -19,6 +20,7 @@
 #define POLL_MS 50000
 #define ACKNOWLEDGE_MS 120000
 #define TICK_MS 1000
+#define API_ROOT "/api/v4/"
 
 enum state { STATE_GIVEN, STATE_RUNNING, STATE_ENDED };
 
@@ -356,37 +358,100 @@ static void route_runner(struct embedded_coordinator *coordinator, struct http_r
         call(coordinator, request, body);
 }
 
-static void route_job(struct embedded_coordinator *coordinator, struct http_request *request,
-                      const char *rest)
+/* The job that a path behind "jobs/" begins with; *ret_rest is what follows its number. */
+static struct job *job_of_path(struct embedded_coordinator *coordinator, const char *path,
+                               const char **ret_rest)
 {
-    size_t digits = strspn(rest, "0123456789");
+    size_t digits = strspn(path, "0123456789");
     char number[24];
-    struct job *job = NULL;
     int64_t id;
 
-    if (digits > 0 && digits < sizeof(number)) {
-        memcpy(number, rest, digits);
-        number[digits] = '\0';
-        if (parse_i64(number, 1, INT64_MAX, &id) == 0)
-            job = find_job(coordinator, id);
-    }
+    *ret_rest = path + digits;
+    if (digits == 0 || digits >= sizeof(number))
+        return NULL;
+    memcpy(number, path, digits);
+    number[digits] = '\0';
+    return parse_i64(number, 1, INT64_MAX, &id) == 0 ? find_job(coordinator, id) : NULL;
+}
+
+static bool may_upload(const struct job *job, const struct http_request *request)
+{
+    return token_matches(http_header(request, "JOB-TOKEN"), job->token) &&
+           job->state == STATE_RUNNING;
+}
+
+static void take_upload(struct embedded_coordinator *coordinator, struct http_request *request,
+                        const struct job *job)
+{
+    const struct embedded_options *options = &coordinator->options;
+    struct error err = { 0 };
+
+    if (artifacts_answer_upload(request, &err) < 0 && options->on_refused)
+        options->on_refused(options->arg, job->id, err.message);
+}
+
+static void route_artifacts(struct embedded_coordinator *coordinator, struct http_request *request,
+                            const struct job *job)
+{
+    bool post = str_eq(http_method(request), "POST");
+    bool get = str_eq(http_method(request), "GET");
+
+    if (!coordinator->options.artifacts || (!post && !get))
+        answer(request, 404);
+    else if (post ? !may_upload(job, request)
+                  : !token_matches(http_header(request, "JOB-TOKEN"), job->token))
+        answer(request, 403);
+    else if (post)
+        take_upload(coordinator, request, job);
+    else
+        artifacts_answer_download(coordinator->options.artifacts, request, job->id);
+}
+
+static void route_job(struct embedded_coordinator *coordinator, struct http_request *request,
+                      const char *path)
+{
+    const char *rest;
+    struct job *job = job_of_path(coordinator, path, &rest);
+
     if (!job) {
         answer(request, 403);
-    } else if (str_eq(http_method(request), "PUT") && !rest[digits]) {
+    } else if (str_eq(http_method(request), "PUT") && !*rest) {
         autojson json_t *body = parse_body(request);
 
         if (body)
             update_job(coordinator, request, job, body);
-    } else if (str_eq(http_method(request), "PATCH") && str_starts(rest + digits, "/trace")) {
+    } else if (str_eq(http_method(request), "PATCH") && str_starts(rest, "/trace")) {
         patch_trace(coordinator, request, job);
+    } else if (str_eq(rest, "/artifacts")) {
+        route_artifacts(coordinator, request, job);
     } else {
         answer(request, 404);
     }
 }
 
+/* An upload may be larger than any other body. */
+static void on_begin(void *arg, struct http_request *request)
+{
+    static const char root[] = API_ROOT "jobs/";
+    struct embedded_coordinator *coordinator = arg;
+    const char *path = http_path(request), *rest;
+    struct job *job;
+
+    if (!coordinator->options.artifacts || !str_eq(http_method(request), "POST") ||
+        !str_starts(path, root))
+        return;
+    job = job_of_path(coordinator, path + strlen(root), &rest);
+    if (!str_eq(rest, "/artifacts"))
+        return;
+    if (!job || !may_upload(job, request))
+        http_drop_body(request);
+    else
+        artifacts_receive(coordinator->options.artifacts, request, job->id, job->token);
+}
+
 static void on_http(void *arg, struct http_request *request)
 {
-    static const char root[] = "/api/v4/";
+    static const char root[] = API_ROOT;
     struct embedded_coordinator *coordinator = arg;
     const char *path = http_path(request);
     bool post = str_eq(http_method(request), "POST");
@@ -474,6 +539,7 @@ int embedded_coordinator_new(uv_loop_t *loop, const struct sockaddr_storage *add
         free(coordinator);
         return r;
     }
+    http_server_on_begin(coordinator->server, on_begin);
     listen_address_url(address, http_server_port(coordinator->server), coordinator->url,
                        sizeof(coordinator->url));
     (void) snprintf(coordinator->interval, sizeof(coordinator->interval), "%d",

@@ -1,7 +1,7 @@
 /* core/exec/coordinator.h - the embedded coordinator: GitLab's runner API, for `flotilla exec` and
  * `flotilla coordinator`.
  *
- * Any runner that speaks the protocol can take jobs from it (reference/coordinator-protocol.md 1.6 to 1.10). It is as
+ * Any runner that speaks the protocol can take jobs from it (reference/coordinator-protocol.md 1.6 to 1.12). It is as
  * strict as GitLab: tokens, two-phase commit, ranges, size and checksum of the log. Where the jobs come from and what
  * becomes of their logs is the owner's business, by callbacks from the loop.
  */
@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "core/base/error.h"
+#include "core/exec/artifact_store.h"
 
 struct embedded_coordinator;
 
@@ -33,6 +34,9 @@ struct embedded_options {
     void (*on_trace)(void *arg, int64_t job_id, const char *data, size_t len);
     void (*on_final)(void *arg, int64_t job_id, bool success, const char *failure_reason,
                      int exit_code);
+    struct artifact_store *artifacts; /* NULL = none are taken */
+    /* An upload was refused: runners do not show the answer. May be NULL. */
+    void (*on_refused)(void *arg, int64_t job_id, const char *why);
     void *arg;
 };
 

@@ -19,15 +19,18 @@
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
+#include "core/exec/artifact_list.h"
 #include "core/exec/exec_config.h"
 #include "core/exec/leftovers.h"
 #include "core/exec/listen_address.h"
 #include "core/exec/report.h"
 #include "core/exec/screen.h"
+#include "core/exec/sources.h"
 #include "core/exec/table.h"
 #include "core/page/page.h"
 
 #define INTERRUPTED_STATUS 130
+#define NAME_SHOWN 64
 
 static const int stop_signals[EXEC_STOP_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -182,18 +185,28 @@ static void on_disk_full(struct exec *exec)
 
 /* What the coordinator asks and tells. */
 
+static int make_payload(const struct exec *exec, const struct pipeline_job *job, const char *token,
+                        json_t **ret)
+{
+    autofree struct payload_source *sources = NULL;
+    struct payload_job of = { .job = job->job, .id = job->id, .token = token };
+    int r = sources_of(exec->pipeline, exec->artifacts, job->job, &sources, &of.n_sources);
+
+    of.sources = sources;
+    return r < 0 ? r : payload_new(&exec->shared, exec->ci, &of, ret, NULL);
+}
+
 static bool take_job(void *arg, struct embedded_job *ret)
 {
     struct exec *exec = arg;
     struct pipeline_job *job = exec->ending ? NULL : pipeline_take(exec->pipeline);
     char token[PAYLOAD_TOKEN_SIZE];
     autojson json_t *payload = NULL;
-    struct error err = { 0 };
 
     if (!job)
         return false;
     payload_token(&rng_system, token);
-    if (payload_new(&exec->shared, exec->ci, job->job, job->id, token, &payload, &err) == 0)
+    if (make_payload(exec, job, token, &payload) == 0)
         *ret = (struct embedded_job) { .id = job->id,
                                        .token = mem_strdup(token),
                                        .payload = mem_strdup(json_text(payload)) };
@@ -272,6 +285,19 @@ static void on_final(void *arg, int64_t job_id, bool success, const char *failur
         end(exec);
     else if (pipeline_has_ready(exec->pipeline))
         embedded_coordinator_wake(exec->coordinator);
+}
+
+static void on_refused(void *arg, int64_t job_id, const char *why)
+{
+    struct exec *exec = arg;
+    const struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
+    autobuf struct buf name = BUF_INIT;
+
+    if (!job || exec->told_job == job_id)
+        return;
+    exec->told_job = job_id;
+    str_display(&name, job->job->name, strlen(job->job->name), NAME_SHOWN);
+    show_say(exec->show, "artifacts of job %s are refused: %s", buf_str(&name), why);
 }
 
 /* What the supervisor tells. */
@@ -358,6 +384,8 @@ static int start_coordinator(struct exec *exec, struct error *err)
                                         .on_running = on_running,
                                         .on_trace = on_trace,
                                         .on_final = on_final,
+                                        .artifacts = exec->artifacts,
+                                        .on_refused = on_refused,
                                         .arg = exec };
     struct sockaddr_storage address;
     char random[41];
@@ -401,7 +429,7 @@ static int start_supervisor(struct exec *exec, struct error *err)
 {
     struct supervisor_options options;
     int r = exec_config_lead(exec->config, embedded_coordinator_url(exec->coordinator),
-                             exec->runner_token, err);
+                             exec->runner_token, exec->cache_dir, err);
 
     if (r < 0)
         return r;
@@ -433,6 +461,8 @@ static int set_up(struct exec *exec, struct error *err)
         return error_set(err, -EINTR, "interrupted");
     if (r == 0)
         r = exec_make_pipeline(exec, err);
+    if (r == 0)
+        r = exec_make_store(exec, err);
     if (r == 0)
         r = start_coordinator(exec, err);
     if (r == 0)
@@ -467,6 +497,19 @@ static void run_loop(struct exec *exec)
     (void) uv_loop_close(&exec->loop);
 }
 
+static void print_artifacts(const struct exec *exec)
+{
+    autobuf struct buf list = BUF_INIT;
+    bool stay = exec->options->artifacts != NULL;
+
+    artifact_list_format(&list, exec->pipeline, exec->artifacts, stay);
+    if (list.len == 0)
+        return;
+    (void) printf("\n%s", buf_str(&list));
+    if (!stay && !exec_is_alone(exec))
+        (void) fputs("(they are gone now; --artifacts DIR keeps them)\n", stdout);
+}
+
 static void print_table(const struct exec *exec)
 {
     autobuf struct buf table = BUF_INIT;
@@ -481,6 +524,7 @@ static int write_report(const struct exec *exec, struct error *err)
 {
     const struct report report = { .pipeline = exec->pipeline,
                                    .history = &exec->history,
+                                   .artifacts = exec->artifacts,
                                    .title = exec->title,
                                    .when = exec->created_at,
                                    .verdict = table_verdict(exec->pipeline) };
@@ -501,6 +545,7 @@ static void done(struct exec *exec)
     ci_config_free(exec->ci);
     config_free(exec->config);
     snapshot_done(&exec->snapshot);
+    artifact_store_free(exec->artifacts);
     secret_wipe(exec->runner_token, sizeof(exec->runner_token));
     exec_remove_work_dir(exec);
     buf_done(&exec->text);
@@ -510,6 +555,7 @@ static void done(struct exec *exec)
     free(exec->bare);
     free(exec->project_path);
     free(exec->title);
+    free(exec->cache_dir);
 }
 
 int exec_run(const struct exec_options *options)
@@ -531,8 +577,10 @@ int exec_run(const struct exec_options *options)
     }
     run_loop(&exec);
     exec.history.ended_ms = now_ms();
-    if (!exec.failed)
+    if (!exec.failed) {
+        print_artifacts(&exec);
         print_table(&exec);
+    }
     if (!exec.failed && options->report && write_report(&exec, &err) < 0)
         exec.failed = true;
     if (exec.interrupted)

@@ -17,6 +17,8 @@ struct exec_options {
     const char *self_exe;
     const char *listen; /* HOST:PORT: no supervisor, other runners take the jobs there; else NULL */
     const char *report; /* NULL = none */
+    const char *artifacts;    /* where they are kept; NULL = until the end */
+    const char *cache;        /* the same of caches */
     const char *const *names; /* of jobs; none = all */
     size_t n_names;
 };

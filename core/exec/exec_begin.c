@@ -22,7 +22,8 @@
 #define FILE_DEFAULT ".gitlab-ci.yml"
 #define FILE_MAX ((size_t) 2 << 20)
 #define JOB_TIMEOUT_S 3600
-#define ROOM_BYTES ((size_t) 64 << 10) /* less is a full disk: nothing of ours fits */
+#define ARTIFACT_MAX ((int64_t) 1 << 30) /* of one file, as on GitLab.com */
+#define ROOM_BYTES ((size_t) 64 << 10)   /* less is a full disk: nothing of ours fits */
 #define SOCKET_PATH_MAX 107
 #define LONGEST_SOCKET "/control.sock"
 
@@ -110,7 +111,13 @@ int exec_make_pipeline(struct exec *exec, struct error *err)
 int exec_load_config(struct exec *exec, struct error *err)
 {
     struct config_findings findings = { 0 };
-    int r = exec_config_load(exec->options->config, &exec->config, &findings, err);
+    int r;
+
+    if (exec->options->cache && exec->options->config)
+        return error_set(err, -EINVAL,
+                         "--cache is for instances of this machine alone; set cache_dir in %s",
+                         exec->options->config);
+    r = exec_config_load(exec->options->config, &exec->config, &findings, err);
 
     return tell_findings(r, &findings, err);
 }
@@ -199,6 +206,32 @@ int exec_take_snapshot(struct exec *exec, struct error *err)
         .created_at = exec->created_at,
     };
     return 0;
+}
+
+/* Instances are processes of this machine unless a configuration says what they are: then it says as
+ * well where their caches are. */
+static int make_cache_dir(struct exec *exec, struct error *err)
+{
+    autofree char *dir = exec->options->cache ? mem_strdup(exec->options->cache)
+                                              : mem_printf("%s/cache", exec->work_dir);
+    int r = dir ? fs_mkdirs(dir, 0700, err) : error_set(err, -ENOMEM, "out of memory");
+
+    if (r < 0)
+        return r;
+    exec->cache_dir = realpath(dir, NULL);
+    return exec->cache_dir ? 0 : error_errno(err, -errno, "%s", dir);
+}
+
+int exec_make_store(struct exec *exec, struct error *err)
+{
+    autofree char *folder = exec->options->artifacts ? mem_strdup(exec->options->artifacts)
+                                                     : mem_printf("%s/artifacts", exec->work_dir);
+    int r = folder ? artifact_store_new(folder, ARTIFACT_MAX, &exec->artifacts, err)
+                   : error_set(err, -ENOMEM, "out of memory");
+
+    if (r < 0 || exec_is_alone(exec) || exec->options->config)
+        return r;
+    return make_cache_dir(exec, err);
 }
 
 void exec_explain_full_disk(const struct exec *exec, struct error *err)

@@ -40,13 +40,16 @@ static void built_in(struct buf *out)
              cores + 1, cores, cores);
 }
 
-static int lead(struct config_runner *runner, const char *url, const char *token)
+static int lead(struct config_runner *runner, const char *url, const char *token,
+                const char *cache_dir)
 {
     char *own_url = mem_strdup(url);
     struct secret *own_token = secret_from_str(token);
+    char *own_cache_dir = mem_strdup(cache_dir);
 
-    if (!own_url || !own_token) {
+    if (!own_url || !own_token || (cache_dir && !own_cache_dir)) {
         free(own_url);
+        free(own_cache_dir);
         secret_free(own_token);
         return -ENOMEM;
     }
@@ -57,6 +60,10 @@ static int lead(struct config_runner *runner, const char *url, const char *token
     /* The snapshot is where the payload says. */
     free(runner->clone_url);
     runner->clone_url = NULL;
+    if (own_cache_dir) {
+        free(runner->cache_dir);
+        runner->cache_dir = own_cache_dir;
+    }
     return 0;
 }
 
@@ -79,10 +86,11 @@ int exec_config_load(const char *file, struct config **ret, struct config_findin
     return 0;
 }
 
-int exec_config_lead(struct config *config, const char *url, const char *token, struct error *err)
+int exec_config_lead(struct config *config, const char *url, const char *token,
+                     const char *cache_dir, struct error *err)
 {
     for (size_t i = 0; i < config->n_runners; i++)
-        if (lead(&config->runners[i], url, token) < 0)
+        if (lead(&config->runners[i], url, token, cache_dir) < 0)
             return error_set(err, -ENOMEM, "configuration: out of memory");
     return 0;
 }

@@ -9,4 +9,5 @@
 int exec_config_load(const char *file, struct config **ret, struct config_findings *findings,
                      struct error *err);
 /* From now on every runner takes its jobs from `url` with `token`. */
-int exec_config_lead(struct config *config, const char *url, const char *token, struct error *err);
+int exec_config_lead(struct config *config, const char *url, const char *token,
+                     const char *cache_dir, struct error *err);

@@ -30,12 +30,14 @@ struct exec {
     struct payload_pipeline shared;
     struct config *config;
     struct embedded_coordinator *coordinator;
+    struct artifact_store *artifacts;
     struct supervisor *supervisor;
-    char *file, *work_dir, *state_dir, *bare, *project_path, *title;
+    char *file, *work_dir, *state_dir, *bare, *project_path, *title, *cache_dir;
     char created_at[32];
     char runner_token[PAYLOAD_TOKEN_SIZE];
     unsigned instances; /* that appeared and are not gone */
     size_t refused;     /* runners that take no jobs any more */
+    int64_t told_job;   /* whose upload was said to be refused: it is tried again */
     bool ending, interrupted, failed;
 };
 
@@ -49,6 +51,7 @@ int exec_load_config(struct exec *exec, struct error *err);
 int exec_make_work_dir(struct exec *exec, struct error *err);
 int exec_take_snapshot(struct exec *exec, struct error *err);
 int exec_make_pipeline(struct exec *exec, struct error *err); /* rules look at the snapshot */
+int exec_make_store(struct exec *exec, struct error *err);    /* of artifacts, and of caches */
 
 /* What failed says little when there was no room for it. */
 void exec_explain_full_disk(const struct exec *exec, struct error *err);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/mem.h"
@@ -12,6 +13,7 @@
 
 #define IDLE_TIMEOUT_S 300
 #define MAX_CONNECTIONS 512
+#define FORM_BUFFER_SIZE 4096 /* a part's headers have to fit */
 
 struct http_server {
     struct MHD_Daemon *daemon;
@@ -19,7 +21,7 @@ struct http_server {
     uv_timer_t timer;
     uint16_t port;
     size_t body_max;
-    http_handler_fn handler;
+    http_handler_fn handler, on_begin;
     void *arg;
     unsigned handles;
     bool closing, resumed;
@@ -33,6 +35,9 @@ struct http_request {
     struct MHD_Response *answer;
     unsigned status;
     bool parked, handled;
+    struct http_form form; /* on_part NULL = the body is in `body` */
+    struct MHD_PostProcessor *parts;
+    bool form_bad, dropped;
     void (*on_gone)(void *arg, struct http_request *request);
     void *gone_arg;
 };
@@ -86,19 +91,21 @@ const char *http_header(const struct http_request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+const char *http_query(const struct http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 const char *http_body(const struct http_request *request, size_t *ret_len)
 {
     *ret_len = request->body.len;
     return buf_str(&request->body);
 }
 
-void http_answer(struct http_request *request, unsigned status,
-                 const struct http_answer_header *headers, size_t n_headers, const char *body,
-                 size_t body_len)
+static void give_answer(struct http_request *request, unsigned status,
+                        const struct http_answer_header *headers, size_t n_headers,
+                        struct MHD_Response *answer)
 {
-    struct MHD_Response *answer =
-        MHD_create_response_from_buffer(body_len, (void *) (uintptr_t) body, MHD_RESPMEM_MUST_COPY);
-
     for (size_t i = 0; answer && i < n_headers; i++)
         (void) MHD_add_response_header(answer, headers[i].name, headers[i].value);
     request->answer = answer;
@@ -111,6 +118,25 @@ void http_answer(struct http_request *request, unsigned status,
         /* Not from inside the caller, who may be in the middle of something. */
         (void) uv_timer_start(&request->server->timer, on_timer, 0, 0);
     }
+}
+
+void http_answer(struct http_request *request, unsigned status,
+                 const struct http_answer_header *headers, size_t n_headers, const char *body,
+                 size_t body_len)
+{
+    give_answer(request, status, headers, n_headers,
+                MHD_create_response_from_buffer(body_len, (void *) (uintptr_t) body,
+                                                MHD_RESPMEM_MUST_COPY));
+}
+
+void http_answer_file(struct http_request *request, const struct http_answer_header *headers,
+                      size_t n_headers, int fd, uint64_t size)
+{
+    struct MHD_Response *answer = MHD_create_response_from_fd64(size, fd);
+
+    if (!answer)
+        (void) close(fd);
+    give_answer(request, 200, headers, n_headers, answer);
 }
 
 void http_park(struct http_request *request,
@@ -164,6 +190,70 @@ static enum MHD_Result queue_answer(struct http_request *request)
     return result;
 }
 
+/* Forms. */
+
+static enum MHD_Result on_part(void *arg, enum MHD_ValueKind kind, const char *name,
+                               const char *file_name, const char *type, const char *encoding,
+                               const char *data, uint64_t offset, size_t len)
+{
+    struct http_request *request = arg;
+    int r = request->form.on_part(request->form.arg, name, file_name, data, len, offset == 0);
+
+    (void) kind;
+    (void) type;
+    (void) encoding;
+    return r < 0 ? MHD_NO : MHD_YES;
+}
+
+void http_take_form(struct http_request *request, const struct http_form *form)
+{
+    request->form = *form;
+    request->parts =
+        MHD_create_post_processor(request->connection, FORM_BUFFER_SIZE, on_part, request);
+    request->form_bad = !request->parts;
+}
+
+void http_drop_body(struct http_request *request)
+{
+    request->dropped = true;
+}
+
+void *http_form_arg(const struct http_request *request)
+{
+    return request->form.arg;
+}
+
+static void end_parts(struct http_request *request)
+{
+    if (request->parts && MHD_destroy_post_processor(request->parts) == MHD_NO)
+        request->form_bad = true;
+    request->parts = NULL;
+}
+
+bool http_form_is_whole(struct http_request *request)
+{
+    end_parts(request);
+    return !request->form_bad;
+}
+
+/* The rest of what is not wanted is read all the same: the client listens only behind it. */
+static void take_body(struct http_request *request, const char *data, size_t len)
+{
+    if (request->dropped)
+        return;
+    if (!request->form.on_part)
+        buf_add(&request->body, data, len);
+    else if (!request->form_bad && MHD_post_process(request->parts, data, len) == MHD_NO)
+        request->form_bad = true;
+}
+
+static enum MHD_Result begin(struct http_server *server, struct http_request *request)
+{
+    if (request && server->on_begin && !server->closing)
+        server->on_begin(server->arg, request);
+    return request ? MHD_YES : MHD_NO;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **state)
@@ -174,10 +264,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     (void) version;
     if (!request) {
         *state = new_request(server, connection, method, url);
-        return *state ? MHD_YES : MHD_NO;
+        return begin(server, *state);
     }
     if (*upload_len > 0) {
-        buf_add(&request->body, upload, *upload_len);
+        take_body(request, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -205,6 +295,9 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
         request->on_gone(request->gone_arg, request);
     if (request->answer)
         MHD_destroy_response(request->answer);
+    end_parts(request);
+    if (request->form.on_over)
+        request->form.on_over(request->form.arg);
     buf_done(&request->body);
     free(request->method);
     free(request->path);
@@ -262,6 +355,11 @@ int http_server_new(uv_loop_t *loop, const struct sockaddr_storage *address, siz
     (void) uv_poll_start(&server->poll, UV_READABLE, on_ready);
     *ret = server;
     return 0;
+}
+
+void http_server_on_begin(struct http_server *server, http_handler_fn on_begin)
+{
+    server->on_begin = on_begin;
 }
 
 uint16_t http_server_port(const struct http_server *server)

@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/exec/payload_artifacts.h"
 #include "core/exec/predefined.h"
 
 #define AFTER_SCRIPT_TIMEOUT_S 300
@@ -73,19 +74,6 @@ static int add_own(json_t *list, const struct ci_variables *variables,
     return r;
 }
 
-static int add_lines(json_t *list, const struct ci_lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++) {
-        json_t *line = json_object_new_string(lines->items[i]);
-
-        if (!line || json_object_array_add(list, line) < 0) {
-            json_object_put(line);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* One step of `first` followed by `second`. */
 static int add_step(json_t *steps, const char *name, const char *when, int64_t timeout_s,
                     const struct ci_lines *first, const struct ci_lines *second)
@@ -94,8 +82,8 @@ static int add_step(json_t *steps, const char *name, const char *when, int64_t t
     json_t *script = json_object_new_array();
     int r = 0;
 
-    r |= script ? add_lines(script, first) : -1;
-    r |= script && second ? add_lines(script, second) : 0;
+    r |= script ? payload_add_lines(script, first) : -1;
+    r |= script && second ? payload_add_lines(script, second) : 0;
     r |= json_add_str(step, "name", name);
     r |= json_add(step, "script", script);
     r |= json_add_i64(step, "timeout", timeout_s);
@@ -176,7 +164,7 @@ static int add_hooks(json_t *payload, const struct ci_job *job)
 {
     json_t *hooks = json_object_new_array(), *hook = json_object_new_object();
     json_t *script = json_object_new_array();
-    int r = hooks && script ? add_lines(script, &job->pre_get_sources) : -1;
+    int r = hooks && script ? payload_add_lines(script, &job->pre_get_sources) : -1;
 
     r |= json_add_str(hook, "name", "pre_get_sources_script");
     r |= json_add(hook, "script", script);
@@ -192,18 +180,31 @@ static int64_t timeout_of(const struct payload_pipeline *pipeline, const struct 
     return job->timeout_s > 0 ? job->timeout_s : pipeline->timeout_s;
 }
 
-static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
-                     const struct ci_config *config, const struct ci_job *job, int64_t job_id,
-                     const char *token)
+/* Those of the pipeline, of the file, of the job, and last, because GitLab has them win, those that
+ * earlier jobs handed on. */
+static int add_variables(json_t *list, const struct payload_pipeline *pipeline,
+                         const struct ci_config *config, const struct payload_job *of)
 {
+    int r =
+        add_predefined(list, pipeline, config->stages[of->job->stage], of->job, of->id, of->token);
+
+    r |= add_own(list, &config->variables, of->job);
+    r |= add_own(list, &of->job->variables, NULL);
+    for (size_t i = 0; i < of->n_sources; i++)
+        r |= add_own(list, &of->sources[i].set->variables, NULL);
+    return r;
+}
+
+static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
+                     const struct ci_config *config, const struct payload_job *of)
+{
+    const struct ci_job *job = of->job;
     json_t *variables = json_object_new_array();
     json_t *steps = json_object_new_array();
     int r = variables && steps ? 0 : -1;
 
     if (r == 0) {
-        r |= add_predefined(variables, pipeline, config->stages[job->stage], job, job_id, token);
-        r |= add_own(variables, &config->variables, job);
-        r |= add_own(variables, &job->variables, NULL);
+        r |= add_variables(variables, pipeline, config, of);
         r |= add_step(steps, "script", "on_success", timeout_of(pipeline, job), &job->before_script,
                       &job->script);
         if (job->after_script.count > 0)
@@ -218,21 +219,24 @@ static int add_lists(json_t *payload, const struct payload_pipeline *pipeline,
 }
 
 int payload_new(const struct payload_pipeline *pipeline, const struct ci_config *config,
-                const struct ci_job *job, int64_t job_id, const char *token, json_t **ret,
-                struct error *err)
+                const struct payload_job *of, json_t **ret, struct error *err)
 {
     autojson json_t *payload = json_object_new_object();
     json_t *runner = json_object_new_object();
+    const struct ci_job *job = of->job;
     int r = 0;
 
-    r |= json_add_i64(payload, "id", job_id);
-    r |= json_add_str(payload, "token", token);
+    r |= json_add_i64(payload, "id", of->id);
+    r |= json_add_str(payload, "token", of->token);
     r |= json_add_bool(payload, "allow_git_fetch", false);
     r |= json_add_i64(runner, "timeout", timeout_of(pipeline, job));
     r |= json_add(payload, "runner_info", runner);
-    r |= payload ? add_job_info(payload, pipeline, config->stages[job->stage], job, job_id) : -1;
+    r |= payload ? add_job_info(payload, pipeline, config->stages[job->stage], job, of->id) : -1;
     r |= payload ? add_git_info(payload, pipeline) : -1;
-    r |= payload ? add_lists(payload, pipeline, config, job, job_id, token) : -1;
+    r |= payload ? add_lists(payload, pipeline, config, of) : -1;
+    r |= payload ? payload_add_artifacts(payload, job) : -1;
+    r |= payload ? payload_add_caches(payload, job) : -1;
+    r |= payload ? payload_add_dependencies(payload, of) : -1;
     r |= payload ? add_features(payload) : -1;
     if (r != 0)
         return error_set(err, -ENOMEM, "job '%s': out of memory", job->name);

@@ -10,6 +10,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/exec/artifact_list.h"
 #include "core/exec/table.h"
 #include "core/page/page.h"
 
@@ -335,6 +336,35 @@ static void add_instance_table(const struct page *page)
     page_end_table(page->out);
 }
 
+static void add_artifact_row(void *arg, const char *job, const struct artifact_file *file)
+{
+    struct buf *out = arg;
+
+    buf_add_str(out, "<tr><th scope=\"row\">");
+    page_add_name(out, job);
+    buf_addf(out, "</th><td>%s</td><td>", file->type->name);
+    page_add_name(out, file->name);
+    buf_addf(out, "</td><td class=\"number\">%" PRId64 "</td></tr>\n", file->size);
+}
+
+static void add_artifact_table(const struct page *page)
+{
+    autobuf struct buf rows = BUF_INIT;
+
+    if (page->report->artifacts)
+        artifact_list_walk(page->report->pipeline, page->report->artifacts, add_artifact_row,
+                           &rows);
+    if (rows.len > 0) {
+        page_begin_table(page->out, "Artifacts",
+                         "<th scope=\"col\">job</th><th scope=\"col\">type</th>"
+                         "<th scope=\"col\">file</th>"
+                         "<th scope=\"col\" class=\"number\">bytes</th>");
+        buf_add(page->out, rows.data, rows.len);
+        page_end_table(page->out);
+    }
+    buf_inherit_error(page->out, &rows);
+}
+
 static void add_decisions(const struct page *page)
 {
     const struct history *history = page->report->history;
@@ -389,6 +419,7 @@ int report_format(const struct report *report, struct buf *out, struct error *er
     add_instance_lanes(&page);
     add_job_table(&page);
     add_instance_table(&page);
+    add_artifact_table(&page);
     add_decisions(&page);
     buf_add_str(out, "</main>\n");
     page_end(out);

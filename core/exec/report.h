@@ -4,14 +4,16 @@
 #pragma once
 
 #include "core/base/buf.h"
+#include "core/exec/artifact_store.h"
 #include "core/exec/history.h"
 
 struct report {
     const struct pipeline *pipeline;
-    const struct history *history; /* ended */
-    const char *title;             /* what ran */
-    const char *when;              /* date and time of its beginning, for people */
-    const char *verdict;           /* "passed" */
+    const struct history *history;          /* ended */
+    const struct artifact_store *artifacts; /* NULL = none were taken */
+    const char *title;                      /* what ran */
+    const char *when;                       /* date and time of its beginning, for people */
+    const char *verdict;                    /* "passed" */
 };
 
 int report_format(const struct report *report, struct buf *out, struct error *err);

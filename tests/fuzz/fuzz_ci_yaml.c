@@ -77,6 +77,7 @@ static void check_job(const struct ci_config *config, const struct ci_job *job)
                                                     .project_namespace = "l",
                                                     .object_format = "sha1",
                                                     .repo_url = "file:///r" };
+    const struct payload_job of = { .job = job, .id = 1, .token = "t" };
     json_t *payload = NULL;
 
     require(job->stage < config->n_stages && job->script.count > 0 && *job->name,
@@ -84,7 +85,7 @@ static void check_job(const struct ci_config *config, const struct ci_job *job)
     require(job->node_index <= job->node_total, "a parallel job counts too far");
     for (size_t i = 0; i < job->needs.count; i++)
         require(ci_config_find(config, job->needs.items[i]) != NULL, "a need is no job");
-    require(payload_new(&shared, config, job, 1, "t", &payload, NULL) == 0, "no payload");
+    require(payload_new(&shared, config, &of, &payload, NULL) == 0, "no payload");
     json_object_put(payload);
 }
 

@@ -1,7 +1,7 @@
 /* tests/integration/serve_ci.c - the embedded coordinator alone, serving the jobs of a file, for
  * tests/integration/test_embedded_coordinator.py.
  *
- * Usage: serve_ci FILE TOKEN. Prints the URL, then one line of JSON for everything that the
+ * Usage: serve_ci FILE TOKEN FOLDER. Artifacts of up to 4096 bytes go to the folder. Prints the URL, then one line of JSON for everything that the
  * coordinator tells its owner, and "done" when the pipeline is over. Ends when stdin does. */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,10 +18,14 @@
 #include "core/exec/coordinator.h"
 #include "core/exec/payload.h"
 #include "core/exec/pipeline.h"
+#include "core/exec/sources.h"
+
+#define ARTIFACT_MAX 4096
 
 static struct ci_config *config;
 static struct pipeline *pipeline;
 static struct embedded_coordinator *coordinator;
+static struct artifact_store *artifacts;
 static uv_pipe_t input;
 
 static const struct payload_pipeline shared = {
@@ -54,12 +58,19 @@ static bool take_job(void *arg, struct embedded_job *ret)
     struct pipeline_job *job = pipeline_take(pipeline);
     char token[PAYLOAD_TOKEN_SIZE];
     autojson json_t *payload = NULL;
+    autofree struct payload_source *sources = NULL;
+    struct payload_job of = { .token = token };
 
     (void) arg;
     if (!job)
         return false;
     payload_token(&rng_system, token);
-    if (payload_new(&shared, config, job->job, job->id, token, &payload, NULL) < 0)
+    of.job = job->job;
+    of.id = job->id;
+    if (sources_of(pipeline, artifacts, job->job, &sources, &of.n_sources) < 0)
+        return false;
+    of.sources = sources;
+    if (payload_new(&shared, config, &of, &payload, NULL) < 0)
         return false;
     *ret = (struct embedded_job) { .id = job->id,
                                    .token = mem_strdup(token),
@@ -153,10 +164,12 @@ int main(int argc, char **argv)
     struct error err = { 0 };
     uv_loop_t loop;
 
-    if (argc != 3 || uv_loop_init(&loop) < 0)
+    if (argc != 4 || uv_loop_init(&loop) < 0)
         return 2;
-    if (load(argv[1], &err) < 0 ||
-        embedded_coordinator_new(&loop, NULL, &options, &coordinator, &err) < 0) {
+    if (load(argv[1], &err) < 0 || artifact_store_new(argv[3], ARTIFACT_MAX, &artifacts, &err) < 0)
+        return 1;
+    options.artifacts = artifacts;
+    if (embedded_coordinator_new(&loop, NULL, &options, &coordinator, &err) < 0) {
         (void) fprintf(stderr, "%s\n", err.message);
         return 1;
     }
@@ -166,6 +179,7 @@ int main(int argc, char **argv)
     (void) uv_pipe_open(&input, 0);
     (void) uv_read_start((uv_stream_t *) &input, on_alloc, on_input);
     (void) uv_run(&loop, UV_RUN_DEFAULT);
+    artifact_store_free(artifacts);
     pipeline_free(pipeline);
     ci_config_free(config);
     return uv_loop_close(&loop) == 0 ? 0 : 1;

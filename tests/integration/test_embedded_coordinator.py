@@ -3,9 +3,11 @@ own client code. A test that plays one of the page's vectors names it; the other
 server never does: V4 to V6, V9, V11, V16 and V18 are answers of a server in trouble or under load, V13 a cancel that lets
 after_script run, which nobody can ask for here."""
 
+import gzip
 import http.client
 import json
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -13,7 +15,7 @@ import zlib
 
 import pytest
 
-from checker.run import PATIENCE
+from checker.run import PATIENCE, wait_for
 
 TOKEN = "glrt-t1_k9XyZ012345abcdefgh"
 FILE = """
@@ -21,6 +23,8 @@ stages: [build, test]
 one: {stage: build, script: make}
 two: {stage: test, script: make check}
 """
+BOUNDARY = "5b0e1c7f9a"
+ARTIFACT_MAX = 4096  # of serve_ci
 RIGHT = object()  # a token that is the right one
 A, B, C = b"123456789\n", b"987654321\n", b"abcdefghi\n"
 
@@ -65,12 +69,28 @@ class Client:
         return self.put(job, state=state, checksum=checksum, output=output, **more)
 
 
+    def upload(self, job, data, name="artifacts.zip", token=None, query="artifact_format=zip&artifact_type=archive"):
+        body = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+                "Content-Type: application/octet-stream\r\n\r\n").encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+        return self.post(job, body, token, query)
+
+    def post(self, job, body, token=None, query=""):
+        return self.call("POST", f"jobs/{job['id']}/artifacts?{query}", body,
+                         {"JOB-TOKEN": token or job["token"],
+                          "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+    def download(self, job, token=None):
+        return self.call("GET", f"jobs/{job['id']}/artifacts?direct_download=true",
+                         headers={"JOB-TOKEN": token or job["token"]})
+
+
 class Server(Client):
     """serve_ci, and what it tells."""
 
     def __init__(self, build, folder, text=FILE):
         (folder / "ci.yml").write_text(text)
-        self.process = subprocess.Popen([build / "tests" / "integration" / "serve_ci", folder / "ci.yml", TOKEN],
+        self.process = subprocess.Popen([build / "tests" / "integration" / "serve_ci", folder / "ci.yml", TOKEN,
+                                         folder / "artifacts"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         host = self.process.stdout.readline().strip().removeprefix("http://")
         assert host, "serve_ci did not start"
@@ -437,14 +457,6 @@ def test_coordinator_V19_a_runner_is_verified_and_nothing_is_managed_here(server
     assert server.call("DELETE", "runners/managers", {"token": TOKEN}).status == 404
 
 
-def test_coordinator_V20_artifacts_are_refused_for_good(server):
-    job = server.take()
-    headers = {"JOB-TOKEN": job["token"], "Content-Type": "multipart/form-data; boundary=x"}
-    up = server.call("POST", f"jobs/{job['id']}/artifacts?artifact_format=zip", b"--x--", headers)
-    down = server.call("GET", f"jobs/{job['id']}/artifacts?direct_download=true", b"", headers)
-    assert (up.status, down.status) == (404, 404), "503 would be asked for again, six times"
-
-
 def test_coordinator_V21_the_checksum_of_nothing_and_of_known_texts(server):
     for log, checksum in [(b"hello\n", "crc32:363a3020"), (b"", "crc32:00000000")]:
         job = server.take()
@@ -453,3 +465,98 @@ def test_coordinator_V21_the_checksum_of_nothing_and_of_known_texts(server):
         assert server.put(job, state="success", output={"checksum": checksum, "bytesize": len(log)}).status == 200
         while server.event()["event"] != "final":
             pass
+
+
+def kept(folder):
+    return sorted(path.name for path in (folder / "artifacts").iterdir())
+
+
+def test_coordinator_V20_an_archive_is_kept_and_handed_to_the_next_stage(server, folder):
+    one = server.take()
+    # Anything may be in it: the bytes of a boundary without its end, too.
+    data = bytes(range(256)) * 8 + f"\r\n--{BOUNDARY[:-1]}".encode() + bytes(1000)
+    assert server.upload(one, data).status == 201
+    assert server.end(one, b"").status == 200
+    assert server.event()["event"] == "final"
+    two = server.take()
+    dependency, = two["dependencies"]
+    assert (dependency["id"], dependency["name"]) == (one["id"], "one")
+    assert dependency["artifacts_file"] == {"filename": "artifacts.zip", "size": len(data)}
+    answer = server.download(one, dependency["token"])
+    assert (answer.status, answer.body) == (200, data)
+    assert kept(folder) == ["1-archive.zip"]
+
+
+def test_artifacts_of_nobody_and_of_others_are_refused(server, folder):
+    one = server.take()
+    assert server.upload(one, A, token="glcbt-wrong").status == 403
+    assert server.upload(one, bytes(8 << 20), token="glcbt-wrong").status == 403, "it is told what is wrong, not how much"
+    assert server.upload({"id": 77, "token": one["token"]}, A).status == 403
+    assert server.download(one).status == 404
+    assert server.upload(one, A).status == 201
+    assert server.download(one, "glcbt-wrong").status == 403
+    assert server.call("GET", "jobs/1/artifacts").status == 403
+    assert server.call("DELETE", "jobs/1/artifacts", headers={"JOB-TOKEN": one["token"]}).status == 404
+    assert server.end(one, b"").status == 200
+    assert server.event()["event"] == "final"
+    assert server.upload(one, B).status == 403, "the job has ended"
+    assert server.download(one).body == A
+    two = server.take()
+    assert server.download(one, two["token"]).status == 403
+    assert kept(folder) == ["1-archive.zip"]
+
+
+def test_an_upload_that_is_too_large_or_no_form_is_refused_and_leaves_nothing(server, folder):
+    one = server.take()
+    assert server.upload(one, bytes(ARTIFACT_MAX)).status == 201
+    assert server.upload(one, bytes(ARTIFACT_MAX + 1)).status == 413
+    assert server.upload(one, bytes(8 << 20)).status == 413, "more than any other body may have"
+    whole = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\ndata\r\n--{BOUNDARY}'
+    for why, body in {"cut": whole[:-20], "no end": whole, "empty": "", "no file": whole.replace("file", "text") + "--\r\n",
+                      "two files": whole + whole[whole.index("\r\n"):] + "--\r\n"}.items():
+        assert server.post(one, body.encode()).status == 400, why
+    assert server.call("POST", "jobs/1/artifacts", A, {"JOB-TOKEN": one["token"]}).status == 400, "no form at all"
+    for query in ("artifact_type=trace", "artifact_type=..%2Fx", "artifact_type=archive&artifact_format=raw"):
+        assert server.upload(one, A, query=query).status == 400, query
+    assert server.download(one).body == bytes(ARTIFACT_MAX), "what was kept stays"
+    assert kept(folder) == ["1-archive.zip"]
+
+
+def test_the_name_of_an_upload_is_no_path(server, folder):
+    one = server.take()
+    for name in ("..", "/etc/outside", "x/../../outside", "../../../outside"):
+        assert server.upload(one, A, name=name).status == 201
+        assert kept(folder) == ["1-archive.zip"]
+    assert not list(folder.rglob("*outside*"))
+    assert server.end(one, b"").status == 200
+    assert server.event()["event"] == "final"
+    assert server.take()["dependencies"][0]["artifacts_file"]["filename"] == "outside"
+
+
+def test_reports_are_kept_and_variables_of_a_dotenv_arrive(server, folder):
+    one = server.take()
+    dotenv = "artifact_format=gzip&artifact_type=dotenv"
+    answer = server.upload(one, gzip.compress(b"# no\n"), ".env.gz", query=dotenv)
+    assert (answer.status, json.loads(answer.body)["message"]) == (400, "dotenv: line 1 is not KEY=VALUE")
+    assert server.upload(one, gzip.compress(b"A=1\nB=two $A\n"), ".env.gz", query=dotenv).status == 201
+    assert server.upload(one, gzip.compress(b"<x/>"), "junit.xml.gz",
+                         query="artifact_format=gzip&artifact_type=junit").status == 201
+    assert server.end(one, b"").status == 200
+    assert server.event()["event"] == "final"
+    two = server.take()
+    assert two["dependencies"] == []
+    given = {variable["key"]: variable for variable in two["variables"]}
+    assert (given["A"]["value"], given["B"]["value"], given["B"]["raw"]) == ("1", "two $A", False)
+    assert kept(folder) == ["1-dotenv.gz", "1-junit.gz"]
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server, folder):
+    one = server.take()
+    host, port = server.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        connection.sendall((f"POST /api/v4/jobs/1/artifacts HTTP/1.1\r\nHost: x\r\nJOB-TOKEN: {one['token']}\r\n"
+                            f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: 4000\r\n\r\n"
+                            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nda').encode())
+        assert wait_for(lambda: kept(folder) == [".upload-0"])
+    assert wait_for(lambda: kept(folder) == [])
+    assert server.upload(one, A).status == 201

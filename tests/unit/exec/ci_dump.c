@@ -38,6 +38,52 @@ static void dump_retry(struct buf *out, const struct ci_retry *retry)
         buf_addf(out, " retry-exit-%d", retry->exit_codes.items[i]);
 }
 
+static void dump_artifacts(struct buf *out, const struct ci_artifacts *artifacts)
+{
+    for (size_t i = 0; i < artifacts->count; i++) {
+        const struct ci_artifact *entry = &artifacts->items[i];
+
+        buf_addf(out, " keeps %s as %s of %s", entry->type->name, entry->name ? entry->name : "-",
+                 entry->type->format);
+        dump_lines(out, "paths", &entry->paths);
+        dump_lines(out, "but", &entry->exclude);
+        buf_addf(out, "%s %s%s%s", entry->untracked ? " untracked" : "", entry->when,
+                 entry->expire_in ? " for " : "", entry->expire_in ? entry->expire_in : "");
+    }
+}
+
+static void dump_caches(struct buf *out, const struct ci_caches *caches)
+{
+    for (size_t i = 0; i < caches->count; i++) {
+        const struct ci_cache *cache = &caches->items[i];
+
+        buf_addf(out, " cache %s", cache->key);
+        dump_lines(out, "paths", &cache->paths);
+        dump_lines(out, "else", &cache->fallback_keys);
+        buf_addf(out, "%s %s %s", cache->untracked ? " untracked" : "", cache->when,
+                 cache->policy ? cache->policy : "-");
+    }
+}
+
+static bool same(const struct ci_lines *a, const struct ci_lines *b)
+{
+    bool equal = a->count == b->count;
+
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = str_eq(a->items[i], b->items[i]);
+    return equal;
+}
+
+/* Jobs that others need give them their artifacts, unless it is written otherwise. */
+static void dump_picked(struct buf *out, const struct ci_job *job)
+{
+    if (!job->picks || (job->has_needs && same(&job->needs, &job->picked)))
+        return;
+    if (job->picked.count == 0)
+        buf_add_str(out, " from[]");
+    dump_lines(out, "from", &job->picked);
+}
+
 static void dump_job(struct buf *out, const struct ci_config *config, const struct ci_job *job)
 {
     static const char *const whens[] = { "", " on-failure", " always", " manual" };
@@ -54,6 +100,9 @@ static void dump_job(struct buf *out, const struct ci_config *config, const stru
     if (job->has_needs && job->needs.count == 0)
         buf_add_str(out, " needs[]");
     dump_lines(out, "needs", &job->needs);
+    dump_picked(out, job);
+    dump_artifacts(out, &job->artifacts);
+    dump_caches(out, &job->caches);
     buf_add_str(out, whens[job->when]);
     if (job->allow_failure)
         buf_add_str(out, " may-fail");

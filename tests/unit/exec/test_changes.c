@@ -95,6 +95,34 @@ static void test_files_are_those_of_the_snapshot(void **state)
     snapshot_done(&snapshot);
 }
 
+static void test_ids_and_last_commits_are_gits(void **state)
+{
+    const struct place *place = *state;
+    struct snapshot snapshot = { 0 };
+    struct ci_lines files = { 0 }, ids = { 0 };
+    autobuf struct buf last = BUF_INIT, none = BUF_INIT;
+    autofree char *first = NULL, *id = NULL;
+
+    commit(place, "*");
+    first = GIT_SAYS(place->work, "rev-parse", "HEAD");
+    commit(place, "b c");
+    git_place_write(place->work, "b c", "changed\n");
+    id = GIT_SAYS(place->work, "hash-object", "b c");
+    assert_int_equal(snapshot_take(place->work, place->bare, &snapshot, NULL), 0);
+    assert_int_equal(changes_files(&snapshot, &files, NULL), 0);
+    assert_int_equal(changes_ids(&snapshot, &ids), 0);
+    assert_int_equal(ids.count, files.count);
+    assert_string_equal(files.items[1], "b c");
+    assert_string_equal(ids.items[1], id);
+    changes_last_commit(&snapshot, "*", &last); /* a name, not a pattern */
+    assert_string_equal(buf_str(&last), first);
+    changes_last_commit(&snapshot, "gone", &none);
+    assert_int_equal(none.len, 0);
+    ci_lines_done(&files);
+    ci_lines_done(&ids);
+    snapshot_done(&snapshot);
+}
+
 static void test_a_tag_without_a_branch_is_what_the_commit_is_called(void **state)
 {
     const struct place *place = *state;
@@ -119,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_changes_are_those_since_a_branch_or_the_last_push),
         TEST(test_files_are_those_of_the_snapshot),
+        TEST(test_ids_and_last_commits_are_gits),
         TEST(test_a_tag_without_a_branch_is_what_the_commit_is_called),
     };
 

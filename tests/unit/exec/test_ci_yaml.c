@@ -111,7 +111,19 @@ static void test_good_files_give_their_jobs(void **unused)
           "a@test script[s] always\nb@test script[s] on-failure\n"
           "c@test script[s] manual may-fail\nd@test script[s] manual\n" },
         { "dependencies order nothing", "a: {script: s}\nb: {script: s, dependencies: [a]}\n",
-          "a@test script[s]\nb@test script[s]\n" },
+          "a@test script[s]\nb@test script[s] from[]\n" },
+        { "artifacts come from dependencies, of earlier stages, one name for all of a parallel",
+          "a: {stage: build, script: s, parallel: 2}\nb: {stage: build, script: s}\n"
+          "c: {script: s, dependencies: [a]}\nd: {script: s, dependencies: []}\n",
+          "a 1/2@build script[s] node=1/2\na 2/2@build script[s] node=2/2\nb@build script[s]\n"
+          "c@test script[s] from[a 1/2|a 2/2]\nd@test script[s] from[]\n" },
+        { "artifacts come from needs, less those that say no, less what dependencies leave out",
+          "a: {script: s}\nb: {script: s}\n"
+          "c: {script: s, needs: [a, {job: b, artifacts: false}]}\n"
+          "d: {script: s, needs: [a, b], dependencies: [b]}\n"
+          "e: {script: s, needs: [{job: b, artifacts: false}], dependencies: [b]}\n",
+          "a@test script[s]\nb@test script[s]\nc@test script[s] needs[a|b] from[a]\n"
+          "d@test script[s] needs[a|b] from[b]\ne@test script[s] needs[b] from[]\n" },
         { "nothing takes a key away",
           ".t: {script: s, variables: {A: 1}}\n"
           "a: {extends: .t, variables: null}\n",

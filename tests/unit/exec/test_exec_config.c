@@ -36,7 +36,7 @@ static void test_the_built_in_one_has_no_finding_and_clean_instances(void **unus
 
     (void) unused;
     if (exec_config_load(NULL, &config, &findings, &err) < 0 ||
-        exec_config_lead(config, URL, TOKEN, &err) < 0)
+        exec_config_lead(config, URL, TOKEN, NULL, &err) < 0)
         fail_msg("%s", err.message);
     assert_int_equal(findings.count, 0);
     assert_int_equal(config->n_runners, 1);
@@ -61,7 +61,7 @@ static void test_each_runner_of_the_operators_is_led_to_us(void **unused)
     buf_addf(&text, "concurrent = 2\n" RUNNER RUNNER, "a", "a", "b", "b");
     harness_write(dir, "config.toml", buf_str(&text));
     if (exec_config_load(file, &config, &findings, &err) < 0 ||
-        exec_config_lead(config, URL, TOKEN, &err) < 0)
+        exec_config_lead(config, URL, TOKEN, NULL, &err) < 0)
         fail_msg("%s", err.message);
     config_findings_done(&findings);
     assert_int_equal(config->n_runners, 2);

@@ -36,12 +36,13 @@ static json_t *payload_of(const char *text)
 {
     auto_ptr(ci_config_free) struct ci_config *config = NULL;
     struct config_findings findings = { 0 };
+    struct payload_job of = { .id = 42, .token = "glcbt-x" };
     json_t *payload = NULL;
 
     assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, NULL, &config, &findings, NULL),
                      0);
-    assert_int_equal(
-        payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
+    of.job = &config->jobs[0];
+    assert_int_equal(payload_new(&pipeline, config, &of, &payload, NULL), 0);
     return payload;
 }
 
@@ -144,6 +145,7 @@ static void test_a_file_variable_is_one(void **unused)
     autojson json_t *payload = NULL;
     auto_ptr(ci_config_free) struct ci_config *config = NULL;
     struct config_findings findings = { 0 };
+    struct payload_job of = { .id = 42, .token = "glcbt-x" };
     static const char text[] = "a: {script: s, variables: {F: {value: x, type: file}, G: y}}\n";
 
     (void) unused;
@@ -154,8 +156,8 @@ static void test_a_file_variable_is_one(void **unused)
                         "f:1:42: variable 'F': GitLab takes 'type' for variables of the project's "
                         "settings alone");
     config_findings_done(&findings);
-    assert_int_equal(
-        payload_new(&pipeline, config, &config->jobs[0], 42, "glcbt-x", &payload, NULL), 0);
+    of.job = &config->jobs[0];
+    assert_int_equal(payload_new(&pipeline, config, &of, &payload, NULL), 0);
     assert_true(flag(payload, "F", "file"));
     assert_false(flag(payload, "G", "file"));
 }

@@ -185,7 +185,7 @@ static int run_exec_config(const struct place *place, struct result *result)
     (void) place;
     config_findings_done(&findings);
     if (r == 0)
-        r = exec_config_lead(config, "http://127.0.0.1:1", "glrt-t1_x", &err);
+        r = exec_config_lead(config, "http://127.0.0.1:1", "glrt-t1_x", NULL, &err);
     if (r == 0)
         add_config(result, config);
     return r;
@@ -430,9 +430,10 @@ static int run_payloads(const struct place *place, struct result *result)
 
     (void) place;
     for (size_t i = 0; r == 0 && i < config->n_jobs; i++) {
+        const struct payload_job of = { .job = &config->jobs[i], .id = 42, .token = "glcbt-x" };
         autojson json_t *payload = NULL;
 
-        r = payload_new(&pipeline, config, &config->jobs[i], 42, "glcbt-x", &payload, &err);
+        r = payload_new(&pipeline, config, &of, &payload, &err);
         if (r == 0)
             result_add(result, "%s\n", json_text(payload));
     }
