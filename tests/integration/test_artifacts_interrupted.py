@@ -51,8 +51,8 @@ def kept_bytes(run):
 def jobs(module_folder, binary, plugin_dir, build):
     if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
         pytest.skip("a build with sanitizers has no static helper")
-    # The second takes the place of the one that vanishes, whose traces stay.
-    run = Run(module_folder, binary, plugin_dir, max_instances=2, concurrent=4, capacity=4, idle_count=1, idle_time="1h")
+    # The instance that vanishes is replaced before it is forgotten.
+    run = Run(module_folder, binary, plugin_dir, max_instances=2, concurrent=4, capacity=8, idle_count=1, idle_time="1h")
     run.environment["FLOTILLA_LIMITS"] = "carry_pause=1"
     jobs = Jobs(run)
     run.start()
