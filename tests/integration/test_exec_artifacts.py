@@ -15,6 +15,12 @@ def project(folder, binary, plugin_dir):
     return Project(folder, binary, plugin_dir)
 
 
+@pytest.fixture
+def carrier(build):
+    if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
+        pytest.skip("a build with sanitizers has no static helper")
+
+
 HANDING_ON = """
 stages: [build, test]
 make:
@@ -34,6 +40,7 @@ none: {script: [test ! -e out, 'test -z "$WORD"'], dependencies: []}
 """
 
 
+@pytest.mark.usefixtures("carrier")
 def test_jobs_get_what_the_jobs_before_them_made(project):
     kept = project.folder / "kept"
     run = project.run_file(HANDING_ON, "--artifacts", kept)
@@ -50,6 +57,7 @@ def test_jobs_get_what_the_jobs_before_them_made(project):
         assert "out/x" in file.namelist() and "out/x.log" not in file.namelist()
 
 
+@pytest.mark.usefixtures("carrier")
 def test_an_upload_that_is_refused_fails_the_job(project):
     run = project.run_file("""
 a: {script: ["echo '# a comment' > bad.env"], artifacts: {reports: {dotenv: bad.env}}}
@@ -69,6 +77,7 @@ use: {script: cat c/f, cache: {key: {files: [.gitlab-ci.yml], prefix: p}, paths:
 """
 
 
+@pytest.mark.usefixtures("carrier")
 def test_a_cache_goes_to_the_next_job_and_with_a_folder_to_the_next_run(project):
     first = project.run_file(CACHED)
     assert first.returncode == 0, first.output

@@ -82,7 +82,8 @@ static void test_keys_of_files_are_gitlabs(void **unused)
           "a: {script: s, cache: {key: {files: [a.lock]}}}\n",
           "a@test script[s] cache 0-12c6fc06c99a462375eeb3f43dfd832b08ca9e17 on_success -\n" },
         { "several: sorted, each id once; a leading slash is none",
-          "a: {script: s, cache: {key: {files: [a.lock, /sub/b.lock, gone], prefix: $X}}}\n",
+          "a: {script: s, cache: {key: {files: [a.lock, /sub/b.lock, sub/c.lock, gone], prefix: "
+          "$X}}}\n",
           "a@test script[s] cache $X-ecd77c5c71b1701630201f1309b669c773185837 on_success -\n" },
         { "a pattern", "a: {script: s, cache: {key: {files: ['sub/*.lock'], prefix: p}}}\n",
           "a@test script[s] cache p-ecd77c5c71b1701630201f1309b669c773185837 on_success -\n" },

@@ -207,6 +207,26 @@ static void test_the_repository_is_fetched_by_its_branch(void **unused)
         "\"refspecs\":[\"+refs/heads/Feature/One.:refs/remotes/origin/Feature/One.\"]}");
 }
 
+static void test_artifacts_and_caches_are_what_gitlab_sends(void **unused)
+{
+    autojson json_t *payload = payload_of(
+        "a: {script: s, artifacts: {paths: [x], exclude: [y], expire_in: 1 day, reports: {junit: "
+        "r.xml}}, cache: {key: k, paths: [z], fallback_keys: [l]}}\n");
+
+    (void) unused;
+    assert_string_equal(
+        json_text(json_object_object_get(payload, "artifacts")),
+        "[{\"untracked\":false,\"paths\":[\"x\"],\"exclude\":[\"y\"],\"when\":\"on_success\","
+        "\"expire_in\":\"1 day\",\"artifact_type\":\"archive\",\"artifact_format\":\"zip\"},"
+        "{\"name\":\"junit.xml\",\"untracked\":false,\"paths\":[\"r.xml\"],\"exclude\":[],"
+        "\"when\":\"always\",\"expire_in\":\"1 day\",\"artifact_type\":\"junit\","
+        "\"artifact_format\":\"gzip\"}]");
+    assert_string_equal(json_text(json_object_object_get(payload, "cache")),
+                        "[{\"key\":\"k-non_protected\",\"untracked\":false,\"policy\":"
+                        "\"pull-push\",\"paths\":[\"z\"],\"when\":\"on_success\","
+                        "\"fallback_keys\":[\"l-non_protected\"]}]");
+}
+
 static void test_tokens_differ_and_look_like_gitlabs(void **unused)
 {
     char one[PAYLOAD_TOKEN_SIZE], two[PAYLOAD_TOKEN_SIZE];
@@ -229,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_timeout_hooks_and_place_among_parallel_jobs_are_told),
         cmocka_unit_test(test_steps_are_the_script_and_what_follows_it),
         cmocka_unit_test(test_the_repository_is_fetched_by_its_branch),
+        cmocka_unit_test(test_artifacts_and_caches_are_what_gitlab_sends),
         cmocka_unit_test(test_tokens_differ_and_look_like_gitlabs),
     };
 
