@@ -22,6 +22,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "sample: also run with sanitizers in each run of scripts/test")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that look at one run of many jobs stay on one worker, or each worker would make that run."""
+    for item in items:
+        shared = [name for name, found in item._fixtureinfo.name2fixturedefs.items() if found[-1].scope == "module"]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
 @pytest.fixture(scope="session")
 def build() -> Path:
     """The build directory with -Dfaults=true; scripts/test names it in FLOTILLA_BUILD."""

@@ -210,6 +210,8 @@ def test_job_execution_10_5_44_an_archive_that_leads_out(jobs):
 
 
 def test_job_execution_10_5_30_variables_of_the_env_file_count(jobs):
-    (archive,) = jobs.run.coordinator.artifacts.of(jobs.named["env file"].id)
+    archives = jobs.run.coordinator.artifacts.of(jobs.named["env file"].id)
+    assert len(archives) == 1, jobs.log("env file")
+    (archive,) = archives
     with zipfile.ZipFile(archive.path) as opened:
         assert opened.read("out/one") == b"one\n"
