@@ -245,9 +245,13 @@ def test_coordinator_V5_the_server_says_when_to_ask_again(carry):
 
 
 def test_hardening_N10_an_error_page_without_end_is_not_read(carry):
-    with Recorder(Answer(404, b"x" * 1_000_000)) as gitlab:
-        assert carry("download", url=gitlab.url)["result"] == "not_found"
-        assert carry("get", url=gitlab.url)["result"] == "not_found"
+    gone = threading.Event()
+    with Recorder(Answer(404, b"x" * 1_000_000, length=10 ** 12, hold_after=gone)) as gitlab:
+        try:
+            assert carry("download", url=gitlab.url)["result"] == "not_found"
+            assert carry("get", url=gitlab.url)["result"] == "not_found"
+        finally:
+            gone.set()
 
 
 def test_hardening_N8_whom_it_trusts(carry, folder):
