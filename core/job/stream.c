@@ -137,17 +137,16 @@ static int add_first_line(const struct job *job, const struct helper_call *call,
     return buf_error(out);
 }
 
-/* With the process id where stage_kill() looks for it. */
 static int run_helper(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
                       struct ssh_exit *ret, struct error *err)
 {
-    /* lint: quoted-format: a constant. */
-    static const char script[] = "umask 077; printf '%s\\n' \"$$\" > \"$1/stage.pid\"; "
-                                 "exec \"$1/" HELPER_FILE "\" stream";
-    autobuf struct buf line = BUF_SECRET, command = BUF_INIT;
+    autobuf struct buf line = BUF_SECRET, script = BUF_INIT, command = BUF_INIT;
     struct ssh_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
 
-    add_command(&command, script, job->tmp_dir);
+    script_note_process(&script, job->tmp_dir);
+    buf_add_str(&script, "umask 077; exec \"$1/" HELPER_FILE "\" stream");
+    buf_inherit_error(&command, &script);
+    add_command(&command, buf_str(&script), job->tmp_dir);
     if (add_first_line(job, call, &line) < 0 || buf_error(&command) < 0)
         return error_set(err, -ENOMEM, "the helper cannot be told what to do: memory is short");
     exec.command = buf_str(&command);

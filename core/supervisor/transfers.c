@@ -88,15 +88,22 @@ static void tell_lost(struct transfer *transfer)
 /* Its end and that of its link come in either order; what it told came before both. */
 static void close_if_over(struct transfer *transfer)
 {
-    struct supervisor *supervisor = transfer->supervisor;
-
     if (!transfer->process_ended || transfer->link)
         return;
-    if (supervisor) {
+    if (transfer->supervisor) {
         tell_lost(transfer);
         unlink_transfer(transfer);
     }
     uv_close((uv_handle_t *) &transfer->process, on_process_closed);
+}
+
+/* From the loop alone: who ends a transfer is in the middle of their list, and their job may be without its
+ * worker. */
+static void close_and_go_on(struct transfer *transfer)
+{
+    struct supervisor *supervisor = transfer->supervisor;
+
+    close_if_over(transfer);
     if (supervisor)
         start_waiting(supervisor);
 }
@@ -108,7 +115,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
     (void) status;
     transfer->process_ended = true;
     transfer->signal = signal;
-    close_if_over(transfer);
+    close_and_go_on(transfer);
 }
 
 static void on_link_closed(void *arg, const char *why)
@@ -119,7 +126,7 @@ static void on_link_closed(void *arg, const char *why)
     transfer->link = NULL;
     if (!transfer->process_ended)
         (void) uv_process_kill(&transfer->process, SIGKILL); /* it has nothing more to say */
-    close_if_over(transfer);
+    close_and_go_on(transfer);
 }
 
 /* Where GitLab takes this job's artifacts from now on. */

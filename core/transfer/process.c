@@ -233,7 +233,7 @@ static void upload_cache(struct transfer *transfer, struct outcome *ret)
     if (!read_head(transfer, &head, ret))
         return;
     read_object(transfer, headers, &object);
-    if (json_need_i64(head, "size", 0, INT64_MAX, &source.size, NULL) < 0 ||
+    if (json_need_i64(head, "size", 1, INT64_MAX, &source.size, NULL) < 0 ||
         json_opt_i64(head, "modified", 0, INT64_MAX, &object.modified_s, NULL) < 0) {
         fail(ret, "the archive from the instance has no size");
         return;

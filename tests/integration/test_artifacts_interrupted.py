@@ -30,6 +30,12 @@ def transfers(run):
     return [p for p in processes_of(run.folder) if b"\0transfer\0" in p.cmdline + b"\0"]
 
 
+def noted_sessions(run):
+    """Of the processes that the stages under way have noted, by which they are stopped: whether it is their own."""
+    noted = [path.read_text().split() for path in run.instances_dir.glob("*/home/builds/**/*.tmp/stage.pid")]
+    return [len(fields) > 4 and int(fields[4]) == os.getsid(int(fields[0])) for fields in noted]
+
+
 def kill_the_helper(run):
     """The one that runs on an instance."""
     (helper,) = [p for p in processes_of(run.folder) if p.cmdline.endswith(b"/flotilla-helper\0stream\0")]
@@ -67,6 +73,7 @@ def jobs(module_folder, binary, plugin_dir, build):
     survives = add_held(jobs, "survives a kill -9")
     for hold in (aborted, cancelled, survives):
         assert hold.begun.wait(PATIENCE), run.log_tail()
+    jobs.noted = noted_sessions(run)
     jobs.most_transfers, jobs.open_files, jobs.kept = len(transfers(run)), files_of_transfers(run), kept_bytes(run)
 
     run.coordinator.cancel(jobs.named["aborted"].id, "canceled")
@@ -98,6 +105,11 @@ def uploads(jobs, name):
 
 def test_nothing_else_went_wrong(jobs):
     assert jobs.breaches == [], "\n".join(map(str, jobs.breaches)) + "\n" + jobs.run.log_tail()
+
+
+def test_a_helper_can_be_stopped_by_its_session(jobs):
+    """Without it that would need `ps`, which a slim instance lacks."""
+    assert jobs.noted == [True] * 3
 
 
 def test_an_abort_ends_the_upload(jobs):

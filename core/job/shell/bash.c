@@ -158,6 +158,7 @@ static const char *const hostile_names[] = {
     "GLIBC_TUNABLES",
     "GIT_CONFIG",
     "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_SYSTEM",
     "GIT_SSH",
@@ -211,6 +212,16 @@ void script_own_end(struct buf *body)
     buf_add_str(body, ")\n");
 }
 
+/* With what the system says of it: state, parent, group, session. */
+void script_note_process(struct buf *out, const char *tmp_dir)
+{
+    buf_add_str(out, "flotilla_stat=\n"
+                     "[ ! -r /proc/self/stat ] || read -r flotilla_stat < /proc/self/stat\n"
+                     "(umask 077; printf '%s %s\\n' \"$$\" \"${flotilla_stat##*) }\" > ");
+    add_path(out, tmp_dir, "stage.pid");
+    buf_add_str(out, ")\nunset flotilla_stat\n");
+}
+
 void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body)
 {
     buf_addf(out, "#!/usr/bin/env %s\n\n", str_eq(shell, "sh") ? "sh" : "bash");
@@ -221,12 +232,9 @@ void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const 
     /* The directory is private from its birth; its parents, which are the job's, are not. */
     buf_add_str(out, "mkdir -p -m 700 -- ");
     quote_word(out, tmp_dir);
-    /* With what the system says of it: state, parent, group, session. */
-    buf_add_str(out, "\nflotilla_stat=\n"
-                     "[ ! -r /proc/self/stat ] || read -r flotilla_stat < /proc/self/stat\n"
-                     "(umask 077; printf '%s %s\\n' \"$$\" \"${flotilla_stat##*) }\" > ");
-    add_path(out, tmp_dir, "stage.pid");
-    buf_add_str(out, ")\nunset flotilla_stat\n( trap 'exit 1' TERM; eval ");
+    buf_add_char(out, '\n');
+    script_note_process(out, tmp_dir);
+    buf_add_str(out, "( trap 'exit 1' TERM; eval ");
     quote_word(out, body);
     buf_add_str(out, " ) < /dev/null\nexit 0\n");
 }

@@ -57,6 +57,9 @@ void script_own_end(struct buf *body);
  * body with an empty stdin. */
 void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body);
 
+/* Leaves in `tmp_dir` which process this is, for script_kill(). */
+void script_note_process(struct buf *out, const char *tmp_dir);
+
 /* A script of its own that stops the stage that is noted in `tmp_dir`: TERM, a moment, KILL, and proof:
  * it ends with 0 only when no process of the stage's session is left, which sshd made for it. A process
  * that made a session of its own was meant to outlive the script, and does. */

@@ -11,8 +11,16 @@
 #include "core/job/trace/masker.h"
 
 static const char *const secret_names[] = {
-    "private_token",   "authenticity_token", "rss_token",
-    "x-amz-signature", "x-amz-credential",   "x-amz-security-token",
+    "private_token",
+    "authenticity_token",
+    "rss_token",
+    "x-amz-signature",
+    "x-amz-credential",
+    "x-amz-security-token",
+    /* Of the other stores' signed URLs, which the peer shows. */
+    "x-goog-signature",
+    "x-goog-credential",
+    "sig",
 };
 
 static bool is_secret_name(const char *name, size_t len)

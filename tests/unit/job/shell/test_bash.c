@@ -262,6 +262,23 @@ static void test_hardening_11_hostile_variables_are_not_in_our_own_steps(void **
     assert_false(script_name_is_hostile("ENVIRONMENT"));
 }
 
+/* Which no job variable of that name tells of. */
+static void test_hostile_variables_of_the_env_file_are_not_in_our_own_steps(void **state)
+{
+    struct place *place = *state;
+
+    script_load_env(&place->body, place->tmp_dir);
+    buf_add_str(&place->body, "printf '%s=x\\n' BASH_ENV GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS "
+                              "GIT_SSH_COMMAND > \"$GITLAB_ENV\"\n");
+    assert_prints(place, "");
+    buf_clear(&place->body);
+    script_load_env(&place->body, place->tmp_dir);
+    script_own_begin(&place->body);
+    buf_add_str(&place->body, "export -p | grep 'BASH_ENV\\|GIT_' || printf 'none\\n'\n");
+    script_own_end(&place->body);
+    assert_prints(place, "none\n");
+}
+
 static void test_unset_variable_ends_our_own_steps_alone(void **state)
 {
     struct place *place = *state;
@@ -336,6 +353,7 @@ int main(void)
         TEST(test_variables_go_from_stage_to_stage),
         TEST(test_trace_does_not_show_the_exports),
         TEST(test_hardening_11_hostile_variables_are_not_in_our_own_steps),
+        TEST(test_hostile_variables_of_the_env_file_are_not_in_our_own_steps),
         TEST(test_unset_variable_ends_our_own_steps_alone),
         TEST(test_job_execution_10_5_1_2_and_4_echo_of_commands),
         TEST(test_job_execution_10_5_3_echo_of_many_lines_in_a_section),

@@ -74,6 +74,11 @@ static void test_values_of_secret_url_parameters_are_masked(void **unused)
           "?authenticity_token=a&x-amz-signature=b&X-Amz-Credential=c&x-amz-security-token=d",
           "?authenticity_token=[MASKED]&x-amz-signature=[MASKED]&X-Amz-Credential=[MASKED]"
           "&x-amz-security-token=[MASKED]" },
+        { "signed URLs of Google and Azure",
+          "?X-Goog-Credential=a%2Fb&X-Goog-Signature=c https://h/x?sp=r&sig=d%3D&se=2",
+          "?X-Goog-Credential=[MASKED]&X-Goog-Signature=[MASKED] "
+          "https://h/x?sp=r&sig=[MASKED]&se=2" },
+        { "a name that begins or ends like one", "?sign=a&asig=b", "?sign=a&asig=b" },
         { "an empty value", "?private_token=&y", "?private_token=[MASKED]&y" },
         { "at the end", "?private_token=", "?private_token=[MASKED]" },
         { "white space ends the value", "?rss_token=a b\tc", "?rss_token=[MASKED] b\tc" },
