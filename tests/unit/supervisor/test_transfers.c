@@ -107,10 +107,13 @@ static bool has_ended(const struct world *world)
 {
     autofree char *path = harness_path(world->dir, "program.self");
     autofree char *text = access(path, R_OK) == 0 ? harness_read(world->dir, "program.self") : NULL;
+    char *end = text ? strchr(text, '\n') : NULL;
     int64_t pid = 0;
 
-    return text && strchr(text, '\n') && parse_i64(strtok(text, "\n"), 2, INT32_MAX, &pid) == 0 &&
-           kill((pid_t) pid, 0) < 0;
+    if (!end)
+        return false;
+    *end = '\0';
+    return parse_i64(text, 2, INT32_MAX, &pid) == 0 && kill((pid_t) pid, 0) < 0;
 }
 
 static void ask(struct world *world, size_t job, int64_t id)
