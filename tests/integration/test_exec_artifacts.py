@@ -71,7 +71,7 @@ b: {stage: deploy, script: echo never}
 
 CACHED = """
 stages: [build, test]
-fill: {stage: build, script: ["cat c/f || echo fresh", mkdir -p c, echo filled > c/f],
+fill: {stage: build, script: [if test -e c/f; then cat c/f; else echo fresh; fi, mkdir -p c, echo filled > c/f],
   cache: {key: {files: [.gitlab-ci.yml], prefix: p}, paths: [c]}}
 use: {script: cat c/f, cache: {key: {files: [.gitlab-ci.yml], prefix: p}, paths: [c], policy: pull}}
 """
