@@ -17,7 +17,7 @@ from test_artifacts_interrupted import kept_bytes
 MANY = 20000
 LARGE_MIB = 2048 if os.environ.get("FLOTILLA_TEST_FULL") else 64
 TREE = [  # of its files, links and modes nothing may be lost
-    "mkdir -p out/a/b out/empty; echo one > out/one; echo two > 'out/a/t w o'; printf '' > out/a/nothing",
+    "rm -rf out; mkdir -p out/a/b out/empty; echo one > out/one; echo two > 'out/a/t w o'; printf '' > out/a/nothing",
     "chmod 700 out/a/b; echo '#!' > out/run; chmod 755 out/run; ln -s a/b out/link; echo x > out/a/b/x.o",
 ]
 LIST = "find out ! -name '*.o' -printf '%p %y %m %l\\n' | sort; find out -type f ! -name '*.o' | sort | xargs -d '\\n' sha256sum"
