@@ -107,7 +107,7 @@ def test_a_log_over_its_limit_ends_with_a_notice_and_the_job_goes_on(folder, bin
     assert run.coordinator.jobs[1].finals[0]["exit_code"] == 3
 
 
-def test_hardening_15_16_names_that_are_commands_elsewhere(folder, binary, plugin_dir):
+def test_hardening_15_and_hardening_16_names_that_are_commands_elsewhere(folder, binary, plugin_dir):
     """They are stored and shown as they are: formats, SQL, and what a terminal would obey."""
     names = ["%s%n%s %1$*2$n", "x'); DROP TABLE jobs;--"]
     run = Run(folder, binary, plugin_dir)

@@ -170,7 +170,7 @@ static void test_a_command_gets_its_input_and_gives_output_and_status(void **sta
     assert_int_equal(ssh_fake_count(&world->fake, "exec sh\nthe script\n"), 1);
 }
 
-static void test_of_two_statuses_the_first_counts(void **state)
+static void test_hardening_36_of_two_statuses_the_first_counts(void **state)
 {
     static const struct ssh_fake_exec exec = { .statuses = { 3, 0 }, .n_statuses = 2 };
     struct world *world = *state;
@@ -222,7 +222,7 @@ static void test_both_outputs_come_in_their_order(void **state)
     assert_string_equal(buf_str(&world->output), exec.turns);
 }
 
-static void test_no_status_is_never_a_success(void **state)
+static void test_hardening_36_no_status_is_never_a_success(void **state)
 {
     static const struct ssh_fake_exec exec = { .output = "done\n" };
     struct world *world = *state;
@@ -235,7 +235,7 @@ static void test_no_status_is_never_a_success(void **state)
 }
 
 /* What the server still says on a channel that it ended is output as any other. */
-static void test_data_after_the_end_changes_nothing(void **state)
+static void test_hardening_36_data_after_the_end_changes_nothing(void **state)
 {
     static const struct ssh_fake_exec exec = {
         .output = "before\n", .after_eof = "after\n", .statuses = { 4 }, .n_statuses = 1
@@ -266,7 +266,7 @@ static void assert_told(const struct world *world, const char *why, int code, in
 }
 
 /* Each says what failed, where, and what to look at (hardening.md case 36, N3, N6). */
-static void test_each_way_not_to_connect_has_its_sentence(void **state)
+static void test_hardening_36_each_way_not_to_connect_has_its_sentence(void **state)
 {
     static const struct {
         const char *why;
@@ -587,12 +587,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW(test_a_command_gets_its_input_and_gives_output_and_status),
-        ROW(test_of_two_statuses_the_first_counts),
+        ROW(test_hardening_36_of_two_statuses_the_first_counts),
         ROW(test_a_status_that_is_not_0_is_no_success),
         ROW(test_both_outputs_come_in_their_order),
-        ROW(test_no_status_is_never_a_success),
-        ROW(test_data_after_the_end_changes_nothing),
-        ROW(test_each_way_not_to_connect_has_its_sentence),
+        ROW(test_hardening_36_no_status_is_never_a_success),
+        ROW(test_hardening_36_data_after_the_end_changes_nothing),
+        ROW(test_hardening_36_each_way_not_to_connect_has_its_sentence),
         ROW(test_each_way_not_to_begin_has_its_sentence),
         ROW(test_an_address_without_an_answer_has_its_sentence),
         ROW(test_each_deadline_is_its_own),
