@@ -4,9 +4,9 @@ that keeps what it was asked. What comes back is read by Python's own zipfile an
 import io
 import json
 import os
-import shutil
 import platform
 import re
+import shutil
 import socket
 import subprocess
 import sys
