@@ -190,18 +190,23 @@ static void add_job_cleanup(const struct job *job, struct buf *body)
     buf_add_str(body, "fi\n");
 }
 
-/* The job's own configuration and hooks go first: they must not run in what follows. */
-void cleanup_script(const struct job *job, struct buf *body)
+void private_files_script(const struct job *job, struct buf *body)
 {
-    static const char *const own[] = { "gitlab_runner_env", "stage.pid", GIT_EXTERNAL, GIT_GLOBAL,
-                                       HELPER_FILE };
+    static const char *const own[] = { "gitlab_runner_env", GIT_EXTERNAL, GIT_GLOBAL, HELPER_FILE };
 
-    stage_own_begin(job, body);
     add_removals(job->tmp_dir, body, own, ARRAY_LEN(own));
     for (size_t i = 0; i < job->variables.n; i++)
         if (job->variables.items[i].file)
             add_removals(job->tmp_dir, body, (const char *const[]) { job->variables.items[i].key },
                          1);
+}
+
+/* The job's own configuration and hooks go first: they must not run in what follows. */
+void cleanup_script(const struct job *job, struct buf *body)
+{
+    stage_own_begin(job, body);
+    private_files_script(job, body);
+    add_removals(job->tmp_dir, body, (const char *const[]) { "stage.pid" }, 1);
     clean_if_repository(job, body);
     clean_repository(job, body);
     add_kind(job, body);

@@ -78,7 +78,7 @@ static struct end prepare_executor(struct job *job, int64_t until)
 /* The first script on the instance: a profile that prints or ends shows here. */
 static struct end prepare_script(struct job *job, int64_t until)
 {
-    autobuf struct buf body = BUF_INIT, path = BUF_INIT;
+    autobuf struct buf body = BUF_INIT;
     char host[256] = "";
     struct end end;
 
@@ -87,9 +87,7 @@ static struct end prepare_script(struct job *job, int64_t until)
     buf_add_str(&body, "printf 'Running on %s via %s...\\n' \"$(hostname)\" ");
     quote_word(&body, host);
     buf_add_str(&body, "\n");
-    buf_addf(&path, "%s/gitlab_runner_env", job->tmp_dir);
-    script_command(&body, (const char *const[]) { "rm", "-f", "--", buf_str(&path), NULL });
-    buf_inherit_error(&body, &path);
+    private_files_script(job, &body);
     script_own_end(&body);
     end = stage_run(job, "prepare_script", "Preparing environment", &body, 0, until);
     if (end.kind == END_EXIT) {

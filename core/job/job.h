@@ -164,6 +164,8 @@ void sources_export(const struct job *job, struct buf *body);
 void get_sources_script(const struct job *job, struct buf *body);
 void clear_worktree_script(const struct job *job, struct buf *body);
 void cleanup_script(const struct job *job, struct buf *body);
+/* Takes away what an earlier job may have left under the names of this one's private files. */
+void private_files_script(const struct job *job, struct buf *body);
 
 /* going.c: the log's warning, once for each cause, when the cloud takes the instance. */
 void going_warn(struct job *job, const struct report_orders *orders);

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from checker.jobs import make_job
-from checker.run import Run, wait_for
+from checker.run import PATIENCE, Run, wait_for
 from git_server import GitServer, make_repository
 from test_run import assert_nothing_lost
 
@@ -157,3 +157,22 @@ def writable_parts(pid):
             if rights.startswith("rw") and end - start < 1 << 28:
                 memory.seek(start)
                 yield memory.read(end - start)
+
+
+def test_what_an_earlier_job_left_under_the_names_of_private_files_goes(folder, binary, plugin_dir):
+    """A link would take a secret elsewhere, or write over what it leads to (hardening.md S4)."""
+    victim = folder / "victim"
+    victim.write_text("untouched")
+    run = Run(folder, binary, plugin_dir, max_instances=1, concurrent=1, idle_count=1, idle_time="1h")
+    first, second = make_job(1, str(run.marks)), make_job(2, str(run.marks))
+    first.payload["steps"][0]["script"].append(
+        f'cd "$RUNNER_TEMP_PROJECT_DIR"; ln -s "{victim}" CONF; ln -s "{victim}" .gitlab-runner.ext.conf')
+    second.payload["variables"].append({"key": "CONF", "value": "the content", "file": True})
+    second.payload["steps"][0]["script"].append(f'cp "$CONF" "{folder}/seen"; stat -c "%F %a" "$CONF" >> "{folder}/seen"')
+    run.start()
+    for job in (first, second):
+        run.coordinator.add(job)
+        assert run.coordinator.wait_ended(job.id, PATIENCE), run.log_tail()
+    assert_nothing_lost(run, run.finish())
+    assert victim.read_text() == "untouched"
+    assert (folder / "seen").read_text() == "the contentregular file 600\n"

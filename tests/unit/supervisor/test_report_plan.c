@@ -239,7 +239,7 @@ static void test_trouble_while_the_job_runs_costs_nothing_at_its_end(void **unus
     assert_false(plan.log_given_up);
 }
 
-/* Counts requests, each as the five attempts that it may be. */
+/* Counts reports; each may be five attempts of HTTP. */
 static void test_a_gitlab_that_is_away_for_an_hour_is_not_stormed(void **unused)
 {
     struct report_plan plan = running(0);
