@@ -8,7 +8,11 @@
  *   - what sessions start has the instance's mark in its environment, or its working directory in
  *     the instance's home;
  *   - and the descendants, process groups and sessions of all these.
- * A process id is used only through a pidfd whose process was seen to have the same start time.
+ * A process that starts another one and ends while /proc is read must not slip through between the
+ * two: /proc is asked for one id at a time, in their order, so that the new one, whose id is higher,
+ * is still to come; and what gives itself away is stopped there and then, and killed once its
+ * descendants are known. A process id is used only through a pidfd whose process was seen to have
+ * the same start time.
  */
 
 #include "local.h"
@@ -306,26 +310,62 @@ static bool add_process(struct processes *all, const struct process *p)
     return true;
 }
 
+/* Signals the process that was seen, or nobody when its id has a new owner. */
+static int send_signal(const struct process *seen, int number)
+{
+    int fd = (int) syscall(SYS_pidfd_open, seen->pid, 0);
+    struct process now;
+    int result = 0;
+
+    if (fd < 0)
+        return errno == ESRCH ? 0 : -1;
+    if (read_process(seen->pid, &now) && now.start == seen->start)
+        result = (int) syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+    (void) close(fd);
+    return result;
+}
+
+/* The next id in /proc, in ascending order; 0 behind the last one, -1 when it cannot be read. The
+ * kernel gives a few entries at once: the position goes back behind the first of them, so that the
+ * next answer is as fresh as this one. */
+static pid_t next_pid(int proc_fd)
+{
+    _Alignas(struct dirent64) char buf[sizeof(struct dirent64)];
+    const struct dirent64 *entry = (const struct dirent64 *) buf;
+    int64_t pid = 0;
+    ssize_t got;
+
+    while (pid <= 0) {
+        got = getdents64(proc_fd, buf, sizeof(buf));
+        if (got <= 0)
+            return (pid_t) got;
+        if (lseek(proc_fd, entry->d_off, SEEK_SET) < 0)
+            return -1;
+        if (!number_parse(entry->d_name, INT32_MAX, &pid))
+            pid = 0;
+    }
+    return (pid_t) pid;
+}
+
 static bool scan(const struct search *search, struct processes *all)
 {
-    DIR *dir = opendir("/proc");
-    struct dirent *entry;
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = proc_fd >= 0;
     struct process p;
-    bool ok = dir != NULL;
+    pid_t pid = 0;
 
     all->n = 0;
-    while (ok && (entry = readdir(dir))) {
-        int64_t pid;
-
-        if (!number_parse(entry->d_name, INT32_MAX, &pid) || pid <= 1 || pid == getpid() ||
-            !read_process((pid_t) pid, &p))
+    while (ok && (pid = next_pid(proc_fd)) > 0) {
+        if (pid == 1 || pid == getpid() || !read_process(pid, &p))
             continue;
         p.doomed = gives_itself_away(search, &p);
+        if (p.doomed)
+            (void) send_signal(&p, SIGSTOP);
         ok = add_process(all, &p);
     }
-    if (dir)
-        (void) closedir(dir);
-    return ok;
+    if (proc_fd >= 0)
+        (void) close(proc_fd);
+    return ok && pid == 0;
 }
 
 /* Dooms whatever a doomed process has started or leads. */
@@ -344,21 +384,6 @@ static bool spread(struct processes *all)
             changed = true;
         }
     return changed;
-}
-
-/* Signals the process that was seen, or nobody when its id has a new owner. */
-static int send_signal(const struct process *seen, int number)
-{
-    int fd = (int) syscall(SYS_pidfd_open, seen->pid, 0);
-    struct process now;
-    int result = 0;
-
-    if (fd < 0)
-        return errno == ESRCH ? 0 : -1;
-    if (read_process(seen->pid, &now) && now.start == seen->start)
-        result = (int) syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
-    (void) close(fd);
-    return result;
 }
 
 int process_stop(pid_t pid, const char *id)

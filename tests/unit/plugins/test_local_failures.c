@@ -470,6 +470,44 @@ static void test_killed_while_growing_it_leaves_nothing_or_whole_instances(void 
     }
 }
 
+static off_t size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+static void test_one_that_flees_from_process_to_process_is_ended(void **state)
+{
+    /* Each process starts the next one, leaves a byte and is gone; 20,000 of them and no more. */
+    static const char script[] = "[ $1 -gt 0 ] || exit\n"
+                                 "sh \"$0\" $(($1 - 1)) \"$2\" &\n"
+                                 "printf . >>\"$2\"\n";
+    struct fixture *f = *state;
+    char file[128], trail[128], command[512], out[64];
+    int64_t until = fake_now_ms() + PATIENCE_MS;
+    struct connection c;
+    off_t size;
+
+    (void) snprintf(file, sizeof(file), "%s/flee", f->root);
+    (void) snprintf(trail, sizeof(trail), "%s/trail", f->root);
+    write_file(file, script);
+    group_open(f, "{}");
+    (void) grow(f, 1, "r-1");
+    connect_to(f, list(f).ids[0], &c);
+    (void) snprintf(command, sizeof(command), "setsid sh %s 20000 %s >/dev/null 2>&1 </dev/null &",
+                    file, trail);
+    assert_int_equal(ssh(&c, command, out, sizeof(out)), 0);
+    while (size_of(trail) < 10 && fake_now_ms() < until)
+        (void) poll(NULL, 0, 5);
+    assert_true(size_of(trail) >= 10);
+
+    shrink(f, list(f).ids[0]);
+    size = size_of(trail);
+    (void) poll(NULL, 0, 300); /* time to run on, for what should not be there */
+    assert_int_equal(size_of(trail), size);
+}
+
 static void test_two_hosts_at_once_share_the_maximum_and_no_port(void **state)
 {
     struct fixture *f = *state;
@@ -546,6 +584,7 @@ int main(int argc, char **argv)
         TEST(test_an_interrupted_removal_is_listed_as_such_and_goes_on),
         TEST(test_a_call_ends_when_it_is_cancelled_or_out_of_time),
         TEST(test_killed_while_growing_it_leaves_nothing_or_whole_instances),
+        TEST(test_one_that_flees_from_process_to_process_is_ended),
         TEST(test_two_hosts_at_once_share_the_maximum_and_no_port),
         TEST(test_no_descriptor_is_left_open_or_inherited),
     };
