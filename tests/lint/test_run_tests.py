@@ -1,11 +1,14 @@
 """tests/lint/test_run_tests.py - what scripts/run-tests reads out of the programs that it runs."""
 import importlib.machinery
 import importlib.util
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import xml.etree.ElementTree
+
+import pytest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run-tests"
 
@@ -55,6 +58,58 @@ exec sleep 1000
     script.meson_test(tally, "build", "unit: ", [], timeout=5)
     assert tally.passed == ["unit: quick"]
     assert tally.failed == [("unit: meson test", "meson took more than 5 s")]
+
+
+def meson_in(tmp_path, monkeypatch, first, again):
+    """A meson whose tests end with these results, and alone with those; returns the tally of a run with it."""
+    def lines(results):
+        return "".join(json.dumps({"name": f"flotilla:unit / {name}", "result": result, "stdout": output}) + "\n"
+                       for name, result, output in results)
+
+    (tmp_path / "meson-logs").mkdir()
+    (tmp_path / "build").symlink_to(tmp_path)
+    (tmp_path / "first").write_text(lines(first))
+    (tmp_path / "again").write_text(lines(again))
+    tool = tmp_path / "meson"
+    tool.write_text("""#!/bin/sh
+case "$*" in
+*'--logbase again'*) cp again build/meson-logs/again.json; echo "$*" >asked ;;
+*) cp first build/meson-logs/testlog.json ;;
+esac
+""")
+    tool.chmod(0o755)
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    tally = script.Tally()
+    script.meson_test(tally, "build", "", [])
+    return tally
+
+
+FAILED = "[  FAILED  ] test_x\n"
+
+
+def test_a_unit_test_that_fails_and_then_passes_alone_is_unstable(tmp_path, monkeypatch):
+    tally = meson_in(tmp_path, monkeypatch, [("a", "FAIL", FAILED), ("b/c", "FAIL", FAILED), ("d", "OK", "")],
+                     [("a", "OK", ""), ("b/c", "FAIL", FAILED)])
+    assert tally.unstable == [("flotilla:unit / a", "[  FAILED  ] test_x")]
+    assert tally.failed == [("flotilla:unit / b/c", "fail")] and tally.passed == ["flotilla:unit / d"]
+    assert (tmp_path / "asked").read_text().endswith(" a b/c\n")
+
+
+@pytest.mark.parametrize("result, output", [
+    ("FAIL", "Test failed with exception: Segmentation fault(11)\n" + FAILED), ("TIMEOUT", FAILED), ("ERROR", FAILED),
+    ("FAIL", "x.c:1: runtime error: signed integer overflow\n" + FAILED), ("FAIL", "AddressSanitizer\n" + FAILED),
+    ("FAIL", "a program that is no test of cmocka's\n"),
+])
+def test_what_is_worse_than_a_failed_case_is_not_asked_again(tmp_path, monkeypatch, result, output):
+    tally = meson_in(tmp_path, monkeypatch, [("a", result, output)], [("a", "OK", "")])
+    assert not tally.unstable and len(tally.failed) == 1 and not (tmp_path / "asked").exists()
+
+
+def test_more_than_three_unit_tests_are_not_asked_again(tmp_path, monkeypatch):
+    tally = meson_in(tmp_path, monkeypatch, [(name, "FAIL", FAILED) for name in "abcd"], [])
+    assert not tally.unstable and len(tally.failed) == 4 and not (tmp_path / "asked").exists()
 
 
 def made_case(name, result, file="tests/integration/test_x.py", fault=""):

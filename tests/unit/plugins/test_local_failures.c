@@ -435,12 +435,12 @@ static struct listing list_swept(struct fixture *f, const char *instances)
 static void test_killed_while_growing_it_leaves_nothing_or_whole_instances(void **state)
 {
     /* From the first program that it runs to after the last instance. */
-    static const int delays_ms[] = { 2, 8, 15, 25, 40, 60, 90, 130 };
+    static const int last_ms = 130, step_ms = 6;
     struct fixture *f = *state;
     char path[256], out[64];
 
     (void) snprintf(path, sizeof(path), "%s/local/local/instances", f->root);
-    for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
+    for (int delay_ms = 2; delay_ms < last_ms; delay_ms += step_ms) {
         struct listing all;
         uint32_t accepted;
         pid_t pid = fork();
@@ -451,7 +451,7 @@ static void test_killed_while_growing_it_leaves_nothing_or_whole_instances(void 
             (void) provider->increase(f->group, next_call(f, "r-1", 1), 3, &accepted);
             _exit(0);
         }
-        (void) poll(NULL, 0, delays_ms[i]);
+        (void) poll(NULL, 0, delay_ms);
         (void) kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 
