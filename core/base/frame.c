@@ -143,7 +143,7 @@ static ssize_t receive(int fd, const struct frame_decoder *decoder, char *chunk,
     int passed = -1;
     ssize_t n = rights_recv(fd, chunk, size, MSG_DONTWAIT, &passed, decoder->passed ? 1 : 0);
 
-    if (passed >= 0) {
+    if (decoder->passed && passed >= 0) {
         if (*decoder->passed >= 0)
             (void) close(*decoder->passed);
         *decoder->passed = passed;

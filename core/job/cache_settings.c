@@ -142,15 +142,18 @@ static char *default_key(const struct job *job)
     return mem_printf("%s/%s", text_of(info, "name", ""), text_of(git, "ref", ""));
 }
 
-int cache_own_archive(struct job *job, json_t *entry, struct cache_archive *ret)
+static char *own_key(const struct job *job, json_t *entry)
 {
     autofree char *raw = expanded(job, text_of(entry, "key", ""));
+
+    return raw && !*raw ? default_key(job) : take_ptr(raw);
+}
+
+int cache_own_archive(struct job *job, json_t *entry, struct cache_archive *ret)
+{
+    autofree char *raw = own_key(job, entry);
     int r;
 
-    if (raw && !*raw) {
-        free(raw);
-        raw = default_key(job);
-    }
     *ret = (struct cache_archive) { 0 };
     r = raw ? resolve(job, raw, ret) : -ENOMEM;
     if (r < 0)

@@ -121,10 +121,10 @@ int supply_transfer(struct report *report, json_t *request, int *ret_fd, struct 
     struct report_supply *supply = report_supply(report);
     struct report_question question = { .answer = "transfer_open", .what = "a transfer" };
     autojson json_t *answer = NULL, *frame = new_request(report, "transfer", &question.id);
-    autoclose int former =
-        report_take_descriptor(report); /* nobody waited for its answer any more */
+    int former = report_take_descriptor(report); /* nobody waited for its answer any more */
     int r;
 
+    cleanup_close(&former);
     *ret_fd = -1;
     if (!frame || json_add(frame, "request", json_object_get(request)) < 0)
         return error_set(err, -ENOMEM, "a transfer: out of memory");

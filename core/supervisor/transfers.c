@@ -43,14 +43,13 @@ static void on_process_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void unlink_transfer(struct transfer *transfer)
+static void unlink_transfer(struct supervisor *supervisor, struct transfer *transfer)
 {
-    struct transfer **at = &transfer->supervisor->transfers;
+    struct transfer **at = &supervisor->transfers;
 
-    while (*at && *at != transfer)
+    while (*at != transfer)
         at = &(*at)->next;
-    if (*at)
-        *at = transfer->next;
+    *at = transfer->next;
     transfer->supervisor = NULL;
 }
 
@@ -92,7 +91,7 @@ static void close_if_over(struct transfer *transfer)
         return;
     if (transfer->supervisor) {
         tell_lost(transfer);
-        unlink_transfer(transfer);
+        unlink_transfer(transfer->supervisor, transfer);
     }
     uv_close((uv_handle_t *) &transfer->process, on_process_closed);
 }
@@ -270,22 +269,31 @@ static void refuse(struct transfer *transfer, const char *why)
     transfer->job = NULL;
 }
 
-/* Nobody waits for it any more. */
-static void end_transfer(struct transfer *transfer)
+static void free_waiting(struct supervisor *supervisor, struct transfer *transfer)
+{
+    unlink_transfer(supervisor, transfer);
+    json_object_put(transfer->request);
+    free(transfer);
+}
+
+/* It stays until its process is reaped. */
+static void stop_started(struct transfer *transfer)
 {
     transfer->job = NULL;
-    json_object_put(transfer->request);
-    transfer->request = NULL;
-    if (!transfer->started) {
-        unlink_transfer(transfer);
-        free(transfer);
-        return;
-    }
     channel_close(transfer->link);
     transfer->link = NULL;
     if (!transfer->process_ended)
         (void) uv_process_kill(&transfer->process, SIGKILL);
     close_if_over(transfer);
+}
+
+/* Nobody waits for it any more. */
+static void end_transfer(struct supervisor *supervisor, struct transfer *transfer)
+{
+    if (transfer->started)
+        stop_started(transfer);
+    else
+        free_waiting(supervisor, transfer);
 }
 
 static size_t count_running(const struct supervisor *supervisor)
@@ -309,7 +317,7 @@ static struct transfer *first_waiting(const struct supervisor *supervisor)
 }
 
 /* False: it waits for descriptors. */
-static bool start(struct transfer *transfer)
+static bool start(struct supervisor *supervisor, struct transfer *transfer)
 {
     autojson json_t *frame = NULL;
     struct error err = { 0 };
@@ -327,7 +335,7 @@ static bool start(struct transfer *transfer)
     if (may_have)
         log_error("job %" PRId64 ": %s", transfer->job->job_id, err.message);
     refuse(transfer, err.message);
-    end_transfer(transfer);
+    end_transfer(supervisor, transfer);
     return true;
 }
 
@@ -338,7 +346,7 @@ static void start_waiting(struct supervisor *supervisor)
 
     while ((transfer = first_waiting(supervisor)) &&
            count_running(supervisor) < (size_t) fault_limit_ms("transfers", RUNNING_MAX) &&
-           descriptors_left(DESCRIPTORS_NEEDED) && start(transfer))
+           descriptors_left(DESCRIPTORS_NEEDED) && start(supervisor, transfer))
         continue;
 }
 
@@ -398,7 +406,7 @@ void transfers_stop(struct job *job, int64_t id)
     struct transfer *transfer = find(job, id);
 
     if (transfer)
-        end_transfer(transfer);
+        end_transfer(job->supervisor, transfer);
 }
 
 void transfers_drop(struct job *job)
@@ -408,7 +416,7 @@ void transfers_drop(struct job *job)
     for (struct transfer *transfer = job->supervisor->transfers; transfer; transfer = next) {
         next = transfer->next;
         if (transfer->job == job)
-            end_transfer(transfer);
+            end_transfer(job->supervisor, transfer);
     }
 }
 
@@ -422,8 +430,11 @@ void transfers_close(struct supervisor *supervisor)
     while (supervisor->transfers) {
         struct transfer *transfer = supervisor->transfers;
 
-        end_transfer(transfer);
-        if (supervisor->transfers == transfer) /* its process is still to be reaped */
-            unlink_transfer(transfer);
+        if (transfer->started) {
+            unlink_transfer(supervisor, transfer);
+            stop_started(transfer);
+        } else {
+            free_waiting(supervisor, transfer);
+        }
     }
 }

@@ -92,7 +92,7 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
         case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED:
             if (!auth->conn->hung_up)
                 return -EACCES;
-            /* fall through */
+            __attribute__((fallthrough));
         default:
             return error_set(err, -EPROTO, "SSH authentication as '%s': %s",
                              auth->options->username, conn_why(auth->conn));

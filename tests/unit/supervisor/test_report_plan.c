@@ -257,7 +257,8 @@ static void test_a_gitlab_that_is_away_for_an_hour_is_not_stormed(void **unused)
 static void test_signs_of_life_slow_down_likewise(void **unused)
 {
     struct report_plan plan = running(30);
-    const struct update_outcome failed = { .result = UPDATE_FAILED }, taken = { UPDATE_OK };
+    const struct update_outcome failed = { .result = UPDATE_FAILED },
+                                taken = { .result = UPDATE_OK };
 
     assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS);
     assert_int_equal(report_on_touch(&plan, &failed, NOW), REPORT_INTERVAL_MS + 1000);
