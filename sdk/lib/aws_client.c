@@ -14,7 +14,7 @@
 #include "sdk/lib/json.h"
 #include "sdk/lib/retry.h"
 
-#define ATTEMPT_MS 20000 /* an answer that takes longer is lost */
+#define ATTEMPT_MS 20000
 #define URL_MAX 512
 #define SHOWN_MAX 512 /* of what a service says */
 #define SECRET_MIN 8  /* shorter ones are no keys of AWS, but parts of words */
@@ -184,7 +184,9 @@ static int32_t send_signed(const struct call *call, const char *url,
                                         .body = call->body,
                                         .body_len = strlen(call->body),
                                         .ca_file = call->client->ca_file,
-                                        .timeout_ms = ATTEMPT_MS };
+                                        .timeout_ms = call->client->settings.attempt_ms > 0
+                                                          ? call->client->settings.attempt_ms
+                                                          : ATTEMPT_MS };
     char why[FLT_HTTP_ERROR_MAX];
     int32_t r;
 

@@ -19,6 +19,7 @@ struct flt_aws_client_settings {
     int dual_stack, fips;
     const char *ca_file; /* NULL = AWS_CA_BUNDLE, else the system's */
     const char *user_agent;
+    int64_t attempt_ms;            /* an answer that takes longer is lost; 0 = 20 s */
     int64_t (*now_s)(void *arg);   /* NULL = the wall clock; before the correction of skew */
     uint64_t (*random)(void *arg); /* of the jitter; NULL = the system's */
     /* A line about each attempt that failed and is repeated; NULL = nobody asks. */

@@ -154,7 +154,7 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     return one * size;
 }
 
-/* libcurl's own are not close-on-exec. */
+/* libcurl's own are not close-on-exec. (Its pair for waking up a wait is out of reach; it leads nowhere.) */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void) arg;
@@ -274,6 +274,7 @@ static int prepare(struct flt_http *http, struct transfer *transfer)
     set_method(easy, transfer->request);
     set_proxy(easy, transfer->request);
     (void) curl_easy_setopt(easy, CURLOPT_URL, transfer->request->url);
+    (void) curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* it may be signed */
     (void) curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
     (void) curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     (void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail);

@@ -198,6 +198,7 @@ static struct flt_aws_client *make_client(struct flt_aws_chain *chain, struct js
                                                       .endpoint = text_of("endpoint"),
                                                       .ca_file = text_of("ca_file"),
                                                       .user_agent = "flotilla-test",
+                                                      .attempt_ms = number_of("attempt_ms", 0),
                                                       .now_s = clock_s,
                                                       .random = no_random,
                                                       .log = on_log,
