@@ -55,7 +55,7 @@ class Server:
     or writes to request.connection itself and gives None. It keeps connections that the bytes don't end."""
 
     def __init__(self, answer):
-        self.answer = answer
+        self.answer, self.wrap = answer, lambda connection: connection
         self.requests, self.connections = [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -72,6 +72,7 @@ class Server:
     def serve(self, connection):
         data = b""
         with contextlib.suppress(OSError):
+            connection = self.wrap(connection)
             while chunk := connection.recv(65536):
                 data += chunk
                 while b"\r\n\r\n" in data:
