@@ -17,14 +17,16 @@ struct flt_aws_client_settings {
     const char *region;
     const char *endpoint; /* NULL = by region and partition; else for every service */
     int dual_stack, fips;
+    const char *ca_file; /* NULL = AWS_CA_BUNDLE, else the system's */
     const char *user_agent;
+    int64_t attempt_ms;            /* an answer that takes longer is lost; 0 = 20 s */
     int64_t (*now_s)(void *arg);   /* NULL = the wall clock; before the correction of skew */
     uint64_t (*random)(void *arg); /* of the jitter; NULL = the system's */
     /* A line about each attempt that failed and is repeated; NULL = nobody asks. */
     void (*log)(void *arg, const char *text);
     void *arg;
 };
-/* Borrows the chain. */
+/* Borrows the chain; copies `settings` but for functions and arg. NULL without memory. */
 struct flt_aws_client *flt_aws_client_new(const struct flt_aws_client_settings *settings,
                                           struct flt_aws_chain *chain);
 void flt_aws_client_free(struct flt_aws_client *client);
@@ -47,11 +49,12 @@ struct flt_aws_call {
 
 /* What a failed call says. */
 struct flt_aws_error {
-    long status;            /* HTTP; 0 = there was no answer */
-    char code[128];         /* "ValidationError" */
-    char text[512];         /* a sentence: which call, what the service says, without secrets */
+    long status;    /* HTTP; 0 = there was no answer */
+    char code[128]; /* "ValidationError" */
+    char
+        text[1024]; /* a sentence: which call, what the service says, what to do; without secrets */
     int64_t retry_after_ms; /* 0 = no advice */
-    int maybe_done;         /* the answer was lost: it may have happened */
+    int maybe_done;         /* an answer was lost: it may have happened */
 };
 
 /* FLT_OK and the document (xmlFreeDoc); else a code: FLT_E_AUTH, FLT_E_THROTTLED, FLT_E_UNAVAILABLE, FLT_E_INVALID (the

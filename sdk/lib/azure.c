@@ -81,7 +81,8 @@ static int sign_url(const struct flt_azure *store, const struct flt_object *obje
 {
     const struct permit permit = { .permissions = strcmp(object->method, "PUT") == 0 ? "w" : "r",
                                    .start = flt_utc(object->now_s - START_BEFORE_S),
-                                   .end = flt_utc(object->now_s + flt_lifetime(object)) };
+                                   .end =
+                                       flt_utc(object->now_s + flt_lifetime(object->lifetime_s)) };
     char signature[64], *string;
     int r;
 

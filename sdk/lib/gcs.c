@@ -114,7 +114,7 @@ int flt_gcs_sign(const struct flt_gcs *store, const struct flt_object *object,
     if (r == 0)
         r = add_headers(store, object, ret);
     if (r == 0)
-        r = flt_v4_sign(&v4, object, "https", host, path, ret);
+        r = flt_v4_sign_object(&v4, object, "https", host, path, ret);
     if (r < 0)
         flt_signed_url_done(ret);
     free(host);

@@ -1,16 +1,18 @@
 /* sdk/lib/http.h - one HTTP request over libcurl that ends at a deadline or when it is cancelled, and holds
- * no more of the answer than it was allowed. It follows no redirect and tries nothing twice: retry.h does.
+ * no more of the answer than it was allowed. It follows no redirect and tries nothing twice: retry.h says when
+ * another attempt is worth it.
  *
  * A session keeps connections; it belongs to one thread.
  */
 #ifndef FLOTILLA_LIB_HTTP_H
 #define FLOTILLA_LIB_HTTP_H
 
+#include "sdk/lib/text.h"
 #include "sdk/lib/watch.h"
 
 #include <stddef.h>
 
-#define FLT_HTTP_ERROR_MAX 512
+#define FLT_HTTP_ERROR_MAX FLT_ERROR_MAX
 
 struct flt_http; /* a session */
 
@@ -37,10 +39,11 @@ struct flt_http_answer {
     size_t len;
     char *headers;          /* as they came, each line ended by "\n" */
     int64_t date_s;         /* the server's, since 1970; 0 = it told none */
-    int64_t retry_after_ms; /* -1 = it told none */
+    int64_t retry_after_ms; /* -1 = it told none; at most 10 minutes */
+    int sent;               /* also when the call failed: the server may have heard of it */
 };
 void flt_http_answer_done(struct flt_http_answer *answer); /* wiped; empty and usable again */
-/* The value of a header, a copy in `ret`; 0 when there is none. */
+/* The value of the first such header, a copy in `ret`; 0 when there is none that fits. */
 int flt_http_header(const struct flt_http_answer *answer, const char *name, char *ret, size_t size);
 
 /* FLT_OK with an answer of whatever status; FLT_E_UNAVAILABLE, FLT_E_TIMEOUT, FLT_E_CANCELLED, FLT_E_INVALID (the

@@ -1,13 +1,9 @@
 /* sdk/lib/s3.c - presigned URLs of Amazon S3 and of what speaks like it: which host, which path, which key. */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sdk/lib/signing.h"
-
-#define HASH_SIZE 32
-#define SECRET_MAX 256
 
 static int ends_with(const char *text, const char *end)
 {
@@ -19,26 +15,6 @@ static int ends_with(const char *text, const char *end)
 static int is_empty(const char *text)
 {
     return !text || !*text;
-}
-
-/* The key of a day, region and service signs, not the secret itself. */
-static int sign_hmac(const void *key, const struct flt_v4 *v4, const char *date, const char *text,
-                     struct flt_text *ret)
-{
-    const char *const parts[] = { date, v4->region, v4->service, v4->terminator, text };
-    unsigned char hash[HASH_SIZE];
-    char secret[SECRET_MAX];
-    int len = snprintf(secret, sizeof(secret), "AWS4%s", (const char *) key), r = -EINVAL;
-
-    if (len < (int) sizeof(secret))
-        r = flt_hmac_sha256(secret, (size_t) len, parts[0], hash);
-    for (size_t i = 1; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
-        r = flt_hmac_sha256(hash, sizeof(hash), parts[i], hash);
-    if (r == 0)
-        flt_text_add_hex(ret, hash, sizeof(hash));
-    OPENSSL_cleanse(secret, sizeof(secret));
-    OPENSSL_cleanse(hash, sizeof(hash));
-    return r;
 }
 
 static const char *region_of(const struct flt_s3 *store)
@@ -139,7 +115,7 @@ int flt_s3_sign(const struct flt_s3 *store, const struct flt_object *object,
                                .identity = store->access_key,
                                .token =
                                    is_empty(store->session_token) ? NULL : store->session_token,
-                               .sign = sign_hmac,
+                               .sign = flt_v4_sign_hmac,
                                .key = store->secret_key };
     char *host = make_host(store), *path = make_path(store, object->name);
     int r = host && path ? 0 : -ENOMEM;
@@ -148,7 +124,7 @@ int flt_s3_sign(const struct flt_s3 *store, const struct flt_object *object,
     if (r == 0)
         r = add_headers(store, object, ret);
     if (r == 0)
-        r = flt_v4_sign(&v4, object, store->insecure ? "http" : "https", host, path, ret);
+        r = flt_v4_sign_object(&v4, object, store->insecure ? "http" : "https", host, path, ret);
     if (r < 0)
         flt_signed_url_done(ret);
     free(host);

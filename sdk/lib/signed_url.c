@@ -23,11 +23,11 @@ void flt_signed_url_done(struct flt_signed_url *url)
     *url = (struct flt_signed_url) { 0 };
 }
 
-int64_t flt_lifetime(const struct flt_object *object)
+int64_t flt_lifetime(int64_t lifetime_s)
 {
-    if (object->lifetime_s < 1)
+    if (lifetime_s < 1)
         return 1;
-    return object->lifetime_s < LIFETIME_MAX_S ? object->lifetime_s : LIFETIME_MAX_S;
+    return lifetime_s < LIFETIME_MAX_S ? lifetime_s : LIFETIME_MAX_S;
 }
 
 int flt_add_header(struct flt_signed_url *url, const char *name, const char *value)

@@ -59,6 +59,25 @@ char *flt_text_take(struct flt_text *text)
     return NULL;
 }
 
+void flt_text_clean(char *text, size_t max)
+{
+    size_t len = strnlen(text, max), start = len, need;
+    unsigned char lead;
+
+    text[len] = '\0';
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
+            text[i] = ' ';
+    while (start > 0 && ((unsigned char) text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    lead = (unsigned char) text[start - 1];
+    need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (need > len - start + 1)
+        text[start - 1] = '\0';
+}
+
 struct flt_utc flt_utc(long long seconds)
 {
     const time_t when = (time_t) seconds;

@@ -1,11 +1,14 @@
-/* sdk/lib/text.h - text that grows, and the ways in which signatures write bytes. Used by the signers of
- * this folder.
+/* sdk/lib/text.h - text that grows, and the ways in which signatures write bytes. Used all over this
+ * folder.
  */
 #ifndef FLOTILLA_LIB_TEXT_H
 #define FLOTILLA_LIB_TEXT_H
 
 #include <stddef.h>
 #include <stdio.h>
+
+/* Of the buffers in which functions of this folder leave a sentence that says why they failed. */
+#define FLT_ERROR_MAX 512
 
 /* A stream into memory; whoever takes the text learns whether all of it is there. */
 struct flt_text {
@@ -22,6 +25,10 @@ void flt_text_add_encoded(struct flt_text *text, const char *value, int path);
 void flt_text_add_hex(struct flt_text *text, const unsigned char *data, size_t len);
 /* Ends it: the caller frees. NULL without memory. */
 char *flt_text_take(struct flt_text *text);
+
+/* Makes a line of somebody else's fit to be shown: at most `max` bytes of it, no control characters, and no last
+ * character of UTF-8 that is cut. */
+void flt_text_clean(char *text, size_t max);
 
 /* A time in UTC, in the forms that signatures want. */
 struct flt_utc {

@@ -20,9 +20,16 @@ struct flt_call_watch {
 };
 struct flt_watch flt_watch_call(struct flt_call_watch *of);
 
-/* FLT_OK, FLT_E_CANCELLED or FLT_E_TIMEOUT. NULL = for ever. */
+/* Each takes NULL for a watch that never ends. */
+
+/* FLT_OK, FLT_E_CANCELLED or FLT_E_TIMEOUT. */
 int32_t flt_watch_ended(const struct flt_watch *watch);
-/* Sleeps `ms`, or as much of it as is left. */
+/* Sleeps `ms`, or as much of it as is left: FLT_OK when it slept it all. */
 int32_t flt_watch_sleep(const struct flt_watch *watch, int64_t ms);
+/* Never negative; INT64_MAX = for ever. */
+int64_t flt_watch_left_ms(const struct flt_watch *watch);
+int flt_watch_cancel_fd(const struct flt_watch *watch); /* -1 = nobody cancels */
+
+int64_t flt_monotonic_ms(void);
 
 #endif

@@ -1,0 +1,427 @@
+/* sdk/lib/aws_client.c - see aws_client.h. */
+#include "sdk/lib/aws_client.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "sdk/lib/aws_endpoint.h"
+#include "sdk/lib/aws_error.h"
+#include "sdk/lib/aws_sign.h"
+#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/json.h"
+#include "sdk/lib/retry.h"
+
+#define ATTEMPT_MS 20000
+#define URL_MAX 512
+#define SHOWN_MAX 512 /* of what a service says */
+#define SECRET_MIN 8  /* shorter ones are no keys of AWS, but parts of words */
+#define HEADERS_MAX 8
+#define SKEW_MIN_S 60 /* AWS takes 5 minutes and more; less than this is no reason to refuse */
+
+struct flt_aws_client {
+    struct flt_aws_client_settings settings;
+    char *region, *endpoint, *ca_file;
+    struct flt_aws_chain *chain;
+    struct flt_http *http;
+    struct flt_retry_budget budget;
+    int64_t skew_s; /* what AWS's clock is ahead of ours */
+};
+
+/* A call of either protocol on its way. */
+struct call {
+    struct flt_aws_client *client;
+    const char *service, *action;
+    const char *headers[2]; /* "Content-Type: ..." and what else the protocol wants */
+    size_t n_headers;
+    char *body;
+    int repeatable;
+    const struct flt_watch *watch;
+    struct flt_aws_error *error;
+    /* Reads the answer into ret; -1 with a sentence when it is not what was asked for. */
+    int (*read)(struct call *call, const struct flt_http_answer *answer, char *why);
+    void *ret;
+
+    int has_renewed, has_set_clock; /* each is tried once */
+};
+
+struct flt_aws_client *flt_aws_client_new(const struct flt_aws_client_settings *settings,
+                                          struct flt_aws_chain *chain)
+{
+    struct flt_aws_client *client = calloc(1, sizeof(*client));
+    const char *ca_file = settings->ca_file ? settings->ca_file : getenv("AWS_CA_BUNDLE");
+
+    if (!client)
+        return NULL;
+    client->settings = *settings;
+    client->chain = chain;
+    client->region = strdup(settings->region);
+    client->endpoint = settings->endpoint ? strdup(settings->endpoint) : NULL;
+    client->ca_file = ca_file && *ca_file ? strdup(ca_file) : NULL;
+    client->http = flt_http_new(settings->user_agent);
+    if (client->region && client->http && (client->endpoint || !settings->endpoint) &&
+        (client->ca_file || !ca_file || !*ca_file))
+        return client;
+    flt_aws_client_free(client);
+    return NULL;
+}
+
+void flt_aws_client_free(struct flt_aws_client *client)
+{
+    if (!client)
+        return;
+    flt_http_free(client->http);
+    free(client->region);
+    free(client->endpoint);
+    free(client->ca_file);
+    free(client);
+}
+
+static int64_t own_clock_s(const struct flt_aws_client *client)
+{
+    return client->settings.now_s ? client->settings.now_s(client->settings.arg) : time(NULL);
+}
+
+static uint64_t random_of(const struct flt_aws_client *client)
+{
+    uint64_t ret;
+
+    if (client->settings.random)
+        return client->settings.random(client->settings.arg);
+    return getrandom(&ret, sizeof(ret), 0) == sizeof(ret) ? ret : 0;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(const struct call *call, const char *format,
+                                                      ...)
+{
+    char text[FLT_ERROR_MAX + 256];
+    va_list args;
+
+    if (!call->client->settings.log)
+        return;
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    flt_text_clean(text, sizeof(text));
+    call->client->settings.log(call->client->settings.arg, text);
+}
+
+/* Leaves "autoscaling SetDesiredCapacity in eu-west-1: WHY" and gives the code back. */
+__attribute__((format(printf, 3, 4))) static int32_t fail(const struct call *call, int32_t code,
+                                                          const char *format, ...)
+{
+    struct flt_aws_error *error = call->error;
+    int len = snprintf(error->text, sizeof(error->text), "%s %s in %s: ", call->service,
+                       call->action, call->client->region);
+    va_list args;
+
+    va_start(args, format);
+    if (len > 0 && (size_t) len < sizeof(error->text))
+        (void) vsnprintf(error->text + len, sizeof(error->text) - (size_t) len, format, args);
+    va_end(args);
+    flt_text_clean(error->text, sizeof(error->text));
+    return code;
+}
+
+static int make_url(const struct call *call, char *url, char *why)
+{
+    const struct flt_aws_client *client = call->client;
+    const struct flt_aws_endpoint endpoint = { .service = call->service,
+                                               .region = client->region,
+                                               .dual_stack = client->settings.dual_stack,
+                                               .fips = client->settings.fips };
+    size_t len;
+
+    if (!client->endpoint) {
+        if (flt_aws_endpoint(&endpoint, url, URL_MAX - 1, why) < 0)
+            return -1;
+        len = strlen(url);
+    } else {
+        for (len = strlen(client->endpoint); len > 0 && client->endpoint[len - 1] == '/';)
+            len--;
+        if (len + 2 > URL_MAX) {
+            (void) snprintf(why, FLT_ERROR_MAX, "the endpoint is too long");
+            return -1;
+        }
+        memcpy(url, client->endpoint, len);
+    }
+    memcpy(url + len, "/", 2);
+    return 0;
+}
+
+static int32_t sign(const struct call *call, const struct flt_aws_keys *keys, const char *url,
+                    struct flt_signed_url *ret)
+{
+    const struct flt_aws_signer signer = { .service = call->service,
+                                           .region = call->client->region,
+                                           .access_key = keys->access_key,
+                                           .secret_key = keys->secret_key,
+                                           .session_token = keys->session_token,
+                                           .now_s =
+                                               own_clock_s(call->client) + call->client->skew_s };
+    const struct flt_aws_request request = { .method = "POST",
+                                             .url = url,
+                                             .headers = call->headers,
+                                             .n_headers = call->n_headers,
+                                             .body = call->body,
+                                             .body_len = strlen(call->body) };
+
+    if (flt_aws_sign(&signer, &request, ret) == 0)
+        return FLT_OK;
+    return fail(call, FLT_E_INVALID, "cannot be signed for %s with the keys of %s", url,
+                keys->source ? keys->source : "this client");
+}
+
+static int32_t send_signed(const struct call *call, const char *url,
+                           const struct flt_signed_url *signature, struct flt_http_answer *answer)
+{
+    const char *headers[HEADERS_MAX];
+    struct flt_http_request request = { .method = "POST",
+                                        .url = url,
+                                        .headers = headers,
+                                        .body = call->body,
+                                        .body_len = strlen(call->body),
+                                        .ca_file = call->client->ca_file,
+                                        .timeout_ms = call->client->settings.attempt_ms > 0
+                                                          ? call->client->settings.attempt_ms
+                                                          : ATTEMPT_MS };
+    char why[FLT_HTTP_ERROR_MAX];
+    int32_t r;
+
+    for (size_t i = 0; i < call->n_headers; i++)
+        headers[request.n_headers++] = call->headers[i];
+    for (size_t i = 0; i < signature->n_headers; i++)
+        headers[request.n_headers++] = signature->headers[i];
+    r = flt_http_do(call->client->http, &request, call->watch, answer, why);
+    return r == FLT_OK ? r : fail(call, r, "%s", why);
+}
+
+/* FLT_OK with an answer of whatever status. */
+static int32_t ask(const struct call *call, const struct flt_aws_keys **ret_keys,
+                   struct flt_http_answer *answer)
+{
+    struct flt_aws_client *client = call->client;
+    struct flt_signed_url signature = { 0 };
+    char url[URL_MAX], why[FLT_HTTP_ERROR_MAX] = "";
+    int32_t r;
+
+    if (make_url(call, url, why) < 0)
+        return fail(call, FLT_E_INVALID, "%s", why);
+    r = flt_aws_chain_keys(client->chain, client->http, call->watch, ret_keys, why);
+    if (r != FLT_OK)
+        return fail(call, r, "%s", why);
+    r = sign(call, *ret_keys, url, &signature);
+    if (r == FLT_OK)
+        r = send_signed(call, url, &signature, answer);
+    flt_signed_url_done(&signature);
+    return r;
+}
+
+/* A service may repeat what it was sent. */
+static void blot_out(char *text, const char *secret)
+{
+    size_t len = secret ? strlen(secret) : 0;
+
+    for (char *at = len >= SECRET_MIN ? strstr(text, secret) : NULL; at; at = strstr(at, secret))
+        memset(at, '*', len);
+}
+
+static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *keys,
+                          struct flt_aws_fault *fault, const struct flt_aws_verdict *verdict)
+{
+    const char *code = *fault->code ? fault->code : "no code", *advice = verdict->advice;
+    char right[256];
+
+    flt_text_clean(fault->message, SHOWN_MAX);
+    if (verdict->result == FLT_E_AUTH && !advice) {
+        (void) snprintf(right, sizeof(right), "grant the right %s:%s to whose keys these are: %s",
+                        call->service, call->action, keys->source ? keys->source : "this client");
+        advice = right;
+    }
+    return fail(call, verdict->result, "%s%s%s (HTTP %ld)%s%s", code, *fault->message ? ": " : "",
+                fault->message, fault->status, advice ? "; " : "", advice ? advice : "");
+}
+
+/* What came of an attempt. FLT_OK when the answer was read. */
+static int32_t judge(struct call *call, int32_t r, const struct flt_aws_keys *keys,
+                     const struct flt_http_answer *answer, struct flt_aws_verdict *ret)
+{
+    struct flt_aws_fault fault;
+    char why[FLT_ERROR_MAX];
+
+    *ret = (struct flt_aws_verdict) { .result = r };
+    call->error->status = answer->status;
+    if (r != FLT_OK) {
+        /* Its own time was over, not the call's. */
+        if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
+            ret->result = FLT_E_UNAVAILABLE;
+        ret->is_transient = ret->result == FLT_E_UNAVAILABLE;
+        ret->is_refused = !answer->sent;
+        call->error->maybe_done |= answer->sent;
+        return ret->result;
+    }
+    if (answer->status / 100 == 2) {
+        if (call->read(call, answer, why) == 0)
+            return FLT_OK;
+        call->error->maybe_done = 1;
+        *ret = (struct flt_aws_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
+        return fail(call, FLT_E_UNAVAILABLE, "the answer cannot be read: %s", why);
+    }
+    flt_aws_fault_read(answer, &fault);
+    blot_out(fault.message, keys->secret_key);
+    blot_out(fault.message, keys->session_token);
+    *ret = flt_aws_judge(&fault);
+    (void) snprintf(call->error->code, sizeof(call->error->code), "%s", fault.code);
+    call->error->maybe_done |= !ret->is_refused;
+    return tell_fault(call, keys, &fault, ret);
+}
+
+/* 1 when our clock was wrong: the next attempt tells another time. */
+static int set_clock(struct call *call, const struct flt_http_answer *answer)
+{
+    struct flt_aws_client *client = call->client;
+    int64_t skew_s = answer->date_s - own_clock_s(client), change = skew_s - client->skew_s;
+
+    if (call->has_set_clock || answer->date_s == 0 || (change < SKEW_MIN_S && change > -SKEW_MIN_S))
+        return 0;
+    call->has_set_clock = 1;
+    client->skew_s = skew_s;
+    say(call, "this machine's clock is %lld s %s AWS's: requests are signed with the time of AWS",
+        (long long) (skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "ahead of" : "behind");
+    return 1;
+}
+
+static int renew_keys(struct call *call)
+{
+    if (call->has_renewed)
+        return 0;
+    call->has_renewed = 1;
+    flt_aws_chain_forget(call->client->chain);
+    say(call, "%s; asking for new credentials", call->error->text);
+    return 1;
+}
+
+/* Waits for the next attempt; FLT_OK when it is to be made. */
+static int32_t wait_for_next(struct call *call, const struct flt_aws_verdict *verdict, int attempt,
+                             int64_t advised_ms)
+{
+    enum flt_retry_why why = verdict->is_throttled ? FLT_RETRY_THROTTLED : FLT_RETRY_FAILED;
+    int64_t wait_ms;
+    int32_t r;
+
+    if (!verdict->is_transient)
+        return verdict->result;
+    wait_ms = flt_retry_wait_ms(why, attempt, advised_ms, random_of(call->client));
+    call->error->retry_after_ms = wait_ms;
+    if (!(verdict->is_refused || call->repeatable) || wait_ms >= flt_watch_left_ms(call->watch) ||
+        !flt_retry_take(&call->client->budget, why, attempt, flt_monotonic_ms()))
+        return verdict->result;
+    say(call, "%s; trying again in %.1f s", call->error->text, (double) wait_ms / 1000);
+    r = flt_watch_sleep(call->watch, wait_ms);
+    return r == FLT_OK ? r : fail(call, r, r == FLT_E_CANCELLED ? "cancelled" : "no time is left");
+}
+
+static int32_t run(struct call *call)
+{
+    int is_again = 1;
+    int32_t r = FLT_OK;
+
+    *call->error = (struct flt_aws_error) { 0 };
+    for (int attempt = 1; is_again; attempt++) {
+        struct flt_http_answer answer = { .retry_after_ms = -1 };
+        const struct flt_aws_keys *keys = NULL;
+        struct flt_aws_verdict verdict;
+
+        call->error->code[0] = '\0';
+        r = ask(call, &keys, &answer);
+        r = judge(call, r, keys, &answer, &verdict);
+        is_again = r != FLT_OK && ((verdict.is_clock && set_clock(call, &answer)) ||
+                                   (verdict.is_key_refused && renew_keys(call)));
+        if (r != FLT_OK && !is_again) {
+            r = wait_for_next(call, &verdict, attempt, answer.retry_after_ms);
+            is_again = r == FLT_OK;
+        }
+        flt_http_answer_done(&answer);
+    }
+    return r;
+}
+
+static char *make_form(const struct flt_aws_call *asked)
+{
+    struct flt_text text;
+
+    flt_text_open(&text);
+    flt_text_add(&text, "Action=%s&Version=%s", asked->action, asked->version);
+    for (size_t i = 0; i < asked->n_params; i++) {
+        flt_text_add(&text, "&");
+        flt_text_add_encoded(&text, asked->params[i].name, 0);
+        flt_text_add(&text, "=");
+        flt_text_add_encoded(&text, asked->params[i].value, 0);
+    }
+    return flt_text_take(&text);
+}
+
+static int read_xml(struct call *call, const struct flt_http_answer *answer, char *why)
+{
+    xmlDocPtr *ret = call->ret;
+
+    *ret = flt_xml_parse(answer->body, answer->len, why);
+    return *ret ? 0 : -1;
+}
+
+int32_t flt_aws_query(struct flt_aws_client *client, const struct flt_aws_call *asked,
+                      const struct flt_watch *watch, xmlDocPtr *ret, struct flt_aws_error *error)
+{
+    struct call call = { .client = client,
+                         .service = asked->service,
+                         .action = asked->action,
+                         .headers = { "Content-Type: application/x-www-form-urlencoded; "
+                                      "charset=utf-8" },
+                         .n_headers = 1,
+                         .body = make_form(asked),
+                         .repeatable = asked->repeatable,
+                         .watch = watch,
+                         .error = error,
+                         .read = read_xml,
+                         .ret = ret };
+    int32_t r;
+
+    *ret = NULL;
+    r = call.body ? run(&call) : fail(&call, FLT_E_INTERNAL, "out of memory");
+    free(call.body);
+    return r;
+}
+
+static int read_json(struct call *call, const struct flt_http_answer *answer, char *why)
+{
+    return flt_json_parse(answer->body, answer->len, call->ret, why);
+}
+
+int32_t flt_aws_json(struct flt_aws_client *client, const char *service, const char *target,
+                     struct json_object *body, int repeatable, const struct flt_watch *watch,
+                     struct json_object **ret, struct flt_aws_error *error)
+{
+    const char *action = strchr(target, '.');
+    char header[256];
+    struct call call = { .client = client,
+                         .service = service,
+                         .action = action ? action + 1 : target,
+                         .headers = { "Content-Type: application/x-amz-json-1.1", header },
+                         .n_headers = 2,
+                         .body =
+                             strdup(json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)),
+                         .repeatable = repeatable,
+                         .watch = watch,
+                         .error = error,
+                         .read = read_json,
+                         .ret = ret };
+    int32_t r;
+
+    *ret = NULL;
+    (void) snprintf(header, sizeof(header), "X-Amz-Target: %s", target);
+    r = call.body ? run(&call) : fail(&call, FLT_E_INTERNAL, "out of memory");
+    free(call.body);
+    return r;
+}

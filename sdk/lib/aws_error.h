@@ -1,0 +1,31 @@
+/* sdk/lib/aws_error.h - what an error of AWS says, in each of the forms in which its services write it, and what
+ * follows from it. Pure. Used by aws_client.c and whoever calls a service without it.
+ */
+#ifndef FLOTILLA_LIB_AWS_ERROR_H
+#define FLOTILLA_LIB_AWS_ERROR_H
+
+#include "sdk/lib/http.h"
+
+#define FLT_AWS_CODE_MAX 128
+#define FLT_AWS_MESSAGE_MAX 2048
+
+struct flt_aws_fault {
+    long status;
+    char code[FLT_AWS_CODE_MAX];       /* "ValidationError"; "" = the answer names none */
+    char message[FLT_AWS_MESSAGE_MAX]; /* one line of it, "" = none */
+};
+/* Of an answer whose status is not 2xx, or that broke off. */
+void flt_aws_fault_read(const struct flt_http_answer *answer, struct flt_aws_fault *ret);
+
+struct flt_aws_verdict {
+    int32_t result;   /* FLT_E_* */
+    int is_transient; /* the same call may go well in a while */
+    int is_refused;   /* the service did nothing: another attempt does no harm */
+    int is_throttled;
+    int is_key_refused; /* other keys may serve: those of today */
+    int is_clock;       /* perhaps the clock of one of both is wrong */
+    const char *advice; /* what to do, NULL = unknown; without a full stop */
+};
+struct flt_aws_verdict flt_aws_judge(const struct flt_aws_fault *fault);
+
+#endif
