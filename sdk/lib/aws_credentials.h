@@ -16,7 +16,8 @@ struct flt_aws_keys {
 void flt_aws_keys_done(struct flt_aws_keys *keys); /* wiped */
 
 struct flt_aws_settings {
-    const char *profile;          /* NULL = AWS_PROFILE, else "default" */
+    /* NULL = AWS_PROFILE, else "default". One that is set is meant: then the environment has no say. */
+    const char *profile;
     const char *config_file;      /* NULL = AWS_CONFIG_FILE, else ~/.aws/config */
     const char *credentials_file; /* NULL = AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials */
     const char *region;           /* NULL = looked for */
@@ -39,7 +40,7 @@ struct flt_aws_chain *flt_aws_chain_new(const struct flt_aws_settings *settings)
 void flt_aws_chain_free(struct flt_aws_chain *chain);
 
 /* Borrowed until the next call on the chain. FLT_E_AUTH when nobody has any, FLT_E_INVALID when a file or variable
- * is wrong, FLT_E_UNAVAILABLE... with a sentence of at most FLT_HTTP_ERROR_MAX bytes in `error`. Keys that still hold
+ * is wrong, FLT_E_UNAVAILABLE... with a sentence of at most FLT_ERROR_MAX bytes in `error`. Keys that still hold
  * are given when renewing them fails. */
 int32_t flt_aws_chain_keys(struct flt_aws_chain *chain, struct flt_http *http,
                            const struct flt_watch *watch, const struct flt_aws_keys **ret,

@@ -1,25 +1,18 @@
 /* sdk/lib/signed_url.c - what the signers have in common. */
 #include "sdk/lib/signing.h"
+#include "sdk/lib/wipe.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LIFETIME_MAX_S (7 * 24 * 3600)
 
-static void free_wiped(char *text)
-{
-    if (text)
-        OPENSSL_cleanse(text, strlen(text));
-    free(text);
-}
-
 void flt_signed_url_done(struct flt_signed_url *url)
 {
-    free_wiped(url->url);
+    flt_wipe(url->url);
     for (size_t i = 0; i < url->n_headers; i++)
-        free_wiped(url->headers[i]);
+        flt_wipe(url->headers[i]);
     *url = (struct flt_signed_url) { 0 };
 }
 

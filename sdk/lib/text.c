@@ -1,6 +1,7 @@
 /* sdk/lib/text.c - see text.h. */
 #include "sdk/lib/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,4 +90,39 @@ struct flt_utc flt_utc(long long seconds)
     (void) strftime(ret.basic, sizeof(ret.basic), "%Y%m%dT%H%M%SZ", &utc);
     (void) strftime(ret.extended, sizeof(ret.extended), "%Y-%m-%dT%H:%M:%SZ", &utc);
     return ret;
+}
+
+/* Seconds east of UTC. */
+static int parse_zone(const char *text, int *ret)
+{
+    struct tm zone = { 0 };
+    const char *end;
+
+    *ret = 0;
+    if (strcmp(text, "Z") == 0 || strcmp(text, "UTC") == 0)
+        return 0;
+    if (*text != '+' && *text != '-')
+        return -EINVAL;
+    end = strptime(text + 1, strchr(text, ':') ? "%H:%M" : "%H%M", &zone);
+    if (!end || *end)
+        return -EINVAL;
+    *ret = (*text == '-' ? -60 : 60) * (zone.tm_hour * 60 + zone.tm_min);
+    return 0;
+}
+
+int flt_utc_parse(const char *text, int64_t *ret)
+{
+    struct tm utc = { 0 };
+    int zone_s;
+
+    /* strptime() would take blanks and signs before a number. */
+    if (strspn(text, "0123456789") != 4)
+        return -EINVAL;
+    text = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+    if (text && *text == '.')
+        text += 1 + strspn(text + 1, "0123456789");
+    if (!text || parse_zone(text, &zone_s) < 0)
+        return -EINVAL;
+    *ret = (int64_t) timegm(&utc) - zone_s;
+    return 0;
 }

@@ -5,6 +5,7 @@
 #define FLOTILLA_LIB_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Of the buffers in which functions of this folder leave a sentence that says why they failed. */
@@ -37,5 +38,8 @@ struct flt_utc {
     char extended[21]; /* "2026-11-23T10:00:00Z" */
 };
 struct flt_utc flt_utc(long long seconds);
+/* The extended form, also with a fraction, which is dropped, and another zone: "+00:00", "UTC". -EINVAL for anything
+ * else. */
+int flt_utc_parse(const char *text, int64_t *ret);
 
 #endif

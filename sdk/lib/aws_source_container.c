@@ -1,0 +1,107 @@
+/* sdk/lib/aws_source_container.c - keys that a container's agent hands out: Amazon ECS, and EKS by pod identity. */
+#include <stdio.h>
+#include <strings.h>
+
+#include "sdk/lib/aws_keys.h"
+#include "sdk/lib/file.h"
+#include "sdk/lib/wipe.h"
+
+#define RELATIVE "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+#define FULL "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+#define TOKEN "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+#define AGENT "http://169.254.170.2"
+#define URL_BYTES 2048
+#define TOKEN_MAX ((size_t) 16 * 1024)
+#define ANSWER_MAX ((size_t) 64 * 1024)
+#define TIMEOUT_MS 5000
+
+/* Whoever can set a variable must not send our token to just any host unencrypted: https, this machine and
+ * the agents' own addresses are what AWS's SDKs allow. */
+static int may_be_asked(const char *url)
+{
+    static const char *const hosts[] = { "localhost", "[::1]", "169.254.170.2", "169.254.170.23",
+                                         "[fd00:ec2::23]" };
+    const char *host = url + strlen("http://");
+    size_t len = strcspn(host, "/?#");
+    const char *port;
+
+    if (strncasecmp(url, "https://", strlen("https://")) == 0)
+        return 1;
+    if (strncasecmp(url, "http://", strlen("http://")) != 0 || memchr(host, '@', len))
+        return 0;
+    port = memrchr(host, ':', len);
+    if (port && !memchr(port, ']', (size_t) (host + len - port)))
+        len = (size_t) (port - host);
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+        if (strlen(hosts[i]) == len && strncasecmp(host, hosts[i], len) == 0)
+            return 1;
+    /* 127.0.0.0/8, and no name that begins so */
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
+}
+
+static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
+{
+    const char *relative = flt_aws_variable(RELATIVE), *full = flt_aws_variable(FULL);
+
+    if (!relative && !full)
+        return flt_aws_because(ask, FLT_E_NOT_FOUND, RELATIVE " and " FULL " are not set");
+    if (relative && *relative != '/')
+        return flt_aws_because(ask, FLT_E_INVALID, RELATIVE " must begin with a slash");
+    if (snprintf(url, URL_BYTES, "%s%s", relative ? AGENT : full, relative ? relative : "") >=
+        URL_BYTES)
+        return flt_aws_because(ask, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
+    if (!relative && !may_be_asked(url))
+        return flt_aws_because(ask, FLT_E_INVALID,
+                               FULL " must be https, or http to this machine, 169.254.170.2, "
+                                    "169.254.170.23 or [fd00:ec2::23]");
+    return FLT_OK;
+}
+
+/* "Authorization: TOKEN", or NULL where none is set. The file goes first and is read anew: it changes. */
+static int32_t make_header(struct flt_aws_ask *ask, char **ret)
+{
+    const char *file = flt_aws_variable(TOKEN "_FILE"), *token = flt_aws_variable(TOKEN);
+    FLT_WIPED char *text = NULL;
+
+    if (file && flt_file_read(file, TOKEN_MAX, &text, ask->why) != FLT_OK)
+        return FLT_E_INVALID;
+    token = text ? text : token;
+    if (!token)
+        return FLT_OK;
+    if (text)
+        text[strcspn(text, "\r\n")] = '\0';
+    if (!flt_aws_is_printable(token))
+        return flt_aws_because(ask, FLT_E_INVALID, "%s holds a control byte", file ? file : TOKEN);
+    if (asprintf(ret, "Authorization: %s", token) >= 0)
+        return FLT_OK;
+    *ret = NULL;
+    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+}
+
+int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret)
+{
+    static const struct flt_aws_key_names names = { "AccessKeyId", "SecretAccessKey", "Token",
+                                                    "Expiration" };
+    char url[URL_BYTES];
+    FLT_WIPED char *header = NULL;
+    struct flt_http_request request = {
+        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_bytes = ANSWER_MAX, .direct = 1
+    };
+    struct flt_http_answer answer = { 0 };
+    int32_t code = make_url(ask, url);
+
+    if (code == FLT_OK)
+        code = make_header(ask, &header);
+    if (code != FLT_OK)
+        return code;
+    request.headers = (const char *const *) &header;
+    request.n_headers = header != NULL;
+    code = flt_aws_fetch(ask, &request, 0, &answer);
+    if (code == FLT_OK && answer.status != 200)
+        code = flt_aws_because(ask, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
+                               "%.300s answers with status %ld", url, answer.status);
+    if (code == FLT_OK)
+        code = flt_aws_keys_parse(ask, url, answer.body, answer.len, &names, ret);
+    flt_http_answer_done(&answer);
+    return code == FLT_OK ? flt_aws_keys_name(ask, ret, "the container's %s", url) : code;
+}

@@ -1,0 +1,82 @@
+/* sdk/lib/file.c - see file.h. */
+#include "sdk/lib/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <flotilla/provider.h>
+
+#include "sdk/lib/wipe.h"
+
+static int32_t refuse(const char *path, char *error)
+{
+    int32_t code = errno == ENOENT || errno == ENOTDIR ? FLT_E_NOT_FOUND : FLT_E_INVALID;
+
+    (void) snprintf(error, FLT_ERROR_MAX, "%.300s: %m", path);
+    return code;
+}
+
+/* One byte more than the size tells whether the file grew meanwhile. */
+static int32_t read_all(int fd, const char *path, size_t size, char *into, char *error)
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = read(fd, into + len, size + 1 - len)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && (len += (size_t) n) > size)
+            break;
+    if (n < 0)
+        return refuse(path, error);
+    into[len > size ? size : len] = '\0';
+    if (len <= size && strlen(into) == len)
+        return FLT_OK;
+    (void) snprintf(error, FLT_ERROR_MAX, "%.300s: %s", path,
+                    len > size ? "it grew while it was read" : "there is a NUL byte in it");
+    return FLT_E_INVALID;
+}
+
+static int32_t read_open(int fd, const char *path, size_t max, char **ret, char *error)
+{
+    struct stat st;
+    size_t size;
+    int32_t code;
+    char *text;
+
+    if (fstat(fd, &st) < 0)
+        return refuse(path, error);
+    if (!S_ISREG(st.st_mode) || (uintmax_t) st.st_size > max) {
+        (void) snprintf(error, FLT_ERROR_MAX, "%.300s: %s of at most %zu KiB is read", path,
+                        S_ISREG(st.st_mode) ? "a file" : "only a regular file", max / 1024);
+        return FLT_E_INVALID;
+    }
+    size = (size_t) st.st_size;
+    text = malloc(size + 2);
+    if (!text) {
+        (void) snprintf(error, FLT_ERROR_MAX, "%.300s: out of memory", path);
+        return FLT_E_INTERNAL;
+    }
+    code = read_all(fd, path, size, text, error);
+    if (code == FLT_OK) {
+        *ret = text;
+        return FLT_OK;
+    }
+    explicit_bzero(text, size + 2);
+    free(text);
+    return code;
+}
+
+int32_t flt_file_read(const char *path, size_t max, char **ret, char *error)
+{
+    /* O_NONBLOCK: a pipe under that name holds nobody up. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int32_t code;
+
+    if (fd < 0)
+        return refuse(path, error);
+    code = read_open(fd, path, max, ret, error);
+    (void) close(fd);
+    return code;
+}
