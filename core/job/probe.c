@@ -11,6 +11,7 @@
 #include "core/base/fs.h"
 #include "core/base/harden.h"
 #include "core/base/str.h"
+#include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
 #include "core/job/sandbox.h"
 #include "core/job/worker.h"
@@ -149,6 +150,7 @@ int probe_main(void)
         json_opt_object(request, "connect", &probe.connect, &err) < 0 ||
         json_opt_str(request, "command", &command, &err) < 0)
         return fail(&err);
+    divert_to_loopback(probe.connect);
     r = look(&probe, command, &err);
     buf_done(&probe.output);
     return r < 0 ? fail(&err) : 0;

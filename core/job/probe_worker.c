@@ -13,6 +13,7 @@
 #include "core/base/fault.h"
 #include "core/base/fs.h"
 #include "core/base/str.h"
+#include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
 #include "core/job/report.h"
 #include "core/job/sandbox.h"
@@ -204,6 +205,7 @@ static int read_start(struct probe *probe, json_t *start, struct error *err)
     int64_t timeout_ms = 0;
     int r = json_opt_object(start, "connect", &probe->connect, err);
 
+    divert_to_loopback(probe->connect);
     if (r == 0)
         r = json_need_str(start, "command", &probe->command, err);
     if (r == 0)

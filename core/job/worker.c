@@ -15,6 +15,7 @@
 #include "core/base/fs.h"
 #include "core/base/harden.h"
 #include "core/base/str.h"
+#include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
 #include "core/job/helper.h"
 #include "core/job/job.h"
@@ -90,6 +91,7 @@ static int serve(struct job *job, int spool_fd)
     (void) json_opt_str(start, "key", &key, NULL);
     (void) json_opt_str(start, "control_socket", &control_socket, NULL);
     r = job_settings(job, start, &err);
+    divert_to_loopback(job->connect);
     debug_trace = job->trace_script || variables_flag(&job->variables, "CI_DEBUG_SERVICES", false);
     report_identity(job->report, identity_of(job, debug_trace));
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
