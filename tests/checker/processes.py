@@ -39,6 +39,13 @@ def read(path: str) -> bytes:
         return b""
 
 
+def tree_of(pid: int) -> Iterator[int]:
+    """A process and its descendants."""
+    yield pid
+    for child in read(f"/proc/{pid}/task/{pid}/children").split():
+        yield from tree_of(int(child))
+
+
 def processes() -> Iterator[Process]:
     """Every process but this one and those that have ended and only wait to be reaped."""
     for entry in os.scandir("/proc"):

@@ -11,7 +11,7 @@ import pytest
 from checker.coordinator import LOSE, Coordinator
 from checker.faults import Breach
 from checker.jobs import make_job
-from checker.processes import processes, processes_of, read
+from checker.processes import processes, processes_of, tree_of
 from checker.run import PATIENCE, Run, wait_for
 from checker.watch import MARK
 
@@ -138,13 +138,6 @@ def test_the_checker_sees_every_process_of_a_run(folder, binary, plugin_dir):
     assert ours <= {p.name for p in processes() if p.session == run.process.pid}
     run.release(1)
     assert_nothing_lost(run, run.finish())
-
-
-def tree_of(pid):
-    """A process and its descendants."""
-    yield pid
-    for child in read(f"/proc/{pid}/task/{pid}/children").split():
-        yield from tree_of(int(child))
 
 
 def pull_the_plug(run):

@@ -1,0 +1,86 @@
+"""A provider worker as the supervisor starts it, asked one call at a time over its link (docs/design/processes.md)."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+
+from checker.run import PATIENCE
+
+OK, INVALID, AUTH, QUOTA, THROTTLED, UNAVAILABLE, NOT_FOUND, NOT_READY, PARTIAL, STALE, UNHEALTHY, CANCELLED, TIMEOUT, \
+    UNSUPPORTED, INTERNAL = (0, *range(-10001, -10015, -1))
+LINK_FD = 3
+
+
+class Died(Exception):
+    """The worker ended before it answered."""
+
+
+class Provider:
+    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str]):
+        ours, theirs = socket.socketpair()
+        self.link, self.number = ours, 0
+        self.logs: list[str] = []
+        state_dir.mkdir(mode=0o700, exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLOTILLA_", "AWS_"))}
+        self.process = subprocess.Popen(
+            [binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=open(state_dir.parent / "provider.log", "ab"), pass_fds=(LINK_FD,),
+            preexec_fn=lambda: os.dup2(theirs.fileno(), LINK_FD))
+        theirs.close()
+        self.link.settimeout(PATIENCE)
+        self.loaded = self.call("load", file=str(plugin), group="checker", state_dir=str(state_dir))
+
+    def open(self, plugin_config: dict, connector_config: dict | None = None) -> dict:
+        return self.call("open", plugin_config=json.dumps(plugin_config),
+                         connector_config=json.dumps(connector_config or {}))
+
+    def increase(self, n: int, request_id: str = "", epoch=1) -> dict:
+        return self.call("increase", n=n, request_id=request_id or str(uuid.uuid4()), epoch=epoch)
+
+    def decrease(self, *ids: str, request_id: str = "", epoch=1) -> dict:
+        return self.call("decrease", ids=list(ids), request_id=request_id or str(uuid.uuid4()), epoch=epoch)
+
+    def states(self) -> dict[str, str]:
+        """Of a list that says that it is complete."""
+        reply = self.call("list")
+        assert reply["code"] == OK and reply["complete"], reply
+        return {instance["id"]: instance["state"] for instance in reply["instances"]}
+
+    def call(self, kind: str, deadline_ms=PATIENCE * 1000, **arguments) -> dict:
+        """The reply; what was logged before it is in `logs`."""
+        self.number += 1
+        frame = json.dumps({"type": kind, "id": self.number, "deadline_ms": deadline_ms, **arguments}).encode()
+        try:
+            self.link.sendall(struct.pack(">I", len(frame)) + frame)
+            while (answer := self.receive()).get("type") == "log":
+                self.logs.append(answer["text"])
+        except (BrokenPipeError, ConnectionResetError) as problem:
+            raise Died(kind) from problem
+        return answer
+
+    def receive(self) -> dict:
+        return json.loads(self.exactly(struct.unpack(">I", self.exactly(4))[0]))
+
+    def exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self.link.recv(size - len(data))
+            if not more:
+                raise Died("its link has ended")
+            data += more
+        return data
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.link.close()
+
+    def close(self):
+        """As the supervisor lets it go."""
+        if self.process.poll() is None:
+            self.link.close()
+            self.process.wait(PATIENCE)

@@ -1,0 +1,48 @@
+"""`flotilla run` over a played cloud, by one of the mission's examples: only its coordinator, its files and the endpoint
+are the test's own."""
+
+import re
+from pathlib import Path
+
+from checker.run import Run
+from checker.watch import Watch
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+class CloudWatch(Watch):
+    """Sees the instances that have a machine."""
+
+    def __init__(self, machines, *arguments):
+        self.machines = machines
+        super().__init__(*arguments)
+
+    def instances(self) -> frozenset[str]:
+        return frozenset(self.machines.running)
+
+
+def write_keys(folder: Path, keys: dict[str, str], region: str):
+    """~/.aws of the example's user."""
+    (folder / "config").write_text(f"[default]\nregion = {region}\n")
+    (folder / "credentials").write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    (folder / "credentials").chmod(0o600)
+
+
+class CloudRun(Run):
+    def __init__(self, folder: Path, binary: Path, build: Path, example: str, endpoint: str, machines, limits: dict,
+                 **options):
+        super().__init__(folder, binary, build / "plugins" / "aws", **options)
+        self.machines, self.limits = machines, limits
+        text = (DATA / example).read_text()
+        text = text.replace("https://gitlab.com", self.coordinator.url)
+        text = text.replace("<token>", self.coordinator.runner_token)
+        text = text.replace("/home/user/.aws/", f"{folder}/")
+        text = re.sub(r"^( *)(name +=.*-asg\".*|name = \"mac2metal\")$", rf'\1\2\n\1endpoint = "{endpoint}"', text, flags=re.M)
+        assert text.count(endpoint) == 1
+        self.config.write_text(text)
+        self.environment = machines.environment
+
+    def begin_watch(self):
+        if not self.watch:
+            (self.folder / "tmp").mkdir()
+            self.watch = CloudWatch(self.machines, self.instances_dir, self.coordinator.secrets)
