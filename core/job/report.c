@@ -100,9 +100,7 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err)
     (void) json_opt_str(frame, "type", &type, NULL);
     if (!str_eq(type, "start"))
         return error_set(err, -EPROTO, "worker: the first frame is '%s', not 'start'", type);
-    /* The buffer held the job's secrets and 24 MiB of room: both go. */
-    frame_decoder_done(&report->decoder);
-    new_decoder(report, FRAME_MAX_OPERATOR);
+    report->decoder.max = FRAME_MAX_OPERATOR;
     *ret = take_ptr(frame);
     return 1;
 }
