@@ -9,7 +9,8 @@
 /* What we bring is called so, in the job's own temporary directory. */
 #define HELPER_FILE "flotilla-helper"
 
-/* Before the sandbox closes: opens what may have to be brought. Only where the job has files. */
+bool helper_is_needed(const struct job *job); /* it has files to carry */
+/* Before the sandbox closes: opens what may have to be brought. */
 void helper_open_files(struct job *job);
 void helper_close_files(struct job *job);
 

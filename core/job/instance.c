@@ -46,7 +46,10 @@ struct end instance_connect(struct job *job, int64_t until_ms)
     (void) trace_line(job->trace, TRACE_PLAIN, "Dialing instance %s%s%s...", job->instance,
                       *shown ? ", " : "", shown);
     (void) trace_flush(job->trace);
-    r = ssh_open(&options, &job->ssh, &err);
+    if (job->ssh) /* a probe's, which has just been proved */
+        ssh_set_watch(job->ssh, options.watch);
+    else
+        r = ssh_open(&options, &job->ssh, &err);
     if (r < 0)
         return not_connected(job, r, deadline, err.message);
     (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);

@@ -1,7 +1,8 @@
 /* core/job/probe_worker.c - a command that says whether an instance is ready, or still well: the ready
  * gate and heartbeats (worker.h, autoscaler.md 9).
  *
- * Each try is a connection of its own, because that is what is in question. What the command prints
+ * Each try is a connection of its own, because that is what is in question; the one that passes is kept for
+ * the instance's next job where the supervisor wants that (standby.h). What the command prints
  * goes to the manager's log and to `flotilla explain`, so tokens are masked in it before it is cut
  * to its last lines. */
 #include <errno.h>
@@ -15,8 +16,10 @@
 #include "core/base/str.h"
 #include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
-#include "core/job/report.h"
+#include "core/job/helper.h"
 #include "core/job/sandbox.h"
+#include "core/job/standby.h"
+#include "core/job/trace/spool.h"
 #include "core/job/trace/token_rules.h"
 #include "core/job/trace/url_rules.h"
 #include "core/job/worker.h"
@@ -27,6 +30,7 @@
 #define TAIL_MAX 2048
 #define SHOWN_LINES 3
 #define SHOWN_LINE_MAX 100
+#define MAX_WAIT_S (24 * 3600)
 
 struct stream {
     struct url_rules url;
@@ -34,10 +38,13 @@ struct stream {
 };
 
 struct probe {
-    struct report *report;
-    json_t *connect; /* as in a job's `start`; borrowed */
+    struct report *report; /* the job's */
+    json_t *connect;       /* as in a job's `start`; borrowed */
     const char *command;
     int64_t deadline_ms;
+    int64_t wait_s;       /* for a job, once it has passed; 0 = it ends */
+    struct job job;       /* that one, which has the connection by then */
+    int64_t output_limit; /* its log's */
     int64_t tries;
     struct token_prefixes prefixes;
     struct stream streams[2];
@@ -127,7 +134,10 @@ static int try_once(struct probe *probe, struct error *err)
         return r;
     fault_breach();
     r = run_command(probe, ssh, err);
-    ssh_close(ssh);
+    if (r == 0 && probe->wait_s > 0)
+        probe->job.ssh = ssh;
+    else
+        ssh_close(ssh);
     return r;
 }
 
@@ -211,6 +221,11 @@ static int read_start(struct probe *probe, json_t *start, struct error *err)
     if (r == 0)
         r = json_need_i64(start, "timeout_ms", 1, INT64_MAX, &timeout_ms, err);
     probe->deadline_ms = now_ms() + timeout_ms;
+    probe->output_limit = SPOOL_LIMIT_DEFAULT;
+    if (r == 0)
+        r = json_opt_i64(start, "wait_s", 0, MAX_WAIT_S, &probe->wait_s, err);
+    if (r == 0)
+        r = json_opt_i64(start, "output_limit", 1, INT64_MAX, &probe->output_limit, err);
     if (r == 0)
         r = token_prefixes_init(&probe->prefixes, true, NULL, 0);
     return r;
@@ -228,12 +243,17 @@ static int serve(struct probe *probe)
     r = read_start(probe, start, &err);
     if (r == 0)
         r = target_options(probe->connect, &options, &err);
+    if (r == 0 && probe->wait_s > 0)
+        helper_open_files(&probe->job);
     if (r == 0)
-        r = sandbox_narrow(options.address, options.port, 0, &err);
+        r = sandbox_narrow(options.address, options.port,
+                           probe->wait_s > 0 ? probe->output_limit : 0, &err);
     if (r == 0)
         r = try_in_time(probe, &err);
     tell(probe, r == 0 ? "passed" : "failed", r == 0 ? NULL : &err);
-    return 0;
+    buf_done(&probe->tail);
+    return r == 0 && probe->wait_s > 0 ? standby_run(&probe->job, probe->connect, probe->wait_s)
+                                       : 0;
 }
 
 int probe_worker_main(int control_fd, unsigned seconds)
@@ -245,9 +265,11 @@ int probe_worker_main(int control_fd, unsigned seconds)
     if (worker_confine("flotilla-probe") < 0 || fs_set_cloexec(control_fd) < 0 ||
         report_new(control_fd, -1, &probe.report, NULL) < 0)
         return 125;
+    probe.job.report = probe.report;
     status = serve(&probe);
     buf_done(&probe.tail);
     token_prefixes_done(&probe.prefixes);
+    job_done(&probe.job);
     report_free(probe.report);
     return status;
 }

@@ -89,7 +89,8 @@ void report_free(struct report *report)
     free(report);
 }
 
-int report_wait_start(struct report *report, json_t **ret, struct error *err)
+/* The next frame, which must be of that type. */
+static int wait_frame(struct report *report, const char *want, json_t **ret, struct error *err)
 {
     autojson json_t *frame = NULL;
     const char *type = "";
@@ -98,12 +99,35 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err)
     if (r <= 0)
         return r;
     (void) json_opt_str(frame, "type", &type, NULL);
-    if (!str_eq(type, "start"))
-        return error_set(err, -EPROTO, "worker: the first frame is '%s', not 'start'", type);
-    /* The buffer held the job's secrets and 24 MiB of room: both go. */
-    frame_decoder_done(&report->decoder);
-    new_decoder(report, FRAME_MAX_OPERATOR);
+    if (!str_eq(type, want))
+        return error_set(err, -EPROTO, "worker: the frame is '%s', not '%s'", type, want);
     *ret = take_ptr(frame);
+    return 1;
+}
+
+int report_wait_job(struct report *report, int *ret_spool_fd, struct error *err)
+{
+    autojson json_t *frame = NULL;
+    int r;
+
+    report->decoder.max = FRAME_MAX_START; /* of the next one */
+    r = wait_frame(report, "job", &frame, err);
+    if (r <= 0)
+        return r;
+    report->spool_fd = report_take_descriptor(report);
+    if (report->spool_fd < 0)
+        return error_set(err, -EPROTO, "worker: a job came without its spool");
+    *ret_spool_fd = report->spool_fd;
+    return 1;
+}
+
+int report_wait_start(struct report *report, json_t **ret, struct error *err)
+{
+    int r = wait_frame(report, "start", ret, err);
+
+    if (r <= 0)
+        return r;
+    report->decoder.max = FRAME_MAX_OPERATOR;
     return 1;
 }
 

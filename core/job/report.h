@@ -19,6 +19,8 @@ void report_free(struct report *report);
 /* Waits for the start frame; 0 = the supervisor went before it sent one, and there is nothing to
  * do. */
 int report_wait_start(struct report *report, json_t **ret, struct error *err);
+/* Before that, in a process that waits for a job: the spool comes along, which is the caller's; 0 as above. */
+int report_wait_job(struct report *report, int *ret_spool_fd, struct error *err);
 /* What a supervisor is told that has lost the job's row; takes it, before report_started(). */
 void report_identity(struct report *report, json_t *identity);
 /* Who we are, for a reconnect; sends `started`. With `debug_trace` the log is a debug trace. */

@@ -78,7 +78,8 @@ static const int allowed[] = {
     SCMP_SYS(sched_yield),
     SCMP_SYS(select),
     SCMP_SYS(time),
-    /* itself */
+    /* itself; alarm() and setitimer(): how long a probe may live */
+    SCMP_SYS(alarm),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
     SCMP_SYS(getegid),
@@ -95,6 +96,7 @@ static const int allowed[] = {
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(set_robust_list),
+    SCMP_SYS(setitimer),
     SCMP_SYS(sigaltstack),
     SCMP_SYS(sysinfo),
     SCMP_SYS(uname),
@@ -145,6 +147,8 @@ static const struct {
     { SCMP_SYS(ioctl), 1, { IS(1, TCGETS) } },
     /* Its own limits, which it cannot raise. */
     { SCMP_SYS(prlimit64), 1, { IS(0, 0) } },
+    /* The name of a probe that becomes a job's worker. */
+    { SCMP_SYS(prctl), 1, { IS(0, PR_SET_NAME) } },
 };
 
 static int fill(scmp_filter_ctx filter)

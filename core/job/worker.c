@@ -74,7 +74,19 @@ static json_t *identity_of(const struct job *job, bool debug_trace)
     return identity;
 }
 
-static int serve(struct job *job, int spool_fd)
+/* What must happen before the instance is heard; a process that waited for this job with its connection
+ * has done it. */
+static int get_ready(struct job *job, struct error *err)
+{
+    if (job->ssh)
+        return 0;
+    if (helper_is_needed(job))
+        helper_open_files(job);
+    return sandbox_narrow(text_of(job->connect, "address", ""), target_port(job->connect),
+                          job_output_limit(job), err);
+}
+
+int job_worker_serve(struct job *job, int spool_fd, json_t *connect)
 {
     const char *key = "", *control_socket = "";
     json_t *start = NULL;
@@ -88,6 +100,8 @@ static int serve(struct job *job, int spool_fd)
         log_error("%s", err.message);
         return 1;
     }
+    if (connect)
+        (void) json_add(start, "connect", json_object_get(connect));
     (void) json_opt_str(start, "key", &key, NULL);
     (void) json_opt_str(start, "control_socket", &control_socket, NULL);
     r = job_settings(job, start, &err);
@@ -97,10 +111,7 @@ static int serve(struct job *job, int spool_fd)
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
     if (r == 0)
-        helper_open_files(job);
-    if (r == 0)
-        r = sandbox_narrow(text_of(job->connect, "address", ""), target_port(job->connect),
-                           job_output_limit(job), &err);
+        r = get_ready(job, &err);
     if (r == 0)
         r = job_open_trace(job, spool_fd, &err);
     if (r < 0)
@@ -119,7 +130,7 @@ int job_worker_main(int control_fd, int spool_fd)
     if (worker_confine("flotilla-job") < 0 || fs_set_cloexec(control_fd) < 0 ||
         fs_set_cloexec(spool_fd) < 0 || report_new(control_fd, spool_fd, &job.report, &err) < 0)
         return 125;
-    status = serve(&job, spool_fd);
+    status = job_worker_serve(&job, spool_fd, NULL);
     job_done(&job);
     report_free(job.report);
     return status;

@@ -9,14 +9,20 @@
 #include <stdbool.h>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 int job_worker_main(int control_fd, int spool_fd);
 
 /* A probe of an instance: the ready gate, a heartbeat (probe_worker.c). Takes one start frame, runs its
- * command through the login shell there, tells the verdict and ends; frames in
- * docs/design/processes.md. It ends, too, when its supervisor goes, and whatever becomes of it after so
+ * command through the login shell there and tells the verdict; then it ends, or waits for a job with its
+ * connection (standby.h); frames in docs/design/processes.md. It ends, too, when its supervisor goes, and whatever becomes of it after so
  * many seconds: the kernel sees to that. */
 int probe_worker_main(int control_fd, unsigned seconds);
+
+struct job;
+/* The same from the start frame on, in a process that is confined. `connect` is NULL for one that connects
+ * itself; else job->ssh is a connection that was made by it, and the sandbox is narrowed to that. */
+int job_worker_serve(struct job *job, int spool_fd, json_t *connect);
 
 /* What every process of the spawner's does before it reads its start frame: 0 or negative errno. */
 int worker_confine(const char *name);

@@ -55,7 +55,7 @@ json_t *group_build_connect(struct group *group, json_t *reply);
 bool group_is_gated(const struct group *group);
 /* Starts the gates and heartbeats that are due, and ends those of instances that go. */
 void group_run_probes(struct group *group);
-void group_end_probes(struct group *group);
+void group_end_probes(struct group *group); /* and those that wait for a job */
 /* Gates that began under other settings end, and begin anew at the next evaluation. */
 void group_restart_gates(struct group *group);
 /* Running is ready where nothing is asked for, and where jobs run already. */

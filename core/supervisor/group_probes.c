@@ -38,6 +38,9 @@ struct probe {
     enum probe_kind kind;
     char instance[256];
     struct channel *channel; /* NULL = no process runs */
+    int64_t pid;             /* of that; 0 = not known */
+    int64_t wait_s;          /* for a job, once it has passed */
+    unsigned standby_round;  /* when it was started */
     int64_t due_mono;        /* a verdict is due */
     int64_t again_at_mono;   /* 0 = an answer is awaited, or the process runs */
     enum verdict when_late;
@@ -181,6 +184,20 @@ static void note_failing(struct probe *probe, const char *message)
              probe->instance, probe->group->runner->name, probe->trouble);
 }
 
+/* It goes on with its connection, should it be of use still. */
+static void keep_process(struct probe *probe)
+{
+    const struct standby_process process = { .channel = probe->channel,
+                                             .tag = -probe->number,
+                                             .pid = probe->pid };
+
+    if (probe->wait_s == 0 || probe->pid == 0 ||
+        probe->standby_round != probe->group->supervisor->standby_round)
+        return;
+    probe->channel = NULL;
+    standby_add(probe->group, probe->instance, &process);
+}
+
 static void on_probe_frame(void *arg, json_t *frame)
 {
     struct probe *probe = arg;
@@ -192,9 +209,10 @@ static void on_probe_frame(void *arg, json_t *frame)
         worker_answer_host_key(probe->group, probe->instance, probe->channel, frame);
     else if (str_eq(type, "failing"))
         note_failing(probe, message);
-    else if (str_eq(type, "passed"))
+    else if (str_eq(type, "passed")) {
+        keep_process(probe);
         conclude(probe, VERDICT_GOOD, "");
-    else if (str_eq(type, "failed"))
+    } else if (str_eq(type, "failed"))
         conclude(probe, VERDICT_BAD, message);
     else
         try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe sent an unknown frame");
@@ -212,12 +230,16 @@ static void on_probe_closed(void *arg, const char *why)
 
 static json_t *build_start(const struct probe *probe, json_t *connect, int64_t timeout_ms)
 {
-    const char *command = group_settings(probe->group)->instance_ready_command;
+    const struct config_runner *runner = probe->group->runner;
+    const char *command = runner->autoscaler.instance_ready_command;
     bool gate = probe->kind == PROBE_GATE;
     json_t *start = json_frame("start");
 
     (void) json_add_str(start, "command", gate && !str_empty(command) ? command : "exit 0");
     (void) json_add_i64(start, "timeout_ms", timeout_ms);
+    (void) json_add_i64(start, "wait_s", probe->wait_s);
+    if (runner->output_limit_kib > 0)
+        (void) json_add_i64(start, "output_limit", runner->output_limit_kib * 1024);
     (void) json_add(start, "connect", json_object_get(connect));
     return start;
 }
@@ -226,11 +248,15 @@ static int start_process(struct probe *probe, json_t *connect, struct error *err
 {
     struct supervisor *supervisor = probe->group->supervisor;
     int64_t timeout_ms = MAX(probe->due_mono - now_mono(supervisor), (int64_t) AGAIN_MS);
-    autojson json_t *start = build_start(probe, connect, timeout_ms);
+    autojson json_t *start = NULL;
     autoclose int ours = -1, theirs = -1;
     int fds[2];
     int r;
 
+    probe->pid = 0;
+    probe->wait_s = standby_wait_s(probe->group);
+    probe->standby_round = supervisor->standby_round;
+    start = build_start(probe, connect, timeout_ms);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return error_errno(err, -errno, "probe: socketpair");
     ours = fds[0];
@@ -255,10 +281,12 @@ static struct probe *probe_with_tag(struct supervisor *supervisor, int64_t tag)
     return probe;
 }
 
-void probe_on_spawned(struct supervisor *supervisor, int64_t tag, const char *failure)
+void probe_on_spawned(struct supervisor *supervisor, int64_t tag, int64_t pid, const char *failure)
 {
     struct probe *probe = probe_with_tag(supervisor, tag);
 
+    if (probe)
+        probe->pid = pid;
     if (probe && failure)
         try_again(probe, AGAIN_MS, VERDICT_NONE, failure);
 }
@@ -479,6 +507,7 @@ void group_end_probes(struct group *group)
         next = probe->next;
         end_probe(probe);
     }
+    standby_end_group(group);
 }
 
 void group_recheck(struct group *group)

@@ -61,8 +61,9 @@ struct job {
 
     /* The worker (worker_link.c). */
     struct channel *worker;
-    int lock_fd; /* the spool's descriptor with the lock until the worker has it, else -1 */
-    int starts;  /* workers started that never began */
+    int64_t worker_tag; /* its process at the spawner; 0 = not one of ours */
+    int lock_fd;        /* the spool's descriptor with the lock until the worker has it, else -1 */
+    int starts;         /* workers started that never began */
     bool spawned, start_sent, spawned_here;
     bool connected;          /* it told of a stage that needs the instance */
     bool going_told;         /* its worker knows that its instance goes */
@@ -197,6 +198,8 @@ struct supervisor {
     struct transfer *transfers; /* those that run, and those that wait (transfers.c) */
     size_t patch_bytes;         /* pieces of logs on their way to GitLab */
     int64_t last_probe;         /* probes are numbered */
+    struct standby *standbys;   /* the newest first (standby.c) */
+    unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
     struct audit *audit; /* under way */
     uv_timer_t tick;
@@ -287,12 +290,30 @@ void group_worker_crashed(struct group *group, const char *id);
 
 /* group_probes.c */
 /* The spawner's word about a process of ours: workers have positive tags, probes negative ones. */
-void probe_on_spawned(struct supervisor *supervisor, int64_t tag, const char *failure);
+void probe_on_spawned(struct supervisor *supervisor, int64_t tag, int64_t pid, const char *failure);
 void probe_on_exited(struct supervisor *supervisor, int64_t tag, int status, int signal);
 /* After a restart, once the jobs that go on have their slots: idle instances prove themselves anew. */
 void group_recheck(struct group *group);
 /* Of an instance that is not ready yet: what its gate met last, or NULL. */
 const char *group_gate_trouble(const struct group *group, const char *instance);
+
+/* standby.c */
+struct standby_process {
+    struct channel *channel;
+    int64_t tag, pid;
+};
+/* How long a probe's process is to wait once it has passed; 0 = not at all. */
+int64_t standby_wait_s(const struct group *group);
+/* The process takes the place of one that waits there; its channel is not the caller's any more. */
+void standby_add(struct group *group, const char *instance, const struct standby_process *process);
+/* False: none waits there. Its channel is the caller's. */
+bool standby_take(struct group *group, const char *instance, struct standby_process *ret);
+void standby_tick(struct supervisor *supervisor);
+void standby_end_group(const struct group *group);
+/* Also those that probes under way would become. */
+void standby_end_all(struct supervisor *supervisor);
+/* False when it was none of these. */
+bool standby_on_exited(struct supervisor *supervisor, int64_t tag, int signal);
 
 /* group_boots.c */
 /* Why instances that were made are of no use, and when the next is ordered; "" when they are. */
@@ -357,8 +378,17 @@ void job_tell_going(struct job *job); /* once there is a worker */
 /* start_frame.c */
 json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory */
 
-/* worker_link.c */
+/* worker_start.c */
+/* Its worker is the process that waits there with a connection, or one that is started once the provider
+ * has said how the instance is reached. */
+void worker_begin(struct job *job);
 void worker_start(struct job *job, json_t *connect);
+/* Nothing ran: the instance is asked for anew as long as it may take to connect to it. */
+void worker_start_later(struct job *job, const char *why);
+
+/* worker_link.c */
+void worker_hear(struct job *job, struct channel *channel); /* over which it speaks from now on */
+void worker_expect_end(struct job *job);                    /* it has begun: by its job's timeout */
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);
 void worker_on_exited(void *arg, int64_t tag, int status, int signal);
 void worker_attach(struct job *job, struct channel *channel);

@@ -1,8 +1,8 @@
 /* core/supervisor/job.c - one job in the supervisor: received, acknowledged, given a slot, ended,
  * closed. Each step is in the ledger before its effect; states only go forward.
  *
- * worker_link.c talks to the job's worker, reporter.c to GitLab about it, adopt.c brings back the
- * jobs of a former run. */
+ * worker_start.c gives the job its worker, worker_link.c talks to that, reporter.c to GitLab about
+ * it, adopt.c brings back the jobs of a former run. */
 #include "core/supervisor/internal.h"
 
 #include <inttypes.h>
@@ -391,7 +391,7 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
                               NULL);
     supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
     job->connect_since_mono = now_mono(supervisor);
-    group_connect_info(job->group, job);
+    worker_begin(job);
 }
 
 static void check_acquire_timeout(struct job *job)

@@ -116,6 +116,7 @@ static void replace_spawner(struct supervisor *supervisor)
 {
     struct error err = { 0 };
 
+    standby_end_all(supervisor);
     if (spawner_replace(supervisor->spawner, supervisor->config->worker_seccomp, &err) < 0)
         log_error("%s; workers are started by the former one, with its settings", err.message);
 }

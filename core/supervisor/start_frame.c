@@ -1,5 +1,5 @@
 /* core/supervisor/start_frame.c - what a job's worker is told at its start: the job, what its runner's
- * configuration says of it, where it runs (docs/design/processes.md). Called by worker_link.c. */
+ * configuration says of it, where it runs (docs/design/processes.md). Called by worker_start.c. */
 #include <fcntl.h>
 
 #include "core/base/fs.h"
@@ -133,6 +133,7 @@ json_t *start_frame(const struct job *job, json_t *connect)
     (void) json_add(start, "payload", payload);
     add_runner(start, job);
     add_slot(start, job);
-    (void) json_add(start, "connect", json_object_get(connect));
+    if (connect)
+        (void) json_add(start, "connect", json_object_get(connect));
     return start;
 }

@@ -199,6 +199,7 @@ static void on_tick(uv_timer_t *timer)
     journals_begin_turn(supervisor);
     strangers_tick(supervisor);
     scheduler_check_descriptors(supervisor);
+    standby_tick(supervisor);
     check_jobs(supervisor);
     transfers_tick(supervisor);
     for (size_t i = 0; i < supervisor->n_groups; i++)

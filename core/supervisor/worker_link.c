@@ -1,5 +1,5 @@
-/* core/supervisor/worker_link.c - a job's worker from the supervisor's side: spawned, given its
- * start frame, heard, told, and found dead (docs/design/processes.md "Job worker").
+/* core/supervisor/worker_link.c - a job's worker from the supervisor's side, once it is there
+ * (worker_start.c): heard, told, and found dead (docs/design/processes.md "Job worker").
  *
  * Whether a worker lives is never guessed: the lock on its spool says so. One that hangs is killed at
  * its deadline; while the lock is held its process id is still its own. */
@@ -28,10 +28,6 @@
 #define END_GRACE_MS (10 * 60 * 1000)
 #define ABORT_GRACE_MS (5 * 60 * 1000)
 #define EXIT_WORD_MS 5000
-#define START_AGAIN_MS 1000
-
-static void on_worker_frame(void *arg, json_t *frame);
-static void on_worker_closed(void *arg, const char *why);
 
 int64_t worker_time_left_ms(const struct job *job)
 {
@@ -51,89 +47,6 @@ static void expect_end(struct job *job, int64_t within_ms)
     int64_t due = now_mono(job->supervisor) + within_ms;
 
     job->end_due_mono = job->end_due_mono == 0 ? due : MIN(job->end_due_mono, due);
-}
-
-/* Makes the spool with its lock and the socketpair, and asks the spawner; the start frame waits in
- * our end of the socketpair until the worker reads it. */
-static int spawn_worker(struct job *job, json_t *connect, struct error *err)
-{
-    struct supervisor *supervisor = job->supervisor;
-    autojson json_t *start = NULL;
-    autoclose int ours = -1, theirs = -1;
-    int fds[2];
-    int r = 0;
-
-    if (job->lock_fd < 0)
-        r = spool_create(supervisor, job->seq, &job->lock_fd, err);
-    if (r < 0)
-        return r;
-    /* Now, so that its log can be read however few descriptors there are then. */
-    if (job->spool_fd < 0)
-        job->spool_fd = spool_open(supervisor, job->seq);
-    if (job->spool_fd < 0)
-        return error_errno(err, job->spool_fd, "spool of job row %" PRId64, job->seq);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-        return error_errno(err, -errno, "worker: socketpair");
-    ours = fds[0];
-    theirs = fds[1];
-    start = start_frame(job, connect);
-    if (!start)
-        return error_set(err, -ENOMEM, "worker: the start frame cannot be made");
-    EFFECT("worker_spawn",
-           r = spawner_spawn(supervisor->spawner, job->seq, theirs, job->lock_fd, err));
-    if (r < 0)
-        return r;
-    /* From here on the lock is the worker's alone. */
-    (void) close(job->lock_fd);
-    job->lock_fd = -1;
-    job->spawned = job->spawned_here = true;
-    job->starts++;
-    job->worker_pid = 0;
-    job->end_due_mono = 0;
-    job->end_reason[0] = '\0';
-    expect_end(job, job->timeout_s * 1000 + fault_limit_ms("end_grace", END_GRACE_MS));
-    r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_worker_frame,
-                     on_worker_closed, job, &job->worker, err);
-    if (r < 0)
-        return r;
-    EFFECT("worker_start", channel_send_secret(job->worker, start, FRAME_MAX_START));
-    job->start_sent = true;
-    if (*job->lost_reason)
-        worker_lose_instance(job);
-    job_tell_going(job);
-    return 0;
-}
-
-/* Nothing ran: the instance is asked for anew as long as it may take to connect to it. */
-static void start_later(struct job *job, const char *why)
-{
-    int64_t now = now_mono(job->supervisor);
-
-    if (now - job->connect_since_mono >= job->group->runner->autoscaler.connector.timeout_ms) {
-        log_error("job %" PRId64 ": %s", job->job_id, why);
-        job_fail_system(job, "its worker could not be started");
-        return;
-    }
-    log_warning("job %" PRId64 ": its worker could not be started: %s, trying again", job->job_id,
-                why);
-    job->spawned = job->spawned_here = job->start_sent = false;
-    job->connecting = true;
-    job->connect_at_mono = now + START_AGAIN_MS;
-}
-
-void worker_start(struct job *job, json_t *connect)
-{
-    struct error err = { 0 };
-    int r = spawn_worker(job, connect, &err);
-
-    if (r == 0)
-        return;
-    if (descriptors_were_short(r)) {
-        start_later(job, err.message);
-        return;
-    }
-    log_error("job %" PRId64 ": %s", job->job_id, err.message);
-    job_fail_system(job, "its worker could not be started");
 }
 
 /* The lock is free: nobody writes the spool any more. An empty spool means that the worker never
@@ -204,10 +117,15 @@ void worker_tick(struct job *job)
         check_lock(job);
 }
 
+void worker_expect_end(struct job *job)
+{
+    expect_end(job, job->timeout_s * 1000 + fault_limit_ms("end_grace", END_GRACE_MS));
+}
+
 void worker_expect(struct job *job)
 {
     job->spawned = job->start_sent = true;
-    expect_end(job, job->timeout_s * 1000 + fault_limit_ms("end_grace", END_GRACE_MS));
+    worker_expect_end(job);
     check_lock(job);
 }
 
@@ -235,15 +153,24 @@ static void note_pid(struct job *job, int64_t pid)
         supervisor_fatal(job->supervisor, "noting a job's worker", &err);
 }
 
+static struct job *job_of_process(struct supervisor *supervisor, int64_t tag)
+{
+    struct job *job = supervisor->jobs;
+
+    while (job && job->worker_tag != tag)
+        job = job->next;
+    return job;
+}
+
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
 {
     struct job *job;
 
     if (tag < 0) {
-        probe_on_spawned(arg, tag, failure);
+        probe_on_spawned(arg, tag, pid, failure);
         return;
     }
-    job = job_find(arg, tag);
+    job = job_of_process(arg, tag);
     if (!job)
         return;
     if (!failure) {
@@ -256,7 +183,7 @@ void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure)
     if (job->state >= JOB_FINISHED || job->abort_told || job->cancel_told || *job->lost_reason)
         check_lock(job); /* it is not to be started any more */
     else
-        start_later(job, failure);
+        worker_start_later(job, failure);
 }
 
 static const char *meaning_of(int signal)
@@ -264,21 +191,32 @@ static const char *meaning_of(int signal)
     return signal == SIGSYS ? ": it made a system call that its sandbox forbids" : "";
 }
 
+/* Whoever crashed a process of ours gets no second try at its address layout. */
+static void note_probe_end(struct supervisor *supervisor, int64_t tag, int status, int signal)
+{
+    if (!standby_on_exited(supervisor, tag, signal))
+        probe_on_exited(supervisor, tag, status, signal);
+    if (signal != 0)
+        standby_end_all(supervisor);
+}
+
 void worker_on_exited(void *arg, int64_t tag, int status, int signal)
 {
     struct supervisor *supervisor = arg;
-    struct job *job;
+    struct job *job = job_of_process(supervisor, tag);
+    int64_t row = job ? job->seq : tag;
 
-    if (tag < 0) {
-        probe_on_exited(supervisor, tag, status, signal);
+    if (tag < 0 && !job) {
+        note_probe_end(supervisor, tag, status, signal);
         return;
     }
-    job = job_find(supervisor, tag);
     if (signal != 0)
-        log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s%s", tag, signal,
+        standby_end_all(supervisor);
+    if (signal != 0)
+        log_error("the worker of job row %" PRId64 " was killed by signal %d%s%s%s", row, signal,
                   job ? " on instance " : "", job ? job->instance_id : "", meaning_of(signal));
     else if (status != 0)
-        log_warning("the worker of job row %" PRId64 " ended with status %d", tag, status);
+        log_warning("the worker of job row %" PRId64 " ended with status %d", row, status);
     if (job && signal != 0 && job->state >= JOB_FINISHED)
         group_worker_crashed(job->group, job->instance_id);
     if (!job || job->state >= JOB_FINISHED)
@@ -456,6 +394,12 @@ static void on_worker_frame(void *arg, json_t *frame)
     }
 }
 
+void worker_hear(struct job *job, struct channel *channel)
+{
+    job->worker = channel;
+    channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
+}
+
 void worker_attach(struct job *job, struct channel *channel)
 {
     autojson json_t *attached = json_frame("attached");
@@ -465,10 +409,9 @@ void worker_attach(struct job *job, struct channel *channel)
     if (getsockopt(channel_fd(channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
         note_pid(job, peer.pid);
     worker_hang_up(job);
-    job->worker = channel;
+    worker_hear(job, channel);
     job->spawned = job->start_sent = true;
     job->spawned_here = false;
-    channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
     if (attached)
         channel_send(channel, attached, FRAME_MAX_OPERATOR);
     log_notice("job %" PRId64 ": its worker is back, the job goes on", job->job_id);

@@ -75,4 +75,7 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
  * would take us for dead. 0 when the time has come; else as ssh_exec(). */
 int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err);
 
+/* Whether the instance still answers: opens a channel, in which nothing runs. 0, or as ssh_exec(). */
+int ssh_prove(struct ssh_conn *conn, struct error *err);
+
 void ssh_library_warm_up(void);

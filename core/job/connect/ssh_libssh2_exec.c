@@ -336,3 +336,12 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
     drop_channel(conn, channel);
     return r == -ETIMEDOUT ? 0 : r;
 }
+
+int ssh_prove(struct ssh_conn *conn, struct error *err)
+{
+    LIBSSH2_CHANNEL *channel = NULL;
+    int r = open_channel(conn, NULL, &channel, err);
+
+    drop_channel(conn, channel);
+    return r;
+}

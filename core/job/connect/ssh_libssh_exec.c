@@ -186,6 +186,7 @@ static int channel_refused(struct running *running, bool opened, struct error *e
     return ssh_failed_channel(err, opened ? running->exec->command : NULL, why);
 }
 
+/* Without a command nothing runs in it. */
 static int open_channel(struct running *running, struct error *err)
 {
     int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", SSH_CHANNEL_MS);
@@ -195,7 +196,7 @@ static int open_channel(struct running *running, struct error *err)
         int r = opened ? ssh_channel_request_exec(running->channel, running->exec->command)
                        : ssh_channel_open_session(running->channel);
 
-        if (r == SSH_OK && opened)
+        if (r == SSH_OK && (opened || !running->exec->command))
             return 0;
         if (r == SSH_OK) {
             opened = true;
@@ -339,5 +340,19 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
     ssh_sink_done(&running.sink);
     if (r == 0)
         *ret = running.exit;
+    return r;
+}
+
+int ssh_prove(struct ssh_conn *conn, struct error *err)
+{
+    const struct ssh_exec nothing = { 0 };
+    struct running running = { .conn = conn, .exec = &nothing };
+    int r;
+
+    running.channel = ssh_channel_new(conn->session);
+    if (!running.channel)
+        return error_set(err, -ENOMEM, "channel: out of memory");
+    r = open_channel(&running, err);
+    ssh_channel_free(running.channel);
     return r;
 }

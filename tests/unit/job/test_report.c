@@ -16,6 +16,7 @@
 #include "core/base/clock.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
+#include "core/base/rights.h"
 #include "core/base/str.h"
 #include "core/job/report.h"
 #include "tests/harness/harness.h"
@@ -286,6 +287,69 @@ static void test_a_probe_is_stopped_when_its_supervisor_goes(void **unused)
     report_free(report);
 }
 
+/* The bytes of several frames come at once. */
+static void send_together(int fd, int spool_fd, const char *const *types, size_t n)
+{
+    autobuf struct buf data = BUF_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        autojson json_t *frame = json_frame(types[i]);
+
+        assert_int_equal(frame_encode(&data, frame, FRAME_MAX_START, NULL), 0);
+    }
+    assert_int_equal(rights_send(fd, &data, &spool_fd, spool_fd >= 0), 0);
+}
+
+static void test_what_comes_right_behind_the_start_is_heard(void **unused)
+{
+    static const char *const types[] = { "start", "cancel" };
+    autojson json_t *start = NULL;
+    struct report *report = NULL;
+    int ends[2];
+
+    (void) unused;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(report_new(ends[1], -1, &report, NULL), 0);
+    send_together(ends[0], -1, types, ARRAY_LEN(types));
+    assert_int_equal(report_wait_start(report, &start, NULL), 1);
+    assert_int_equal(report_stopped(report_poll(report)), -ECANCELED);
+    report_free(report);
+    (void) close(ends[0]);
+}
+
+/* It has served a probe by then. */
+static void test_a_process_that_waits_takes_a_job_with_its_spool(void **state)
+{
+    static const char *const types[] = { "job", "start", "cancel" };
+    struct world *world = *state;
+    autofree char *log = NULL;
+
+    for (int with_spool = 0; with_spool < 2; with_spool++) {
+        autojson json_t *first = NULL, *start = NULL;
+        struct error err = { 0 };
+        struct report *report = NULL;
+        int ends[2], spool_fd = -1, r;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        assert_int_equal(report_new(ends[1], -1, &report, NULL), 0);
+        send_together(ends[0], -1, types + 1, 1);
+        assert_int_equal(report_wait_start(report, &first, NULL), 1);
+        send_together(ends[0], with_spool ? world->spool_fd : -1, types, ARRAY_LEN(types));
+        r = report_wait_job(report, &spool_fd, &err);
+        assert_int_equal(r, with_spool ? 1 : -EPROTO);
+        if (with_spool) {
+            assert_int_equal(report_wait_start(report, &start, NULL), 1);
+            assert_int_equal(report_stopped(report_poll(report)), -ECANCELED);
+            assert_int_equal(write(spool_fd, "line\n", 5), 5);
+            (void) close(spool_fd);
+        }
+        report_free(report);
+        (void) close(ends[0]);
+    }
+    log = harness_read(world->dir, "1.log");
+    assert_string_equal(log, "line\n");
+}
+
 static void test_a_result_is_told_to_every_supervisor_until_one_stores_it(void **state)
 {
     struct world *world = *state;
@@ -324,6 +388,8 @@ int main(void)
         ROW(test_what_becomes_of_the_instance_is_told),
         ROW(test_the_question_for_a_host_key_ends_with_its_reason),
         ROW(test_a_key_that_is_right_by_the_policy_needs_no_question),
+        cmocka_unit_test(test_what_comes_right_behind_the_start_is_heard),
+        ROW(test_a_process_that_waits_takes_a_job_with_its_spool),
         cmocka_unit_test(test_a_probe_is_stopped_when_its_supervisor_goes),
         ROW(test_a_result_is_told_to_every_supervisor_until_one_stores_it),
     };

@@ -358,6 +358,30 @@ static void test_an_idle_connection_serves_the_next_command(void **state)
     assert_int_equal(ssh_world_run(world, "exit 4", 0, 0), 4);
 }
 
+static void test_a_connection_is_proved_by_an_answer_alone(void **state)
+{
+    static const enum ssh_server_kind kinds[] = { SSH_SERVER_OPENSSH, SSH_SERVER_DROPBEAR };
+    struct ssh_world *world = *state;
+    pid_t server;
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        ssh_world_start(world, kinds[i], NULL);
+        ssh_world_connect(world);
+        for (int n = 0; n < 3; n++) {
+            assert_int_equal(ssh_prove(world->conn, &world->err), 0);
+            assert_int_equal(ssh_world_run(world, "exit 3", 0, 0), 3);
+        }
+        server = server_process(world);
+        assert_int_equal(kill(server, SIGSTOP), 0);
+        assert_int_equal(setenv("FLOTILLA_LIMITS", "ssh_channel=200", 1), 0);
+        assert_int_equal(ssh_prove(world->conn, &world->err), -EPIPE);
+        assert_int_equal(unsetenv("FLOTILLA_LIMITS"), 0);
+        assert_int_equal(kill(server, SIGKILL), 0);
+        assert_int_equal(ssh_prove(world->conn, &world->err), -EPIPE);
+        ssh_world_stop(world);
+    }
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, ssh_world_set_up, ssh_world_tear_down)
 
 int main(void)
@@ -373,6 +397,7 @@ int main(void)
         ROW(test_a_silent_command_is_asked_whether_it_lives),
         ROW(test_a_server_that_freezes_is_lost),
         ROW(test_an_idle_connection_serves_the_next_command),
+        ROW(test_a_connection_is_proved_by_an_answer_alone),
     };
 
     (void) signal(SIGPIPE, SIG_IGN);
