@@ -93,6 +93,7 @@ static void test_errors_say_where(void **unused)
     assert_int_equal(flt_xml_opt_text(members[1], "Deep", &text, error), -1);
     assert_int_equal(flt_xml_need_text(NULL, "Deep", &text, error), -1);
     assert_string_equal(error, "Deep is missing");
+    assert_int_equal(flt_xml_need_text(members[1], "Deep", &text, NULL), -1);
     assert_string_equal(text, "untouched");
     assert_int_equal(number, 7);
     assert_int_equal(is_on, 7);

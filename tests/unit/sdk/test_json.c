@@ -60,6 +60,7 @@ static void test_errors_say_where_and_no_value(void **unused)
     assert_int_equal(flt_json_opt_text(json, "a.nul", &text, error), -1);
     assert_int_equal(flt_json_need_text(json, "a.none", &text, error), -1);
     assert_string_equal(error, "a.none is missing");
+    assert_int_equal(flt_json_need_text(json, "a.none", &text, NULL), -1);
     assert_int_equal(flt_json_need_i64(json, "a.n", 0, 10, &number, error), -1);
     assert_string_equal(error, "a.n must be a whole number from 0 to 10");
     assert_int_equal(flt_json_need_i64(json, "a.text", 6, 10, &number, error), -1);
