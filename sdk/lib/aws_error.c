@@ -60,6 +60,8 @@ static const struct {
       "raise the maximum size of the Auto Scaling group, or lower max_instances" },
     { "ValidationError", "not found", MISSING, NULL },
     { "ValidationError", "is not part of", MISSING, NULL },
+    { "ValidationError", "min size constraint", WRONG,
+      "set the minimum size of the Auto Scaling group to 0" },
     { "ValidationError", "below min", WRONG,
       "set the minimum size of the Auto Scaling group to 0" },
     { "ValidationError", "security token", BAD_KEYS, NULL },

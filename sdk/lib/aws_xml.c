@@ -152,6 +152,8 @@ static int fail(xmlNodePtr node, const char *path, char *error, const char *what
     struct flt_text text;
     char *place;
 
+    if (!error)
+        return -1;
     flt_text_open(&text);
     if (node) {
         add_place(&text, node);

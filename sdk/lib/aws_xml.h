@@ -29,7 +29,7 @@ xmlNodePtr flt_xml_next(xmlNodePtr node, const char *name, xmlNodePtr after);
 const char *flt_xml_text(xmlNodePtr node, const char *path);
 
 /* These return 0, or -1 with a sentence that says where: "DescribeInstancesResponse/reservationSet/item[3]/
- * ownerId is missing". *ret is written with 0 alone. */
+ * ownerId is missing"; NULL where nobody reads it. *ret is written with 0 alone. */
 int flt_xml_need_text(xmlNodePtr node, const char *path, const char **ret, char *error);
 int flt_xml_need_i64(xmlNodePtr node, const char *path, int64_t min, int64_t max, int64_t *ret,
                      char *error);

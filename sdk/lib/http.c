@@ -77,12 +77,13 @@ int flt_http_header(const struct flt_http_answer *answer, const char *name, char
 {
     size_t name_len = strlen(name);
 
-    for (const char *line = answer->headers; line && *line; line += strcspn(line, "\n") + 1) {
-        const char *value = line + name_len + 1;
+    for (const char *line = answer->headers, *value; line; line = strchr(line, '\n')) {
         size_t len;
 
+        line += *line == '\n';
         if (strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
             continue;
+        value = line + name_len + 1;
         value += strspn(value, " \t");
         len = strcspn(value, "\n");
         while (len > 0 && strchr(" \t\r", value[len - 1]))

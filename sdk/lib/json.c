@@ -82,7 +82,8 @@ const char *flt_json_text(struct json_object *object, const char *path)
 
 static int fail(const char *path, const char *what, char *error)
 {
-    (void) snprintf(error, FLT_ERROR_MAX, "%.300s %s", path, what);
+    if (error)
+        (void) snprintf(error, FLT_ERROR_MAX, "%.300s %s", path, what);
     return -1;
 }
 

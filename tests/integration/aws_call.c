@@ -2,9 +2,12 @@
  * standard input is an object of JSON that names what to do, each line of the output what came of it.
  *
  * The chain of credentials is the list "keys" of the line: the first counts until it is refused. */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sdk/lib/aws_client.h"
 #include "sdk/lib/aws_endpoint.h"
@@ -18,6 +21,19 @@ struct flt_aws_chain {
     size_t at;
     struct flt_aws_keys given;
 };
+
+/* Of one name no name server knows anything, nor that it knows nothing. libcurl finds this instead of libc's. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **ret)
+{
+    int (*libc)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    while (name && strcmp(name, "unanswered.example") == 0)
+        (void) pause();
+    *(void **) &libc = dlsym(RTLD_NEXT, "getaddrinfo");
+    return libc(name, service, hints, ret);
+}
 
 static struct json_object *asked;
 static int64_t deadline_ms;
