@@ -25,6 +25,7 @@
 #define GREETING_MAX (16 << 10)
 #define FREE_TRIES 100
 
+/* The library forgets what came before it heard of the connection's end, so it does not hear of it. */
 static LIBSSH2_RECV_FUNC(take)
 {
     struct ssh_conn *conn = *abstract;
@@ -32,7 +33,7 @@ static LIBSSH2_RECV_FUNC(take)
 
     if (conn->broken)
         return -ECONNRESET;
-    if (conn->budget == 0)
+    if (conn->budget == 0 || conn->hung_up)
         return -EAGAIN;
     if (!conn->greeted && conn->greeting >= GREETING_MAX)
         return -EPROTO;
@@ -41,7 +42,7 @@ static LIBSSH2_RECV_FUNC(take)
         return -EAGAIN;
     if (n <= 0) {
         conn->hung_up = true;
-        return n < 0 ? -errno : 0;
+        return -EAGAIN;
     }
     ssh_pulse_heard(&conn->pulse);
     conn->budget -= (size_t) n;
@@ -86,7 +87,7 @@ const char *conn_why(const struct ssh_conn *conn)
 
 int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline)
 {
-    struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->fd, .events = POLLIN } };
+    struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->hung_up ? -1 : conn->fd, .events = POLLIN } };
     int one = 1, r;
 
     flush(conn);
@@ -168,7 +169,7 @@ static int handshake_failed(struct ssh_conn *conn, int code, const char *where, 
 {
     const char *why = conn_why(conn);
 
-    if (code == LIBSSH2_ERROR_SOCKET_DISCONNECT || code == LIBSSH2_ERROR_SOCKET_RECV)
+    if (conn->hung_up)
         why = "the instance closes the connection";
     if (conn->greeting >= GREETING_MAX)
         why = "its greeting is too long";
@@ -190,7 +191,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
         r = libssh2_session_handshake(conn->session, conn->fd);
         if (r == 0)
             return 0;
-        if (r != LIBSSH2_ERROR_EAGAIN)
+        if (r != LIBSSH2_ERROR_EAGAIN || conn->hung_up)
             return handshake_failed(conn, r, where, err);
         r = conn_wait(conn, NULL, 0, has_greeted(conn) ? whole : greeting);
         if (r == -ETIMEDOUT)

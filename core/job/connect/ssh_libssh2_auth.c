@@ -63,8 +63,13 @@ static int auth_step(struct auth *auth, enum auth_method method)
 
 static int auth_waits(struct auth *auth, int64_t deadline, struct error *err)
 {
-    int r = conn_wait(auth->conn, NULL, 0, deadline);
+    int r;
 
+    if (auth->conn->hung_up)
+        return error_set(err, -EPROTO,
+                         "SSH authentication as '%s': the instance closes the connection",
+                         auth->options->username);
+    r = conn_wait(auth->conn, NULL, 0, deadline);
     if (r == -ETIMEDOUT)
         return ssh_failed_auth_late(err, auth->options);
     return r < 0 ? error_errno(err, r, "SSH authentication") : 0;

@@ -215,8 +215,10 @@ static int look_for_end(struct running *running, struct error *err)
     return 0;
 }
 
+/* When the other side has hung up, what came before is in memory; behind it there is nothing. */
 static int serve(struct running *running, struct error *err)
 {
+    bool is_last = running->conn->hung_up;
     int r = 0;
 
     if (running->sink.fd > 0) {
@@ -225,7 +227,11 @@ static int serve(struct running *running, struct error *err)
     }
     if (r == 0)
         r = read_stream(running, STDOUT, err);
-    return r == 0 ? look_for_end(running, err) : r;
+    if (r == 0)
+        r = look_for_end(running, err);
+    if (r == 0 && is_last && !running->closed && !ssh_sink_busy(&running->sink))
+        r = conn_lost(running->conn, err, "running a command");
+    return r;
 }
 
 /* There is something in memory, and nothing to wait for. */
@@ -322,6 +328,7 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
 {
     LIBSSH2_CHANNEL *channel = NULL;
     char nothing[64];
+    ssize_t n;
     int r = open_channel(conn, NULL, &channel, err);
 
     while (r == 0) {
@@ -330,8 +337,9 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
             r = stopped(err, r);
             break;
         }
-        (void) libssh2_channel_read(channel, nothing, sizeof(nothing));
-        r = conn->hung_up ? conn_lost(conn, err, "waiting") : keep_alive(conn, err);
+        n = libssh2_channel_read(channel, nothing, sizeof(nothing));
+        r = conn->hung_up || (n < 0 && n != LIBSSH2_ERROR_EAGAIN) ? conn_lost(conn, err, "waiting")
+                                                                  : keep_alive(conn, err);
     }
     drop_channel(conn, channel);
     return r == -ETIMEDOUT ? 0 : r;

@@ -54,7 +54,8 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
 
         if (state == SSH_AUTH_SUCCESS)
             return 0;
-        if (state == SSH_AUTH_ERROR)
+        /* The library may go on asking for more on a connection that is gone. */
+        if (state == SSH_AUTH_ERROR || !ssh_is_connected(auth->conn->session))
             return error_set(err, -EPROTO, "SSH authentication as '%s': %s", user,
                              ssh_get_error(auth->conn->session));
         if (state != SSH_AUTH_AGAIN && state != SSH_AUTH_INFO)
