@@ -55,6 +55,17 @@ static void test_hardening_Z1_nothing_leads_out(void **unused)
         assert_int_not_equal(opened(fd, "a/inside/file", BENEATH_NO_LINKS), 0);
     }
     beneath_pretend_old_kernel(false);
+}
+
+static void test_links_that_stay_inside_are_followed(void **unused)
+{
+    tree_need_openat2();
+
+    auto_ptr(harness_remove_dir) char *dir = a_tree();
+    autofree char *in = harness_path(dir, "in");
+    autoclose int fd = tree_open(in);
+
+    (void) unused;
     assert_int_equal(opened(fd, "a/inside/file", BENEATH_INSIDE_LINKS), 0);
 }
 
@@ -94,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardening_Z1_nothing_leads_out),
+        cmocka_unit_test(test_links_that_stay_inside_are_followed),
         cmocka_unit_test(test_names_that_only_look_like_up),
         cmocka_unit_test(test_neighbours_share_their_folder),
     };

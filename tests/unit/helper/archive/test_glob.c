@@ -83,6 +83,8 @@ static void assert_matches(const char *dir, const char *pattern, const char *wan
 
 static void test_job_execution_10_2_globs(void **unused)
 {
+    tree_need_openat2();
+
     static const struct {
         const char *pattern, *want;
         uint64_t times; /* 0 = not in the reference */
@@ -134,6 +136,8 @@ static void test_job_execution_10_2_excludes(void **unused)
 
 static void test_more_patterns(void **unused)
 {
+    tree_need_openat2();
+
     auto_ptr(harness_remove_dir) char *dir = vector_tree();
 
     (void) unused;
@@ -167,6 +171,8 @@ static void test_old_kernel(void **unused)
 /* hardening.md Z7. */
 static void test_hardening_Z7_links_lead_nowhere_else(void **unused)
 {
+    tree_need_openat2();
+
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
     autofree char *root = harness_path(dir, "root");
 

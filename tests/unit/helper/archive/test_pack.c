@@ -219,6 +219,8 @@ static void test_what_vanished_is_left_out(void **unused)
 /* hardening.md Z7: a folder that became a link to elsewhere after it was selected. */
 static void test_hardening_Z7_no_link_is_followed_out(void **unused)
 {
+    tree_need_openat2();
+
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
     autofree char *root = harness_path(dir, "root");
     auto_ptr(selection_free) struct selection *selection = NULL;

@@ -8,15 +8,16 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "helper/archive/glob.h"
-#include "tests/harness/harness.h"
 
 static void on_say(void *ctx, enum report_level level, const char *sentence)
 {
@@ -34,6 +35,14 @@ struct report said_report(struct said *said)
 void said_done(struct said *said)
 {
     buf_done(&said->text);
+}
+
+bool tree_has_openat2(void)
+{
+    struct open_how how = { .flags = O_PATH | O_CLOEXEC };
+    autoclose int fd = (int) syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
+
+    return fd >= 0;
 }
 
 int tree_open(const char *dir)

@@ -5,6 +5,7 @@
 #include "core/base/buf.h"
 #include "helper/archive/report.h"
 #include "helper/archive/selection.h"
+#include "tests/harness/harness.h"
 
 struct said {
     struct buf text; /* a line each, with its level: "warning: …" */
@@ -13,6 +14,16 @@ struct report said_report(struct said *said);
 void said_done(struct said *said);
 
 int tree_open(const char *dir); /* fails the test */
+
+/* First in a test in which links are followed: that takes openat2(), which old kernels, filters of containers
+ * and valgrind do not know. */
+#define tree_need_openat2()                                                                        \
+    do                                                                                             \
+        if (!tree_has_openat2())                                                                   \
+            harness_skip("openat2() is not known here");                                           \
+    while (0)
+bool tree_has_openat2(void);
+
 void tree_folder(const char *dir, const char *path);
 void tree_link(const char *dir, const char *path, const char *target);
 /* "a b/ b/c" : files have their path as contents. */
