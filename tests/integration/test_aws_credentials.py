@@ -344,7 +344,7 @@ def test_a_program_that_fails_is_named(world):
 
 def test_no_token_goes_to_a_host_that_is_none_of_the_agents(world):
     from botocore.exceptions import BotoCoreError
-    hosts = ["http://example.com/agent", "http://127.0.0.1.example.com/agent", "http://localhost@example.com/agent",
+    hosts = ["http://example.com/agent", "http://127.0.0.1.example.com/agent", "http://localhost:80@example.com/agent",
              "http://10.0.0.1/agent", "ftp://127.0.0.1/agent", "http://169.254.170.22/agent"]
     world.set(AWS_CONTAINER_AUTHORIZATION_TOKEN="secret")
     for url in hosts:
