@@ -8,9 +8,11 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aws.endpoint import Answer, Endpoint, Fault
@@ -18,6 +20,7 @@ from aws.metadata import REGION, Metadata
 from aws.moto import Moto
 from stores import s3_store  # noqa: F401
 
+TESTS = Path(__file__).resolve().parents[1]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
 ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -413,3 +416,17 @@ def test_no_secret_is_told(world):
     refused = no_keys(world, profile="ci")
     said = [*told["trace"], told["source"], *refused["trace"], refused["error"]]
     assert not [secret for secret in secrets for text in said if secret in text]
+
+
+def test_metadata_services_are_asked_at_their_own_addresses(build, folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    done = subprocess.run(["unshare", "-n" if os.geteuid() == 0 else "-rn", sys.executable, "-m", "aws.alone",
+                           build / "tests" / "integration" / "aws_keys"],
+                          cwd=TESTS, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    methods = []
+    for variables, theirs, ours in json.loads(done.stdout):
+        assert theirs, variables
+        assert [ours.get("access"), ours.get("secret"), ours.get("token")] == theirs[1:], ours
+        methods.append(theirs[0])
+    assert methods == ["iam-role", "iam-role", "container-role"]
