@@ -158,6 +158,7 @@ static int32_t ask_portal(struct flt_aws_ask *ask, const char *profile, const ch
                                               .url = url,
                                               .headers = &header,
                                               .n_headers = 1,
+                                              .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
                                               .timeout_ms = TIMEOUT_MS,
                                               .max_bytes = ANSWER_MAX };
     struct flt_http_answer answer = { 0 };

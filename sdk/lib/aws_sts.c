@@ -114,6 +114,7 @@ static int32_t send(const struct sts *sts, int64_t now_s, struct flt_http_answer
                                         .n_headers = 1,
                                         .body = sts->body,
                                         .body_len = strlen(sts->body),
+                                        .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
                                         .timeout_ms = TIMEOUT_MS,
                                         .max_bytes = ANSWER_MAX };
     int32_t code = sts->source ? sign(sts, now_s, &signature) : FLT_OK;

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 from aws.endpoint import Answer, Endpoint, Fault
 from aws.metadata import REGION, Metadata
 from aws.moto import Moto
+from checker.certificates import make_certificate
 from stores import s3_store  # noqa: F401
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -416,6 +418,28 @@ def test_no_secret_is_told(world):
     refused = no_keys(world, profile="ci")
     said = [*told["trace"], told["source"], *refused["trace"], refused["error"]]
     assert not [secret for secret in secrets for text in said if secret in text]
+
+
+@pytest.mark.parametrize("name", ["sign-in", "web identity"])
+def test_a_certificate_is_checked_by_aws_ca_bundle(world, free_sts, name):
+    certificate, key = make_certificate(world.folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    endpoint = free_sts if name == "web identity" else world.metadata.endpoint
+    endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
+    url = endpoint.url.replace("http:", "https:")
+    world.set(AWS_ENDPOINT_URL_STS=url, AWS_ENDPOINT_URL_SSO=url)
+    if name == "sign-in":
+        world.take(ROWS["sign-in without a session"])
+        leave_sign_in(world)
+    else:
+        world.set(**WEB)
+        world.write("token", "header.pay-load_1.signature")
+    assert "certificate" in no_keys(world)["error"]
+    assert endpoint.calls == []
+    world.set(AWS_CA_BUNDLE=str(certificate))
+    told = world.ask()
+    assert told["code"] == 0, told
 
 
 def test_metadata_services_are_asked_at_their_own_addresses(build, folder, monkeypatch):
