@@ -131,7 +131,10 @@ static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const ch
 /* AWS_ENDPOINT_URL_SSO is AWS's own way to another endpoint. */
 static int32_t make_url(struct flt_aws_ask *ask, const struct sign_in *sign_in, char **ret)
 {
-    const struct flt_aws_endpoint endpoint = { .service = "portal.sso", .region = sign_in->region };
+    const struct flt_aws_endpoint endpoint = { .service = "portal.sso",
+                                               .region = sign_in->region,
+                                               .dual_stack = ask->settings->dual_stack,
+                                               .fips = ask->settings->fips };
     const char *other = flt_aws_variable("AWS_ENDPOINT_URL_SSO");
     char base[512];
     struct flt_text url;

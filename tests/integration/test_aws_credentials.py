@@ -23,6 +23,7 @@ from checker.certificates import make_certificate
 from stores import s3_store  # noqa: F401
 
 TESTS = Path(__file__).resolve().parents[1]
+ALONE = ["unshare", "-n" if os.geteuid() == 0 else "-rn"]  # without a network
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
 ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -78,10 +79,10 @@ class World:
         self.write(".aws/config", row.config)
         self.write(".aws/credentials", row.credentials)
 
-    def ask(self, **settings):
+    def ask(self, prefix=(), **settings):
         """Ours."""
         settings = {name: self.fill(value) if isinstance(value, str) else value for name, value in settings.items()}
-        done = subprocess.run([self.program, json.dumps(settings)], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*prefix, self.program, json.dumps(settings)], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -442,9 +443,35 @@ def test_a_certificate_is_checked_by_aws_ca_bundle(world, free_sts, name):
     assert told["code"] == 0, told
 
 
+ENDPOINTS = {"sts": [("eu-west-3", {}), ("aws-global", {}), ("us-gov-west-1", {"fips": True}),
+                     ("us-west-2", {"fips": True, "dual_stack": True})],
+             "sso": [("cn-north-1", {}), ("us-west-2", {"fips": True, "dual_stack": True})]}
+
+
+@pytest.mark.parametrize("service", ENDPOINTS)
+def test_roles_and_sign_ins_are_asked_for_where_botocore_asks(world, service):
+    """The sentence names the host; where there is no network it is not found."""
+    from botocore.config import Config
+    world.patch.delenv("AWS_ENDPOINT_URL_STS")
+    world.patch.delenv("AWS_ENDPOINT_URL_SSO")
+    world.patch.delenv("AWS_DEFAULT_REGION")
+    world.write("token", "header.pay-load_1.signature")
+    leave_sign_in(world)
+    for region, kinds in ENDPOINTS[service]:
+        if service == "sts":
+            world.set(**WEB)
+        else:
+            world.write(".aws/config", f"[default]\nsso_region = {region}\nsso_start_url = https://home.example/start\n"
+                        + SIGN_IN)
+        config = Config(use_fips_endpoint=kinds.get("fips"), use_dualstack_endpoint=kinds.get("dual_stack"))
+        client = world.botocore().create_client(service, region_name=region, config=config)
+        told = world.ask(prefix=ALONE, **kinds, **({"region": region} if region != "aws-global" else {}))
+        assert client.meta.endpoint_url in told["error"], (region, kinds, told)
+
+
 def test_metadata_services_are_asked_at_their_own_addresses(build, folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
-    done = subprocess.run(["unshare", "-n" if os.geteuid() == 0 else "-rn", sys.executable, "-m", "aws.alone",
+    done = subprocess.run([*ALONE, sys.executable, "-m", "aws.alone",
                            build / "tests" / "integration" / "aws_keys"],
                           cwd=TESTS, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
