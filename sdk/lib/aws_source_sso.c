@@ -112,9 +112,11 @@ static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const ch
     FLT_WIPED char *text = NULL;
     struct json_object *cached = NULL;
     char error[FLT_ERROR_MAX];
-    int32_t code = path ? flt_file_read(path, CACHE_MAX, &text, ask->why)
-                        : flt_aws_because(ask, FLT_E_INTERNAL, "no memory or no home directory");
+    int32_t code;
 
+    if (!path)
+        return flt_aws_because(ask, FLT_E_INTERNAL, "no memory or no home directory");
+    code = flt_file_read(path, CACHE_MAX, &text, ask->why);
     free(path);
     if (code == FLT_E_NOT_FOUND)
         return sign_in_again(ask, profile, "is not cached");
