@@ -22,6 +22,7 @@ struct flt_aws_settings {
     const char *credentials_file; /* NULL = AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials */
     const char *region;           /* NULL = looked for */
     const char *sts_endpoint;     /* NULL = AWS's own, by region */
+    int dual_stack, fips;         /* which of AWS's own endpoints */
     const char *imds_endpoint;    /* NULL = the environment's, else http://169.254.169.254 */
     int imds_v1;                  /* 1 = version 1 may be asked where version 2 is not there */
     const char *user_agent;

@@ -112,9 +112,11 @@ static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const ch
     FLT_WIPED char *text = NULL;
     struct json_object *cached = NULL;
     char error[FLT_ERROR_MAX];
-    int32_t code = path ? flt_file_read(path, CACHE_MAX, &text, ask->why)
-                        : flt_aws_because(ask, FLT_E_INTERNAL, "no memory or no home directory");
+    int32_t code;
 
+    if (!path)
+        return flt_aws_because(ask, FLT_E_INTERNAL, "no memory or no home directory");
+    code = flt_file_read(path, CACHE_MAX, &text, ask->why);
     free(path);
     if (code == FLT_E_NOT_FOUND)
         return sign_in_again(ask, profile, "is not cached");
@@ -131,7 +133,10 @@ static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const ch
 /* AWS_ENDPOINT_URL_SSO is AWS's own way to another endpoint. */
 static int32_t make_url(struct flt_aws_ask *ask, const struct sign_in *sign_in, char **ret)
 {
-    const struct flt_aws_endpoint endpoint = { .service = "portal.sso", .region = sign_in->region };
+    const struct flt_aws_endpoint endpoint = { .service = "portal.sso",
+                                               .region = sign_in->region,
+                                               .dual_stack = ask->settings->dual_stack,
+                                               .fips = ask->settings->fips };
     const char *other = flt_aws_variable("AWS_ENDPOINT_URL_SSO");
     char base[512];
     struct flt_text url;
@@ -158,6 +163,7 @@ static int32_t ask_portal(struct flt_aws_ask *ask, const char *profile, const ch
                                               .url = url,
                                               .headers = &header,
                                               .n_headers = 1,
+                                              .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
                                               .timeout_ms = TIMEOUT_MS,
                                               .max_bytes = ANSWER_MAX };
     struct flt_http_answer answer = { 0 };

@@ -58,19 +58,23 @@ static int32_t make_body(struct sts *sts, const char *token)
 /* AWS_ENDPOINT_URL_STS is AWS's own way to another endpoint. Without a region there is one for all. */
 static int32_t find_endpoint(struct sts *sts)
 {
-    const char *other = sts->ask->settings->sts_endpoint;
+    const struct flt_aws_settings *settings = sts->ask->settings;
+    struct flt_aws_endpoint endpoint = { .service = "sts",
+                                         .dual_stack = settings->dual_stack,
+                                         .fips = settings->fips };
+    const char *other = settings->sts_endpoint;
     struct flt_aws_region region;
     int32_t code = flt_aws_region_configured(sts->ask, &region);
     char base[256];
-    const struct flt_aws_endpoint endpoint = { .service = "sts", .region = region.name };
 
     if (code != FLT_OK)
         return code;
     (void) snprintf(sts->region, sizeof(sts->region), "%s",
                     *region.name ? region.name : "us-east-1");
+    endpoint.region = sts->region;
     if (!other)
         other = flt_aws_variable("AWS_ENDPOINT_URL_STS");
-    if (!other && !*region.name)
+    if (!other && !*region.name && !settings->dual_stack && !settings->fips)
         other = "https://sts.amazonaws.com";
     if (!other && flt_aws_endpoint(&endpoint, base, sizeof(base), sts->ask->why) < 0)
         return FLT_E_INVALID;
@@ -114,6 +118,7 @@ static int32_t send(const struct sts *sts, int64_t now_s, struct flt_http_answer
                                         .n_headers = 1,
                                         .body = sts->body,
                                         .body_len = strlen(sts->body),
+                                        .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
                                         .timeout_ms = TIMEOUT_MS,
                                         .max_bytes = ANSWER_MAX };
     int32_t code = sts->source ? sign(sts, now_s, &signature) : FLT_OK;

@@ -16,8 +16,13 @@
 
 struct flt_ini {
     char *path;
-    struct flt_ini_setting *settings;
-    size_t n, room;
+    struct entry *last;
+};
+
+struct entry {
+    struct flt_ini_setting seen;
+    struct entry *before; /* in the file */
+    char texts[];
 };
 
 struct reading {
@@ -31,31 +36,35 @@ struct reading {
     int no_memory;
 };
 
-/* Takes a copy of what it is given; key and value NULL = a section begins. */
-static int add(struct reading *reading, const char *key, const char *value)
+/* Copies a text, NULL is none, to *at, which moves behind it. */
+static char *put(const char *text, char **at)
 {
-    struct flt_ini *ini = reading->ini;
-    struct flt_ini_setting *more, *new;
+    char *start = *at;
 
-    if (ini->n == ini->room) {
-        more = reallocarray(ini->settings, ini->room * 2 + 16, sizeof(*more));
-        if (!more)
-            return 0;
-        ini->settings = more;
-        ini->room = ini->room * 2 + 16;
-    }
-    new = &ini->settings[ini->n++];
-    *new = (struct flt_ini_setting) { .line = reading->line };
-    new->section = strdup(reading->section);
-    new->key = key ? strdup(key) : NULL;
-    new->value = value ? strdup(value) : NULL;
-    return new->section && (new->key || !key) && (new->value || !value);
+    if (!text)
+        return NULL;
+    *at = stpcpy(start, text) + 1;
+    return start;
 }
 
+/* Key and value NULL = a section begins. */
 static int keep(struct reading *reading, const char *key, const char *value)
 {
-    reading->no_memory = !add(reading, key, value);
-    return !reading->no_memory;
+    size_t len = strlen(reading->section) + (key ? strlen(key) : 0) + (value ? strlen(value) : 0);
+    struct entry *new = malloc(sizeof(*new) + len + 3);
+    char *at;
+
+    reading->no_memory = !new;
+    if (!new)
+        return 0;
+    at = new->texts;
+    new->seen.section = put(reading->section, &at);
+    new->seen.key = put(key, &at);
+    new->seen.value = put(value, &at);
+    new->seen.line = reading->line;
+    new->before = reading->ini->last;
+    reading->ini->last = new;
+    return 1;
 }
 
 /* "[ profile ci ]": what is between the brackets. Without a closing one inih refuses the line. */
@@ -71,8 +80,7 @@ static void begin_section(struct reading *reading, const char *line, size_t len)
     free(reading->section);
     reading->section = end > start ? strndup(start, (size_t) (end - start)) : strdup("");
     reading->behind_a_key = 0;
-    if (!reading->section || !keep(reading, NULL, NULL))
-        reading->no_memory = 1;
+    reading->no_memory = !reading->section || !keep(reading, NULL, NULL);
 }
 
 /* fgets() on the text. The buffer is inih's only one and held the line before: a secret maybe. */
@@ -179,12 +187,12 @@ void flt_ini_free(struct flt_ini *ini)
 {
     if (!ini)
         return;
-    for (size_t i = 0; i < ini->n; i++) {
-        free(ini->settings[i].section);
-        free(ini->settings[i].key);
-        flt_wipe(ini->settings[i].value);
+    for (struct entry *entry = ini->last, *before; entry; entry = before) {
+        before = entry->before;
+        if (entry->seen.value)
+            explicit_bzero(entry->seen.value, strlen(entry->seen.value));
+        free(entry);
     }
-    free(ini->settings);
     free(ini->path);
     free(ini);
 }
@@ -215,8 +223,8 @@ int flt_ini_is(const char *section, const char *kind, const char *name)
 const struct flt_ini_setting *flt_ini_find(const struct flt_ini *ini, const char *kind,
                                            const char *name, const char *key)
 {
-    for (size_t i = ini ? ini->n : 0; i-- > 0;) {
-        const struct flt_ini_setting *seen = &ini->settings[i];
+    for (const struct entry *entry = ini ? ini->last : NULL; entry; entry = entry->before) {
+        const struct flt_ini_setting *seen = &entry->seen;
 
         if ((key ? seen->key && strcasecmp(seen->key, key) == 0 : !seen->key) &&
             flt_ini_is(seen->section, kind, name))

@@ -62,7 +62,8 @@ class Fault:
 class Endpoint:
     """`ask(call)` gives the answer; `fault(call)` a Fault or None. Both are called from many threads."""
 
-    def __init__(self, ask: Callable[[Call], Answer], fault: Callable[[Call], Fault | None] = lambda call: None):
+    def __init__(self, ask: Callable[[Call], Answer], fault: Callable[[Call], Fault | None] = lambda call: None,
+                 at=("127.0.0.1", 0)):
         self.ask, self.fault = ask, fault
         self.calls: list[Call] = []
         self.failures: list[BaseException] = []  # of ours, never to be taken for the cloud's
@@ -86,13 +87,14 @@ class Endpoint:
                 return formatdate(endpoint.clock(), usegmt=True)
 
         class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
             daemon_threads = True
             request_queue_size = 64
 
             def handle_error(self, request, client_address):
                 pass  # a client that went away; what is ours is in `failures`
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(at, Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -13,7 +13,7 @@ REGION = "eu-central-1"
 
 
 class Metadata:
-    def __init__(self):
+    def __init__(self, at=("127.0.0.1", 0)):
         self.keys = ("AKIAMETADATA", "metadata+secret/", "metadata/token==")
         self.role: str | None = "fleet-manager"  # of the instance
         self.versions = {2}
@@ -22,7 +22,7 @@ class Metadata:
         self.account, self.permission_set = "123456789012", "ci set"
         self.life = timedelta(hours=6)
         self.tokens: list[str] = []
-        self.endpoint = Endpoint(self.ask)
+        self.endpoint = Endpoint(self.ask, at=at)
         self.url = self.endpoint.url
 
     def close(self):

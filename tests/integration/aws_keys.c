@@ -1,7 +1,8 @@
 /* tests/integration/aws_keys.c - asks sdk/lib's chain for keys for AWS and for the region, in this process's environment,
  * for tests/integration/test_aws_credentials.py.
  *
- * aws_keys SETTINGS: an object with profile, config_file, credentials_file, region, sts_endpoint, imds_endpoint, imds_v1.
+ * aws_keys SETTINGS: an object with profile, config_file, credentials_file, region, sts_endpoint, dual_stack, fips,
+ * imds_endpoint, imds_v1, and the seconds that our clock is "ahead".
  * Prints {"access","secret","token","expires","source"} or {"code","error"}, with "trace", "region", "region_source" and
  * "region_error". */
 #include <fcntl.h>
@@ -70,6 +71,8 @@ static struct flt_aws_chain *make_chain(struct json_object *trace)
         .credentials_file = flt_json_text(settings, "credentials_file"),
         .region = flt_json_text(settings, "region"),
         .sts_endpoint = flt_json_text(settings, "sts_endpoint"),
+        .dual_stack = flt_json_find(settings, "dual_stack") != NULL,
+        .fips = flt_json_find(settings, "fips") != NULL,
         .imds_endpoint = flt_json_text(settings, "imds_endpoint"),
         .imds_v1 = flt_json_find(settings, "imds_v1") != NULL,
         .run = run,

@@ -7,17 +7,23 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aws.endpoint import Answer, Endpoint, Fault
 from aws.metadata import REGION, Metadata
 from aws.moto import Moto
+from checker.certificates import make_certificate
 from stores import s3_store  # noqa: F401
 
+TESTS = Path(__file__).resolve().parents[1]
+ALONE = ["unshare", "-n" if os.geteuid() == 0 else "-rn"]  # without a network
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
 ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -73,10 +79,10 @@ class World:
         self.write(".aws/config", row.config)
         self.write(".aws/credentials", row.credentials)
 
-    def ask(self, **settings):
+    def ask(self, prefix=(), **settings):
         """Ours."""
         settings = {name: self.fill(value) if isinstance(value, str) else value for name, value in settings.items()}
-        done = subprocess.run([self.program, json.dumps(settings)], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*prefix, self.program, json.dumps(settings)], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -344,7 +350,7 @@ def test_a_program_that_fails_is_named(world):
 
 def test_no_token_goes_to_a_host_that_is_none_of_the_agents(world):
     from botocore.exceptions import BotoCoreError
-    hosts = ["http://example.com/agent", "http://127.0.0.1.example.com/agent", "http://localhost@example.com/agent",
+    hosts = ["http://example.com/agent", "http://127.0.0.1.example.com/agent", "http://localhost:80@example.com/agent",
              "http://10.0.0.1/agent", "ftp://127.0.0.1/agent", "http://169.254.170.22/agent"]
     world.set(AWS_CONTAINER_AUTHORIZATION_TOKEN="secret")
     for url in hosts:
@@ -413,3 +419,65 @@ def test_no_secret_is_told(world):
     refused = no_keys(world, profile="ci")
     said = [*told["trace"], told["source"], *refused["trace"], refused["error"]]
     assert not [secret for secret in secrets for text in said if secret in text]
+
+
+@pytest.mark.parametrize("name", ["sign-in", "web identity"])
+def test_a_certificate_is_checked_by_aws_ca_bundle(world, free_sts, name):
+    certificate, key = make_certificate(world.folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    endpoint = free_sts if name == "web identity" else world.metadata.endpoint
+    endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
+    url = endpoint.url.replace("http:", "https:")
+    world.set(AWS_ENDPOINT_URL_STS=url, AWS_ENDPOINT_URL_SSO=url)
+    if name == "sign-in":
+        world.take(ROWS["sign-in without a session"])
+        leave_sign_in(world)
+    else:
+        world.set(**WEB)
+        world.write("token", "header.pay-load_1.signature")
+    assert "certificate" in no_keys(world)["error"]
+    assert endpoint.calls == []
+    world.set(AWS_CA_BUNDLE=str(certificate))
+    told = world.ask()
+    assert told["code"] == 0, told
+
+
+ENDPOINTS = {"sts": [("eu-west-3", {}), ("aws-global", {}), ("us-gov-west-1", {"fips": True}),
+                     ("us-west-2", {"fips": True, "dual_stack": True})],
+             "sso": [("cn-north-1", {}), ("us-west-2", {"fips": True, "dual_stack": True})]}
+
+
+@pytest.mark.parametrize("service", ENDPOINTS)
+def test_roles_and_sign_ins_are_asked_for_where_botocore_asks(world, service):
+    """The sentence names the host; where there is no network it is not found."""
+    from botocore.config import Config
+    world.patch.delenv("AWS_ENDPOINT_URL_STS")
+    world.patch.delenv("AWS_ENDPOINT_URL_SSO")
+    world.patch.delenv("AWS_DEFAULT_REGION")
+    world.write("token", "header.pay-load_1.signature")
+    leave_sign_in(world)
+    for region, kinds in ENDPOINTS[service]:
+        if service == "sts":
+            world.set(**WEB)
+        else:
+            world.write(".aws/config", f"[default]\nsso_region = {region}\nsso_start_url = https://home.example/start\n"
+                        + SIGN_IN)
+        config = Config(use_fips_endpoint=kinds.get("fips"), use_dualstack_endpoint=kinds.get("dual_stack"))
+        client = world.botocore().create_client(service, region_name=region, config=config)
+        told = world.ask(prefix=ALONE, **kinds, **({"region": region} if region != "aws-global" else {}))
+        assert client.meta.endpoint_url in told["error"], (region, kinds, told)
+
+
+def test_metadata_services_are_asked_at_their_own_addresses(build, folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    done = subprocess.run([*ALONE, sys.executable, "-m", "aws.alone",
+                           build / "tests" / "integration" / "aws_keys"],
+                          cwd=TESTS, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    methods = []
+    for variables, theirs, ours in json.loads(done.stdout):
+        assert theirs, variables
+        assert [ours.get("access"), ours.get("secret"), ours.get("token")] == theirs[1:], ours
+        methods.append(theirs[0])
+    assert methods == ["iam-role", "iam-role", "container-role"]

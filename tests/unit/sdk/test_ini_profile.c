@@ -20,8 +20,8 @@
 #include "core/base/str.h"
 #include "tests/harness/harness.h"
 
-static const char good[] = "\xEF\xBB\xBF# of a person\n"
-                           "[default]\n"
+static const char good[] = "\xEF\xBB\xBF[default]\n"
+                           "# of a person\n"
                            "Region = eu-west-1 ; near\n"
                            "aws_secret_access_key=a/b+c=#d;e\r\n"
                            "\n"
@@ -55,6 +55,7 @@ static void test_settings_are_found_by_section_and_key(void **unused)
           "a/b+c=#d;e" },
         { "blanks in brackets, nested settings passed over", "profile", "ci", "region",
           "us-east-2" },
+        { "what is in a setting is not its value", "profile", "ci", "s3", "" },
         { "a section that comes back goes on", "profile", "ci", "output", "json" },
         { "an indented header", "profile", "indented", "region", "ca-central-1" },
         { "quotes, and a colon", "profile", "with blank", "region", "sa-east-1" },
