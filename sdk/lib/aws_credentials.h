@@ -16,7 +16,7 @@ struct flt_aws_keys {
 void flt_aws_keys_done(struct flt_aws_keys *keys); /* wiped */
 
 struct flt_aws_settings {
-    /* NULL = AWS_PROFILE, else "default". One that is set is meant: then the environment has no say. */
+    /* NULL = AWS_PROFILE, AWS_DEFAULT_PROFILE, else "default". One that is set is meant: then the environment has no say. */
     const char *profile;
     const char *config_file;      /* NULL = AWS_CONFIG_FILE, else ~/.aws/config */
     const char *credentials_file; /* NULL = AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials */

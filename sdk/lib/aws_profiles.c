@@ -54,9 +54,12 @@ static int32_t open_files(struct flt_aws_ask *ask, struct flt_aws_profiles *ret)
 
 static int32_t choose(struct flt_aws_ask *ask, struct flt_aws_profiles *profiles)
 {
-    const char *wanted =
-        ask->settings->profile ? ask->settings->profile : flt_aws_variable("AWS_PROFILE");
+    const char *wanted = ask->settings->profile;
 
+    if (!wanted)
+        wanted = flt_aws_variable("AWS_PROFILE");
+    if (!wanted)
+        wanted = flt_aws_variable("AWS_DEFAULT_PROFILE");
     profiles->name = wanted ? wanted : "default";
     if (flt_aws_profile_exists(profiles, profiles->name))
         return FLT_OK;

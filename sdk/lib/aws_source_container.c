@@ -13,7 +13,7 @@
 #define URL_BYTES 2048
 #define TOKEN_MAX ((size_t) 16 * 1024)
 #define ANSWER_MAX ((size_t) 64 * 1024)
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 20000
 
 /* Whoever can set a variable must not send our token to just any host unencrypted: https, this machine and
  * the agents' own addresses are what AWS's SDKs allow. */

@@ -16,7 +16,9 @@
 #define ANSWER_MAX ((size_t) 64 * 1024)
 /* Where there is no such service a packet to its address is lost. */
 #define CONNECT_MS 1000
-#define TIMEOUT_MS 5000
+/* The answer with the token is lost where it would pass more routers than it may; others are not. */
+#define TOKEN_MS 5000
+#define TIMEOUT_MS 20000
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 #define DOCUMENT "/latest/dynamic/instance-identity/document"
 #define HEADER "X-aws-ec2-metadata-token: "
@@ -40,15 +42,15 @@ static const char *find_base(const struct flt_aws_settings *settings)
                                                  : "http://169.254.169.254";
 }
 
-static int32_t fetch(struct imds *imds, const char *method, const char *path, const char *header,
+static int32_t fetch(struct imds *imds, int is_token, const char *path, const char *header,
                      struct flt_http_answer *ret)
 {
     char url[URL_BYTES * 2];
-    const struct flt_http_request request = { .method = method,
+    const struct flt_http_request request = { .method = is_token ? "PUT" : "GET",
                                               .url = url,
                                               .headers = &header,
                                               .n_headers = *header != '\0',
-                                              .timeout_ms = TIMEOUT_MS,
+                                              .timeout_ms = is_token ? TOKEN_MS : TIMEOUT_MS,
                                               .connect_ms = CONNECT_MS,
                                               .max_bytes = ANSWER_MAX,
                                               .direct = 1 };
@@ -90,12 +92,11 @@ static int32_t open_imds(struct flt_aws_ask *ask, struct imds *ret)
     len = strlen(ret->base);
     if (len > 0 && ret->base[len - 1] == '/')
         ret->base[len - 1] = '\0';
-    code = fetch(ret, "PUT", "/latest/api/token", ttl, &answer);
+    code = fetch(ret, 1, "/latest/api/token", ttl, &answer);
     if (code == FLT_OK)
         code = take_token(ret, &answer);
     else if ((code == FLT_E_UNAVAILABLE || code == FLT_E_TIMEOUT) &&
              flt_watch_ended(ask->watch) == FLT_OK)
-        /* Version 2 drops its answer where it would have to pass more routers than it may. */
         code = ask->settings->imds_v1 && code == FLT_E_TIMEOUT ? FLT_OK : FLT_E_NOT_FOUND;
     flt_http_answer_done(&answer);
     return code;
@@ -103,7 +104,7 @@ static int32_t open_imds(struct flt_aws_ask *ask, struct imds *ret)
 
 static int32_t get(struct imds *imds, const char *path, struct flt_http_answer *ret)
 {
-    int32_t code = fetch(imds, "GET", path, imds->header, ret);
+    int32_t code = fetch(imds, 0, path, imds->header, ret);
 
     if (code != FLT_OK || ret->status == 200)
         return code;

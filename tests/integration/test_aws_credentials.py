@@ -57,7 +57,7 @@ class World:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(folder))
         self.set(AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL_STS="{sts}", AWS_ENDPOINT_URL_SSO="{metadata}",
-                 AWS_DEFAULT_REGION="us-east-1")
+                 AWS_DEFAULT_REGION="us-east-1", AWS_METADATA_SERVICE_TIMEOUT="60")  # botocore's: a second
         (folder / ".aws" / "sso" / "cache").mkdir(parents=True)
 
     def fill(self, text):
@@ -90,6 +90,8 @@ class World:
         import botocore.credentials
         import botocore.session
         import botocore.tokens
+        import botocore.utils
+        self.patch.setattr(botocore.utils.ContainerMetadataFetcher, "TIMEOUT_SECONDS", 60)
         for owner in (botocore.credentials.SSOProvider, botocore.tokens.SSOTokenProvider):
             self.patch.setattr(owner, "_SSO_TOKEN_CACHE_DIR", str(self.folder / ".aws" / "sso" / "cache"))
         return botocore.session.Session(profile=profile)
@@ -145,6 +147,8 @@ ROWS = {
     "credentials file": Row("profile", "shared-credentials-file", credentials=IN_CREDENTIALS),
     "profile by AWS_PROFILE": Row("profile", "shared-credentials-file", {"AWS_PROFILE": "ci"},
                                   credentials=IN_CREDENTIALS + OTHERS),
+    "profile by AWS_DEFAULT_PROFILE": Row("profile", "shared-credentials-file", {"AWS_DEFAULT_PROFILE": "ci"},
+                                          credentials=IN_CREDENTIALS + OTHERS),
     "config file": Row("profile", "config-file", config="[profile ci]\naws_access_key_id = AKIAC\n"
                        "aws_secret_access_key : se:cr=et\n# a comment\n", profile="ci"),
     "config file's default": Row("profile", "config-file", config=IN_CREDENTIALS),

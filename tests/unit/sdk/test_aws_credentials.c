@@ -76,6 +76,7 @@ static const char *const variables[] = {
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_CONFIG_FILE",
@@ -318,20 +319,19 @@ static void test_a_command_is_divided_as_by_a_shell(void **state)
 static void test_a_program_that_gives_no_keys_is_named(void **state)
 {
     static const struct {
-        int32_t result;
-        const char *print;
-        int32_t code;
-        const char *want;
+        int32_t result, code;
+        const char *print, *want;
     } rows[] = {
-        { 3, NULL, FLT_E_AUTH, " ended with exit status 3" },
-        { FLT_E_TIMEOUT, NULL, FLT_E_TIMEOUT, " could not be run" },
-        { 0, "", FLT_E_UNAVAILABLE, "JSON is broken at byte 0" },
-        { 0, "[]", FLT_E_UNAVAILABLE, "AccessKeyId is missing" },
-        { 0, "{\"AccessKeyId\":\"A\"}", FLT_E_UNAVAILABLE, "SecretAccessKey is missing" },
-        { 0, "{\"SecretAccessKey\":\"A\"}", FLT_E_UNAVAILABLE, "AccessKeyId is missing" },
-        { 0, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Expiration\":\"soon\"}",
-          FLT_E_UNAVAILABLE, "Expiration is no time" },
-        { 0, "{\"AccessKeyId\":\"A\\n\",\"SecretAccessKey\":\"s\"}", FLT_E_INVALID,
+        { 3, FLT_E_AUTH, NULL, " ended with exit status 3" },
+        { FLT_E_TIMEOUT, FLT_E_TIMEOUT, NULL, " could not be run" },
+        { 0, FLT_E_UNAVAILABLE, "", "JSON is broken at byte 0" },
+        { 0, FLT_E_UNAVAILABLE, "[]", "AccessKeyId is missing" },
+        { 0, FLT_E_UNAVAILABLE, "{\"AccessKeyId\":\"A\"}", "SecretAccessKey is missing" },
+        { 0, FLT_E_UNAVAILABLE, "{\"SecretAccessKey\":\"A\"}", "AccessKeyId is missing" },
+        { 0, FLT_E_UNAVAILABLE,
+          "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Expiration\":\"soon\"}",
+          "Expiration is no time" },
+        { 0, FLT_E_INVALID, "{\"AccessKeyId\":\"A\\n\",\"SecretAccessKey\":\"s\"}",
           "the keys hold a control byte or a letter beyond ASCII" },
     };
     struct world *world = *state;
