@@ -244,24 +244,28 @@ static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *ke
                 fault->message, fault->status, advice ? "; " : "", advice ? advice : "");
 }
 
-/* What came of an attempt. FLT_OK when the answer was read. */
-static int32_t judge(struct call *call, int32_t r, const struct flt_aws_keys *keys,
+/* Without an answer. */
+static int32_t judge_loss(const struct call *call, int32_t r, int was_sent,
+                          struct flt_aws_verdict *ret)
+{
+    /* Where its own time was over, not the call's, another attempt may do better. */
+    if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
+        r = FLT_E_UNAVAILABLE;
+    call->error->maybe_done |= was_sent;
+    *ret = (struct flt_aws_verdict) { .result = r,
+                                      .is_transient = r == FLT_E_UNAVAILABLE,
+                                      .is_refused = !was_sent };
+    return r;
+}
+
+/* FLT_OK when the answer is what was asked for. */
+static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
                      const struct flt_http_answer *answer, struct flt_aws_verdict *ret)
 {
     struct flt_aws_fault fault;
     char why[FLT_ERROR_MAX];
 
-    *ret = (struct flt_aws_verdict) { .result = r };
     call->error->status = answer->status;
-    if (r != FLT_OK) {
-        /* Its own time was over, not the call's. */
-        if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
-            ret->result = FLT_E_UNAVAILABLE;
-        ret->is_transient = ret->result == FLT_E_UNAVAILABLE;
-        ret->is_refused = !answer->sent;
-        call->error->maybe_done |= answer->sent;
-        return ret->result;
-    }
     if (answer->status / 100 == 2) {
         if (call->read(call, answer, why) == 0)
             return FLT_OK;
@@ -335,8 +339,10 @@ static int32_t run(struct call *call)
         struct flt_aws_verdict verdict;
 
         call->error->code[0] = '\0';
+        call->error->status = 0;
         r = ask(call, &keys, &answer);
-        r = judge(call, r, keys, &answer, &verdict);
+        r = r == FLT_OK && keys ? judge(call, keys, &answer, &verdict)
+                                : judge_loss(call, r, answer.sent, &verdict);
         is_again = r != FLT_OK && ((verdict.is_clock && set_clock(call, &answer)) ||
                                    (verdict.is_key_refused && renew_keys(call)));
         if (r != FLT_OK && !is_again) {

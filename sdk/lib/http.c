@@ -148,8 +148,6 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
         transfer->head.len = 0;
     while (len > 0 && (data[len - 1] == '\n' || data[len - 1] == '\r'))
         len--;
-    if (memchr(data, '\0', len))
-        return 0;
     if (add_bytes(&transfer->head, data, len) < 0 || add_bytes(&transfer->head, "\n", 1) < 0)
         return 0;
     return one * size;

@@ -8,6 +8,7 @@ import socket
 import time
 
 import pytest
+from aws.moto import Moto
 from aws_library import (  # noqa: F401
     AUTH, CANCELLED, INVALID, NOT_FOUND, OK, QUOTA, THROTTLED, UNAVAILABLE, Library, http, library, serve)
 
@@ -42,52 +43,68 @@ def who(request):
 
 
 @pytest.fixture(scope="module")
-def moto():
-    import logging
-
-    import boto3
-    from moto.server import ThreadedMotoServer
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    options = {"endpoint_url": url, "region_name": "eu-west-1", "aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
-    ec2, scaling = boto3.client("ec2", **options), boto3.client("autoscaling", **options)
-    ec2.create_launch_template(LaunchTemplateName="template", LaunchTemplateData={"ImageId": "ami-12c6146b"})
-    scaling.create_auto_scaling_group(AutoScalingGroupName="a group & more", LaunchTemplate={"LaunchTemplateName": "template"},
-                                      MinSize=0, MaxSize=3, DesiredCapacity=2, AvailabilityZones=["eu-west-1a"])
-    yield url, scaling
-    server.stop()
+def moto(tmp_path_factory):
+    """With a group of two instances. `runner` has the keys of a user who may do what is done here, but for one thing."""
+    made = Moto(tmp_path_factory.mktemp("moto"), None)
+    made.make_group("group&more/+", DesiredCapacity=2)
+    rights = ["autoscaling:DescribeAutoScalingGroups", "autoscaling:SetDesiredCapacity", "ec2:DescribeInstances",
+              "ec2-instance-connect:SendSSHPublicKey"]
+    keys = made.make_user("runner", {"Statement": [{"Effect": "Allow", "Action": rights}]})
+    made.enforce()
+    made.runner = {"access": keys["aws_access_key_id"], "secret": keys["aws_secret_access_key"]}
+    yield made
+    made.close()
 
 
-def test_services_of_three_kinds_answer(library, moto):  # noqa: F811
-    url, scaling = moto
-    found = call(library, url, params=[["AutoScalingGroupNames.member.1", "a group & more"]])
-    group, = scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
-    instance = group["Instances"][0]["InstanceId"]
-    assert found["result"] == OK and f"<InstanceId>{instance}</InstanceId>" in found["answer"]
-    found = call(library, url + "/", service="ec2", action="DescribeInstances", version="2016-11-15",
-                 params=[["InstanceId.1", instance]])
+@pytest.fixture
+def ask_moto(library, moto):  # noqa: F811
+    return lambda **more: call(library, f"http://127.0.0.1:{moto.port}",
+                               **{"region": "us-east-1", "keys": [moto.runner], **more})
+
+
+DESCRIBE = {"service": "ec2", "action": "DescribeInstances", "version": "2016-11-15"}
+
+
+def test_services_of_three_kinds_answer(ask_moto, moto):
+    found = ask_moto(params=[["AutoScalingGroupNames.member.1", "group&more/+"]])
+    instance = moto.group("group&more/+")["Instances"][0]["InstanceId"]
+    assert found["result"] == OK, found["text"]
+    assert f"<InstanceId>{instance}</InstanceId>" in found["answer"]
+    found = ask_moto(**DESCRIBE, params=[["InstanceId.1", instance]])
     assert found["result"] == OK and f"<instanceId>{instance}</instanceId>" in found["answer"]
-    found = call(library, url, service="ec2-instance-connect", target="AWSEC2InstanceConnectService.SendSSHPublicKey",
-                 body={"InstanceId": instance, "InstanceOSUser": "ec2-user", "SSHPublicKey": "ssh-ed25519 AAAA/+"})
+    found = ask_moto(service="ec2-instance-connect", target="AWSEC2InstanceConnectService.SendSSHPublicKey",
+                     body={"InstanceId": instance, "InstanceOSUser": "ec2-user", "SSHPublicKey": "ssh-ed25519 AAAA/+"})
     assert found["result"] == OK and found["answer"]["Success"] is True
 
 
-def test_a_changed_group_is_seen_at_the_service(library, moto):  # noqa: F811
-    url, scaling = moto
-    found = call(library, url, action="SetDesiredCapacity", repeatable=0, params=[
-        ["AutoScalingGroupName", "a group & more"], ["DesiredCapacity", "3"], ["HonorCooldown", "false"]])
+def test_a_changed_group_is_seen_at_the_service(ask_moto, moto):
+    found = ask_moto(action="SetDesiredCapacity", repeatable=0, params=[
+        ["AutoScalingGroupName", "group&more/+"], ["DesiredCapacity", "3"], ["HonorCooldown", "false"]])
     assert found["result"] == OK and found["maybe_done"] == 0
-    group, = scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert group["DesiredCapacity"] == 3
+    assert moto.group("group&more/+")["DesiredCapacity"] == 3
 
 
-def test_an_unknown_instance_is_not_found(library, moto):  # noqa: F811
-    found = call(library, moto[0], service="ec2", action="DescribeInstances", version="2016-11-15",
-                 params=[["InstanceId.1", "i-0123456789abcdef0"]])
+def test_an_unknown_instance_is_not_found(ask_moto):
+    found = ask_moto(**DESCRIBE, params=[["InstanceId.1", "i-0123456789abcdef0"]])
     assert (found["result"], found["status"], found["code"]) == (NOT_FOUND, 400, "InvalidInstanceID.NotFound")
-    assert found["text"].startswith("ec2 DescribeInstances in eu-west-1: InvalidInstanceID.NotFound: The instance ID")
+    assert found["text"].startswith("ec2 DescribeInstances in us-east-1: InvalidInstanceID.NotFound: The instance ID")
+
+
+@pytest.mark.parametrize("service,action,version", [
+    ("ec2", "TerminateInstances", "2016-11-15"), ("autoscaling", "DeleteAutoScalingGroup", "2011-01-01")])
+def test_a_right_that_is_missing_is_named(ask_moto, service, action, version):
+    found = ask_moto(service=service, action=action, version=version, repeatable=0,
+                     params=[["InstanceId.1", "i-0123456789abcdef0"], ["AutoScalingGroupName", "x"]])
+    assert (found["result"], found["code"], found["maybe_done"]) == (AUTH, "AccessDenied", 0)
+    assert f"grant the right {service}:{action} to whose keys these are: the test" in found["text"]
+
+
+@pytest.mark.parametrize("wrong", [{"secret": "another secret key"}, {"access": "AKIAIOSFODNN7EXAMPLE"}], ids=str)
+@pytest.mark.parametrize("about", [{}, DESCRIBE], ids=["autoscaling", "ec2"])
+def test_wrong_keys_are_refused(ask_moto, moto, about, wrong):
+    found = ask_moto(**about, keys=[{**moto.runner, **wrong}])
+    assert found["result"] == AUTH and "; check the " in found["text"]
+    assert moto.runner["secret"] not in found["text"] and "another secret key" not in found["text"]
 
 
 FAILURES = [
