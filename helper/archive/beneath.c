@@ -19,11 +19,14 @@ void beneath_pretend_old_kernel(bool old)
 
 static bool goes_up(const char *path)
 {
-    for (const char *at = path; at; at = strchr(at, '/')) {
+    const char *at = path;
+
+    do {
         at += *at == '/';
         if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == '\0'))
             return true;
-    }
+        at = strchr(at, '/');
+    } while (at);
     return *path == '/';
 }
 
