@@ -323,7 +323,7 @@ static int try_runner(const struct plugin_options *options)
     if (harden_process() < 0 || cli_load_config(file, CONFIG_WARNING, &config) < 0)
         return 1;
     try.config = config;
-    log_open(2, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+    log_open(2, LOG_FORMAT_TEXT, LOG_LEVEL_INFO); /* a plugin tells whose keys it uses, and more */
     for (size_t i = 0; i < config->n_runners; i++) {
         if (str_eq(config->runners[i].name, options->word))
             return plugin_try(&try, &config->runners[i]);

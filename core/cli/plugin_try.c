@@ -23,8 +23,6 @@
 #define CHANGE_MS 120000
 #define LATE_MS 1000
 #define UNANSWERED_MS INT64_C(30000)
-/* The lowest there is: a manager that holds the group is never shut out, it shuts out this. */
-#define EPOCH 1
 
 static int64_t now_ms(void)
 {
@@ -126,6 +124,13 @@ static int list_group(struct trial *trial, struct buf *told, struct error *err)
     return 0;
 }
 
+/* Above that of an earlier try, which the cloud may remember. A manager that holds the group is never shut out, it shuts
+ * out this: its epochs are milliseconds since 1970. */
+static int64_t epoch(void)
+{
+    return clock_wall_ms(&clock_system) / 100;
+}
+
 static json_t *change(const char *type)
 {
     json_t *request = json_frame(type);
@@ -133,7 +138,7 @@ static json_t *change(const char *type)
 
     rng_uuid(&rng_system, id);
     (void) json_add_str(request, "request_id", id);
-    (void) json_add_i64(request, "epoch", EPOCH);
+    (void) json_add_i64(request, "epoch", epoch());
     return request;
 }
 

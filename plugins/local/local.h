@@ -78,7 +78,6 @@ int32_t options_parse(const struct flt_host *host, flt_call *call, const char *j
 int32_t options_describe(flt_key_sink sink, void *arg);
 const char *failure_name(enum local_failure failure);
 bool path_is_usable(const char *path); /* in sshd_config and between a shell's single quotes */
-bool duration_parse(const char *text, int64_t *ret_ms); /* Go's syntax, at most a year */
 bool failure_parse(const char *text, enum local_failure *ret);
 
 /* store.c - the group's directory. The functions that change something want the lock held. */

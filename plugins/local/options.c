@@ -6,8 +6,9 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <limits.h>
-#include <math.h>
 #include <string.h>
+
+#include "sdk/lib/duration.h"
 
 static const struct flt_config_key keys[] = {
 #define KEY(n, t, d, h)                                                                            \
@@ -62,7 +63,6 @@ static const char *const failures[] = {
     [LOCAL_FAILURE_DEAD_END] = "dead_end",
 };
 
-#define DURATION_MAX_MS (365 * 86400e3)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What the readers below need to name the key they stumble over. */
@@ -144,88 +144,12 @@ static int32_t read_path(const struct reader *r, const char *key, char *dst, siz
     return FLT_OK;
 }
 
-/* One number with its unit; moves *text behind it. */
-static bool read_span(const char **text, double *ret_ms)
-{
-    static const struct {
-        const char *unit;
-        double ms;
-    } units[] = {
-        { "ns", 1e-6 }, { "us", 1e-3 }, { "\xc2\xb5s", 1e-3 }, { "\xce\xbcs", 1e-3 },
-        { "ms", 1 },    { "s", 1000 },  { "m", 60 * 1000.0 },  { "h", 3600 * 1000.0 },
-    };
-    const char *p = *text;
-    double number = 0, scale = 1;
-    bool digits = false;
-
-    for (; *p >= '0' && *p <= '9'; p++, digits = true)
-        number = number * 10 + (*p - '0');
-    if (*p == '.')
-        for (p++; *p >= '0' && *p <= '9'; p++, digits = true) {
-            scale /= 10;
-            number += scale * (*p - '0');
-        }
-    if (!digits)
-        return false;
-    for (size_t i = 0; i < COUNT(units); i++) {
-        size_t len = strlen(units[i].unit);
-
-        if (strncmp(p, units[i].unit, len) == 0) {
-            *ret_ms = number * units[i].ms;
-            *text = p + len;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Go's duration syntax, without a sign. */
-static bool parse_go_duration(const char *text, double *ret_ms)
-{
-    double sum = 0, part = 0;
-
-    if (strcmp(text, "0") == 0) {
-        *ret_ms = 0;
-        return true;
-    }
-    if (!*text)
-        return false;
-    while (*text) {
-        if (!read_span(&text, &part))
-            return false;
-        sum += part;
-    }
-    *ret_ms = sum;
-    return true;
-}
-
-bool duration_parse(const char *text, int64_t *ret_ms)
-{
-    double ms = -1;
-
-    if (!parse_go_duration(text, &ms) || !isfinite(ms) || ms > DURATION_MAX_MS)
-        return false;
-    *ret_ms = (int64_t) ms;
-    return true;
-}
-
 static int32_t read_duration(const struct reader *r, const char *key, int64_t *ret_ms)
 {
-    static const char want[] =
-        "a duration of at most a year: a string such as \"1m30s\", or a number of seconds";
     struct json_object *value;
-    double ms = -1;
 
-    if (!json_object_object_get_ex(r->root, key, &value))
-        return FLT_OK;
-    if (json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double))
-        ms = json_object_get_double(value) * 1000;
-    else if (!json_object_is_type(value, json_type_string) ||
-             !parse_go_duration(json_object_get_string(value), &ms))
-        return wrong(r, key, want);
-    if (!isfinite(ms) || ms < 0 || ms > DURATION_MAX_MS)
-        return wrong(r, key, want);
-    *ret_ms = (int64_t) ms;
+    if (json_object_object_get_ex(r->root, key, &value) && flt_duration_of_json(value, ret_ms) < 0)
+        return wrong(r, key, FLT_DURATION_WANTED);
     return FLT_OK;
 }
 

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sdk/lib/duration.h"
+
 #define INTERRUPT "interrupt"
 #define GROWTH_FAILS "growth_fails"
 #define LINE_MAX_LEN 512
@@ -57,7 +59,7 @@ static int32_t arm(struct flt_group *g, flt_call *call, struct local_instance *i
         !read_interruption(g, in->id, line))
         return FLT_OK;
     (void) cut_time(line);
-    if (!duration_parse(line, &after_ms))
+    if (flt_duration_parse(line, &after_ms) < 0)
         return flt_failf(g->host, call, FLT_E_PARTIAL, 0,
                          "%s/instances/%s/" INTERRUPT ": '%.32s' is no duration such as 30s",
                          g->dir, in->id, line);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/base/str.h"
@@ -42,9 +43,19 @@ const char *kit_plugin_config(const struct kit *kit)
     return kit->options->plugin_config ? kit->options->plugin_config : "{}";
 }
 
+/* A manager's epochs are milliseconds since 1970. */
+int64_t kit_epoch(void)
+{
+    static int64_t epoch;
+
+    if (epoch == 0)
+        epoch = clock_wall_ms(&clock_system) / 100;
+    return epoch;
+}
+
 struct kit_how kit_changing(const char *request_id)
 {
-    return (struct kit_how) { .request_id = request_id, .epoch = KIT_EPOCH };
+    return (struct kit_how) { .request_id = request_id, .epoch = kit_epoch() };
 }
 
 char *kit_new_request(void)

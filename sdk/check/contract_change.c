@@ -212,7 +212,7 @@ static void check_epoch(struct kit *kit)
     struct kit_how older = kit_changing(kit_new_request());
     struct kit_call *call;
 
-    older.epoch = KIT_EPOCH - 1;
+    older.epoch = kit_epoch() - 1;
     if (kit_decrease(kit, older, unknown, 1, &call) == FLT_OK)
         kit_note(kit, "an older epoch is not noticed: two managers of one group would not be "
                       "kept apart");

@@ -19,7 +19,6 @@
 #define KIT_IDS_MAX 10000
 #define KIT_CALL_MS 30000 /* the most a call gets, and the least, by the operator's patience */
 #define KIT_CALL_MIN_MS 5000
-#define KIT_EPOCH 1000
 #define KIT_MADE_MAX 16
 #define KIT_UNKNOWN_ID "flotilla-check-unknown"
 #define KIT_UNKNOWN_KEY "flotilla_check_unknown_key"
@@ -125,6 +124,8 @@ const char *kit_code_name(int32_t code); /* "?": not of it */
 const char *kit_plugin_config(const struct kit *kit);
 struct kit_how kit_changing(const char *request_id);
 char *kit_new_request(void);
+/* Above that of any check before, which the cloud may remember; below that of any manager. */
+int64_t kit_epoch(void);
 void kit_fail_result(
     const struct kit_call *call); /* what the call returned is not what it should */
 

@@ -263,14 +263,14 @@ static void live(struct kit *kit, bool run_inline, int64_t epoch)
 static void check_worker(struct kit *kit)
 {
     if (kit->options->self_exe)
-        live(kit, false, KIT_EPOCH + 1);
+        live(kit, false, kit_epoch() + 1);
     else
         kit_skip(kit, "our own program is not known");
 }
 
 static void check_inline(struct kit *kit)
 {
-    live(kit, true, KIT_EPOCH + 2);
+    live(kit, true, kit_epoch() + 2);
 }
 
 const struct kit_check kit_checks_transport[] = {

@@ -1,0 +1,98 @@
+/* activities.c - what the group has done lately: AWS accepts a desired capacity and fails later, in its scaling
+ * activities. And what it takes out of the group of its own accord. */
+
+#include "aws.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sdk/lib/aws_xml.h"
+
+#define LOOK_BACK "20"
+#define OF_NOW_MS (INT64_C(10) * 60 * 1000) /* an older failure says nothing of today */
+
+void signals_add(struct aws_signals *signals, const char *id, int64_t at_ms, const char *text)
+{
+    struct aws_signal *grown = realloc(signals->items, (signals->n + 1) * sizeof(*signals->items));
+
+    if (!grown)
+        return; /* it is told at the next look */
+    signals->items = grown;
+    grown[signals->n] = (struct aws_signal) { .at_ms = at_ms };
+    (void) snprintf(grown[signals->n].id, sizeof(grown->id), "%s", id);
+    (void) snprintf(grown[signals->n].text, sizeof(grown->text), "%s", text);
+    signals->n++;
+}
+
+int64_t time_parse(const char *text)
+{
+    struct tm tm = { 0 };
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    int64_t ms = 0;
+
+    if (!rest)
+        return 0;
+    if (*rest == '.')
+        for (int64_t unit = 100; *++rest >= '0' && *rest <= '9'; unit /= 10)
+            ms += unit * (*rest - '0');
+    if (strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0)
+        return 0;
+    return (int64_t) timegm(&tm) * 1000 + ms;
+}
+
+/* A launch that failed is growth that fails; the newest comes first and is enough. */
+static bool take_activity(xmlNodePtr activity, struct aws_signals *ret)
+{
+    const char *status = text_at(activity, "StatusCode");
+    const char *what = text_at(activity, "Description");
+    const char *end = text_at(activity, "EndTime");
+    int64_t at_ms = time_parse(*end ? end : text_at(activity, "StartTime"));
+    char text[512];
+
+    if (strncmp(what, "Launching", 9) != 0)
+        return false;
+    if (strcmp(status, "Successful") == 0)
+        return true; /* whatever failed before, growth works again */
+    if (strcmp(status, "Failed") != 0 || at_ms < aws_wall_ms() - OF_NOW_MS)
+        return false;
+    (void) snprintf(text, sizeof(text), "AWS cannot start an instance: %s",
+                    *text_at(activity, "StatusMessage") ? text_at(activity, "StatusMessage")
+                                                        : "no reason is given");
+    signals_add(ret, "", at_ms, text);
+    return true;
+}
+
+int32_t activities_read(struct flt_group *g, struct aws_signals *ret)
+{
+    struct flt_aws_param params[] = {
+        { "AutoScalingGroupName", g->options.name },
+        { "MaxRecords", LOOK_BACK },
+    };
+    struct aws_ask ask = { .service = "autoscaling",
+                           .action = "DescribeScalingActivities",
+                           .params = params,
+                           .n_params = COUNT(params),
+                           .repeatable = true };
+    struct flt_aws_error error;
+    xmlDocPtr doc = NULL;
+    int32_t code;
+    xmlNodePtr list;
+
+    if (g->denied[AWS_RIGHT_ACTIVITIES])
+        return FLT_OK;
+    code = aws_ask(g, &ask, &doc, &error);
+    if (aws_is_denied(code, &error)) {
+        aws_note_denied(g, AWS_RIGHT_ACTIVITIES, &error);
+        return FLT_OK;
+    }
+    if (code != FLT_OK)
+        return aws_refused(g, code, &error);
+    list = flt_xml_find(flt_xml_root(doc), "DescribeScalingActivitiesResult/Activities");
+    for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));)
+        if (take_activity(at, ret))
+            break;
+    xmlFreeDoc(doc);
+    return FLT_OK;
+}

@@ -1,0 +1,258 @@
+/* aws.h - what the parts of the AWS provider share: the group, its options, what one look at it shows.
+ *
+ * Read provider.c first (the slots), then group.c (one look at the Auto Scaling group), orders.c (how much
+ * capacity to ask for, pure) and grow.c, shrink.c (the two changes), connect.c (how an instance is reached).
+ *
+ * Calls come one at a time; the slot that is running keeps its flt_call in the group.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <flotilla/provider.h>
+#include <openssl/types.h>
+
+#include "sdk/lib/aws_client.h"
+
+#define AWS_NAME_MAX 255
+#define AWS_ID_MAX 64
+#define AWS_REQUEST_MAX 64
+#define AWS_PATH_MAX 1024
+#define AWS_EPOCH_TAG "flotilla:epoch"
+
+enum aws_addresses { AWS_ADDRESSES_IPV4, AWS_ADDRESSES_IPV6, AWS_ADDRESSES_DNS };
+
+/* plugin_config and what of connector_config matters here. Texts are those of the parsed configuration; NULL where
+ * nothing is said. */
+struct aws_options {
+    const char *name, *profile, *config_file, *credentials_file, *region;
+    const char *endpoint, *sts_endpoint, *imds_endpoint;
+    bool dual_stack, fips, imds_v1, instance_connect, host_keys;
+    enum aws_addresses addresses;
+    int64_t price_micros_hour;
+    int64_t minimum_billed_ms, minimum_life_ms, recycle_ms; /* -1 = as the kind of instance is */
+
+    const char *os, *arch, *protocol, *username, *host_key_policy;
+    bool use_static_credentials, has_password;
+    char *key; /* wiped */
+
+    struct json_object *plugin, *connector;
+};
+
+/* An order that was made: so many more, by raising the desired capacity to `target`. */
+struct aws_order {
+    char request_id[AWS_REQUEST_MAX];
+    int64_t target;
+    uint32_t accepted; /* how many were promised, */
+    uint32_t left;     /* and how many of them have not appeared yet */
+    int64_t made_ms;   /* wall clock */
+    bool answered;     /* false: whether AWS has heard of it is not known */
+};
+
+#define AWS_ORDERS_MAX 64
+struct aws_orders {
+    struct aws_order items[AWS_ORDERS_MAX]; /* oldest first */
+    size_t n;
+    int64_t epoch;
+};
+
+struct aws_member {
+    char id[AWS_ID_MAX], type[32];
+    int32_t state; /* FLT_STATE_* */
+    bool counts;   /* in the group's desired capacity */
+    bool healthy, protected;
+};
+
+/* One look at the group. */
+struct aws_view {
+    xmlDocPtr doc;
+    xmlNodePtr group; /* part of doc: everything but the members of later pages */
+    char arn[512];
+    int64_t min, max, desired;
+    int64_t counted;            /* members that count */
+    int64_t epoch;              /* of the tag; 0 = there is none */
+    struct aws_member *members; /* in order of their ids */
+    size_t n;
+};
+
+/* What signals.c has found and tells until it looks again. */
+struct aws_signal {
+    char id[AWS_ID_MAX]; /* "" = growth */
+    char text[512];
+    int64_t at_ms;
+};
+
+struct aws_signals {
+    struct aws_signal *items;
+    size_t n;
+};
+
+/* What credentials may lack without harm: said once, not tried again. */
+enum aws_right {
+    AWS_RIGHT_TAG,
+    AWS_RIGHT_PROTECT,
+    AWS_RIGHT_ACTIVITIES,
+    AWS_RIGHT_POLICIES,
+    AWS_RIGHT_STATUS,
+    AWS_RIGHT_SPOT,
+    AWS_RIGHT_CONSOLE,
+    AWS_RIGHT_CONNECT,
+    AWS_RIGHTS
+};
+
+/* The handle of an opened group. */
+struct flt_group {
+    const struct flt_host *host;
+    flt_call *call; /* the running one */
+    struct flt_call_watch call_watch;
+    struct flt_watch watch;
+    struct aws_options options;
+    struct flt_http *http;
+    struct flt_aws_chain *chain;
+    struct flt_aws_client *client;
+    char region[64];
+    char looked_at[512]; /* sources of credentials that did not serve, while the group is opened */
+    char dir[AWS_PATH_MAX], file[AWS_PATH_MAX];
+    struct aws_orders orders;
+    int64_t tagged_epoch;       /* what the tag is known to hold */
+    bool denied[AWS_RIGHTS];    /* the right is missing */
+    struct aws_member *members; /* of the last look, complete or not */
+    size_t n_members;
+    int64_t members_at_ms; /* monotonic; 0 = never */
+    struct aws_signals signals;
+    int64_t signals_at_ms;         /* monotonic; 0 = never */
+    struct json_object *host_keys; /* instance id -> array of "type key" */
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* provider.c */
+__attribute__((format(printf, 4, 5))) int32_t aws_fail(struct flt_group *g, int32_t code,
+                                                       int64_t retry_after_ms, const char *format,
+                                                       ...);
+__attribute__((format(printf, 3, 4))) void aws_log(struct flt_group *g, int32_t level,
+                                                   const char *format, ...);
+int64_t aws_mono_ms(void);
+int64_t aws_wall_ms(void);
+
+/* options.c */
+int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
+void options_done(struct aws_options *options);
+int32_t options_describe(flt_key_sink sink, void *arg);
+/* "0.0416" → 41600; -1 when it is no price. */
+int64_t price_parse(const char *text);
+
+/* lifecycle.c - pure */
+/* Fills in state and counts; false when the instance is none of the fleet's: it waits in the warm pool. */
+bool lifecycle_read(const char *state, bool healthy, struct aws_member *member);
+
+/* orders.c - pure */
+struct aws_growth {
+    int64_t target;    /* the desired capacity to ask for, when `ask` */
+    uint32_t accepted; /* of those asked for */
+    bool ask;
+};
+/* What has to be asked for that `n` more come, by the order of that name. */
+struct aws_growth orders_plan(const struct aws_orders *orders, const struct aws_view *view,
+                              const char *request_id, uint32_t n, int64_t now_ms);
+const struct aws_order *orders_find(const struct aws_orders *orders, const char *request_id);
+/* Notes that the order is about to be made, with no answer yet; the oldest makes room. */
+void orders_begin(struct aws_orders *orders, const char *request_id,
+                  const struct aws_growth *growth, int64_t now_ms);
+void orders_answered(struct aws_orders *orders, const char *request_id);
+void orders_forget(struct aws_orders *orders, const char *request_id);
+/* `n` members were not there before. */
+void orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms);
+/* An instance is about to be taken out of the desired capacity; true when an order has changed by that. */
+bool orders_lower(struct aws_orders *orders);
+void orders_raise(struct aws_orders *orders); /* it was not */
+
+/* orders_file.c */
+int32_t orders_open(struct flt_group *g, const char *arn);
+int32_t orders_store(struct flt_group *g);
+
+/* ask.c */
+struct aws_ask {
+    const char *service, *action;
+    const struct flt_aws_param *params;
+    size_t n_params;
+    bool repeatable;
+};
+int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
+                struct flt_aws_error *error);
+/* Ends the call with what AWS said. */
+int32_t aws_refused(struct flt_group *g, int32_t code, const struct flt_aws_error *error);
+bool aws_is_denied(int32_t code, const struct flt_aws_error *error);
+/* Notes, the first time, that a right is missing and what does without it. */
+void aws_note_denied(struct flt_group *g, enum aws_right right, const struct flt_aws_error *error);
+/* "" when it is not there. */
+const char *text_at(xmlNodePtr node, const char *path);
+
+/* group.c */
+/* FLT_E_PARTIAL: the members are right, but not all. Release with aws_view_done() in any case. */
+int32_t group_look(struct flt_group *g, struct aws_view *view);
+void aws_view_done(struct aws_view *view);
+/* Among members in order, as a look leaves them. */
+const struct aws_member *find_member(const struct aws_member *members, size_t n, const char *id);
+
+/* epoch.c */
+/* A changing call of an older epoch ends here, with FLT_E_STALE; a newer one is noted here and at the group. */
+int32_t group_admit(struct flt_group *g, const struct aws_view *view);
+
+/* checks.c */
+/* Macs come on hosts that are charged for by the day. */
+bool checks_is_mac(const struct flt_group *g, const struct aws_view *view);
+int32_t checks_at_open(struct flt_group *g, const struct aws_view *view);
+
+/* grow.c, shrink.c */
+int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted);
+int32_t shrink(struct flt_group *g, const char *const *ids, uint32_t n, flt_id_sink accepted,
+               void *arg);
+
+/* protect.c */
+/* Members that AWS may take of its own accord are protected, where the rights allow it. */
+void protect_members(struct flt_group *g, const struct aws_view *view);
+
+/* signals.c */
+int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
+/* Asks for all of them once, so that rights that are missing are told when the group is opened. */
+int32_t signals_try(struct flt_group *g);
+
+/* activities.c */
+void signals_add(struct aws_signals *signals, const char *id, int64_t at_ms, const char *text);
+/* "2026-11-26T08:30:00.000Z" in milliseconds since 1970; 0 when it is no such time. */
+int64_t time_parse(const char *text);
+int32_t activities_read(struct flt_group *g, struct aws_signals *ret);
+
+/* connect.c */
+int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);
+
+/* keys.c */
+/* Of base64 with white space in it; NUL behind it. NULL when it is none. free() it. */
+char *base64_read(const char *text, size_t *ret_len);
+/* "ssh-ed25519 AAAA..." of a private key in PEM, PKCS#8 or OpenSSH form; NULL when it cannot be read. free() it. */
+char *key_public_line(const char *key);
+/* A new Ed25519 key: the private half in OpenSSH's form, to be wiped, and the public line. */
+bool key_generate(char **ret_private, char **ret_public);
+void key_wipe(char *text); /* and free() */
+/* PEM or PKCS#8, without a passphrase; EVP_PKEY_free() it. */
+EVP_PKEY *key_read_pem(const char *text);
+
+/* instance_connect.c */
+int32_t instance_connect_push(struct flt_group *g, const char *id, const char *zone,
+                              const char *username, const char *public_line,
+                              struct flt_aws_error *error);
+
+/* password.c */
+/* What GetPasswordData brought, base64, in clear; NULL with a sentence in `error`. To be wiped. */
+char *password_decrypt(const char *data, const char *key, char error[256]);
+int32_t password_ask(struct flt_group *g, const char *id, char **ret);
+
+/* host_keys.c */
+#define AWS_HOST_KEYS_MAX 8
+/* The lines "type key" that cloud-init printed; an array. */
+struct json_object *host_keys_find(const char *console, size_t len);
+/* Borrowed from the group; NULL when AWS has none (yet). */
+int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret);

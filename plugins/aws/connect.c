@@ -1,0 +1,275 @@
+/* connect.c - how an instance is reached: its addresses, its system, and who to log in as with what. */
+
+#include "aws.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sdk/lib/aws_xml.h"
+
+#define BOOT_AGAIN_MS 2000
+#define PUSHED_KEY_MS 60000 /* so long a pushed key lets in */
+#define GROUP_TAG "aws:autoscaling:groupName"
+
+/* What is on its way to the host; the secrets are wiped. */
+struct way {
+    const char *id;
+    xmlNodePtr instance;
+    struct flt_connect_info info;
+    struct flt_host_key host_keys[AWS_HOST_KEYS_MAX];
+    char host_key_types[AWS_HOST_KEYS_MAX][32];
+    char *key, *password;
+};
+
+static bool is_of_group(const struct flt_group *g, const struct way *way)
+{
+    xmlNodePtr tags = flt_xml_find(way->instance, "tagSet");
+
+    for (xmlNodePtr at = NULL; (at = flt_xml_next(tags, "item", at));)
+        if (strcmp(text_at(at, "key"), GROUP_TAG) == 0)
+            return strcmp(text_at(at, "value"), g->options.name) == 0;
+    return find_member(g->members, g->n_members, way->id) != NULL;
+}
+
+static int32_t unknown(struct flt_group *g, const char *id)
+{
+    return aws_fail(g, FLT_E_NOT_FOUND, 0, "there is no instance '%.64s' in group '%.64s'", id,
+                    g->options.name);
+}
+
+static int32_t ask_instance(struct flt_group *g, const char *id, xmlDocPtr *ret)
+{
+    struct flt_aws_param params[] = { { "InstanceId.1", id } };
+    struct aws_ask ask = { .service = "ec2",
+                           .action = "DescribeInstances",
+                           .params = params,
+                           .n_params = COUNT(params),
+                           .repeatable = true };
+    struct flt_aws_error error;
+    int32_t code = aws_ask(g, &ask, ret, &error);
+
+    if (code != FLT_OK && strncmp(error.code, "InvalidInstanceID", 17) == 0)
+        return unknown(g, id);
+    return code == FLT_OK ? FLT_OK : aws_refused(g, code, &error);
+}
+
+static int32_t check_state(struct flt_group *g, const struct way *way)
+{
+    const char *state = text_at(way->instance, "instanceState/name");
+
+    if (!way->instance || !is_of_group(g, way))
+        return unknown(g, way->id);
+    if (strcmp(state, "pending") == 0)
+        return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s is starting", way->id);
+    if (strcmp(state, "running") != 0)
+        return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is %s", way->id,
+                        *state ? state : "in no state");
+    return FLT_OK;
+}
+
+static void read_system(const struct flt_group *g, struct way *way)
+{
+    static const char *const names[][2] = { { "i386", "386" },
+                                            { "x86_64", "amd64" },
+                                            { "x86_64_mac", "amd64" },
+                                            { "arm64", "arm64" },
+                                            { "arm64_mac", "arm64" } };
+    const char *arch = text_at(way->instance, "architecture");
+    const struct aws_options *o = &g->options;
+    bool windows = strcasecmp(text_at(way->instance, "platform"), "windows") == 0;
+
+    way->info.os = o->os ? o->os : strstr(arch, "_mac") ? "darwin" : windows ? "windows" : "linux";
+    way->info.arch = o->arch;
+    for (size_t i = 0; !way->info.arch && i < COUNT(names); i++)
+        if (strcmp(arch, names[i][0]) == 0)
+            way->info.arch = names[i][1];
+    windows = strcmp(way->info.os, "windows") == 0;
+    way->info.protocol = o->protocol ? o->protocol : windows ? "winrm" : "ssh";
+    way->info.username = o->username ? o->username : windows ? "Administrator" : "ec2-user";
+}
+
+static const char *address_at(const struct way *way, const char *path)
+{
+    const char *text = flt_xml_text(way->instance, path);
+
+    return text && *text ? text : NULL;
+}
+
+static const char *ipv6_of(const struct way *way)
+{
+    const char *own = address_at(way, "ipv6Address");
+
+    return own ? own
+               : address_at(way, "networkInterfaceSet/item/ipv6AddressesSet/item/ipv6Address");
+}
+
+/* One of a subnet without IPv4 has nothing else. */
+static int32_t read_addresses(struct flt_group *g, struct way *way)
+{
+    switch (g->options.addresses) {
+    case AWS_ADDRESSES_IPV4:
+        way->info.address = address_at(way, "privateIpAddress");
+        way->info.external_address = address_at(way, "ipAddress");
+        break;
+    case AWS_ADDRESSES_DNS:
+        way->info.address = address_at(way, "privateDnsName");
+        way->info.external_address = address_at(way, "dnsName");
+        break;
+    case AWS_ADDRESSES_IPV6:
+        break;
+    }
+    if (!way->info.address && !way->info.external_address)
+        way->info.address = way->info.external_address = ipv6_of(way);
+    if (!way->info.address && !way->info.external_address)
+        return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no address yet",
+                        way->id);
+    return FLT_OK;
+}
+
+static int32_t push(struct flt_group *g, struct way *way, const char *public_line,
+                    struct flt_aws_error *error)
+{
+    return instance_connect_push(g, way->id, text_at(way->instance, "placement/availabilityZone"),
+                                 way->info.username, public_line, error);
+}
+
+/* An instance that was launched with a key pair may know the key already, so what fails here is no failure. */
+static void push_given_key(struct flt_group *g, struct way *way)
+{
+    char *public_line;
+    struct flt_aws_error error;
+    int32_t code;
+
+    if (!g->options.instance_connect || g->denied[AWS_RIGHT_CONNECT])
+        return;
+    public_line = key_public_line(g->options.key);
+    if (!public_line)
+        return; /* of a kind that AWS does not take */
+    code = push(g, way, public_line, &error);
+    free(public_line);
+    if (aws_is_denied(code, &error))
+        aws_note_denied(g, AWS_RIGHT_CONNECT, &error);
+    else if (code != FLT_OK)
+        aws_log(g, FLT_LOG_DEBUG, "the key is not brought to instance %s: %s", way->id, error.text);
+    else if (!address_at(way, "keyName"))
+        way->info.expires_ms = aws_wall_ms() + PUSHED_KEY_MS;
+}
+
+static int32_t push_new_key(struct flt_group *g, struct way *way)
+{
+    struct flt_aws_error error;
+    char *public_line;
+    int32_t code;
+
+    if (!key_generate(&way->key, &public_line))
+        return aws_fail(g, FLT_E_INTERNAL, 0, "no key could be made");
+    code = push(g, way, public_line, &error);
+    free(public_line);
+    if (code == FLT_E_NOT_READY)
+        return aws_fail(g, code, BOOT_AGAIN_MS, "instance %s takes no key yet: %s", way->id,
+                        error.text);
+    if (aws_is_denied(code, &error))
+        return aws_fail(g, code, 0,
+                        "missing permission ec2-instance-connect:SendSSHPublicKey (%s); give it "
+                        "(docs/aws-policy.json), or set connector_config.key_path to a key that "
+                        "the instances know",
+                        error.text);
+    if (code != FLT_OK)
+        return aws_refused(g, code, &error);
+    way->info.key = way->key;
+    way->info.expires_ms = aws_wall_ms() + PUSHED_KEY_MS;
+    return FLT_OK;
+}
+
+static int32_t decrypt_password(struct flt_group *g, struct way *way)
+{
+    int32_t code;
+
+    if (!g->options.key)
+        return aws_fail(g, FLT_E_INVALID, 0,
+                        "instance %s runs Windows, and its password is encrypted: "
+                        "connector_config.key_path must name the private key of the key pair that "
+                        "it was launched with, or connector_config.password the password",
+                        way->id);
+    code = password_ask(g, way->id, &way->password);
+    way->info.password = way->password;
+    return code;
+}
+
+/* The host adds what its configuration says. */
+static int32_t find_login(struct flt_group *g, struct way *way)
+{
+    const struct aws_options *o = &g->options;
+    bool windows = strcmp(way->info.os, "windows") == 0;
+    bool ssh = strcmp(way->info.protocol, "ssh") == 0;
+
+    if (o->use_static_credentials || o->has_password)
+        return FLT_OK;
+    if (windows)
+        return ssh && o->key ? FLT_OK : decrypt_password(g, way);
+    if (!o->key)
+        return push_new_key(g, way);
+    push_given_key(g, way);
+    return FLT_OK;
+}
+
+static int32_t find_host_keys(struct flt_group *g, struct way *way)
+{
+    const char *policy = g->options.host_key_policy;
+    struct json_object *keys = NULL;
+    int32_t code = FLT_OK;
+
+    if (strcmp(way->info.protocol, "ssh") == 0)
+        code = host_keys_ask(g, way->id, &keys);
+    for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(keys, i));
+        size_t type_len = strcspn(text, " ");
+
+        (void) snprintf(way->host_key_types[i], sizeof(way->host_key_types[i]), "%.*s",
+                        (int) type_len, text);
+        way->host_keys[way->info.n_host_keys++] =
+            (struct flt_host_key) { .struct_size = sizeof(struct flt_host_key),
+                                    .type = way->host_key_types[i],
+                                    .key = text + type_len + 1 };
+    }
+    way->info.host_keys = way->host_keys;
+    if (code == FLT_OK && !keys && policy && strcmp(policy, "pin") == 0)
+        code = aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS,
+                        "the console output of instance %s shows no host keys yet, and "
+                        "host_key_policy is \"pin\"",
+                        way->id);
+    return code;
+}
+
+/* The key comes last: its 60 seconds run. */
+static int32_t prepare(struct flt_group *g, struct way *way)
+{
+    int32_t code;
+
+    if ((code = check_state(g, way)) != FLT_OK)
+        return code;
+    read_system(g, way);
+    if ((code = read_addresses(g, way)) != FLT_OK || (code = find_host_keys(g, way)) != FLT_OK)
+        return code;
+    return find_login(g, way);
+}
+
+int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg)
+{
+    struct way way = { .id = id, .info = { .struct_size = sizeof(way.info) } };
+    xmlDocPtr doc = NULL;
+    int32_t code = ask_instance(g, id, &doc);
+
+    if (code == FLT_OK) {
+        way.instance = flt_xml_find(flt_xml_root(doc), "reservationSet/item/instancesSet/item");
+        code = prepare(g, &way);
+    }
+    if (code == FLT_OK && sink(arg, &way.info) != 0)
+        code = FLT_E_CANCELLED;
+    key_wipe(way.key);
+    key_wipe(way.password);
+    xmlFreeDoc(doc);
+    return code;
+}
