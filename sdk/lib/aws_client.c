@@ -184,6 +184,7 @@ static int32_t send_signed(const struct call *call, const char *url,
                                         .body = call->body,
                                         .body_len = strlen(call->body),
                                         .ca_file = call->client->ca_file,
+                                        .once = !call->repeatable,
                                         .timeout_ms = call->client->settings.attempt_ms > 0
                                                           ? call->client->settings.attempt_ms
                                                           : ATTEMPT_MS };

@@ -259,6 +259,8 @@ static void set_limits(CURL *easy, const struct flt_http_request *request)
     /* A name server that does not answer would hold up whoever cancels. */
     (void) curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+    if (request->once)
+        (void) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (request->ca_file)
         (void) curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
 }

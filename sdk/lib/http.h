@@ -28,6 +28,7 @@ struct flt_http_request {
     size_t body_len;
     const char *ca_file; /* NULL = the system's */
     int direct;          /* past any proxy: metadata services */
+    int once;            /* on a connection of its own: libcurl repeats what a kept one swallowed */
     int64_t timeout_ms;  /* 0 = as long as the watch lets it */
     int64_t connect_ms;  /* 0 = 10 s */
     size_t max_bytes;    /* of the answer's body; 0 = 8 MiB */

@@ -244,6 +244,18 @@ def test_a_lost_answer_is_asked_for_again_or_told(library, serve):  # noqa: F811
     assert len(server.requests) == 1 and f"POST {server.url}/: " in found["text"]
 
 
+def test_what_may_not_be_repeated_is_not_lost_in_a_kept_connection(library, serve):  # noqa: F811
+    """Where a server ends one that was kept, libcurl asks again by itself."""
+    def answer(request, n):
+        if n == 0:
+            return SUCCESS
+        request.connection.shutdown(socket.SHUT_RDWR)
+
+    server = serve(answer)
+    found = call(library, server.url, repeatable=0, calls=2)
+    assert (found["result"], found["maybe_done"]) == (UNAVAILABLE, 1) and len(server.requests) == 2
+
+
 def test_what_was_lost_once_stays_unsure(library, serve):  # noqa: F811
     server = serve(lambda request, n: error("ValidationError", "wrong") if n > 0 else cut(request, n))
     found = call(library, server.url, repeatable=1)
