@@ -144,7 +144,7 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(library):  # noqa: F
     found = ask(library, "http://unanswered.example/", deadline_ms=300)
     assert (found["result"], found["sent"]) == (TIMEOUT, 0) and 300 <= found["took_ms"] < HELD_MS
     found = ask(library, "http://unanswered.example/", connect_ms=300)
-    assert (found["result"], found["sent"]) == (UNAVAILABLE, 0) and 300 <= found["took_ms"] < HELD_MS
+    assert (found["result"], found["sent"]) == (UNAVAILABLE, 0) and found["took_ms"] < HELD_MS
 
 
 def test_connections_are_not_inherited(library, serve):  # noqa: F811
