@@ -196,6 +196,15 @@ static int is_named(const struct flt_http_request *request, const char *name)
     return 0;
 }
 
+/* The first header that would be two; NULL when there is none. */
+static const char *broken_header(const struct flt_http_request *request)
+{
+    for (size_t i = 0; i < request->n_headers; i++)
+        if (strpbrk(request->headers[i], "\r\n"))
+            return request->headers[i];
+    return NULL;
+}
+
 static int add_header(struct transfer *transfer, const char *line)
 {
     struct curl_slist *grown = curl_slist_append(transfer->headers, line);
@@ -424,18 +433,20 @@ int32_t flt_http_do(struct flt_http *http, const struct flt_http_request *reques
         .body = { .max = request->max_bytes > 0 ? request->max_bytes : BODY_MAX },
         .head = { .max = HEADERS_MAX },
     };
-    int32_t r;
+    const char *broken = broken_header(request);
+    int32_t r = FLT_E_INVALID;
 
     *ret = (struct flt_http_answer) { .retry_after_ms = -1 };
     *error = '\0';
     transfer.place = make_place(request->url);
-    if (transfer.place) {
-        r = do_transfer(http, &transfer, watch, ret, error);
-    } else {
-        r = FLT_E_INVALID;
+    if (!transfer.place)
         (void) snprintf(error, FLT_HTTP_ERROR_MAX,
                         "%s: the URL is not of the form http(s)://host/path", request->method);
-    }
+    else if (broken)
+        (void) snprintf(error, FLT_HTTP_ERROR_MAX, "%s %s: the value of %.*s has a line break",
+                        request->method, transfer.place, (int) strcspn(broken, ":\r\n"), broken);
+    else
+        r = do_transfer(http, &transfer, watch, ret, error);
     transfer_done(http, &transfer);
     return r;
 }

@@ -179,6 +179,14 @@ def test_urls_of_another_form_are_refused(library, url):  # noqa: F811
     assert "is not of the form http(s)://host/path" in found["error"] and "secret" not in found["error"]
 
 
+@pytest.mark.parametrize("value", ["secret\r\nX-Another: 1", "secret\n", "secret\r"])
+def test_a_value_cannot_add_a_header(library, serve, value):  # noqa: F811
+    server = serve(lambda request, n: http(200))
+    found = ask(library, server.url, headers=["Accept: */*", f"X-Token: {value}"])
+    assert (found["result"], found["error"]) == (INVALID, f"GET {server.url}/: the value of X-Token has a line break")
+    assert not server.requests
+
+
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY"])
 def test_a_proxy_is_used_but_for_what_goes_directly(build, serve, variable):  # noqa: F811
     proxy, server = serve(lambda request, n: http(200, "proxy")), serve(lambda request, n: http(200, "server"))
