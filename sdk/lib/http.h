@@ -2,7 +2,7 @@
  * no more of the answer than it was allowed. It follows no redirect and tries nothing twice: retry.h says when
  * another attempt is worth it.
  *
- * A session keeps connections; it belongs to one thread.
+ * A session keeps connections; it belongs to one thread, in a process that ignores SIGPIPE, as all do that load plugins.
  */
 #ifndef FLOTILLA_LIB_HTTP_H
 #define FLOTILLA_LIB_HTTP_H
