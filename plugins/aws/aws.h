@@ -250,9 +250,11 @@ int32_t instance_connect_push(struct flt_group *g, const char *id, const char *z
 char *password_decrypt(const char *data, const char *key, char error[256]);
 int32_t password_ask(struct flt_group *g, const char *id, char **ret);
 
-/* host_keys.c */
+/* console.c - pure */
 #define AWS_HOST_KEYS_MAX 8
 /* The lines "type key" that cloud-init printed; an array. */
-struct json_object *host_keys_find(const char *console, size_t len);
+struct json_object *console_host_keys(const char *console, size_t len);
+
+/* host_keys.c */
 /* Borrowed from the group; NULL when AWS has none (yet). */
 int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret);
