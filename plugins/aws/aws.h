@@ -180,6 +180,15 @@ struct aws_ask {
     size_t n_params;
     bool repeatable;
 };
+/* A call by all of the array `p`, which may be asked for again when its answer is lost, or may not. */
+#define AWS_REPEATABLE(s, a, p)                                                                    \
+    {                                                                                              \
+        .service = s, .action = a, .params = p, .n_params = COUNT(p), .repeatable = true           \
+    }
+#define AWS_ONCE(s, a, p)                                                                          \
+    {                                                                                              \
+        .service = s, .action = a, .params = p, .n_params = COUNT(p)                               \
+    }
 int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
                 struct flt_aws_error *error);
 /* Ends the call with what AWS said. */
