@@ -141,8 +141,6 @@ int64_t aws_wall_ms(void);
 int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
 void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
-/* "0.0416" → 41600; -1 when it is no price. */
-int64_t price_parse(const char *text);
 
 /* lifecycle.c - pure */
 /* Fills in state and counts; false when the instance is none of the fleet's: it waits in the warm pool. */

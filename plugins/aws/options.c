@@ -119,7 +119,8 @@ static bool is_url(const char *text)
     return *host && *host != '/' && *host != ':' && !strpbrk(host, " @?#\\");
 }
 
-int64_t price_parse(const char *text)
+/* "0.0416" in millionths: 41600; -1 when it is no price. */
+static int64_t price_parse(const char *text)
 {
     size_t whole = strspn(text, DIGITS);
     size_t part = text[whole] == '.' ? strspn(text + whole + 1, DIGITS) : 0;
