@@ -122,6 +122,23 @@ static void test_what_aws_owes_for_orders_that_were_given_up_is_not_ordered_agai
     expect("all came", orders_plan(&orders, &view, "c", 5, NOW + 16 * MINUTE), true, 11, 5);
 }
 
+static void test_what_aws_owes_for_an_order_that_is_not_repeated_is_not_ordered_again(void **state)
+{
+    struct aws_orders orders = { 0 };
+    struct aws_view view = group(3, 0, 50);
+
+    (void) state;
+    begin(&orders, "a", 3, 3, NOW);
+    expect("AWS is slow", orders_plan(&orders, &view, "b", 3, NOW + MINUTE), false, 0, 3);
+    expect("more than was wanted", orders_plan(&orders, &view, "b", 5, NOW + MINUTE), true, 5, 5);
+    view.desired = 0;
+    expect("AWS never heard of it", orders_plan(&orders, &view, "b", 3, NOW + MINUTE), true, 3, 3);
+    view.desired = 3;
+    begin(&orders, "b", 3, 3, NOW + MINUTE);
+    orders_answered(&orders, "b");
+    expect("it was taken over", orders_plan(&orders, &view, "c", 2, NOW + MINUTE), true, 5, 2);
+}
+
 static void test_orders_are_forgotten_by_age_and_by_number(void **state)
 {
     struct aws_orders orders = { 0 };
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_an_order_is_counted_from_what_the_group_wants_now),
         cmocka_unit_test(test_a_repetition_has_the_target_of_its_order),
         cmocka_unit_test(test_what_aws_owes_for_orders_that_were_given_up_is_not_ordered_again),
+        cmocka_unit_test(test_what_aws_owes_for_an_order_that_is_not_repeated_is_not_ordered_again),
         cmocka_unit_test(test_orders_are_forgotten_by_age_and_by_number),
         cmocka_unit_test(test_whatever_is_lost_growth_neither_doubles_nor_shrinks),
         cmocka_unit_test(test_life_cycles_are_states),
