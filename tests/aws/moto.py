@@ -45,20 +45,29 @@ class Moto:
         self.process.wait()
         self.process.stdout.close()
 
-    def client(self, service, **key):
+    def client(self, service, region=REGION):
         """boto3's, past the endpoint: what it calls is not among the calls of the test."""
         import boto3
-        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=REGION,
-                            **(key or self.owner))
+        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=region, **self.owner)
 
-    def make_group(self, name: str, kind="linux", **settings):
-        self.client("ec2").create_launch_template(LaunchTemplateName=f"{name}-template", LaunchTemplateData={
+    def make_group(self, name: str, kind="linux", region=REGION, **settings):
+        compute, scaling = self.client("ec2", region), self.client("autoscaling", region)
+        compute.create_launch_template(LaunchTemplateName=f"{name}-template", LaunchTemplateData={
             "ImageId": IMAGES[kind][0], "InstanceType": "mac2.metal" if kind == "mac" else "t3.medium"})
-        scaling = self.client("autoscaling")
-        [subnet, *_] = self.client("ec2").describe_subnets()["Subnets"]
+        subnet = self.subnet(compute, region)
         scaling.create_auto_scaling_group(AutoScalingGroupName=name, VPCZoneIdentifier=subnet["SubnetId"],
                                           LaunchTemplate={"LaunchTemplateName": f"{name}-template"}, **{**GROUP, **settings})
         scaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["AZRebalance", "ReplaceUnhealthy"])
+
+    @staticmethod
+    def subnet(compute, region: str) -> dict:
+        """No two regions have the same private addresses here: all lead to one loopback."""
+        if region == REGION:
+            return compute.describe_subnets()["Subnets"][0]
+        network = compute.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]
+        subnet = compute.create_subnet(VpcId=network["VpcId"], CidrBlock="10.77.0.0/24")["Subnet"]
+        compute.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+        return subnet
 
     def make_user(self, name: str, policy: dict) -> dict[str, str]:
         """The keys of a user who may do what the policy's actions are."""
@@ -92,14 +101,14 @@ class Moto:
             asked = json.loads(call.body)
             self.machines.push(asked["InstanceId"], asked["InstanceOSUser"], asked["SSHPublicKey"].strip())
         if call.action in ("SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup"):
-            self.machines.follow(self.addresses())
+            self.machines.follow({**self.addresses(REGION), **self.addresses("us-west-2")})
         return Answer(status, body, headers.get("Content-Type", "text/xml"))
 
-    def addresses(self) -> dict[str, str]:
-        """Instance -> public address, of those that run."""
-        pages = self.client("ec2").get_paginator("describe_instances").paginate(
+    def addresses(self, region: str) -> dict[str, tuple[str, ...]]:
+        """Instance -> its addresses, of those that run."""
+        pages = self.client("ec2", region).get_paginator("describe_instances").paginate(
             Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])
-        return {instance["InstanceId"]: instance["PublicIpAddress"] for page in pages
+        return {instance["InstanceId"]: (instance["PrivateIpAddress"], instance["PublicIpAddress"]) for page in pages
                 for reservation in page["Reservations"] for instance in reservation["Instances"]}
 
     def group(self, name: str) -> dict:
