@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -96,18 +98,21 @@ class Machines:
         self.held, self.port = free_port()
         self.running: dict[str, Machine] = {}
         self.ever: dict[str, Machine] = {}
+        self.lock = threading.Lock()
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
 
-    def follow(self, addresses: dict[str, tuple[str, ...]]):
-        """Instance -> the addresses at which its cloud has it; what is not among them ends."""
-        for instance in set(self.running) - set(addresses):
-            self.running.pop(instance).close()
-        new = [Machine(self.folder, instance, its, self.port, self.user, self.keys)
-               for instance, its in addresses.items() if instance not in self.ever]
-        for machine in new:
-            machine.wait_up()
-            self.running[machine.instance] = self.ever[machine.instance] = machine
+    def follow(self, addresses: Callable[[], dict[str, tuple[str, ...]]]):
+        """Instance -> the addresses at which its cloud has it now; what is not among them ends."""
+        with self.lock:
+            there = addresses()
+            for instance in set(self.running) - set(there):
+                self.running.pop(instance).close()
+            new = [Machine(self.folder, instance, its, self.port, self.user, self.keys)
+                   for instance, its in there.items() if instance not in self.ever]
+            for machine in new:
+                machine.wait_up()
+                self.running[machine.instance] = self.ever[machine.instance] = machine
 
     def push(self, instance: str, user: str, key: str):
         assert user == self.user, f"a key for {user}, who is not there"
@@ -120,5 +125,5 @@ class Machines:
         return {"FLOTILLA_LOOPBACK": str(self.port)}
 
     def close(self):
-        self.follow({})
+        self.follow(dict)
         self.held.close()

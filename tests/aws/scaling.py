@@ -34,6 +34,7 @@ class Group:
     tags: dict[str, str] = field(default_factory=dict)
     health_check: str = "EC2"
     warm_pool: bool = False
+    extra: dict = field(default_factory=dict)  # what else it shows of itself, by AWS's names
     launch_looks: int = 0  # until what is wanted is among the instances at all
     boot_looks: int = 1
     end_looks: int = 1
@@ -63,7 +64,7 @@ class Group:
             "SuspendedProcesses": [{"ProcessName": name, "SuspensionReason": "User suspended"}
                                    for name in sorted(self.suspended)],
             "TerminationPolicies": ["Default"], "NewInstancesProtectedFromScaleIn": self.protects,
-            "Tags": [self.tag(key, value) for key, value in self.tags.items()],
+            "Tags": [self.tag(key, value) for key, value in self.tags.items()], **self.extra,
         }
 
     def arn(self, region: str) -> str:

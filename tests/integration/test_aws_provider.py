@@ -2,10 +2,13 @@
 answers are lost and workers die, and what it says when AWS refuses."""
 
 import itertools
+import json
 import threading
 import uuid
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from aws import provider as flt
 from aws.account import Key, Words
@@ -13,9 +16,13 @@ from aws.endpoint import Fault
 from aws.provider import Died
 from aws.scaling import Member
 from aws.wire import refusal
-from aws_group import (CREATING, DELETING, KEY, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, calls_of, cloud, dies_at,  # noqa: F401
+from aws_group import (CREATING, DELETING, KEY, NAME, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, calls_of, cloud, dies_at,  # noqa: F401
                        fill, group_of, new_worker)
 from checker.run import PATIENCE
+from conftest import ROOT
+
+RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json").read_text())["Statement"]
+                for action in part["Action"])
 
 # Lists
 
@@ -274,17 +281,58 @@ def test_throttling_is_waited_for(cloud, new_worker):
     assert group_of(cloud).desired in (0, 2)
 
 
-@pytest.mark.parametrize("right", ["autoscaling:DescribeAutoScalingGroups", "autoscaling:SetDesiredCapacity",
-                                   "autoscaling:TerminateInstanceInAutoScalingGroup", "ec2:DescribeInstances"])
-def test_a_right_that_is_missing_is_named(cloud, new_worker, right):
-    [instance] = fill(cloud, 1)
+@pytest.mark.parametrize("right", RIGHTS)
+def test_each_right_of_the_documented_policy_is_named_where_it_is_missing(cloud, new_worker, right):
+    ids = fill(cloud, 1)
+    ids += fill(cloud, 2, platform="windows")[1:]
+    group_of(cloud).members[ids[0]].protected = False
     cloud.account.denied = {right}
-    worker = new_worker(opened=False)
-    replies = [worker.opened]
+    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    worker = new_worker(opened=False, connector={"key": key})
+    said = [worker.opened["message"]]
     if worker.opened["code"] == flt.OK:
-        replies += [worker.increase(1), worker.decrease(instance), worker.call("connect_info", instance=instance)]
-    [reply] = [reply for reply in replies if reply["code"] == flt.AUTH]
-    assert right in reply["message"], reply
+        replies = [worker.call("list"), worker.call("signals"), worker.increase(1)]
+        replies += [worker.call("connect_info", instance=instance) for instance in ids]
+        replies += [worker.decrease(ids[0])]
+        said += [reply["message"] for reply in replies]
+    assert any(right in text for text in said + worker.logs), said + worker.logs
+
+
+GROUPS = [  # settings of a group; whether it is refused; what is said
+    ({"min_size": 1}, True, "--min-size 0"),
+    ({"max_size": 0}, True, "--max-size N"),
+    ({"extra": {"MixedInstancesPolicy": {"LaunchTemplate": {"Overrides": [
+        {"InstanceType": "t3.medium", "WeightedCapacity": "2"}]}}}}, True, "weights"),
+    ({"extra": {"Status": "Delete in progress"}}, True, "is being deleted"),
+    ({"suspended": set(), "extra": {"AvailabilityZones": ["us-east-1a", "us-east-1b"]}}, False,
+     "--scaling-processes AZRebalance"),
+    ({"suspended": {"AZRebalance", "Launch"}}, False, "resume-processes"),
+    ({"protects": False}, False, "--new-instances-protected-from-scale-in"),
+    ({"health_check": "ELB"}, False, "--health-check-type EC2"),
+    ({"policies": ["keep-busy"]}, False, "keep-busy"),
+    ({"extra": {"MaxInstanceLifetime": 86400}}, False, "--max-instance-lifetime 0"),
+    ({"extra": {"CapacityRebalance": True}}, False, "capacity rebalancing"),
+]
+
+
+@pytest.mark.parametrize("settings, refused, sentence", GROUPS, ids=[sentence for _, _, sentence in GROUPS])
+def test_a_group_that_would_take_instances_by_itself_is_told_with_the_remedy(cloud, new_worker, settings, refused, sentence):
+    cloud.group(NAME, **settings)
+    worker = new_worker(opened=False)
+    assert (worker.opened["code"] == flt.INVALID) == refused, worker.opened
+    assert sentence in (worker.opened["message"] if refused else "\n".join(worker.logs)), worker.logs
+
+
+def test_a_group_as_it_should_be_is_told_nothing(cloud, new_worker):
+    worker = new_worker()
+    assert worker.opened["max_size"] == 10 and NAME in worker.opened["identity"]
+    assert [text for text in worker.logs if NAME in text] == []
+
+
+def test_a_group_that_is_not_there_is_told_with_its_region(cloud, new_worker):
+    worker = new_worker(opened=False, name="other")
+    assert worker.opened["code"] in (flt.INVALID, flt.NOT_FOUND), worker.opened
+    assert "other" in worker.opened["message"] and "us-east-1" in worker.opened["message"]
 
 
 def test_a_call_that_is_cancelled_ends_while_the_cloud_is_silent(cloud, new_worker):
