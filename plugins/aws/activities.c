@@ -70,11 +70,7 @@ int32_t activities_read(struct flt_group *g, struct aws_signals *ret)
         { "AutoScalingGroupName", g->options.name },
         { "MaxRecords", LOOK_BACK },
     };
-    struct aws_ask ask = { .service = "autoscaling",
-                           .action = "DescribeScalingActivities",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("autoscaling", "DescribeScalingActivities", params);
     struct flt_aws_error error;
     xmlDocPtr doc = NULL;
     int32_t code;

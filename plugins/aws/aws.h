@@ -141,8 +141,6 @@ int64_t aws_wall_ms(void);
 int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
 void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
-/* "0.0416" → 41600; -1 when it is no price. */
-int64_t price_parse(const char *text);
 
 /* lifecycle.c - pure */
 /* Fills in state and counts; false when the instance is none of the fleet's: it waits in the warm pool. */
@@ -180,6 +178,15 @@ struct aws_ask {
     size_t n_params;
     bool repeatable;
 };
+/* A call by all of the array `p`, which may be asked for again when its answer is lost, or may not. */
+#define AWS_REPEATABLE(s, a, p)                                                                    \
+    {                                                                                              \
+        .service = s, .action = a, .params = p, .n_params = COUNT(p), .repeatable = true           \
+    }
+#define AWS_ONCE(s, a, p)                                                                          \
+    {                                                                                              \
+        .service = s, .action = a, .params = p, .n_params = COUNT(p)                               \
+    }
 int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
                 struct flt_aws_error *error);
 /* Ends the call with what AWS said. */
@@ -250,9 +257,11 @@ int32_t instance_connect_push(struct flt_group *g, const char *id, const char *z
 char *password_decrypt(const char *data, const char *key, char error[256]);
 int32_t password_ask(struct flt_group *g, const char *id, char **ret);
 
-/* host_keys.c */
+/* console.c - pure */
 #define AWS_HOST_KEYS_MAX 8
 /* The lines "type key" that cloud-init printed; an array. */
-struct json_object *host_keys_find(const char *console, size_t len);
+struct json_object *console_host_keys(const char *console, size_t len);
+
+/* host_keys.c */
 /* Borrowed from the group; NULL when AWS has none (yet). */
 int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret);

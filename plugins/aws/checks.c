@@ -158,11 +158,7 @@ static int32_t check_right_to_connect(struct flt_group *g)
         { "Filter.1.Value.1", g->options.name },
         { "MaxResults", "5" },
     };
-    struct aws_ask ask = { .service = "ec2",
-                           .action = "DescribeInstances",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("ec2", "DescribeInstances", params);
     struct flt_aws_error error;
     xmlDocPtr doc = NULL;
     int32_t code = aws_ask(g, &ask, &doc, &error);
@@ -179,11 +175,7 @@ static int32_t check_right_to_connect(struct flt_group *g)
 static int32_t check_policies(struct flt_group *g)
 {
     struct flt_aws_param params[] = { { "AutoScalingGroupName", g->options.name } };
-    struct aws_ask ask = { .service = "autoscaling",
-                           .action = "DescribePolicies",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("autoscaling", "DescribePolicies", params);
     struct flt_aws_error error;
     xmlDocPtr doc = NULL;
     int32_t code = aws_ask(g, &ask, &doc, &error);

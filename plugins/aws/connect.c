@@ -42,11 +42,7 @@ static int32_t unknown(struct flt_group *g, const char *id)
 static int32_t ask_instance(struct flt_group *g, const char *id, xmlDocPtr *ret)
 {
     struct flt_aws_param params[] = { { "InstanceId.1", id } };
-    struct aws_ask ask = { .service = "ec2",
-                           .action = "DescribeInstances",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("ec2", "DescribeInstances", params);
     struct flt_aws_error error;
     int32_t code = aws_ask(g, &ask, ret, &error);
 

@@ -16,11 +16,7 @@ static int32_t write_tag(struct flt_group *g, int64_t epoch)
         { "Tags.member.1.Value", value },
         { "Tags.member.1.PropagateAtLaunch", "false" },
     };
-    struct aws_ask ask = { .service = "autoscaling",
-                           .action = "CreateOrUpdateTags",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("autoscaling", "CreateOrUpdateTags", params);
     struct flt_aws_error error;
     xmlDocPtr doc = NULL;
     int32_t code;

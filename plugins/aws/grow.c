@@ -16,10 +16,7 @@ static int32_t set_desired(struct flt_group *g, int64_t target, struct flt_aws_e
         { "HonorCooldown", "false" },
     };
     /* Once: a number that somebody has passed meanwhile would shrink the group. */
-    struct aws_ask ask = { .service = "autoscaling",
-                           .action = "SetDesiredCapacity",
-                           .params = params,
-                           .n_params = COUNT(params) };
+    struct aws_ask ask = AWS_ONCE("autoscaling", "SetDesiredCapacity", params);
     xmlDocPtr doc = NULL;
     int32_t code;
 

@@ -119,7 +119,8 @@ static bool is_url(const char *text)
     return *host && *host != '/' && *host != ':' && !strpbrk(host, " @?#\\");
 }
 
-int64_t price_parse(const char *text)
+/* "0.0416" in millionths: 41600; -1 when it is no price. */
+static int64_t price_parse(const char *text)
 {
     size_t whole = strspn(text, DIGITS);
     size_t part = text[whole] == '.' ? strspn(text + whole + 1, DIGITS) : 0;
@@ -162,6 +163,12 @@ static const char *read_addresses(const char *text, enum aws_addresses *ret)
     return "\"ipv4\", \"ipv6\" or \"dns\"";
 }
 
+static const char *read_price(const char *text, int64_t *ret)
+{
+    *ret = text ? price_parse(text) : -1;
+    return *ret < 0 ? "a price such as \"0.0416\"" : NULL;
+}
+
 /* NULL, or what the value must be. */
 static const char *read_value(const struct option *option, struct json_object *value, char *field)
 {
@@ -180,8 +187,7 @@ static const char *read_value(const struct option *option, struct json_object *v
         return flt_duration_of_json(value, (int64_t *) (void *) field) < 0 ? FLT_DURATION_WANTED
                                                                            : NULL;
     case KIND_PRICE:
-        *(int64_t *) (void *) field = plain_text(value) ? price_parse(plain_text(value)) : -1;
-        return *(int64_t *) (void *) field < 0 ? "a price such as \"0.0416\"" : NULL;
+        return read_price(plain_text(value), (int64_t *) (void *) field);
     case KIND_ADDRESSES:
         return read_addresses(plain_text(value), (enum aws_addresses *) (void *) field);
     }

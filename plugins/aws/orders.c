@@ -8,8 +8,9 @@
  *     has raised it meanwhile), nothing is asked for. An order never lowers the desired capacity.
  *   - An instance that is taken out with a decrement lowers the targets of orders without an answer, before AWS
  *     hears of that: what an order found may go, and its repetition must not bring it back.
- *   - What AWS still owes for orders that the host has given up (capacity was short) is not ordered again: a new
- *     order takes it over. Else each try during a shortage would add to what comes when it is over.
+ *   - What AWS still owes for orders that the host has given up (capacity was short, or there was no answer and
+ *     another order comes now) is not ordered again: a new order takes it over. Else each try during a shortage, and
+ *     each crash while AWS is slow, would add to what comes when that is over.
  *   - When somebody lowers the desired capacity between an order and its repetition, the target is reached all
  *     the same: the host still wants these instances, and more than the first time they cannot become.
  */
@@ -38,14 +39,19 @@ static bool is_given_up(const struct aws_order *order, int64_t now_ms)
     return now_ms - order->made_ms >= GIVEN_UP_MS;
 }
 
-/* How many of the instances that AWS owes nobody waits for any more. */
+/* How many of the instances that AWS owes nobody waits for any more, when a new order comes: the host repeats an order
+ * until it has an answer, or never again. */
 static int64_t count_spare(const struct aws_orders *orders, const struct aws_view *view,
                            int64_t now_ms)
 {
     int64_t waiting = 0, given_up = 0;
 
-    for (size_t i = 0; i < orders->n; i++)
-        *(is_given_up(&orders->items[i], now_ms) ? &given_up : &waiting) += orders->items[i].left;
+    for (size_t i = 0; i < orders->n; i++) {
+        const struct aws_order *order = &orders->items[i];
+        bool waited_for = order->answered && !is_given_up(order, now_ms);
+
+        *(waited_for ? &waiting : &given_up) += order->left;
+    }
     return max_of(0, min_of(view->desired - view->counted - waiting, given_up));
 }
 

@@ -68,11 +68,7 @@ char *password_decrypt(const char *data, const char *key_text, char error[256])
 int32_t password_ask(struct flt_group *g, const char *id, char **ret)
 {
     struct flt_aws_param params[] = { { "InstanceId", id } };
-    struct aws_ask ask = { .service = "ec2",
-                           .action = "GetPasswordData",
-                           .params = params,
-                           .n_params = COUNT(params),
-                           .repeatable = true };
+    struct aws_ask ask = AWS_REPEATABLE("ec2", "GetPasswordData", params);
     struct flt_aws_error error;
     char why[256] = "";
     xmlDocPtr doc = NULL;

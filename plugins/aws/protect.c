@@ -48,6 +48,6 @@ void protect_members(struct flt_group *g, const struct aws_view *view)
     if (aws_is_denied(code, &error))
         aws_note_denied(g, AWS_RIGHT_PROTECT, &error);
     else if (code != FLT_OK)
-        aws_log(g, FLT_LOG_NOTICE, "instances are not protected from scale-in yet: %s, retrying",
+        aws_log(g, FLT_LOG_DEBUG, "instances are not protected from scale-in yet: %s, retrying",
                 error.text);
 }

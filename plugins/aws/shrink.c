@@ -17,10 +17,7 @@ static int32_t terminate(struct flt_group *g, const char *id, bool decrement,
         { "InstanceId", id },
         { "ShouldDecrementDesiredCapacity", decrement ? "true" : "false" },
     };
-    struct aws_ask ask = { .service = "autoscaling",
-                           .action = "TerminateInstanceInAutoScalingGroup",
-                           .params = params,
-                           .n_params = COUNT(params) };
+    struct aws_ask ask = AWS_ONCE("autoscaling", "TerminateInstanceInAutoScalingGroup", params);
     xmlDocPtr doc = NULL;
     int32_t code = aws_ask(g, &ask, &doc, error);
 

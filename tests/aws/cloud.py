@@ -45,6 +45,8 @@ class Cloud:
                 self.throttled[name] -= 1
                 raise Words(call.service).throttled()
         asked = parameters(call)
+        if asked.get("DryRun"):
+            raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
         if call.service == "sts" and call.action == "GetCallerIdentity":
             return {"UserId": call.access_key, "Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/runner"}
         for service in (self.scaling, self.compute):

@@ -135,12 +135,15 @@ class Compute:
         found = [machine for machine in self.machines.values() if machine.spot_request
                  and (not wanted or machine.spot_request in wanted)]
         for rule in asked.get("Filters", []):
-            if rule["Name"] == "instance-id":
-                found = [machine for machine in found if machine.id in rule["Values"]]
+            found = [machine for machine in found if holds(
+                {"instance-id": [machine.id], "status-code": [self.spot_code(machine)]}, rule["Name"], rule["Values"])]
         return {"SpotInstanceRequests": [
             {"SpotInstanceRequestId": machine.spot_request, "InstanceId": machine.id, "State": "active",
-             "Status": {"Code": self.spot.get(machine.spot_request, "fulfilled"), "Message": "",
-                        "UpdateTime": machine.started}} for machine in found]}
+             "Status": {"Code": self.spot_code(machine), "Message": "", "UpdateTime": machine.started}}
+            for machine in found]}
+
+    def spot_code(self, machine: Machine) -> str:
+        return self.spot.get(machine.spot_request, "fulfilled")
 
     def GetPasswordData(self, asked: dict) -> dict:
         [machine] = self.find([asked["InstanceId"]])
@@ -168,11 +171,15 @@ class Compute:
 def matches(machine: Machine, name: str, values: list[str]) -> bool:
     if name.startswith("tag:"):
         return machine.tags.get(name.removeprefix("tag:")) in values
-    known = {"instance-id": machine.id, "instance-state-name": machine.state,
-             "instance-state-code": str(STATES[machine.state])}
+    return holds({"instance-id": [machine.id], "instance-state-name": [machine.state],
+                  "instance-state-code": [str(STATES[machine.state])],
+                  "event.code": [event["Code"] for event in machine.events]}, name, values)
+
+
+def holds(known: dict[str, list[str]], name: str, values: list[str]) -> bool:
     if name not in known:
         raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-    return known[name] in values
+    return any(value in values for value in known[name])
 
 
 def page_of(found: list, token: str | None, size: int, empty: int) -> tuple[list, dict]:

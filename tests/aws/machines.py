@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +24,7 @@ KEY_LIFE_S = 60  # of EC2 Instance Connect
 
 
 def loopback_of(address: str) -> str:
+    """Where test builds look for it."""
     return "127." + address.partition(".")[2]
 
 
@@ -35,8 +38,9 @@ def free_port() -> tuple[socket.socket, int]:
 class Machine:
     """One instance, where `user` logs in with the keys that are pushed or given to all."""
 
-    def __init__(self, folder: Path, instance: str, address: str, port: int, user: str, keys=()):
-        self.instance, self.home, self.address, self.port = instance, folder / instance, loopback_of(address), port
+    def __init__(self, folder: Path, instance: str, addresses: tuple[str, ...], port: int, user: str, keys=()):
+        self.instance, self.home, self.port = instance, folder / instance, port
+        self.addresses = [loopback_of(address) for address in addresses]
         self.home.mkdir(mode=0o700)
         self.authorized_keys = self.home / "authorized_keys"
         self.authorized_keys.write_text("".join(f"{key}\n" for key in keys))
@@ -48,8 +52,9 @@ class Machine:
         (self.home / "passwd").write_text(
             f"{user}:x:{os.geteuid()}:{os.getegid()}::{self.home}:/bin/sh\nsshd:x:65533:65533::/run/sshd:/usr/sbin/nologin\n")
         (self.home / "group").write_text(f"{user}:x:{os.getegid()}:\n")
+        listen = "".join(f"ListenAddress {address}\n" for address in self.addresses)
         (self.home / "sshd_config").write_text(
-            f"Port {port}\nListenAddress {self.address}\nHostKey {private}\nPidFile none\nAuthorizedKeysFile "
+            f"Port {port}\n{listen}HostKey {private}\nPidFile none\nAuthorizedKeysFile "
             f"{self.authorized_keys}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\nMaxStartups 100\nForceCommand cd {self.home} && export HOME={self.home} "
             f'{MARK.decode()}{instance} && exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
@@ -63,7 +68,8 @@ class Machine:
         deadline = time.monotonic() + PATIENCE
         while True:
             with socket.socket() as probe:
-                if probe.connect_ex((self.address, self.port)) == 0:
+                # It listens at all of them before it takes a connection at any.
+                if probe.connect_ex((self.addresses[-1], self.port)) == 0:
                     return
             assert self.process.poll() is None and time.monotonic() < deadline, \
                 "sshd does not start: " + (self.home / "sshd.log").read_text()
@@ -92,18 +98,21 @@ class Machines:
         self.held, self.port = free_port()
         self.running: dict[str, Machine] = {}
         self.ever: dict[str, Machine] = {}
+        self.lock = threading.Lock()
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
 
-    def follow(self, addresses: dict[str, str]):
-        """Instance -> the address at which its cloud has it; what is not among them ends."""
-        for instance in set(self.running) - set(addresses):
-            self.running.pop(instance).close()
-        new = [Machine(self.folder, instance, address, self.port, self.user, self.keys)
-               for instance, address in addresses.items() if instance not in self.ever]
-        for machine in new:
-            machine.wait_up()
-            self.running[machine.instance] = self.ever[machine.instance] = machine
+    def follow(self, addresses: Callable[[], dict[str, tuple[str, ...]]]):
+        """Instance -> the addresses at which its cloud has it now; what is not among them ends."""
+        with self.lock:
+            there = addresses()
+            for instance in set(self.running) - set(there):
+                self.running.pop(instance).close()
+            new = [Machine(self.folder, instance, its, self.port, self.user, self.keys)
+                   for instance, its in there.items() if instance not in self.ever]
+            for machine in new:
+                machine.wait_up()
+                self.running[machine.instance] = self.ever[machine.instance] = machine
 
     def push(self, instance: str, user: str, key: str):
         assert user == self.user, f"a key for {user}, who is not there"
@@ -116,5 +125,5 @@ class Machines:
         return {"FLOTILLA_LOOPBACK": str(self.port)}
 
     def close(self):
-        self.follow({})
+        self.follow(dict)
         self.held.close()

@@ -27,6 +27,7 @@ class Moto:
 
     def __init__(self, folder: Path, machines: Machines):
         self.folder, self.machines = folder, machines
+        self.clients, self.regions = {}, set()
         (folder / "images.json").write_text(json.dumps([image(*values) for values in IMAGES.values()]))
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "aws.moto", folder / "images.json"],
@@ -45,20 +46,34 @@ class Moto:
         self.process.wait()
         self.process.stdout.close()
 
-    def client(self, service, **key):
+    def client(self, service, region=REGION):
         """boto3's, past the endpoint: what it calls is not among the calls of the test."""
-        import boto3
-        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=REGION,
-                            **(key or self.owner))
+        key = (service, region, self.owner["aws_access_key_id"])
+        if key not in self.clients:
+            import boto3
+            self.clients[key] = boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=region,
+                                             **self.owner)
+        return self.clients[key]
 
-    def make_group(self, name: str, kind="linux", **settings):
-        self.client("ec2").create_launch_template(LaunchTemplateName=f"{name}-template", LaunchTemplateData={
+    def make_group(self, name: str, kind="linux", region=REGION, **settings):
+        self.regions.add(region)
+        compute, scaling = self.client("ec2", region), self.client("autoscaling", region)
+        compute.create_launch_template(LaunchTemplateName=f"{name}-template", LaunchTemplateData={
             "ImageId": IMAGES[kind][0], "InstanceType": "mac2.metal" if kind == "mac" else "t3.medium"})
-        scaling = self.client("autoscaling")
-        [subnet, *_] = self.client("ec2").describe_subnets()["Subnets"]
+        subnet = self.subnet(compute, region)
         scaling.create_auto_scaling_group(AutoScalingGroupName=name, VPCZoneIdentifier=subnet["SubnetId"],
                                           LaunchTemplate={"LaunchTemplateName": f"{name}-template"}, **{**GROUP, **settings})
         scaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["AZRebalance", "ReplaceUnhealthy"])
+
+    @staticmethod
+    def subnet(compute, region: str) -> dict:
+        """No two regions have the same private addresses here: all lead to one loopback."""
+        if region == REGION:
+            return compute.describe_subnets()["Subnets"][0]
+        network = compute.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]
+        subnet = compute.create_subnet(VpcId=network["VpcId"], CidrBlock="10.77.0.0/24")["Subnet"]
+        compute.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+        return subnet
 
     def make_user(self, name: str, policy: dict) -> dict[str, str]:
         """The keys of a user who may do what the policy's actions are."""
@@ -92,14 +107,14 @@ class Moto:
             asked = json.loads(call.body)
             self.machines.push(asked["InstanceId"], asked["InstanceOSUser"], asked["SSHPublicKey"].strip())
         if call.action in ("SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup"):
-            self.machines.follow(self.addresses())
+            self.machines.follow(self.addresses)
         return Answer(status, body, headers.get("Content-Type", "text/xml"))
 
-    def addresses(self) -> dict[str, str]:
-        """Instance -> public address, of those that run."""
-        pages = self.client("ec2").get_paginator("describe_instances").paginate(
-            Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])
-        return {instance["InstanceId"]: instance["PublicIpAddress"] for page in pages
+    def addresses(self) -> dict[str, tuple[str, ...]]:
+        """Instance -> its addresses, of those that run."""
+        pages = [page for region in self.regions for page in self.client("ec2", region).get_paginator(
+            "describe_instances").paginate(Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])]
+        return {instance["InstanceId"]: (instance["PrivateIpAddress"], instance["PublicIpAddress"]) for page in pages
                 for reservation in page["Reservations"] for instance in reservation["Instances"]}
 
     def group(self, name: str) -> dict:
@@ -115,14 +130,26 @@ def image(name: str, architecture: str, platform: str | None) -> dict:
 
 
 def serve():
-    """moto with public addresses that no two instances share."""
+    """moto with public addresses that no two instances share, and with AWS's answer to who ends an instance twice."""
     import os
     os.environ["MOTO_AMIS_PATH"] = sys.argv[1]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    from moto.autoscaling.exceptions import ValidationError
+    from moto.autoscaling.models import AutoScalingBackend
     from moto.ec2.models import elastic_network_interfaces
     from moto.server import ThreadedMotoServer
     numbers = itertools.count(1)
     elastic_network_interfaces.random_public_ip = lambda: "54.214.{}.{}".format(*divmod(next(numbers), 250))
+    terminate = AutoScalingBackend.terminate_instance
+
+    def terminate_known(backend, instance_id, should_decrement):
+        try:
+            return terminate(backend, instance_id, should_decrement)
+        except StopIteration as unknown:
+            raise ValidationError("Instance Id not found - No managed instance found for instance ID: "
+                                  f"{instance_id}") from unknown
+
+    AutoScalingBackend.terminate_instance = terminate_known
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     print(server.get_host_and_port()[1], flush=True)

@@ -53,14 +53,17 @@ class Provider:
     def call(self, kind: str, deadline_ms=PATIENCE * 1000, **arguments) -> dict:
         """The reply; what was logged before it is in `logs`."""
         self.number += 1
-        frame = json.dumps({"type": kind, "id": self.number, "deadline_ms": deadline_ms, **arguments}).encode()
         try:
-            self.link.sendall(struct.pack(">I", len(frame)) + frame)
+            self.send(kind, id=self.number, deadline_ms=deadline_ms, **arguments)
             while (answer := self.receive()).get("type") == "log":
                 self.logs.append(answer["text"])
         except (BrokenPipeError, ConnectionResetError) as problem:
             raise Died(kind) from problem
         return answer
+
+    def send(self, kind: str, **arguments):
+        frame = json.dumps({"type": kind, **arguments}).encode()
+        self.link.sendall(struct.pack(">I", len(frame)) + frame)
 
     def receive(self) -> dict:
         return json.loads(self.exactly(struct.unpack(">I", self.exactly(4))[0]))
@@ -75,12 +78,11 @@ class Provider:
         return data
 
     def kill(self):
+        """Also from another thread than the one that waits for an answer."""
         self.process.kill()
         self.process.wait()
-        self.link.close()
 
     def close(self):
         """As the supervisor lets it go."""
-        if self.process.poll() is None:
-            self.link.close()
-            self.process.wait(PATIENCE)
+        self.link.close()
+        self.process.wait(PATIENCE)

@@ -2,6 +2,7 @@
 are the test's own."""
 
 import re
+import sqlite3
 from pathlib import Path
 
 from checker.run import Run
@@ -46,3 +47,23 @@ class CloudRun(Run):
         if not self.watch:
             (self.folder / "tmp").mkdir()
             self.watch = CloudWatch(self.machines, self.instances_dir, self.coordinator.secrets)
+
+    def ledger(self, question: str) -> list[tuple]:
+        """Nothing where there is no ledger yet."""
+        if not (self.state_dir / "ledger.db").exists():
+            return []
+        db = sqlite3.connect(f"file:{self.state_dir}/ledger.db?mode=ro", uri=True)
+        try:
+            return db.execute(question).fetchall()
+        except sqlite3.OperationalError:  # its tables are not made yet
+            return []
+        finally:
+            db.close()
+
+    def is_settled(self, cloud: set[str]) -> bool:
+        """The fleet is what the cloud has, all of it runs and was never used, and no call is on its way: where the
+        policy wants so many, nothing changes any more."""
+        known = self.ledger("SELECT id FROM instances WHERE life <> 'gone' AND state = 'running' AND uses = 0")
+        return {row[0] for row in known} == cloud and \
+            self.ledger("SELECT count(*) FROM instances WHERE life <> 'gone'") == [(len(cloud),)] and \
+            self.ledger("SELECT count(*) FROM intents WHERE state = 'open'") == [(0,)]

@@ -34,8 +34,11 @@ class Group:
     tags: dict[str, str] = field(default_factory=dict)
     health_check: str = "EC2"
     warm_pool: bool = False
+    extra: dict = field(default_factory=dict)  # what else it shows of itself, by AWS's names
+    launch_looks: int = 0  # until what is wanted is among the instances at all
     boot_looks: int = 1
     end_looks: int = 1
+    late: int = 0  # looks until it launches what is missing
     fails: str = ""  # why nothing more can be launched: a scaling activity's StatusMessage
     members: dict[str, Member] = field(default_factory=dict)
     activities: list[dict] = field(default_factory=list)  # the newest first
@@ -61,7 +64,7 @@ class Group:
             "SuspendedProcesses": [{"ProcessName": name, "SuspensionReason": "User suspended"}
                                    for name in sorted(self.suspended)],
             "TerminationPolicies": ["Default"], "NewInstancesProtectedFromScaleIn": self.protects,
-            "Tags": [self.tag(key, value) for key, value in self.tags.items()],
+            "Tags": [self.tag(key, value) for key, value in self.tags.items()], **self.extra,
         }
 
     def arn(self, region: str) -> str:
@@ -87,7 +90,12 @@ class Scaling:
     # What the service does by itself
 
     def fill(self, group: Group):
-        """Launches what is wanted; what is too much and not protected goes."""
+        """Launches what is wanted, now or later; what is too much and not protected goes."""
+        group.late = group.launch_looks
+        if not group.late:
+            self.adjust(group)
+
+    def adjust(self, group: Group):
         missing = group.desired - len(group.counted())
         for _ in range(max(missing, 0)):
             if group.fails:
@@ -106,6 +114,10 @@ class Scaling:
         return self.note(group, "InProgress", f"Terminating EC2 instance: {member.machine.id}")
 
     def pass_time(self, group: Group):
+        if group.late:
+            group.late -= 1
+            if not group.late:
+                self.adjust(group)
         for member in list(group.members.values()):
             if member.looks > 0:
                 member.looks -= 1

@@ -1,0 +1,73 @@
+"""The provider worker of plugins/aws over the strict cloud, as fixtures: `from aws_group import cloud, new_worker`."""
+
+import pytest
+
+from aws import provider as flt
+from aws.cloud import Cloud
+from aws.endpoint import Fault
+from aws.provider import Provider
+
+CREATING, RUNNING, DELETING, DELETED, TIMED_OUT, SUSPENDING, SUSPENDED, RESUMING = range(8)
+KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+NAME = "my-linux-asg"
+
+
+@pytest.fixture
+def cloud():
+    made = Cloud()
+    made.group(NAME)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_worker(folder, binary, build, cloud):
+    """Workers of one supervisor, one after the other: what the plugin keeps on disk is there for the next."""
+    made = []
+
+    def make(environment=None, opened=True, connector=None, **config):
+        worker = Provider(binary, build / "plugins" / "aws" / "fleeting-plugin-aws.so", folder / "state",
+                          {"AWS_EC2_METADATA_DISABLED": "true", **(KEY if environment is None else environment)})
+        made.append(worker)
+        worker.opened = worker.open({"name": NAME, "region": "us-east-1", "endpoint": cloud.url, **config}, connector)
+        assert not opened or worker.opened["code"] == flt.OK, worker.opened
+        return worker
+
+    yield make
+    for worker in made:
+        worker.close()
+
+
+def group_of(cloud):
+    return cloud.scaling.groups[NAME]
+
+
+def fill(cloud, n, **settings):
+    group = group_of(cloud)
+    group.desired, group.max_size, group.boot_looks = n, max(n, group.max_size), 0
+    cloud.compute.settings = settings
+    cloud.scaling.fill(group)
+    cloud.scaling.pass_time(group)
+    return list(group.members)
+
+
+def dies_at(cloud, worker, nth, side):
+    """The worker is killed at its nth call from now on, before or after the cloud does what it asks."""
+    first = len(cloud.endpoint.calls) + nth
+
+    def fault(call):
+        if call.number != first:
+            return None
+        if side == "after":
+            cloud.ask(call)
+        worker.kill()
+        return Fault()
+
+    cloud.endpoint.fault = fault
+
+
+def calls_of(cloud, act):
+    """How many calls it takes."""
+    before = len(cloud.endpoint.calls)
+    act()
+    return len(cloud.endpoint.calls) - before

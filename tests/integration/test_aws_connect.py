@@ -1,0 +1,133 @@
+"""How plugins/aws says an instance is reached: addresses, keys that are pushed, passwords, host keys; and what it hears of
+instances that are to go. Over the strict cloud."""
+
+import base64
+import datetime
+import time
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from aws import provider as flt
+from aws_group import CREATING, cloud, fill, new_worker  # noqa: F401
+from checker.run import wait_for
+
+
+def public_half(private: str) -> str:
+    key = serialization.load_ssh_private_key(private.encode(), None)
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def info_of(worker, instance):
+    reply = worker.call("connect_info", instance=instance)
+    assert reply["code"] == flt.OK, reply
+    return reply["connect"]
+
+
+@pytest.mark.sample
+def test_each_instance_gets_a_key_of_its_own_for_a_minute(cloud, new_worker):
+    ids, worker = fill(cloud, 2), new_worker()
+    for instance in ids:
+        before = time.time()
+        info = info_of(worker, instance)
+        pushed = cloud.compute.pushed[-1]
+        assert (pushed.instance, pushed.user) == (instance, "ec2-user")
+        assert pushed.key.split()[:2] == public_half(info["key"]).split()
+        assert pushed.key.startswith("ssh-ed25519 ")
+        assert before < info["expires_ms"] / 1000 <= time.time() + 60
+        machine = cloud.compute.machines[instance]
+        assert info["protocol"] == "ssh" and info["username"] == "ec2-user"
+        assert (info["address"], info["external_address"]) == (machine.private_address, machine.public_address)
+    one, other = cloud.compute.pushed
+    assert one.key.split()[1] != other.key.split()[1]
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_a_key_that_the_operator_has_is_used(cloud, new_worker, kind):
+    [instance] = fill(cloud, 1)
+    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else Ed25519PrivateKey.generate()
+    form = PrivateFormat.TraditionalOpenSSL if kind == "rsa" else PrivateFormat.PKCS8
+    text = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+    worker = new_worker(connector={"key": text, "username": "builder"})
+    info = info_of(worker, instance)
+    assert info["username"] == "builder"
+    if pushed := cloud.compute.pushed:
+        assert pushed[-1].user == "builder"
+        assert pushed[-1].key.split()[:2] == key.public_key().public_bytes(
+            Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
+
+
+@pytest.mark.parametrize("wanted, own, public", [
+    ("ipv4", "private_address", "public_address"), ("ipv6", "2001:db8::", "2001:db8::"), ("dns", ".internal", ".amazonaws.com")])
+def test_addresses_are_those_that_the_operator_wants(cloud, new_worker, wanted, own, public):
+    [instance] = fill(cloud, 1)
+    machine, info = cloud.compute.machines[instance], info_of(new_worker(addresses=wanted), instance)
+    assert getattr(machine, own, own) in info["address"] and getattr(machine, public, public) in info["external_address"]
+
+
+def test_host_keys_come_from_the_console_where_it_has_them(cloud, new_worker):
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    [instance] = fill(cloud, 1, host_keys=[f"{public} root@ip-172-31-0-2"])
+    info = info_of(new_worker(), instance)
+    assert info["host_keys"] == [dict(zip(("type", "key"), public.split()))]
+
+
+def test_a_windows_password_is_asked_again_until_it_is_there(cloud, new_worker):
+    key = rsa.generate_private_key(65537, 2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    [instance] = fill(cloud, 1, platform="windows")
+    worker = new_worker(connector={"key": text})
+    reply = worker.call("connect_info", instance=instance)
+    assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 0, reply
+    assert worker.states(), "the list does not wait for it"
+    secret = key.public_key().encrypt(b"Pa$$w0rd;<>&", padding.PKCS1v15())
+    cloud.compute.machines[instance].password_data = base64.b64encode(secret).decode()
+    info = info_of(worker, instance)
+    assert (info["protocol"], info["username"], info["password"]) == ("winrm", "Administrator", "Pa$$w0rd;<>&")
+    assert not info.get("key") and not cloud.compute.pushed
+
+
+def test_a_windows_instance_without_a_key_says_what_is_missing(cloud, new_worker):
+    [instance] = fill(cloud, 1, platform="windows", password_data="AAAA")
+    reply = new_worker().call("connect_info", instance=instance)
+    assert reply["code"] == flt.INVALID and "key_path" in reply["message"], reply
+
+
+def test_an_instance_that_is_gone_or_not_up_is_told_apart(cloud, new_worker):
+    worker = new_worker()
+    reply = worker.call("connect_info", instance="i-00000000000000bad")
+    assert reply["code"] == flt.NOT_FOUND, reply
+    cloud.scaling.groups["my-linux-asg"].boot_looks = 99
+    worker.increase(1)
+    [(pending, state)] = worker.states().items()
+    reply = worker.call("connect_info", instance=pending)
+    assert state == CREATING and reply["code"] == flt.NOT_READY, reply
+
+
+def signals_of(worker):
+    reply = worker.call("signals")
+    assert reply["code"] == flt.OK, reply
+    return {signal["instance"]: signal for signal in reply["signals"]}
+
+
+def test_what_aws_is_going_to_take_is_told(cloud, new_worker):
+    spot, event, quiet = fill(cloud, 3, spot_request="sir-quiet")
+    cloud.compute.machines[spot].spot_request = "sir-going"
+    cloud.compute.spot["sir-going"] = "marked-for-termination"
+    for instance, text in ((event, "The instance is running on degraded hardware"), (quiet, "[Completed] It was moved")):
+        cloud.compute.machines[instance].events.append({
+            "Code": "instance-retirement", "Description": text,
+            "NotBefore": datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)})
+    worker = new_worker()
+    worker.states()
+    found = {}
+
+    def both_told():
+        found.update(signals_of(worker))
+        return {spot, event} <= set(found)
+
+    assert wait_for(both_told), found
+    assert {found[spot]["code"], found[event]["code"]} == {flt.UNHEALTHY} and quiet not in found

@@ -1,0 +1,79 @@
+"""A manager over the strict cloud that is killed between any two of its calls: growth never doubles.
+
+scripts/test kills at a fixed sample of calls, `--full` at each. Which there are is what a run without a kill makes.
+"""
+
+import os
+import signal
+
+import pytest
+
+from aws.cloud import Cloud
+from aws.endpoint import Fault
+from aws.machines import Machines
+from aws.run import CloudRun, write_keys
+from checker.run import wait_for
+
+FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+IDLE = 5  # of the first example
+# (action, which of its calls, side): until the group is at its idle instances
+SAMPLE = [("SetDesiredCapacity", 1, "before"), ("SetDesiredCapacity", 1, "after"), ("DescribeAutoScalingGroups", 2, "after"),
+          ("DescribeAutoScalingGroups", 3, "before")]
+MORE = [(action, nth, side) for action in ("DescribeAutoScalingGroups", "CreateOrUpdateTags", "SetDesiredCapacity",
+                                           "DescribeInstances", "DescribeScalingActivities", "DescribeInstanceStatus")
+        for nth in range(1, 7) for side in ("before", "after")]
+
+
+def settled(run):
+    [group] = run.cloud.scaling.groups.values()
+    return len(group.members) == IDLE and run.is_settled(set(group.members))
+
+
+@pytest.fixture
+def run(folder, binary, build):
+    cloud, machines = Cloud(), Machines(folder)
+    cloud.group()
+    write_keys(folder, {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                        "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}, "us-east-1")
+    made = CloudRun(folder, binary, build, "aws-1-job.toml", cloud.url, machines, {})
+    # How long a new manager looks out for what its predecessor ordered depends on the second.
+    made.config.write_text(made.config.read_text().replace(
+        "max_instances = 10", 'max_instances = 10\n    update_interval = "1s"\n    update_interval_when_expecting = "50ms"'))
+    made.cloud = cloud
+    yield made
+    if made.watch:
+        made.watch.stop()
+        made.kill()
+    made.coordinator.close()
+    machines.close()
+    cloud.close()
+
+
+@pytest.mark.parametrize("action, nth, side", MORE if FULL else SAMPLE)
+def test_growth_never_doubles(run, action, nth, side):
+    cloud = run.cloud
+    died = []
+
+    def fault(call):
+        if died or call.action != action or len(cloud.endpoint.calls_of(action)) != nth:
+            return None
+        died.append(call)
+        if side == "after":
+            cloud.ask(call)
+        run.process.send_signal(signal.SIGKILL)
+        return Fault()
+
+    cloud.endpoint.fault = fault
+    run.start()
+    assert wait_for(lambda: run.process.poll() is not None or settled(run)), run.log_tail()
+    cloud.endpoint.fault = lambda call: None
+    if died:
+        run.process.wait()
+        assert run.wait_no_processes(), "the dead manager's provider goes on"
+        run.start()
+        assert wait_for(lambda: settled(run)), run.log_tail()
+    assert died or FULL, f"there is no call {nth} of {action}: {cloud.endpoint.actions()}"
+    assert run.stop() == 0
+    [group] = cloud.scaling.groups.values()
+    assert cloud.compute.launched == group.desired == IDLE, (group.desires, cloud.endpoint.actions())
+    assert len(group.members) == IDLE

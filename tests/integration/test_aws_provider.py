@@ -1,0 +1,350 @@
+"""plugins/aws in a provider worker, call by call, over the strict cloud: what it lists, how it grows and shrinks when
+answers are lost and workers die, and what it says when AWS refuses."""
+
+import itertools
+import json
+import threading
+import uuid
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from aws import provider as flt
+from aws.account import Key, Words
+from aws.endpoint import Fault
+from aws.provider import Died
+from aws.scaling import Member
+from aws.wire import refusal
+from aws_group import (CREATING, DELETING, KEY, NAME, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, calls_of, cloud, dies_at,  # noqa: F401
+                       fill, group_of, new_worker)
+from checker.run import PATIENCE
+from conftest import ROOT
+
+RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json").read_text())["Statement"]
+                for action in part["Action"])
+
+# Lists
+
+
+@pytest.mark.sample
+def test_a_list_shows_every_life_cycle_as_a_state(cloud, new_worker):
+    wanted = {"Pending": CREATING, "Pending:Wait": CREATING, "Pending:Proceed": CREATING, "InService": RUNNING,
+              "Terminating:Wait": DELETING, "Terminating:Proceed": DELETING, "Terminated": DELETING,
+              "Detaching": DELETING, "EnteringStandby": SUSPENDING, "Standby": SUSPENDED, "Quarantined": TIMED_OUT}
+    group, expected = group_of(cloud), {}
+    for lifecycle, state in wanted.items():
+        machine = cloud.compute.launch(state="running")
+        group.members[machine.id] = Member(machine, 9, lifecycle)
+        expected[machine.id] = state
+    assert new_worker().states() == expected
+
+
+def test_three_thousand_instances_are_all_there(cloud, new_worker):
+    fill(cloud, 3000)
+    cloud.compute.empty_pages = 1
+    states = new_worker().states()
+    assert len(states) == 3000 and set(states.values()) == {RUNNING}
+
+
+FAULTS = {"cut": lambda call: Fault(), "done and cut": lambda call: Fault(done=True), "half": lambda call: Fault(cut_at=200),
+          "500": lambda call: refused(call, "broken"), "throttled": lambda call: refused(call, "throttled")}
+
+
+def refused(call, how):
+    return Fault(answer=refusal(call.service, getattr(Words(call.service), how)()))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_list_that_broke_never_says_that_it_is_complete(cloud, new_worker, fault):
+    ids = fill(cloud, 30)
+    worker = new_worker()
+    before = len(cloud.endpoint.calls)
+    assert set(worker.states()) == set(ids)
+    calls_of_a_list = len(cloud.endpoint.calls) - before
+    for nth, lasts in itertools.product(range(1, calls_of_a_list + 1), (1, 2)):
+        first = len(cloud.endpoint.calls) + nth
+        cloud.endpoint.fault = lambda call: FAULTS[fault](call) if first <= call.number < first + lasts else None
+        reply = worker.call("list")
+        found = {instance["id"] for instance in reply["instances"]} if "instances" in reply else set()
+        assert found <= set(ids)
+        assert reply["code"] != flt.OK or (reply["complete"] and found == set(ids)), (nth, reply)
+    cloud.endpoint.fault = lambda call: None
+    assert set(worker.states()) == set(ids)
+
+
+def test_a_cloud_that_stays_broken_is_told_as_such(cloud, new_worker):
+    fill(cloud, 3)
+    worker = new_worker()
+    for fault, code in (("500", flt.UNAVAILABLE), ("cut", flt.UNAVAILABLE), ("throttled", flt.THROTTLED)):
+        cloud.endpoint.fault = FAULTS[fault]
+        reply = worker.call("list", deadline_ms=3000)
+        assert reply["code"] in (code, flt.TIMEOUT), (fault, reply)
+    cloud.endpoint.fault = lambda call: None
+    assert len(worker.states()) == 3
+
+
+# Growth
+
+
+@pytest.mark.sample
+def test_the_same_request_is_the_same_growth(cloud, new_worker):
+    worker, request = new_worker(), str(uuid.uuid4())
+    for _ in range(3):
+        reply = worker.increase(3, request)
+        assert (reply["code"], reply["accepted"]) == (flt.OK, 3)
+    assert group_of(cloud).desired == cloud.compute.launched == 3
+    assert worker.increase(2)["accepted"] == 2
+    assert group_of(cloud).desired == cloud.compute.launched == 5
+    [honors] = {call.form["HonorCooldown"] for call in cloud.endpoint.calls_of("SetDesiredCapacity")}
+    assert honors == "false"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_growth_whose_answer_is_lost_does_not_double(cloud, new_worker, fault):
+    worker, request = new_worker(), str(uuid.uuid4())
+    broken = iter([True])
+    cloud.endpoint.fault = lambda call: FAULTS[fault](call) if call.action == "SetDesiredCapacity" and next(broken, None) \
+        else None
+    replies = [worker.increase(3, request) for _ in range(2)]
+    assert replies[-1]["code"] == flt.OK and replies[-1]["accepted"] == 3, replies
+    assert group_of(cloud).desired == cloud.compute.launched == 3
+
+
+def test_a_worker_that_dies_at_any_call_of_a_growth_does_not_double_it(cloud, new_worker):
+    """The kill falls between any two calls: before the cloud has heard of one, and after it has done it."""
+    group_of(cloud).max_size = 100
+    worker = new_worker()
+    steps = calls_of(cloud, lambda: worker.increase(2))
+    assert steps >= 3, "it looks, writes its epoch, and sets"
+    for epoch, (nth, side) in enumerate(itertools.product(range(1, steps + 1), ("before", "after")), start=2):
+        request, worker = str(uuid.uuid4()), new_worker()
+        dies_at(cloud, worker, nth, side)
+        with pytest.raises(Died):
+            worker.increase(2, request, epoch)
+        cloud.endpoint.fault = lambda call: None
+        reply = new_worker().increase(2, request, epoch)
+        assert (reply["code"], reply["accepted"]) == (flt.OK, 2), (nth, side, reply)
+        assert group_of(cloud).desired == cloud.compute.launched == 2 * epoch, (nth, side)
+
+
+def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud, new_worker):
+    """A new supervisor looks whether its predecessor's order comes, gives it up, and orders anew under another name.
+    AWS was slow: what the first order wanted is still owed, and nothing more may be asked for."""
+    group, worker = group_of(cloud), new_worker()
+    group.launch_looks = 1000
+    cloud.endpoint.fault = lambda call: Fault(done=True) if call.action == "SetDesiredCapacity" else None
+    worker.increase(3, str(uuid.uuid4()), epoch=1)
+    cloud.endpoint.fault = lambda call: None
+    assert group.desired == 3
+    worker.kill()
+    worker = new_worker()
+    for _ in range(3):
+        assert worker.states() == {}
+    reply = worker.increase(3, str(uuid.uuid4()), epoch=2)
+    assert (reply["code"], reply["accepted"], group.desired) == (flt.OK, 3, 3)
+    assert worker.increase(2, str(uuid.uuid4()), epoch=2)["accepted"] == 2, "what is new is asked for"
+    assert group.desired == 5
+
+
+def test_growth_starts_from_what_the_group_wants_now(cloud, new_worker):
+    worker = new_worker()
+    assert worker.increase(4)["accepted"] == 4
+    group_of(cloud).desired = 1  # a person's
+    assert worker.increase(2)["accepted"] == 2
+    assert group_of(cloud).desires == [4, 3]
+
+
+def test_growth_stops_at_the_maximum_and_says_so(cloud, new_worker):
+    fill(cloud, 9)
+    worker = new_worker()
+    reply = worker.increase(3)
+    assert reply["accepted"] == 1 and group_of(cloud).desired == 10
+    reply = worker.increase(3)
+    assert reply["accepted"] == 0 and reply["code"] == flt.QUOTA and "10" in reply["message"]
+    assert group_of(cloud).desired == 10 and max(group_of(cloud).desires) == 10
+
+
+def test_what_the_cloud_cannot_launch_is_told_in_its_own_words(cloud, new_worker):
+    worker = new_worker()
+    group_of(cloud).fails = ("We currently do not have sufficient t3.medium capacity in the Availability Zone you requested "
+                             "(us-east-1a). Launching EC2 instance failed.")
+    assert worker.increase(2)["accepted"] == 2
+    told = worker.call("signals")["signals"]
+    assert [signal["code"] for signal in told] == [flt.QUOTA] and "sufficient t3.medium capacity" in told[0]["text"]
+
+
+# Shrinking
+
+
+@pytest.mark.sample
+def test_instances_go_by_their_ids_and_lower_what_is_wanted(cloud, new_worker):
+    ids = fill(cloud, 5)
+    worker = new_worker()
+    reply = worker.decrease(ids[1], ids[3], "i-00000000000000bad")
+    assert (reply["code"], sorted(reply["accepted"])) == (flt.OK, sorted([ids[1], ids[3], "i-00000000000000bad"]))
+    assert group_of(cloud).desired == 3 and group_of(cloud).desires == []
+    assert {i for i, member in group_of(cloud).members.items() if member.lifecycle == "InService"} == \
+        {ids[0], ids[2], ids[4]}
+    again = worker.decrease(ids[1], ids[3])
+    assert (again["code"], sorted(again["accepted"])) == (flt.OK, sorted([ids[1], ids[3]]))
+    assert group_of(cloud).desired == 3
+
+
+def test_a_worker_that_dies_at_any_call_of_a_removal_takes_no_other_instance(cloud, new_worker):
+    group_of(cloud).end_looks = 99
+    ids = fill(cloud, 40)
+    worker = new_worker()
+    steps = calls_of(cloud, lambda: worker.decrease(ids.pop(), ids.pop()))
+    assert steps >= 4, "it looks, writes its epoch, and ends each"
+    for epoch, (nth, side) in enumerate(itertools.product(range(1, steps + 1), ("before", "after")), start=2):
+        pair, request, worker = [ids.pop(), ids.pop()], str(uuid.uuid4()), new_worker()
+        dies_at(cloud, worker, nth, side)
+        with pytest.raises(Died):
+            worker.decrease(*pair, request_id=request, epoch=epoch)
+        cloud.endpoint.fault = lambda call: None
+        reply = new_worker().decrease(*pair, request_id=request, epoch=epoch)
+        assert (reply["code"], sorted(reply["accepted"])) == (flt.OK, sorted(pair)), (nth, side, reply)
+        alive = {i for i, member in group_of(cloud).members.items() if member.lifecycle == "InService"}
+        assert alive == set(ids) and group_of(cloud).desired == len(ids), (nth, side)
+    assert cloud.compute.launched == 40
+
+
+def test_a_growth_and_a_removal_whose_answers_are_lost_do_not_undo_each_other(cloud, new_worker):
+    """An instance that came by a lost order goes before the order is repeated: it must not be made again."""
+    worker, request = new_worker(), str(uuid.uuid4())
+    group_of(cloud).boot_looks = 0
+    cloud.endpoint.fault = lambda call: Fault(done=True) if call.action == "SetDesiredCapacity" else None
+    worker.increase(2, request)
+    cloud.endpoint.fault = lambda call: None
+    one, other = worker.states()
+    assert worker.decrease(one)["accepted"] == [one]
+    assert worker.increase(2, request)["accepted"] == 2
+    assert group_of(cloud).desired == 1 and cloud.compute.launched == 2
+    assert other in worker.states()
+
+
+# The epoch
+
+
+def test_an_older_supervisor_changes_nothing(cloud, new_worker):
+    worker = new_worker()
+    assert worker.increase(1, epoch=7)["code"] == flt.OK
+    for reply in (worker.increase(1, epoch=6), worker.decrease(*worker.states(), epoch=6)):
+        assert reply["code"] == flt.STALE and reply["accepted"] in (0, [])
+    assert group_of(cloud).desired == 1
+    assert any(value == "7" for value in group_of(cloud).tags.values())
+
+
+# Keys, clocks, limits
+
+
+@pytest.mark.parametrize("skew", [3600, -3600])
+def test_a_clock_that_is_an_hour_wrong_is_put_right(cloud, new_worker, skew):
+    fill(cloud, 2)
+    cloud.account.skew_s = skew
+    worker = new_worker()
+    assert len(worker.states()) == 2 and worker.increase(1)["accepted"] == 1
+    assert len([call for call in cloud.endpoint.calls if call.status not in (200, 412)]) <= 2, "each service shows its clock once"
+
+
+def test_keys_that_expired_are_read_anew(cloud, new_worker, folder):
+    def write(name):
+        cloud.account.keys[name] = Key("secret-of-" + name, "token-of-" + name)
+        (folder / "credentials").write_text(f"[default]\naws_access_key_id = {name}\naws_secret_access_key = secret-of-{name}\n"
+                                            f"aws_session_token = token-of-{name}\n")
+        (folder / "credentials").chmod(0o600)
+
+    write("ASIAFIRST")
+    (folder / "config").write_text("")
+    fill(cloud, 2)
+    worker = new_worker(environment={}, credentials_file=str(folder / "credentials"), config_file=str(folder / "config"))
+    assert len(worker.states()) == 2
+    cloud.account.keys["ASIAFIRST"].expired = True
+    write("ASIASECOND")
+    assert len(worker.states()) == 2 and worker.increase(1)["accepted"] == 1
+    assert cloud.endpoint.calls[-1].access_key == "ASIASECOND"
+
+
+def test_keys_that_nobody_knows_are_told_with_their_source(cloud, new_worker):
+    worker = new_worker(environment={**KEY, "AWS_SECRET_ACCESS_KEY": "wrong"}, opened=False)
+    assert worker.opened["code"] == flt.AUTH, worker.opened
+    assert "wrong" not in worker.opened["message"]
+
+
+def test_throttling_is_waited_for(cloud, new_worker):
+    worker = new_worker()
+    cloud.throttled["SetDesiredCapacity"] = 2
+    reply = worker.increase(2)
+    if reply["code"] != flt.OK:  # it may leave the waiting to the host
+        assert reply["code"] == flt.THROTTLED and reply["retry_after_ms"] > 0
+    assert group_of(cloud).desired in (0, 2)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_each_right_of_the_documented_policy_is_named_where_it_is_missing(cloud, new_worker, right):
+    ids = fill(cloud, 1)
+    ids += fill(cloud, 2, platform="windows")[1:]
+    group_of(cloud).members[ids[0]].protected = False
+    cloud.account.denied = {right}
+    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    worker = new_worker(opened=False, connector={"key": key})
+    said = [worker.opened["message"]]
+    if worker.opened["code"] == flt.OK:
+        replies = [worker.call("list"), worker.call("signals"), worker.increase(1)]
+        replies += [worker.call("connect_info", instance=instance) for instance in ids]
+        replies += [worker.decrease(ids[0])]
+        said += [reply["message"] for reply in replies]
+    assert any(right in text for text in said + worker.logs), said + worker.logs
+
+
+GROUPS = [  # settings of a group; whether it is refused; what is said
+    ({"min_size": 1}, True, "--min-size 0"),
+    ({"max_size": 0}, True, "--max-size N"),
+    ({"extra": {"MixedInstancesPolicy": {"LaunchTemplate": {"Overrides": [
+        {"InstanceType": "t3.medium", "WeightedCapacity": "2"}]}}}}, True, "weights"),
+    ({"extra": {"Status": "Delete in progress"}}, True, "is being deleted"),
+    ({"suspended": set(), "extra": {"AvailabilityZones": ["us-east-1a", "us-east-1b"]}}, False,
+     "--scaling-processes AZRebalance"),
+    ({"suspended": {"AZRebalance", "Launch"}}, False, "resume-processes"),
+    ({"protects": False}, False, "--new-instances-protected-from-scale-in"),
+    ({"health_check": "ELB"}, False, "--health-check-type EC2"),
+    ({"policies": ["keep-busy"]}, False, "keep-busy"),
+    ({"extra": {"MaxInstanceLifetime": 86400}}, False, "--max-instance-lifetime 0"),
+    ({"extra": {"CapacityRebalance": True}}, False, "capacity rebalancing"),
+]
+
+
+@pytest.mark.parametrize("settings, refused, sentence", GROUPS, ids=[sentence for _, _, sentence in GROUPS])
+def test_a_group_that_would_take_instances_by_itself_is_told_with_the_remedy(cloud, new_worker, settings, refused, sentence):
+    cloud.group(NAME, **settings)
+    worker = new_worker(opened=False)
+    assert (worker.opened["code"] == flt.INVALID) == refused, worker.opened
+    assert sentence in (worker.opened["message"] if refused else "\n".join(worker.logs)), worker.logs
+
+
+def test_a_group_as_it_should_be_is_told_nothing(cloud, new_worker):
+    worker = new_worker()
+    assert worker.opened["max_size"] == 10 and NAME in worker.opened["identity"]
+    assert [text for text in worker.logs if NAME in text] == []
+
+
+def test_a_group_that_is_not_there_is_told_with_its_region(cloud, new_worker):
+    worker = new_worker(opened=False, name="other")
+    assert worker.opened["code"] in (flt.INVALID, flt.NOT_FOUND), worker.opened
+    assert "other" in worker.opened["message"] and "us-east-1" in worker.opened["message"]
+
+
+def test_a_call_that_is_cancelled_ends_while_the_cloud_is_silent(cloud, new_worker):
+    worker, asked, go_on = new_worker(), threading.Event(), threading.Event()
+
+    def hold(call):
+        asked.set()
+        go_on.wait(PATIENCE)
+
+    cloud.endpoint.fault = hold
+    threading.Thread(target=lambda: asked.wait(PATIENCE) and worker.send("cancel", cancel_id=worker.number)).start()
+    assert worker.call("list")["code"] == flt.CANCELLED
+    go_on.set()
+    cloud.endpoint.fault = lambda call: None
+    assert worker.states() == {}

@@ -1,0 +1,208 @@
+/* tests/unit/plugins/test_aws_keys.c - plugins/aws: SSH keys, by ssh-keygen as the judge, and host keys out of what a
+ * console shows.
+ */
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plugins/aws/aws.h"
+#include "tests/fakes/host_fake.h"
+
+/* After the host, whose `fail` cmocka makes a macro. */
+#include <cmocka.h>
+
+static char folder[64], path[96];
+
+static int32_t on_output(void *arg, const void *data, uint32_t len)
+{
+    char *text = arg;
+    size_t have = strlen(text);
+
+    if (have + len < 8192)
+        memcpy(text + have, data, len);
+    text[have + len] = '\0';
+    return 0;
+}
+
+static void keygen(char out[8192], const char *const *argv)
+{
+    out[0] = '\0';
+    assert_int_equal(fake_run(argv, on_output, out, false), 0);
+}
+
+/* "TYPE BASE64" that ssh-keygen finds in the file; its comment is cut off. */
+static void public_of_file(char out[8192])
+{
+    const char *const argv[] = { "/usr/bin/ssh-keygen", "-y", "-f", path, NULL };
+    char *end;
+
+    keygen(out, argv);
+    end = strchr(out, ' ');
+    assert_non_null(end);
+    end[1 + strcspn(end + 1, " \n")] = '\0';
+}
+
+static void read_key(char text[8192])
+{
+    FILE *file = fopen(path, "re");
+    size_t len;
+
+    assert_non_null(file);
+    len = fread(text, 1, 8191, file);
+    text[len] = '\0';
+    (void) fclose(file);
+}
+
+static void test_a_new_key_is_one_that_ssh_reads(void **state)
+{
+    char *private, *public, *other, *other_public, out[8192];
+    FILE *file;
+
+    (void) state;
+    assert_true(key_generate(&private, &public));
+    assert_true(key_generate(&other, &other_public));
+    assert_string_not_equal(public, other_public);
+    file = fdopen(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), "w");
+    assert_non_null(file);
+    (void) fputs(private, file);
+    assert_int_equal(fclose(file), 0);
+    public_of_file(out);
+    assert_string_equal(out, public);
+    free(other_public);
+    other_public = key_public_line(private);
+    assert_string_equal(other_public, public);
+    key_wipe(private);
+    key_wipe(other);
+    free(public);
+    free(other_public);
+}
+
+static void test_the_public_half_is_that_of_ssh_keygen(void **state)
+{
+    static const struct {
+        const char *type, *bits, *form;
+        bool known;
+    } rows[] = {
+        { "rsa", "2048", "RFC4716", true },  { "rsa", "2048", "PEM", true },
+        { "rsa", "2048", "PKCS8", true },    { "ed25519", "256", "RFC4716", true },
+        { "ecdsa", "256", "RFC4716", true }, { "ecdsa", "256", "PEM", false },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *const argv[] = {
+            "/usr/bin/ssh-keygen", "-q", "-t", rows[i].type, "-b", rows[i].bits, "-m",
+            rows[i].form,          "-N", "",   "-f",         path, NULL
+        };
+        char text[8192], out[8192], *line;
+
+        (void) unlink(path);
+        keygen(out, argv);
+        read_key(text);
+        public_of_file(out);
+        line = key_public_line(text);
+        if (!rows[i].known)
+            assert_null(line);
+        else if (!line || strcmp(line, out) != 0)
+            fail_msg("%s in %s: %s, not %s", rows[i].type, rows[i].form, line ? line : "none", out);
+        free(line);
+    }
+}
+
+static void test_a_key_that_is_none_has_no_public_half(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "no key",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n!!!\n-----END OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+        /* The magic, then a cipher whose name is said to be 4 GiB long. */
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA/////w==\n"
+        "-----END OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        assert_null(key_public_line(texts[i]));
+}
+
+#define ED "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk5dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRl"
+#define EC "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBE0Q"
+#define BEGIN "-----BEGIN SSH HOST KEY KEYS-----\r\n"
+#define END "-----END SSH HOST KEY KEYS-----\r\n"
+
+static void test_host_keys_are_found_between_their_marks(void **state)
+{
+    static const struct {
+        const char *why, *console, *keys;
+    } rows[] = {
+        { "none", "[ 1.0] Linux version 6.1\n", "" },
+        { "two", "boot\r\n" BEGIN ED " root@ip\r\n" EC " root@ip\r\n" END "login:", ED "," EC "," },
+        { "with the time in front", BEGIN "[   14.2] cloud-init[9]: " ED " root\n" END, ED "," },
+        { "without comment, and without a last newline", BEGIN ED "\r\n" END, ED "," },
+        { "a block that goes on is not believed yet", "x\n" BEGIN ED " root@ip\r\n", "" },
+        { "outside of the block", ED "\n" BEGIN END ED "\n", "" },
+        { "no base64", BEGIN "ssh-ed25519 ????\n" END, "" },
+        { "too short for a key", BEGIN "ssh-ed25519 AAAA\n" END, "" },
+        { "another word's end",
+          BEGIN "xssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk5dGVzdHRlc3R0ZXN0\n" END, "" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct json_object *keys = console_host_keys(rows[i].console, strlen(rows[i].console));
+        char text[1024] = "";
+
+        for (size_t k = 0; k < json_object_array_length(keys); k++) {
+            size_t len = strlen(text);
+
+            (void) snprintf(text + len, sizeof(text) - len, "%s,",
+                            json_object_get_string(json_object_array_get_idx(keys, k)));
+        }
+        if (strcmp(text, rows[i].keys) != 0)
+            fail_msg("%s: %s", rows[i].why, text);
+        json_object_put(keys);
+    }
+}
+
+static int setup(void **state)
+{
+    (void) state;
+    (void) snprintf(folder, sizeof(folder), "/tmp/flotilla-keys-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    (void) snprintf(path, sizeof(path), "%s/key", folder);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char public[128];
+
+    (void) state;
+    (void) snprintf(public, sizeof(public), "%s.pub", path);
+    (void) unlink(public);
+    (void) unlink(path);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_key_is_one_that_ssh_reads),
+        cmocka_unit_test(test_the_public_half_is_that_of_ssh_keygen),
+        cmocka_unit_test(test_a_key_that_is_none_has_no_public_half),
+        cmocka_unit_test(test_host_keys_are_found_between_their_marks),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
