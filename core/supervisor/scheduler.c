@@ -125,9 +125,8 @@ static void request_succeeded(struct group *group)
     group->request_error[0] = '\0';
 }
 
-static void forget_poll(struct poll *poll)
+static void forget_poll(struct group *group, struct poll *poll)
 {
-    struct group *group = poll->group;
     struct poll **at = &group->polls;
 
     while (*at != poll)
@@ -178,7 +177,7 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     group->request_pace = rules_request_pace(group->request_pace, got_job, answer->repeated,
                                              group->runner->request_concurrency);
     next = next_poll(group, poll, got_job);
-    forget_poll(poll);
+    forget_poll(group, poll);
     if (!unhealthy(group))
         group->next_poll_mono = next;
     supervisor_evaluate_soon(supervisor);
@@ -224,9 +223,9 @@ static int ask(struct group *group, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
     struct poll *poll = mem_zero(sizeof(*poll));
-    int r = poll ? 0 : error_set(err, -ENOMEM, "out of memory");
+    int r;
 
-    if (r == 0) {
+    if (poll) {
         *poll = (struct poll) { .group = group,
                                 .next = group->polls,
                                 .started_mono = now_mono(supervisor) };
@@ -234,6 +233,8 @@ static int ask(struct group *group, struct error *err)
                                     secret_reveal(group->runner->token), supervisor->system_id,
                                     *group->last_update ? group->last_update : NULL, group->info,
                                     on_answer, poll, &poll->call, err);
+    } else {
+        r = error_set(err, -ENOMEM, "out of memory");
     }
     if (r < 0) {
         free(poll);
@@ -299,7 +300,7 @@ void scheduler_stop(struct group *group)
     while (group->polls) {
         coordinator_call_cancel(group->polls->call);
         fleet_unreserve(group->fleet);
-        forget_poll(group->polls);
+        forget_poll(group, group->polls);
     }
 }
 

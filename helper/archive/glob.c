@@ -31,7 +31,7 @@ static int add_place(struct glob *glob, enum glob_kind kind, const char *text, s
 
     if (glob->n_places >= PLACES_MAX)
         return error_set(err, -EINVAL, "the pattern has too many alternatives");
-    if ((glob->n_places & (glob->n_places - 1)) == 0) {
+    if (!glob->places || (glob->n_places & (glob->n_places - 1)) == 0) {
         size_t room = MAX(glob->n_places * 2, 8);
 
         grown = mem_resize(glob->places, room, sizeof(*glob->places));

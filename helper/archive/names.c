@@ -40,7 +40,7 @@ static int grow(struct names *names)
         grown.seed = rng_u64(&rng_system);
         grown.text.max = TEXT_MAX;
     }
-    for (size_t i = 0; i < names->n_slots; i++)
+    for (size_t i = 0; names->slots && i < names->n_slots; i++)
         if (names->slots[i])
             *slot_of(&grown, names->text.data + names->slots[i] - 1) = names->slots[i];
     free(names->slots);
@@ -52,7 +52,7 @@ int names_add(struct names *names, const char *name, bool *ret_new)
 {
     uint32_t *slot;
 
-    if (names->used * 2 >= names->n_slots && grow(names) < 0)
+    if ((!names->slots || names->used * 2 >= names->n_slots) && grow(names) < 0)
         return -ENOMEM;
     slot = slot_of(names, name);
     *ret_new = *slot == 0;

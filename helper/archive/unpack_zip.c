@@ -96,7 +96,9 @@ static int unpack_symlink(struct zip_reader *reader, struct unpack_entry *entry,
     if (strlen(target) != to.target_len)
         return unpack_refuse(reader->unpack, path, "its target has a zero byte");
     entry->target = target;
-    return unpack_link(reader->unpack, entry, path);
+    r = unpack_link(reader->unpack, entry, path);
+    entry->target = NULL;
+    return r;
 }
 
 static enum unpack_kind kind_of(const struct zip_item *item, const char *name, mode_t mode)
