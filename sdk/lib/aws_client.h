@@ -58,7 +58,7 @@ struct flt_aws_error {
 };
 
 /* FLT_OK and the document (xmlFreeDoc); else a code: FLT_E_AUTH, FLT_E_THROTTLED, FLT_E_UNAVAILABLE, FLT_E_INVALID (the
- * service's ValidationError...), FLT_E_NOT_FOUND, FLT_E_QUOTA, FLT_E_TIMEOUT, FLT_E_CANCELLED, FLT_E_INTERNAL. */
+ * service's ValidationError...), FLT_E_NOT_FOUND, FLT_E_NOT_READY, FLT_E_QUOTA, FLT_E_TIMEOUT, FLT_E_CANCELLED, FLT_E_INTERNAL. */
 int32_t flt_aws_query(struct flt_aws_client *client, const struct flt_aws_call *call,
                       const struct flt_watch *watch, xmlDocPtr *ret, struct flt_aws_error *error);
 /* JSON 1.1: `target` is "AWSEC2InstanceConnectService.SendSSHPublicKey". */

@@ -15,6 +15,7 @@ enum kind {
     BAD_SIGNATURE, /* a wrong clock, or a wrong secret key */
     NO_RIGHT,
     MISSING,
+    EARLY, /* an instance that is still starting: the host asks again, not this call */
     FULL,
     WRONG,
 };
@@ -45,6 +46,7 @@ static const struct flt_aws_verdict verdicts[] = {
                         .advice = "check the secret key, and this machine's clock" },
     [NO_RIGHT] = { .result = FLT_E_AUTH, .is_refused = 1 },
     [MISSING] = { .result = FLT_E_NOT_FOUND, .is_refused = 1 },
+    [EARLY] = { .result = FLT_E_NOT_READY, .is_refused = 1 },
     [FULL] = { .result = FLT_E_QUOTA, .is_refused = 1 },
     [WRONG] = { .result = FLT_E_INVALID, .is_refused = 1 },
 };
@@ -128,8 +130,8 @@ static const struct {
     { "NoSuchEntity", NULL, MISSING, NULL },
     { "ResourceNotFoundException", NULL, MISSING, NULL },
     { "EC2InstanceNotFoundException", NULL, MISSING, NULL },
-    { "EC2InstanceUnavailableException", NULL, FAILED, NULL },
-    { "EC2InstanceStateInvalidException", NULL, FAILED, NULL },
+    { "EC2InstanceUnavailableException", NULL, EARLY, NULL },
+    { "EC2InstanceStateInvalidException", NULL, EARLY, NULL },
 };
 
 static int ends_with(const char *text, const char *end)

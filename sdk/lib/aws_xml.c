@@ -7,6 +7,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TAG_MAX ((size_t) 16 << 10)
+#define ATTRIBUTES_MAX 32 /* and declarations of namespaces: both are looked up one by one */
+
+static int starts_with(const char *text, size_t len, const char *start)
+{
+    size_t start_len = strlen(start);
+
+    return len >= start_len && memcmp(text, start, start_len) == 0;
+}
+
+/* The length of what begins with '<' up to the '>' that ends it, which may not stand in quotes; `len` when none does. */
+static size_t tag_length(const char *text, size_t len)
+{
+    char quote = '\0';
+
+    for (size_t i = 0; i < len; i++) {
+        if (quote)
+            quote = text[i] == quote ? '\0' : quote;
+        else if (text[i] == '>')
+            return i + 1;
+        else if (text[i] == '"' || text[i] == '\'')
+            quote = text[i];
+    }
+    return len;
+}
+
+/* The length of a comment and the like, in which quotes mean nothing; 0 when it is none. */
+static size_t opaque_length(const char *text, size_t len)
+{
+    static const struct {
+        const char *start, *end;
+    } kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t skip = strlen(kinds[i].start), end_len = strlen(kinds[i].end);
+        const char *end;
+
+        if (!starts_with(text, len, kinds[i].start))
+            continue;
+        end = memmem(text + skip, len - skip, kinds[i].end, end_len);
+        return end ? (size_t) (end - text) + end_len : len;
+    }
+    return 0;
+}
+
+/* libxml2 compares each attribute of a tag with all before it: a million of them would take it hours. */
+static int has_long_tag(const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    for (const char *at = memchr(text, '<', len); at; at = memchr(at, '<', (size_t) (end - at))) {
+        size_t left = (size_t) (end - at), opaque = opaque_length(at, left), tag = 0;
+
+        if (opaque == 0)
+            tag = tag_length(at, left < TAG_MAX + 1 ? left : TAG_MAX + 1);
+        if (tag > TAG_MAX)
+            return 1;
+        at += opaque + tag;
+        if (at == end)
+            break;
+    }
+    return 0;
+}
+
 /* libxml2 itself would go 256 deep. */
 static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
                      int n_namespaces, const xmlChar **namespaces, int n_attributes,
@@ -14,8 +78,11 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, cons
 {
     xmlParserCtxtPtr parser = arg;
 
-    if (parser->nodeNr >= FLT_XML_DEPTH_MAX) {
+    if (parser->nodeNr >= FLT_XML_DEPTH_MAX)
         parser->_private = "is more than 64 elements deep";
+    else if (n_namespaces > ATTRIBUTES_MAX || n_attributes > ATTRIBUTES_MAX)
+        parser->_private = "has an element with more than 32 attributes";
+    if (parser->_private) {
         xmlStopParser(parser);
         return;
     }
@@ -42,9 +109,14 @@ static const char *why_broken(xmlParserCtxtPtr parser)
 
 xmlDocPtr flt_xml_parse(const char *text, size_t len, char *error)
 {
-    xmlParserCtxtPtr parser = len <= INT32_MAX ? xmlNewParserCtxt() : NULL;
+    xmlParserCtxtPtr parser;
     xmlDocPtr doc;
 
+    if (has_long_tag(text, len)) {
+        (void) snprintf(error, FLT_ERROR_MAX, "XML has a tag of more than %zu bytes", TAG_MAX);
+        return NULL;
+    }
+    parser = len <= INT32_MAX ? xmlNewParserCtxt() : NULL;
     if (!parser) {
         (void) snprintf(error, FLT_ERROR_MAX, "XML of %zu bytes: out of memory", len);
         return NULL;
@@ -53,9 +125,10 @@ xmlDocPtr flt_xml_parse(const char *text, size_t len, char *error)
     parser->sax->internalSubset = on_document_type;
     parser->sax->comment = NULL; /* so that the text around them is one */
     parser->sax->processingInstruction = NULL;
-    doc = xmlCtxtReadMemory(parser, text, (int) len, NULL, NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_NOERROR |
-                                XML_PARSE_NOWARNING);
+    /* Whatever it says of itself, so that has_long_tag() has seen what is read. */
+    doc = xmlCtxtReadMemory(parser, text, (int) len, NULL, "UTF-8",
+                            XML_PARSE_IGNORE_ENC | XML_PARSE_NONET | XML_PARSE_NOCDATA |
+                                XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (doc && (parser->_private || !xmlDocGetRootElement(doc))) {
         xmlFreeDoc(doc);
         doc = NULL;

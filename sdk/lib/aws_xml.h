@@ -1,5 +1,5 @@
 /* sdk/lib/aws_xml.h - XML that a cloud sent, read by libxml2 as far as it may be trusted: no document type and thus
- * no entities of its own, nothing fetched, at most 64 elements deep (hardening.md V15). Used by aws_client.c and
+ * no entities of its own, nothing fetched, UTF-8 alone, at most 64 elements deep (hardening.md V15), no tag that takes long. Used by aws_client.c and
  * plugins/aws.
  *
  * Names are compared without their namespaces. A path is names with slashes, "result/group/name", from below

@@ -191,11 +191,14 @@ static void test_what_may_not_be_trusted_is_refused(void **unused)
     }
 }
 
-/* An encoding hides the word, not what it means. */
-static void test_a_document_type_in_utf_16_is_one(void **unused)
+/* An encoding would hide what may not be there. */
+static void test_other_encodings_are_not_read(void **unused)
 {
     static const char narrow[] = "<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>";
+    static const char declared[] = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xe4</a>";
+    static const char ebcdic[] = "<?xml version=\"1.0\" encoding=\"IBM037\"?><a>b</a>";
     char wide[2 * sizeof(narrow)] = "\xff\xfe", error[FLT_ERROR_MAX] = "";
+    xmlDocPtr doc;
 
     (void) unused;
     for (size_t i = 0; i + 1 < sizeof(narrow); i++) {
@@ -203,7 +206,55 @@ static void test_a_document_type_in_utf_16_is_one(void **unused)
         wide[3 + 2 * i] = '\0';
     }
     assert_null(flt_xml_parse(wide, 2 * sizeof(narrow), error));
-    assert_non_null(strstr(error, "document type"));
+    assert_null(flt_xml_parse(declared, strlen(declared), error));
+    doc = flt_xml_parse(ebcdic, strlen(ebcdic), error);
+    assert_non_null(doc);
+    assert_string_equal(flt_xml_text(flt_xml_root(doc), ""), "b");
+    xmlFreeDoc(doc);
+}
+
+/* `n` attributes, each with its value; `before` stands before the tag. */
+static xmlDocPtr parse_attributes(const char *before, int n, const char *value, char *error)
+{
+    struct flt_text text;
+    xmlDocPtr doc;
+    char *xml;
+
+    flt_text_open(&text);
+    flt_text_add(&text, "<r>%s<a", before);
+    for (int i = 0; i < n; i++)
+        flt_text_add(&text, " a%d=%s", i, value);
+    flt_text_add(&text, "/></r>");
+    xml = flt_text_take(&text);
+    doc = flt_xml_parse(xml, strlen(xml), error);
+    free(xml);
+    return doc;
+}
+
+static void test_tags_have_a_limit_that_nothing_hides(void **unused)
+{
+    static const char *const before[] = { "",
+                                          "<!-- ' -->",
+                                          "<![CDATA[<a \"]]>",
+                                          "<?p '?>",
+                                          "<b c=\"'>\" d='>\"'/>",
+                                          "<!-- <a --><!-->-->" };
+    static const char *const values[] = { "''", "\"'>'\"", "'\">\"'", "'>'" };
+    char error[FLT_ERROR_MAX];
+
+    (void) unused;
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
+        for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
+            xmlDocPtr doc = parse_attributes(before[i], 32, values[k], error);
+
+            if (!doc)
+                fail_msg("%s %s: %s", before[i], values[k], error);
+            xmlFreeDoc(doc);
+            assert_null(parse_attributes(before[i], 33, values[k], error));
+            assert_non_null(strstr(error, "more than 32 attributes"));
+            assert_null(parse_attributes(before[i], 300000, values[k], error));
+            assert_string_equal(error, "XML has a tag of more than 16384 bytes");
+        }
 }
 
 static xmlDocPtr parse_nested(int depth, char *error)
@@ -263,7 +314,8 @@ int main(void)
         cmocka_unit_test(test_what_is_not_there_keeps_its_default),
         cmocka_unit_test(test_numbers_are_whole_and_fit),
         cmocka_unit_test(test_what_may_not_be_trusted_is_refused),
-        cmocka_unit_test(test_a_document_type_in_utf_16_is_one),
+        cmocka_unit_test(test_other_encodings_are_not_read),
+        cmocka_unit_test(test_tags_have_a_limit_that_nothing_hides),
         cmocka_unit_test(test_depth_ends_at_64),
         cmocka_unit_test(test_a_long_place_still_says_what_is_wrong),
     };
