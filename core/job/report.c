@@ -42,7 +42,7 @@ struct report {
 };
 
 /* What a worker may be told that is nothing but the answer to its question. */
-static const char *const answer_types[] = { "host_key_verdict", "signed", "transfer_open",
+static const char *const answer_types[] = { "host_key_verdict", "login", "signed", "transfer_open",
                                             "transfer_end" };
 
 static int64_t now_ms(void)
@@ -453,6 +453,30 @@ int report_host_key(struct report *report, json_t *connect, const struct shown_k
     (void) json_opt_bool(verdict, "ok", &ok, NULL);
     (void) json_opt_str(verdict, "message", &message, NULL);
     return ok ? 0 : error_set(err, -EKEYREJECTED, "%s", message);
+}
+
+int report_login(struct report *report, int64_t deadline_mono_ms, json_t **ret_connect,
+                 int64_t *ret_wait_ms, struct error *err)
+{
+    autojson json_t *frame = json_frame("login_expired"), *answer = NULL;
+    const struct report_question question = { .frame = frame,
+                                              .answer = "login",
+                                              .what = "a login" };
+    json_t *connect = NULL;
+    const char *message = "";
+    int64_t wait_ms = -1;
+    int r = report_ask(report, &question, deadline_mono_ms, &answer, err);
+
+    if (r < 0)
+        return r;
+    (void) json_opt_object(answer, "connect", &connect, NULL);
+    (void) json_opt_str(answer, "message", &message, NULL);
+    (void) json_opt_i64(answer, "retry_after_ms", 0, INT64_MAX, &wait_ms, NULL);
+    if (!connect && wait_ms < 0)
+        return error_set(err, -ENOENT, "the instance cannot be logged in to: %s", message);
+    *ret_connect = json_object_get(connect);
+    *ret_wait_ms = MAX(wait_ms, (int64_t) 0);
+    return 0;
 }
 
 void report_result(struct report *report, json_t *result)

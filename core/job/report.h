@@ -60,6 +60,12 @@ struct shown_key {
 int report_host_key(struct report *report, json_t *connect, const struct shown_key *shown,
                     int64_t deadline_mono_ms, struct error *err);
 
+/* What logs in has expired: asks for another. 0 and a `connect` as the start frame's, the caller's; or 0 and NULL where
+ * the provider has none yet, with when to ask again. -ENOENT with its sentence where it will have none, or as
+ * report_ask(). */
+int report_login(struct report *report, int64_t deadline_mono_ms, json_t **ret_connect,
+                 int64_t *ret_wait_ms, struct error *err);
+
 /* What the supervisor answers by a frame of another type (supply.c). */
 struct report_question {
     json_t *frame;       /* told to each supervisor that comes meanwhile; NULL = only waits */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/frame.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -118,4 +119,35 @@ void group_connect_info(struct group *group, struct job *job)
     effect_point("provider_connect_info", "before");
     if (group_ask(group, "connect_info", job->instance_id, on_connect_info, turn) < 0)
         on_connect_info(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
+}
+
+/* Its worker waits for a word, and asks again where it is told to. */
+static void on_login(void *arg, int code, const char *message, int64_t retry_after_ms,
+                     json_t *reply)
+{
+    autofree struct connect_turn *turn = arg;
+    struct job *job = job_find(turn->group->supervisor, turn->seq);
+    json_t *connect = code == 0 ? group_build_connect(turn->group, reply) : NULL;
+    autojson json_t *frame = json_frame("login");
+
+    if (connect)
+        (void) json_add(frame, "connect", connect);
+    else
+        (void) json_add_str(frame, "message", message);
+    if (code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY)
+        (void) json_add_i64(frame, "retry_after_ms", MAX(retry_after_ms, RETRY_MIN_MS));
+    if (job && job->worker && job->state < JOB_FINISHED)
+        channel_send(job->worker, frame, FRAME_MAX_OPERATOR);
+}
+
+void group_renew_login(struct group *group, struct job *job)
+{
+    struct connect_turn *turn = mem_zero(sizeof(*turn));
+
+    if (!turn)
+        return; /* the worker asks the next supervisor, or its time ends */
+    turn->group = group;
+    turn->seq = job->seq;
+    if (group_ask(group, "connect_info", job->instance_id, on_login, turn) < 0)
+        on_login(turn, FLT_E_INTERNAL, "the provider cannot be called", 0, NULL);
 }

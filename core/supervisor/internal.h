@@ -268,6 +268,7 @@ void group_done(struct group *group);
 /* group_connect.c */
 /* Asks how to reach the job's instance; its worker starts with the answer. */
 void group_connect_info(struct group *group, struct job *job);
+void group_renew_login(struct group *group, struct job *job); /* its worker's has expired */
 
 /* group_log.c */
 void group_log_left(const struct group *group); /* what is there at a stop when its time is over */

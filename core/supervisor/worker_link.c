@@ -382,6 +382,8 @@ static void on_worker_frame(void *arg, json_t *frame)
         take_started(job, frame);
     } else if (str_eq(type, "host_key")) {
         worker_answer_host_key(job->group, job->instance_id, job->worker, frame);
+    } else if (str_eq(type, "login_expired")) {
+        group_renew_login(job->group, job);
     } else if (str_eq(type, "result")) {
         take_result(job, frame);
     } else if (str_eq(type, "stage")) {

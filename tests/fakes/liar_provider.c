@@ -44,6 +44,7 @@ struct call {
     flt_instance_sink sink; /* of a list */
     flt_id_sink accepted;   /* of a decrease */
     flt_connect_sink connect;
+    const char *id; /* of connect_info */
     flt_signal_sink signal;
     void *arg;
     const char *const *ids;
@@ -478,6 +479,24 @@ static int32_t connect_elsewhere(const struct call *c)
     return c->connect(c->arg, &info) == 0 ? FLT_OK : FLT_E_CANCELLED;
 }
 
+static int32_t make_expired(void *arg, const struct flt_connect_info *info)
+{
+    const struct call *c = arg;
+    struct flt_connect_info out = *info;
+
+    out.username = "nobody-of-that-name";
+    out.expires_ms = 1; /* in 1970 */
+    return c->connect(c->arg, &out);
+}
+
+/* Right a long time ago. */
+static int32_t expired(const struct call *c)
+{
+    struct call copy = *c;
+
+    return truth()->connect_info(c->group, c->call, c->id, make_expired, &copy);
+}
+
 static int32_t unhealthy(const struct call *c)
 {
     return liar.host->fail(c->call, FLT_E_UNHEALTHY, 0, "its disk is full");
@@ -577,6 +596,7 @@ static const struct lie {
     { "decrease", "remove_other", remove_other, true },
     { "connect_info", "never_ready", never_ready, true },
     { "connect_info", "elsewhere", connect_elsewhere, true },
+    { "connect_info", "expired", expired, true },
     { "heartbeat", "unhealthy", unhealthy, true },
 };
 
@@ -668,7 +688,7 @@ static int32_t liar_decrease(flt_group *group, flt_call *call, const char *const
 static int32_t liar_connect_info(flt_group *group, flt_call *call, const char *id,
                                  flt_connect_sink sink, void *arg)
 {
-    struct call c = { .group = group, .call = call, .connect = sink, .arg = arg };
+    struct call c = { .group = group, .call = call, .connect = sink, .id = id, .arg = arg };
     int32_t code;
 
     return lied("connect_info", &c, &code) ? code

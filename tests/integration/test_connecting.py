@@ -4,7 +4,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE
-from liar import lying_run
+from liar import lying_run, told
 from test_restart import ledger, states, wait_until
 from test_run import assert_nothing_lost
 
@@ -36,4 +36,14 @@ def test_what_a_provider_says_is_in_no_job_log(folder, binary, plugin_dir, fakes
     assert b"the provider could not tell how to reach its instance" in trace
     assert b"a sentence of the provider" not in trace
     assert "a sentence of the provider" in run.daemon_log.read_text()
+    assert_nothing_lost(run, run.finish())
+
+
+def test_a_login_that_expired_while_the_instance_booted_is_asked_for_anew(folder, binary, plugin_dir, fakes):
+    run = lying_run(folder, binary, plugin_dir, fakes, "connect_info 1 2 expired")
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    assert told(run, "connect_info")[:3] == ["expired", "expired", "truth"]
+    assert b"Job succeeded" in run.coordinator.jobs[1].trace
     assert_nothing_lost(run, run.finish())

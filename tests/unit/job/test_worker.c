@@ -39,6 +39,7 @@ struct world {
     const char *after_script_timeout, *runner; /* more of the runner's part, or NULL */
     rlim_t spool_limit;                        /* bytes; 0 = none */
     size_t n_variables, variable_size;         /* beside its own */
+    int64_t login_expires_ms;                  /* 0 = never */
 
     int fd;
     struct frame_decoder decoder;
@@ -125,6 +126,7 @@ static json_t *start_frame(const struct world *world)
     assert_int_equal(json_parse(text, strlen(text), &start, NULL), 0);
     assert_int_equal(json_opt_object(start, "connect", &connect, NULL), 0);
     assert_int_equal(json_add_str(connect, "key", world->user_key), 0);
+    assert_int_equal(json_add_i64(connect, "expires_ms", world->login_expires_ms), 0);
     return start;
 }
 
@@ -300,6 +302,68 @@ static void test_limits_that_are_none_are_said_and_left_out(void **state)
         assert_log_has(world, rows[i].log);
         reset(world);
     }
+}
+
+static void answer_login(struct world *world, json_t *connect, const char *message,
+                         int64_t retry_after_ms)
+{
+    autojson json_t *frame = json_frame("login");
+
+    if (connect)
+        assert_int_equal(json_add(frame, "connect", connect), 0);
+    assert_int_equal(json_add_str(frame, "message", message), 0);
+    if (retry_after_ms >= 0)
+        assert_int_equal(json_add_i64(frame, "retry_after_ms", retry_after_ms), 0);
+    assert_int_equal(frame_send(world->fd, frame, FRAME_MAX_OPERATOR, PATIENCE_MS, NULL), 0);
+}
+
+/* A key that was pushed for a minute, on an instance that boots for longer. */
+static void test_a_login_that_has_expired_is_asked_for_anew(void **state)
+{
+    struct world *world = *state;
+    autojson json_t *good = NULL;
+    json_t *connect = NULL;
+
+    fake_start(world);
+    good = start_frame(world);
+    assert_int_equal(json_opt_object(good, "connect", &connect, NULL), 0);
+    world->login_expires_ms = 1; /* in 1970 */
+    worker_start(world);
+    json_object_put(hear(world, "login_expired"));
+    answer_login(world, NULL, "the instance takes no key yet", 0);
+    json_object_put(hear(world, "login_expired"));
+    answer_login(world, json_object_get(connect), NULL, -1);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), N_EXECS);
+}
+
+static void test_a_login_that_nobody_will_have_ends_the_job(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    world->login_expires_ms = 1;
+    worker_start(world);
+    json_object_put(hear(world, "login_expired"));
+    answer_login(world, NULL, "instance i-1 is terminated", -1);
+    take_result(world);
+    assert_string_equal(outcome(world), "runner_system_failure");
+    assert_log_has(world, "instance i-1 is terminated");
+    assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), 0);
+}
+
+static void test_a_cancel_ends_the_wait_for_a_login(void **state)
+{
+    struct world *world = *state;
+
+    fake_start(world);
+    world->login_expires_ms = 1;
+    worker_start(world);
+    json_object_put(hear(world, "login_expired"));
+    tell(world, "abort", NULL);
+    take_result(world);
+    assert_string_equal(outcome(world), "job_canceled");
 }
 
 static void test_time_that_runs_out_while_connecting_is_the_jobs(void **state)
@@ -565,6 +629,9 @@ int main(void)
         ROW(test_time_that_runs_out_in_after_script_is_no_success),
         ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
         ROW(test_limits_that_are_none_are_said_and_left_out),
+        ROW(test_a_login_that_has_expired_is_asked_for_anew),
+        ROW(test_a_login_that_nobody_will_have_ends_the_job),
+        ROW(test_a_cancel_ends_the_wait_for_a_login),
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
         ROW(test_job_execution_10_5_35_an_instance_that_refuses_connections),
         ROW(test_the_limit_of_preparing),
