@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
+#include "core/exec/ci_variables.h"
 #include "core/exec/payload_artifacts.h"
 #include "core/exec/predefined.h"
 
@@ -122,7 +123,19 @@ static int add_job_info(json_t *payload, const struct payload_pipeline *pipeline
     return json_add(payload, "job_info", info) | r;
 }
 
-static int add_git_info(json_t *payload, const struct payload_pipeline *pipeline)
+/* What GIT_DEPTH says: GitLab reads it, and tells runners the number alone. */
+static int64_t depth_of(const struct ci_config *config, const struct ci_job *job)
+{
+    const struct ci_scope scope = { .lists = { &config->variables, &job->variables },
+                                    .job = job,
+                                    .global = &config->variables };
+    const struct ci_variable *variable = ci_scope_find(&scope, "GIT_DEPTH");
+    int64_t depth = 0;
+
+    return variable && parse_i64(variable->value, 0, INT32_MAX, &depth) == 0 ? depth : 0;
+}
+
+static int add_git_info(json_t *payload, const struct payload_pipeline *pipeline, int64_t depth)
 {
     json_t *info = json_object_new_object();
     autobuf struct buf refspec = BUF_INIT;
@@ -138,7 +151,7 @@ static int add_git_info(json_t *payload, const struct payload_pipeline *pipeline
     r |= json_add_str(info, "ref_type", "branch");
     r |= json_add_str(info, "sha", pipeline->sha);
     r |= json_add_str(info, "before_sha", pipeline->before_sha);
-    r |= json_add_i64(info, "depth", 0);
+    r |= json_add_i64(info, "depth", depth);
     r |= info ? add_texts(info, "refspecs", refspecs, ARRAY_LEN(refspecs)) : -1;
     return json_add(payload, "git_info", info) | r;
 }
@@ -232,7 +245,7 @@ int payload_new(const struct payload_pipeline *pipeline, const struct ci_config 
     r |= json_add_i64(runner, "timeout", timeout_of(pipeline, job));
     r |= json_add(payload, "runner_info", runner);
     r |= payload ? add_job_info(payload, pipeline, config->stages[job->stage], job, of->id) : -1;
-    r |= payload ? add_git_info(payload, pipeline) : -1;
+    r |= payload ? add_git_info(payload, pipeline, depth_of(config, job)) : -1;
     r |= payload ? add_lists(payload, pipeline, config, of) : -1;
     r |= payload ? payload_add_artifacts(payload, job) : -1;
     r |= payload ? payload_add_caches(payload, job) : -1;

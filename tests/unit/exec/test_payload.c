@@ -207,6 +207,29 @@ static void test_the_repository_is_fetched_by_its_branch(void **unused)
         "\"refspecs\":[\"+refs/heads/Feature/One.:refs/remotes/origin/Feature/One.\"]}");
 }
 
+static void test_git_depth_is_read_as_gitlab_reads_it(void **unused)
+{
+    static const struct {
+        const char *text;
+        int depth;
+    } cases[] = {
+        { "variables: {GIT_DEPTH: 7}\na: {script: s}\n", 7 },
+        { "variables: {GIT_DEPTH: 7}\na: {script: s, variables: {GIT_DEPTH: 2}}\n", 2 },
+        { "variables: {GIT_DEPTH: 7}\na: {script: s, inherit: {variables: false}}\n", 0 },
+        { "a: {script: s, variables: {GIT_DEPTH: many}}\n", 0 },
+        { "a: {script: s, variables: {GIT_DEPTH: -1}}\n", 0 },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autojson json_t *payload = payload_of(cases[i].text);
+        json_t *info = json_object_object_get(payload, "git_info");
+
+        assert_int_equal(json_object_get_int(json_object_object_get(info, "depth")),
+                         cases[i].depth);
+    }
+}
+
 static void test_artifacts_and_caches_are_what_gitlab_sends(void **unused)
 {
     autojson json_t *payload = payload_of(
@@ -249,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_timeout_hooks_and_place_among_parallel_jobs_are_told),
         cmocka_unit_test(test_steps_are_the_script_and_what_follows_it),
         cmocka_unit_test(test_the_repository_is_fetched_by_its_branch),
+        cmocka_unit_test(test_git_depth_is_read_as_gitlab_reads_it),
         cmocka_unit_test(test_artifacts_and_caches_are_what_gitlab_sends),
         cmocka_unit_test(test_tokens_differ_and_look_like_gitlabs),
     };
