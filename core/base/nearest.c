@@ -1,5 +1,8 @@
-/* core/base/nearest.c - a third of a word may be wrong, three letters at most (nearest.h). */
+/* core/base/nearest.c - a third of a word may be wrong, three letters at most, and all that are small
+ * for large (nearest.h). */
 #include "core/base/nearest.h"
+
+#include <strings.h>
 
 #include "core/base/str.h"
 
@@ -10,7 +13,8 @@ struct nearest nearest_to(const char *name)
 
 void nearest_try(struct nearest *nearest, const char *candidate)
 {
-    size_t distance = str_distance(candidate, nearest->name, nearest->distance);
+    bool same_letters = strcasecmp(candidate, nearest->name) == 0;
+    size_t distance = same_letters ? 0 : str_distance(candidate, nearest->name, nearest->distance);
 
     if (distance > nearest->distance || (distance == nearest->distance && nearest->found))
         return;

@@ -141,6 +141,11 @@ static bool holds_always(const struct config_policy *policy)
     return policy->n_periods == 0;
 }
 
+static bool is_one_bit(uint64_t bits)
+{
+    return bits != 0 && (bits & (bits - 1)) == 0;
+}
+
 static void advise_on_periods(const struct advised *on, const struct toml_value *table,
                               const struct config_policy *policy)
 {
@@ -155,6 +160,12 @@ static void advise_on_periods(const struct advised *on, const struct toml_value 
                         "[[runners.autoscaler.policy]] 'periods': \"%s\" never comes: no month of "
                         "it has such a day",
                         policy->periods[i]);
+        else if (is_one_bit(period.minutes))
+            finding_add(
+                on->reading, CONFIG_NOTE, place,
+                "[[runners.autoscaler.policy]] 'periods': \"%s\" is one minute of an hour: "
+                "a period is a set of minutes, not a start; '*' in its place is all of them",
+                policy->periods[i]);
         else if (period.either_day && !period_is_always(&period))
             finding_add(on->reading, CONFIG_NOTE, place,
                         "[[runners.autoscaler.policy]] 'periods': \"%s\" names days of the month "

@@ -56,6 +56,23 @@ static json_t *find_key(json_t *keys, const char *name)
     return NULL;
 }
 
+/* Words may be a secret and are not shown, but for those where a duration has to be. */
+static void say_wrong(struct config_reading *reading, const struct toml_value *value,
+                      const char *wanted)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    if (value->type == TOML_STRING && str_eq(wanted, DURATION_WANTED)) {
+        buf_add_str(&shown, "\"");
+        str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
+        buf_add_str(&shown, "\"");
+    } else {
+        buf_add_str(&shown, toml_type_name(value->type));
+    }
+    finding_add(reading, CONFIG_ERROR, value->place, SECTION " '%s' must be %s, not %s", value->key,
+                wanted, buf_str(&shown));
+}
+
 static void check_value(struct config_reading *reading, json_t *keys,
                         const struct toml_value *value)
 {
@@ -64,8 +81,7 @@ static void check_value(struct config_reading *reading, json_t *keys,
     struct nearest nearest = nearest_to(value->key);
 
     if (wanted)
-        finding_add(reading, CONFIG_ERROR, value->place, SECTION " '%s' must be %s, not %s",
-                    value->key, wanted, toml_type_name(value->type));
+        say_wrong(reading, value, wanted);
     if (key)
         return;
     for (size_t i = 0; i < json_object_array_length(keys); i++)
@@ -104,7 +120,7 @@ void check_plugin_config(struct config_reading *reading, const struct toml_value
         return;
     r = reading->plugins->keys(reading->plugins->arg, plugin->text, &keys, &err);
     if (r < 0) {
-        str_display(&shown, err.message, strlen(err.message), SHOWN_MAX);
+        str_display(&shown, err.message, strlen(err.message), sizeof(err.message));
         finding_add(reading, r == -ENOENT ? CONFIG_NOTE : CONFIG_WARNING, plugin->place,
                     "%s 'plugin': %s; 'plugin_config' is not checked", reading->section,
                     buf_str(&shown));

@@ -51,7 +51,7 @@ static const struct setting global_settings[] = {
       .kind = SETTING_JSON,
       .offset = offsetof(struct config, labels),
       .check = check_labels },
-    KNOWN("machine"),
+    OTHER_EXECUTOR("machine"),
     KNOWN("user"),
 };
 const struct section config_section = { .name = "[global]",

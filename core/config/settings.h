@@ -20,6 +20,10 @@
     {                                                                                              \
         .name = (text), .kind = SETTING_KNOWN                                                      \
     }
+#define OTHER_EXECUTOR(text)                                                                       \
+    {                                                                                              \
+        .name = (text), .kind = SETTING_KNOWN, .note = "is for another executor, ignoring"         \
+    }
 #define TEXT(key, type, field, ...)                                                                \
     {                                                                                              \
         .name = (key), .kind = SETTING_TEXT,                                                       \

@@ -7,7 +7,7 @@ static const char *const s3_encryptions[] = { "S3", "KMS", "DSSE-KMS", "AES256",
 
 #define ROLES_NOT_YET                                                                              \
     "is not acted on yet: no role is assumed, and caches stay on the instances; name 'AccessKey' " \
-    "and 'SecretKey' instead"
+    "and 'SecretKey' instead of the role"
 
 static const struct setting s3_settings[] = {
     TEXT("ServerAddress", struct config_s3, server_address),

@@ -136,6 +136,12 @@ static void test_policies(void **unused)
         { "days of the month and weekdays", TEN_POLICY "periods = [\"* * 1-7 * mon\"]\n",
           "note: F:11:12: [[runners.autoscaler.policy]] 'periods': \"* * 1-7 * mon\" names days of "
           "the month and weekdays: as in cron, a day that is either of them is in it" },
+        { "a start, as crontab has it", TEN_POLICY "periods = [\"0 8 * * mon-fri\"]\n",
+          "note: F:11:12: [[runners.autoscaler.policy]] 'periods': \"0 8 * * mon-fri\" is one "
+          "minute "
+          "of an hour: a period is a set of minutes, not a start; '*' in its place is all of "
+          "them" },
+        { "a minute in two", TEN_POLICY "periods = [\"*/2 8 * * *\"]\n", "" },
     };
 
     (void) unused;
@@ -161,6 +167,10 @@ static void test_unknown_settings(void **unused)
           "warning: F:9:1: [runners.autoscaler] has no setting 'plan', ignoring" },
         { "a small letter", "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
           "warning: F:8:1: [runners.cache] has no setting 'type', ignoring; did you mean 'Type'?" },
+        { "a flag in small letters",
+          "concurrent = 10\n" RUNNER "[runners.feature_flags]\nff_script_sections = true\n" PLUGIN,
+          "warning: F:8:1: [runners.feature_flags] has no setting 'ff_script_sections', ignoring; "
+          "did you mean 'FF_SCRIPT_SECTIONS'?" },
         { "an unknown flag",
           "concurrent = 10\n" RUNNER "[runners.feature_flags]\nFF_TIMESTAMP = true\n" PLUGIN,
           "warning: F:8:1: [runners.feature_flags] has no setting 'FF_TIMESTAMP', ignoring; did "
@@ -214,7 +224,8 @@ static void test_stores_that_lack_something(void **unused)
         { "a role, which is noted where it is",
           CACHE("s3", "s3", "BucketName = \"b\"\nRoleARN = \"r\"\n"),
           "note: F:11:1: [runners.cache.s3] 'RoleARN' is not acted on yet: no role is assumed, and "
-          "caches stay on the instances; name 'AccessKey' and 'SecretKey' instead" },
+          "caches stay on the instances; name 'AccessKey' and 'SecretKey' instead of the "
+          "role" },
         { "Google's, with a key",
           CACHE("gcs", "gcs", "BucketName = \"b\"\nAccessID = \"a\"\nPrivateKey = \"k\"\n"), "" },
         { "Google's, without one", CACHE("gcsv2", "gcs", "BucketName = \"b\"\nAccessID = \"a\"\n"),

@@ -88,8 +88,8 @@ static void test_plugin_config_is_checked_by_the_plugin_s_keys(void **unused)
           -EINVAL },
         { "words for a duration", WITH("talks") KEYS "name = \"n\"\nwait = \"soon\"\n",
           "error: 11:8: runners[0].autoscaler.plugin_config.wait: "
-          "[runners.autoscaler.plugin_config] 'wait' must be a duration such as \"1m30s\", not a "
-          "string",
+          "[runners.autoscaler.plugin_config] 'wait' must be a duration such as \"1m30s\", not "
+          "\"soon\"",
           -EINVAL },
         { "a plugin that is not here", WITH("elsewhere") KEYS "x = 1\n",
           "note: 8:10: runners[0].autoscaler.plugin: [runners.autoscaler] 'plugin': it is not "
