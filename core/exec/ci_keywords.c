@@ -6,6 +6,7 @@
 #include "core/base/str.h"
 
 #define NO_CONTAINER "jobs run on an instance, not in a container"
+#define NO_SERVICES "nothing starts them here, and under `flotilla run` the job fails"
 #define NOBODY_ELSE "nobody but later jobs can see them"
 #define NO_INPUTS "there are no inputs here; use variables"
 #define ONE_RUNNER "there is one runner, and it takes every job"
@@ -34,7 +35,7 @@ static const struct ci_keyword job_keywords[] = {
     { "inherit", CI_KEYWORD_KNOWN, NULL },
     { "hooks", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
+    { "services", CI_KEYWORD_IGNORED, NO_SERVICES },
     { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
     { "artifacts", CI_KEYWORD_KNOWN, NULL },
     { "cache", CI_KEYWORD_KNOWN, NULL },
@@ -64,7 +65,7 @@ static const struct ci_keyword top_keywords[] = {
     { "workflow", CI_KEYWORD_KNOWN, NULL },
     { "include", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
+    { "services", CI_KEYWORD_IGNORED, NO_SERVICES },
     { "cache", CI_KEYWORD_KNOWN, NULL },
     { "spec", CI_KEYWORD_REFUSED, NO_INPUTS },
 };
@@ -76,7 +77,7 @@ static const struct ci_keyword default_keywords[] = {
     { "retry", CI_KEYWORD_KNOWN, NULL },
     { "timeout", CI_KEYWORD_KNOWN, NULL },
     { "image", CI_KEYWORD_IGNORED, NO_CONTAINER },
-    { "services", CI_KEYWORD_IGNORED, NO_CONTAINER },
+    { "services", CI_KEYWORD_IGNORED, NO_SERVICES },
     { "tags", CI_KEYWORD_IGNORED, ONE_RUNNER },
     { "artifacts", CI_KEYWORD_KNOWN, NULL },
     { "cache", CI_KEYWORD_KNOWN, NULL },

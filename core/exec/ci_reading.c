@@ -29,27 +29,49 @@ const char *ci_subject(struct buf *out, const char *job, const char *keyword)
     return buf_str(out);
 }
 
+/* A word or a number is shown itself: it may be of the right kind, and no value of the keyword. */
+static void show_value(struct buf *out, const struct yaml_value *value)
+{
+    if (value->kind == YAML_KIND_STRING)
+        buf_addf(out, "the string '%.80s'", value->text);
+    else if (value->kind == YAML_KIND_NUMBER)
+        buf_addf(out, "the number %.80s", value->text);
+    else
+        buf_add_str(out, yaml_kind_name(value->kind));
+}
+
 void ci_wrong_kind(struct ci_reading *reading, const char *job, const char *keyword,
                    const struct yaml_value *value, const char *wanted)
 {
-    autobuf struct buf name = BUF_INIT;
+    autobuf struct buf name = BUF_INIT, shown = BUF_INIT;
 
     ci_subject(&name, job, keyword);
+    show_value(&shown, value);
+    reading->doc.out_of_memory |= buf_error(&name) != 0 || buf_error(&shown) != 0;
     if (value->kind == YAML_KIND_TAGGED)
         yaml_finding(&reading->doc, CONFIG_ERROR, value,
                      "%s has the tag %s, which is not supported", buf_str(&name), value->tag);
     else
         yaml_finding(&reading->doc, CONFIG_ERROR, value, "%s must be %s, not %s", buf_str(&name),
-                     wanted, yaml_kind_name(value->kind));
+                     wanted, buf_str(&shown));
+}
+
+/* `services: []` asks for nothing. */
+static bool is_empty(const struct yaml_value *value)
+{
+    return value->kind == YAML_KIND_NULL ||
+           (value->kind == YAML_KIND_SEQUENCE && value->n_items == 0);
 }
 
 /* What is not read although it is a keyword. */
 static void pass_over(struct ci_reading *reading, const struct ci_keyword *keyword,
-                      const char *name, const struct yaml_value *place)
+                      const char *name, const struct yaml_pair *pair)
 {
     bool harmless = keyword->use == CI_KEYWORD_IGNORED;
 
-    yaml_finding(&reading->doc, harmless ? CONFIG_WARNING : CONFIG_ERROR, place,
+    if (harmless && is_empty(pair->value))
+        return;
+    yaml_finding(&reading->doc, harmless ? CONFIG_WARNING : CONFIG_ERROR, pair->place,
                  "%s is not supported%s: %s", name, harmless ? ", ignoring" : "", keyword->why);
 }
 
@@ -65,7 +87,7 @@ bool ci_keyword_known(struct ci_reading *reading, enum ci_place place, const cha
     ci_subject(&name, job, pair->key);
     reading->doc.out_of_memory |= buf_error(&name) != 0;
     if (keyword) {
-        pass_over(reading, keyword, buf_str(&name), pair->place);
+        pass_over(reading, keyword, buf_str(&name), pair);
         return false;
     }
     meant = ci_keyword_nearest(place, pair->key);

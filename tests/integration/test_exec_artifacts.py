@@ -49,7 +49,7 @@ def test_jobs_get_what_the_jobs_before_them_made(project):
     assert "all | made\n" in run.output and "all | broken\n" in run.output
     assert "all | WORD is from make\n" in run.output
     assert "needs | word is <>\n" in run.output
-    assert "job 'all': 'services' is not supported, ignoring: jobs run on an instance" in run.problems
+    assert "job 'all': 'services' is not supported, ignoring: nothing starts them here" in run.problems
     archive = kept / "1-archive.zip"
     assert f"\narchive of 'make': {archive}, {archive.stat().st_size} bytes\n" in run.output
     assert sorted(path.name for path in kept.iterdir()) == ["1-archive.zip", "1-dotenv.gz", "1-junit.gz", "2-archive.zip"]

@@ -79,16 +79,17 @@ static void test_what_is_wrong_is_told_with_its_place(void **unused)
           "E f:1:27: job 'a': 'artifacts' must be a mapping with 'paths' or 'reports', not a "
           "list\n" },
         { "when", "a: {script: s, artifacts: {paths: [x], when: manual}}\n",
-          "E f:1:46: job 'a': 'when' must be on_success, on_failure or always, not a string\n" },
+          "E f:1:46: job 'a': 'when' must be on_success, on_failure or always, not the string "
+          "'manual'\n" },
         { "expire_in", "a: {script: s, artifacts: {paths: [x], expire_in: soon}}\n",
-          "E f:1:51: job 'a': 'expire_in' must be a duration such as '1 week', or never, not a "
-          "string\n" },
+          "E f:1:51: job 'a': 'expire_in' must be a duration such as '1 week', or never, not the "
+          "string 'soon'\n" },
         { "coverage", "a: {script: s, artifacts: {reports: {coverage_report: c.xml}}}\n",
           "E f:1:55: job 'a': 'coverage_report' must be a mapping with 'coverage_format' and "
-          "'path', not a string\n" },
+          "'path', not the string 'c.xml'\n" },
         { "a default is told once",
           "default: {artifacts: {untracked: 7}}\na: {script: s}\nb: {script: s}\n",
-          "E f:1:34: 'untracked' must be true or false, not a number\n" },
+          "E f:1:34: 'untracked' must be true or false, not the number 7\n" },
     };
 
     (void) unused;

@@ -127,15 +127,16 @@ static void test_what_is_wrong_is_told_with_its_place(void **unused)
         { "no files", "a: {script: s, cache: {key: {files: []}}}\n",
           "E f:1:37: 'files' must have 1 to 10 files\n" },
         { "a policy that is none", "a: {script: s, cache: {policy: never}}\n",
-          "E f:1:32: job 'a': 'policy' must be pull-push, pull or push, not a string\n" },
+          "E f:1:32: job 'a': 'policy' must be pull-push, pull or push, not the string "
+          "'never'\n" },
         { "too many keys to fall back on",
           "a: {script: s, cache: {fallback_keys: [a, b, c, d, e, f]}}\n",
           "E f:1:39: 'fallback_keys' can have 5 keys, not 6\n" },
         { "a word that is none", "a: {script: s, cache: {pathes: [x]}}\n",
           "E f:1:24: job 'a': 'pathes' is no keyword; did you mean 'paths'?\n" },
         { "kinds", "a: {script: s, cache: x}\n",
-          "E f:1:23: job 'a': 'cache' must be a mapping with 'paths', or a list of them, not a "
-          "string\n" },
+          "E f:1:23: job 'a': 'cache' must be a mapping with 'paths', or a list of them, not the "
+          "string 'x'\n" },
     };
 
     (void) unused;

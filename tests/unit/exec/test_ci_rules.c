@@ -169,15 +169,14 @@ static void test_rules_that_can_not_be_decided_are_told(void **unused)
           "  rules: [{if: $X != \"1\"}]\n",
           "E f:4:11: job 'a: [2]' needs 'z', and there is no such job\n" },
         { "no mapping", "a:\n  script: s\n  rules: [x]\n",
-          "E f:3:11: job 'a': 'rules' must be a list of mappings, not a string\n" },
+          "E f:3:11: job 'a': 'rules' must be a list of mappings, not the string 'x'\n" },
         { "no list", "a:\n  script: s\n  rules: {if: $A}\n",
           "E f:3:10: job 'a': 'rules' must be a list of mappings, not a mapping\n" },
         { "a keyword that no rule has", "a:\n  script: s\n  rules: [{exist: x}]\n",
           "E f:3:12: job 'a': 'exist' is no keyword; did you mean 'exists'?\n" },
         { "a 'when' of nobody", "a:\n  script: s\n  rules: [{when: maybe}]\n",
           "E f:3:18: job 'a': 'when' must be on_success, on_failure, always, manual, delayed or "
-          "never, "
-          "not a string\n" },
+          "never, not the string 'maybe'\n" },
         { "changes since nothing",
           "a:\n  script: s\n  rules:\n    - changes: {paths: [x], compare_to: gone}\n",
           "E f:4:41: job 'a': 'changes' can't be decided: no 'gone'\n" },
@@ -195,7 +194,8 @@ static void test_rules_that_can_not_be_decided_are_told(void **unused)
           "E f:2:24: job 'b' needs 'a', which is not in this pipeline; 'optional: true' would do "
           "without it\n" },
         { "a workflow that waits", "workflow: {rules: [{when: manual}]}\na: {script: s}\n",
-          "E f:1:27: 'when' must be always or never in 'workflow', not a string\n" },
+          "E f:1:27: 'when' must be always or never in 'workflow', not the string "
+          "'manual'\n" },
         { "a workflow's name is passed over", "workflow: {name: x}\na: {script: s}\n",
           "W f:1:12: 'name' is not supported, ignoring: nothing shows the pipeline's name\n"
           "a@test script[s]\n" },

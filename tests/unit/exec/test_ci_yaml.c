@@ -191,7 +191,7 @@ static void test_findings_say_where_and_what(void **unused)
         { "the default stage is not there either", "stages: [x]\na:\n  script: s\n",
           "E f:2:1: job 'a': there is no stage 'test'\n" },
         { "stages as a word", "stages: x\na: {script: s}\n",
-          "E f:1:9: 'stages' must be a list of names, not a string\n" },
+          "E f:1:9: 'stages' must be a list of names, not the string 'x'\n" },
         { "a typing error", "a:\n  scrpt: s\n  script: s\n",
           "E f:2:3: job 'a': 'scrpt' is no keyword; did you mean 'script'?\n" },
         { "a keyword of nobody", "a:\n  script: s\n  xyzzy: 1\n",
@@ -208,12 +208,18 @@ static void test_findings_say_where_and_what(void **unused)
           "every job\n"
           "W f:5:3: job 'a': 'resource_group' is not supported, ignoring: there is one "
           "pipeline\n" },
+        { "services that were to run", "a: {script: s, services: [redis]}\n",
+          "W f:1:16: job 'a': 'services' is not supported, ignoring: nothing starts them here, and "
+          "under `flotilla run` the job fails\n" },
+        { "no services", "default: {services: [x]}\na: {script: s, services: [], tags: }\n",
+          "W f:1:11: 'services' is not supported, ignoring: nothing starts them here, and under "
+          "`flotilla run` the job fails\n" },
         { "an unknown need", "a:\n  script: s\n  needs: [b]\n",
           "E f:3:11: job 'a' needs 'b', and there is no such job\n" },
         { "a hidden job can't be needed", ".b: {script: s}\na:\n  script: s\n  needs: [.b]\n",
           "E f:4:11: job 'a' needs '.b', and there is no such job\n" },
         { "needs as a word", "a: {script: s}\nb: {script: s, needs: a}\n",
-          "E f:2:23: job 'b': 'needs' must be a list of jobs, not a string\n" },
+          "E f:2:23: job 'b': 'needs' must be a list of jobs, not the string 'a'\n" },
         { "needs of another project", "a:\n  script: s\n  needs:\n    - {project: g/p, job: a}\n",
           "E f:4:8: job 'a': 'needs' with 'project' is not supported, only jobs of this pipeline "
           "are\n" },
@@ -226,10 +232,10 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:3:14: job 'a': 'variables' must be a mapping of names to values, not a list\n" },
         { "allow_failure as a word", "a:\n  script: s\n  allow_failure: maybe\n",
           "E f:3:18: job 'a': 'allow_failure' must be true, false or a mapping with 'exit_codes' "
-          "alone, not a string\n" },
+          "alone, not the string 'maybe'\n" },
         { "an exit code that is none", "a: {script: s, allow_failure: {exit_codes: [x]}}\n",
-          "E f:1:45: job 'a': 'exit_codes' must be an exit code or a list of them, not a "
-          "string\n" },
+          "E f:1:45: job 'a': 'exit_codes' must be an exit code or a list of them, not the "
+          "string 'x'\n" },
         { "a job that is there twice", "a: {script: s}\na: {script: t}\n",
           "W f:2:1: 'a' is there twice (first in line 1); the last one counts\n" },
         { "merging a word", "a:\n  <<: x\n  script: s\n",
@@ -244,19 +250,22 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:2:3: job 'a': 'trigger' is not supported: there are no other pipelines here\n" },
         { "when: something else", "a:\n  script: s\n  when: never\n",
           "E f:3:9: job 'a': 'when' must be on_success, on_failure, always, manual or delayed, not "
-          "a "
-          "string\n" },
+          "the string 'never'\n" },
         { "when: delayed", "a:\n  script: s\n  when: delayed\n  start_in: 5 minutes\n",
           "W f:3:9: job 'a': 'delayed' is not supported, ignoring: it starts without delay\n" },
         { "a default that nobody can read is told once",
           "default:\n  retry: many\na: {script: s}\nb: {script: s}\n",
           "E f:2:10: 'retry' must be a number from 0 to 2, or a mapping with 'max', 'when' and "
-          "'exit_codes', not a string\n" },
+          "'exit_codes', not the string 'many'\n" },
+        { "a number that is none of them is shown", "a: {script: s, retry: 5}\n",
+          "E f:1:23: job 'a': 'retry' must be a number from 0 to 2, or a mapping with 'max', "
+          "'when' and 'exit_codes', not the number 5\n" },
         { "a retry of nothing known", "a: {script: s, retry: {max: 1, when: rain}}\n",
           "E f:1:38: job 'a': 'retry' knows no failure 'rain'; there are always, script_failure, "
           "runner_system_failure, job_execution_timeout and others\n" },
         { "a timeout that is none", "a: {script: s, timeout: soon}\n",
-          "E f:1:25: job 'a': 'timeout' must be a duration such as '1h 30m', not a string\n" },
+          "E f:1:25: job 'a': 'timeout' must be a duration such as '1h 30m', not the string "
+          "'soon'\n" },
         { "a hook of nobody", "a: {script: s, hooks: {post: x}}\n",
           "E f:1:24: 'hooks' has no 'post'; there is pre_get_sources_script\n" },
         { "parallel: many", "a: {script: s, parallel: 201}\n",
