@@ -155,7 +155,7 @@ static void add_safe_directory(const struct job *job, struct buf *body)
 
 static void add_large_files(const struct job *job, struct buf *body)
 {
-    if (variables_flag(&job->variables, "GIT_LFS_SKIP_SMUDGE", false))
+    if (!git_checks_out(job) || variables_flag(&job->variables, "GIT_LFS_SKIP_SMUDGE", false))
         return;
     buf_add_str(body, "if git lfs version > /dev/null 2>&1; then\n");
     sources_add_git(body);

@@ -46,7 +46,7 @@ static void add_checkout(const struct job *job, struct buf *body)
     const char *sha = git_sha(job);
     autobuf struct buf notice = BUF_INIT;
 
-    if (!variables_flag(&job->variables, "GIT_CHECKOUT", true)) {
+    if (!git_checks_out(job)) {
         script_notice(body, "Skipping Git checkout");
         return;
     }

@@ -48,6 +48,11 @@ bool git_is_sha256(const struct job *job)
     return str_eq(text_of(git_info(job), "repo_object_format", ""), "sha256");
 }
 
+bool git_checks_out(const struct job *job)
+{
+    return variables_flag(&job->variables, "GIT_CHECKOUT", true);
+}
+
 static const char *const strategies[] = {
     [GIT_CLONE] = "clone", [GIT_FETCH] = "fetch", [GIT_NONE] = "none", [GIT_EMPTY] = "empty"
 };

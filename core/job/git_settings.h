@@ -32,6 +32,8 @@ json_t *git_refspecs(const struct job *job);
 const char *git_sha(const struct job *job);
 const char *git_ref(const struct job *job);
 bool git_is_sha256(const struct job *job);
+/* GIT_CHECKOUT: without it the working tree stays as it is. */
+bool git_checks_out(const struct job *job);
 /* Whether an earlier job's configuration and hooks are removed (4.3). */
 bool git_cleans_config(const struct job *job);
 /* Without user and password. */

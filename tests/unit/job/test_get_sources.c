@@ -151,6 +151,7 @@ static void test_checkout_can_be_left_out(void **unused)
     assert_has(&script, "Skipping Git checkout", true);
     assert_has(&script, "'checkout'", false);
     assert_has(&script, "'clean'", false);
+    assert_has(&script, "lfs pull", false); /* it needs a commit that is checked out */
 }
 
 /* job-execution.md 4.2. */
