@@ -2,8 +2,10 @@
 fixtures: `from aws_library import library`."""
 
 import contextlib
+import datetime
 import json
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -41,6 +43,28 @@ def library(build):
     found.close()
 
 
+def make_certificate(folder):
+    """Of 127.0.0.1, signed by itself: the path of key and certificate."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+                   .serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(days=1))
+                   .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+                   .sign(key, hashes.SHA256()))
+    path = folder / "both.pem"
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                       serialization.NoEncryption()) + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
 class Request:
     """One that a server of ours has read."""
 
@@ -61,6 +85,15 @@ class Server:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
+
+    def use_tls(self, folder):
+        """The certificate to be trusted."""
+        path = make_certificate(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        self.wrap = lambda connection: context.wrap_socket(connection, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+        return path
 
     def accept(self):
         with contextlib.suppress(OSError):

@@ -270,6 +270,17 @@ def test_a_service_that_cannot_be_reached_did_nothing(library):  # noqa: F811
     assert len(found["log"]) == 4, "five attempts"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_bundle_of_the_environment_says_who_is_trusted(build, serve, folder, known):  # noqa: F811
+    server = serve(lambda request, n: SUCCESS)
+    path = server.use_tls(folder)
+    asker = Library(build, environment={**os.environ, **({"AWS_CA_BUNDLE": str(path)} if known else {})})
+    found = call(asker, server.url, repeatable=0)
+    asker.close()
+    assert (found["result"], found["maybe_done"]) == (OK if known else UNAVAILABLE, 0)
+    assert len(server.requests) == known
+
+
 def test_an_attempt_that_takes_too_long_is_given_up(library, serve):  # noqa: F811
     server = serve(lambda request, n: SUCCESS if n > 0 else None)
     found = call(library, server.url, repeatable=1, attempt_ms=1500)

@@ -1,10 +1,8 @@
 """HTTP as sdk/lib does it for providers: with servers that answer too much, too late, half or elsewhere."""
 
-import datetime
 import os
 import re
 import socket
-import ssl
 import threading
 from pathlib import Path
 
@@ -198,37 +196,11 @@ def test_a_proxy_is_used_but_for_what_goes_directly(build, serve, variable):  # 
     behind.close()
 
 
-def make_certificate(folder):
-    """Of 127.0.0.1, signed by itself: the path of key and certificate."""
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-                   .serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
-                   .not_valid_after(now + datetime.timedelta(days=1))
-                   .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-                   .sign(key, hashes.SHA256()))
-    path = folder / "both.pem"
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                       serialization.NoEncryption()) + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
 def test_a_certificate_has_to_be_that_of_somebody_trusted(library, serve, folder):  # noqa: F811
-    path = make_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
     server = serve(lambda request, n: http(200, "safe"))
-    port = server.listener.getsockname()[1]
-    server.wrap = lambda connection: context.wrap_socket(connection, server_side=True)
-    found = ask(library, f"https://127.0.0.1:{port}/")
+    path = server.use_tls(folder)
+    found = ask(library, server.url)
     assert (found["result"], found["sent"]) == (UNAVAILABLE, 0) and "certificate" in found["error"]
-    assert ask(library, f"https://localhost:{port}/", ca_file=str(path))["result"] == UNAVAILABLE
+    assert ask(library, server.url.replace("127.0.0.1", "localhost"), ca_file=str(path))["result"] == UNAVAILABLE
     assert not server.requests
-    assert ask(library, f"https://127.0.0.1:{port}/", ca_file=str(path))["body"] == "safe"
+    assert ask(library, server.url, ca_file=str(path))["body"] == "safe"
