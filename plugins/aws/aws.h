@@ -113,7 +113,7 @@ struct flt_group {
     struct flt_aws_chain *chain;
     struct flt_aws_client *client;
     char region[64];
-    char looked_at[512]; /* sources of credentials that did not serve, while the group is opened */
+    bool opening;
     char dir[AWS_PATH_MAX], file[AWS_PATH_MAX];
     struct aws_orders orders;
     int64_t tagged_epoch;       /* what the tag is known to hold */

@@ -33,8 +33,13 @@ static bool is_of_group(const struct flt_group *g, const struct way *way)
     return find_member(g->members, g->n_members, way->id) != NULL;
 }
 
+/* The group may know an instance some seconds before EC2 does. */
 static int32_t unknown(struct flt_group *g, const char *id)
 {
+    const struct aws_member *member = find_member(g->members, g->n_members, id);
+
+    if (member && member->state != FLT_STATE_DELETING)
+        return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "EC2 does not know instance %s yet", id);
     return aws_fail(g, FLT_E_NOT_FOUND, 0, "there is no instance '%.64s' in group '%.64s'", id,
                     g->options.name);
 }
@@ -55,8 +60,11 @@ static int32_t check_state(struct flt_group *g, const struct way *way)
 {
     const char *state = text_at(way->instance, "instanceState/name");
 
-    if (!way->instance || !is_of_group(g, way))
+    if (!way->instance)
         return unknown(g, way->id);
+    if (!is_of_group(g, way))
+        return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is not of group '%.64s'", way->id,
+                        g->options.name);
     if (strcmp(state, "pending") == 0)
         return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s is starting", way->id);
     if (strcmp(state, "running") != 0)

@@ -70,14 +70,12 @@ static int32_t run_program(void *arg, const char *const *argv, flt_output_sink s
     return g->host->run(g->call, argv, sink, sink_arg);
 }
 
-/* Kept while the group is opened: that is when somebody wants to know. */
+/* Whose keys these are, and why those before did not serve: the first thing that goes wrong with a new cloud. */
 static void note_source(void *arg, const char *text)
 {
     struct flt_group *g = arg;
-    size_t len = strlen(g->looked_at);
 
-    aws_log(g, FLT_LOG_DEBUG, "credentials: %s", text);
-    (void) snprintf(g->looked_at + len, sizeof(g->looked_at) - len, "; %s", text);
+    aws_log(g, g->opening ? FLT_LOG_INFO : FLT_LOG_DEBUG, "credentials: %s", text);
 }
 
 static void note_repetition(void *arg, const char *text)
@@ -107,7 +105,6 @@ static int32_t make_chain(struct flt_group *g)
     return g->http && g->chain ? FLT_OK : aws_fail(g, FLT_E_INTERNAL, 0, "out of memory");
 }
 
-/* Which keys and which region, and who said so: the first thing that goes wrong with a new cloud. */
 static int32_t find_account(struct flt_group *g)
 {
     const char *region = NULL, *source = NULL;
@@ -119,12 +116,8 @@ static int32_t find_account(struct flt_group *g)
         return aws_fail(g, code, 0, "%s; set plugin_config.region", error);
     (void) snprintf(g->region, sizeof(g->region), "%s", region);
     aws_log(g, FLT_LOG_INFO, "region %s, from %s", region, source);
-    g->looked_at[0] = '\0';
     code = flt_aws_chain_keys(g->chain, g->http, &g->watch, &keys, error);
-    if (code != FLT_OK)
-        return aws_fail(g, code, 0, "%s", error); /* says of each source why not */
-    aws_log(g, FLT_LOG_INFO, "credentials from %s%s", keys->source, g->looked_at);
-    return FLT_OK;
+    return code == FLT_OK ? FLT_OK : aws_fail(g, code, 0, "%s", error);
 }
 
 static int32_t make_client(struct flt_group *g)
@@ -222,10 +215,12 @@ static int32_t aws_open(const struct flt_host *host, flt_call *call, const char 
     if (!g)
         return host->fail(call, FLT_E_INTERNAL, 0, "out of memory");
     g->host = host;
+    g->opening = true;
     enter(g, call);
     code = options_parse(g, plugin_config_json, connector_config_json);
     if (code == FLT_OK)
         code = open_group(g);
+    g->opening = false;
     if (code == FLT_OK)
         *ret_group = g;
     else

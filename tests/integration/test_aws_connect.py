@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aws import provider as flt
+from aws.wire import Refusal
 from aws_group import CREATING, cloud, fill, new_worker  # noqa: F401
 from checker.run import wait_for
 
@@ -105,6 +106,23 @@ def test_an_instance_that_is_gone_or_not_up_is_told_apart(cloud, new_worker):
     [(pending, state)] = worker.states().items()
     reply = worker.call("connect_info", instance=pending)
     assert state == CREATING and reply["code"] == flt.NOT_READY, reply
+
+
+def test_an_instance_that_ec2_learns_of_later_than_its_group_is_waited_for(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    worker, late = new_worker(), Refusal("InvalidInstanceID.NotFound", f"The instance ID '{instance}' does not exist")
+    cloud.endpoint.fault = lambda call: cloud.refused(call, late) if call.action == "DescribeInstances" else None
+    reply = worker.call("connect_info", instance=instance)
+    assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 0, reply
+    cloud.endpoint.fault = lambda call: None
+    assert info_of(worker, instance)["key"]
+
+
+def test_an_instance_of_another_group_is_none_of_ours(cloud, new_worker):
+    cloud.compute.settings = {"state": "running"}
+    stranger = cloud.compute.launch(tags={"aws:autoscaling:groupName": "another"})
+    reply = new_worker().call("connect_info", instance=stranger.id)
+    assert reply["code"] == flt.NOT_FOUND and not cloud.compute.pushed, reply
 
 
 def signals_of(worker):

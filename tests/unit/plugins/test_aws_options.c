@@ -94,7 +94,7 @@ static void test_what_is_right_gets_as_far_as_the_cloud(void **state)
         int32_t code = try_open(&call, rows[i].config, rows[i].connector);
 
         if (code != FLT_E_CANCELLED || !strstr(call.log, "region eu-west-1, from ") ||
-            !strstr(call.log, "credentials from "))
+            !strstr(call.log, "credentials: environment: serves"))
             fail_msg("%s: %d, %s, log %s", rows[i].config, (int) code, call.fail_text, call.log);
         assert_null(strstr(call.log, "secret-of-the-test"));
         fake_call_done(&call);
