@@ -86,6 +86,7 @@ class Scaling:
     def __init__(self, compute: Compute, region: str):
         self.compute, self.region = compute, region
         self.groups: dict[str, Group] = {}
+        self.member_page = 0  # a group's instances come so many a page; AWS promises nowhere that one has them all
 
     # What the service does by itself
 
@@ -166,11 +167,18 @@ class Scaling:
             raise invalid("1 validation error detected: Value at 'maxRecords' failed to satisfy constraint: "
                           "Member must have value less than or equal to 100")
         found = [group for name, group in self.groups.items() if not names or name in names]
+        if self.member_page and len(found) == 1:
+            return self.part_of(found[0], asked.get("NextToken"))
         page, more = page_of(found, asked.get("NextToken"), asked.get("MaxRecords", 50), self.compute.empty_pages)
         for group in page:
             self.pass_time(group)
         return {"AutoScalingGroups": [group.described(self.region, asked.get("IncludeInstances", True)) for group in page],
                 **more}
+
+    def part_of(self, group: Group, token: str | None) -> dict:
+        shown = group.described(self.region, True)
+        shown["Instances"], more = page_of(shown["Instances"], token, self.member_page, self.compute.empty_pages)
+        return {"AutoScalingGroups": [shown], **more}
 
     def DescribeAutoScalingInstances(self, asked: dict) -> dict:
         ids = asked.get("InstanceIds")

@@ -78,7 +78,7 @@ def test_each_instance_is_used_once_and_then_deleted_by_its_id(first_example):
     used = {mark.instance for mark in run.facts.marks}
     assert len(used) == JOBS
     ended = [call.form for call in made(run, "TerminateInstanceInAutoScalingGroup")]
-    assert sorted(form["InstanceId"] for form in ended) == sorted(used)
+    assert {form["InstanceId"] for form in ended} == used
     assert {form["ShouldDecrementDesiredCapacity"] for form in ended} == {"true"}
     assert dict(run.ledger("SELECT remove_reason, count(*) FROM instances WHERE life <> 'present' GROUP BY remove_reason")) \
         == {"uses_spent": JOBS}
