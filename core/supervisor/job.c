@@ -76,29 +76,29 @@ static bool holds_slot(const struct job *job)
     return job->state == JOB_ASSIGNED || job->state == JOB_RUNNING;
 }
 
-/* The smallest numbers unused among the runner's jobs on instances (coordinator-protocol.md 6.2).
- * The second is part of the build directory's path: no two jobs may share it at a time, so both are
- * in the ledger with the slot. */
+/* Whether another of the runner's jobs on instances has that number; with `of_project` only jobs of its project
+ * count, by their second number. */
+static bool is_taken(const struct job *job, int64_t id, bool of_project)
+{
+    for (const struct job *other = job->supervisor->jobs; other; other = other->next) {
+        if (other == job || other->group->id != job->group->id || !holds_slot(other))
+            continue;
+        if (of_project ? other->project_id == job->project_id && other->concurrent_project_id == id
+                       : other->concurrent_id == id)
+            return true;
+    }
+    return false;
+}
+
+/* The smallest numbers that are unused (coordinator-protocol.md 6.2). The second is part of the build directory's
+ * path: no two jobs may share it at a time, so both are in the ledger with the slot. */
 static void pick_concurrent_ids(struct job *job)
 {
-    bool taken = true;
-
-    for (job->concurrent_id = -1; taken;) {
+    job->concurrent_id = job->concurrent_project_id = 0;
+    while (is_taken(job, job->concurrent_id, false))
         job->concurrent_id++;
-        taken = false;
-        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
-                     other->concurrent_id == job->concurrent_id;
-    }
-    taken = true;
-    for (job->concurrent_project_id = -1; taken;) {
+    while (is_taken(job, job->concurrent_project_id, true))
         job->concurrent_project_id++;
-        taken = false;
-        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
-                     other->project_id == job->project_id &&
-                     other->concurrent_project_id == job->concurrent_project_id;
-    }
 }
 
 int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
