@@ -177,6 +177,8 @@ int64_t attempts_of(const struct job *job, const char *variable);
 void attempts_check(struct job *job);
 /* The pause after so many attempts: END_OK, or what stopped it; until_ms as of stage_run(). */
 struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms);
+/* Until then, but for an abort, a lost instance and so on; behind the deadline it is a timeout. */
+struct end attempts_rest(struct job *job, int64_t until, int64_t deadline);
 /* A whole stage, as often as the variable allows while it fails. */
 struct end attempts_run(struct job *job, const char *variable,
                         struct end (*stage)(struct job *job));
