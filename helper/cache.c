@@ -33,7 +33,7 @@ bool cache_object_is_given(const struct cache_object *object)
     return !str_empty(object->url) || !str_empty(object->gocloud_url);
 }
 
-int cache_transfer_check(const struct cache_transfer *transfer)
+static int check_numbers(const struct cache_transfer *transfer)
 {
     const struct {
         const char *name;
@@ -45,6 +45,17 @@ int cache_transfer_check(const struct cache_transfer *transfer)
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         if (numbers[i].value < 0)
             return -say_fatal("--%s must not be negative; 0 is the default", numbers[i].name);
+    return 0;
+}
+
+int cache_transfer_begin(const struct cache_transfer *transfer, struct env_file *ret)
+{
+    struct error err = { 0 };
+
+    if (check_numbers(transfer) < 0)
+        return -EINVAL;
+    if (env_file_read(transfer->env_file, ret, &err) < 0)
+        return -say_fatal("%s", err.message);
     return 0;
 }
 

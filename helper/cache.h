@@ -19,6 +19,9 @@ struct cache_object {
     const char *metadata; /* a JSON object, kept beside the object; NULL = none */
 };
 bool cache_object_is_given(const struct cache_object *object);
+/* For --help, of options that take the second kind. */
+#define CACHE_GOCLOUD_HELP                                                                         \
+    "azblob://CONTAINER/OBJECT or s3://BUCKET/OBJECT, with credentials in --env-file"
 
 struct cache_transfer {
     struct retry retry;                           /* retry_options */
@@ -29,8 +32,8 @@ struct cache_transfer {
 };
 extern const struct option cache_transfer_options[];
 #define CACHE_TRANSFER_DEFAULT ((struct cache_transfer) { .retry = RETRY_DEFAULT })
-/* Negative when a number makes no sense, which has been said. */
-int cache_transfer_check(const struct cache_transfer *transfer);
+/* Checks the numbers and reads the file of credentials; negative when one makes no sense, which has been said. */
+int cache_transfer_begin(const struct cache_transfer *transfer, struct env_file *ret);
 int64_t cache_transfer_timeout_ms(const struct cache_transfer *transfer);
 
 /* When a file was modified, in seconds, and whether it is there. */

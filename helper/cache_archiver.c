@@ -41,8 +41,7 @@ static const struct option object_options[] = {
     OPTION("url", NULL, OPTION_TEXT, cache_object, url, "signed URL for PUT"),
     OPTION("header", NULL, OPTION_LIST, cache_object, headers, "\"Key: value\"; repeatable"),
     OPTION("check-url", NULL, OPTION_TEXT, cache_object, head_url, "signed URL for HEAD"),
-    OPTION("gocloud-url", NULL, OPTION_TEXT, cache_object, gocloud_url,
-           "azblob://CONTAINER/OBJECT or s3://BUCKET/OBJECT, with credentials in --env-file"),
+    OPTION("gocloud-url", NULL, OPTION_TEXT, cache_object, gocloud_url, CACHE_GOCLOUD_HELP),
     OPTION("metadata", "CACHE_METADATA", OPTION_TEXT, cache_object, metadata,
            "a JSON object that is kept with the cache"),
     { 0 }
@@ -224,16 +223,13 @@ int run_cache_archiver(int argc, char **argv)
                                                     { meter_options, &transfer.meter },
                                                     { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
-    struct error err = { 0 };
 
     if (next != OPTIONS_RUN)
         return next == OPTIONS_HELP_SHOWN ? 0 : 1;
     if (str_empty(archiver.file))
         return say_fatal("Missing --file");
-    if (cache_transfer_check(&transfer) < 0)
+    if (cache_transfer_begin(&transfer, &environment) < 0)
         return 1;
-    if (env_file_read(transfer.env_file, &environment, &err) < 0)
-        return say_fatal("%s", err.message);
     object.environment = &environment;
     transfer.meter.label = "Uploading cache";
     if (check_metadata(&object) < 0 || choice_make(&choice) < 0)

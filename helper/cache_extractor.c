@@ -24,8 +24,7 @@ static const struct option extractor_options[] = {
     OPTION("url", NULL, OPTION_TEXT, extractor, primary.url, "signed URL for GET"),
     OPTION("head-url", NULL, OPTION_TEXT, extractor, primary.head_url, "signed URL for HEAD"),
     OPTION("header", NULL, OPTION_LIST, extractor, primary.headers, "\"Key: value\"; repeatable"),
-    OPTION("gocloud-url", NULL, OPTION_TEXT, extractor, primary.gocloud_url,
-           "azblob://CONTAINER/OBJECT or s3://BUCKET/OBJECT, with credentials in --env-file"),
+    OPTION("gocloud-url", NULL, OPTION_TEXT, extractor, primary.gocloud_url, CACHE_GOCLOUD_HELP),
     OPTION("alternate-url", NULL, OPTION_TEXT, extractor, alternate.url,
            "of the object's former name"),
     OPTION("alternate-head-url", NULL, OPTION_TEXT, extractor, alternate.head_url, "the same"),
@@ -122,7 +121,6 @@ int run_cache_extractor(int argc, char **argv)
                                                     { meter_options, &transfer.meter },
                                                     { 0 } };
     enum options_next next = options_read(sets, argc, argv, NULL);
-    struct error err = { 0 };
 
     if (next != OPTIONS_RUN)
         return next == OPTIONS_HELP_SHOWN ? 0 : 1;
@@ -130,10 +128,8 @@ int run_cache_extractor(int argc, char **argv)
         say(SAY_WARNING, "Missing cache file");
         return 1;
     }
-    if (cache_transfer_check(&transfer) < 0)
+    if (cache_transfer_begin(&transfer, &environment) < 0)
         return 1;
-    if (env_file_read(transfer.env_file, &environment, &err) < 0)
-        return say_fatal("%s", err.message);
     extractor.primary.environment = extractor.alternate.environment = &environment;
     transfer.meter.label = "Downloading cache";
     if (fetch(&extractor, &transfer) != 0)

@@ -2,6 +2,15 @@
  * table. */
 #pragma once
 
+#include <stdbool.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; the exit status */
+    const char *what;                  /* for --help: one line */
+    bool streamed;                     /* its archive may go through stdin or stdout (stream.h) */
+};
+
 int run_artifacts_downloader(int argc, char **argv);
 int run_artifacts_uploader(int argc, char **argv);
 int run_cache_archiver(int argc, char **argv);

@@ -7,7 +7,6 @@
 
 #include "core/base/fs.h"
 #include "core/base/str.h"
-#include "helper/command.h"
 #include "helper/commands.h"
 #include "helper/options.h"
 #include "helper/say.h"

@@ -12,7 +12,6 @@
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
-#include "helper/command.h"
 #include "helper/commands.h"
 #include "helper/job_environment.h"
 #include "helper/say.h"

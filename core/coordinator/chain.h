@@ -1,6 +1,6 @@
 /* core/coordinator/chain.h - the certificates with which each GitLab proved its name: jobs get them as
  * CI_SERVER_TLS_CA_FILE, so that git on an instance trusts whom the manager trusts
- * (coordinator-protocol.md 3.7). Kept by transfer.c for as long as its client lives.
+ * (coordinator-protocol.md 3.7). Kept by call.c for as long as its client lives.
  */
 #pragma once
 

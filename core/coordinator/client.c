@@ -1,5 +1,5 @@
 /* core/coordinator/client.c - the client: libcurl's multi interface on libuv, a pool of connections for
- * reports and one for parked requests (client.h, transfer.h).
+ * reports and one for parked requests (client.h, call.h).
  *
  * Pitfalls that this file answers: libcurl's timer callback must not act at once; a poll handle may be
  * freed only when the loop has closed it. */
@@ -24,7 +24,7 @@ static void drive(struct coordinator_client *client, enum pool pool, curl_socket
     int running;
 
     (void) curl_multi_socket_action(client->multi[pool], fd, events, &running);
-    transfer_reap(client, pool);
+    call_reap(client, pool);
 }
 
 static void on_socket_ready(uv_poll_t *poll, int status, int events)

@@ -1,9 +1,9 @@
-/* core/coordinator/client_parts.h - what client.c and transfer.c share: the client, whose pools of
+/* core/coordinator/client_parts.h - what client.c and call.c share: the client, whose pools of
  * connections live on the loop, and the calls under way in them. */
 #pragma once
 
+#include "core/coordinator/call.h"
 #include "core/coordinator/chain.h"
-#include "core/coordinator/transfer.h"
 
 struct coordinator_client {
     uv_loop_t *loop;
@@ -15,5 +15,5 @@ struct coordinator_client {
     bool freed;
 };
 
-/* transfer.c: takes what libcurl has finished. */
-void transfer_reap(struct coordinator_client *client, enum pool pool);
+/* call.c: takes what libcurl has finished. */
+void call_reap(struct coordinator_client *client, enum pool pool);

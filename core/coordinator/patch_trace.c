@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "core/base/mem.h"
-#include "core/coordinator/transfer.h"
+#include "core/coordinator/call.h"
 
 #define ANSWER_MAX ((size_t) 4 * 1024 * 1024)
 
@@ -15,14 +15,14 @@ struct patch_trace {
     size_t len;
 };
 
-static void on_answer(struct coordinator_call *call, const struct transfer_answer *transfer)
+static void on_answer(struct coordinator_call *call, const struct call_answer *reply)
 {
-    const struct patch_trace *extra = transfer_extra(call);
+    const struct patch_trace *extra = call_extra(call);
     struct patch_outcome outcome;
 
-    rules_patch(transfer->status, &transfer->headers, extra->offset, extra->len, &outcome);
-    if (transfer->status < 0)
-        (void) snprintf(outcome.message, sizeof(outcome.message), "%.255s", transfer->message);
+    rules_patch(reply->status, &reply->headers, extra->offset, extra->len, &outcome);
+    if (reply->status < 0)
+        (void) snprintf(outcome.message, sizeof(outcome.message), "%.255s", reply->message);
     extra->fn(extra->arg, &outcome);
 }
 
@@ -32,13 +32,13 @@ int coordinator_patch_trace(struct coordinator_client *client, const struct coor
                             struct coordinator_call **ret, struct error *err)
 {
     struct patch_trace *extra = mem_zero(sizeof(*extra));
-    struct transfer_request request = { .pool = POOL_REPORTS,
-                                        .method = "PATCH",
-                                        .token_header = "JOB-TOKEN",
-                                        .token = token,
-                                        .content_type = "text/plain",
-                                        .body = BUF_SECRET,
-                                        .body_max = ANSWER_MAX };
+    struct call_request request = { .pool = POOL_REPORTS,
+                                    .method = "PATCH",
+                                    .token_header = "JOB-TOKEN",
+                                    .token = token,
+                                    .content_type = "text/plain",
+                                    .body = BUF_SECRET,
+                                    .body_max = ANSWER_MAX };
     char path[96], range[64];
 
     if (!extra)
@@ -51,5 +51,5 @@ int coordinator_patch_trace(struct coordinator_client *client, const struct coor
     request.path = path;
     request.content_range = range;
     buf_add(&request.body, data, len);
-    return transfer_start(client, host, &request, on_answer, extra, ret, err);
+    return call_start(client, host, &request, on_answer, extra, ret, err);
 }

@@ -4,7 +4,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/transfer.h"
+#include "core/coordinator/call.h"
 
 #define PAYLOAD_MAX ((size_t) 16 * 1024 * 1024)
 
@@ -21,20 +21,20 @@ static bool is_json(const char *content_type)
            strncasecmp(content_type, "application/json", len) == 0;
 }
 
-static void on_answer(struct coordinator_call *call, const struct transfer_answer *transfer)
+static void on_answer(struct coordinator_call *call, const struct call_answer *reply)
 {
-    const struct request_job *extra = transfer_extra(call);
-    struct coordinator_job_answer answer = { .status = transfer->status,
-                                             .last_update = transfer->last_update,
-                                             .message = transfer->message,
-                                             .repeated = transfer->attempts > 1 };
+    const struct request_job *extra = call_extra(call);
+    struct coordinator_job_answer answer = { .status = reply->status,
+                                             .last_update = reply->last_update,
+                                             .message = reply->message,
+                                             .repeated = reply->attempts > 1 };
 
-    if (transfer->status == 201 && !is_json(transfer->content_type)) {
+    if (reply->status == 201 && !is_json(reply->content_type)) {
         answer.status = COORDINATOR_TRANSPORT_ERROR;
         answer.message = "a job came that is not application/json";
-    } else if (transfer->status == 201) {
-        answer.body = transfer->body;
-        answer.body_len = transfer->body_len;
+    } else if (reply->status == 201) {
+        answer.body = reply->body;
+        answer.body_len = reply->body_len;
     }
     extra->fn(extra->arg, &answer);
 }
@@ -46,15 +46,15 @@ int coordinator_request_job(struct coordinator_client *client, const struct coor
 {
     struct request_job *extra = mem_zero(sizeof(*extra));
     autojson json_t *body = json_object_new_object();
-    struct transfer_request request = { .pool = POOL_POLLS,
-                                        .method = "POST",
-                                        .path = "jobs/request",
-                                        .token_header = "RUNNER-TOKEN",
-                                        .token = token,
-                                        .content_type = "application/json",
-                                        .accept_json = true,
-                                        .body = BUF_SECRET,
-                                        .body_max = PAYLOAD_MAX };
+    struct call_request request = { .pool = POOL_POLLS,
+                                    .method = "POST",
+                                    .path = "jobs/request",
+                                    .token_header = "RUNNER-TOKEN",
+                                    .token = token,
+                                    .content_type = "application/json",
+                                    .accept_json = true,
+                                    .body = BUF_SECRET,
+                                    .body_max = PAYLOAD_MAX };
 
     if (!extra || !body) {
         free(extra);
@@ -67,5 +67,5 @@ int coordinator_request_job(struct coordinator_client *client, const struct coor
         (void) json_add_str(body, "system_id", system_id);
     (void) json_add_str(body, "last_update", last_update);
     buf_add_str(&request.body, json_text(body));
-    return transfer_start(client, host, &request, on_answer, extra, ret, err);
+    return call_start(client, host, &request, on_answer, extra, ret, err);
 }

@@ -6,7 +6,7 @@
 #include "core/base/crc32.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/transfer.h"
+#include "core/coordinator/call.h"
 
 #define ANSWER_MAX ((size_t) 4 * 1024 * 1024)
 
@@ -15,14 +15,14 @@ struct update_job {
     void *arg;
 };
 
-static void on_answer(struct coordinator_call *call, const struct transfer_answer *transfer)
+static void on_answer(struct coordinator_call *call, const struct call_answer *reply)
 {
-    const struct update_job *extra = transfer_extra(call);
+    const struct update_job *extra = call_extra(call);
     struct update_outcome outcome;
 
-    rules_update(transfer->status, &transfer->headers, &outcome);
-    if (transfer->status < 0)
-        (void) snprintf(outcome.message, sizeof(outcome.message), "%.255s", transfer->message);
+    rules_update(reply->status, &reply->headers, &outcome);
+    if (reply->status < 0)
+        (void) snprintf(outcome.message, sizeof(outcome.message), "%.255s", reply->message);
     extra->fn(extra->arg, &outcome);
 }
 
@@ -60,13 +60,13 @@ int coordinator_update_job(struct coordinator_client *client, const struct coord
 {
     struct update_job *extra = mem_zero(sizeof(*extra));
     autojson json_t *body = build_body(update);
-    struct transfer_request request = { .pool = POOL_REPORTS,
-                                        .method = "PUT",
-                                        .token_header = "JOB-TOKEN",
-                                        .token = update->token,
-                                        .content_type = "application/json",
-                                        .body = BUF_SECRET,
-                                        .body_max = ANSWER_MAX };
+    struct call_request request = { .pool = POOL_REPORTS,
+                                    .method = "PUT",
+                                    .token_header = "JOB-TOKEN",
+                                    .token = update->token,
+                                    .content_type = "application/json",
+                                    .body = BUF_SECRET,
+                                    .body_max = ANSWER_MAX };
     char path[64];
 
     if (!extra || !body) {
@@ -77,5 +77,5 @@ int coordinator_update_job(struct coordinator_client *client, const struct coord
     (void) snprintf(path, sizeof(path), "jobs/%" PRId64, update->job_id);
     request.path = path;
     buf_add_str(&request.body, json_text(body));
-    return transfer_start(client, host, &request, on_answer, extra, ret, err);
+    return call_start(client, host, &request, on_answer, extra, ret, err);
 }

@@ -1,5 +1,5 @@
 /* core/job/attempts.c - a stage that may be tried again: how often, and the pauses (job-execution.md
- * 1.4). Used by job.c. */
+ * 1.4). Used by job.c; stream.c rests between its own tries. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,20 +53,25 @@ static int64_t pause_ms(const struct job *job, int64_t tried)
     return MIN(first << (tried - 1), longest);
 }
 
-struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms)
+struct end attempts_rest(struct job *job, int64_t until, int64_t deadline)
 {
-    int64_t until = clock_mono_ms(&clock_system) + pause_ms(job, tried);
-    int64_t deadline = stage_deadline(job, until_ms);
     struct error err = { 0 };
     int r;
 
-    (void) trace_line(job->trace, TRACE_WARNING, "Retrying...");
     (void) trace_flush(job->trace);
     ssh_set_watch(job->ssh, stage_watch(job));
     r = ssh_idle(job->ssh, MIN(until, deadline), &err);
     if (r == 0 && until > deadline)
         r = -ETIMEDOUT;
     return r < 0 ? end_from_error(job, r, err.message) : end_ok();
+}
+
+struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms)
+{
+    int64_t until = clock_mono_ms(&clock_system) + pause_ms(job, tried);
+
+    (void) trace_line(job->trace, TRACE_WARNING, "Retrying...");
+    return attempts_rest(job, until, stage_deadline(job, until_ms));
 }
 
 /* A connection that is lost stays lost. */

@@ -1,12 +1,11 @@
 /* core/job/job.h - one job as its worker knows it; for the files of core/job/ only.
  *
- * job.c is the job's life as a straight line; header.c writes the log's first lines; flags.c knows the
- * feature flags; steps.c runs the
- * job's scripts; instance.c connects; directories.c knows where on the
- * instance the job works; stage.c runs one stage there, attempts.c waits for another attempt;
- * get_sources.c writes the git stage from git_settings.c; cache.c and artifacts.c are the stages of files,
- * which helper.c has carried; end.c has the words and the result;
- * settings.c turns the start frame into this struct.
+ * job.c is the job's life as a straight line. Before it, settings.c turns the start frame into this struct, with
+ * flags.c, inputs.c and directories.c. Then, as job.c calls them: header.c writes the log's first lines, instance.c
+ * connects, get_sources.c writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files,
+ * steps.c runs the job's scripts, end.c has the words and the result. They run their scripts by stage.c, and again by
+ * attempts.c; files are carried by helper.c, through the connection by stream.c. going.c warns of a cloud that takes
+ * the instance; report.c and supply.c talk to the supervisor.
  */
 #pragma once
 
@@ -177,6 +176,8 @@ int64_t attempts_of(const struct job *job, const char *variable);
 void attempts_check(struct job *job);
 /* The pause after so many attempts: END_OK, or what stopped it; until_ms as of stage_run(). */
 struct end attempts_pause(struct job *job, int64_t tried, int64_t until_ms);
+/* Until then, but for an abort, a lost instance and so on; behind the deadline it is a timeout. */
+struct end attempts_rest(struct job *job, int64_t until, int64_t deadline);
 /* A whole stage, as often as the variable allows while it fails. */
 struct end attempts_run(struct job *job, const char *variable,
                         struct end (*stage)(struct job *job));

@@ -248,34 +248,35 @@ static struct end remove_half(struct job *job, const struct helper_call *call)
     return stage_execute(job, &body, 0, job->deadline_ms, NULL);
 }
 
-static struct attempt download_from(struct job *job, const struct helper_call *call,
-                                    json_t *request)
+/* Nothing came, and the transfer's end tells whether there is nothing: then the helper takes what is on the
+ * instance. */
+static struct attempt unpack_nothing(struct job *job, const struct helper_call *call, int fd)
 {
+    struct attempt attempt = wait_for_end(job);
+    struct ssh_exit exit = { 0 };
+    struct error err = { 0 };
+    int r;
+
+    if (attempt.decided || attempt.supply.result != SUPPLY_OK)
+        return attempt;
+    r = run_helper(job, call, fd, 0, &exit, &err);
+    return decided(r < 0 ? end_from_error(job, r, err.message) : stage_exit(&exit));
+}
+
+static struct attempt unpack_stream(struct job *job, const struct helper_call *call, int stream_fd)
+{
+    autoclose int fd = stream_fd;
     struct ssh_exit exit = { 0 };
     struct attempt attempt;
     struct error err = { 0 };
-    autoclose int fd = -1;
-    int r = supply_transfer(job->report, request, &fd, &err);
+    int r = run_helper(job, call, fd, 0, &exit, &err);
     struct end end;
     bool ended;
 
     if (r < 0)
-        return not_begun(job, r, err.message);
-    r = wait_for_answer(job, fd, &err);
-    if (r < 0)
-        return decided(end_from_error(job, r, err.message));
-    if (at_end(fd)) {
-        attempt = wait_for_end(job);
-        if (attempt.decided || attempt.supply.result != SUPPLY_OK)
-            return attempt;
-        r = run_helper(job, call, fd, 0, &exit, &err);
-        return decided(r < 0 ? end_from_error(job, r, err.message) : stage_exit(&exit));
-    }
-    r = run_helper(job, call, fd, 0, &exit, &err);
-    if (r < 0)
         return decided(end_from_error(job, r, err.message));
     ended = at_end(fd);
-    (void) close(take_fd(&fd));
+    (void) close(take_fd(&fd)); /* so that a transfer ends whose rest nobody takes */
     attempt = wait_for_end(job);
     if (attempt.decided || (exit.status != 0 && !ended))
         return attempt.decided ? attempt : decided(stage_exit(&exit));
@@ -283,6 +284,21 @@ static struct attempt download_from(struct job *job, const struct helper_call *c
         return exit.status == 0 ? attempt : decided(stage_exit(&exit));
     end = remove_half(job, call);
     return end.kind == END_OK ? attempt : decided(end);
+}
+
+static struct attempt download_from(struct job *job, const struct helper_call *call,
+                                    json_t *request)
+{
+    struct error err = { 0 };
+    autoclose int fd = -1;
+    int r = supply_transfer(job->report, request, &fd, &err);
+
+    if (r < 0)
+        return not_begun(job, r, err.message);
+    r = wait_for_answer(job, fd, &err);
+    if (r < 0)
+        return decided(end_from_error(job, r, err.message));
+    return at_end(fd) ? unpack_nothing(job, call, fd) : unpack_stream(job, call, take_fd(&fd));
 }
 
 static struct attempt download_once(struct job *job, const struct helper_call *call)
@@ -310,17 +326,10 @@ static struct end pause_again(struct job *job, const struct helper_call *call, c
 {
     int64_t until = clock_mono_ms(&clock_system) + fault_limit_ms("carry_pause", ms);
     autobuf struct buf fields = BUF_INIT;
-    struct error err = { 0 };
-    int r;
 
     buf_addf(&fields, " context=%s error=%s", call->command, why);
     helper_line(job, HELPER_WARNING, "Retrying...", buf_str(&fields));
-    (void) trace_flush(job->trace);
-    ssh_set_watch(job->ssh, stage_watch(job));
-    r = ssh_idle(job->ssh, MIN(until, job->deadline_ms), &err);
-    if (r == 0 && until > job->deadline_ms)
-        r = -ETIMEDOUT;
-    return r < 0 ? end_from_error(job, r, err.message) : end_ok();
+    return attempts_rest(job, until, job->deadline_ms);
 }
 
 static struct end say_result(struct job *job, const struct helper_call *call,

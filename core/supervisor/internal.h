@@ -356,10 +356,14 @@ void job_acknowledge(struct job *job);
  * its place there. */
 void job_wait(struct job *job);
 void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
-void job_tick(struct job *job);                           /* what time alone brings about */
+void job_tick(struct job *job); /* what time alone brings about */
+void job_drop_reservation(struct job *job);
+
+/* job_end.c */
 void job_instance_lost(struct job *job, const char *why); /* why: as fleet_reason_name() */
 /* Cancel (after_script still runs) or abort; without a worker the job ends at once. */
 void job_stop(struct job *job, bool abort);
+void job_end_canceled(struct job *job); /* one that has no worker */
 /* A failure reason as this server knows it (coordinator-protocol.md 4.2): `reasons` is the payload's
  * features.failure_reasons or NULL. The result is a constant. */
 const char *job_map_reason(json_t *reasons, const char *reason);

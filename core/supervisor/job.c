@@ -1,8 +1,8 @@
-/* core/supervisor/job.c - one job in the supervisor: received, acknowledged, given a slot, ended,
- * closed. Each step is in the ledger before its effect; states only go forward.
+/* core/supervisor/job.c - one job in the supervisor: received, acknowledged, given a slot. Each step is in the
+ * ledger before its effect; states only go forward.
  *
- * worker_start.c gives the job its worker, worker_link.c talks to that, reporter.c to GitLab about
- * it, adopt.c brings back the jobs of a former run. */
+ * worker_start.c gives the job its worker, worker_link.c talks to that, reporter.c to GitLab about it, job_end.c
+ * ends it; adopt.c brings back the jobs of a former run. */
 #include "core/supervisor/internal.h"
 
 #include <inttypes.h>
@@ -11,13 +11,11 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/rules.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"
 
 #define MAX_JOB_TIMEOUT_S (365 * 24 * 3600)
-#define CHECKPOINT_AFTER_MS 500
 #define ACKNOWLEDGE_PAUSE_MS 1000
 #define ACKNOWLEDGE_PATIENCE_MS (90 * 1000)
 
@@ -78,29 +76,29 @@ static bool holds_slot(const struct job *job)
     return job->state == JOB_ASSIGNED || job->state == JOB_RUNNING;
 }
 
-/* The smallest numbers unused among the runner's jobs on instances (coordinator-protocol.md 6.2).
- * The second is part of the build directory's path: no two jobs may share it at a time, so both are
- * in the ledger with the slot. */
+/* Whether another of the runner's jobs on instances has that number; with `of_project` only jobs of its project
+ * count, by their second number. */
+static bool is_taken(const struct job *job, int64_t id, bool of_project)
+{
+    for (const struct job *other = job->supervisor->jobs; other; other = other->next) {
+        if (other == job || other->group->id != job->group->id || !holds_slot(other))
+            continue;
+        if (of_project ? other->project_id == job->project_id && other->concurrent_project_id == id
+                       : other->concurrent_id == id)
+            return true;
+    }
+    return false;
+}
+
+/* The smallest numbers that are unused (coordinator-protocol.md 6.2). The second is part of the build directory's
+ * path: no two jobs may share it at a time, so both are in the ledger with the slot. */
 static void pick_concurrent_ids(struct job *job)
 {
-    bool taken = true;
-
-    for (job->concurrent_id = -1; taken;) {
+    job->concurrent_id = job->concurrent_project_id = 0;
+    while (is_taken(job, job->concurrent_id, false))
         job->concurrent_id++;
-        taken = false;
-        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
-                     other->concurrent_id == job->concurrent_id;
-    }
-    taken = true;
-    for (job->concurrent_project_id = -1; taken;) {
+    while (is_taken(job, job->concurrent_project_id, true))
         job->concurrent_project_id++;
-        taken = false;
-        for (const struct job *other = job->supervisor->jobs; other; other = other->next)
-            taken |= other != job && other->group->id == job->group->id && holds_slot(other) &&
-                     other->project_id == job->project_id &&
-                     other->concurrent_project_id == job->concurrent_project_id;
-    }
 }
 
 int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
@@ -214,57 +212,11 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     return job;
 }
 
-static void drop_reservation(struct job *job)
+void job_drop_reservation(struct job *job)
 {
     if (job->had_reservation)
         fleet_unreserve(job->group->fleet);
     job->had_reservation = false;
-}
-
-const char *job_map_reason(json_t *reasons, const char *reason)
-{
-    const char *supported[64];
-    size_t n = 0;
-
-    for (size_t i = 0; reasons && i < json_object_array_length(reasons) && n < ARRAY_LEN(supported);
-         i++) {
-        json_t *item = json_object_array_get_idx(reasons, i);
-
-        if (json_object_is_type(item, json_type_string))
-            supported[n++] = json_object_get_string(item);
-    }
-    return rules_map_failure_reason(reason, supported, n);
-}
-
-/* For a job without a worker: its payload is still at hand. */
-static void end_canceled(struct job *job)
-{
-    autojson json_t *payload = NULL;
-    json_t *features = NULL, *reasons = NULL;
-
-    if (job->payload &&
-        json_parse(secret_reveal(job->payload), secret_len(job->payload), &payload, NULL) == 0)
-        (void) json_opt_object(payload, "features", &features, NULL);
-    if (features)
-        (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
-    fleet_stop_waiting(job->group->fleet, job->seq);
-    job_finish(job, "failed", job_map_reason(reasons, "job_canceled"), 0, "Job failed: canceled");
-}
-
-void job_stop(struct job *job, bool abort)
-{
-    bool *told = abort ? &job->abort_told : &job->cancel_told;
-
-    if (job->state >= JOB_FINISHED || job->abort_told || *told)
-        return;
-    *told = true;
-    log_notice("job %" PRId64 ": %s", job->job_id, abort ? "aborted" : "canceled");
-    if (!job->start_sent && job->state > JOB_RECEIVED)
-        end_canceled(job);
-    else if (abort)
-        worker_abort(job);
-    else
-        worker_tell(job, "cancel", NULL);
 }
 
 /* Answers to several requests can bring more jobs than `concurrent` has places. */
@@ -323,7 +275,7 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
     if (outcome->result == UPDATE_ABORT) {
         log_notice("job %" PRId64 ": GitLab no longer wants it run (%s), dropped", job->job_id,
                    outcome->message);
-        drop_reservation(job);
+        job_drop_reservation(job);
         job_close(job, "dropped at its acknowledgement");
         supervisor_evaluate_soon(supervisor);
         return;
@@ -335,12 +287,12 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
     job->state = JOB_ACKNOWLEDGED;
     reporter_start(job, outcome->update_interval_ms);
     if (outcome->cancel || job->abort_told)
-        drop_reservation(job);
+        job_drop_reservation(job);
     if (outcome->cancel)
         /* As it is: the mapping of 4.2 does not hold yet (coordinator-protocol.md 1.7, V8). */
         job_finish(job, "failed", "job_canceled", 0, NULL);
     else if (job->abort_told)
-        end_canceled(job);
+        job_end_canceled(job);
     else
         job_wait(job);
     supervisor_evaluate_soon(supervisor);
@@ -421,102 +373,4 @@ void job_tick(struct job *job)
         now_mono(job->supervisor) >= job->connect_at_mono && !job->supervisor->stopping)
         group_connect_info(job->group, job);
     worker_tick(job);
-}
-
-void job_instance_lost(struct job *job, const char *why)
-{
-    if (job->state >= JOB_FINISHED || *job->lost_reason)
-        return;
-    (void) snprintf(job->lost_reason, sizeof(job->lost_reason), "its instance is gone: %s", why);
-    if (job->worker && job->start_sent)
-        worker_lose_instance(job);
-    else if (!job->spawned && job->state == JOB_ASSIGNED)
-        job_fail_system(job, job->lost_reason);
-}
-
-/* The last line of a job that no worker can complete any more goes behind what the spool holds. */
-static void add_last_line(struct job *job, const char *line)
-{
-    int fd = -1;
-
-    if (job->lock_fd >= 0) {
-        spool_append_line(job->lock_fd, line);
-        return;
-    }
-    if (spool_try_lock(job->supervisor, job->seq, &fd) == 1) {
-        spool_append_line(fd, line);
-        (void) close(fd);
-    }
-}
-
-void job_finish(struct job *job, const char *result_state, const char *failure_reason,
-                int64_t exit_code, const char *line)
-{
-    struct supervisor *supervisor = job->supervisor;
-    struct error err = { 0 };
-    int r;
-
-    if (job->state >= JOB_FINISHED)
-        return;
-    drop_reservation(job);
-    if (line)
-        add_last_line(job, line);
-    if (reporter_checksum(job, &job->log_size, &job->log_crc) < 0) {
-        log_error("job %" PRId64 ": its spool cannot be read behind byte %" PRId64
-                  ", which is taken for its end",
-                  job->job_id, job->log_size);
-    }
-    (void) str_copy(job->result_state, sizeof(job->result_state), result_state);
-    (void) str_copy(job->failure_reason, sizeof(job->failure_reason),
-                    failure_reason ? failure_reason : "");
-    job->exit_code = exit_code;
-    EFFECT("result_row", r = ledger_finish_job(supervisor->ledger, job->seq, job->result_state,
-                                               job->failure_reason, exit_code, job->log_size,
-                                               job->log_crc, line ? line : "", &err));
-    if (r < 0) {
-        supervisor_fatal(supervisor, "storing a job's result", &err);
-        return;
-    }
-    job->state = JOB_FINISHED;
-    if (job->lock_fd >= 0) {
-        (void) close(job->lock_fd);
-        job->lock_fd = -1;
-    }
-    EFFECT("slot_free", fleet_release(job->group->fleet, job->seq, now_wall(supervisor)));
-    log_info("job %" PRId64 ": %s%s%s", job->job_id, result_state, failure_reason ? ", " : "",
-             failure_reason ? failure_reason : "");
-    supervisor_emit(supervisor, EVENT_JOB_FINISHED, job->group, job->instance_id, job,
-                    job->result_state);
-    supervisor_evaluate_soon(supervisor);
-    reporter_finish(job, 0);
-}
-
-void job_fail_system(struct job *job, const char *why)
-{
-    autobuf struct buf line = BUF_INIT;
-
-    buf_addf(&line, "Job failed (system failure): %s", why);
-    job_finish(job, "failed", "runner_system_failure", 0, buf_str(&line));
-}
-
-void job_close(struct job *job, const char *message)
-{
-    struct supervisor *supervisor = job->supervisor;
-    struct error err = { 0 };
-    int r;
-
-    EFFECT("job_close", r = ledger_close_job(supervisor->ledger, job->seq, message, &err));
-    if (r < 0) {
-        supervisor_fatal(supervisor, "closing a job", &err);
-        return;
-    }
-    job->state = JOB_CLOSED;
-    EFFECT("spool_unlink", spool_remove(supervisor, job->seq));
-    /* Not moved on by the next closing: a busy manager would keep nulled tokens in its WAL. */
-    if (supervisor->checkpoint_at_mono == 0)
-        supervisor->checkpoint_at_mono = now_mono(supervisor) + CHECKPOINT_AFTER_MS;
-    supervisor_emit(supervisor, EVENT_JOB_CLOSED, job->group, job->instance_id, job,
-                    job->result_state);
-    job_free(job);
-    supervisor_evaluate_soon(supervisor);
 }

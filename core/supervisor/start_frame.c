@@ -76,8 +76,6 @@ static void add_runner(json_t *start, const struct job *job)
     (void) json_add_str(obj, "builds_dir", runner->builds_dir);
     (void) json_add_str(obj, "cache_dir", runner->cache_dir);
     (void) json_add_str(obj, "helper", runner->helper);
-    if (runner->cache.max_archive_bytes > 0)
-        (void) json_add_i64(obj, "cache_max_bytes", runner->cache.max_archive_bytes);
     (void) json_add_i64(obj, "artifact_upload_timeout_ms", runner->artifact.upload_timeout_ms);
     (void) json_add_i64(obj, "artifact_response_timeout_ms",
                         runner->artifact.response_header_timeout_ms);

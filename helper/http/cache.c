@@ -166,13 +166,14 @@ int http_upload_cache(const struct cache_object *object, struct cache_transfer *
                       const char *file, struct error *err)
 {
     auto_place struct store_place place;
-    autoclose int fd = open(file, O_RDONLY | O_CLOEXEC);
-    struct passage passage = { .file = file, .meter = &transfer->meter, .fd = fd };
+    autoclose int fd = -1;
+    struct passage passage = { .file = file, .meter = &transfer->meter };
     struct outcome_source source = { .read = read_upload, .arg = &passage };
     struct stat st;
 
     if (store_locate(object, "PUT", cache_transfer_timeout_ms(transfer), &place, err) < 0)
         return err->code;
+    passage.fd = fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(err, -errno, "'%s'", file);
     source.size = transfer->meter.total = st.st_size;

@@ -1,6 +1,8 @@
 """An HTTP server that keeps every request and answers as it is told: what GitLab's artifacts and a cache's store are
 to a client. It reads a body to its end before it answers, so that what a test counts does not depend on who was first."""
 
+import email.parser
+import email.policy
 import http.server
 import ssl
 import threading
@@ -125,6 +127,12 @@ class Recorder:
 
     def __exit__(self, *_):
         self.close()
+
+
+def parts_of(request):
+    """The form as Python's own parser reads it."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    return list(email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body).iter_parts())
 
 
 def read_body(handler):

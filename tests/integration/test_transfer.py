@@ -1,8 +1,6 @@
 """core/transfer against a real server: artifacts up and down, objects of a store; job-execution.md 5.5, 5.6, 6.3, 6.4,
 coordinator-protocol.md 1.1, 1.11, 1.12. One call of the library is one try: who tries again is its caller."""
 
-import email.parser
-import email.policy
 import json
 import os
 import re
@@ -12,7 +10,7 @@ import time
 
 import pytest
 from checker.certificates import make_certificate
-from recorder import Answer, Recorder
+from recorder import Answer, Recorder, parts_of
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -36,12 +34,6 @@ def carry(build, folder):
         return outcome
 
     return run
-
-
-def parts_of(request):
-    """The form as Python's own parser reads it."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    return list(email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body).iter_parts())
 
 
 def test_coordinator_V20_an_upload_is_a_form_with_one_file(carry):

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "core/base/fault.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_key.h"
@@ -12,6 +13,28 @@
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
+#define BANNER_MS 10000
+#define HANDSHAKE_MS 20000
+#define AUTH_MS 20000
+#define CHANNEL_MS 10000
+
+struct ssh_handshake_deadlines ssh_handshake_deadlines(int64_t deadline)
+{
+    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", HANDSHAKE_MS));
+    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", BANNER_MS));
+
+    return (struct ssh_handshake_deadlines) { .greeting = greeting, .whole = whole };
+}
+
+int64_t ssh_auth_deadline(int64_t deadline)
+{
+    return MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", AUTH_MS));
+}
+
+int64_t ssh_channel_deadline(void)
+{
+    return now_ms() + fault_limit_ms("ssh_channel", CHANNEL_MS);
+}
 
 static int connect_once(const struct ssh_options *options, int64_t deadline, struct ssh_conn **ret,
                         struct error *err)

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_algorithms.h"
@@ -102,8 +101,7 @@ static int handshake_failed(const struct ssh_conn *conn, const char *where, stru
 /* Two deadlines: one for the greeting, and one for all of it. */
 static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline, struct error *err)
 {
-    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", SSH_HANDSHAKE_MS));
-    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", SSH_BANNER_MS));
+    struct ssh_handshake_deadlines until = ssh_handshake_deadlines(deadline);
     int r;
 
     for (;;) {
@@ -112,7 +110,8 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
             return 0;
         if (r != SSH_AGAIN)
             return handshake_failed(conn, where, err);
-        r = wait_session(conn, NULL, 0, ssh_get_serverbanner(conn->session) ? whole : greeting);
+        r = wait_session(conn, NULL, 0,
+                         ssh_get_serverbanner(conn->session) ? until.whole : until.greeting);
         if (r == -ETIMEDOUT)
             return ssh_failed_late(err, where, ssh_get_serverbanner(conn->session) != NULL);
         if (r < 0)
@@ -139,14 +138,36 @@ static int check_host_key(struct ssh_conn *conn, const struct ssh_options *optio
     return r;
 }
 
-int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
-              struct error *err)
+static int start_session(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
+                         struct error *err)
 {
-    struct ssh_conn *conn = mem_zero(sizeof(*conn));
     char where[300];
     int r;
 
     (void) snprintf(where, sizeof(where), "%s port %u", options->address, options->port);
+    ssh_set_blocking(conn->session, 0);
+    ssh_set_counters(conn->session, &conn->traffic, NULL);
+    r = set_options(conn, options, err);
+    if (r == 0)
+        r = handshake(conn, where, deadline, err);
+    if (r == 0)
+        r = check_host_key(conn, options, deadline, err);
+    if (r == 0)
+        r = session_authenticate(conn, options, ssh_auth_deadline(deadline), err);
+    if (r < 0)
+        return r;
+    conn->event = ssh_event_new();
+    if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)
+        return error_set(err, -ENOMEM, "SSH: out of memory");
+    return 0;
+}
+
+int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
+              struct error *err)
+{
+    struct ssh_conn *conn = mem_zero(sizeof(*conn));
+    int r;
+
     if (conn)
         conn->session = ssh_new();
     if (!conn || !conn->session) {
@@ -157,21 +178,7 @@ int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struc
     conn->fd = fd;
     conn->watch = options->watch;
     conn->pulse.every_ms = options->keepalive_ms;
-    ssh_set_blocking(conn->session, 0);
-    ssh_set_counters(conn->session, &conn->traffic, NULL);
-    r = set_options(conn, options, err);
-    if (r == 0)
-        r = handshake(conn, where, deadline, err);
-    if (r == 0)
-        r = check_host_key(conn, options, deadline, err);
-    if (r == 0)
-        r = session_authenticate(
-            conn, options, MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", SSH_AUTH_MS)), err);
-    if (r == 0) {
-        conn->event = ssh_event_new();
-        if (!conn->event || ssh_event_add_session(conn->event, conn->session) != SSH_OK)
-            r = error_set(err, -ENOMEM, "SSH: out of memory");
-    }
+    r = start_session(conn, options, deadline, err);
     if (r < 0) {
         conn->broken = true;
         ssh_close(conn);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_algorithms.h"
@@ -183,8 +182,7 @@ static int handshake_failed(struct ssh_conn *conn, int code, const char *where, 
 /* Two deadlines: one for the greeting, and one for all of it. */
 static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline, struct error *err)
 {
-    int64_t whole = MIN(deadline, now_ms() + fault_limit_ms("ssh_handshake", SSH_HANDSHAKE_MS));
-    int64_t greeting = MIN(whole, now_ms() + fault_limit_ms("ssh_banner", SSH_BANNER_MS));
+    struct ssh_handshake_deadlines until = ssh_handshake_deadlines(deadline);
     int r;
 
     for (;;) {
@@ -193,7 +191,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
             return 0;
         if (r != LIBSSH2_ERROR_EAGAIN || conn->hung_up)
             return handshake_failed(conn, r, where, err);
-        r = conn_wait(conn, NULL, 0, has_greeted(conn) ? whole : greeting);
+        r = conn_wait(conn, NULL, 0, has_greeted(conn) ? until.whole : until.greeting);
         if (r == -ETIMEDOUT)
             return ssh_failed_late(err, where, conn->greeted);
         if (r < 0)
@@ -237,8 +235,7 @@ static int start_session(struct ssh_conn *conn, const struct ssh_options *option
     if (r == 0)
         r = check_host_key(conn, options, deadline, err);
     if (r == 0)
-        r = conn_authenticate(
-            conn, options, MIN(deadline, now_ms() + fault_limit_ms("ssh_auth", SSH_AUTH_MS)), err);
+        r = conn_authenticate(conn, options, ssh_auth_deadline(deadline), err);
     return r;
 }
 

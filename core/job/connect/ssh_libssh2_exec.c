@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/fault.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_failure.h"
@@ -55,7 +54,7 @@ static int keep_alive(struct ssh_conn *conn, struct error *err)
 static int open_channel(struct ssh_conn *conn, const char *command, LIBSSH2_CHANNEL **ret,
                         struct error *err)
 {
-    int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", SSH_CHANNEL_MS);
+    int64_t deadline = ssh_channel_deadline();
 
     for (;;) {
         int r = 0;

@@ -7,7 +7,6 @@
 #include <libssh/callbacks.h>
 #include <libssh/server.h> /* ssh_send_keepalive */
 
-#include "core/base/fault.h"
 #include "core/base/str.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_exit.h"
@@ -189,7 +188,7 @@ static int channel_refused(struct running *running, bool opened, struct error *e
 /* Without a command nothing runs in it. */
 static int open_channel(struct running *running, struct error *err)
 {
-    int64_t deadline = now_ms() + fault_limit_ms("ssh_channel", SSH_CHANNEL_MS);
+    int64_t deadline = ssh_channel_deadline();
     bool opened = false;
 
     for (;;) {

@@ -1,5 +1,5 @@
 /* tests/unit/transfer/test_process.c - mirrors core/transfer/process.c: what confines a transfer process. What it
- * carries is in tests/integration/test_transfers.py. */
+ * carries is in tests/integration/test_supply.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* core/coordinator/transfer.h - one HTTP exchange with GitLab on the loop, with the five-attempt
+/* core/coordinator/call.h - one HTTP exchange with GitLab on the loop, with the five-attempt
  * retry. For the calls of this folder only.
  *
  * Two pools of connections: reports share at most three a host, parked job requests have their own.
@@ -12,7 +12,7 @@
 
 enum pool { POOL_REPORTS, POOL_POLLS, POOL_COUNT };
 
-struct transfer_answer {
+struct call_answer {
     int status; /* HTTP, or -1, -100 */
     struct answer_headers headers;
     const char *last_update, *content_type;
@@ -21,9 +21,9 @@ struct transfer_answer {
     const char *message; /* never NULL */
     int attempts;
 };
-typedef void (*transfer_fn)(struct coordinator_call *call, const struct transfer_answer *answer);
+typedef void (*call_fn)(struct coordinator_call *call, const struct call_answer *answer);
 
-struct transfer_request {
+struct call_request {
     enum pool pool;
     const char *method;               /* POST, PUT, PATCH */
     const char *path;                 /* below the base URL */
@@ -34,8 +34,8 @@ struct transfer_request {
     size_t body_max; /* of the answer */
 };
 
-/* What a call keeps beside its transfer; the files of the calls cast `extra`. */
-int transfer_start(struct coordinator_client *client, const struct coordinator_host *host,
-                   struct transfer_request *request, transfer_fn fn, void *extra,
-                   struct coordinator_call **ret, struct error *err);
-void *transfer_extra(struct coordinator_call *call); /* freed with the call */
+/* What a call keeps beside its exchange; the files of the calls cast `extra`. */
+int call_start(struct coordinator_client *client, const struct coordinator_host *host,
+               struct call_request *request, call_fn fn, void *extra, struct coordinator_call **ret,
+               struct error *err);
+void *call_extra(struct coordinator_call *call); /* freed with the call */

@@ -1,4 +1,4 @@
-/* tests/unit/coordinator/test_transfer.c - mirrors core/coordinator/transfer.c, against a server
+/* tests/unit/coordinator/test_call.c - mirrors core/coordinator/call.c, against a server
  * that takes one request and answers it, or does not. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/transfer.h"
+#include "core/coordinator/call.h"
 #include "tests/harness/harness.h"
 
 struct server {
@@ -137,7 +137,7 @@ static void test_hardening_N10_a_silent_network_ends_a_report(void **unused)
     buf_done(&server.request);
 }
 
-static void on_transferred(struct coordinator_call *call, const struct transfer_answer *answer)
+static void on_answered(struct coordinator_call *call, const struct call_answer *answer)
 {
     (void) call;
     (void) answer;
@@ -147,7 +147,7 @@ static void on_transferred(struct coordinator_call *call, const struct transfer_
 static void test_a_body_that_could_not_be_built_is_not_sent(void **unused)
 {
     struct coordinator_host host = { .url = "http://127.0.0.1:1" };
-    struct transfer_request request = { .method = "PUT", .path = "jobs/1", .content_type = "x" };
+    struct call_request request = { .method = "PUT", .path = "jobs/1", .content_type = "x" };
     struct coordinator_client *client = NULL;
     struct coordinator_call *call = NULL;
     struct error err = { 0 };
@@ -158,7 +158,7 @@ static void test_a_body_that_could_not_be_built_is_not_sent(void **unused)
     assert_int_equal(coordinator_client_new(&loop, &client, &err), 0);
     request.body.max = 1;
     buf_add_str(&request.body, "longer");
-    assert_true(transfer_start(client, &host, &request, on_transferred, NULL, &call, &err) < 0);
+    assert_true(call_start(client, &host, &request, on_answered, NULL, &call, &err) < 0);
     assert_null(call);
     coordinator_client_free(client);
     (void) uv_run(&loop, UV_RUN_DEFAULT);

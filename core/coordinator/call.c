@@ -1,6 +1,6 @@
-/* core/coordinator/transfer.c - one exchange with GitLab: built, tried five times, answered
- * (transfer.h). client.c brings it to libcurl and the loop. */
-#include "core/coordinator/transfer.h"
+/* core/coordinator/call.c - one exchange with GitLab: built, tried five times, answered
+ * (call.h). client.c brings it to libcurl and the loop. */
+#include "core/coordinator/call.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -48,7 +48,7 @@ struct coordinator_call {
     int attempts;
     bool in_multi, body_too_long, cancelled;
     uv_timer_t retry;
-    transfer_fn fn;
+    call_fn fn;
     void *extra;
 };
 
@@ -126,7 +126,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
-static int add_headers(struct coordinator_call *call, const struct transfer_request *request)
+static int add_headers(struct coordinator_call *call, const struct call_request *request)
 {
     struct curl_slist **headers = &call->headers;
     char id[33];
@@ -174,7 +174,7 @@ static void set_tls(CURL *easy, const struct coordinator_host *host)
 }
 
 static void set_options(struct coordinator_call *call, const struct coordinator_host *host,
-                        const struct transfer_request *request, const char *url)
+                        const struct call_request *request, const char *url)
 {
     CURL *easy = call->easy;
 
@@ -219,13 +219,13 @@ static void fill_headers(const struct coordinator_call *call, struct answer_head
 
 static void answer_call(struct coordinator_call *call, CURLcode result, long status)
 {
-    struct transfer_answer answer = { .status = result == CURLE_OK ? (int) status
-                                                                   : COORDINATOR_TRANSPORT_ERROR,
-                                      .last_update = call->values[HEADER_LAST_UPDATE],
-                                      .content_type = call->values[HEADER_CONTENT_TYPE],
-                                      .body = buf_str(&call->body),
-                                      .body_len = call->body.len,
-                                      .attempts = call->attempts };
+    struct call_answer answer = { .status = result == CURLE_OK ? (int) status
+                                                               : COORDINATOR_TRANSPORT_ERROR,
+                                  .last_update = call->values[HEADER_LAST_UPDATE],
+                                  .content_type = call->values[HEADER_CONTENT_TYPE],
+                                  .body = buf_str(&call->body),
+                                  .body_len = call->body.len,
+                                  .attempts = call->attempts };
     char message[512];
 
     fill_headers(call, &answer.headers);
@@ -282,7 +282,7 @@ static void finish_attempt(struct coordinator_call *call, CURLcode result)
     answer_call(call, result, status);
 }
 
-void transfer_reap(struct coordinator_client *client, enum pool pool)
+void call_reap(struct coordinator_client *client, enum pool pool)
 {
     CURLMsg *message;
     int left;
@@ -298,14 +298,13 @@ void transfer_reap(struct coordinator_client *client, enum pool pool)
     }
 }
 
-void *transfer_extra(struct coordinator_call *call)
+void *call_extra(struct coordinator_call *call)
 {
     return call->extra;
 }
 
 static struct coordinator_call *call_new(struct coordinator_client *client,
-                                         struct transfer_request *request, transfer_fn fn,
-                                         void *extra)
+                                         struct call_request *request, call_fn fn, void *extra)
 {
     struct coordinator_call *call = mem_zero(sizeof(*call));
 
@@ -341,9 +340,9 @@ static int build_url(const struct coordinator_host *host, const char *path, char
     return 0;
 }
 
-int transfer_start(struct coordinator_client *client, const struct coordinator_host *host,
-                   struct transfer_request *request, transfer_fn fn, void *extra,
-                   struct coordinator_call **ret, struct error *err)
+int call_start(struct coordinator_client *client, const struct coordinator_host *host,
+               struct call_request *request, call_fn fn, void *extra, struct coordinator_call **ret,
+               struct error *err)
 {
     char url[2048];
     struct coordinator_call *call = NULL;
