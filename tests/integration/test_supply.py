@@ -187,6 +187,15 @@ def test_a_frame_that_is_none_ends_the_connection_not_the_job(supplied, store):
     assert_nothing_lost(worker.run, worker.finish())
 
 
+def test_a_worker_that_asks_without_an_end_is_cut_off(supplied, store):
+    worker = supplied(cache_settings(store), limits="requests=3")
+    for _ in range(3):
+        assert "url" in worker.ask("sign", name="k", method="GET")
+    worker.ask("tell", frame={"type": "sign", "id": 10, "name": "k", "method": "GET"})
+    assert wait_for(lambda: "more than 3 requests for artifacts and caches" in worker.run.daemon_log.read_text())
+    assert_nothing_lost(worker.run, worker.finish())
+
+
 def open_upload(worker, name):
     return worker.ask("open", request={"kind": "cache_upload", "name": name})
 
