@@ -18,11 +18,11 @@
 #include "core/job/stream.h"
 #include "core/job/words.h"
 
-#define ANSWER_MAX 4096
 #define OURS "flotilla-helper"
 #define PEERS "gitlab-runner"
 
-/* The first that answers, and what kind of machine this is. */
+/* The first that answers, and what kind of machine this is; on a line of its own, as a profile may have left
+ * one open. */
 static struct end ask(struct job *job, struct buf *answer)
 {
     autobuf struct buf body = BUF_INIT;
@@ -32,7 +32,7 @@ static struct end ask(struct job *job, struct buf *answer)
                        "  [ \"$helper\" != none ] || break\n"
                        "  ! \"$helper\" --version > /dev/null 2>&1 < /dev/null || break\n"
                        "done\n"
-                       "printf '%s %s %s\\n' \"$helper\" \"$(uname -s)\" \"$(uname -m)\"\n");
+                       "printf '\\n%s %s %s\\n' \"$helper\" \"$(uname -s)\" \"$(uname -m)\"\n");
     script_own_end(&body);
     return stage_execute(job, &body, STAGE_VARIABLES | STAGE_UNTRACED, job->deadline_ms, answer);
 }
@@ -144,7 +144,7 @@ static struct end choose(struct job *job)
 
 struct end helper_choose(struct job *job)
 {
-    autobuf struct buf answer = { .max = ANSWER_MAX };
+    autobuf struct buf answer = BUF_INIT;
     struct end end = end_ok();
 
     if (job->helper.way != HELPER_UNKNOWN)
