@@ -247,6 +247,21 @@ def test_transfers_beyond_the_limit_wait_for_their_turn(supplied, store, get):
     assert_nothing_lost(worker.run, worker.finish())
 
 
+def test_a_transfer_on_which_nothing_moves_frees_its_place(supplied, store, s3_store):  # noqa: F811
+    """Whichever side is silent: an instance that sends nothing or takes nothing, a worker that says nothing."""
+    worker = supplied(cache_settings(store), limits="transfers=1,transfer_idle=500")
+    assert open_upload(worker, "a") == {}
+    assert worker.ask("wait") == {"result": "failed", "status": 0,
+                                  "message": "nothing came from the instance for 10 minutes"}
+    s3_store.client.put_object(Bucket="bucket", Key=PROJECT + "large", Body=bytes(8 << 20))
+    assert worker.ask("open", request={"kind": "cache_download", "name": "large"}) == {}
+    assert worker.ask("wait") == {"result": "failed", "status": 0, "message": "the instance took nothing for 10 minutes"}
+    assert open_upload(worker, "b") == {}
+    # The stream of b is closed by the next order, and nobody says whether it was whole.
+    assert open_upload(worker, "c") == {}, "its turn came with the end of the other"
+    assert_nothing_lost(worker.run, worker.finish())
+
+
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_transfer_process_that_dies_around_its_request(supplied, store, get, side):
     """What a store has taken whole is whole, whether its worker has heard so or not."""
