@@ -25,6 +25,8 @@ const struct option cache_transfer_options[] = {
            "taken, of no effect: one stream is used"),
     OPTION("env-file", NULL, OPTION_TEXT, cache_transfer, env_file,
            "a file of credentials for --gocloud-url"),
+    OPTION("options-stdin", NULL, OPTION_FLAG, cache_transfer, options_stdin,
+           "read more options from stdin, one --name=value a line"),
     { 0 }
 };
 

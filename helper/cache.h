@@ -29,8 +29,10 @@ struct cache_transfer {
     int64_t timeout_minutes;                      /* <= 0: 10 */
     int64_t buffer_size, chunk_size, concurrency; /* taken, and of no effect: one stream is used */
     const char *env_file;
+    bool options_stdin; /* there are more options on stdin, which options_read_stdin() reads */
 };
 extern const struct option cache_transfer_options[];
+#define CACHE_OPTIONS_MAX (64 * 1024) /* bytes of those on stdin */
 #define CACHE_TRANSFER_DEFAULT ((struct cache_transfer) { .retry = RETRY_DEFAULT })
 /* Checks the numbers and reads the file of credentials; negative when one makes no sense, which has been said. */
 int cache_transfer_begin(const struct cache_transfer *transfer, struct env_file *ret);

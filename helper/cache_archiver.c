@@ -215,6 +215,7 @@ int run_cache_archiver(int argc, char **argv)
     struct cache_transfer transfer = CACHE_TRANSFER_DEFAULT;
     auto_choice struct choice choice = CHOICE_INIT;
     auto_env_file struct env_file environment = { 0 };
+    autobuf struct buf more = { .secret = true, .max = CACHE_OPTIONS_MAX };
     auto_options const struct option_set sets[] = { { archiver_options, &archiver },
                                                     { object_options, &object },
                                                     { choice_options, &choice },
@@ -226,6 +227,8 @@ int run_cache_archiver(int argc, char **argv)
 
     if (next != OPTIONS_RUN)
         return next == OPTIONS_HELP_SHOWN ? 0 : 1;
+    if (transfer.options_stdin && options_read_stdin(sets, argv[0], &more) < 0)
+        return 1;
     if (str_empty(archiver.file))
         return say_fatal("Missing --file");
     if (cache_transfer_begin(&transfer, &environment) < 0)

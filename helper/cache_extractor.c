@@ -115,6 +115,7 @@ int run_cache_extractor(int argc, char **argv)
     struct extractor extractor = { 0 };
     struct cache_transfer transfer = CACHE_TRANSFER_DEFAULT;
     auto_env_file struct env_file environment = { 0 };
+    autobuf struct buf more = { .secret = true, .max = CACHE_OPTIONS_MAX };
     auto_options const struct option_set sets[] = { { extractor_options, &extractor },
                                                     { cache_transfer_options, &transfer },
                                                     { retry_options, &transfer.retry },
@@ -124,6 +125,8 @@ int run_cache_extractor(int argc, char **argv)
 
     if (next != OPTIONS_RUN)
         return next == OPTIONS_HELP_SHOWN ? 0 : 1;
+    if (transfer.options_stdin && options_read_stdin(sets, argv[0], &more) < 0)
+        return 1;
     if (str_empty(extractor.file)) {
         say(SAY_WARNING, "Missing cache file");
         return 1;

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/nearest.h"
+#include "core/base/secret.h"
 #include "core/base/str.h"
 #include "helper/say.h"
 
@@ -174,6 +177,38 @@ enum options_next options_read(const struct option_set *sets, int argc, char **a
     else if (at < argc)
         say(SAY_WARNING, "%s takes no word '%s', ignoring", argv[0], argv[at]);
     return OPTIONS_RUN;
+}
+
+static int read_all(struct buf *text)
+{
+    char part[4096];
+    ssize_t n;
+
+    while ((n = io_read(STDIN_FILENO, part, sizeof(part))) != 0) {
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0)
+            buf_add(text, part, (size_t) n);
+    }
+    secret_wipe(part, sizeof(part));
+    return buf_error(text);
+}
+
+int options_read_stdin(const struct option_set *sets, const char *command, struct buf *text)
+{
+    char *rest = NULL, *line;
+
+    if (read_all(text) < 0)
+        return -say_fatal("%s: --options-stdin: stdin cannot be read, or is too long", command);
+    line = text->data ? strtok_r(text->data, "\n", &rest) : NULL;
+    for (; line; line = strtok_r(NULL, "\n", &rest)) {
+        char *words[] = { (char *) (uintptr_t) command, line, NULL };
+        int at = 1;
+
+        if (read_option(sets, 2, words, &at) < 0)
+            return -EINVAL;
+    }
+    return 0;
 }
 
 void options_done(const void *sets)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 
 enum option_type {
@@ -47,6 +48,10 @@ enum options_next { OPTIONS_RUN, OPTIONS_HELP_SHOWN, OPTIONS_WRONG };
  * to *ret_rest (NULL = no such words are taken). What is wrong has been said. A value of the
  * environment that can't be read is warned of and left. */
 enum options_next options_read(const struct option_set *sets, int argc, char **argv, int *ret_rest);
+
+/* More of them from stdin, to its end, a line each, always `--name=value`: a command line is seen by all of the machine.
+ * The values lie in `text`, which outlives them. Negative when it failed, which has been said. */
+int options_read_stdin(const struct option_set *sets, const char *command, struct buf *text);
 
 /* Frees the lists that were read. For the variable that holds the sets: `auto_options`. */
 void options_done(const void *sets);

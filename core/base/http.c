@@ -2,6 +2,8 @@
 #include "core/base/http.h"
 
 #include <errno.h>
+#include <string.h>
+#include <strings.h>
 
 #include "core/base/buf.h"
 #include "core/base/str.h"
@@ -57,6 +59,64 @@ int http_api_url(const char *url, char *dst, size_t size)
         return -EINVAL;
     buf_add_str(&base, "/api/v4/");
     return buf_error(&base) ? buf_error(&base) : str_copy(dst, size, buf_str(&base));
+}
+
+struct origin {
+    const char *host; /* not terminated */
+    size_t len;
+    int64_t port;
+};
+
+/* Nothing that parsers of URLs disagree about; other letters than ASCII's are for the resolver. */
+static bool is_of_host(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (unsigned char) c >= 0x80 || (c != '\0' && strchr("-._~:[]", c));
+}
+
+/* Its digits, to `end`; none is the default. */
+static bool read_port(const char *at, const char *end, int64_t *port)
+{
+    char digits[6];
+    size_t len = (size_t) (end - at);
+
+    if (len == 0)
+        return true;
+    if (len >= sizeof(digits))
+        return false;
+    memcpy(digits, at, len);
+    digits[len] = '\0';
+    return parse_i64(digits, 1, 65535, port) == 0;
+}
+
+static bool read_origin(const char *url, struct origin *ret)
+{
+    bool tls = strncasecmp(url, "https://", 8) == 0;
+    const char *host = url + (tls ? 8 : 7), *end, *colon;
+
+    if (!tls && strncasecmp(url, "http://", 7) != 0)
+        return false;
+    end = host + strcspn(host, "/?#");
+    for (const char *c = host; c < end; c++)
+        if (!is_of_host(*c))
+            return false;
+    colon = *host == '[' ? memchr(host, ']', (size_t) (end - host)) : host;
+    if (!colon)
+        return false;
+    colon = memchr(colon, ':', (size_t) (end - colon));
+    *ret = (struct origin) { .host = host,
+                             .len = (size_t) ((colon ? colon : end) - host),
+                             .port = tls ? 443 : 80 };
+    return ret->len > 0 && (!colon || read_port(colon + 1, end, &ret->port));
+}
+
+bool http_same_origin(const char *a, const char *b)
+{
+    struct origin of_a, of_b;
+
+    return read_origin(a, &of_a) && read_origin(b, &of_b) &&
+           strncasecmp(a, b, strlen("https")) == 0 && of_a.port == of_b.port &&
+           of_a.len == of_b.len && strncasecmp(of_a.host, of_b.host, of_a.len) == 0;
 }
 
 int http_parse_date(const char *text, int64_t *ret_s)

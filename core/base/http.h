@@ -1,5 +1,6 @@
 /* core/base/http.h - the rules of HTTP that all our clients share (coordinator-protocol.md 1.1): when an
- * answer is asked for again, GitLab's API below a configured URL, dates. Pure. */
+ * answer is asked for again, GitLab's API below a configured URL, which URLs lead to the same server, dates.
+ * Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +21,10 @@ int64_t http_retry_wait_ms(int attempt, const char *rate_limit_reset, const char
 
 /* dst receives "https://h/gitlab/api/v4/". -EINVAL for another scheme. */
 int http_api_url(const char *url, char *dst, size_t size);
+
+/* Scheme, host and port are the same: what may be sent to the one may be sent to the other (hardening.md N9). False for
+ * what is no URL of HTTP, or names a user. */
+bool http_same_origin(const char *a, const char *b);
 
 #define HTTP_DATE_SIZE 32
 /* "Tue, 14 Nov 2023 22:13:20 GMT". parse: -EINVAL for anything else, *ret untouched. */

@@ -103,7 +103,9 @@ static int sign_extraction(struct job *job, const struct cache_archive *archive,
 static struct end extract(struct job *job, const struct cache_archive *archive)
 {
     autojson json_t *words = words_new(), *direct = words_new(), *request = NULL, *other = NULL;
-    struct helper_call call = { .command = "cache-extractor", .file = archive->file };
+    struct helper_call call = { .command = "cache-extractor",
+                                .signs = true,
+                                .file = archive->file };
     bool is_direct = job->helper.way == HELPER_DIRECT;
     struct error err = { 0 };
     int r = is_direct ? sign_extraction(job, archive, &direct, &err)
@@ -255,7 +257,7 @@ static int sign_archiving(struct job *job, const struct cache_archive *archive, 
 static struct end archive(struct job *job, json_t *entry, const struct cache_archive *archive)
 {
     autojson json_t *words = words_new(), *direct = words_new(), *request = NULL;
-    struct helper_call call = { .command = "cache-archiver", .upload = true };
+    struct helper_call call = { .command = "cache-archiver", .signs = true, .upload = true };
     bool is_direct = job->helper.way == HELPER_DIRECT;
     int64_t limit = 0;
     struct error err = { 0 };

@@ -198,10 +198,16 @@ int directories_plan(struct job *job, struct error *err)
 
 static int collect(void *arg, bool is_stderr, const void *data, size_t len)
 {
-    struct buf *out = arg;
+    return is_stderr ? 0 : output_keep(arg, data, len);
+}
 
-    if (!is_stderr)
-        buf_add(out, data, len);
+int output_keep(struct buf *out, const void *data, size_t len)
+{
+    size_t added = MIN(len, (size_t) OUTPUT_KEPT), room = OUTPUT_KEPT - added;
+
+    if (out->len > room)
+        buf_consume(out, out->len - room);
+    buf_add(out, (const char *) data + len - added, added);
     return buf_error(out);
 }
 
@@ -212,7 +218,7 @@ char *output_last_line(struct buf *out)
     if (!line || out->data[out->len - 1] != '\n')
         return NULL;
     out->data[out->len - 1] = '\0';
-    newline = strrchr(line, '\n');
+    newline = memrchr(line, '\n', out->len - 1); /* what comes before may hold NUL bytes */
     return newline ? newline + 1 : line;
 }
 
@@ -237,8 +243,8 @@ int directories_set(struct job *job, const char *login_dir, struct error *err)
 
 struct end directories_find(struct job *job, int64_t until_ms)
 {
-    autobuf struct buf out = { .max = 64 * 1024 };
-    struct ssh_exec exec = { .command = "pwd",
+    autobuf struct buf out = BUF_INIT;
+    struct ssh_exec exec = { .command = "echo; pwd", /* a profile may leave its line open */
                              .on_output = collect,
                              .arg = &out,
                              .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,

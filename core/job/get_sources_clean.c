@@ -59,7 +59,7 @@ static void add_unlocking(const struct job *job, struct buf *body)
 /* All that could make git run code of an earlier job, give it credentials, read another repository
  * or convert or hide what it writes. The index stays, as it must for a quick checkout: who forges it
  * hides a changed file from later jobs of the same project. A submodule that is called like one of
- * these is cloned anew. */
+ * these is cloned anew. In any case: macOS's file system does not tell it. */
 static void add_distrust(const struct job *job, struct buf *body)
 {
     static const char *const leftovers[] = { ".git/config", ".git/config.worktree",
@@ -67,9 +67,9 @@ static void add_distrust(const struct job *job, struct buf *body)
 
     add_removals(job->build_dir, body, leftovers, ARRAY_LEN(leftovers));
     add_search(job, body, ".git/modules",
-               "'(' -type l -o -name config -o -name config.worktree -o -name commondir -o "
-               "-name hooks -o -path '*/info/attributes' -o -path '*/info/exclude' -o "
-               "-path '*/info/grafts' ')'");
+               "'(' -type l -o -iname config -o -iname config.worktree -o -iname commondir -o "
+               "-iname hooks -o -ipath '*/info/attributes' -o -ipath '*/info/exclude' -o "
+               "-ipath '*/info/grafts' ')'");
 }
 
 void clean_repository(const struct job *job, struct buf *body)

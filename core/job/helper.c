@@ -1,7 +1,8 @@
 /* core/job/helper.c - the choice of the way, and the direct one (helper.h); stream.c is the other.
  *
  * A secret reaches the helper of the instance in the script that is fed to the shell: our own reads its
- * token from stdin, the peer's from its environment alone (hardening.md S4). */
+ * token and signed URLs from stdin, the peer's reads a token from its environment alone and takes URLs on its command
+ * line (hardening.md S4). */
 #include "core/job/helper.h"
 
 #include <errno.h>
@@ -18,11 +19,11 @@
 #include "core/job/stream.h"
 #include "core/job/words.h"
 
-#define ANSWER_MAX 4096
 #define OURS "flotilla-helper"
 #define PEERS "gitlab-runner"
 
-/* The first that answers, and what kind of machine this is. */
+/* The first that answers, and what kind of machine this is; on a line of its own, as a profile may have left
+ * one open. */
 static struct end ask(struct job *job, struct buf *answer)
 {
     autobuf struct buf body = BUF_INIT;
@@ -32,7 +33,7 @@ static struct end ask(struct job *job, struct buf *answer)
                        "  [ \"$helper\" != none ] || break\n"
                        "  ! \"$helper\" --version > /dev/null 2>&1 < /dev/null || break\n"
                        "done\n"
-                       "printf '%s %s %s\\n' \"$helper\" \"$(uname -s)\" \"$(uname -m)\"\n");
+                       "printf '\\n%s %s %s\\n' \"$helper\" \"$(uname -s)\" \"$(uname -m)\"\n");
     script_own_end(&body);
     return stage_execute(job, &body, STAGE_VARIABLES | STAGE_UNTRACED, job->deadline_ms, answer);
 }
@@ -144,7 +145,7 @@ static struct end choose(struct job *job)
 
 struct end helper_choose(struct job *job)
 {
-    autobuf struct buf answer = { .max = ANSWER_MAX };
+    autobuf struct buf answer = BUF_INIT;
     struct end end = end_ok();
 
     if (job->helper.way != HELPER_UNKNOWN)
@@ -169,22 +170,48 @@ static void add_words(struct buf *body, json_t *words)
     }
 }
 
+/* Others on the instance see its command line. What it has from stdin instead is printed by the shell itself. */
+static void add_call_of_ours(struct buf *body, const struct helper_call *call)
+{
+    bool signs = call->signs && json_object_array_length(call->direct) > 0;
+
+    if (call->token) {
+        buf_add_str(body, "printf '%s' ");
+        quote_word(body, call->token);
+    } else if (signs) {
+        buf_add_str(body, "printf '%s=%s\\n'");
+        add_words(body, call->direct);
+    }
+    buf_addf(body, "%s" OURS " %s", call->token || signs ? " | " : "", call->command);
+    if (signs)
+        buf_add_str(body, " --options-stdin");
+    else
+        add_words(body, call->direct);
+    if (call->token)
+        buf_add_str(body, " --token-stdin");
+}
+
+static void add_call_of_peers(struct buf *body, const struct helper_call *call)
+{
+    if (call->token) {
+        buf_add_str(body, "CI_JOB_TOKEN=");
+        quote_word(body, call->token);
+        buf_add_char(body, ' ');
+    }
+    buf_addf(body, PEERS " %s", call->command);
+    add_words(body, call->direct);
+}
+
 static struct end run_direct(struct job *job, const struct helper_call *call)
 {
-    bool ours = str_eq(job->helper.program, OURS);
     autobuf struct buf body = BUF_SECRET;
 
     stage_own_begin(job, &body);
     script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    if (call->token) {
-        buf_add_str(&body, ours ? "printf '%s' " : "CI_JOB_TOKEN=");
-        quote_word(&body, call->token);
-        buf_add_str(&body, ours ? " | " : " ");
-    }
-    buf_addf(&body, "%s %s", job->helper.program, call->command);
-    add_words(&body, call->direct);
-    if (call->token && ours)
-        buf_add_str(&body, " --token-stdin");
+    if (str_eq(job->helper.program, OURS))
+        add_call_of_ours(&body, call);
+    else
+        add_call_of_peers(&body, call);
     add_words(&body, call->words);
     buf_add_char(&body, '\n');
     script_own_end(&body);

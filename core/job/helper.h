@@ -22,7 +22,8 @@ struct end helper_choose(struct job *job);
 struct helper_call {
     const char *command; /* "cache-extractor" */
     json_t *words;       /* its options in both ways */
-    json_t *direct;      /* those of the direct way alone */
+    json_t *direct;      /* those of the direct way alone, each a name and a value */
+    bool signs;          /* those are signed URLs: on a command line of the peer's alone */
     const char *token;   /* for that way, never on the command line; NULL = none */
     /* Of the way through the manager: what the supervisor is asked for; NULL = nothing is carried away. */
     json_t *request, *other_request; /* the other one when that was not found; NULL = none */

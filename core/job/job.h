@@ -121,6 +121,9 @@ int directories_plan(struct job *job, struct error *err); /* sets them when the 
 /* Asks the instance when it is not; until_ms as of stage_run(). */
 struct end directories_find(struct job *job, int64_t until_ms);
 int directories_set(struct job *job, const char *login_dir, struct error *err); /* its answer */
+/* Adds to what a command printed and keeps the last of it: a profile may print any amount. */
+#define OUTPUT_KEPT 8192
+int output_keep(struct buf *out, const void *data, size_t len);
 /* The last line of what a command printed: what a profile prints comes before it. NULL when it was cut. */
 char *output_last_line(struct buf *out);
 /* Names between slashes, none of them `.` or `..`, no control bytes (hardening.md V9). */

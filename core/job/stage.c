@@ -72,8 +72,7 @@ static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
 
     if (is_stderr || !capture->out)
         return trace_write(capture->job->trace, is_stderr ? TRACE_STDERR : TRACE_STDOUT, data, len);
-    buf_add(capture->out, data, len);
-    return buf_error(capture->out);
+    return output_keep(capture->out, data, len);
 }
 
 static void add_variables(const struct job *job, struct buf *body)

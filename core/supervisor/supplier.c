@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "core/base/fault.h"
 #include "core/base/frame.h"
 #include "core/base/str.h"
 #include "core/supervisor/cache_store.h"
@@ -16,8 +17,9 @@
 #define LOG_TOPIC "supply"
 #include "core/base/log.h"
 
-/* More than any job has keys; a worker that was taken over must not keep the manager busy. */
-#define REQUESTS_MAX 10000
+/* Four caches with six keys each, tried three times both ways, are 150, and so are 50 dependencies; the rest is for
+ * artifacts and for stages that are tried again. A worker that was taken over must not keep the manager busy. */
+#define REQUESTS_MAX 1000
 #define LIFETIME_MIN_S 60
 
 static int64_t lifetime_s(const struct job *job)
@@ -232,16 +234,16 @@ int supplier_take(struct job *job, const char *type, json_t *frame, struct error
         { "transfer_commit", take_commit },
         { "transfer_stop", take_stop },
     };
-    int64_t id = 0;
+    int64_t id = 0, limit = fault_limit_ms("requests", REQUESTS_MAX);
     int r;
 
     for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
         if (!str_eq(type, frames[i].type))
             continue;
         r = json_need_i64(frame, "id", 1, INT64_MAX, &id, err);
-        if (r == 0 && ++job->requests > REQUESTS_MAX)
-            r = error_set(err, -EDQUOT, "more than %d requests for artifacts and caches",
-                          REQUESTS_MAX);
+        if (r == 0 && ++job->requests > limit)
+            r = error_set(err, -EDQUOT, "more than %" PRId64 " requests for artifacts and caches",
+                          limit);
         return r < 0 ? r : frames[i].take(job, id, frame, err);
     }
     return error_set(err, -EPROTO, "an unknown frame");

@@ -13,6 +13,7 @@
 #include "core/base/descriptors.h"
 #include "core/base/environment.h"
 #include "core/base/frame.h"
+#include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
@@ -128,11 +129,18 @@ static void on_link_closed(void *arg, const char *why)
     close_and_go_on(transfer);
 }
 
-/* Where GitLab takes this job's artifacts from now on. */
+/* Where GitLab takes this job's artifacts from now on, with the job's token: on no other server, whatever the
+ * transfer process says, which speaks with the network. */
 static void note_moved(struct job *job, const char *url)
 {
-    char *copy = mem_strdup(url);
+    bool ours = http_same_origin(job->group->host.url, url);
+    char *copy = ours ? mem_strdup(url) : NULL;
 
+    if (!ours)
+        log_error("job %" PRId64
+                  ": a transfer process would send artifacts to another server than %s, "
+                  "ignoring",
+                  job->job_id, job->group->host.url);
     if (!copy)
         return;
     free(job->artifact_url);

@@ -74,7 +74,7 @@ static void judge_redirect(const struct exchange_request *request,
         return;
     }
     base = redirect_base_url(target);
-    if (!redirect_same_origin(request->url, target)) {
+    if (!http_same_origin(request->url, target)) {
         (void) snprintf(ret->message, sizeof(ret->message),
                         "redirected to another host, to which the job's token is not sent; "
                         "correct the url in the runner's configuration");

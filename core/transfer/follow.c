@@ -56,7 +56,7 @@ static void ask_following(const struct exchange_request *request, struct exchang
             refuse(answer, err.message);
             break;
         }
-        if (!redirect_same_origin(hop.url, target))
+        if (!http_same_origin(hop.url, target))
             leave_origin(&hop, &tls);
         curl_free(at);
         hop.url = at = target;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/base/autoclean.h"
 #include "core/base/mem.h"
@@ -32,25 +31,6 @@ static CURLU *parse(const char *text)
         url = NULL;
     }
     return url;
-}
-
-static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
-{
-    auto_curl_text char *of_a = NULL;
-    auto_curl_text char *of_b = NULL;
-
-    return curl_url_get(a, part, &of_a, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-           curl_url_get(b, part, &of_b, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-           strcasecmp(of_a, of_b) == 0;
-}
-
-bool redirect_same_origin(const char *a, const char *b)
-{
-    auto_url CURLU *of_a = parse(a);
-    auto_url CURLU *of_b = parse(b);
-
-    return of_a && of_b && same_part(of_a, of_b, CURLUPART_SCHEME) &&
-           same_part(of_a, of_b, CURLUPART_HOST) && same_part(of_a, of_b, CURLUPART_PORT);
 }
 
 int redirect_target(const char *url, const char *location, char **ret, struct error *err)

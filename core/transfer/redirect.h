@@ -1,7 +1,6 @@
 /* core/transfer/redirect.h - where a redirect may lead (hardening.md N9). Pure. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
@@ -11,8 +10,6 @@
 /* `location`, which may be relative, as seen from `url`. 0 with *ret to free (curl_free), or a sentence:
  * another protocol than HTTP, plain HTTP where it was not, credentials in it, no URL at all. */
 int redirect_target(const char *url, const char *location, char **ret, struct error *err);
-/* Scheme, host and port. */
-bool redirect_same_origin(const char *a, const char *b);
 /* The base URL of a GitLab that sends an upload of artifacts there: what is before /api/v4/, or scheme
  * and host. The caller frees; NULL when memory is short. */
 char *redirect_base_url(const char *target);

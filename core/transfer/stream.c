@@ -5,13 +5,29 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/io.h"
 #include "core/base/str.h"
 
+/* A transfer that waits keeps others from their turn. */
+#define IDLE_MS INT64_C(600000)
+#define IDLE "for 10 minutes"
+
+static int64_t idle_ms(void)
+{
+    return fault_limit_ms("transfer_idle", IDLE_MS);
+}
+
 void stream_init(struct stream *stream, int fd)
 {
+    int64_t ms = idle_ms();
+    const struct timeval idle = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
     stream->fd = fd;
     stream->size = -1;
+    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+    (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
     (void) pthread_mutex_init(&stream->lock, NULL);
     (void) pthread_cond_init(&stream->told, NULL);
 }
@@ -25,24 +41,29 @@ void stream_tell(struct stream *stream, bool whole)
     (void) pthread_mutex_unlock(&stream->lock);
 }
 
-/* It comes, or the process ends with its link. */
-static bool is_whole(struct stream *stream)
-{
-    bool whole;
-
-    (void) pthread_mutex_lock(&stream->lock);
-    while (stream->word == STREAM_NO_WORD)
-        (void) pthread_cond_wait(&stream->told, &stream->lock);
-    whole = stream->word == STREAM_WHOLE;
-    (void) pthread_mutex_unlock(&stream->lock);
-    return whole;
-}
-
 static int give_up(struct stream *stream, const char *why)
 {
     if (!stream->trouble)
         stream->trouble = why;
     return -EIO;
+}
+
+/* The worker's word, which comes when the helper has ended. */
+static bool is_whole(struct stream *stream)
+{
+    int64_t until = clock_mono_ms(&clock_system) + idle_ms();
+    const struct timespec at = { .tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000 };
+    int r = 0;
+    bool whole;
+
+    (void) pthread_mutex_lock(&stream->lock);
+    while (stream->word == STREAM_NO_WORD && r == 0)
+        r = pthread_cond_clockwait(&stream->told, &stream->lock, CLOCK_MONOTONIC, &at);
+    whole = stream->word == STREAM_WHOLE;
+    (void) pthread_mutex_unlock(&stream->lock);
+    if (r != 0)
+        (void) give_up(stream, "nobody said " IDLE " whether the archive is whole");
+    return whole;
 }
 
 /* Reads until there are `least` bytes or the end. */
@@ -58,7 +79,8 @@ static int fill(struct stream *stream, size_t least)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return give_up(stream, "the stream from the instance cannot be read");
+            return give_up(stream, errno == EAGAIN ? "nothing came from the instance " IDLE
+                                                   : "the stream from the instance cannot be read");
         stream->ended = n == 0;
         stream->len += (size_t) n;
     }
@@ -129,7 +151,8 @@ int stream_write(void *arg, const void *data, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return give_up(stream, "the instance took no more of the archive");
+            return give_up(stream, errno == EAGAIN ? "the instance took nothing " IDLE
+                                                   : "the instance took no more of the archive");
         at += n;
         len -= (size_t) n;
         stream->sent += n;

@@ -2,7 +2,7 @@
  * a store, or back. Used by process.c.
  *
  * What is sent is whole or not at all: the last byte is held back until the stream has ended and its
- * worker has said that it is whole.
+ * worker has said that it is whole. Where nothing moves for ten minutes it is given up.
  */
 #pragma once
 

@@ -11,7 +11,9 @@ from artifact_jobs import ARCHIVE, CACHE, Jobs, dependency
 from checker.run import Run
 from git_server import make_repository
 from stand_in_helper import StandIn
+from stores import s3_store  # noqa: F401: a fixture
 from test_run import assert_nothing_lost
+from test_supply import cache_settings
 
 FAIL_UPLOADS = 'case $1 in artifacts-uploader) exit 1;; esac'
 FAIL_EXTRACTION = 'case $1 in cache-extractor) exit 1;; esac'
@@ -290,3 +292,34 @@ def test_a_debug_trace_shows_no_token(jobs):
     log = jobs.log("debug trace")
     assert jobs.named["debug trace"].token not in log
     assert "artifacts-uploader --url" not in log, "what has no mask is not traced"
+
+
+WATCHED = """#!/bin/sh
+[ "$1" != --version ] || exit 0
+cat /proc/[0-9]*/cmdline >> '{seen}' 2> /dev/null
+exec '{helper}' "$@"
+"""
+
+
+@pytest.mark.parametrize("name,shell", [("flotilla-helper", "bash"), ("flotilla-helper", "sh"), ("gitlab-runner", "bash")])
+def test_no_command_line_shows_a_signed_url(folder, binary, plugin_dir, build, s3_store, name, shell):  # noqa: F811
+    """While our own helper runs; the peer's has no other place for it. Both are our program here."""
+    s3_store.bucket("bucket")
+    key, seen, program = f"AKIA-{folder.name}", folder / "seen", folder / "bin" / name
+    program.parent.mkdir()
+    program.write_text(WATCHED.format(seen=seen, helper=build / "helper" / "flotilla-helper"))
+    program.chmod(0o755)
+    settings = cache_settings(s3_store.url.removeprefix("http://"), f'    Path = "{folder.name}"').replace("AKIAEXAMPLE", key)
+    jobs = Jobs(Run(folder, binary, plugin_dir, shell=shell, max_instances=1, runner_extra=settings))
+    job = jobs.make("cached", cache=[CACHE], script=["echo content > v"],
+                    variables=[("PATH", f"{program.parent}:/usr/local/bin:/usr/bin:/bin")])
+    jobs.run.coordinator.add(job)
+    jobs.run.start()
+    assert_nothing_lost(jobs.run, jobs.run.finish())
+    log = jobs.log("cached")
+    assert f"carried by {name} of the instance" in log and "Created cache" in log, log
+    stored = s3_store.client.list_objects_v2(Bucket="bucket", Prefix=folder.name)["Contents"]
+    assert [one["Key"] for one in stored] == [f"{folder.name}/project/9/k"]
+    for command in ("cache-extractor", "cache-archiver"):
+        assert f"{program}\0{command}\0".encode() in seen.read_bytes(), "nothing was looked at"
+    assert (key.encode() in seen.read_bytes()) == (name == "gitlab-runner")

@@ -80,6 +80,24 @@ def test_an_upload_to_a_store(helper, folder):
     assert request.headers["host"] == f"127.0.0.1:{store.port}"
 
 
+def test_signed_urls_by_stdin(helper, folder):
+    """No other process sees them there."""
+    helper.write(a="1")
+    with Recorder(Answer(200)) as store:
+        done = archiver(helper, "--path", "a", "--options-stdin",
+                        stdin=f"--url={store.url}/b/o?sig=1=2\n--header=x-a: b=c\n--header=x-d: e".encode())
+    assert done.status == 0, done.err
+    [request] = store.requests
+    assert (request.path, request.headers["x-a"], request.headers["x-d"]) == ("/b/o?sig=1=2", "b=c", "e")
+    assert archiver(helper, "--path", "a", "--options-stdin").lines[-1] == "Archive is up to date!"
+    for text, sentence in ((b"--urk=x", "there is no option --urk"), (b"--timeout=x", "takes a number, not 'x'"),
+                           (b"--url", "option --url needs a value"),
+                           (b"--url=" + bytes(65536), "--options-stdin: stdin cannot be read, or is too long")):
+        for command in (archiver, extractor):
+            done = command(helper, "--options-stdin", stdin=text)
+            assert done.status == 1 and sentence in done.lines[-1], done.err
+
+
 @pytest.mark.parametrize("check, methods, last", [
     (200, ["HEAD"], "Primary cache already exists remotely, skipping upload"),
     (404, ["HEAD", "PUT"], "Uploading cache.zip to {}/put"),

@@ -6,9 +6,12 @@ import shutil
 
 import pytest
 
+from artifact_jobs import ARCHIVE
+from checker.jobs import make_job
 from checker.rules import script_lines
 from checker.run import PATIENCE, Run, wait_for
 from git_server import GitServer, add_commit, make_repository
+from stand_in_helper import StandIn
 from test_job_scripts import make_git_job, run_job
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -25,17 +28,22 @@ def traces(run, job_id, text):
     return any(text in line.text for line in script_lines(bytes(run.coordinator.jobs[job_id].trace)))
 
 
-def use_shell(run, name, program, instances=1):
-    """Each session of so many instances finds this program under this name first."""
+def begin_sessions(run, lines, instances=1):
+    """With these lines, each session of so many instances."""
     # Written last of all.
     assert wait_for(lambda: len(list(run.instances_dir.glob("*/meta.json"))) == instances), run.log_tail()
+    for session in run.instances_dir.glob("*/session"):
+        new = run.folder / "session"
+        new.write_text(lines + session.read_text())
+        new.rename(session)
+
+
+def use_shell(run, name, program, instances=1):
+    """Each session of so many instances finds this program under this name first."""
     bin_dir = run.folder / "bin"
     bin_dir.mkdir()
     (bin_dir / name).symlink_to(shutil.which(program))
-    for session in run.instances_dir.glob("*/session"):
-        new = run.folder / "session"
-        new.write_text(f"PATH='{bin_dir}':$PATH\nexport PATH\n" + session.read_text())
-        new.rename(session)
+    begin_sessions(run, f"PATH='{bin_dir}':$PATH\nexport PATH\n", instances)
 
 
 def make_full_job(run, server, sha, job_id, out, *commands):
@@ -96,6 +104,25 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
     assert 'GET_SOURCES_ATTEMPTS: expected int got "two", using default value: 1' in logs[1]
     assert 'GIT_SUBMODULE_DEPTH: expected int got "few", using default value: 1' in logs[1]
     assert len(server.requests) > requests and "replaced by a clone" not in "".join(logs.values())
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_profile_that_prints_much_hides_no_answer(folder, binary, plugin_dir, name):
+    """Where its login directory is, and which helper it has. The profile's last line is open."""
+    setting, command, program = SHELLS[name]
+    run = Run(folder, binary, plugin_dir, shell=setting, idle_count=1, max_instances=1, idle_time="1h")
+    helper, job = StandIn(folder), make_job(1, str(run.marks), lines=4)
+    helper.use(job)
+    job.payload["artifacts"] = [ARCHIVE]
+    run.start()
+    use_shell(run, command, program)
+    begin_sessions(run, "yes hello | head -c 102400; printf 'none Linux x86_64\\nWelcome. '\n")
+    run.coordinator.add(job)
+    printed = ("log_is_whole: job 1: ", "log_is_in_order: job 1: lines twice")  # of what the profile adds to the log
+    assert_nothing_lost(run, [breach for breach in run.finish() if not breach.startswith(printed)])
+    assert run.coordinator.jobs[1].finals[0]["state"] == "success", log_of(run, 1)[-2000:]
+    assert "Artifacts and caches are carried by gitlab-runner of the instance" in log_of(run, 1)
+    assert [call.words[0] for call in helper.calls(job)] == ["artifacts-uploader"]
 
 
 def test_sources_are_tried_again(folder, binary, plugin_dir):

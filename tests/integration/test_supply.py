@@ -187,6 +187,15 @@ def test_a_frame_that_is_none_ends_the_connection_not_the_job(supplied, store):
     assert_nothing_lost(worker.run, worker.finish())
 
 
+def test_a_worker_that_asks_without_an_end_is_cut_off(supplied, store):
+    worker = supplied(cache_settings(store), limits="requests=3")
+    for _ in range(3):
+        assert "url" in worker.ask("sign", name="k", method="GET")
+    worker.ask("tell", frame={"type": "sign", "id": 10, "name": "k", "method": "GET"})
+    assert wait_for(lambda: "more than 3 requests for artifacts and caches" in worker.run.daemon_log.read_text())
+    assert_nothing_lost(worker.run, worker.finish())
+
+
 def open_upload(worker, name):
     return worker.ask("open", request={"kind": "cache_upload", "name": name})
 
@@ -235,6 +244,21 @@ def test_transfers_beyond_the_limit_wait_for_their_turn(supplied, store, get):
     worker.ask("commit", whole=True)
     assert worker.ask("wait")["result"] == "ok"
     assert get(PROJECT + "b") == b"half" and get(PROJECT + "a") is None
+    assert_nothing_lost(worker.run, worker.finish())
+
+
+def test_a_transfer_on_which_nothing_moves_frees_its_place(supplied, store, s3_store):  # noqa: F811
+    """Whichever side is silent: an instance that sends nothing or takes nothing, a worker that says nothing."""
+    worker = supplied(cache_settings(store), limits="transfers=1,transfer_idle=500")
+    assert open_upload(worker, "a") == {}
+    assert worker.ask("wait") == {"result": "failed", "status": 0,
+                                  "message": "nothing came from the instance for 10 minutes"}
+    s3_store.client.put_object(Bucket="bucket", Key=PROJECT + "large", Body=bytes(8 << 20))
+    assert worker.ask("open", request={"kind": "cache_download", "name": "large"}) == {}
+    assert worker.ask("wait") == {"result": "failed", "status": 0, "message": "the instance took nothing for 10 minutes"}
+    assert open_upload(worker, "b") == {}
+    # The stream of b is closed by the next order, and nobody says whether it was whole.
+    assert open_upload(worker, "c") == {}, "its turn came with the end of the other"
     assert_nothing_lost(worker.run, worker.finish())
 
 

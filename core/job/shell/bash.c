@@ -215,11 +215,25 @@ void script_own_end(struct buf *body)
 /* With what the system says of it: state, parent, group, session. */
 void script_note_process(struct buf *out, const char *tmp_dir)
 {
-    buf_add_str(out, "flotilla_stat=\n"
+    buf_add_str(out, "rm -rf -- "); /* a link would be followed, and a pipe waited for */
+    add_path(out, tmp_dir, "stage.pid");
+    buf_add_str(out, "\nflotilla_stat=\n"
                      "[ ! -r /proc/self/stat ] || read -r flotilla_stat < /proc/self/stat\n"
                      "(umask 077; printf '%s %s\\n' \"$$\" \"${flotilla_stat##*) }\" > ");
     add_path(out, tmp_dir, "stage.pid");
     buf_add_str(out, ")\nunset flotilla_stat\n");
+}
+
+/* It is private from its birth; its parents, which are the job's, are not. What an earlier job left in its
+ * place goes: a link would take secrets elsewhere. */
+static void add_private_directory(struct buf *out, const char *path)
+{
+    autobuf struct buf quoted = BUF_INIT;
+
+    quote_word(&quoted, path);
+    buf_addf(out, "[ -d %1$s ] && [ ! -L %1$s ] || rm -rf -- %1$s\nmkdir -p -m 700 -- %1$s\n",
+             buf_str(&quoted));
+    buf_inherit_error(out, &quoted);
 }
 
 void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body)
@@ -229,10 +243,7 @@ void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const 
     buf_add_str(out, "trap 'exit 1' TERM\n"
                      "if set -o | grep pipefail > /dev/null; then set -o pipefail; fi\n"
                      "set -o errexit\nset +o noclobber\n");
-    /* The directory is private from its birth; its parents, which are the job's, are not. */
-    buf_add_str(out, "mkdir -p -m 700 -- ");
-    quote_word(out, tmp_dir);
-    buf_add_char(out, '\n');
+    add_private_directory(out, tmp_dir);
     script_note_process(out, tmp_dir);
     buf_add_str(out, "( trap 'exit 1' TERM; eval ");
     quote_word(out, body);

@@ -79,6 +79,46 @@ static void test_coordinator_V21_base_url(void **unused)
     }
 }
 
+static void test_hardening_N9_which_origins_are_the_same(void **unused)
+{
+    static const struct {
+        const char *a, *b;
+        bool want;
+    } cases[] = {
+        { "http://h/a", "http://H:80/b?c", true },
+        { "https://h/a", "https://h:443", true },
+        { "https://h:8443/a", "https://h:8443/b", true },
+        { "https://h/", "https://h:8443/", false },
+        { "http://h/", "https://h/", false },
+        { "http://h:443/", "https://h:443/", false },
+        { "http://h/", "http://h.other/", false },
+        { "http://h/", "no url", false },
+        { "no url", "no url", false },
+        { "HTTP://h", "http://h:/?x", true },
+        { "http://h?x", "http://h#y", true },
+        { "http://[::1]:80/", "http://[::1]", true },
+        { "http://[::1]:8080/", "http://[::1]:8081/", false },
+        { "http://[::1/", "http://[::1/", false },
+        { "http://h/", "http://h@other/", false },
+        { "http://h/", "http://h:80@other/", false },
+        { "http://h/", "http://other\\@h/", false },
+        { "http://h/", "http://h\\.other/", false },
+        { "http://h/", "http://h /", false },
+        { "http://h/", "http://%68/", false },
+        { "http://h/", "http://h:80:80/", false },
+        { "http://h/", "http://h:+80/", false },
+        { "http://h/", "http://h:65616/", false },
+        { "http://h/", "http:///h/", false },
+        { "http://", "http://", false },
+        { "ftp://h/", "ftp://h/", false },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (http_same_origin(cases[i].a, cases[i].b) != cases[i].want)
+            fail_msg("%s and %s", cases[i].a, cases[i].b);
+}
+
 static void test_dates(void **unused)
 {
     static const char *const wrong[] = { "", "soon", "Tue, 14 Nov 2023 22:13:20 CET",
@@ -102,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_coordinator_V6_which_answers_are_asked_for_again),
         cmocka_unit_test(test_coordinator_V5_waits),
         cmocka_unit_test(test_coordinator_V21_base_url),
+        cmocka_unit_test(test_hardening_N9_which_origins_are_the_same),
         cmocka_unit_test(test_dates),
     };
 

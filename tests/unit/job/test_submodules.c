@@ -27,6 +27,7 @@ static const char make_remotes[] =
            "  if [ -n \"$2\" ]; then git submodule --quiet add ../$3.git $2; fi\n"
            "  git commit -q -m one; cd ..; git clone -q --bare $1 g/$1.git; }\n"
            "make lib '' ''; make mid deep/lib lib; make p sub/mid mid\n"
+           "mkdir busybox; ln -s $(command -v busybox) busybox/find\n"
            "git -C p rev-parse main\n";
 static const char change_remotes[] =
     AUTHOR "export HOME=$PWD\n"
@@ -85,6 +86,10 @@ static int tear_down(void **state)
     "cp -a .git/modules/sub/mid $HOME/evil\n"                                                      \
     "set_evil() { git config -f $HOME/evil/config core.$1 \"$2\"; }\n"                             \
     "set_evil fsmonitor 'touch $HOME/HACKED; false'; set_evil worktree $PWD/sub/mid\n"
+/* Where case does not count these are read as the others are. */
+#define EVIL_IN_ANY_CASE                                                                           \
+    "mkdir -p .git/modules/sub/mid/Hooks .git/modules/sub/mid/INFO\n"                              \
+    "touch .git/modules/sub/mid/CONFIG .git/modules/sub/mid/INFO/Attributes\n"
 #define RETRIED "WARNING: Updating submodules failed. Retrying..."
 #define ANEW "What earlier jobs left of the submodules cannot be used: they are cloned anew"
 
@@ -145,7 +150,8 @@ static const char show[] =
     "git -C sub/mid status --porcelain; git submodule status --recursive | cut -c1\n"
     "git -C sub/mid config remote.origin.url | sed 's|.*/||'\n"
     "git -C sub/mid/deep/lib config include.path | sed 's|.*/||'\n"
-    "find $HOME -name HACKED\n";
+    "find $HOME -name HACKED\n"
+    "find .git/modules -name CONFIG -o -name Hooks -o -name Attributes\n";
 
 static void assert_sources(const char *why, const char *home, const struct buf *said)
 {
@@ -171,13 +177,17 @@ static void test_a_job_gets_its_submodules_whatever_the_last_one_left(void **sta
             mem_printf("cp -a before row%zu\nexport HOME=$PWD/row%zu\ncd $HOME/" PROJECT "\n"
                        /* Links and worktrees name the place that they were made in. */
                        "grep -rlF %s/before .git sub --include=.git --include=config | "
-                       "xargs -r sed -i 's|%s/before|%s|'\n%s\n",
+                       "xargs -r sed -i 's|%s/before|%s|'\n" EVIL_IN_ANY_CASE "%s\n",
                        i, i, world->dir, world->dir, home, rows[i].damage);
+        enum harness_shell shell = (enum harness_shell)(i % HARNESS_SHELLS);
+        /* Where there is a shell of busybox, there is no other find. */
+        autofree char *variables =
+            mem_printf(RECURSIVE WITH("PATH", "%s/%s:/usr/local/bin:/usr/bin:/bin"), world->dir,
+                       shell == HARNESS_BUSYBOX ? "busybox" : "none");
         autobuf struct buf said = BUF_INIT, out = BUF_INIT;
 
         must(world->dir, damage, &said);
-        if (run_sources(world->dir, (enum harness_shell)(i % HARNESS_SHELLS), home, world->second,
-                        "", RECURSIVE, "{}", &out) != 0)
+        if (run_sources(world->dir, shell, home, world->second, "", variables, "{}", &out) != 0)
             fail_msg("%s: %s", rows[i].why, buf_str(&out));
         if (rows[i].said)
             assert_said(rows[i].why, &out, rows[i].said, true);

@@ -92,6 +92,7 @@ static int teardown(void **state)
     for (size_t i = 0; i < ARRAY_LEN(world->jobs); i++) {
         channel_close(world->jobs[i].worker);
         secret_free(world->jobs[i].token);
+        free(world->jobs[i].artifact_url);
         (void) close(world->workers[i]);
         frame_decoder_done(&world->decoders[i]);
     }
@@ -195,6 +196,45 @@ static void test_a_worker_that_does_not_read_is_passed_over(void **state)
     assert_string_equal(last, "open");
 }
 
+/* The transfer process tells that GitLab has moved the upload there, and goes. */
+static void play_moved(struct world *world, const char *url)
+{
+    autofree char *end = mem_printf("{\"type\":\"end\",\"base_url\":\"%s\"}", url);
+    autofree char *text =
+        mem_printf("#!/bin/sh\nprintf '\\000\\000\\000\\%03zo%%s' '%s' >&3\n", strlen(end), end);
+
+    harness_write(world->dir, "program", text);
+}
+
+/* It speaks with the network: what it says there is where the job's token would go. */
+static void test_a_transfer_chooses_no_other_server(void **state)
+{
+    static const struct {
+        const char *url;
+        bool taken;
+    } rows[] = {
+        { "http://127.0.0.1:2", false },       { "https://127.0.0.1:1", false },
+        { "http://127.0.0.1:1@other", false }, { "http://other/http://127.0.0.1:1", false },
+        { "http://127.0.0.1:1/moved", true },
+    };
+    struct world *world = *state;
+    struct job *job = &world->jobs[0];
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *last = "";
+
+        play_moved(world, rows[i].url);
+        ask(world, 0, (int64_t) i + 1);
+        assert_string_equal(heard(world, 0), "open");
+        for (; !*last; last = heard(world, 0))
+            (void) uv_run(&world->loop, UV_RUN_ONCE);
+        assert_string_equal(last, "other");
+        if (!str_eq(job->artifact_url, rows[i].taken ? rows[i].url : NULL) &&
+            (rows[i].taken || job->artifact_url))
+            fail_msg("%s: %s", rows[i].url, job->artifact_url);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +242,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_worker_that_does_not_read_is_passed_over, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_transfer_chooses_no_other_server, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

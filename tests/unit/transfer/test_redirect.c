@@ -43,28 +43,6 @@ static void test_hardening_N9_where_a_redirect_leads(void **unused)
     }
 }
 
-static void test_hardening_N9_which_origins_are_the_same(void **unused)
-{
-    static const struct {
-        const char *a, *b;
-        bool want;
-    } cases[] = {
-        { "http://h/a", "http://H:80/b?c", true },
-        { "https://h/a", "https://h:443", true },
-        { "https://h:8443/a", "https://h:8443/b", true },
-        { "https://h/", "https://h:8443/", false },
-        { "http://h/", "https://h/", false },
-        { "http://h:443/", "https://h:443/", false },
-        { "http://h/", "http://h.other/", false },
-        { "http://h/", "no url", false },
-    };
-
-    (void) unused;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        if (redirect_same_origin(cases[i].a, cases[i].b) != cases[i].want)
-            fail_msg("%s and %s", cases[i].a, cases[i].b);
-}
-
 static void test_the_base_of_a_moved_upload(void **unused)
 {
     static const struct {
@@ -103,7 +81,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardening_N9_where_a_redirect_leads),
-        cmocka_unit_test(test_hardening_N9_which_origins_are_the_same),
         cmocka_unit_test(test_the_base_of_a_moved_upload),
         cmocka_unit_test(test_the_host_of_a_url),
     };

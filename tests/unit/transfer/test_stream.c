@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -190,6 +191,48 @@ static void test_a_worker_that_takes_no_more_ends_a_download(void **unused)
     close_stream(stream);
 }
 
+static void assert_idle(struct stream *stream, int64_t r, const char *why)
+{
+    assert_int_equal(r, -EIO);
+    assert_non_null(stream->trouble);
+    assert_string_equal(stream->trouble, why);
+    close_stream(stream);
+}
+
+static void test_a_stream_on_which_nothing_moves_is_given_up(void **unused)
+{
+    static char much[1 << 20];
+    char line[STREAM_LINE_MAX], byte;
+    struct stream *stream;
+    int64_t r = 0;
+    int worker;
+
+    (void) unused;
+    assert_int_equal(setenv("FLOTILLA_LIMITS", "transfer_idle=50", 1), 0);
+    stream = open_stream(&worker);
+    assert_idle(stream, stream_read_line(stream, line),
+                "nothing came from the instance for 10 minutes");
+    (void) close(worker);
+
+    stream = open_stream(&worker);
+    put(worker, "x", 1); /* which is held back */
+    assert_idle(stream, stream_read(stream, &byte, 1),
+                "nothing came from the instance for 10 minutes");
+    (void) close(worker);
+
+    stream = open_stream(&worker);
+    (void) close(worker);
+    assert_idle(stream, stream_read(stream, &byte, 1),
+                "nobody said for 10 minutes whether the archive is whole");
+
+    stream = open_stream(&worker);
+    for (int i = 0; i < 16 && r == 0; i++)
+        r = stream_write(stream, much, sizeof(much));
+    assert_idle(stream, r, "the instance took nothing for 10 minutes");
+    (void) close(worker);
+    assert_int_equal(unsetenv("FLOTILLA_LIMITS"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_nothing_that_broke_off_is_nothing),
         cmocka_unit_test(test_the_last_byte_waits_for_the_word),
         cmocka_unit_test(test_a_worker_that_takes_no_more_ends_a_download),
+        cmocka_unit_test(test_a_stream_on_which_nothing_moves_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,40 @@ static void test_private_directory_in_a_public_one(void **state)
     assert_prints(place, "700\n600\n600\n600\n755\nit's\n\n|");
 }
 
+/* A link would be followed, and a pipe waited for. */
+static void test_what_an_earlier_job_left_in_the_place_of_ours_goes(void **state)
+{
+    static const char *const left[] = {
+        "ln -s ../elsewhere builds/p.tmp",
+        "mkfifo builds/p.tmp",
+        "echo > builds/p.tmp",
+        "mkdir builds/p.tmp; ln -s ../../victim builds/p.tmp/stage.pid",
+        "mkdir builds/p.tmp; ln victim builds/p.tmp/stage.pid",
+        "mkdir builds/p.tmp; mkfifo builds/p.tmp/stage.pid",
+        "mkdir -p builds/p.tmp/stage.pid/deeper",
+    };
+    struct place *place = *state;
+
+    buf_add_str(&place->body, "cd builds; stat -c '%F' p.tmp p.tmp/stage.pid\n"
+                              "cat ../victim; ls ../elsewhere\n");
+    for (size_t i = 0; i < ARRAY_LEN(left); i++)
+        for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
+            autobuf struct buf earlier = BUF_INIT;
+
+            buf_addf(&earlier,
+                     "rm -rf builds victim elsewhere; mkdir builds elsewhere; echo safe > victim\n"
+                     "%s\n",
+                     left[i]);
+            assert_int_equal(
+                harness_run_shell(HARNESS_DASH, place->dir, &earlier, &place->out, &place->errors),
+                0);
+            run(place, shell);
+            if (!str_eq(buf_str(&place->out), "directory\nregular file\nsafe\n"))
+                fail_msg("%s: %s: %s%s", harness_shell_names[shell], left[i], buf_str(&place->out),
+                         buf_str(&place->errors));
+        }
+}
+
 static void test_job_keeps_the_umask_of_the_instance(void **state)
 {
     struct place *place = *state;
@@ -349,6 +383,7 @@ int main(void)
         TEST(test_the_status_is_checked_behind_each_command),
         TEST(test_a_stopped_stage_leaves_no_process_of_its_session),
         TEST(test_private_directory_in_a_public_one),
+        TEST(test_what_an_earlier_job_left_in_the_place_of_ours_goes),
         TEST(test_job_keeps_the_umask_of_the_instance),
         TEST(test_variables_go_from_stage_to_stage),
         TEST(test_trace_does_not_show_the_exports),
