@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -99,6 +100,8 @@ class Machines:
         self.running: dict[str, Machine] = {}
         self.ever: dict[str, Machine] = {}
         self.lock = threading.Lock()
+        # Their parent-death signal comes when the thread ends that started them, and a server has one for each connection.
+        self.starter = ThreadPoolExecutor(1)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
 
@@ -108,7 +111,7 @@ class Machines:
             there = addresses()
             for instance in set(self.running) - set(there):
                 self.running.pop(instance).close()
-            new = [Machine(self.folder, instance, its, self.port, self.user, self.keys)
+            new = [self.starter.submit(Machine, self.folder, instance, its, self.port, self.user, self.keys).result()
                    for instance, its in there.items() if instance not in self.ever]
             for machine in new:
                 machine.wait_up()
@@ -126,4 +129,5 @@ class Machines:
 
     def close(self):
         self.follow(dict)
+        self.starter.shutdown()
         self.held.close()
