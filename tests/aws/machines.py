@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,8 +69,8 @@ class Machine:
         deadline = time.monotonic() + PATIENCE
         while True:
             with socket.socket() as probe:
-                # It listens at all of them before it takes a connection at any.
-                if probe.connect_ex((self.addresses[-1], self.port)) == 0:
+                # It listens at all of them before it greets anybody.
+                if probe.connect_ex((self.addresses[0], self.port)) == 0 and probe.recv(4) == b"SSH-":
                     return
             assert self.process.poll() is None and time.monotonic() < deadline, \
                 "sshd does not start: " + (self.home / "sshd.log").read_text()
@@ -99,7 +99,9 @@ class Machines:
         self.held, self.port = free_port()
         self.running: dict[str, Machine] = {}
         self.ever: dict[str, Machine] = {}
-        self.lock = threading.Lock()
+        # The kernel counts the thread that started a process as its parent: an sshd would die with the thread of the
+        # connection on which its instance was ordered. So all of them have one that lives as long as they do.
+        self.starter = ThreadPoolExecutor(max_workers=1)
         # Their parent-death signal comes when the thread ends that started them, and a server has one for each connection.
         self.starter = ThreadPoolExecutor(1)
         if os.geteuid() == 0:
@@ -107,15 +109,17 @@ class Machines:
 
     def follow(self, addresses: Callable[[], dict[str, tuple[str, ...]]]):
         """Instance -> the addresses at which its cloud has it now; what is not among them ends."""
-        with self.lock:
-            there = addresses()
-            for instance in set(self.running) - set(there):
-                self.running.pop(instance).close()
-            new = [self.starter.submit(Machine, self.folder, instance, its, self.port, self.user, self.keys).result()
-                   for instance, its in there.items() if instance not in self.ever]
-            for machine in new:
-                machine.wait_up()
-                self.running[machine.instance] = self.ever[machine.instance] = machine
+        self.starter.submit(self.change, addresses).result()
+
+    def change(self, addresses):
+        there = addresses()
+        for instance in set(self.running) - set(there):
+            self.running.pop(instance).close()
+        new = [Machine(self.folder, instance, its, self.port, self.user, self.keys)
+               for instance, its in there.items() if instance not in self.ever]
+        for machine in new:
+            machine.wait_up()
+            self.running[machine.instance] = self.ever[machine.instance] = machine
 
     def push(self, instance: str, user: str, key: str):
         assert user == self.user, f"a key for {user}, who is not there"
@@ -129,5 +133,6 @@ class Machines:
 
     def close(self):
         self.follow(dict)
+        self.starter.shutdown()
         self.starter.shutdown()
         self.held.close()
