@@ -43,7 +43,7 @@ char *base64_read(const char *text, size_t *ret_len)
         free(data);
         return NULL;
     }
-    *ret_len = (size_t) (len + rest);
+    *ret_len = (size_t) len + (size_t) rest;
     data[*ret_len] = '\0';
     return data;
 }

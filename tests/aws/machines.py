@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -102,8 +101,6 @@ class Machines:
         # The kernel counts the thread that started a process as its parent: an sshd would die with the thread of the
         # connection on which its instance was ordered. So all of them have one that lives as long as they do.
         self.starter = ThreadPoolExecutor(max_workers=1)
-        # Their parent-death signal comes when the thread ends that started them, and a server has one for each connection.
-        self.starter = ThreadPoolExecutor(1)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
 

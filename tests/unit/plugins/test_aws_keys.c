@@ -125,8 +125,8 @@ static void test_a_key_that_is_none_has_no_public_half(void **state)
         "-----BEGIN OPENSSH PRIVATE KEY-----\n!!!\n-----END OPENSSH PRIVATE KEY-----\n",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
         /* The magic, then a cipher whose name is said to be 4 GiB long. */
-        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA/////w==\n"
-        "-----END OPENSSH PRIVATE KEY-----\n",
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA/////w==\n"
+         "-----END OPENSSH PRIVATE KEY-----\n"),
         "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
     };
 
