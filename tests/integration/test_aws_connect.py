@@ -57,10 +57,9 @@ def test_a_key_that_the_operator_has_is_used(cloud, new_worker, kind):
     worker = new_worker(connector={"key": text, "username": "builder"})
     info = info_of(worker, instance)
     assert info["username"] == "builder"
-    if pushed := cloud.compute.pushed:
-        assert pushed[-1].user == "builder"
-        assert pushed[-1].key.split()[:2] == key.public_key().public_bytes(
-            Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
+    [pushed] = cloud.compute.pushed
+    assert pushed.user == "builder"
+    assert pushed.key.split()[:2] == key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
 
 
 @pytest.mark.parametrize("wanted, own, public", [

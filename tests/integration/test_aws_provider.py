@@ -23,7 +23,7 @@ from aws.scaling import Member
 from aws.wire import refusal
 from aws_group import (CREATING, DELETING, KEY, NAME, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, calls_of, cloud, dies_at,  # noqa: F401
                        fill, group_of, new_worker)
-from checker.run import PATIENCE
+from checker.run import PATIENCE, wait_for
 from conftest import ROOT
 
 RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json").read_text())["Statement"]
@@ -105,6 +105,22 @@ def test_a_list_that_cannot_be_right_is_not_complete(cloud, new_worker):
     assert len(cloud.endpoint.calls) - asked <= 2 * 5, "nobody goes round in circles"
     cloud.endpoint.fault = lambda call: None
     assert worker.states() == {instance: RUNNING}
+
+
+def test_a_list_does_not_wait_for_what_rides_along(cloud, new_worker):
+    """AWS is silent when instances are to be protected."""
+    [instance] = fill(cloud, 1)
+    group_of(cloud).members[instance].protected = False
+    worker, listed, waited = new_worker(), threading.Event(), []
+
+    def hold(call):
+        if call.action == "SetInstanceProtection":
+            waited.append(listed.wait(30))
+
+    cloud.endpoint.fault = hold
+    assert worker.states() == {instance: RUNNING}
+    listed.set()
+    assert wait_for(lambda: waited) and waited == [True]
 
 
 def test_a_cloud_that_stays_broken_is_told_as_such(cloud, new_worker):
@@ -365,10 +381,7 @@ def test_keys_that_nobody_knows_are_told_with_their_source(cloud, new_worker):
 def test_throttling_is_waited_for(cloud, new_worker):
     worker = new_worker()
     cloud.throttled["SetDesiredCapacity"] = 2
-    reply = worker.increase(2)
-    if reply["code"] != flt.OK:  # it may leave the waiting to the host
-        assert reply["code"] == flt.THROTTLED and reply["retry_after_ms"] > 0
-    assert group_of(cloud).desired in (0, 2)
+    assert worker.increase(2)["accepted"] == 2 and group_of(cloud).desires == [2]
 
 
 @pytest.mark.parametrize("right", RIGHTS)
