@@ -26,7 +26,7 @@ int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
         if (strcmp(ask->service, versions[i].service) == 0)
             call.version = versions[i].version;
     *error = (struct flt_aws_error) { 0 };
-    return flt_aws_query(g->client, &call, &g->watch, ret, error);
+    return flt_aws_query(g->client, &call, ask->watch ? ask->watch : &g->watch, ret, error);
 }
 
 /* The credentials are good, but this is not allowed. */

@@ -118,6 +118,7 @@ struct flt_group {
     struct aws_orders orders;
     int64_t tagged_epoch;       /* what the tag is known to hold */
     bool denied[AWS_RIGHTS];    /* the right is missing */
+    int64_t protect_after_ms;   /* monotonic */
     struct aws_member *members; /* of the last look, complete or not */
     size_t n_members;
     int64_t members_at_ms; /* monotonic; 0 = never */
@@ -177,6 +178,7 @@ struct aws_ask {
     const struct flt_aws_param *params;
     size_t n_params;
     bool repeatable;
+    const struct flt_watch *watch; /* NULL = as long as the running call lasts */
 };
 /* A call by all of the array `p`, which may be asked for again when its answer is lost, or may not. */
 #define AWS_REPEATABLE(s, a, p)                                                                    \

@@ -33,6 +33,14 @@ static bool is_of_group(const struct flt_group *g, const struct way *way)
     return find_member(g->members, g->n_members, way->id) != NULL;
 }
 
+/* The one that was asked for, and no other that the answer may hold. */
+static xmlNodePtr find_instance(xmlDocPtr doc, const char *id)
+{
+    xmlNodePtr found = flt_xml_find(flt_xml_root(doc), "reservationSet/item/instancesSet/item");
+
+    return strcmp(text_at(found, "instanceId"), id) == 0 ? found : NULL;
+}
+
 /* The group may know an instance some seconds before EC2 does. */
 static int32_t unknown(struct flt_group *g, const char *id)
 {
@@ -267,7 +275,7 @@ int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink,
     int32_t code = ask_instance(g, id, &doc);
 
     if (code == FLT_OK) {
-        way.instance = flt_xml_find(flt_xml_root(doc), "reservationSet/item/instancesSet/item");
+        way.instance = find_instance(doc, id);
         code = prepare(g, &way);
     }
     if (code == FLT_OK && sink(arg, &way.info) != 0)

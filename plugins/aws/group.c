@@ -37,6 +37,14 @@ static int32_t unreadable(struct flt_group *g, const char *error)
     return aws_fail(g, FLT_E_INTERNAL, 0, "the answer of AWS cannot be read: %s", error);
 }
 
+/* One that is cut off or has other signs in it would be another's, or nobody's. */
+static bool is_id(const char *id)
+{
+    size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+
+    return len > 0 && len < AWS_ID_MAX && !id[len];
+}
+
 static int32_t read_member(struct flt_group *g, xmlNodePtr node, struct aws_view *view)
 {
     struct aws_member *member = &view->members[view->n];
@@ -50,6 +58,8 @@ static int32_t read_member(struct flt_group *g, xmlNodePtr node, struct aws_view
         flt_xml_opt_text(node, "InstanceType", &type, error) < 0 ||
         flt_xml_opt_bool(node, "ProtectedFromScaleIn", &protected, error) < 0)
         return unreadable(g, error);
+    if (!is_id(id))
+        return unreadable(g, "an InstanceId in an unknown form");
     *member = (struct aws_member) { .protected = protected };
     (void) snprintf(member->id, sizeof(member->id), "%s", id);
     (void) snprintf(member->type, sizeof(member->type), "%s", type);
@@ -64,6 +74,8 @@ static int32_t read_members(struct flt_group *g, xmlNodePtr group, struct aws_vi
     size_t n = view->n;
     void *grown;
 
+    if (!list)
+        return unreadable(g, "Instances is missing");
     for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));)
         n++;
     if (n == 0)
@@ -169,10 +181,14 @@ static int32_t take_page(struct flt_group *g, xmlDocPtr doc, struct aws_view *vi
         code = read_group(g, group, view);
     if (group && code == FLT_OK)
         code = read_members(g, group, view);
-    if (next && strlen(next) >= size)
-        return unreadable(g, "a NextToken that is too long");
+    if (code == FLT_OK && next && strlen(next) >= size)
+        code = unreadable(g, "a NextToken that is too long");
+    if (code == FLT_OK && next && *next && strcmp(next, token) == 0)
+        code = unreadable(g, "a NextToken that leads to itself");
+    if (code != FLT_OK)
+        return code;
     (void) snprintf(token, size, "%s", next ? next : "");
-    return code;
+    return FLT_OK;
 }
 
 static int32_t look(struct flt_group *g, struct aws_view *view)

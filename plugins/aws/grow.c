@@ -37,6 +37,7 @@ static int32_t refuse(struct flt_group *g, const char *request_id, int32_t code,
 
 static int32_t order(struct flt_group *g, const char *request_id, const struct aws_growth *growth)
 {
+    bool is_repetition = orders_find(&g->orders, request_id) != NULL;
     struct flt_aws_error error = { 0 };
     int32_t code;
 
@@ -44,9 +45,10 @@ static int32_t order(struct flt_group *g, const char *request_id, const struct a
     code = orders_store(g);
     if (code == FLT_OK && growth->ask) {
         code = set_desired(g, growth->target, &error);
+        /* What was asked for before may yet come of it, whatever becomes of this attempt. */
         if (code != FLT_OK)
-            return error.maybe_done ? aws_refused(g, code, &error)
-                                    : refuse(g, request_id, code, &error);
+            return error.maybe_done || is_repetition ? aws_refused(g, code, &error)
+                                                     : refuse(g, request_id, code, &error);
     }
     if (code != FLT_OK)
         return code;

@@ -17,7 +17,7 @@
 
 #include "sdk/lib/json.h"
 
-#define CAPACITY_MAX 1000000
+#define CAPACITY_MAX INT32_MAX /* as group.c takes it */
 
 static int32_t damaged(struct flt_group *g, const char *why)
 {

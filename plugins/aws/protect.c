@@ -1,11 +1,37 @@
 /* protect.c - scale-in protection: members that AWS may take of its own accord are protected, where the group does not
- * do it itself and the rights allow it. TerminateInstanceInAutoScalingGroup takes protected ones, too. */
+ * do it itself and the rights allow it. TerminateInstanceInAutoScalingGroup takes protected ones, too.
+ *
+ * It rides along with a list, which nothing waits for any longer than it must: a short time, and a pause after a
+ * failure. */
 
 #include "aws.h"
 
 #include <stdio.h>
 
 #define BATCH 50 /* the most that one call takes */
+#define LIMIT_MS 2000
+#define PAUSE_MS 60000
+
+/* What is left of the call, and no more than LIMIT_MS of it. */
+struct limit {
+    const struct flt_watch *call;
+    int64_t end_ms;
+};
+
+static int64_t limit_left_ms(void *arg)
+{
+    const struct limit *limit = arg;
+    int64_t own = limit->end_ms - aws_mono_ms(), left = flt_watch_left_ms(limit->call);
+
+    return own < left ? own : left;
+}
+
+static int limit_cancel_fd(void *arg)
+{
+    const struct limit *limit = arg;
+
+    return flt_watch_cancel_fd(limit->call);
+}
 
 static int32_t protect(struct flt_group *g, const char *const *ids, size_t n,
                        struct flt_aws_error *error)
@@ -15,11 +41,14 @@ static int32_t protect(struct flt_group *g, const char *const *ids, size_t n,
         { "AutoScalingGroupName", g->options.name },
         { "ProtectedFromScaleIn", "true" },
     };
+    struct limit limit = { .call = &g->watch, .end_ms = aws_mono_ms() + LIMIT_MS };
+    struct flt_watch watch = { limit_left_ms, limit_cancel_fd, &limit };
     struct aws_ask ask = { .service = "autoscaling",
                            .action = "SetInstanceProtection",
                            .params = params,
                            .n_params = n + 2,
-                           .repeatable = true };
+                           .repeatable = true,
+                           .watch = &watch };
     xmlDocPtr doc = NULL;
     int32_t code;
 
@@ -42,9 +71,10 @@ void protect_members(struct flt_group *g, const struct aws_view *view)
     for (size_t i = 0; i < view->n && n < BATCH; i++)
         if (view->members[i].state == FLT_STATE_RUNNING && !view->members[i].protected)
             ids[n++] = view->members[i].id;
-    if (n == 0 || g->denied[AWS_RIGHT_PROTECT])
+    if (n == 0 || g->denied[AWS_RIGHT_PROTECT] || aws_mono_ms() < g->protect_after_ms)
         return;
     code = protect(g, ids, n, &error);
+    g->protect_after_ms = code == FLT_OK ? 0 : aws_mono_ms() + PAUSE_MS;
     if (aws_is_denied(code, &error))
         aws_note_denied(g, AWS_RIGHT_PROTECT, &error);
     else if (code != FLT_OK)

@@ -39,8 +39,10 @@ static int32_t remove_member(struct flt_group *g, const struct aws_member *membe
     int32_t code = lowered ? orders_store(g) : FLT_OK;
     struct flt_aws_error error = { 0 };
 
-    if (code != FLT_OK)
+    if (code != FLT_OK) {
+        orders_raise(&g->orders);
         return code;
+    }
     code = terminate(g, member->id, decrement, &error);
     if (code == FLT_OK || error.maybe_done) {
         s->desired -= decrement;

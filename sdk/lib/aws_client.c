@@ -370,12 +370,30 @@ static char *make_form(const struct flt_aws_call *asked)
     return flt_text_take(&text);
 }
 
+/* "SetDesiredCapacityResponse": a page of something in between is no answer, or a change that nobody made would pass
+ * for done. */
+static int is_answer_to(const char *action, const char *name)
+{
+    size_t len = strlen(action);
+
+    return strncmp(name, action, len) == 0 && strcmp(name + len, "Response") == 0;
+}
+
 static int read_xml(struct call *call, const struct flt_http_answer *answer, char *why)
 {
     xmlDocPtr *ret = call->ret;
+    const char *name;
 
     *ret = flt_xml_parse(answer->body, answer->len, why);
-    return *ret ? 0 : -1;
+    if (!*ret)
+        return -1;
+    name = (const char *) flt_xml_root(*ret)->name;
+    if (is_answer_to(call->action, name))
+        return 0;
+    (void) snprintf(why, FLT_ERROR_MAX, "it is <%.64s>, not <%.64sResponse>", name, call->action);
+    xmlFreeDoc(*ret);
+    *ret = NULL;
+    return -1;
 }
 
 int32_t flt_aws_query(struct flt_aws_client *client, const struct flt_aws_call *asked,

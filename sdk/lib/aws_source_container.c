@@ -57,6 +57,15 @@ static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
     return FLT_OK;
 }
 
+/* Whoever knows the path gets keys, so it is told to nobody: "http://169.254.170.2". */
+static void show(const char *url, char shown[URL_BYTES])
+{
+    const char *host = strstr(url, "://") + strlen("://");
+
+    (void) snprintf(shown, URL_BYTES, "%.*s", (int) (strcspn(host, "/?#") + (size_t) (host - url)),
+                    url);
+}
+
 /* "Authorization: TOKEN", or NULL where none is set. The file goes first and is read anew: it changes. */
 static int32_t make_header(struct flt_aws_ask *ask, char **ret)
 {
@@ -82,11 +91,14 @@ int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret
 {
     static const struct flt_aws_key_names names = { "AccessKeyId", "SecretAccessKey", "Token",
                                                     "Expiration" };
-    char url[URL_BYTES];
+    char url[URL_BYTES], shown[URL_BYTES];
     FLT_WIPED char *header = NULL;
-    struct flt_http_request request = {
-        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_bytes = ANSWER_MAX, .direct = 1
-    };
+    struct flt_http_request request = { .method = "GET",
+                                        .url = url,
+                                        .shown = shown,
+                                        .timeout_ms = TIMEOUT_MS,
+                                        .max_bytes = ANSWER_MAX,
+                                        .direct = 1 };
     struct flt_http_answer answer = { 0 };
     int32_t code = make_url(ask, url);
 
@@ -94,14 +106,15 @@ int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret
         code = make_header(ask, &header);
     if (code != FLT_OK)
         return code;
+    show(url, shown);
     request.headers = (const char *const *) &header;
     request.n_headers = header != NULL;
     code = flt_aws_fetch(ask, &request, 0, &answer);
     if (code == FLT_OK && answer.status != 200)
         code = flt_aws_because(ask, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
-                               "%.300s answers with status %ld", url, answer.status);
+                               "%.300s answers with status %ld", shown, answer.status);
     if (code == FLT_OK)
-        code = flt_aws_keys_parse(ask, url, answer.body, answer.len, &names, ret);
+        code = flt_aws_keys_parse(ask, shown, answer.body, answer.len, &names, ret);
     flt_http_answer_done(&answer);
-    return code == FLT_OK ? flt_aws_keys_name(ask, ret, "the container's %s", url) : code;
+    return code == FLT_OK ? flt_aws_keys_name(ask, ret, "the container's %s", shown) : code;
 }

@@ -367,7 +367,7 @@ static int32_t explain(const struct transfer *transfer, int32_t r, CURLcode code
         why = limit;
     }
     (void) snprintf(error, FLT_HTTP_ERROR_MAX, "%s %s: %s", transfer->request->method,
-                    transfer->place ? transfer->place : "", why);
+                    transfer->request->shown ? transfer->request->shown : transfer->place, why);
     return r;
 }
 

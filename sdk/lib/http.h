@@ -22,6 +22,7 @@ void flt_http_free(struct flt_http *http);
 struct flt_http_request {
     const char *method;         /* "GET", "POST", "PUT"... */
     const char *url;            /* http or https */
+    const char *shown;          /* the URL for people; NULL = without its query */
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
     const char *body; /* NULL = none */

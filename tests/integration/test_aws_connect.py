@@ -2,6 +2,7 @@
 instances that are to go. Over the strict cloud."""
 
 import base64
+import copy
 import datetime
 import time
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aws import provider as flt
+from aws.endpoint import Fault
 from aws.wire import Refusal
 from aws_group import CREATING, cloud, fill, new_worker  # noqa: F401
 from checker.run import wait_for
@@ -55,10 +57,9 @@ def test_a_key_that_the_operator_has_is_used(cloud, new_worker, kind):
     worker = new_worker(connector={"key": text, "username": "builder"})
     info = info_of(worker, instance)
     assert info["username"] == "builder"
-    if pushed := cloud.compute.pushed:
-        assert pushed[-1].user == "builder"
-        assert pushed[-1].key.split()[:2] == key.public_key().public_bytes(
-            Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
+    [pushed] = cloud.compute.pushed
+    assert pushed.user == "builder"
+    assert pushed.key.split()[:2] == key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
 
 
 @pytest.mark.parametrize("wanted, own, public", [
@@ -116,6 +117,23 @@ def test_an_instance_that_ec2_learns_of_later_than_its_group_is_waited_for(cloud
     assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 0, reply
     cloud.endpoint.fault = lambda call: None
     assert info_of(worker, instance)["key"]
+
+
+def test_an_answer_about_another_instance_is_not_taken(cloud, new_worker):
+    asked, other = fill(cloud, 2)
+    worker = new_worker()
+    assert set(worker.states()) == {asked, other}
+
+    def fault(call):
+        if call.form.get("InstanceId.1") != asked:
+            return None
+        changed = copy.copy(call)
+        changed.form = {**call.form, "InstanceId.1": other}
+        return Fault(answer=cloud.ask(changed))
+
+    cloud.endpoint.fault = fault
+    reply = worker.call("connect_info", instance=asked)
+    assert reply["code"] == flt.NOT_READY and not cloud.compute.pushed, reply
 
 
 def test_an_instance_of_another_group_is_none_of_ours(cloud, new_worker):

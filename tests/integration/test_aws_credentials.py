@@ -368,8 +368,21 @@ def test_an_agent_that_refuses_ends_the_search(world):
     world.set(**METADATA, **AGENT)
     world.metadata.agent_token = "another"
     told = no_keys(world)
-    assert told["error"] == f"{world.metadata.url}/agent answers with status 403"
+    assert told["error"] == f"{world.metadata.url} answers with status 403"
     assert told["trace"][-1].startswith("container: fails: ")
+
+
+def test_the_path_of_a_container_is_told_to_nobody(world):
+    """On ECS it is all that somebody needs for the keys."""
+    world.set(**METADATA, **AGENT)
+    served, said = world.ask(), []
+    said += [*served["trace"], served["source"]]
+    assert served["source"] == f"the container's {world.metadata.url}"
+    for act in (lambda: setattr(world.metadata, "agent_token", "another"), world.metadata.close):
+        act()
+        told = no_keys(world)
+        said += [*told["trace"], told["error"]]
+    assert world.metadata.url in told["error"] and not [text for text in said if "/agent" in text]
 
 
 def test_version_1_of_the_metadata_is_asked_only_when_allowed(world):
