@@ -111,11 +111,12 @@ class Moto:
         return Answer(status, body, headers.get("Content-Type", "text/xml"))
 
     def addresses(self) -> dict[str, tuple[str, ...]]:
-        """Instance -> its addresses, of those that run."""
+        """Instance -> its addresses, of those that run; one that ends while it is described has none."""
         pages = [page for region in self.regions for page in self.client("ec2", region).get_paginator(
             "describe_instances").paginate(Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])]
         return {instance["InstanceId"]: (instance["PrivateIpAddress"], instance["PublicIpAddress"]) for page in pages
-                for reservation in page["Reservations"] for instance in reservation["Instances"]}
+                for reservation in page["Reservations"] for instance in reservation["Instances"]
+                if "PublicIpAddress" in instance}
 
     def group(self, name: str) -> dict:
         [found] = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
