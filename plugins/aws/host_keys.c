@@ -32,14 +32,13 @@ static void keep(struct flt_group *g, const char *id, struct json_object *keys)
 /* Those of instances that are gone. */
 static void drop_old(struct flt_group *g)
 {
-    struct json_object_iter at;
-
     if (!g->host_keys || (size_t) json_object_object_length(g->host_keys) <= 2 * g->n_members + 16)
         return;
-    json_object_object_foreachC(g->host_keys, at)
+    json_object_object_foreach(g->host_keys, id, keys)
     {
-        if (!find_member(g->members, g->n_members, at.key))
-            json_object_object_del(g->host_keys, at.key);
+        (void) keys;
+        if (!find_member(g->members, g->n_members, id))
+            json_object_object_del(g->host_keys, id);
     }
 }
 

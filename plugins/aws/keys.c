@@ -40,6 +40,8 @@ char *base64_read(const char *text, size_t *ret_len)
     }
     EVP_ENCODE_CTX_free(ctx);
     if (!ok) {
+        if (data)
+            explicit_bzero(data, strlen(text) + 1);
         free(data);
         return NULL;
     }

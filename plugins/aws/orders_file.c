@@ -107,8 +107,7 @@ int32_t orders_open(struct flt_group *g, const char *arn)
         !name_file(g, arn))
         return aws_fail(g, FLT_E_INVALID, 0,
                         "the host has no state directory for the orders, or a path too long");
-    (void) mkdir(g->dir, 0700);
-    if (lstat(g->dir, &st) < 0)
+    if ((mkdir(g->dir, 0700) < 0 && errno != EEXIST) || lstat(g->dir, &st) < 0)
         return aws_fail(g, FLT_E_INVALID, 0, "directory %s: %m", g->dir);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
         return aws_fail(g, FLT_E_INVALID, 0,
