@@ -18,7 +18,7 @@
 #define LISTS 50
 #define LIVES 10
 #define LEAK_PER_ROUND 64 /* bytes; an allocator's own books may grow a little */
-#define LEAK_TIMES 12
+#define LEAK_TIMES 4
 #define FDS_MAX 1024
 #define SIGNALS 32
 
@@ -86,8 +86,7 @@ static bool grows(struct kit *kit, int rounds, void (*round)(struct kit *kit), s
     return *ret_fds > 0 || *ret_bytes > (size_t) LEAK_PER_ROUND * (size_t) rounds;
 }
 
-/* Caches fill up at first, and malloc counts freed pieces that it keeps at hand as taken: what grew once may be that, a
- * leak grows each time. */
+/* Caches fill up at first: what grew once may be that, a leak grows each time. */
 void check_leaks(struct kit *kit, const char *what, int rounds, void (*round)(struct kit *kit))
 {
     size_t fds = 0, bytes = 0;

@@ -185,11 +185,13 @@ def test_a_second_interrupt_waits_for_no_runner(served):
 
 
 def test_other_addresses_of_this_machine(served):
-    client = served.serve("--listen", "[::1]:0", "one")
-    assert served.url.startswith("http://[::1]:")
-    port = int(served.url.rsplit(":", 1)[1])
-    with socket.create_connection(("::1", port)), pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", port))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))  # so that nobody else answers there
+        port = other.getsockname()[1]
+        client = served.serve("--listen", f"[::1]:{port}", "one")
+        assert served.url == f"http://[::1]:{port}"
+        with socket.create_connection(("::1", port)), pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", port))
     job = take(client)
     assert client.end(job, b"").status == 200
     assert served.ended() == 0
