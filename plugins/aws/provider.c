@@ -94,6 +94,8 @@ static int32_t make_chain(struct flt_group *g)
         .sts_endpoint = o->sts_endpoint ? o->sts_endpoint : o->endpoint,
         .imds_endpoint = o->imds_endpoint,
         .imds_v1 = o->imds_v1,
+        .dual_stack = o->dual_stack,
+        .fips = o->fips,
         .user_agent = USER_AGENT,
         .run = run_program,
         .trace = note_source,
