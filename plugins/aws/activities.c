@@ -1,5 +1,5 @@
-/* activities.c - what the group has done lately: AWS accepts a desired capacity and fails later, in its scaling
- * activities. And what it takes out of the group of its own accord. */
+/* activities.c - which launches of the group have failed lately: AWS accepts a desired capacity and fails later, in its
+ * scaling activities. signals.c tells them. */
 
 #include "aws.h"
 

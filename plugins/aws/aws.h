@@ -119,7 +119,7 @@ struct flt_group {
     int64_t tagged_epoch;       /* what the tag is known to hold */
     bool denied[AWS_RIGHTS];    /* the right is missing */
     int64_t protect_after_ms;   /* monotonic */
-    struct aws_member *members; /* of the last look, complete or not */
+    struct aws_member *members; /* of the last complete look */
     size_t n_members;
     int64_t members_at_ms; /* monotonic; 0 = never */
     struct aws_signals signals;
