@@ -238,17 +238,6 @@ int32_t activities_read(struct flt_group *g, struct aws_signals *ret);
 /* connect.c */
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);
 
-/* keys.c */
-/* Of base64 with white space in it; NUL behind it. NULL when it is none. free() it. */
-char *base64_read(const char *text, size_t *ret_len);
-/* "ssh-ed25519 AAAA..." of a private key in PEM, PKCS#8 or OpenSSH form; NULL when it cannot be read. free() it. */
-char *key_public_line(const char *key);
-/* A new Ed25519 key: the private half in OpenSSH's form, to be wiped, and the public line. */
-bool key_generate(char **ret_private, char **ret_public);
-void key_wipe(char *text); /* and free() */
-/* PEM or PKCS#8, without a passphrase; EVP_PKEY_free() it. */
-EVP_PKEY *key_read_pem(const char *text);
-
 /* instance_connect.c */
 int32_t instance_connect_push(struct flt_group *g, const char *id, const char *zone,
                               const char *username, const char *public_line,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/ssh_key.h"
 
 #define BOOT_AGAIN_MS 2000
 #define PUSHED_KEY_MS 60000 /* so long a pushed key lets in */
@@ -156,7 +157,7 @@ static void push_given_key(struct flt_group *g, struct way *way)
 
     if (!g->options.instance_connect || g->denied[AWS_RIGHT_CONNECT])
         return;
-    public_line = key_public_line(g->options.key);
+    public_line = flt_key_public_line(g->options.key);
     if (!public_line)
         return; /* of a kind that AWS does not take */
     code = push(g, way, public_line, &error);
@@ -175,7 +176,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
     char *public_line;
     int32_t code;
 
-    if (!key_generate(&way->key, &public_line))
+    if (flt_key_generate(&way->key, &public_line))
         return aws_fail(g, FLT_E_INTERNAL, 0, "no key could be made");
     code = push(g, way, public_line, &error);
     free(public_line);
@@ -280,8 +281,8 @@ int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink,
     }
     if (code == FLT_OK && sink(arg, &way.info) != 0)
         code = FLT_E_CANCELLED;
-    key_wipe(way.key);
-    key_wipe(way.password);
+    flt_key_wipe(way.key);
+    flt_key_wipe(way.password);
     xmlFreeDoc(doc);
     return code;
 }

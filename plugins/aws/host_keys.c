@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/base64.h"
 
 static int32_t ask_console(struct flt_group *g, const char *id, bool latest, xmlDocPtr *ret,
                            struct flt_aws_error *error)
@@ -63,7 +64,7 @@ int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **
     if (code != FLT_OK) /* the first key that it shows does as well */
         return code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT ? aws_refused(g, code, &error)
                                                                 : FLT_OK;
-    console = base64_read(text_at(flt_xml_root(doc), "output"), &len);
+    console = flt_base64_read(text_at(flt_xml_root(doc), "output"), &len);
     keys = console_host_keys(console ? console : "", len);
     free(console);
     xmlFreeDoc(doc);

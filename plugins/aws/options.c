@@ -9,6 +9,7 @@
 
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/duration.h"
+#include "sdk/lib/ssh_key.h"
 
 #define TEXT_MAX 1024
 #define DIGITS "0123456789"
@@ -288,7 +289,7 @@ int32_t options_parse(struct flt_group *g, const char *plugin_config, const char
 
 void options_done(struct aws_options *o)
 {
-    key_wipe(o->key);
+    flt_key_wipe(o->key);
     json_object_put(o->plugin);
     json_object_put(o->connector);
     *o = (struct aws_options) { 0 };

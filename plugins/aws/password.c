@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/base64.h"
+#include "sdk/lib/ssh_key.h"
 
 #define ASK_AGAIN_MS 15000
 #define PASSWORD_MAX 1024
@@ -36,9 +38,9 @@ static bool is_text(const char *text, size_t len)
 
 char *password_decrypt(const char *data, const char *key_text, char error[256])
 {
-    EVP_PKEY *key = key_read_pem(key_text);
+    EVP_PKEY *key = flt_key_read_pem(key_text);
     size_t data_len = 0, len = PASSWORD_MAX;
-    char *bytes = base64_read(data, &data_len), *text = calloc(1, PASSWORD_MAX + 1);
+    char *bytes = flt_base64_read(data, &data_len), *text = calloc(1, PASSWORD_MAX + 1);
     bool ok = false;
 
     if (!key || EVP_PKEY_get_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_size(key) > PASSWORD_MAX)

@@ -1,29 +1,16 @@
 /* sdk/lib/gcs.c - signed URLs (V4) of Google Cloud Storage, by the key of a service account. */
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sdk/lib/signing.h"
-
-/* A key with a passphrase is refused rather than asked for on a terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
-{
-    (void) buf;
-    (void) size;
-    (void) writing;
-    (void) arg;
-    return -1;
-}
+#include "sdk/lib/ssh_key.h"
 
 static EVP_PKEY *read_key(const char *pem)
 {
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    EVP_PKEY *key = flt_key_read_pem(pem);
 
-    BIO_free(bio);
     if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
         return key;
     EVP_PKEY_free(key);

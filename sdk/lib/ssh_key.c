@@ -1,6 +1,7 @@
-/* keys.c - SSH keys: the public half of one that is given, and new ones. Pure but for chance. */
+/* sdk/lib/ssh_key.c - SSH keys: the public half of one that is given, and new ones. Pure but for chance. */
+#include "sdk/lib/ssh_key.h"
 
-#include "aws.h"
+#include "sdk/lib/base64.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -18,36 +19,11 @@
 #define BLOB_MAX 4096
 #define LINE 70
 
-void key_wipe(char *text)
+void flt_key_wipe(char *text)
 {
     if (text)
         explicit_bzero(text, strlen(text));
     free(text);
-}
-
-char *base64_read(const char *text, size_t *ret_len)
-{
-    EVP_ENCODE_CTX *ctx = EVP_ENCODE_CTX_new();
-    char *data = malloc(strlen(text) + 1);
-    int len = -1, rest = 0;
-    bool ok = ctx && data;
-
-    if (ok) {
-        EVP_DecodeInit(ctx);
-        ok = EVP_DecodeUpdate(ctx, (unsigned char *) data, &len, (const unsigned char *) text,
-                              (int) strlen(text)) >= 0 &&
-             EVP_DecodeFinal(ctx, (unsigned char *) data + len, &rest) >= 0;
-    }
-    EVP_ENCODE_CTX_free(ctx);
-    if (!ok) {
-        if (data)
-            explicit_bzero(data, strlen(text) + 1);
-        free(data);
-        return NULL;
-    }
-    *ret_len = (size_t) len + (size_t) rest;
-    data[*ret_len] = '\0';
-    return data;
 }
 
 /* The wire format of SSH: lengths of four bytes before each text. */
@@ -135,7 +111,7 @@ static char *line_of_openssh(const char *key)
     char *text =
         stop ? strndup(start + strlen(BEGIN), (size_t) (stop - start) - strlen(BEGIN)) : NULL;
     size_t len = 0, part;
-    char *data = text ? base64_read(text, &len) : NULL, *line = NULL;
+    char *data = text ? flt_base64_read(text, &len) : NULL, *line = NULL;
 
     if (data && len > sizeof(MAGIC) + 4 && memcmp(data, MAGIC, sizeof(MAGIC)) == 0) {
         const unsigned char *at = (const unsigned char *) data + sizeof(MAGIC);
@@ -153,7 +129,7 @@ static char *line_of_openssh(const char *key)
     if (data)
         explicit_bzero(data, len);
     free(data);
-    key_wipe(text);
+    flt_key_wipe(text);
     return line;
 }
 
@@ -188,7 +164,7 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
     return -1;
 }
 
-EVP_PKEY *key_read_pem(const char *text)
+EVP_PKEY *flt_key_read_pem(const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
@@ -197,14 +173,14 @@ EVP_PKEY *key_read_pem(const char *text)
     return key;
 }
 
-char *key_public_line(const char *text)
+char *flt_key_public_line(const char *text)
 {
     struct blob blob = { .len = 0 };
     EVP_PKEY *key;
 
     if (strstr(text, BEGIN))
         return line_of_openssh(text);
-    key = key_read_pem(text);
+    key = flt_key_read_pem(text);
     if (key)
         add_public(&blob, key);
     EVP_PKEY_free(key);
@@ -256,7 +232,7 @@ static char *armour(const struct blob *blob)
     return text;
 }
 
-bool key_generate(char **ret_private, char **ret_public)
+int flt_key_generate(char **ret_private, char **ret_public)
 {
     EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     struct blob public = { .len = 0 }, private = { .len = 0 };
@@ -277,8 +253,9 @@ bool key_generate(char **ret_private, char **ret_public)
     explicit_bzero(seed, sizeof(seed));
     explicit_bzero(&private, sizeof(private));
     if (*ret_private && *ret_public)
-        return true;
-    key_wipe(*ret_private);
+        return 0;
+    flt_key_wipe(*ret_private);
     free(*ret_public);
-    return false;
+    *ret_private = *ret_public = NULL;
+    return -1;
 }

@@ -1,0 +1,11 @@
+/* sdk/lib/base64.h - base64 as clouds write it. Used by ssh_key.c and plugins.
+ */
+#ifndef FLOTILLA_LIB_BASE64_H
+#define FLOTILLA_LIB_BASE64_H
+
+#include <stddef.h>
+
+/* Of base64 with white space in it; NUL behind it. NULL when it is none. The caller frees. */
+char *flt_base64_read(const char *text, size_t *ret_len);
+
+#endif
