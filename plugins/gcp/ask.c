@@ -1,0 +1,101 @@
+/* ask.c - a call to Google Cloud, and what becomes of its refusal: the sentence, and rights that are missing. */
+
+#include "gcp.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sdk/lib/json.h"
+
+#define ANSWER_MAX ((size_t) 32 << 20) /* a list of 10,000 members in one piece */
+
+int32_t gcp_fail(struct flt_group *g, int32_t code, int64_t retry_after_ms, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return g->host->fail(g->call, code, retry_after_ms, text);
+}
+
+void gcp_log(struct flt_group *g, int32_t level, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    g->host->log(g->call, level, text);
+}
+
+int32_t gcp_ask(struct flt_group *g, const struct gcp_ask *ask, struct json_object **ret,
+                struct flt_google_error *error)
+{
+    struct flt_google_call call = { .service = ask->service ? ask->service : "compute",
+                                    .method = ask->method ? ask->method : "GET",
+                                    .path = ask->path,
+                                    .shown = ask->shown,
+                                    .params = ask->params,
+                                    .n_params = ask->n_params,
+                                    .body = ask->body,
+                                    .repeatable = ask->repeatable || !ask->method,
+                                    .max_bytes = ANSWER_MAX };
+
+    *error = (struct flt_google_error) { 0 };
+    *ret = NULL;
+    return flt_google_do(g->client, &call, &g->watch, ret, error);
+}
+
+bool gcp_is_denied(int32_t code, const struct flt_google_error *error)
+{
+    return code == FLT_E_AUTH && error->status == 403;
+}
+
+int32_t gcp_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error)
+{
+    return gcp_fail(g, code, error->retry_after_ms, "%s%s", error->text,
+                    gcp_is_denied(code, error) ? " (docs/gcp-role.yaml has the rights)" : "");
+}
+
+void gcp_note_denied(struct flt_group *g, enum gcp_right right,
+                     const struct flt_google_error *error)
+{
+    static const char *const without[] = {
+        [GCP_RIGHT_CREATE] = "compute.instances.create: the group is grown by its size, and its "
+                             "instances get names that tell no other manager who ordered them",
+        [GCP_RIGHT_INSTANCES] = "compute.instances.list: host maintenance and the end of an "
+                                "instance's time are not seen before they happen",
+        [GCP_RIGHT_OPERATIONS] = "compute.zoneOperations.get, compute.regionOperations.get: "
+                                 "nobody hears how a change ended that Google had accepted",
+        [GCP_RIGHT_HOST_KEYS] = "compute.instances.getGuestAttributes: the first host key an "
+                                "instance shows is trusted",
+    };
+
+    if (g->denied[right])
+        return;
+    g->denied[right] = true;
+    gcp_log(g, FLT_LOG_WARNING, "missing permission %s (%s)", without[right], error->text);
+}
+
+int32_t gcp_unreadable(struct flt_group *g, const char *error)
+{
+    return gcp_fail(g, FLT_E_INTERNAL, 0, "the answer of Google cannot be read: %s", error);
+}
+
+const char *gcp_text(struct json_object *object, const char *path)
+{
+    const char *text = flt_json_text(object, path);
+
+    return text ? text : "";
+}
+
+const char *gcp_last_part(const char *url)
+{
+    const char *slash = strrchr(url, '/');
+
+    return slash ? slash + 1 : url;
+}

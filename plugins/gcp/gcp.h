@@ -1,0 +1,166 @@
+/* gcp.h - what the parts of the Google Cloud provider share: the group, its options, what one look at it shows.
+ *
+ * Read provider.c first (the slots), then group.c (one look at the managed instance group), grow.c and shrink.c (the
+ * changes), connect.c (how an instance is reached).
+ *
+ * A managed instance group makes machines under names, and makes another one under the same name when it repairs one.
+ * So the host's id of an instance is "NAME/NUMBER": its name and the number that Google gives to each machine anew.
+ * A member that has no machine yet is not listed: the host's order stands for it. When making it fails, it is listed
+ * as failed under its name alone, so that the host removes it.
+ *
+ * Calls come one at a time; the slot that is running keeps its flt_call in the group.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <flotilla/provider.h>
+#include <json-c/json.h>
+
+#include "sdk/lib/google_client.h"
+#include "sdk/lib/plugin_options.h"
+
+#define GCP_NAME_MAX 63    /* of names in Compute Engine */
+#define GCP_PROJECT_MAX 99 /* "example.com:project" */
+#define GCP_ID_SIZE 96     /* "NAME/NUMBER" */
+#define GCP_PATH_SIZE 512
+#define GCP_UUID_SIZE 37
+
+enum gcp_addresses { GCP_ADDRESSES_IPV4, GCP_ADDRESSES_IPV6 };
+
+/* plugin_config and what of connector_config matters here. Texts are those of the parsed configuration; NULL where
+ * nothing is said. */
+struct gcp_options {
+    const char *name, *project, *zone, *region; /* either zone or region */
+    const char *credentials_file, *endpoint, *metadata_endpoint;
+    bool push_keys, host_keys;
+    unsigned addresses; /* enum gcp_addresses */
+    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms, recycle_ms;
+
+    struct flt_connector connector;
+    struct json_object *plugin;
+};
+
+struct gcp_member {
+    char name[GCP_NAME_MAX + 1], zone[GCP_NAME_MAX + 1];
+    char number[24]; /* of the machine; "" = there is none yet */
+    char id[GCP_ID_SIZE];
+    int32_t state; /* FLT_STATE_* */
+    bool listed;   /* the host hears of it */
+    bool going;    /* the group removes it already */
+    bool unhealthy;
+    char error[256]; /* of the last try to make it; "" = none */
+};
+
+/* One look at the group: its members, in order of their ids. */
+struct gcp_view {
+    struct gcp_member *members;
+    size_t n;
+};
+
+/* What credentials may lack without harm: said once, not tried again. */
+enum gcp_right {
+    GCP_RIGHT_CREATE,    /* compute.instances.create */
+    GCP_RIGHT_INSTANCES, /* compute.instances.list */
+    GCP_RIGHT_OPERATIONS,
+    GCP_RIGHT_HOST_KEYS, /* compute.instances.getGuestAttributes */
+    GCP_RIGHTS
+};
+
+/* What signals.c has found and tells until it looks again. */
+struct gcp_signal {
+    char id[GCP_ID_SIZE]; /* "" = growth */
+    char text[512];
+    int64_t at_ms;
+};
+
+struct gcp_signals {
+    struct gcp_signal *items;
+    size_t n;
+};
+
+/* A change that Google has accepted and is working on. */
+struct gcp_operation {
+    char name[128];
+    char what[64]; /* for people: "createInstances of 3" */
+};
+#define GCP_OPERATIONS_MAX 64
+
+/* The handle of an opened group. */
+struct flt_group {
+    const struct flt_host *host;
+    flt_call *call; /* the running one */
+    struct flt_call_watch call_watch;
+    struct flt_watch watch;
+    struct gcp_options options;
+    struct flt_http *http;
+    struct flt_google_chain *chain;
+    struct flt_google_client *client;
+    bool opening;
+    char place[GCP_PATH_SIZE];   /* "/compute/v1/projects/P/zones/Z" or ".../regions/R" */
+    char base[GCP_NAME_MAX + 1]; /* what the names of its instances begin with */
+    bool denied[GCP_RIGHTS];     /* the right is missing */
+    struct gcp_view seen;        /* of the last complete look */
+    int64_t seen_at_ms;          /* monotonic; 0 = never */
+    struct gcp_operation operations[GCP_OPERATIONS_MAX];
+    size_t n_operations;
+    struct gcp_signals signals;
+    int64_t signals_at_ms;         /* monotonic; 0 = never */
+    struct json_object *host_keys; /* id -> array of "type key"; host_keys.c */
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* options.c */
+int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
+void options_done(struct gcp_options *options);
+int32_t options_describe(flt_key_sink sink, void *arg);
+
+/* ask.c */
+__attribute__((format(printf, 4, 5))) int32_t gcp_fail(struct flt_group *g, int32_t code,
+                                                       int64_t retry_after_ms, const char *format,
+                                                       ...);
+__attribute__((format(printf, 3, 4))) void gcp_log(struct flt_group *g, int32_t level,
+                                                   const char *format, ...);
+struct gcp_ask {
+    const char *service; /* NULL = "compute" */
+    const char *method;  /* NULL = "GET" */
+    const char *path;    /* "/compute/v1/projects/..." */
+    const char *shown;   /* for people: "instances.get of ci-1" */
+    const struct flt_google_param *params;
+    size_t n_params;
+    struct json_object *body; /* borrowed; NULL = none */
+    bool repeatable;          /* of a POST: it reads, or carries a requestId */
+};
+/* The answer is the caller's (json_object_put), NULL after a failure. */
+int32_t gcp_ask(struct flt_group *g, const struct gcp_ask *ask, struct json_object **ret,
+                struct flt_google_error *error);
+/* Ends the call with what Google said. */
+int32_t gcp_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error);
+/* The credentials are good, but this is not allowed. */
+bool gcp_is_denied(int32_t code, const struct flt_google_error *error);
+/* Notes, the first time, that a right is missing and what does without it. */
+void gcp_note_denied(struct flt_group *g, enum gcp_right right,
+                     const struct flt_google_error *error);
+int32_t gcp_unreadable(struct flt_group *g, const char *error);
+/* "" when it is not there. */
+const char *gcp_text(struct json_object *object, const char *path);
+/* What is behind the last slash of a URL: "ci-1" of ".../instances/ci-1". */
+const char *gcp_last_part(const char *url);
+
+/* group.c */
+/* FLT_E_PARTIAL: the members are right, but not all. Release with gcp_view_done() in any case. */
+int32_t group_look(struct flt_group *g, struct gcp_view *view);
+void gcp_view_done(struct gcp_view *view);
+const struct gcp_member *find_member(const struct gcp_view *view, const char *id);
+/* The machine of that id by the last look, or by a new one; FLT_E_NOT_FOUND with a sentence when it is gone. Borrowed
+ * until the next look. */
+int32_t group_find(struct flt_group *g, const char *id, const struct gcp_member **ret);
+/* "/compute/v1/projects/P/zones/Z/instances/NAME" */
+void member_path(const struct flt_group *g, const struct gcp_member *member,
+                 char ret[GCP_PATH_SIZE]);
+
+/* connect.c */
+int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);
