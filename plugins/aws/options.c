@@ -81,6 +81,10 @@ static const struct option {
     OPTION("recycle_time", "duration", NULL, KIND_TIME, recycle_ms,
            .help = "how long the place of an instance that was deleted stays taken; default 0s, "
                    "of a Mac 3h20m"),
+    OPTION("take_over", "boolean", "false", KIND_BOOL, take_over,
+           .help =
+               "take the group from whichever manager the tag names, for managers whose machines "
+               "are replaced: the instances of one that still runs are removed"),
 #undef OPTION
 };
 
