@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sdk/lib/json.h"
+#include "sdk/lib/text.h"
 
 #define ANSWER_MAX ((size_t) 32 << 20) /* a list of 10,000 members in one piece */
 
@@ -91,6 +92,13 @@ const char *gcp_text(struct json_object *object, const char *path)
     const char *text = flt_json_text(object, path);
 
     return text ? text : "";
+}
+
+int64_t gcp_time(const char *text)
+{
+    int64_t seconds;
+
+    return flt_utc_parse(text, &seconds) == 0 ? seconds * 1000 : 0;
 }
 
 const char *gcp_last_part(const char *url)
