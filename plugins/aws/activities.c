@@ -4,7 +4,6 @@
 #include "aws.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,19 +11,6 @@
 
 #define LOOK_BACK "20"
 #define OF_NOW_MS (INT64_C(10) * 60 * 1000) /* an older failure says nothing of today */
-
-void signals_add(struct aws_signals *signals, const char *id, int64_t at_ms, const char *text)
-{
-    struct aws_signal *grown = realloc(signals->items, (signals->n + 1) * sizeof(*signals->items));
-
-    if (!grown)
-        return; /* it is told at the next look */
-    signals->items = grown;
-    grown[signals->n] = (struct aws_signal) { .at_ms = at_ms };
-    (void) snprintf(grown[signals->n].id, sizeof(grown->id), "%s", id);
-    (void) snprintf(grown[signals->n].text, sizeof(grown->text), "%s", text);
-    signals->n++;
-}
 
 int64_t time_parse(const char *text)
 {
@@ -43,7 +29,7 @@ int64_t time_parse(const char *text)
 }
 
 /* A launch that failed is growth that fails; the newest comes first and is enough. */
-static bool take_activity(xmlNodePtr activity, struct aws_signals *ret)
+static bool take_activity(xmlNodePtr activity, struct flt_signal_list *ret)
 {
     const char *status = text_at(activity, "StatusCode");
     const char *what = text_at(activity, "Description");
@@ -55,16 +41,16 @@ static bool take_activity(xmlNodePtr activity, struct aws_signals *ret)
         return false;
     if (strcmp(status, "Successful") == 0)
         return true; /* whatever failed before, growth works again */
-    if (strcmp(status, "Failed") != 0 || at_ms < aws_wall_ms() - OF_NOW_MS)
+    if (strcmp(status, "Failed") != 0 || at_ms < flt_wall_ms() - OF_NOW_MS)
         return false;
     (void) snprintf(text, sizeof(text), "AWS cannot start an instance: %s",
                     *text_at(activity, "StatusMessage") ? text_at(activity, "StatusMessage")
                                                         : "no reason is given");
-    signals_add(ret, "", at_ms, text);
+    flt_signal_list_add(ret, "", at_ms, text);
     return true;
 }
 
-int32_t activities_read(struct flt_group *g, struct aws_signals *ret)
+int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret)
 {
     struct flt_aws_param params[] = {
         { "AutoScalingGroupName", g->options.name },

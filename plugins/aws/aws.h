@@ -15,6 +15,8 @@
 #include <openssl/types.h>
 
 #include "sdk/lib/aws_client.h"
+#include "sdk/lib/plugin_options.h"
+#include "sdk/lib/signal_list.h"
 
 #define AWS_NAME_MAX 255
 #define AWS_ID_MAX 64
@@ -31,15 +33,12 @@ struct aws_options {
     const char *name, *profile, *config_file, *credentials_file, *region;
     const char *endpoint, *sts_endpoint, *imds_endpoint;
     bool dual_stack, fips, imds_v1, instance_connect, host_keys, take_over;
-    enum aws_addresses addresses;
+    unsigned addresses; /* enum aws_addresses */
     int64_t price_micros_hour;
     int64_t minimum_billed_ms, minimum_life_ms, recycle_ms; /* -1 = as the kind of instance is */
 
-    const char *os, *arch, *protocol, *username, *host_key_policy;
-    bool use_static_credentials, has_password;
-    char *key; /* wiped */
-
-    struct json_object *plugin, *connector;
+    struct flt_connector connector;
+    struct json_object *plugin;
 };
 
 /* An order that was made: so many more, by raising the desired capacity to `target`. */
@@ -79,18 +78,6 @@ struct aws_view {
     size_t n;
 };
 
-/* What signals.c has found and tells until it looks again. */
-struct aws_signal {
-    char id[AWS_ID_MAX]; /* "" = growth */
-    char text[512];
-    int64_t at_ms;
-};
-
-struct aws_signals {
-    struct aws_signal *items;
-    size_t n;
-};
-
 /* What credentials may lack without harm: said once, not tried again. */
 enum aws_right {
     AWS_RIGHT_TAG,
@@ -122,10 +109,10 @@ struct flt_group {
     int64_t protect_after_ms;   /* monotonic */
     struct aws_member *members; /* of the last complete look */
     size_t n_members;
-    int64_t members_at_ms; /* monotonic; 0 = never */
-    struct aws_signals signals;
-    int64_t signals_at_ms;         /* monotonic; 0 = never */
-    struct json_object *host_keys; /* instance id -> array of "type key" */
+    int64_t members_at_ms;          /* monotonic; 0 = never */
+    struct flt_signal_list signals; /* found by the last look of signals.c */
+    int64_t signals_at_ms;          /* monotonic; 0 = never */
+    struct json_object *host_keys;  /* instance id -> array of "type key" */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -136,8 +123,6 @@ __attribute__((format(printf, 4, 5))) int32_t aws_fail(struct flt_group *g, int3
                                                        ...);
 __attribute__((format(printf, 3, 4))) void aws_log(struct flt_group *g, int32_t level,
                                                    const char *format, ...);
-int64_t aws_mono_ms(void);
-int64_t aws_wall_ms(void);
 
 /* options.c */
 int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
@@ -234,10 +219,9 @@ int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
 int32_t signals_try(struct flt_group *g);
 
 /* activities.c */
-void signals_add(struct aws_signals *signals, const char *id, int64_t at_ms, const char *text);
 /* "2026-11-26T08:30:00.000Z" in milliseconds since 1970; 0 when it is no such time. */
 int64_t time_parse(const char *text);
-int32_t activities_read(struct flt_group *g, struct aws_signals *ret);
+int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret);
 
 /* connect.c */
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);

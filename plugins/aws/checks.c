@@ -60,8 +60,8 @@ bool checks_is_mac(const struct flt_group *g, const struct aws_view *view)
 {
     xmlNodePtr list = flt_xml_find(view->group, "MixedInstancesPolicy/LaunchTemplate/Overrides");
 
-    if (g->options.os)
-        return strcmp(g->options.os, "darwin") == 0;
+    if (g->options.connector.os)
+        return strcmp(g->options.connector.os, "darwin") == 0;
     for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));)
         if (strncmp(text_at(at, "InstanceType"), "mac", 3) == 0)
             return true;

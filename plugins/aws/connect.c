@@ -93,14 +93,19 @@ static void read_system(const struct flt_group *g, struct way *way)
     const struct aws_options *o = &g->options;
     bool windows = strcasecmp(text_at(way->instance, "platform"), "windows") == 0;
 
-    way->info.os = o->os ? o->os : strstr(arch, "_mac") ? "darwin" : windows ? "windows" : "linux";
-    way->info.arch = o->arch;
+    way->info.os = o->connector.os        ? o->connector.os
+                   : strstr(arch, "_mac") ? "darwin"
+                   : windows              ? "windows"
+                                          : "linux";
+    way->info.arch = o->connector.arch;
     for (size_t i = 0; !way->info.arch && i < COUNT(names); i++)
         if (strcmp(arch, names[i][0]) == 0)
             way->info.arch = names[i][1];
     windows = strcmp(way->info.os, "windows") == 0;
-    way->info.protocol = o->protocol ? o->protocol : windows ? "winrm" : "ssh";
-    way->info.username = o->username ? o->username : windows ? "Administrator" : "ec2-user";
+    way->info.protocol = o->connector.protocol ? o->connector.protocol : windows ? "winrm" : "ssh";
+    way->info.username = o->connector.username ? o->connector.username
+                         : windows             ? "Administrator"
+                                               : "ec2-user";
 }
 
 static const char *address_at(const struct way *way, const char *path)
@@ -157,7 +162,7 @@ static void push_given_key(struct flt_group *g, struct way *way)
 
     if (!g->options.instance_connect || g->denied[AWS_RIGHT_CONNECT])
         return;
-    public_line = flt_key_public_line(g->options.key);
+    public_line = flt_key_public_line(g->options.connector.key);
     if (!public_line)
         return; /* of a kind that AWS does not take */
     code = push(g, way, public_line, &error);
@@ -167,7 +172,7 @@ static void push_given_key(struct flt_group *g, struct way *way)
     else if (code != FLT_OK)
         aws_log(g, FLT_LOG_DEBUG, "the key is not brought to instance %s: %s", way->id, error.text);
     else if (!address_at(way, "keyName"))
-        way->info.expires_ms = aws_wall_ms() + PUSHED_KEY_MS;
+        way->info.expires_ms = flt_wall_ms() + PUSHED_KEY_MS;
 }
 
 static int32_t push_new_key(struct flt_group *g, struct way *way)
@@ -192,7 +197,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
     if (code != FLT_OK)
         return aws_refused(g, code, &error);
     way->info.key = way->key;
-    way->info.expires_ms = aws_wall_ms() + PUSHED_KEY_MS;
+    way->info.expires_ms = flt_wall_ms() + PUSHED_KEY_MS;
     return FLT_OK;
 }
 
@@ -200,7 +205,7 @@ static int32_t decrypt_password(struct flt_group *g, struct way *way)
 {
     int32_t code;
 
-    if (!g->options.key)
+    if (!g->options.connector.key)
         return aws_fail(g, FLT_E_INVALID, 0,
                         "instance %s runs Windows, and its password is encrypted: "
                         "connector_config.key_path must name the private key of the key pair that "
@@ -218,11 +223,11 @@ static int32_t find_login(struct flt_group *g, struct way *way)
     bool windows = strcmp(way->info.os, "windows") == 0;
     bool ssh = strcmp(way->info.protocol, "ssh") == 0;
 
-    if (o->use_static_credentials || o->has_password)
+    if (o->connector.use_static_credentials || o->connector.has_password)
         return FLT_OK;
     if (windows)
-        return ssh && o->key ? FLT_OK : decrypt_password(g, way);
-    if (!o->key)
+        return ssh && o->connector.key ? FLT_OK : decrypt_password(g, way);
+    if (!o->connector.key)
         return push_new_key(g, way);
     push_given_key(g, way);
     return FLT_OK;
@@ -230,7 +235,7 @@ static int32_t find_login(struct flt_group *g, struct way *way)
 
 static int32_t find_host_keys(struct flt_group *g, struct way *way)
 {
-    const char *policy = g->options.host_key_policy;
+    const char *policy = g->options.connector.host_key_policy;
     struct json_object *keys = NULL;
     int32_t code = FLT_OK;
 

@@ -215,13 +215,13 @@ static void note_members(struct flt_group *g, const struct aws_view *view)
     for (size_t i = 0; g->members_at_ms != 0 && i < view->n; i++)
         fresh +=
             view->members[i].counts && !find_member(g->members, g->n_members, view->members[i].id);
-    orders_appeared(&g->orders, fresh, aws_wall_ms());
+    orders_appeared(&g->orders, fresh, flt_wall_ms());
     if (copy)
         memcpy(copy, view->members, view->n * sizeof(*copy));
     free(g->members);
     g->members = copy;
     g->n_members = view->n;
-    g->members_at_ms = aws_mono_ms();
+    g->members_at_ms = flt_monotonic_ms();
 }
 
 int32_t group_look(struct flt_group *g, struct aws_view *view)

@@ -41,7 +41,7 @@ static int32_t order(struct flt_group *g, const char *request_id, const struct a
     struct flt_aws_error error = { 0 };
     int32_t code;
 
-    orders_begin(&g->orders, request_id, growth, aws_wall_ms());
+    orders_begin(&g->orders, request_id, growth, flt_wall_ms());
     code = orders_store(g);
     if (code == FLT_OK && growth->ask) {
         code = set_desired(g, growth->target, &error);
@@ -66,7 +66,7 @@ static int32_t grow_from(struct flt_group *g, const struct aws_view *view, uint3
     if (!request_id || !*request_id || strlen(request_id) >= AWS_REQUEST_MAX)
         return aws_fail(g, FLT_E_INVALID, 0, "growing needs a request id of 1 to %d bytes",
                         AWS_REQUEST_MAX - 1);
-    growth = orders_plan(&g->orders, view, request_id, n, aws_wall_ms());
+    growth = orders_plan(&g->orders, view, request_id, n, flt_wall_ms());
     code = growth.accepted > 0 ? order(g, request_id, &growth) : FLT_OK;
     if (code != FLT_OK)
         return code;

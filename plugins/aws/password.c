@@ -84,7 +84,7 @@ int32_t password_ask(struct flt_group *g, const char *id, char **ret)
         code = aws_fail(g, FLT_E_NOT_READY, ASK_AGAIN_MS,
                         "instance %s has no password yet, which Windows takes up to 15 minutes for",
                         id);
-    else if (!(*ret = password_decrypt(data, g->options.key, why)))
+    else if (!(*ret = password_decrypt(data, g->options.connector.key, why)))
         code = aws_fail(g, FLT_E_UNHEALTHY, 0,
                         "the password of instance %s cannot be read with connector_config.key_path:"
                         " %s",

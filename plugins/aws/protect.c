@@ -21,7 +21,7 @@ struct limit {
 static int64_t limit_left_ms(void *arg)
 {
     const struct limit *limit = arg;
-    int64_t own = limit->end_ms - aws_mono_ms(), left = flt_watch_left_ms(limit->call);
+    int64_t own = limit->end_ms - flt_monotonic_ms(), left = flt_watch_left_ms(limit->call);
 
     return own < left ? own : left;
 }
@@ -41,7 +41,7 @@ static int32_t protect(struct flt_group *g, const char *const *ids, size_t n,
         { "AutoScalingGroupName", g->options.name },
         { "ProtectedFromScaleIn", "true" },
     };
-    struct limit limit = { .call = &g->watch, .end_ms = aws_mono_ms() + LIMIT_MS };
+    struct limit limit = { .call = &g->watch, .end_ms = flt_monotonic_ms() + LIMIT_MS };
     struct flt_watch watch = { limit_left_ms, limit_cancel_fd, &limit };
     struct aws_ask ask = { .service = "autoscaling",
                            .action = "SetInstanceProtection",
@@ -71,10 +71,10 @@ void protect_members(struct flt_group *g, const struct aws_view *view)
     for (size_t i = 0; i < view->n && n < BATCH; i++)
         if (view->members[i].state == FLT_STATE_RUNNING && !view->members[i].protected)
             ids[n++] = view->members[i].id;
-    if (n == 0 || g->denied[AWS_RIGHT_PROTECT] || aws_mono_ms() < g->protect_after_ms)
+    if (n == 0 || g->denied[AWS_RIGHT_PROTECT] || flt_monotonic_ms() < g->protect_after_ms)
         return;
     code = protect(g, ids, n, &error);
-    g->protect_after_ms = code == FLT_OK ? 0 : aws_mono_ms() + PAUSE_MS;
+    g->protect_after_ms = code == FLT_OK ? 0 : flt_monotonic_ms() + PAUSE_MS;
     if (aws_is_denied(code, &error))
         aws_note_denied(g, AWS_RIGHT_PROTECT, &error);
     else if (code != FLT_OK)

@@ -7,29 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define USER_AGENT "flotilla/" FLOTILLA_VERSION
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS (24 * 60 * MINUTE_MS)
 #define MAC_RECYCLE_MS (200 * MINUTE_MS) /* AWS cleans the host's disk and firmware */
 #define FRESH_MS 30000                   /* a look that a heartbeat believes */
-
-int64_t aws_mono_ms(void)
-{
-    struct timespec now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t aws_wall_ms(void)
-{
-    struct timespec now;
-
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int32_t aws_fail(struct flt_group *g, int32_t code, int64_t retry_after_ms, const char *format, ...)
 {
@@ -144,7 +127,8 @@ static int32_t check_login(struct flt_group *g)
 {
     const struct aws_options *o = &g->options;
 
-    if (o->instance_connect || o->use_static_credentials || o->key || o->has_password)
+    if (o->instance_connect || o->connector.use_static_credentials || o->connector.key ||
+        o->connector.has_password)
         return FLT_OK;
     return aws_fail(g, FLT_E_INVALID, 0,
                     "nobody could log in: plugin_config.instance_connect is false, so "
@@ -204,7 +188,7 @@ static void aws_close(flt_group *g)
     flt_aws_chain_free(g->chain);
     flt_http_free(g->http);
     json_object_put(g->host_keys);
-    free(g->signals.items);
+    flt_signal_list_done(&g->signals);
     free(g->members);
     options_done(&g->options);
     free(g);
@@ -286,7 +270,8 @@ static int32_t aws_heartbeat(flt_group *g, flt_call *call, const char *id)
 
     enter(g, call);
     code = flt_call_ended(g->host, call);
-    if (code == FLT_OK && (g->members_at_ms == 0 || aws_mono_ms() - g->members_at_ms > FRESH_MS)) {
+    if (code == FLT_OK &&
+        (g->members_at_ms == 0 || flt_monotonic_ms() - g->members_at_ms > FRESH_MS)) {
         code = group_look(g, &view);
         aws_view_done(&view);
         if (code != FLT_OK && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)

@@ -7,7 +7,6 @@
 #include "aws.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
@@ -22,7 +21,7 @@ struct survey {
     enum aws_right right;
     struct flt_aws_param params[8];
     size_t n_params;
-    void (*take)(struct flt_group *g, xmlNodePtr item, struct aws_signals *ret);
+    void (*take)(struct flt_group *g, xmlNodePtr item, struct flt_signal_list *ret);
 };
 
 static bool is_ours(const struct flt_group *g, const char *id)
@@ -31,7 +30,7 @@ static bool is_ours(const struct flt_group *g, const char *id)
 }
 
 /* "[Completed] ..." and "[Canceled] ..." are told on for a week. */
-static void take_events(struct flt_group *g, xmlNodePtr item, struct aws_signals *ret)
+static void take_events(struct flt_group *g, xmlNodePtr item, struct flt_signal_list *ret)
 {
     xmlNodePtr events = flt_xml_find(item, "eventsSet");
     const char *id = text_at(item, "instanceId");
@@ -43,12 +42,12 @@ static void take_events(struct flt_group *g, xmlNodePtr item, struct aws_signals
         if (strncmp(what, "[Completed]", 11) == 0 || strncmp(what, "[Canceled]", 10) == 0)
             continue;
         (void) snprintf(text, sizeof(text), "scheduled event %s: %s", text_at(at, "code"), what);
-        signals_add(ret, id, time_parse(text_at(at, "notBefore")), text);
+        flt_signal_list_add(ret, id, time_parse(text_at(at, "notBefore")), text);
     }
 }
 
 /* AWS gives two minutes from when it marked the request. */
-static void take_spot(struct flt_group *g, xmlNodePtr item, struct aws_signals *ret)
+static void take_spot(struct flt_group *g, xmlNodePtr item, struct flt_signal_list *ret)
 {
     int64_t marked_ms = time_parse(text_at(item, "status/updateTime"));
     const char *id = text_at(item, "instanceId");
@@ -59,7 +58,7 @@ static void take_spot(struct flt_group *g, xmlNodePtr item, struct aws_signals *
     (void) snprintf(text, sizeof(text), "spot interruption: %s",
                     *text_at(item, "status/message") ? text_at(item, "status/message")
                                                      : text_at(item, "status/code"));
-    signals_add(ret, id, marked_ms ? marked_ms + 120000 : 0, text);
+    flt_signal_list_add(ret, id, marked_ms ? marked_ms + 120000 : 0, text);
 }
 
 static const struct survey surveys[] = {
@@ -86,7 +85,7 @@ static const struct survey surveys[] = {
 
 /* One page; `token` becomes that of the next, "" = that was the last. */
 static int32_t ask_page(struct flt_group *g, const struct survey *survey, char token[TOKEN_MAX],
-                        struct aws_signals *ret)
+                        struct flt_signal_list *ret)
 {
     struct flt_aws_param params[COUNT(survey->params) + 1];
     struct aws_ask ask = { .service = "ec2",
@@ -117,7 +116,8 @@ static int32_t ask_page(struct flt_group *g, const struct survey *survey, char t
     return FLT_OK;
 }
 
-static int32_t run_survey(struct flt_group *g, const struct survey *survey, struct aws_signals *ret)
+static int32_t run_survey(struct flt_group *g, const struct survey *survey,
+                          struct flt_signal_list *ret)
 {
     char token[TOKEN_MAX] = "";
     int32_t code = FLT_OK;
@@ -132,14 +132,14 @@ static int32_t run_survey(struct flt_group *g, const struct survey *survey, stru
 }
 
 /* Those of the last list: it came a moment ago, or comes at once. */
-static void add_unhealthy(const struct flt_group *g, struct aws_signals *ret)
+static void add_unhealthy(const struct flt_group *g, struct flt_signal_list *ret)
 {
     for (size_t i = 0; i < g->n_members; i++)
         if (!g->members[i].healthy && g->members[i].state == FLT_STATE_RUNNING)
-            signals_add(ret, g->members[i].id, 0, "it fails the group's health check");
+            flt_signal_list_add(ret, g->members[i].id, 0, "it fails the group's health check");
 }
 
-static int32_t look(struct flt_group *g, struct aws_signals *ret)
+static int32_t look(struct flt_group *g, struct flt_signal_list *ret)
 {
     int32_t code = activities_read(g, ret), first = code;
 
@@ -154,49 +154,33 @@ static int32_t look(struct flt_group *g, struct aws_signals *ret)
 
 int32_t signals_try(struct flt_group *g)
 {
-    struct aws_signals none = { 0 };
+    struct flt_signal_list none = { 0 };
     int32_t code = look(g, &none);
 
-    free(none.items);
+    flt_signal_list_done(&none);
     return code;
-}
-
-static int32_t emit(const struct aws_signals *signals, flt_signal_sink sink, void *arg)
-{
-    for (size_t i = 0; i < signals->n; i++) {
-        const struct aws_signal *at = &signals->items[i];
-        struct flt_signal out = { .struct_size = sizeof(out),
-                                  .code = *at->id ? FLT_E_UNHEALTHY : FLT_E_QUOTA,
-                                  .instance = *at->id ? at->id : NULL,
-                                  .text = at->text,
-                                  .at_ms = at->at_ms };
-
-        if (sink(arg, &out) != 0)
-            return FLT_E_CANCELLED;
-    }
-    return FLT_OK;
 }
 
 /* What could be heard is told also when something could not. */
 int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg)
 {
-    struct aws_signals fresh = { 0 }, health = { 0 };
+    struct flt_signal_list fresh = { 0 }, health = { 0 };
     int32_t code = flt_call_ended(g->host, g->call), emitted;
 
     if (code != FLT_OK)
         return code;
-    if (g->signals_at_ms == 0 || aws_mono_ms() - g->signals_at_ms >= LOOK_EVERY_MS) {
+    if (g->signals_at_ms == 0 || flt_monotonic_ms() - g->signals_at_ms >= LOOK_EVERY_MS) {
         code = look(g, &fresh);
-        free(g->signals.items);
+        flt_signal_list_done(&g->signals);
         g->signals = fresh;
-        g->signals_at_ms = code == FLT_OK ? aws_mono_ms() : 0;
+        g->signals_at_ms = code == FLT_OK ? flt_monotonic_ms() : 0;
     }
     if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT)
         return code;
     add_unhealthy(g, &health);
-    emitted = emit(&g->signals, sink, arg);
+    emitted = flt_signal_list_emit(&g->signals, sink, arg);
     if (emitted == FLT_OK)
-        emitted = emit(&health, sink, arg);
-    free(health.items);
+        emitted = flt_signal_list_emit(&health, sink, arg);
+    flt_signal_list_done(&health);
     return emitted == FLT_OK && code != FLT_OK ? FLT_E_PARTIAL : emitted;
 }

@@ -21,6 +21,7 @@
 
 #include "sdk/lib/google_client.h"
 #include "sdk/lib/plugin_options.h"
+#include "sdk/lib/signal_list.h"
 
 #define GCP_NAME_MAX 63    /* of names in Compute Engine */
 #define GCP_PROJECT_MAX 99 /* "example.com:project" */
@@ -44,14 +45,18 @@ struct gcp_options {
 };
 
 struct gcp_member {
-    char name[GCP_NAME_MAX + 1], zone[GCP_NAME_MAX + 1];
-    char number[24]; /* of the machine; "" = there is none yet */
+    char name[GCP_NAME_MAX + 1],
+        zone[GCP_NAME_MAX + 1]; /* of a regional group, the zone may be "" */
+    char number[24];            /* of the machine; "" = there is none */
     char id[GCP_ID_SIZE];
-    int32_t state; /* FLT_STATE_* */
-    bool listed;   /* the host hears of it */
-    bool going;    /* the group removes it already */
-    bool unhealthy;
-    char error[256]; /* of the last try to make it; "" = none */
+    int32_t state;     /* FLT_STATE_* */
+    bool listed;       /* the host hears of it */
+    bool going;        /* the group removes it already */
+    bool recreating;   /* the group makes a machine anew under this name, */
+    bool replaced;     /* and it is this one that goes */
+    int64_t since_ms;  /* monotonic: seen without a machine for the first time; 0 = it has one */
+    int64_t ends_ms;   /* wall clock: when Google ends it; 0 = not known to */
+    char trouble[300]; /* why it is of no use, or about to be; "" = it is not */
 };
 
 /* One look at the group: its members, in order of their ids. */
@@ -69,22 +74,11 @@ enum gcp_right {
     GCP_RIGHTS
 };
 
-/* What signals.c has found and tells until it looks again. */
-struct gcp_signal {
-    char id[GCP_ID_SIZE]; /* "" = growth */
-    char text[512];
-    int64_t at_ms;
-};
-
-struct gcp_signals {
-    struct gcp_signal *items;
-    size_t n;
-};
-
 /* A change that Google has accepted and is working on. */
 struct gcp_operation {
     char name[128];
-    char what[64]; /* for people: "createInstances of 3" */
+    char verb[32]; /* "createInstances" */
+    uint32_t n;    /* instances that it is about */
 };
 #define GCP_OPERATIONS_MAX 64
 
@@ -99,16 +93,16 @@ struct flt_group {
     struct flt_google_chain *chain;
     struct flt_google_client *client;
     bool opening;
-    char place[GCP_PATH_SIZE];   /* "/compute/v1/projects/P/zones/Z" or ".../regions/R" */
-    char base[GCP_NAME_MAX + 1]; /* what the names of its instances begin with */
-    bool denied[GCP_RIGHTS];     /* the right is missing */
-    struct gcp_view seen;        /* of the last complete look */
-    int64_t seen_at_ms;          /* monotonic; 0 = never */
+    char place[GCP_PATH_SIZE / 2]; /* "/compute/v1/projects/P/zones/Z" or ".../regions/R" */
+    char base[GCP_NAME_MAX + 1];   /* what the names of its instances begin with */
+    bool denied[GCP_RIGHTS];       /* the right is missing */
+    struct gcp_view seen;          /* of the last complete look */
+    int64_t seen_at_ms;            /* monotonic; 0 = never */
     struct gcp_operation operations[GCP_OPERATIONS_MAX];
     size_t n_operations;
-    struct gcp_signals signals;
-    int64_t signals_at_ms;         /* monotonic; 0 = never */
-    struct json_object *host_keys; /* id -> array of "type key"; host_keys.c */
+    struct flt_signal_list signals; /* found by the last look of signals.c */
+    int64_t signals_at_ms;          /* monotonic; 0 = never */
+    struct json_object *host_keys;  /* id -> array of "type key"; host_keys.c */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -145,22 +139,109 @@ bool gcp_is_denied(int32_t code, const struct flt_google_error *error);
 void gcp_note_denied(struct flt_group *g, enum gcp_right right,
                      const struct flt_google_error *error);
 int32_t gcp_unreadable(struct flt_group *g, const char *error);
+
+/* answer.c - pure */
 /* "" when it is not there. */
 const char *gcp_text(struct json_object *object, const char *path);
+/* "2026-11-26T00:30:00.123-08:00" in milliseconds since 1970; 0 when it is no such time. */
+int64_t gcp_time(const char *text);
 /* What is behind the last slash of a URL: "ci-1" of ".../instances/ci-1". */
 const char *gcp_last_part(const char *url);
+
+/* state.c - pure */
+struct gcp_state {
+    int32_t state; /* FLT_STATE_* */
+    bool going;    /* the group removes it */
+};
+struct gcp_state state_read(const char *action, const char *status);
+/* Stopped, or about to be. */
+bool state_has_stopped(const char *status);
+
+/* member.c - pure */
+/* Among members in order, as a look leaves them. */
+const struct gcp_member *find_member(const struct gcp_view *view, const char *id);
+/* `zone_of_group` is NULL for a regional one; `seen` is the look before, `now_ms` monotonic. False when the item is in an
+ * unknown form: one that is guessed would be another's, or nobody's. */
+bool member_read(struct json_object *item, const char *zone_of_group, const struct gcp_view *seen,
+                 int64_t now_ms, struct gcp_member *ret);
+/* In order, each once: pages may overlap when the group changes between them. */
+void members_settle(struct gcp_view *view);
 
 /* group.c */
 /* FLT_E_PARTIAL: the members are right, but not all. Release with gcp_view_done() in any case. */
 int32_t group_look(struct flt_group *g, struct gcp_view *view);
 void gcp_view_done(struct gcp_view *view);
-const struct gcp_member *find_member(const struct gcp_view *view, const char *id);
 /* The machine of that id by the last look, or by a new one; FLT_E_NOT_FOUND with a sentence when it is gone. Borrowed
  * until the next look. */
 int32_t group_find(struct flt_group *g, const char *id, const struct gcp_member **ret);
+/* For what is asked often: a look of the last seconds in g->seen, or a new one. */
+bool group_is_fresh(const struct flt_group *g);
+int32_t group_refresh(struct flt_group *g);
+/* Of a call about the group, as "resize"; "" = it itself. */
+void group_path(const struct flt_group *g, const char *verb, char path[GCP_PATH_SIZE],
+                char shown[GCP_PATH_SIZE]);
+/* The group itself; json_object_put() it. */
+int32_t group_get(struct flt_group *g, struct json_object **ret);
+/* Ends the call; says what to look at when there is no such group. */
+int32_t group_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error);
 /* "/compute/v1/projects/P/zones/Z/instances/NAME" */
 void member_path(const struct flt_group *g, const struct gcp_member *member,
                  char ret[GCP_PATH_SIZE]);
+
+/* names.c - pure */
+/* What names begin with, of the group's baseInstanceName, or of its own name. */
+void names_base(const char *wanted, const char *group, char ret[GCP_NAME_MAX + 1]);
+/* The name of the `i`th instance of an order. */
+void names_make(const char *base, int64_t epoch, const char *request_id, uint32_t i,
+                char ret[GCP_NAME_MAX + 1]);
+/* Of whoever ordered it; 0 = nobody who goes by such names. */
+int64_t names_epoch(const char *base, const char *name);
+/* The id of the `part`th call (from 0) that one request of the host's takes. */
+void names_request(const char *request_id, uint32_t part, char ret[GCP_UUID_SIZE]);
+
+/* epoch.c */
+/* A changing call of an older epoch ends here, with FLT_E_STALE. */
+int32_t group_admit(struct flt_group *g, const struct gcp_view *view);
+
+/* change.c */
+struct gcp_change {
+    const char *verb;         /* "createInstances" */
+    struct json_object *body; /* borrowed; NULL = none */
+    uint32_t part;            /* of the host's request, from 0 */
+    uint32_t n;               /* instances that it is about */
+};
+/* `size` is resize's; NULL for others. */
+int32_t group_change(struct flt_group *g, const struct gcp_change *change, const char *size,
+                     struct flt_google_error *error);
+int32_t members_delete(struct flt_group *g, const char *const *ids, uint32_t n,
+                       flt_id_sink accepted, void *arg);
+int32_t members_suspend(struct flt_group *g, const char *const *ids, uint32_t n,
+                        flt_id_sink accepted, void *arg);
+int32_t members_resume(struct flt_group *g, const char *const *ids, uint32_t n,
+                       flt_id_sink accepted, void *arg);
+
+/* grow.c */
+int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted);
+
+/* operations.c */
+/* Of a change that was accepted; it is asked for later, until it is done. */
+void operations_follow(struct flt_group *g, struct json_object *operation, const char *verb,
+                       uint32_t n);
+/* Asks for those that were not done; growth that failed is told. */
+int32_t operations_read(struct flt_group *g, struct flt_signal_list *ret);
+
+/* failures.c */
+int32_t failures_read(struct flt_group *g, struct flt_signal_list *ret);
+
+/* maintenance.c */
+int32_t maintenance_read(struct flt_group *g, struct flt_signal_list *ret);
+
+/* signals.c */
+int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
+
+/* checks.c */
+/* Of the group as Google has it. */
+int32_t checks_at_open(struct flt_group *g, struct json_object *group);
 
 /* connect.c */
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);

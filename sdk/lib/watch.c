@@ -55,12 +55,22 @@ int32_t flt_watch_ended(const struct flt_watch *watch)
     return flt_watch_left_ms(watch) > 0 ? FLT_OK : FLT_E_TIMEOUT;
 }
 
-int64_t flt_monotonic_ms(void)
+static int64_t now_ms(clockid_t clock)
 {
     struct timespec now;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+    (void) clock_gettime(clock, &now);
     return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t flt_monotonic_ms(void)
+{
+    return now_ms(CLOCK_MONOTONIC);
+}
+
+int64_t flt_wall_ms(void)
+{
+    return now_ms(CLOCK_REALTIME);
 }
 
 int32_t flt_watch_sleep(const struct flt_watch *watch, int64_t ms)

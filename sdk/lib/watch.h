@@ -31,5 +31,6 @@ int64_t flt_watch_left_ms(const struct flt_watch *watch);
 int flt_watch_cancel_fd(const struct flt_watch *watch); /* -1 = nobody cancels */
 
 int64_t flt_monotonic_ms(void);
+int64_t flt_wall_ms(void); /* since 1970 */
 
 #endif

@@ -36,7 +36,7 @@ static void test_what_is_wrong_is_named(void **state)
         const char *config, *connector, *says;
     } rows[] = {
         { "[]", "{}", "plugin_config is not a JSON object" },
-        { "{}", "[]", "connector_config is not a JSON object" },
+        { "{" GOOD "}", "[]", "connector_config is not a JSON object" },
         { "{}", "{}", "plugin_config.name is missing" },
         { "{\"name\": \"\"}", "{}",
           "plugin_config.name must be the name of an Auto Scaling group" },
