@@ -38,21 +38,22 @@ static bool is_text(const char *text, size_t len)
 
 char *password_decrypt(const char *data, const char *key_text, char error[256])
 {
-    EVP_PKEY *key = flt_key_read_pem(key_text);
+    const char *why = NULL;
+    EVP_PKEY *key = flt_key_read(key_text, &why);
     size_t data_len = 0, len = PASSWORD_MAX;
     char *bytes = flt_base64_read(data, &data_len), *text = calloc(1, PASSWORD_MAX + 1);
     bool ok = false;
 
-    if (!key || EVP_PKEY_get_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_size(key) > PASSWORD_MAX)
-        (void) snprintf(error, 256,
-                        "the key is no RSA key in PEM form (ssh-keygen -p -m PEM makes "
-                        "one of a key in OpenSSH's form)");
+    if (!key)
+        (void) snprintf(error, 256, "%s", why);
+    else if (EVP_PKEY_get_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_size(key) > PASSWORD_MAX)
+        (void) snprintf(error, 256, "the key is no RSA key, and AWS takes no other for Windows");
     else if (!bytes || !text)
         (void) snprintf(error, 256, "what AWS has sent is no base64");
     else if (!decrypt(key, (unsigned char *) bytes, data_len, text, &len) || !is_text(text, len))
         (void) snprintf(error, 256,
-                        "the key is not that of the key pair the instance was launched "
-                        "with");
+                        "the key is not that of the key pair with which the instance was "
+                        "launched");
     else
         ok = true;
     EVP_PKEY_free(key);
@@ -85,7 +86,7 @@ int32_t password_ask(struct flt_group *g, const char *id, char **ret)
                         "instance %s has no password yet, which Windows takes up to 15 minutes for",
                         id);
     else if (!(*ret = password_decrypt(data, g->options.connector.key, why)))
-        code = aws_fail(g, FLT_E_UNHEALTHY, 0,
+        code = aws_fail(g, FLT_E_INVALID, 0,
                         "the password of instance %s cannot be read with connector_config.key_path:"
                         " %s",
                         id, why);
