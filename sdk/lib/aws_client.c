@@ -4,9 +4,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
+#include "sdk/lib/ask.h"
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/aws_error.h"
 #include "sdk/lib/aws_sign.h"
@@ -81,16 +80,12 @@ void flt_aws_client_free(struct flt_aws_client *client)
 
 static int64_t own_clock_s(const struct flt_aws_client *client)
 {
-    return client->settings.now_s ? client->settings.now_s(client->settings.arg) : time(NULL);
+    return flt_clock_s(client->settings.now_s, client->settings.arg);
 }
 
 static uint64_t random_of(const struct flt_aws_client *client)
 {
-    uint64_t ret;
-
-    if (client->settings.random)
-        return client->settings.random(client->settings.arg);
-    return getrandom(&ret, sizeof(ret), 0) == sizeof(ret) ? ret : 0;
+    return client->settings.random ? client->settings.random(client->settings.arg) : flt_random();
 }
 
 __attribute__((format(printf, 2, 3))) static void say(const struct call *call, const char *format,

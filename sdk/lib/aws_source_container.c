@@ -41,19 +41,19 @@ static int may_be_asked(const char *url)
 
 static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
 {
-    const char *relative = flt_aws_variable(RELATIVE), *full = flt_aws_variable(FULL);
+    const char *relative = flt_variable(RELATIVE), *full = flt_variable(FULL);
 
     if (!relative && !full)
-        return flt_aws_because(ask, FLT_E_NOT_FOUND, RELATIVE " and " FULL " are not set");
+        return flt_because(ask->why, FLT_E_NOT_FOUND, RELATIVE " and " FULL " are not set");
     if (relative && *relative != '/')
-        return flt_aws_because(ask, FLT_E_INVALID, RELATIVE " must begin with a slash");
+        return flt_because(ask->why, FLT_E_INVALID, RELATIVE " must begin with a slash");
     if (snprintf(url, URL_BYTES, "%s%s", relative ? AGENT : full, relative ? relative : "") >=
         URL_BYTES)
-        return flt_aws_because(ask, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
+        return flt_because(ask->why, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
     if (!relative && !may_be_asked(url))
-        return flt_aws_because(ask, FLT_E_INVALID,
-                               FULL " must be https, or http to this machine, 169.254.170.2, "
-                                    "169.254.170.23 or [fd00:ec2::23]");
+        return flt_because(ask->why, FLT_E_INVALID,
+                           FULL " must be https, or http to this machine, 169.254.170.2, "
+                                "169.254.170.23 or [fd00:ec2::23]");
     return FLT_OK;
 }
 
@@ -69,7 +69,7 @@ static void show(const char *url, char shown[URL_BYTES])
 /* "Authorization: TOKEN", or NULL where none is set. The file goes first and is read anew: it changes. */
 static int32_t make_header(struct flt_aws_ask *ask, char **ret)
 {
-    const char *file = flt_aws_variable(TOKEN "_FILE"), *token = flt_aws_variable(TOKEN);
+    const char *file = flt_variable(TOKEN "_FILE"), *token = flt_variable(TOKEN);
     FLT_WIPED char *text = NULL;
 
     if (file && flt_file_read(file, TOKEN_MAX, &text, ask->why) != FLT_OK)
@@ -79,12 +79,12 @@ static int32_t make_header(struct flt_aws_ask *ask, char **ret)
         return FLT_OK;
     if (text)
         text[strcspn(text, "\r\n")] = '\0';
-    if (!flt_aws_is_printable(token))
-        return flt_aws_because(ask, FLT_E_INVALID, "%s holds a control byte", file ? file : TOKEN);
+    if (!flt_is_printable(token))
+        return flt_because(ask->why, FLT_E_INVALID, "%s holds a control byte", file ? file : TOKEN);
     if (asprintf(ret, "Authorization: %s", token) >= 0)
         return FLT_OK;
     *ret = NULL;
-    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret)
@@ -109,10 +109,10 @@ int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret
     show(url, shown);
     request.headers = (const char *const *) &header;
     request.n_headers = header != NULL;
-    code = flt_aws_fetch(ask, &request, 0, &answer);
+    code = flt_fetch(ask->http, &request, ask->watch, 0, &answer, ask->why);
     if (code == FLT_OK && answer.status != 200)
-        code = flt_aws_because(ask, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
-                               "%.300s answers with status %ld", shown, answer.status);
+        code = flt_because(ask->why, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
+                           "%.300s answers with status %ld", shown, answer.status);
     if (code == FLT_OK)
         code = flt_aws_keys_parse(ask, shown, answer.body, answer.len, &names, ret);
     flt_http_answer_done(&answer);

@@ -65,7 +65,7 @@ static int is_program(const char *path)
 /* The host wants an absolute path; AWS allows a name that PATH leads to. */
 static int find_program(const char *name, char path[PATH_BYTES])
 {
-    const char *folders = flt_aws_variable("PATH");
+    const char *folders = flt_variable("PATH");
 
     if (strchr(name, '/'))
         return *name == '/' && snprintf(path, PATH_BYTES, "%s", name) < PATH_BYTES;
@@ -103,12 +103,12 @@ static int32_t run(struct flt_aws_ask *ask, const char *who, const struct words 
     int32_t result = ask->settings->run(ask->settings->arg, words->argv, collect, output);
 
     if (output->too_long)
-        return flt_aws_because(ask, FLT_E_UNAVAILABLE, "%s prints more than %zu KiB", who,
-                               OUTPUT_MAX / 1024);
+        return flt_because(ask->why, FLT_E_UNAVAILABLE, "%s prints more than %zu KiB", who,
+                           OUTPUT_MAX / 1024);
     if (result < 0)
-        return flt_aws_because(ask, result, "%s could not be run", who);
+        return flt_because(ask->why, result, "%s could not be run", who);
     if (result > 0)
-        return flt_aws_because(ask, FLT_E_AUTH, "%s ended with exit status %d", who, (int) result);
+        return flt_because(ask->why, FLT_E_AUTH, "%s ended with exit status %d", who, (int) result);
     return FLT_OK;
 }
 
@@ -121,7 +121,7 @@ static int32_t ask_program(struct flt_aws_ask *ask, const char *who, const struc
     int32_t code;
 
     if (!output.text)
-        return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+        return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
     code = run(ask, who, words, &output);
     if (code == FLT_OK)
         code = flt_aws_keys_parse(ask, who, output.text, output.len, &names, ret);
@@ -143,8 +143,8 @@ int32_t flt_aws_from_process(struct flt_aws_ask *ask, const struct flt_aws_profi
     if (!wrong && !find_program(words.argv[0], program))
         wrong = "its program is neither an absolute path nor a name that PATH leads to";
     if (wrong) {
-        code = flt_aws_because(ask, FLT_E_INVALID, "%.200s:%u: credential_process: %s", set.path,
-                               set.line, wrong);
+        code = flt_because(ask->why, FLT_E_INVALID, "%.200s:%u: credential_process: %s", set.path,
+                           set.line, wrong);
     } else {
         words.argv[0] = program;
         (void) snprintf(who, sizeof(who), "credential_process of profile '%.64s' (%.200s)", profile,
