@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -34,6 +35,35 @@ int flt_is_printable(const char *text)
         if (*text < ' ' || *text > '~')
             return 0;
     return 1;
+}
+
+static int is_one_of(const char *host, size_t len, const char *const *hosts, size_t n_hosts)
+{
+    for (size_t i = 0; i < n_hosts; i++)
+        if (strlen(hosts[i]) == len && strncasecmp(host, hosts[i], len) == 0)
+            return 1;
+    return 0;
+}
+
+int flt_url_is_safe(const char *url, const char *const *hosts, size_t n_hosts)
+{
+    static const char *const own[] = { "localhost", "[::1]" };
+    const char *host = url + strlen("http://"), *port;
+    size_t len;
+
+    if (strncasecmp(url, "https://", strlen("https://")) == 0)
+        return 1;
+    if (strncasecmp(url, "http://", strlen("http://")) != 0)
+        return 0;
+    len = strcspn(host, "/?#");
+    if (memchr(host, '@', len))
+        return 0;
+    port = memrchr(host, ':', len);
+    if (port && !memchr(port, ']', (size_t) (host + len - port)))
+        len = (size_t) (port - host);
+    /* 127.0.0.0/8, and no name that begins so */
+    return is_one_of(host, len, own, 2) || is_one_of(host, len, hosts, n_hosts) ||
+           (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len);
 }
 
 int64_t flt_clock_s(int64_t (*now_s)(void *arg), void *arg)

@@ -6,12 +6,8 @@
 #include <stdio.h>
 
 #include "sdk/lib/aws_sources.h"
+#include "sdk/lib/renewal.h"
 #include "sdk/lib/wipe.h"
-
-/* Renewed 5 to 10 minutes before they end, but not before three quarters of their life. */
-#define EARLY_S 300
-/* Until it is tried again after a failure, or with keys that have ended by our clock, which may be wrong. */
-#define PAUSE_S 15
 
 static const struct source {
     const char *name;
@@ -147,17 +143,6 @@ static int32_t renew(struct flt_aws_chain *chain, struct flt_aws_ask *ask, struc
     return code == FLT_E_NOT_FOUND ? FLT_E_AUTH : code;
 }
 
-static int64_t next_renewal_s(int64_t now_s, int64_t expires_s)
-{
-    int64_t left_s = expires_s - now_s, early_s = EARLY_S + flt_jitter(EARLY_S);
-
-    if (expires_s == 0)
-        return INT64_MAX;
-    if (left_s <= 0)
-        return now_s + PAUSE_S + flt_jitter(PAUSE_S);
-    return expires_s - (early_s < left_s / 4 ? early_s : left_s / 4);
-}
-
 static int still_hold(const struct flt_aws_keys *keys, int64_t now_s)
 {
     return keys->access_key && (keys->expires_s == 0 || now_s < keys->expires_s);
@@ -171,11 +156,11 @@ static int32_t refresh(struct flt_aws_chain *chain, struct flt_aws_ask *ask, int
     if (code == FLT_OK) {
         flt_aws_keys_done(&chain->keys);
         chain->keys = fresh;
-        chain->renew_s = next_renewal_s(now_s, fresh.expires_s);
+        chain->renew_s = flt_renewal_s(now_s, fresh.expires_s);
     } else if (still_hold(&chain->keys, now_s)) {
         trace(chain, "%s: the keys at hand are good for another %lld s", chain->winner->name,
               (long long) (chain->keys.expires_s - now_s));
-        chain->renew_s = now_s + PAUSE_S + flt_jitter(PAUSE_S);
+        chain->renew_s = flt_renewal_after_failure_s(now_s);
         code = FLT_OK;
     }
     return code;

@@ -1,6 +1,5 @@
 /* sdk/lib/aws_source_container.c - keys that a container's agent hands out: Amazon ECS, and EKS by pod identity. */
 #include <stdio.h>
-#include <strings.h>
 
 #include "sdk/lib/aws_keys.h"
 #include "sdk/lib/file.h"
@@ -15,29 +14,8 @@
 #define ANSWER_MAX ((size_t) 64 * 1024)
 #define TIMEOUT_MS 20000
 
-/* Whoever can set a variable must not send our token to just any host unencrypted: https, this machine and
- * the agents' own addresses are what AWS's SDKs allow. */
-static int may_be_asked(const char *url)
-{
-    static const char *const hosts[] = { "localhost", "[::1]", "169.254.170.2", "169.254.170.23",
-                                         "[fd00:ec2::23]" };
-    const char *host = url + strlen("http://");
-    size_t len = strcspn(host, "/?#");
-    const char *port;
-
-    if (strncasecmp(url, "https://", strlen("https://")) == 0)
-        return 1;
-    if (strncasecmp(url, "http://", strlen("http://")) != 0 || memchr(host, '@', len))
-        return 0;
-    port = memrchr(host, ':', len);
-    if (port && !memchr(port, ']', (size_t) (host + len - port)))
-        len = (size_t) (port - host);
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
-        if (strlen(hosts[i]) == len && strncasecmp(host, hosts[i], len) == 0)
-            return 1;
-    /* 127.0.0.0/8, and no name that begins so */
-    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
-}
+/* Whoever can set a variable must not send our token to just any host unencrypted; these are the agents' own. */
+static const char *const agents[] = { "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]" };
 
 static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
 {
@@ -50,7 +28,7 @@ static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
     if (snprintf(url, URL_BYTES, "%s%s", relative ? AGENT : full, relative ? relative : "") >=
         URL_BYTES)
         return flt_because(ask->why, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
-    if (!relative && !may_be_asked(url))
+    if (!relative && !flt_url_is_safe(url, agents, sizeof(agents) / sizeof(agents[0])))
         return flt_because(ask->why, FLT_E_INVALID,
                            FULL " must be https, or http to this machine, 169.254.170.2, "
                                 "169.254.170.23 or [fd00:ec2::23]");

@@ -158,7 +158,7 @@ static int32_t send_in_time(const struct sts *sts, struct flt_http_answer *ret)
 
 static int32_t refuse(const struct sts *sts, const struct flt_http_answer *answer)
 {
-    struct flt_aws_verdict verdict;
+    struct flt_verdict verdict;
     struct flt_aws_fault fault;
 
     flt_aws_fault_read(answer, &fault);
