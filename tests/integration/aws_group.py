@@ -2,10 +2,10 @@
 
 import pytest
 
-from aws import provider as flt
 from aws.cloud import Cloud
-from aws.endpoint import Fault
-from aws.provider import Provider
+from cloud import provider as flt
+from cloud.endpoint import Fault
+from cloud.provider import Provider
 
 CREATING, RUNNING, DELETING, DELETED, TIMED_OUT, SUSPENDING, SUSPENDED, RESUMING = range(8)
 KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}

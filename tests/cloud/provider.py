@@ -13,6 +13,8 @@ from checker.run import PATIENCE
 OK, INVALID, AUTH, QUOTA, THROTTLED, UNAVAILABLE, NOT_FOUND, NOT_READY, PARTIAL, STALE, UNHEALTHY, CANCELLED, TIMEOUT, \
     UNSUPPORTED, INTERNAL = (0, *range(-10001, -10015, -1))
 LINK_FD = 3
+# What the machine of the tests says about clouds is not the business of a provider under test.
+CLOUDS = ("FLOTILLA_", "AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_")
 
 
 class Died(Exception):
@@ -25,7 +27,7 @@ class Provider:
         self.link, self.number = ours, 0
         self.logs: list[str] = []
         state_dir.mkdir(mode=0o700, exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLOTILLA_", "AWS_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS)}
         self.process = subprocess.Popen(
             [binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(state_dir.parent / "provider.log", "ab"), pass_fds=(LINK_FD,),

@@ -20,7 +20,6 @@ from checker.run import PATIENCE
 from checker.watch import MARK
 
 SSHD = "/usr/sbin/sshd"
-KEY_LIFE_S = 60  # of EC2 Instance Connect
 
 
 def loopback_of(address: str) -> str:
@@ -75,9 +74,8 @@ class Machine:
                 "sshd does not start: " + (self.home / "sshd.log").read_text()
             time.sleep(0.01)
 
-    def push(self, key: str):
-        """EC2 Instance Connect: the key opens the machine for a minute."""
-        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=KEY_LIFE_S)
+    def push(self, key: str, life_s: int):
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=life_s)
         with open(self.authorized_keys, "a") as file:
             file.write(f'expiry-time="{end:%Y%m%d%H%M%SZ}" {key}\n')
 
@@ -118,10 +116,11 @@ class Machines:
             machine.wait_up()
             self.running[machine.instance] = self.ever[machine.instance] = machine
 
-    def push(self, instance: str, user: str, key: str):
+    def push(self, instance: str, user: str, key: str, life_s: int):
+        """The key opens the machine for so long."""
         assert user == self.user, f"a key for {user}, who is not there"
         if machine := self.running.get(instance):
-            machine.push(key)
+            machine.push(key, life_s)
 
     @property
     def environment(self) -> dict[str, str]:
