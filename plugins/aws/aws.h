@@ -246,7 +246,8 @@ int32_t instance_connect_push(struct flt_group *g, const char *id, const char *z
 /* password.c */
 /* What GetPasswordData brought, base64, in clear; NULL with a sentence in `error`. To be wiped. */
 char *password_decrypt(const char *data, const char *key, char error[256]);
-int32_t password_ask(struct flt_group *g, const char *id, char **ret);
+/* While there is none it is asked for again after the pause. */
+int32_t password_ask(struct flt_group *g, const char *id, int64_t pause_ms, char **ret);
 
 /* console.c - pure */
 #define AWS_HOST_KEYS_MAX 8

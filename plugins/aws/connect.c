@@ -12,7 +12,8 @@
 
 #define BOOT_AGAIN_MS INT64_C(2000)
 #define BOOT_AGAIN_MAX_MS INT64_C(15000)
-#define PUSHED_KEY_MS 60000 /* so long a pushed key lets in */
+#define PASSWORD_AGAIN_MS INT64_C(5000) /* it takes minutes */
+#define PUSHED_KEY_MS 60000             /* so long a pushed key lets in */
 #define GROUP_TAG "aws:autoscaling:groupName"
 
 /* What is on its way to the host; the secrets are wiped. */
@@ -204,6 +205,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
 static int32_t decrypt_password(struct flt_group *g, struct way *way)
 {
     const char *pair = address_at(way, "keyName");
+    int64_t pause_ms = boot_pause(way);
     int32_t code;
 
     if (!pair)
@@ -221,7 +223,9 @@ static int32_t decrypt_password(struct flt_group *g, struct way *way)
             "pair's private key; or set connector_config.password to the one that the "
             "image has",
             way->id, pair);
-    code = password_ask(g, way->id, &way->password);
+    if (pause_ms < PASSWORD_AGAIN_MS)
+        pause_ms = PASSWORD_AGAIN_MS;
+    code = password_ask(g, way->id, pause_ms, &way->password);
     way->info.password = way->password;
     return code;
 }
