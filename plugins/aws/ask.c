@@ -33,7 +33,8 @@ int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
 bool aws_is_denied(int32_t code, const struct flt_aws_error *error)
 {
     static const char *const codes[] = { "AccessDenied", "AccessDeniedException",
-                                         "UnauthorizedOperation", "UnauthorizedAccess" };
+                                         "UnauthorizedOperation", "UnauthorizedAccess",
+                                         "AuthException" }; /* EC2 Instance Connect's */
 
     for (size_t i = 0; code == FLT_E_AUTH && i < COUNT(codes); i++)
         if (strcmp(error->code, codes[i]) == 0)

@@ -78,6 +78,16 @@ struct aws_view {
     size_t n;
 };
 
+/* An instance that was asked about (machines.c). Times are monotonic, 0 = never. */
+struct aws_machine {
+    char id[AWS_ID_MAX];
+    xmlDocPtr doc; /* what EC2 says of it: the root is the instance; NULL = it knows none such */
+    int64_t described_ms;
+    bool reached;       /* how to reach it was told: it boots no more */
+    unsigned consoles;  /* how often its console was asked for host keys, */
+    int64_t console_ms; /* and when last */
+};
+
 /* What credentials may lack without harm: said once, not tried again. */
 enum aws_right {
     AWS_RIGHT_TAG,
@@ -112,7 +122,9 @@ struct flt_group {
     int64_t members_at_ms;          /* monotonic; 0 = never */
     struct flt_signal_list signals; /* found by the last look of signals.c */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
-    struct json_object *host_keys;  /* instance id -> array of "type key" */
+    struct json_object *host_keys;  /* instance id -> array of "type key", empty: it has none */
+    struct aws_machine *machines;
+    size_t n_machines;
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -234,7 +246,8 @@ int32_t instance_connect_push(struct flt_group *g, const char *id, const char *z
 /* password.c */
 /* What GetPasswordData brought, base64, in clear; NULL with a sentence in `error`. To be wiped. */
 char *password_decrypt(const char *data, const char *key, char error[256]);
-int32_t password_ask(struct flt_group *g, const char *id, char **ret);
+/* While there is none it is asked for again after the pause. */
+int32_t password_ask(struct flt_group *g, const char *id, int64_t pause_ms, char **ret);
 
 /* console.c - pure */
 #define AWS_HOST_KEYS_MAX 8
@@ -242,5 +255,16 @@ int32_t password_ask(struct flt_group *g, const char *id, char **ret);
 struct json_object *console_host_keys(const char *console, size_t len);
 
 /* host_keys.c */
-/* Borrowed from the group; NULL when AWS has none (yet). */
-int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret);
+/* Borrowed from the group; NULL when AWS has none yet, and an empty array when it will have none. `age_ms`: since the
+ * instance was launched. */
+int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t age_ms,
+                      struct json_object **ret);
+
+/* host_keys_file.c */
+void host_keys_load(struct flt_group *g);
+void host_keys_store(struct flt_group *g);
+
+/* machines.c */
+/* With what EC2 says of it now, or said a moment ago; it lives until the next question. */
+int32_t machines_ask(struct flt_group *g, const char *id, struct aws_machine **ret);
+void machines_free(struct flt_group *g);

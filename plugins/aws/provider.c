@@ -188,6 +188,7 @@ static void aws_close(flt_group *g)
     flt_aws_chain_free(g->chain);
     flt_http_free(g->http);
     json_object_put(g->host_keys);
+    machines_free(g);
     flt_signal_list_done(&g->signals);
     free(g->members);
     options_done(&g->options);
@@ -261,7 +262,14 @@ static int32_t aws_connect_info(flt_group *g, flt_call *call, const char *id, fl
     return connect_emit(g, id, sink, arg);
 }
 
-/* Of the last look, as long as it is fresh: heartbeats are many, and the rate of requests is one for the account. */
+/* The last complete look holds for a while: heartbeats are many, and the rate of requests is one for the account. Who is
+ * not in it may be newer than it is. */
+static bool is_known(const struct flt_group *g, const char *id)
+{
+    return g->members_at_ms != 0 && flt_monotonic_ms() - g->members_at_ms <= FRESH_MS &&
+           find_member(g->members, g->n_members, id);
+}
+
 static int32_t aws_heartbeat(flt_group *g, flt_call *call, const char *id)
 {
     const struct aws_member *member;
@@ -270,8 +278,7 @@ static int32_t aws_heartbeat(flt_group *g, flt_call *call, const char *id)
 
     enter(g, call);
     code = flt_call_ended(g->host, call);
-    if (code == FLT_OK &&
-        (g->members_at_ms == 0 || flt_monotonic_ms() - g->members_at_ms > FRESH_MS)) {
+    if (code == FLT_OK && !is_known(g, id)) {
         code = group_look(g, &view);
         aws_view_done(&view);
         if (code != FLT_OK && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)

@@ -22,14 +22,14 @@ class Died(Exception):
 
 
 class Provider:
-    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager=""):
+    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager="", prefix=()):
         ours, theirs = socket.socketpair()
         self.link, self.number = ours, 0
         self.logs: list[str] = []
         state_dir.mkdir(mode=0o700, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS)}
         self.process = subprocess.Popen(
-            [binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*prefix, binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(state_dir.parent / "provider.log", "ab"), pass_fds=(LINK_FD,),
             preexec_fn=lambda: os.dup2(theirs.fileno(), LINK_FD))
         theirs.close()

@@ -432,7 +432,7 @@ def test_throttling_is_waited_for(cloud, new_worker):
 @pytest.mark.parametrize("right", RIGHTS)
 def test_each_right_of_the_documented_policy_is_named_where_it_is_missing(cloud, new_worker, right):
     ids = fill(cloud, 1)
-    ids += fill(cloud, 2, platform="windows")[1:]
+    ids += fill(cloud, 2, platform="windows", key_name="ci")[1:]
     group_of(cloud).members[ids[0]].protected = False
     cloud.account.denied = {right}
     key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
