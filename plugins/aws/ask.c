@@ -66,6 +66,13 @@ void aws_note_denied(struct flt_group *g, enum aws_right right, const struct flt
                               "trusted",
         [AWS_RIGHT_CONNECT] = "ec2-instance-connect:SendSSHPublicKey: instances must know the key "
                               "of connector_config.key_path already",
+        [AWS_RIGHT_TEMPLATE] =
+            "ec2:DescribeLaunchTemplateVersions: whether an empty group launches "
+            "Macs is not known; connector_config.os says it",
+        [AWS_RIGHT_CONFIGURATION] = "autoscaling:DescribeLaunchConfigurations: whether an empty "
+                                    "group launches Macs is not known; connector_config.os says it",
+        [AWS_RIGHT_REFRESH] = "autoscaling:DescribeInstanceRefreshes: instance refreshes are not "
+                              "noticed before they take an instance",
     };
 
     if (g->denied[right])

@@ -49,17 +49,17 @@ static int32_t unknown(struct flt_group *g, const char *id)
 }
 
 /* Since its launch. */
-static int64_t age_of(const struct way *way)
+static int64_t age_of(const struct flt_group *g, const struct way *way)
 {
-    int64_t launched_ms = time_parse(text_at(way->instance, "launchTime"));
+    int64_t launched_ms = time_here(g, text_at(way->instance, "launchTime"));
 
     return launched_ms != 0 ? flt_wall_ms() - launched_ms : 0;
 }
 
 /* Whoever boots for long is asked about more seldom. */
-static int64_t boot_pause(const struct way *way)
+static int64_t boot_pause(const struct flt_group *g, const struct way *way)
 {
-    int64_t pause_ms = age_of(way) / 8;
+    int64_t pause_ms = age_of(g, way) / 8;
 
     return pause_ms < BOOT_AGAIN_MS       ? BOOT_AGAIN_MS
            : pause_ms > BOOT_AGAIN_MAX_MS ? BOOT_AGAIN_MAX_MS
@@ -76,7 +76,7 @@ static int32_t check_state(struct flt_group *g, const struct way *way)
         return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is not of group '%.64s'", way->id,
                         g->options.name);
     if (strcmp(state, "pending") == 0)
-        return aws_fail(g, FLT_E_NOT_READY, boot_pause(way), "instance %s is starting", way->id);
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way), "instance %s is starting", way->id);
     if (strcmp(state, "running") != 0)
         return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is %s", way->id,
                         *state ? state : "in no state");
@@ -142,7 +142,7 @@ static int32_t read_addresses(struct flt_group *g, struct way *way)
     if (!way->info.address && !way->info.external_address)
         way->info.address = way->info.external_address = ipv6_of(way);
     if (!way->info.address && !way->info.external_address)
-        return aws_fail(g, FLT_E_NOT_READY, boot_pause(way), "instance %s has no address yet",
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way), "instance %s has no address yet",
                         way->id);
     return FLT_OK;
 }
@@ -187,7 +187,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
     code = push(g, way, public_line, &error);
     free(public_line);
     if (code == FLT_E_NOT_READY)
-        return aws_fail(g, code, boot_pause(way), "instance %s takes no key yet: %s", way->id,
+        return aws_fail(g, code, boot_pause(g, way), "instance %s takes no key yet: %s", way->id,
                         error.text);
     if (aws_is_denied(code, &error))
         return aws_fail(g, code, 0,
@@ -205,7 +205,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
 static int32_t decrypt_password(struct flt_group *g, struct way *way)
 {
     const char *pair = address_at(way, "keyName");
-    int64_t pause_ms = boot_pause(way);
+    int64_t pause_ms = boot_pause(g, way);
     int32_t code;
 
     if (!pair)
@@ -271,7 +271,7 @@ static int32_t need_host_keys(struct flt_group *g, const struct way *way, bool c
                         g->options.host_keys ? "the right ec2:GetConsoleOutput is missing"
                                              : "plugin_config.host_keys is false");
     if (come)
-        return aws_fail(g, FLT_E_NOT_READY, boot_pause(way),
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way),
                         "the console output of instance %s shows no host keys yet, and "
                         "host_key_policy is \"pin\"",
                         way->id);
@@ -288,7 +288,7 @@ static int32_t find_host_keys(struct flt_group *g, struct way *way)
 
     if (strcmp(way->info.protocol, "ssh") != 0)
         return FLT_OK;
-    code = host_keys_ask(g, way->machine, age_of(way), &keys);
+    code = host_keys_ask(g, way->machine, age_of(g, way), &keys);
     for (size_t i = 0; keys && i < json_object_array_length(keys); i++)
         add_host_key(way, json_object_get_string(json_object_array_get_idx(keys, i)));
     way->info.host_keys = way->host_keys;

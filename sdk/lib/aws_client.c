@@ -11,7 +11,6 @@
 #include "sdk/lib/aws_sign.h"
 #include "sdk/lib/aws_xml.h"
 #include "sdk/lib/json.h"
-#include "sdk/lib/retry.h"
 
 #define ATTEMPT_MS 20000
 #define URL_MAX 512
@@ -27,6 +26,7 @@ struct flt_aws_client {
     struct flt_http *http;
     struct flt_retry_budget budget;
     int64_t skew_s; /* what AWS's clock is ahead of ours */
+    int has_warned; /* of that */
 };
 
 /* A call of either protocol on its way. */
@@ -76,6 +76,11 @@ void flt_aws_client_free(struct flt_aws_client *client)
     free(client->endpoint);
     free(client->ca_file);
     free(client);
+}
+
+int64_t flt_aws_client_skew_ms(const struct flt_aws_client *client)
+{
+    return client->skew_s * 1000;
 }
 
 static int64_t own_clock_s(const struct flt_aws_client *client)
@@ -253,6 +258,43 @@ static int32_t judge_loss(const struct call *call, int32_t r, int was_sent, stru
     return r;
 }
 
+static void tell_clock(const struct call *call)
+{
+    struct flt_aws_client *client = call->client;
+    const struct flt_aws_client_settings *settings = &client->settings;
+    long long skew_s = client->skew_s;
+    char text[FLT_ERROR_MAX];
+
+    (void) snprintf(text, sizeof(text),
+                    "this machine's clock is %lld s %s AWS's, which is allowed for: set it right, "
+                    "by NTP",
+                    skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind");
+    if (settings->warn && !client->has_warned)
+        settings->warn(settings->arg, text);
+    else
+        say(call, "%s", text);
+    client->has_warned = 1;
+}
+
+static int is_skew(int64_t seconds)
+{
+    return seconds >= SKEW_MIN_S || seconds <= -SKEW_MIN_S;
+}
+
+/* 1 when our clock was wrong: the next attempt tells another time. */
+static int set_clock(const struct call *call, const struct flt_http_answer *answer)
+{
+    struct flt_aws_client *client = call->client;
+    int64_t skew_s = answer->date_s - own_clock_s(client);
+
+    if (answer->date_s == 0 || !is_skew(skew_s - client->skew_s))
+        return 0;
+    client->skew_s = is_skew(skew_s) ? skew_s : 0; /* it was put right */
+    if (client->skew_s != 0)
+        tell_clock(call);
+    return 1;
+}
+
 /* FLT_OK when the answer is what was asked for. */
 static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
                      const struct flt_http_answer *answer, struct flt_verdict *ret)
@@ -262,8 +304,10 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
 
     call->error->status = answer->status;
     if (answer->status / 100 == 2) {
-        if (call->read(call, answer, why) == 0)
+        if (call->read(call, answer, why) == 0) {
+            (void) set_clock(call, answer); /* before it is so wrong that AWS refuses */
             return FLT_OK;
+        }
         call->error->maybe_done = 1;
         *ret = (struct flt_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
         return fail(call, FLT_E_UNAVAILABLE, "the answer cannot be read: %s", why);
@@ -277,19 +321,12 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
     return tell_fault(call, keys, &fault, ret);
 }
 
-/* 1 when our clock was wrong: the next attempt tells another time. */
-static int set_clock(struct call *call, const struct flt_http_answer *answer)
+static int try_other_clock(struct call *call, const struct flt_http_answer *answer)
 {
-    struct flt_aws_client *client = call->client;
-    int64_t skew_s = answer->date_s - own_clock_s(client), change = skew_s - client->skew_s;
-
-    if (call->has_set_clock || answer->date_s == 0 || (change < SKEW_MIN_S && change > -SKEW_MIN_S))
+    if (call->has_set_clock)
         return 0;
     call->has_set_clock = 1;
-    client->skew_s = skew_s;
-    say(call, "this machine's clock is %lld s %s AWS's: requests are signed with the time of AWS",
-        (long long) (skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "ahead of" : "behind");
-    return 1;
+    return set_clock(call, answer);
 }
 
 static int renew_keys(struct call *call)
@@ -300,6 +337,14 @@ static int renew_keys(struct call *call)
     flt_aws_chain_forget(call->client->chain);
     say(call, "%s; asking for new credentials", call->error->text);
     return 1;
+}
+
+static int may_retry(struct flt_aws_client *client, enum flt_retry_why why, int attempt)
+{
+    const struct flt_aws_client_settings *settings = &client->settings;
+
+    return settings->may_retry ? settings->may_retry(settings->arg, why, attempt)
+                               : flt_retry_take(&client->budget, why, attempt, flt_monotonic_ms());
 }
 
 /* Waits for the next attempt; FLT_OK when it is to be made. */
@@ -315,7 +360,7 @@ static int32_t wait_for_next(struct call *call, const struct flt_verdict *verdic
     wait_ms = flt_retry_wait_ms(why, attempt, advised_ms, random_of(call->client));
     call->error->retry_after_ms = wait_ms;
     if (!(verdict->is_refused || call->repeatable) || wait_ms >= flt_watch_left_ms(call->watch) ||
-        !flt_retry_take(&call->client->budget, why, attempt, flt_monotonic_ms()))
+        !may_retry(call->client, why, attempt))
         return verdict->result;
     say(call, "%s; trying again in %.1f s", call->error->text, (double) wait_ms / 1000);
     r = flt_watch_sleep(call->watch, wait_ms);
@@ -338,7 +383,7 @@ static int32_t run(struct call *call)
         r = ask(call, &keys, &answer);
         r = r == FLT_OK && keys ? judge(call, keys, &answer, &verdict)
                                 : judge_loss(call, r, answer.sent, &verdict);
-        is_again = r != FLT_OK && ((verdict.is_clock && set_clock(call, &answer)) ||
+        is_again = r != FLT_OK && ((verdict.is_clock && try_other_clock(call, &answer)) ||
                                    (verdict.is_key_refused && renew_keys(call)));
         if (r != FLT_OK && !is_again) {
             r = wait_for_next(call, &verdict, attempt, answer.retry_after_ms);

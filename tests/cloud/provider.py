@@ -15,6 +15,7 @@ OK, INVALID, AUTH, QUOTA, THROTTLED, UNAVAILABLE, NOT_FOUND, NOT_READY, PARTIAL,
 LINK_FD = 3
 # What the machine of the tests says about clouds is not the business of a provider under test.
 CLOUDS = ("FLOTILLA_", "AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_")
+WARNING = 1
 
 
 class Died(Exception):
@@ -26,6 +27,7 @@ class Provider:
         ours, theirs = socket.socketpair()
         self.link, self.number = ours, 0
         self.logs: list[str] = []
+        self.warnings: list[str] = []  # among them
         state_dir.mkdir(mode=0o700, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS)}
         self.process = subprocess.Popen(
@@ -59,6 +61,8 @@ class Provider:
             self.send(kind, id=self.number, deadline_ms=deadline_ms, **arguments)
             while (answer := self.receive()).get("type") == "log":
                 self.logs.append(answer["text"])
+                if answer["level"] == WARNING:
+                    self.warnings.append(answer["text"])
         except (BrokenPipeError, ConnectionResetError) as problem:
             raise Died(kind) from problem
         return answer
