@@ -3,11 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "sdk/lib/ask.h"
-
-#define SECRET_MIN 8 /* shorter ones are no keys, but parts of words */
 
 int32_t flt_attempts_fail(struct flt_attempts *attempts, int32_t code, const char *format, ...)
 {
@@ -96,12 +93,4 @@ int32_t flt_attempts_run(struct flt_attempts *attempts,
         if (!is_again)
             return code;
     }
-}
-
-void flt_attempts_blot_out(char *text, const char *secret)
-{
-    size_t len = secret ? strlen(secret) : 0;
-
-    for (char *at = len >= SECRET_MIN ? strstr(text, secret) : NULL; at; at = strstr(at, secret))
-        memset(at, '*', len);
 }

@@ -40,7 +40,4 @@ int32_t flt_attempts_run(struct flt_attempts *attempts,
                          int32_t (*once)(void *arg, struct flt_http_answer *answer,
                                          struct flt_verdict *ret_verdict, int *ret_again),
                          void *arg);
-/* A service may repeat what it was sent: `secret` in `text` becomes stars. NULL is fine. */
-void flt_attempts_blot_out(char *text, const char *secret);
-
 #endif

@@ -211,8 +211,8 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
                                  "the answer cannot be read: %s", why);
     }
     flt_aws_fault_read(answer, &fault);
-    flt_attempts_blot_out(fault.message, keys->secret_key);
-    flt_attempts_blot_out(fault.message, keys->session_token);
+    flt_blot_out(fault.message, keys->secret_key);
+    flt_blot_out(fault.message, keys->session_token);
     *ret = flt_aws_judge(&fault);
     (void) snprintf(call->error->code, sizeof(call->error->code), "%s", fault.code);
     call->attempts.maybe_done |= !ret->is_refused;

@@ -94,6 +94,9 @@ static int32_t refuse(struct flt_google_ask *ask, const struct flt_google_post *
     char right[FLT_GOOGLE_REASON_MAX + 64];
 
     flt_google_fault_read(answer, &fault);
+    flt_blot_out(fault.message, post->header ? strrchr(post->header, ' ') + 1 : NULL);
+    for (size_t i = 0; i < FLT_GOOGLE_SECRETS_MAX; i++)
+        flt_blot_out(fault.message, post->secrets[i]);
     verdict = flt_google_judge(&fault);
     if (!verdict.advice && *fault.right) {
         (void) snprintf(right, sizeof(right), "grant the right %s to whose credentials these are",
@@ -103,11 +106,12 @@ static int32_t refuse(struct flt_google_ask *ask, const struct flt_google_post *
     if (date_s && verdict.is_clock && answer->date_s != 0 &&
         (answer->date_s > now_s + SKEW_MIN_S || answer->date_s < now_s - SKEW_MIN_S))
         *date_s = answer->date_s;
-    return flt_because(ask->why, verdict.result == FLT_E_INVALID ? FLT_E_AUTH : verdict.result,
-                       "%.120s: %.120s: %.64s%s%.120s (HTTP %ld)%s%s", post->shown, post->url,
-                       *fault.reason ? fault.reason : "no reason", *fault.message ? ": " : "",
-                       fault.message, fault.status, verdict.advice ? "; " : "",
-                       verdict.advice ? verdict.advice : "");
+    if (verdict.result == FLT_E_INVALID || verdict.result == FLT_E_NOT_FOUND)
+        verdict.result = FLT_E_AUTH;
+    return flt_because(ask->why, verdict.result, "%.120s: %.120s: %.64s%s%.120s (HTTP %ld)%s%s",
+                       post->shown, post->url, *fault.reason ? fault.reason : "no reason",
+                       *fault.message ? ": " : "", fault.message, fault.status,
+                       verdict.advice ? "; " : "", verdict.advice ? verdict.advice : "");
 }
 
 static int32_t read_answer(struct flt_google_ask *ask, const struct flt_google_post *post,
@@ -193,6 +197,12 @@ void flt_google_form_sign(struct flt_google_form *form)
         form->code = make_header(form->ask, id, secret, &form->header);
 }
 
+void flt_google_form_add_secret(struct flt_google_form *form, const char *name, const char *value)
+{
+    form->secrets[form->n_secrets++] = value;
+    flt_google_form_add(form, name, value);
+}
+
 int64_t flt_google_read_seconds(struct json_object *answer, const char *path)
 {
     const char *text = flt_json_text(answer, path);
@@ -229,7 +239,8 @@ int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_tok
                                           .url = form->url,
                                           .type = "application/x-www-form-urlencoded",
                                           .header = form->header,
-                                          .body = body };
+                                          .body = body,
+                                          .secrets = { form->secrets[0], form->secrets[1] } };
     struct json_object *answer = NULL;
     int32_t code = form->code;
 

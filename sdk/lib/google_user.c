@@ -34,8 +34,8 @@ int32_t flt_google_authorized_user(struct flt_google_ask *ask, const struct flt_
     flt_google_form_open(&form, ask, file, url ? url : FLT_GOOGLE_TOKEN_URL);
     flt_google_form_add(&form, "grant_type", "refresh_token");
     flt_google_form_add(&form, "client_id", id);
-    flt_google_form_add(&form, "client_secret", secret);
-    flt_google_form_add(&form, "refresh_token", refresh);
+    flt_google_form_add_secret(&form, "client_secret", secret);
+    flt_google_form_add_secret(&form, "refresh_token", refresh);
     code = flt_google_form_send(&form, ret, NULL);
     return code == FLT_OK ? flt_google_token_name(ask, ret, "user %s of %s",
                                                   account ? account : "who signed in", file->shown)
@@ -59,7 +59,7 @@ int32_t flt_google_external_user(struct flt_google_ask *ask, const struct flt_go
     flt_google_form_open(&form, ask, file, url);
     flt_google_form_sign(&form);
     flt_google_form_add(&form, "grant_type", "refresh_token");
-    flt_google_form_add(&form, "refresh_token", refresh);
+    flt_google_form_add_secret(&form, "refresh_token", refresh);
     code = flt_google_form_send(&form, ret, NULL);
     return code == FLT_OK
                ? flt_google_token_name(ask, ret, "user of %s of %s",
