@@ -6,6 +6,7 @@
 
 #include "sdk/lib/base64.h"
 #include "sdk/lib/google_error.h"
+#include "sdk/lib/google_jwt.h"
 #include "sdk/lib/json.h"
 #include "sdk/lib/wipe.h"
 
@@ -217,18 +218,34 @@ int64_t flt_google_read_seconds(struct json_object *answer, const char *path)
     return ret <= LIFE_MAX_S ? ret : -1;
 }
 
+/* Of somebody who has signed in: Google, which sends it, says whose the token is. */
+static void take_account(struct json_object *answer, struct flt_google_token *ret)
+{
+    const char *id = flt_json_text(answer, "id_token"), *email;
+    struct json_object *claims = id ? flt_google_jwt_claims(id) : NULL;
+
+    email = flt_json_text(claims, "email");
+    if (email && *email && flt_is_printable(email))
+        ret->account = strdup(email);
+    json_object_put(claims);
+}
+
 static int32_t take_token(struct flt_google_form *form, struct json_object *answer,
                           struct flt_google_token *ret)
 {
     struct flt_google_ask *ask = form->ask;
     const char *token = flt_json_text(answer, "access_token");
     int64_t life_s = flt_google_read_seconds(answer, "expires_in");
+    int64_t now_s = flt_clock_s(ask->settings->now_s, ask->settings->arg);
+    int32_t code;
 
     if (!token || life_s < 0)
         return flt_because(ask->why, FLT_E_UNAVAILABLE, "%.200s: the answer of %.200s has no %s",
                            form->file->shown, form->url, token ? "expires_in" : "access_token");
-    return flt_google_token_set(
-        ask, form->url, token, flt_clock_s(ask->settings->now_s, ask->settings->arg) + life_s, ret);
+    code = flt_google_token_set(ask, form->url, token, now_s + life_s, ret);
+    if (code == FLT_OK)
+        take_account(answer, ret);
+    return code;
 }
 
 int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_token *ret,
@@ -274,8 +291,11 @@ int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_toke
     va_start(args, format);
     len = vasprintf(&token->source, format, args);
     va_end(args);
-    token->account = account ? strdup(account) : NULL;
-    if (len >= 0 && !account == !token->account)
+    if (account) {
+        free(token->account);
+        token->account = strdup(account);
+    }
+    if (len >= 0 && (token->account || !account))
         return FLT_OK;
     if (len < 0)
         token->source = NULL;

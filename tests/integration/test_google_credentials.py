@@ -2,6 +2,7 @@
 environment with the same files, which has to ask the same services for the same token. The services are fakes; what a
 service account signs is verified by google-auth."""
 
+import base64
 import json
 import os
 import socket
@@ -395,6 +396,35 @@ def test_a_sign_in_that_has_ended_says_how_to_sign_in(world):
     world.identity.fault = lambda request: http(400, json.dumps({"error": "invalid_grant", "error_subtype": "invalid_rapt",
                                                                  "error_description": "reauth related error"}))
     assert refused(world, USER, AUTH).endswith("; sign in again: 'gcloud auth application-default login' as this user")
+
+
+ACCOUNTS = {
+    "service account": "ci@p.iam.gserviceaccount.com",
+    "user": "me@example.com",
+    "user who acts as a service account": "ci@p.iam.gserviceaccount.com",
+    "token that acts as a service account": "ci@p.iam.gserviceaccount.com",
+    "token in a file": None,
+    "user of a workforce pool": None,
+}
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_a_token_tells_whose_it_is(world, google_key, name):  # noqa: F811
+    write_subjects(world)
+    path = world.write("c.json", KINDS[name](google_key).content)
+    assert world.ask({"credentials_file": str(path)})["account"] == ACCOUNTS[name]
+
+
+def test_who_has_signed_in_is_told_by_google_where_the_file_does_not(world):
+    """gcloud leaves the account empty."""
+    path = world.write("c.json", {**USER, "account": ""})
+    for claims, account in (({"email": "who@example.com", "sub": "1"}, "who@example.com"), ({"sub": "1?>~"}, None), (None, None)):
+        coded = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        said = {"access_token": "a", "expires_in": 3600, **({"id_token": f"e30.{coded}.sig"} if claims else {})}
+        world.identity.fault = lambda request, said=said: http(200, json.dumps(said))
+        told = world.ask({"credentials_file": str(path)})
+        assert (told["result"], told["account"]) == (OK, account)
+        assert told["source"] == f"user {account or 'who signed in'} of {path}"
 
 
 def test_seconds_in_a_text_are_taken(world):
