@@ -58,7 +58,7 @@ static int32_t change(struct flt_google_ask *ask, const struct flt_google_file *
     flt_google_form_add(&form, "audience", account->audience);
     flt_google_form_add(&form, "scope", scope);
     flt_google_form_add(&form, "requested_token_type", WANTED);
-    flt_google_form_add(&form, "subject_token", subject);
+    flt_google_form_add_secret(&form, "subject_token", subject);
     flt_google_form_add(&form, "subject_token_type", account->type);
     flt_google_form_add(&form, "options", options);
     free(options);
@@ -76,7 +76,7 @@ static int32_t take_own(struct flt_google_ask *ask, const struct flt_google_file
         code = flt_google_subject_token(ask, file, &subject);
     if (code == FLT_OK)
         code = change(ask, file, &account, scope, subject, ret);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, "external account of %s, %s",
+    return code == FLT_OK ? flt_google_token_name(ask, ret, NULL, "external account of %s, %s",
                                                   file->shown, account.audience)
                           : code;
 }

@@ -65,7 +65,7 @@ static int32_t change(struct flt_google_ask *ask, const struct flt_google_file *
     if (code != FLT_OK)
         return code;
     flt_google_form_open(&form, ask, file, account->token_url);
-    flt_google_form_add(&form, "assertion", signed_text);
+    flt_google_form_add_secret(&form, "assertion", signed_text);
     flt_google_form_add(&form, "grant_type", GRANT);
     return flt_google_form_send(&form, ret, date_s);
 }
@@ -113,7 +113,8 @@ int32_t flt_google_service_account(struct flt_google_ask *ask, const struct flt_
         code = change_in_time(ask, file, &account, scope, ret);
     else if (code == FLT_OK)
         code = sign_alone(ask, file, &account, scope, ret);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, "service account %s of %s",
-                                                  account.email, file->shown)
-                          : code;
+    return code == FLT_OK
+               ? flt_google_token_name(ask, ret, account.email, "service account %s of %s",
+                                       account.email, file->shown)
+               : code;
 }
