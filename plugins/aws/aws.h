@@ -233,7 +233,6 @@ char *password_decrypt(const char *data, const char *key, char error[256]);
 int32_t password_ask(struct flt_group *g, const char *id, char **ret);
 
 /* console.c - pure */
-#define AWS_HOST_KEYS_MAX 8
 /* The lines "type key" that cloud-init printed; an array. */
 struct json_object *console_host_keys(const char *console, size_t len);
 
