@@ -76,7 +76,7 @@ static int32_t take_own(struct flt_google_ask *ask, const struct flt_google_file
         code = flt_google_subject_token(ask, file, &subject);
     if (code == FLT_OK)
         code = change(ask, file, &account, scope, subject, ret);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, "external account of %s, %s",
+    return code == FLT_OK ? flt_google_token_name(ask, ret, NULL, "external account of %s, %s",
                                                   file->shown, account.audience)
                           : code;
 }

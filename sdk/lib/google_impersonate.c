@@ -11,6 +11,7 @@
 #define URL_MEMBER "service_account_impersonation_url"
 #define LIFE_MEMBER "service_account_impersonation.token_lifetime_seconds"
 #define ACTION ":generateAccessToken"
+#define EMAIL_SIZE 256
 #define LIFE_S 3600
 #define LIFE_MIN_S 600
 #define LIFE_MAX_S 43200
@@ -94,13 +95,14 @@ int32_t flt_google_impersonate(struct flt_google_ask *ask, const struct flt_goog
                                const struct flt_google_role *role, struct flt_google_token *who,
                                struct flt_google_token *ret)
 {
-    const char *account = strrchr(role->url, '/') + 1;
+    const char *name = strrchr(role->url, '/') + 1;
+    char account[EMAIL_SIZE];
     int32_t code = post(ask, file, role, who->token, ret);
 
+    (void) snprintf(account, sizeof(account), "%.*s", (int) (strstr(name, ACTION) - name), name);
     if (code == FLT_OK)
-        code =
-            flt_google_token_name(ask, ret, "service account %.*s, as %s may act as it",
-                                  (int) (strstr(account, ACTION) - account), account, who->source);
+        code = flt_google_token_name(ask, ret, account, "service account %s, as %s may act as it",
+                                     account, who->source);
     flt_google_token_done(who);
     return code;
 }

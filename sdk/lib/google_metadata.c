@@ -150,8 +150,8 @@ static int32_t add_name(struct flt_google_ask *ask, const char *base, struct flt
     if (ask_line(ask, base, "instance/service-accounts/default/email", email, sizeof(email)) !=
         FLT_OK)
         *email = '\0';
-    return flt_google_token_name(ask, ret, "service account %s of this machine",
-                                 *email ? email : "default");
+    return flt_google_token_name(ask, ret, *email ? email : NULL,
+                                 "service account %s of this machine", *email ? email : "default");
 }
 
 int32_t flt_google_from_metadata(struct flt_google_ask *ask, struct flt_google_token *ret)

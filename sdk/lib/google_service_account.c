@@ -113,7 +113,8 @@ int32_t flt_google_service_account(struct flt_google_ask *ask, const struct flt_
         code = change_in_time(ask, file, &account, scope, ret);
     else if (code == FLT_OK)
         code = sign_alone(ask, file, &account, scope, ret);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, "service account %s of %s",
-                                                  account.email, file->shown)
-                          : code;
+    return code == FLT_OK
+               ? flt_google_token_name(ask, ret, account.email, "service account %s of %s",
+                                       account.email, file->shown)
+               : code;
 }

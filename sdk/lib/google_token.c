@@ -255,7 +255,7 @@ int32_t flt_google_token_set(struct flt_google_ask *ask, const char *shown, cons
 }
 
 int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_token *token,
-                              const char *format, ...)
+                              const char *account, const char *format, ...)
 {
     va_list args;
     int len;
@@ -263,9 +263,11 @@ int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_toke
     va_start(args, format);
     len = vasprintf(&token->source, format, args);
     va_end(args);
-    if (len >= 0)
+    token->account = account ? strdup(account) : NULL;
+    if (len >= 0 && !account == !token->account)
         return FLT_OK;
-    token->source = NULL;
+    if (len < 0)
+        token->source = NULL;
     flt_google_token_done(token);
     return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
@@ -275,6 +277,7 @@ void flt_google_token_done(struct flt_google_token *token)
     flt_wipe(token->token);
     free(token->quota_project);
     free(token->universe);
+    free(token->account);
     free(token->source);
     *token = (struct flt_google_token) { 0 };
 }

@@ -37,7 +37,7 @@ int32_t flt_google_authorized_user(struct flt_google_ask *ask, const struct flt_
     flt_google_form_add(&form, "client_secret", secret);
     flt_google_form_add(&form, "refresh_token", refresh);
     code = flt_google_form_send(&form, ret, NULL);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, "user %s of %s",
+    return code == FLT_OK ? flt_google_token_name(ask, ret, account, "user %s of %s",
                                                   account ? account : "who signed in", file->shown)
                           : code;
 }
@@ -62,7 +62,7 @@ int32_t flt_google_external_user(struct flt_google_ask *ask, const struct flt_go
     flt_google_form_add(&form, "refresh_token", refresh);
     code = flt_google_form_send(&form, ret, NULL);
     return code == FLT_OK
-               ? flt_google_token_name(ask, ret, "user of %s of %s",
+               ? flt_google_token_name(ask, ret, NULL, "user of %s of %s",
                                        audience ? audience : "a workforce pool", file->shown)
                : code;
 }
