@@ -280,7 +280,7 @@ def test_a_service_account_gets_a_token_for_what_it_signed(cloud):
     credentials = google.oauth2.service_account.Credentials.from_service_account_info(
         info, scopes=["https://www.googleapis.com/auth/cloud-platform"])
     assert shown(client(cloud, credentials=credentials), group)["name"] == GROUP
-    other = cloud.service_account()
+    other = cloud.service_account(key=rsa.generate_private_key(65537, 2048))
     credentials = google.oauth2.service_account.Credentials.from_service_account_info(
         {**info, "private_key": other["private_key"]}, scopes=["https://www.googleapis.com/auth/cloud-platform"])
     with pytest.raises(google.auth.exceptions.RefreshError) as caught:
