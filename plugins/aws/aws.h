@@ -17,11 +17,11 @@
 #include "sdk/lib/aws_client.h"
 #include "sdk/lib/plugin_options.h"
 #include "sdk/lib/signal_list.h"
+#include "sdk/lib/state_file.h"
 
 #define AWS_NAME_MAX 255
 #define AWS_ID_MAX 64
 #define AWS_REQUEST_MAX 64
-#define AWS_PATH_MAX 1024
 #define AWS_EPOCH_TAG "flotilla:epoch"
 
 enum aws_addresses { AWS_ADDRESSES_IPV4, AWS_ADDRESSES_IPV6, AWS_ADDRESSES_DNS };
@@ -101,7 +101,7 @@ struct flt_group {
     struct flt_aws_client *client;
     char region[64];
     bool opening;
-    char dir[AWS_PATH_MAX], file[AWS_PATH_MAX];
+    char file[FLT_STATE_PATH_MAX];
     struct aws_orders orders;
     int64_t tagged_epoch;       /* what the tag is known to hold */
     bool denied[AWS_RIGHTS];    /* the right is missing */
@@ -233,7 +233,6 @@ char *password_decrypt(const char *data, const char *key, char error[256]);
 int32_t password_ask(struct flt_group *g, const char *id, char **ret);
 
 /* console.c - pure */
-#define AWS_HOST_KEYS_MAX 8
 /* The lines "type key" that cloud-init printed; an array. */
 struct json_object *console_host_keys(const char *console, size_t len);
 

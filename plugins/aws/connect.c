@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/host_keys.h"
 #include "sdk/lib/ssh_key.h"
 
 #define BOOT_AGAIN_MS 2000
@@ -19,8 +20,7 @@ struct way {
     const char *id;
     xmlNodePtr instance;
     struct flt_connect_info info;
-    struct flt_host_key host_keys[AWS_HOST_KEYS_MAX];
-    char host_key_types[AWS_HOST_KEYS_MAX][32];
+    struct flt_host_keys host_keys;
     char *key, *password;
 };
 
@@ -241,18 +241,7 @@ static int32_t find_host_keys(struct flt_group *g, struct way *way)
 
     if (strcmp(way->info.protocol, "ssh") == 0)
         code = host_keys_ask(g, way->id, &keys);
-    for (size_t i = 0; keys && i < json_object_array_length(keys); i++) {
-        const char *text = json_object_get_string(json_object_array_get_idx(keys, i));
-        size_t type_len = strcspn(text, " ");
-
-        (void) snprintf(way->host_key_types[i], sizeof(way->host_key_types[i]), "%.*s",
-                        (int) type_len, text);
-        way->host_keys[way->info.n_host_keys++] =
-            (struct flt_host_key) { .struct_size = sizeof(struct flt_host_key),
-                                    .type = way->host_key_types[i],
-                                    .key = text + type_len + 1 };
-    }
-    way->info.host_keys = way->host_keys;
+    flt_host_keys_show(keys, &way->host_keys, &way->info);
     if (code == FLT_OK && !keys && policy && strcmp(policy, "pin") == 0)
         code = aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS,
                         "the console output of instance %s shows no host keys yet, and "

@@ -71,6 +71,8 @@ enum gcp_right {
     GCP_RIGHT_INSTANCES, /* compute.instances.list */
     GCP_RIGHT_OPERATIONS,
     GCP_RIGHT_HOST_KEYS, /* compute.instances.getGuestAttributes */
+    GCP_RIGHT_PROJECT,   /* compute.projects.get */
+    GCP_RIGHT_KEYS,      /* compute.instances.setMetadata */
     GCP_RIGHTS
 };
 
@@ -102,7 +104,7 @@ struct flt_group {
     size_t n_operations;
     struct flt_signal_list signals; /* found by the last look of signals.c */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
-    struct json_object *host_keys;  /* id -> array of "type key"; host_keys.c */
+    struct reaches *reaches;        /* of reach.c: what is remembered of the ways to instances */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -243,5 +245,6 @@ int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
 /* Of the group as Google has it. */
 int32_t checks_at_open(struct flt_group *g, struct json_object *group);
 
-/* connect.c */
+/* connect.c, reach.c; see reach.h */
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);
+void reaches_free(struct reaches *reaches);

@@ -139,7 +139,7 @@ static void gcp_close(flt_group *g)
     flt_google_client_free(g->client);
     flt_google_chain_free(g->chain);
     flt_http_free(g->http);
-    json_object_put(g->host_keys);
+    reaches_free(g->reaches);
     flt_signal_list_done(&g->signals);
     gcp_view_done(&g->seen);
     options_done(&g->options);

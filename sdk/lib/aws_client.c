@@ -4,9 +4,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
+#include "sdk/lib/ask.h"
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/aws_error.h"
 #include "sdk/lib/aws_sign.h"
@@ -81,16 +80,12 @@ void flt_aws_client_free(struct flt_aws_client *client)
 
 static int64_t own_clock_s(const struct flt_aws_client *client)
 {
-    return client->settings.now_s ? client->settings.now_s(client->settings.arg) : time(NULL);
+    return flt_clock_s(client->settings.now_s, client->settings.arg);
 }
 
 static uint64_t random_of(const struct flt_aws_client *client)
 {
-    uint64_t ret;
-
-    if (client->settings.random)
-        return client->settings.random(client->settings.arg);
-    return getrandom(&ret, sizeof(ret), 0) == sizeof(ret) ? ret : 0;
+    return client->settings.random ? client->settings.random(client->settings.arg) : flt_random();
 }
 
 __attribute__((format(printf, 2, 3))) static void say(const struct call *call, const char *format,
@@ -230,7 +225,7 @@ static void blot_out(char *text, const char *secret)
 }
 
 static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *keys,
-                          struct flt_aws_fault *fault, const struct flt_aws_verdict *verdict)
+                          struct flt_aws_fault *fault, const struct flt_verdict *verdict)
 {
     const char *code = *fault->code ? fault->code : "no code", *advice = verdict->advice;
     char right[256];
@@ -246,22 +241,21 @@ static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *ke
 }
 
 /* Without an answer. */
-static int32_t judge_loss(const struct call *call, int32_t r, int was_sent,
-                          struct flt_aws_verdict *ret)
+static int32_t judge_loss(const struct call *call, int32_t r, int was_sent, struct flt_verdict *ret)
 {
     /* Where its own time was over, not the call's, another attempt may do better. */
     if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
         r = FLT_E_UNAVAILABLE;
     call->error->maybe_done |= was_sent;
-    *ret = (struct flt_aws_verdict) { .result = r,
-                                      .is_transient = r == FLT_E_UNAVAILABLE,
-                                      .is_refused = !was_sent };
+    *ret = (struct flt_verdict) { .result = r,
+                                  .is_transient = r == FLT_E_UNAVAILABLE,
+                                  .is_refused = !was_sent };
     return r;
 }
 
 /* FLT_OK when the answer is what was asked for. */
 static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
-                     const struct flt_http_answer *answer, struct flt_aws_verdict *ret)
+                     const struct flt_http_answer *answer, struct flt_verdict *ret)
 {
     struct flt_aws_fault fault;
     char why[FLT_ERROR_MAX];
@@ -271,7 +265,7 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
         if (call->read(call, answer, why) == 0)
             return FLT_OK;
         call->error->maybe_done = 1;
-        *ret = (struct flt_aws_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
+        *ret = (struct flt_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
         return fail(call, FLT_E_UNAVAILABLE, "the answer cannot be read: %s", why);
     }
     flt_aws_fault_read(answer, &fault);
@@ -309,7 +303,7 @@ static int renew_keys(struct call *call)
 }
 
 /* Waits for the next attempt; FLT_OK when it is to be made. */
-static int32_t wait_for_next(struct call *call, const struct flt_aws_verdict *verdict, int attempt,
+static int32_t wait_for_next(struct call *call, const struct flt_verdict *verdict, int attempt,
                              int64_t advised_ms)
 {
     enum flt_retry_why why = verdict->is_throttled ? FLT_RETRY_THROTTLED : FLT_RETRY_FAILED;
@@ -337,7 +331,7 @@ static int32_t run(struct call *call)
     for (int attempt = 1; is_again; attempt++) {
         struct flt_http_answer answer = { .retry_after_ms = -1 };
         const struct flt_aws_keys *keys = NULL;
-        struct flt_aws_verdict verdict;
+        struct flt_verdict verdict;
 
         call->error->code[0] = '\0';
         call->error->status = 0;

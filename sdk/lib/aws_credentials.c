@@ -6,12 +6,8 @@
 #include <stdio.h>
 
 #include "sdk/lib/aws_sources.h"
+#include "sdk/lib/renewal.h"
 #include "sdk/lib/wipe.h"
-
-/* Renewed 5 to 10 minutes before they end, but not before three quarters of their life. */
-#define EARLY_S 300
-/* Until it is tried again after a failure, or with keys that have ended by our clock, which may be wrong. */
-#define PAUSE_S 15
 
 static const struct source {
     const char *name;
@@ -97,8 +93,8 @@ static int32_t ask_source(struct flt_aws_chain *chain, const struct source *sour
     int32_t code;
 
     if (source->of_environment && chain->settings.profile)
-        code =
-            flt_aws_because(ask, FLT_E_NOT_FOUND, "not asked, because the settings name a profile");
+        code = flt_because(ask->why, FLT_E_NOT_FOUND,
+                           "not asked, because the settings name a profile");
     else
         code = source->ask(ask, ret);
     if (code == FLT_OK)
@@ -137,7 +133,7 @@ static int32_t search(struct flt_aws_chain *chain, struct flt_aws_ask *ask,
             return code;
         add_reason(&reasons, sources[i].name, ask->why);
     }
-    return flt_aws_because(ask, FLT_E_AUTH, "%s", reasons.text);
+    return flt_because(ask->why, FLT_E_AUTH, "%s", reasons.text);
 }
 
 static int32_t renew(struct flt_aws_chain *chain, struct flt_aws_ask *ask, struct flt_aws_keys *ret)
@@ -145,17 +141,6 @@ static int32_t renew(struct flt_aws_chain *chain, struct flt_aws_ask *ask, struc
     int32_t code = ask_source(chain, chain->winner, ask, ret);
 
     return code == FLT_E_NOT_FOUND ? FLT_E_AUTH : code;
-}
-
-static int64_t next_renewal_s(int64_t now_s, int64_t expires_s)
-{
-    int64_t left_s = expires_s - now_s, early_s = EARLY_S + flt_aws_jitter(EARLY_S);
-
-    if (expires_s == 0)
-        return INT64_MAX;
-    if (left_s <= 0)
-        return now_s + PAUSE_S + flt_aws_jitter(PAUSE_S);
-    return expires_s - (early_s < left_s / 4 ? early_s : left_s / 4);
 }
 
 static int still_hold(const struct flt_aws_keys *keys, int64_t now_s)
@@ -171,11 +156,11 @@ static int32_t refresh(struct flt_aws_chain *chain, struct flt_aws_ask *ask, int
     if (code == FLT_OK) {
         flt_aws_keys_done(&chain->keys);
         chain->keys = fresh;
-        chain->renew_s = next_renewal_s(now_s, fresh.expires_s);
+        chain->renew_s = flt_renewal_s(now_s, fresh.expires_s);
     } else if (still_hold(&chain->keys, now_s)) {
         trace(chain, "%s: the keys at hand are good for another %lld s", chain->winner->name,
               (long long) (chain->keys.expires_s - now_s));
-        chain->renew_s = now_s + PAUSE_S + flt_aws_jitter(PAUSE_S);
+        chain->renew_s = flt_renewal_after_failure_s(now_s);
         code = FLT_OK;
     }
     return code;
@@ -186,7 +171,7 @@ int32_t flt_aws_chain_keys(struct flt_aws_chain *chain, struct flt_http *http,
                            char *error)
 {
     struct flt_aws_ask ask = { .settings = &chain->settings, .http = http, .watch = watch };
-    int64_t now_s = flt_aws_now_s(&chain->settings);
+    int64_t now_s = flt_clock_s(chain->settings.now_s, chain->settings.arg);
     int32_t code = FLT_OK;
 
     if (!chain->keys.access_key || now_s >= chain->renew_s)
@@ -209,10 +194,10 @@ static int32_t find_region(struct flt_aws_chain *chain, struct flt_aws_ask *ask)
     if (code != FLT_E_NOT_FOUND)
         return code;
     (void) snprintf(why, sizeof(why), "%s", ask->why);
-    return flt_aws_because(ask, FLT_E_INVALID,
-                           "no region is set: not in plugin_config, AWS_REGION, AWS_DEFAULT_REGION "
-                           "or the profile, and there is no instance metadata: %.300s",
-                           why);
+    return flt_because(ask->why, FLT_E_INVALID,
+                       "no region is set: not in plugin_config, AWS_REGION, AWS_DEFAULT_REGION "
+                       "or the profile, and there is no instance metadata: %.300s",
+                       why);
 }
 
 int32_t flt_aws_chain_region(struct flt_aws_chain *chain, struct flt_http *http,

@@ -20,7 +20,7 @@ enum kind {
     WRONG,
 };
 
-static const struct flt_aws_verdict verdicts[] = {
+static const struct flt_verdict verdicts[] = {
     [THROTTLED] = { .result = FLT_E_THROTTLED,
                     .is_transient = 1,
                     .is_refused = 1,
@@ -152,9 +152,9 @@ static enum kind kind_of_status(long status)
     return status == 404 ? MISSING : WRONG;
 }
 
-struct flt_aws_verdict flt_aws_judge(const struct flt_aws_fault *fault)
+struct flt_verdict flt_aws_judge(const struct flt_aws_fault *fault)
 {
-    struct flt_aws_verdict ret = { 0 };
+    struct flt_verdict ret = { 0 };
 
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         if (strcmp(fault->code, rules[i].code) != 0 ||

@@ -5,6 +5,7 @@
 #define FLOTILLA_LIB_AWS_ERROR_H
 
 #include "sdk/lib/http.h"
+#include "sdk/lib/verdict.h"
 
 #define FLT_AWS_CODE_MAX 128
 #define FLT_AWS_MESSAGE_MAX 2048
@@ -17,15 +18,6 @@ struct flt_aws_fault {
 /* Of an answer whose status is not 2xx, or that broke off. */
 void flt_aws_fault_read(const struct flt_http_answer *answer, struct flt_aws_fault *ret);
 
-struct flt_aws_verdict {
-    int32_t result;   /* FLT_E_* */
-    int is_transient; /* the same call may go well in a while */
-    int is_refused;   /* the service did nothing: another attempt does no harm */
-    int is_throttled;
-    int is_key_refused; /* other keys may serve: those of today */
-    int is_clock;       /* perhaps the clock of one of both is wrong */
-    const char *advice; /* what to do, NULL = unknown; without a full stop */
-};
-struct flt_aws_verdict flt_aws_judge(const struct flt_aws_fault *fault);
+struct flt_verdict flt_aws_judge(const struct flt_aws_fault *fault);
 
 #endif

@@ -16,32 +16,24 @@ void flt_aws_keys_done(struct flt_aws_keys *keys)
     *keys = (struct flt_aws_keys) { 0 };
 }
 
-int flt_aws_is_printable(const char *text)
-{
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
-            return 0;
-    return 1;
-}
-
 int32_t flt_aws_keys_set(struct flt_aws_ask *ask, struct flt_aws_keys *ret, const char *access_key,
                          const char *secret_key, const char *token)
 {
     if (token && !*token)
         token = NULL;
     if (!*access_key || !*secret_key)
-        return flt_aws_because(ask, FLT_E_INVALID, "the keys are empty");
-    if (!flt_aws_is_printable(access_key) || !flt_aws_is_printable(secret_key) ||
-        (token && !flt_aws_is_printable(token)))
-        return flt_aws_because(ask, FLT_E_INVALID,
-                               "the keys hold a control byte or a letter beyond ASCII");
+        return flt_because(ask->why, FLT_E_INVALID, "the keys are empty");
+    if (!flt_is_printable(access_key) || !flt_is_printable(secret_key) ||
+        (token && !flt_is_printable(token)))
+        return flt_because(ask->why, FLT_E_INVALID,
+                           "the keys hold a control byte or a letter beyond ASCII");
     *ret = (struct flt_aws_keys) { .access_key = strdup(access_key),
                                    .secret_key = strdup(secret_key),
                                    .session_token = token ? strdup(token) : NULL };
     if (ret->access_key && ret->secret_key && (ret->session_token || !token))
         return FLT_OK;
     flt_aws_keys_done(ret);
-    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 int32_t flt_aws_keys_name(struct flt_aws_ask *ask, struct flt_aws_keys *keys, const char *format,
@@ -57,7 +49,7 @@ int32_t flt_aws_keys_name(struct flt_aws_ask *ask, struct flt_aws_keys *keys, co
         return FLT_OK;
     keys->source = NULL;
     flt_aws_keys_done(keys);
-    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 /* json-c lends its own memory, and frees it as it is. */
@@ -93,10 +85,10 @@ static int32_t take_keys(struct flt_aws_ask *ask, const char *who, struct json_o
 
     if (flt_json_need_text(root, names->access_key, &access_key, error) < 0 ||
         flt_json_need_text(root, names->secret_key, &secret_key, error) < 0)
-        return flt_aws_because(ask, FLT_E_UNAVAILABLE, "the answer of %.300s: %.180s", who, error);
+        return flt_because(ask->why, FLT_E_UNAVAILABLE, "the answer of %.300s: %.180s", who, error);
     if (read_expiry(root, names->expires, &expires_s) < 0)
-        return flt_aws_because(ask, FLT_E_UNAVAILABLE, "the answer of %.300s: %s is no time", who,
-                               names->expires);
+        return flt_because(ask->why, FLT_E_UNAVAILABLE, "the answer of %.300s: %s is no time", who,
+                           names->expires);
     code = flt_aws_keys_set(ask, ret, access_key, secret_key, flt_json_text(root, names->token));
     if (code == FLT_OK)
         ret->expires_s = expires_s;
@@ -111,7 +103,7 @@ int32_t flt_aws_keys_parse(struct flt_aws_ask *ask, const char *who, const char 
     int32_t code;
 
     if (flt_json_parse(text, len, &root, error) < 0)
-        return flt_aws_because(ask, FLT_E_UNAVAILABLE, "the answer of %.300s: %.180s", who, error);
+        return flt_because(ask->why, FLT_E_UNAVAILABLE, "the answer of %.300s: %.180s", who, error);
     code = take_keys(ask, who, root, names, ret);
     flt_aws_json_wipe(root, names->secret_key);
     flt_aws_json_wipe(root, names->token);

@@ -9,7 +9,7 @@
 
 char *flt_aws_home_path(const char *below)
 {
-    const char *home = flt_aws_variable("HOME");
+    const char *home = flt_variable("HOME");
     struct passwd entry, *found = NULL;
     char names[1024], *path;
 
@@ -27,13 +27,13 @@ static char *copy_path(const char *path)
 static int32_t open_file(struct flt_aws_ask *ask, const char *set, const char *variable,
                          const char *usual, char **ret_path, struct flt_ini **ret)
 {
-    const char *other = flt_aws_variable(variable);
+    const char *other = flt_variable(variable);
     int32_t code;
 
     *ret_path = set ? copy_path(set) : other ? copy_path(other) : flt_aws_home_path(usual);
     if (!*ret_path)
-        return flt_aws_because(ask, FLT_E_INTERNAL, "no memory, or no home directory for ~/%s",
-                               usual);
+        return flt_because(ask->why, FLT_E_INTERNAL, "no memory, or no home directory for ~/%s",
+                           usual);
     code = flt_ini_read(*ret_path, ret, ask->why);
     if (code == FLT_E_NOT_FOUND)
         return set ? FLT_E_INVALID : FLT_OK;
@@ -57,19 +57,19 @@ static int32_t choose(struct flt_aws_ask *ask, struct flt_aws_profiles *profiles
     const char *wanted = ask->settings->profile;
 
     if (!wanted)
-        wanted = flt_aws_variable("AWS_PROFILE");
+        wanted = flt_variable("AWS_PROFILE");
     if (!wanted)
-        wanted = flt_aws_variable("AWS_DEFAULT_PROFILE");
+        wanted = flt_variable("AWS_DEFAULT_PROFILE");
     profiles->name = wanted ? wanted : "default";
     if (flt_aws_profile_exists(profiles, profiles->name))
         return FLT_OK;
-    return flt_aws_because(ask, wanted ? FLT_E_INVALID : FLT_E_NOT_FOUND,
-                           "there is no profile '%.64s': neither [%s%.64s] in %.120s%s nor "
-                           "[%.64s] in %.120s%s",
-                           profiles->name, wanted ? "profile " : "", profiles->name,
-                           profiles->config_path, profiles->config ? "" : " (no such file)",
-                           profiles->name, profiles->credentials_path,
-                           profiles->credentials ? "" : " (no such file)");
+    return flt_because(ask->why, wanted ? FLT_E_INVALID : FLT_E_NOT_FOUND,
+                       "there is no profile '%.64s': neither [%s%.64s] in %.120s%s nor "
+                       "[%.64s] in %.120s%s",
+                       profiles->name, wanted ? "profile " : "", profiles->name,
+                       profiles->config_path, profiles->config ? "" : " (no such file)",
+                       profiles->name, profiles->credentials_path,
+                       profiles->credentials ? "" : " (no such file)");
 }
 
 int32_t flt_aws_profiles_open(struct flt_aws_ask *ask, struct flt_aws_profiles *ret)

@@ -8,10 +8,10 @@ int32_t flt_aws_region_take(struct flt_aws_ask *ask, const char *region, const c
                             struct flt_aws_region *ret)
 {
     if (!flt_aws_is_region(region))
-        return flt_aws_because(ask, FLT_E_INVALID,
-                               "'%.64s' (%.300s) is no region: lower-case letters, digits and '-', "
-                               "as in eu-west-1",
-                               region, source);
+        return flt_because(ask->why, FLT_E_INVALID,
+                           "'%.64s' (%.300s) is no region: lower-case letters, digits and '-', "
+                           "as in eu-west-1",
+                           region, source);
     (void) snprintf(ret->name, sizeof(ret->name), "%s", region);
     (void) snprintf(ret->source, sizeof(ret->source), "%s", source);
     return FLT_OK;
@@ -44,7 +44,7 @@ int32_t flt_aws_region_configured(struct flt_aws_ask *ask, struct flt_aws_region
     if (ask->settings->region)
         return flt_aws_region_take(ask, ask->settings->region, "plugin_config", ret);
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-        if (flt_aws_variable(variables[i]))
-            return flt_aws_region_take(ask, flt_aws_variable(variables[i]), variables[i], ret);
+        if (flt_variable(variables[i]))
+            return flt_aws_region_take(ask, flt_variable(variables[i]), variables[i], ret);
     return from_profile(ask, ret);
 }

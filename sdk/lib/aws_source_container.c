@@ -1,6 +1,5 @@
 /* sdk/lib/aws_source_container.c - keys that a container's agent hands out: Amazon ECS, and EKS by pod identity. */
 #include <stdio.h>
-#include <strings.h>
 
 #include "sdk/lib/aws_keys.h"
 #include "sdk/lib/file.h"
@@ -15,45 +14,24 @@
 #define ANSWER_MAX ((size_t) 64 * 1024)
 #define TIMEOUT_MS 20000
 
-/* Whoever can set a variable must not send our token to just any host unencrypted: https, this machine and
- * the agents' own addresses are what AWS's SDKs allow. */
-static int may_be_asked(const char *url)
-{
-    static const char *const hosts[] = { "localhost", "[::1]", "169.254.170.2", "169.254.170.23",
-                                         "[fd00:ec2::23]" };
-    const char *host = url + strlen("http://");
-    size_t len = strcspn(host, "/?#");
-    const char *port;
-
-    if (strncasecmp(url, "https://", strlen("https://")) == 0)
-        return 1;
-    if (strncasecmp(url, "http://", strlen("http://")) != 0 || memchr(host, '@', len))
-        return 0;
-    port = memrchr(host, ':', len);
-    if (port && !memchr(port, ']', (size_t) (host + len - port)))
-        len = (size_t) (port - host);
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
-        if (strlen(hosts[i]) == len && strncasecmp(host, hosts[i], len) == 0)
-            return 1;
-    /* 127.0.0.0/8, and no name that begins so */
-    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
-}
+/* Whoever can set a variable must not send our token to just any host unencrypted; these are the agents' own. */
+static const char *const agents[] = { "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]" };
 
 static int32_t make_url(struct flt_aws_ask *ask, char url[URL_BYTES])
 {
-    const char *relative = flt_aws_variable(RELATIVE), *full = flt_aws_variable(FULL);
+    const char *relative = flt_variable(RELATIVE), *full = flt_variable(FULL);
 
     if (!relative && !full)
-        return flt_aws_because(ask, FLT_E_NOT_FOUND, RELATIVE " and " FULL " are not set");
+        return flt_because(ask->why, FLT_E_NOT_FOUND, RELATIVE " and " FULL " are not set");
     if (relative && *relative != '/')
-        return flt_aws_because(ask, FLT_E_INVALID, RELATIVE " must begin with a slash");
+        return flt_because(ask->why, FLT_E_INVALID, RELATIVE " must begin with a slash");
     if (snprintf(url, URL_BYTES, "%s%s", relative ? AGENT : full, relative ? relative : "") >=
         URL_BYTES)
-        return flt_aws_because(ask, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
-    if (!relative && !may_be_asked(url))
-        return flt_aws_because(ask, FLT_E_INVALID,
-                               FULL " must be https, or http to this machine, 169.254.170.2, "
-                                    "169.254.170.23 or [fd00:ec2::23]");
+        return flt_because(ask->why, FLT_E_INVALID, "%s is too long", relative ? RELATIVE : FULL);
+    if (!relative && !flt_url_is_safe(url, agents, sizeof(agents) / sizeof(agents[0])))
+        return flt_because(ask->why, FLT_E_INVALID,
+                           FULL " must be https, or http to this machine, 169.254.170.2, "
+                                "169.254.170.23 or [fd00:ec2::23]");
     return FLT_OK;
 }
 
@@ -69,7 +47,7 @@ static void show(const char *url, char shown[URL_BYTES])
 /* "Authorization: TOKEN", or NULL where none is set. The file goes first and is read anew: it changes. */
 static int32_t make_header(struct flt_aws_ask *ask, char **ret)
 {
-    const char *file = flt_aws_variable(TOKEN "_FILE"), *token = flt_aws_variable(TOKEN);
+    const char *file = flt_variable(TOKEN "_FILE"), *token = flt_variable(TOKEN);
     FLT_WIPED char *text = NULL;
 
     if (file && flt_file_read(file, TOKEN_MAX, &text, ask->why) != FLT_OK)
@@ -79,12 +57,12 @@ static int32_t make_header(struct flt_aws_ask *ask, char **ret)
         return FLT_OK;
     if (text)
         text[strcspn(text, "\r\n")] = '\0';
-    if (!flt_aws_is_printable(token))
-        return flt_aws_because(ask, FLT_E_INVALID, "%s holds a control byte", file ? file : TOKEN);
+    if (!flt_is_printable(token))
+        return flt_because(ask->why, FLT_E_INVALID, "%s holds a control byte", file ? file : TOKEN);
     if (asprintf(ret, "Authorization: %s", token) >= 0)
         return FLT_OK;
     *ret = NULL;
-    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret)
@@ -109,10 +87,10 @@ int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret
     show(url, shown);
     request.headers = (const char *const *) &header;
     request.n_headers = header != NULL;
-    code = flt_aws_fetch(ask, &request, 0, &answer);
+    code = flt_fetch(ask->http, &request, ask->watch, 0, &answer, ask->why);
     if (code == FLT_OK && answer.status != 200)
-        code = flt_aws_because(ask, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
-                               "%.300s answers with status %ld", shown, answer.status);
+        code = flt_because(ask->why, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
+                           "%.300s answers with status %ld", shown, answer.status);
     if (code == FLT_OK)
         code = flt_aws_keys_parse(ask, shown, answer.body, answer.len, &names, ret);
     flt_http_answer_done(&answer);

@@ -32,10 +32,10 @@ struct imds {
 static const char *find_base(const struct flt_aws_settings *settings)
 {
     const char *set = settings->imds_endpoint;
-    const char *mode = flt_aws_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *mode = flt_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
 
     if (!set)
-        set = flt_aws_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+        set = flt_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     if (set)
         return set;
     return mode && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]"
@@ -56,38 +56,38 @@ static int32_t fetch(struct imds *imds, int is_token, const char *path, const ch
                                               .direct = 1 };
 
     (void) snprintf(url, sizeof(url), "%s%s", imds->base, path);
-    return flt_aws_fetch(imds->ask, &request, 1, ret);
+    return flt_fetch(imds->ask->http, &request, imds->ask->watch, 1, ret, imds->ask->why);
 }
 
 static int32_t take_token(struct imds *imds, const struct flt_http_answer *answer)
 {
     if (answer->status == 200 && answer->len > 0 && answer->len < TOKEN_BYTES &&
-        flt_aws_is_printable(answer->body)) {
+        flt_is_printable(answer->body)) {
         (void) snprintf(imds->header, sizeof(imds->header), HEADER "%s", answer->body);
         return FLT_OK;
     }
     if (imds->ask->settings->imds_v1)
         return FLT_OK;
     if (answer->status >= 500)
-        return flt_aws_because(imds->ask, FLT_E_UNAVAILABLE, "%.200s answers with status %ld",
-                               imds->base, answer->status);
-    return flt_aws_because(imds->ask, FLT_E_NOT_FOUND,
-                           "%.200s hands out no token (status %ld): it is no metadata service, or "
-                           "one of version 1, which is not asked unless the settings allow it",
+        return flt_because(imds->ask->why, FLT_E_UNAVAILABLE, "%.200s answers with status %ld",
                            imds->base, answer->status);
+    return flt_because(imds->ask->why, FLT_E_NOT_FOUND,
+                       "%.200s hands out no token (status %ld): it is no metadata service, or "
+                       "one of version 1, which is not asked unless the settings allow it",
+                       imds->base, answer->status);
 }
 
 static int32_t open_imds(struct flt_aws_ask *ask, struct imds *ret)
 {
     static const char ttl[] = "X-aws-ec2-metadata-token-ttl-seconds: 300";
-    const char *disabled = flt_aws_variable("AWS_EC2_METADATA_DISABLED");
+    const char *disabled = flt_variable("AWS_EC2_METADATA_DISABLED");
     struct flt_http_answer answer = { 0 };
     size_t len;
     int32_t code;
 
     *ret = (struct imds) { .ask = ask };
     if (disabled && strcasecmp(disabled, "true") == 0)
-        return flt_aws_because(ask, FLT_E_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is true");
+        return flt_because(ask->why, FLT_E_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is true");
     (void) snprintf(ret->base, sizeof(ret->base), "%s", find_base(ask->settings));
     len = strlen(ret->base);
     if (len > 0 && ret->base[len - 1] == '/')
@@ -108,11 +108,11 @@ static int32_t get(struct imds *imds, const char *path, struct flt_http_answer *
 
     if (code != FLT_OK || ret->status == 200)
         return code;
-    return flt_aws_because(imds->ask,
-                           ret->status == 404   ? FLT_E_NOT_FOUND
-                           : ret->status >= 500 ? FLT_E_UNAVAILABLE
-                                                : FLT_E_AUTH,
-                           "%.200s%.128s answers with status %ld", imds->base, path, ret->status);
+    return flt_because(imds->ask->why,
+                       ret->status == 404   ? FLT_E_NOT_FOUND
+                       : ret->status >= 500 ? FLT_E_UNAVAILABLE
+                                            : FLT_E_AUTH,
+                       "%.200s%.128s answers with status %ld", imds->base, path, ret->status);
 }
 
 /* The first line: an instance has one role. */
@@ -123,12 +123,12 @@ static int32_t find_role(struct imds *imds, char *ret, size_t size)
     size_t len = code == FLT_OK ? strcspn(answer.body, "\r\n") : 0;
 
     if (code == FLT_E_NOT_FOUND || (code == FLT_OK && len == 0))
-        code = flt_aws_because(imds->ask, FLT_E_NOT_FOUND,
-                               "%.200s: the instance has no role: attach an instance profile",
-                               imds->base);
+        code =
+            flt_because(imds->ask->why, FLT_E_NOT_FOUND,
+                        "%.200s: the instance has no role: attach an instance profile", imds->base);
     else if (code == FLT_OK && (len >= size || strcspn(answer.body, "/?#% ") < len))
-        code = flt_aws_because(imds->ask, FLT_E_UNAVAILABLE,
-                               "%.200s names a role in an unknown form", imds->base);
+        code = flt_because(imds->ask->why, FLT_E_UNAVAILABLE,
+                           "%.200s names a role in an unknown form", imds->base);
     else if (code == FLT_OK)
         (void) snprintf(ret, size, "%.*s", (int) len, answer.body);
     flt_http_answer_done(&answer);
@@ -178,8 +178,8 @@ static int32_t take_region(struct imds *imds, struct flt_aws_region *ret)
 
     if (code == FLT_OK && (flt_json_parse(answer.body, answer.len, &document, error) < 0 ||
                            flt_json_need_text(document, "region", &region, error) < 0))
-        code = flt_aws_because(imds->ask, FLT_E_UNAVAILABLE, "%.200s" DOCUMENT ": %.200s",
-                               imds->base, error);
+        code = flt_because(imds->ask->why, FLT_E_UNAVAILABLE, "%.200s" DOCUMENT ": %.200s",
+                           imds->base, error);
     else if (code == FLT_OK)
         code = flt_aws_region_take(imds->ask, region, "the metadata of this instance", ret);
     json_object_put(document);

@@ -48,10 +48,10 @@ static int32_t take_keys(const struct walk *walk, const struct step *step, struc
         token = get(walk, step, "aws_session_token");
     }
     if (!secret.value)
-        return flt_aws_because(walk->ask, FLT_E_INVALID,
-                               "%.200s:%u: profile '%.64s' has aws_access_key_id and no "
-                               "aws_secret_access_key there",
-                               id.path, id.line, step->profile);
+        return flt_because(walk->ask->why, FLT_E_INVALID,
+                           "%.200s:%u: profile '%.64s' has aws_access_key_id and no "
+                           "aws_secret_access_key there",
+                           id.path, id.line, step->profile);
     code = flt_aws_keys_set(walk->ask, ret, id.value, secret.value, token.value);
     return code == FLT_OK
                ? flt_aws_keys_name(walk->ask, ret, "profile '%s' of %s", step->profile, id.path)
@@ -73,10 +73,10 @@ static int32_t ask_named_source(const struct walk *walk, struct flt_aws_setting 
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
         if (strcmp(named.value, sources[i].name) == 0)
             return sources[i].ask(walk->ask, ret);
-    return flt_aws_because(walk->ask, FLT_E_INVALID,
-                           "%.200s:%u: credential_source must be Environment, EcsContainer or "
-                           "Ec2InstanceMetadata",
-                           named.path, named.line);
+    return flt_because(walk->ask->why, FLT_E_INVALID,
+                       "%.200s:%u: credential_source must be Environment, EcsContainer or "
+                       "Ec2InstanceMetadata",
+                       named.path, named.line);
 }
 
 static int32_t ask_source_profile(const struct walk *walk, const struct step *step,
@@ -88,14 +88,14 @@ static int32_t ask_source_profile(const struct walk *walk, const struct step *st
         return take_keys(walk, step, ret);
     for (const struct step *before = step; before; before = before->before)
         if (strcmp(before->profile, named.value) == 0 || next.depth > DEPTH_MAX)
-            return flt_aws_because(walk->ask, FLT_E_INVALID,
-                                   "%.200s:%u: source_profile leads from '%.64s' back to '%.64s', "
-                                   "or through more than %d profiles",
-                                   named.path, named.line, step->profile, named.value, DEPTH_MAX);
+            return flt_because(walk->ask->why, FLT_E_INVALID,
+                               "%.200s:%u: source_profile leads from '%.64s' back to '%.64s', "
+                               "or through more than %d profiles",
+                               named.path, named.line, step->profile, named.value, DEPTH_MAX);
     if (!flt_aws_profile_exists(walk->profiles, named.value))
-        return flt_aws_because(walk->ask, FLT_E_INVALID,
-                               "%.200s:%u: source_profile '%.64s' does not exist", named.path,
-                               named.line, named.value);
+        return flt_because(walk->ask->why, FLT_E_INVALID,
+                           "%.200s:%u: source_profile '%.64s' does not exist", named.path,
+                           named.line, named.value);
     return ask_profile(walk, &next, ret);
 }
 
@@ -109,18 +109,17 @@ static int32_t ask_source(const struct walk *walk, const struct step *step,
     int32_t code;
 
     if (!profile.value == !named.value)
-        return flt_aws_because(walk->ask, FLT_E_INVALID,
-                               "%.200s:%u: profile '%.64s' needs %s source_profile or "
-                               "credential_source beside its role_arn",
-                               arn.path, arn.line, step->profile,
-                               profile.value ? "one of" : "either");
+        return flt_because(walk->ask->why, FLT_E_INVALID,
+                           "%.200s:%u: profile '%.64s' needs %s source_profile or "
+                           "credential_source beside its role_arn",
+                           arn.path, arn.line, step->profile, profile.value ? "one of" : "either");
     code = profile.value ? ask_source_profile(walk, step, profile, ret)
                          : ask_named_source(walk, named, ret);
     if (code != FLT_E_NOT_FOUND)
         return code;
     (void) snprintf(why, sizeof(why), "%s", walk->ask->why);
-    return flt_aws_because(walk->ask, FLT_E_AUTH, "profile '%.64s' finds no keys for its role: %s",
-                           step->profile, why);
+    return flt_because(walk->ask->why, FLT_E_AUTH, "profile '%.64s' finds no keys for its role: %s",
+                       step->profile, why);
 }
 
 static int32_t check_role(const struct walk *walk, const struct step *step,
@@ -129,14 +128,14 @@ static int32_t check_role(const struct walk *walk, const struct step *step,
     struct flt_aws_setting mfa = get(walk, step, "mfa_serial");
 
     if (mfa.value)
-        return flt_aws_because(walk->ask, FLT_E_INVALID,
-                               "%.200s:%u: profile '%.64s' asks for a code of a device "
-                               "(mfa_serial), and nobody is here to type it: use a role without",
-                               mfa.path, mfa.line, step->profile);
+        return flt_because(walk->ask->why, FLT_E_INVALID,
+                           "%.200s:%u: profile '%.64s' asks for a code of a device "
+                           "(mfa_serial), and nobody is here to type it: use a role without",
+                           mfa.path, mfa.line, step->profile);
     if (duration.value && strspn(duration.value, "0123456789") != strlen(duration.value))
-        return flt_aws_because(walk->ask, FLT_E_INVALID,
-                               "%.200s:%u: duration_seconds must be a number", duration.path,
-                               duration.line);
+        return flt_because(walk->ask->why, FLT_E_INVALID,
+                           "%.200s:%u: duration_seconds must be a number", duration.path,
+                           duration.line);
     return FLT_OK;
 }
 
@@ -183,10 +182,10 @@ static int32_t ask_profile(const struct walk *walk, const struct step *step,
         return take_keys(walk, step, ret);
     if (get(walk, step, "credential_process").value)
         return flt_aws_from_process(walk->ask, walk->profiles, step->profile, ret);
-    return flt_aws_because(walk->ask, FLT_E_NOT_FOUND,
-                           "profile '%.64s' has no role_arn, sso_session, aws_access_key_id or "
-                           "credential_process",
-                           step->profile);
+    return flt_because(walk->ask->why, FLT_E_NOT_FOUND,
+                       "profile '%.64s' has no role_arn, sso_session, aws_access_key_id or "
+                       "credential_process",
+                       step->profile);
 }
 
 int32_t flt_aws_from_profile(struct flt_aws_ask *ask, struct flt_aws_keys *ret)

@@ -24,8 +24,8 @@ static int32_t need(struct flt_aws_ask *ask, const char *profile, const char *ke
 {
     *ret = found.value;
     return found.value ? FLT_OK
-                       : flt_aws_because(ask, FLT_E_INVALID, "profile '%.64s' signs in without %s",
-                                         profile, key);
+                       : flt_because(ask->why, FLT_E_INVALID, "profile '%.64s' signs in without %s",
+                                     profile, key);
 }
 
 /* With sso_session the region is that of its own section, and the token is named by the session. */
@@ -41,9 +41,9 @@ static int32_t find_session(struct flt_aws_ask *ask, const struct flt_aws_profil
     }
     ret->cached_as = session.value;
     if (!flt_ini_find(profiles->config, "sso-session", session.value, NULL))
-        return flt_aws_because(ask, FLT_E_INVALID,
-                               "%.200s:%u: there is no [sso-session %.64s] in %.120s", session.path,
-                               session.line, session.value, profiles->config_path);
+        return flt_because(ask->why, FLT_E_INVALID,
+                           "%.200s:%u: there is no [sso-session %.64s] in %.120s", session.path,
+                           session.line, session.value, profiles->config_path);
     return need(ask, profile, "sso_region",
                 flt_aws_section_get(profiles->config, "sso-session", session.value, "sso_region"),
                 &ret->region);
@@ -81,10 +81,10 @@ static char *cache_path(const char *cached_as)
 
 static int32_t sign_in_again(struct flt_aws_ask *ask, const char *profile, const char *why)
 {
-    return flt_aws_because(ask, FLT_E_AUTH,
-                           "the sign-in of profile '%.64s' %s: run 'aws sso login --profile "
-                           "%.64s' as this user",
-                           profile, why, profile);
+    return flt_because(ask->why, FLT_E_AUTH,
+                       "the sign-in of profile '%.64s' %s: run 'aws sso login --profile "
+                       "%.64s' as this user",
+                       profile, why, profile);
 }
 
 static int32_t take_token(struct flt_aws_ask *ask, const char *profile, struct json_object *cached,
@@ -94,15 +94,14 @@ static int32_t take_token(struct flt_aws_ask *ask, const char *profile, struct j
                *expires = flt_json_text(cached, "expiresAt");
     int64_t expires_s;
 
-    if (!token || !flt_aws_is_printable(token) || !expires ||
-        flt_utc_parse(expires, &expires_s) < 0)
+    if (!token || !flt_is_printable(token) || !expires || flt_utc_parse(expires, &expires_s) < 0)
         return sign_in_again(ask, profile, "left something else than a token");
-    if (expires_s <= flt_aws_now_s(ask->settings))
+    if (expires_s <= flt_clock_s(ask->settings->now_s, ask->settings->arg))
         return sign_in_again(ask, profile, "has expired");
     if (asprintf(ret_header, "x-amz-sso_bearer_token: %s", token) >= 0)
         return FLT_OK;
     *ret_header = NULL;
-    return flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const char *cached_as,
@@ -115,7 +114,7 @@ static int32_t read_token(struct flt_aws_ask *ask, const char *profile, const ch
     int32_t code;
 
     if (!path)
-        return flt_aws_because(ask, FLT_E_INTERNAL, "no memory or no home directory");
+        return flt_because(ask->why, FLT_E_INTERNAL, "no memory or no home directory");
     code = flt_file_read(path, CACHE_MAX, &text, ask->why);
     free(path);
     if (code == FLT_E_NOT_FOUND)
@@ -137,7 +136,7 @@ static int32_t make_url(struct flt_aws_ask *ask, const struct sign_in *sign_in, 
                                                .region = sign_in->region,
                                                .dual_stack = ask->settings->dual_stack,
                                                .fips = ask->settings->fips };
-    const char *other = flt_aws_variable("AWS_ENDPOINT_URL_SSO");
+    const char *other = flt_variable("AWS_ENDPOINT_URL_SSO");
     char base[512];
     struct flt_text url;
 
@@ -149,7 +148,7 @@ static int32_t make_url(struct flt_aws_ask *ask, const struct sign_in *sign_in, 
     flt_text_add(&url, "&account_id=");
     flt_text_add_encoded(&url, sign_in->account, 0);
     *ret = flt_text_take(&url);
-    return *ret ? FLT_OK : flt_aws_because(ask, FLT_E_INTERNAL, "out of memory");
+    return *ret ? FLT_OK : flt_because(ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 static int32_t ask_portal(struct flt_aws_ask *ask, const char *profile, const char *url,
@@ -163,19 +162,19 @@ static int32_t ask_portal(struct flt_aws_ask *ask, const char *profile, const ch
                                               .url = url,
                                               .headers = &header,
                                               .n_headers = 1,
-                                              .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
+                                              .ca_file = flt_variable("AWS_CA_BUNDLE"),
                                               .timeout_ms = TIMEOUT_MS,
                                               .max_bytes = ANSWER_MAX };
     struct flt_http_answer answer = { 0 };
-    int32_t code = flt_aws_fetch(ask, &request, 0, &answer);
+    int32_t code = flt_fetch(ask->http, &request, ask->watch, 0, &answer, ask->why);
 
     if (code == FLT_OK && answer.status == 401)
         code = sign_in_again(ask, profile, "is no longer taken");
     else if (code == FLT_OK && answer.status != 200)
-        code = flt_aws_because(ask, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
-                               "the sign-in of profile '%.64s' gets no keys (status %ld): has it "
-                               "this role in this account?",
-                               profile, answer.status);
+        code = flt_because(ask->why, answer.status >= 500 ? FLT_E_UNAVAILABLE : FLT_E_AUTH,
+                           "the sign-in of profile '%.64s' gets no keys (status %ld): has it "
+                           "this role in this account?",
+                           profile, answer.status);
     if (code == FLT_OK)
         code =
             flt_aws_keys_parse(ask, "the sign-in's portal", answer.body, answer.len, &names, ret);

@@ -4,6 +4,7 @@
 #ifndef FLOTILLA_LIB_AWS_SOURCES_H
 #define FLOTILLA_LIB_AWS_SOURCES_H
 
+#include "sdk/lib/ask.h"
 #include "sdk/lib/aws_credentials.h"
 
 /* One search. */
@@ -23,20 +24,6 @@ flt_aws_source flt_aws_from_profile;      /* the shared files; asks others as th
 flt_aws_source flt_aws_from_container;    /* AWS_CONTAINER_CREDENTIALS_... */
 flt_aws_source flt_aws_from_imds;         /* the instance's role */
 
-/* Leaves the sentence; returns `code`. */
-int32_t flt_aws_because(struct flt_aws_ask *ask, int32_t code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-int64_t flt_aws_now_s(const struct flt_aws_settings *settings);
-/* 0 to below `limit`, by chance. */
-int64_t flt_aws_jitter(int64_t limit);
-/* flt_http_do(), tried three times in all where the service is the one that fails (429, 5xx, no answer); what
- * cannot be reached is `fast` given up. */
-int32_t flt_aws_fetch(struct flt_aws_ask *ask, const struct flt_http_request *request, int fast,
-                      struct flt_http_answer *ret);
-/* NULL where it is not set, or empty. */
-const char *flt_aws_variable(const char *name);
-/* What may stand in a header: letters, digits and signs of ASCII, blanks. */
-int flt_aws_is_printable(const char *text);
 /* Copies, without a source; `token` may be NULL. */
 int32_t flt_aws_keys_set(struct flt_aws_ask *ask, struct flt_aws_keys *ret, const char *access_key,
                          const char *secret_key, const char *token);

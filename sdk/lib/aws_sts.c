@@ -43,7 +43,7 @@ static int32_t make_body(struct sts *sts, const char *token)
     struct flt_text form;
 
     (void) snprintf(ours, sizeof(ours), "flotilla-%lld",
-                    (long long) flt_aws_now_s(sts->ask->settings));
+                    (long long) flt_clock_s(sts->ask->settings->now_s, sts->ask->settings->arg));
     flt_text_open(&form);
     flt_text_add(&form, "Action=%s&Version=" VERSION, sts->action);
     add(&form, "RoleArn", role->arn);
@@ -52,7 +52,7 @@ static int32_t make_body(struct sts *sts, const char *token)
     add(&form, "DurationSeconds", role->duration_s);
     add(&form, "WebIdentityToken", token);
     sts->body = flt_text_take(&form);
-    return sts->body ? FLT_OK : flt_aws_because(sts->ask, FLT_E_INTERNAL, "out of memory");
+    return sts->body ? FLT_OK : flt_because(sts->ask->why, FLT_E_INTERNAL, "out of memory");
 }
 
 /* AWS_ENDPOINT_URL_STS is AWS's own way to another endpoint. Without a region there is one for all. */
@@ -73,7 +73,7 @@ static int32_t find_endpoint(struct sts *sts)
                     *region.name ? region.name : "us-east-1");
     endpoint.region = sts->region;
     if (!other)
-        other = flt_aws_variable("AWS_ENDPOINT_URL_STS");
+        other = flt_variable("AWS_ENDPOINT_URL_STS");
     if (!other && !*region.name && !settings->dual_stack && !settings->fips)
         other = "https://sts.amazonaws.com";
     if (!other && flt_aws_endpoint(&endpoint, base, sizeof(base), sts->ask->why) < 0)
@@ -104,8 +104,8 @@ static int32_t sign(const struct sts *sts, int64_t now_s, struct flt_signed_url 
 
     return flt_aws_sign(&signer, &request, ret) == 0
                ? FLT_OK
-               : flt_aws_because(sts->ask, FLT_E_INVALID, "%.300s or the keys cannot be signed for",
-                                 sts->url);
+               : flt_because(sts->ask->why, FLT_E_INVALID,
+                             "%.300s or the keys cannot be signed for", sts->url);
 }
 
 static int32_t send(const struct sts *sts, int64_t now_s, struct flt_http_answer *ret)
@@ -118,7 +118,7 @@ static int32_t send(const struct sts *sts, int64_t now_s, struct flt_http_answer
                                         .n_headers = 1,
                                         .body = sts->body,
                                         .body_len = strlen(sts->body),
-                                        .ca_file = flt_aws_variable("AWS_CA_BUNDLE"),
+                                        .ca_file = flt_variable("AWS_CA_BUNDLE"),
                                         .timeout_ms = TIMEOUT_MS,
                                         .max_bytes = ANSWER_MAX };
     int32_t code = sts->source ? sign(sts, now_s, &signature) : FLT_OK;
@@ -126,7 +126,7 @@ static int32_t send(const struct sts *sts, int64_t now_s, struct flt_http_answer
     for (size_t i = 0; i < signature.n_headers; i++)
         headers[request.n_headers++] = signature.headers[i];
     if (code == FLT_OK)
-        code = flt_aws_fetch(sts->ask, &request, 0, ret);
+        code = flt_fetch(sts->ask->http, &request, sts->ask->watch, 0, ret, sts->ask->why);
     flt_signed_url_done(&signature);
     return code;
 }
@@ -146,7 +146,7 @@ static int may_be_the_clock(const struct flt_http_answer *answer, int64_t now_s)
 /* A signature by a clock that is wrong is refused; the answer says what time it is. */
 static int32_t send_in_time(const struct sts *sts, struct flt_http_answer *ret)
 {
-    int64_t now_s = flt_aws_now_s(sts->ask->settings);
+    int64_t now_s = flt_clock_s(sts->ask->settings->now_s, sts->ask->settings->arg);
     int32_t code = send(sts, now_s, ret);
 
     if (code != FLT_OK || !sts->source || !may_be_the_clock(ret, now_s))
@@ -158,15 +158,15 @@ static int32_t send_in_time(const struct sts *sts, struct flt_http_answer *ret)
 
 static int32_t refuse(const struct sts *sts, const struct flt_http_answer *answer)
 {
-    struct flt_aws_verdict verdict;
+    struct flt_verdict verdict;
     struct flt_aws_fault fault;
 
     flt_aws_fault_read(answer, &fault);
     verdict = flt_aws_judge(&fault);
-    return flt_aws_because(
-        sts->ask, verdict.result, "sts:%s for %.120s: %s%s%.200s (status %ld)%s%s", sts->action,
-        sts->role->arn, fault.code, *fault.code ? ": " : "", fault.message, answer->status,
-        verdict.advice ? ": " : "", verdict.advice ? verdict.advice : "");
+    return flt_because(
+        sts->ask->why, verdict.result, "sts:%s for %.120s: %s%s%.200s (status %ld)%s%s",
+        sts->action, sts->role->arn, fault.code, *fault.code ? ": " : "", fault.message,
+        answer->status, verdict.advice ? ": " : "", verdict.advice ? verdict.advice : "");
 }
 
 /* libxml2 lends its own memory, and frees it as it is. */
@@ -194,8 +194,8 @@ static int32_t take_keys(const struct sts *sts, xmlNodePtr root, struct flt_aws_
         flt_xml_need_text(keys, "Expiration", &expires, sts->ask->why) < 0)
         return FLT_E_UNAVAILABLE;
     if (flt_utc_parse(expires, &expires_s) < 0)
-        return flt_aws_because(sts->ask, FLT_E_UNAVAILABLE, "sts:%s: Expiration is no time",
-                               sts->action);
+        return flt_because(sts->ask->why, FLT_E_UNAVAILABLE, "sts:%s: Expiration is no time",
+                           sts->action);
     code = flt_aws_keys_set(sts->ask, ret, id, secret, token);
     if (code == FLT_OK)
         ret->expires_s = expires_s;

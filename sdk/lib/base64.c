@@ -1,6 +1,7 @@
-/* sdk/lib/base64.c - base64 of more than one line. */
+/* sdk/lib/base64.c - see base64.h. */
 #include "sdk/lib/base64.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,4 +29,22 @@ char *flt_base64_read(const char *text, size_t *ret_len)
     *ret_len = (size_t) len + (size_t) rest;
     data[*ret_len] = '\0';
     return data;
+}
+
+char *flt_base64_write(const void *data, size_t len)
+{
+    char *text = len < INT_MAX / 2 ? malloc(4 * (len / 3 + 1) + 1) : NULL;
+
+    if (text)
+        (void) EVP_EncodeBlock((unsigned char *) text, data, (int) len);
+    return text;
+}
+
+char *flt_base64url_write(const void *data, size_t len)
+{
+    char *text = flt_base64_write(data, len);
+
+    for (char *at = text; at && *at; at++)
+        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at == '=' ? '\0' : *at;
+    return text;
 }

@@ -1,48 +1,22 @@
 /* sdk/lib/gcs.c - signed URLs (V4) of Google Cloud Storage, by the key of a service account. */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdk/lib/rsa.h"
 #include "sdk/lib/signing.h"
-#include "sdk/lib/ssh_key.h"
-
-static EVP_PKEY *read_key(const char *pem)
-{
-    EVP_PKEY *key = flt_key_read_pem(pem);
-
-    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
-        return key;
-    EVP_PKEY_free(key);
-    return NULL;
-}
-
-static int sign_with(EVP_PKEY *key, const char *text, struct flt_text *ret)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    unsigned char signature[1024]; /* of a key of 8192 bits */
-    size_t len = sizeof(signature);
-    int ok =
-        context && EVP_PKEY_get_size(key) <= (int) sizeof(signature) &&
-        EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) &&
-        EVP_DigestSign(context, signature, &len, (const unsigned char *) text, strlen(text)) > 0;
-
-    EVP_MD_CTX_free(context);
-    if (!ok)
-        return -EINVAL;
-    flt_text_add_hex(ret, signature, len);
-    return 0;
-}
 
 static int sign_rsa(const void *pem, const struct flt_v4 *v4, const char *date, const char *text,
                     struct flt_text *ret)
 {
-    EVP_PKEY *key = read_key(pem);
-    int r = key ? sign_with(key, text, ret) : -EINVAL;
+    unsigned char signature[FLT_RSA_SIGNATURE_MAX];
+    size_t len = 0;
+    int r = flt_rsa_sign(pem, text, signature, &len);
 
     (void) v4;
     (void) date;
-    EVP_PKEY_free(key);
+    if (r == 0)
+        flt_text_add_hex(ret, signature, len);
     return r;
 }
 

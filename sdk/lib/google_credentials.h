@@ -14,6 +14,7 @@ struct flt_google_token {
     int64_t expires_s;   /* since 1970 */
     char *quota_project; /* the project that requests are counted for; NULL = the one they go to */
     char *universe;      /* "googleapis.com" */
+    char *account;       /* whose it is, an e-mail; NULL = the source does not tell */
     char *
         source; /* for people: "service account ci@x.iam.gserviceaccount.com of /home/user/key.json" */
 };

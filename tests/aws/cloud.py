@@ -6,9 +6,11 @@ tests/integration/test_aws_cloud.py has boto3 read it, so that its answers canno
 
 import threading
 
+from cloud.endpoint import Answer, Endpoint, Fault
+
 from .account import Account, Words
+from .call import AwsCall
 from .compute import Compute
-from .endpoint import Answer, Call, Endpoint, Fault
 from .scaling import Group, Scaling
 from .wire import Refusal, answer, parameters, refusal
 
@@ -20,7 +22,7 @@ class Cloud:
         self.scaling = Scaling(self.compute, region)
         self.throttled: dict[str, int] = {}  # how many of the next calls of an action are; "" = of any
         self.lock = threading.RLock()
-        self.endpoint = Endpoint(self.ask)
+        self.endpoint = Endpoint(self.ask, kind=AwsCall)
         self.endpoint.clock = self.account.now
         self.url = self.endpoint.url
 
@@ -31,14 +33,14 @@ class Cloud:
         self.scaling.groups[name] = Group(name, **settings)
         return self.scaling.groups[name]
 
-    def ask(self, call: Call) -> Answer:
+    def ask(self, call: AwsCall) -> Answer:
         with self.lock:
             try:
                 return answer(call.service, call.action, self.act(call))
             except Refusal as problem:
                 return refusal(call.service, problem)
 
-    def act(self, call: Call) -> dict:
+    def act(self, call: AwsCall) -> dict:
         self.account.admit(call)
         for name in (call.action, ""):
             if self.throttled.get(name):
@@ -54,6 +56,6 @@ class Cloud:
                 return act(asked)
         raise NotImplementedError(f"the cloud of the tests has no {call.service}:{call.action}")
 
-    def refused(self, call: Call, problem: Refusal) -> Fault:
+    def refused(self, call: AwsCall, problem: Refusal) -> Fault:
         """For the endpoint's `fault`: that call is answered so."""
         return Fault(answer=refusal(call.service, problem))

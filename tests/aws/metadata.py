@@ -7,7 +7,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from .endpoint import Answer, Call, Endpoint
+from cloud.endpoint import Answer, Endpoint
+
+from .call import AwsCall
 
 REGION = "eu-central-1"
 
@@ -22,13 +24,13 @@ class Metadata:
         self.account, self.permission_set = "123456789012", "ci set"
         self.life = timedelta(hours=6)
         self.tokens: list[str] = []
-        self.endpoint = Endpoint(self.ask, at=at)
+        self.endpoint = Endpoint(self.ask, at=at, kind=AwsCall)
         self.url = self.endpoint.url
 
     def close(self):
         self.endpoint.close()
 
-    def ask(self, call: Call) -> Answer:
+    def ask(self, call: AwsCall) -> Answer:
         url = urlsplit(call.path)
         if url.path.startswith("/latest/"):
             return self.of_instance(call, url.path)
@@ -40,7 +42,7 @@ class Metadata:
             return self.of_sign_in(call, parse_qs(url.query))
         return Answer(404, b"")
 
-    def of_instance(self, call: Call, path: str) -> Answer:
+    def of_instance(self, call: AwsCall, path: str) -> Answer:
         if path == "/latest/api/token" and 2 in self.versions:
             if call.method != "PUT" or not 1 <= int(call.headers["x-aws-ec2-metadata-token-ttl-seconds"]) <= 21600:
                 return Answer(400, b"")
@@ -57,7 +59,7 @@ class Metadata:
                       roles + self.role: json.dumps(self.expiring(Code="Success", Type="AWS-HMAC", LastUpdated=when()))}
         return Answer(200, pages[path].encode(), "text/plain") if path in pages else Answer(404, b"")
 
-    def of_sign_in(self, call: Call, query: dict[str, list[str]]) -> Answer:
+    def of_sign_in(self, call: AwsCall, query: dict[str, list[str]]) -> Answer:
         if call.headers.get("x-amz-sso_bearer_token") != self.sign_in:
             return answer({"message": "Session token not found or invalid", "__type": "UnauthorizedException"}, 401)
         if query != {"role_name": [self.permission_set], "account_id": [self.account]}:

@@ -13,10 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .endpoint import Answer, Call, Endpoint
-from .machines import Machines
+from cloud.endpoint import Answer, Endpoint
+from cloud.machines import Machines
+
+from .call import AwsCall
 
 REGION = "us-east-1"
+KEY_LIFE_S = 60  # of EC2 Instance Connect
 GROUP = {"MinSize": 0, "MaxSize": 10, "DesiredCapacity": 0, "NewInstancesProtectedFromScaleIn": True}
 IMAGES = {"linux": ("ami-00000001", "x86_64", None), "windows": ("ami-00000002", "x86_64", "windows"),
           "mac": ("ami-00000003", "arm64_mac", None)}
@@ -36,7 +39,7 @@ class Moto:
         line = self.process.stdout.readline()
         assert line, (folder / "moto.log").read_text()
         self.port = int(line)
-        self.endpoint = Endpoint(self.ask)
+        self.endpoint = Endpoint(self.ask, kind=AwsCall)
         self.url = self.endpoint.url
         self.owner = {"aws_access_key_id": "owner", "aws_secret_access_key": "owner"}  # while nobody is checked
 
@@ -101,11 +104,11 @@ class Moto:
         finally:
             connection.close()
 
-    def ask(self, call: Call) -> Answer:
+    def ask(self, call: AwsCall) -> Answer:
         status, headers, body = self.forward(call.method, call.path, call.headers, call.body)
         if call.action == "SendSSHPublicKey" and status == 200:
             asked = json.loads(call.body)
-            self.machines.push(asked["InstanceId"], asked["InstanceOSUser"], asked["SSHPublicKey"].strip())
+            self.machines.push(asked["InstanceId"], asked["InstanceOSUser"], asked["SSHPublicKey"].strip(), KEY_LIFE_S)
         if call.action in ("SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup"):
             self.machines.follow(self.addresses)
         return Answer(status, body, headers.get("Content-Type", "text/xml"))

@@ -1,25 +1,8 @@
-"""`flotilla run` over a played cloud, by one of the mission's examples: only its coordinator, its files and the endpoint
-are the test's own."""
+"""`flotilla run` over a played AWS, with the keys of the example's user."""
 
-import re
-import sqlite3
 from pathlib import Path
 
-from checker.run import Run
-from checker.watch import Watch
-
-DATA = Path(__file__).resolve().parents[1] / "data"
-
-
-class CloudWatch(Watch):
-    """Sees the instances that have a machine."""
-
-    def __init__(self, machines, *arguments):
-        self.machines = machines
-        super().__init__(*arguments)
-
-    def instances(self) -> frozenset[str]:
-        return frozenset(self.machines.running)
+from cloud.run import CloudRun
 
 
 def write_keys(folder: Path, keys: dict[str, str], region: str):
@@ -29,41 +12,6 @@ def write_keys(folder: Path, keys: dict[str, str], region: str):
     (folder / "credentials").chmod(0o600)
 
 
-class CloudRun(Run):
-    def __init__(self, folder: Path, binary: Path, build: Path, example: str, endpoint: str, machines, limits: dict,
-                 **options):
-        super().__init__(folder, binary, build / "plugins" / "aws", **options)
-        self.machines, self.limits = machines, limits
-        text = (DATA / example).read_text()
-        text = text.replace("https://gitlab.com", self.coordinator.url)
-        text = text.replace("<token>", self.coordinator.runner_token)
-        text = text.replace("/home/user/.aws/", f"{folder}/")
-        text = re.sub(r"^( *)(name +=.*-asg\".*|name = \"mac2metal\")$", rf'\1\2\n\1endpoint = "{endpoint}"', text, flags=re.M)
-        assert text.count(endpoint) == 1
-        self.config.write_text(text)
-        self.environment = machines.environment
-
-    def begin_watch(self):
-        if not self.watch:
-            (self.folder / "tmp").mkdir()
-            self.watch = CloudWatch(self.machines, self.instances_dir, self.coordinator.secrets)
-
-    def ledger(self, question: str) -> list[tuple]:
-        """Nothing where there is no ledger yet."""
-        if not (self.state_dir / "ledger.db").exists():
-            return []
-        db = sqlite3.connect(f"file:{self.state_dir}/ledger.db?mode=ro", uri=True)
-        try:
-            return db.execute(question).fetchall()
-        except sqlite3.OperationalError:  # its tables are not made yet
-            return []
-        finally:
-            db.close()
-
-    def is_settled(self, cloud: set[str]) -> bool:
-        """The fleet is what the cloud has, all of it runs and was never used, and no call is on its way: where the
-        policy wants so many, nothing changes any more."""
-        known = self.ledger("SELECT id FROM instances WHERE life <> 'gone' AND state = 'running' AND uses = 0")
-        return {row[0] for row in known} == cloud and \
-            self.ledger("SELECT count(*) FROM instances WHERE life <> 'gone'") == [(len(cloud),)] and \
-            self.ledger("SELECT count(*) FROM intents WHERE state = 'open'") == [(0,)]
+class AwsRun(CloudRun):
+    def __init__(self, folder: Path, binary: Path, build: Path, example: str, *arguments, **options):
+        super().__init__(folder, binary, build / "plugins" / "aws", example, "/home/user/.aws/", *arguments, **options)

@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from .endpoint import Answer
+from cloud.endpoint import Answer
 
 # Whose name in a signature is not that of its description.
 NAMES = {"ec2-instance-connect": "ec2-instance-connect"}

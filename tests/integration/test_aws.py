@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from aws.machines import Machines
 from aws.moto import REGION, Moto
-from aws.run import CloudRun, write_keys
+from aws.run import AwsRun, write_keys
 from checker.jobs import make_job
 from checker.rules import judge
 from checker.run import PATIENCE, wait_for
+from cloud.machines import Machines
 from conftest import ROOT, short_folder
 
 POLICY = json.loads((ROOT / "docs" / "aws-policy.json").read_text())
@@ -45,7 +45,7 @@ def moto(machines):
 def first_example(module_folder, binary, build, moto, machines):
     """Twelve jobs by the first example, until the group is back at its five idle instances and the manager has stopped."""
     write_keys(module_folder, moto.make_user("runner", POLICY), REGION)
-    run = CloudRun(module_folder, binary, build, "aws-1-job.toml", moto.url, machines,
+    run = AwsRun(module_folder, binary, build, "aws-1-job.toml", moto.url, machines,
                    {"capacity": 1, "max_use_count": 1, "max_instances": 10})
     run.coordinator.add(*[make_job(i, str(run.marks)) for i in range(1, JOBS + 1)])
     calls = len(moto.endpoint.calls)  # of other tests
@@ -144,7 +144,7 @@ def operator(folder, binary, build, moto, machines):
 
 def example(folder, binary, build, moto, machines, name, *changes):
     """The configuration of an example, with no manager; `changes` are pairs (old, new)."""
-    run = CloudRun(folder, binary, build, name, moto.url, machines, {})
+    run = AwsRun(folder, binary, build, name, moto.url, machines, {})
     run.coordinator.close()
     text = run.config.read_text()
     for old, new in changes:

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from aws.cloud import Cloud
-from aws.endpoint import Fault
+from cloud.endpoint import Fault
 
 PUBLIC_KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32)).decode()
 

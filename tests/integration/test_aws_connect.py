@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from aws import provider as flt
-from aws.endpoint import Fault
 from aws.wire import Refusal
-from aws_group import CREATING, cloud, fill, new_worker  # noqa: F401
+from aws_group import cloud, fill, new_worker  # noqa: F401
 from checker.run import wait_for
+from cloud import provider as flt
+from cloud.endpoint import Fault
+from cloud.provider import CREATING
 
 
 def public_half(private: str) -> str:

@@ -9,10 +9,10 @@ import signal
 import pytest
 
 from aws.cloud import Cloud
-from aws.endpoint import Fault
-from aws.machines import Machines
-from aws.run import CloudRun, write_keys
+from aws.run import AwsRun, write_keys
 from checker.run import wait_for
+from cloud.endpoint import Fault
+from cloud.machines import Machines
 
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
 IDLE = 5  # of the first example
@@ -35,7 +35,7 @@ def run(folder, binary, build):
     cloud.group()
     write_keys(folder, {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
                         "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}, "us-east-1")
-    made = CloudRun(folder, binary, build, "aws-1-job.toml", cloud.url, machines, {})
+    made = AwsRun(folder, binary, build, "aws-1-job.toml", cloud.url, machines, {})
     # How long a new manager looks out for what its predecessor ordered depends on the second.
     made.config.write_text(made.config.read_text().replace(
         "max_instances = 10", 'max_instances = 10\n    update_interval = "1s"\n    update_interval_when_expecting = "50ms"'))

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aws.endpoint import Answer, Endpoint, Fault
+from aws.call import AwsCall
 from aws.metadata import REGION, Metadata
 from aws.moto import Moto
 from checker.certificates import make_certificate
+from cloud.endpoint import Answer, Endpoint, Fault
 from stores import s3_store  # noqa: F401
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -255,7 +256,7 @@ def free_sts(world, s3_store):  # noqa: F811
         with urllib.request.urlopen(urllib.request.Request(s3_store.url, call.body, call.headers), timeout=60) as response:
             return Answer(response.status, response.read(), response.headers["Content-Type"])
 
-    endpoint = Endpoint(ask)
+    endpoint = Endpoint(ask, kind=AwsCall)
     world.set(AWS_ENDPOINT_URL_STS=endpoint.url)
     yield endpoint
     endpoint.close()

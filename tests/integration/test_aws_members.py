@@ -3,9 +3,10 @@ cost, and how they go when there are more than the group wants."""
 
 import pytest
 
-from aws import provider as flt
 from aws.scaling import Member
-from aws_group import RUNNING, cloud, fill, group_of, new_worker  # noqa: F401
+from aws_group import cloud, fill, group_of, new_worker  # noqa: F401
+from cloud import provider as flt
+from cloud.provider import RUNNING
 
 HOUR_MS = 3600 * 1000
 

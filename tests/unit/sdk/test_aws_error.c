@@ -64,7 +64,7 @@ static void test_each_code_means_one_thing(void **unused)
     (void) unused;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct flt_aws_fault fault = { .status = rows[i].status };
-        struct flt_aws_verdict got;
+        struct flt_verdict got;
 
         (void) snprintf(fault.code, sizeof(fault.code), "%s", rows[i].code);
         got = flt_aws_judge(&fault);
@@ -99,7 +99,7 @@ static void test_a_message_decides_where_the_code_says_little(void **unused)
     (void) unused;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct flt_aws_fault fault = { .status = 400, .code = "ValidationError" };
-        struct flt_aws_verdict got;
+        struct flt_verdict got;
 
         (void) snprintf(fault.message, sizeof(fault.message), "%s", rows[i].message);
         got = flt_aws_judge(&fault);

@@ -1,6 +1,6 @@
 """Where the plugin under test finds its cloud: an HTTP server that remembers each call, and can break any of them.
 
-What a call does is the business of whom the endpoint asks: moto (moto.py) or the strict cloud (cloud.py).
+What a call does is the business of whom the endpoint asks (tests/aws, tests/gcp).
 """
 
 import socket
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 
 @dataclass
 class Call:
-    """One request as it came. `action` and `service` are empty where it does not say."""
+    """One request as it came. Each cloud has its own kind of it, which tells `service` and `action`; empty where it
+    does not say."""
 
     number: int
     method: str
@@ -26,20 +26,7 @@ class Call:
     time: float
     service: str = ""
     action: str = ""
-    form: dict[str, str] = field(default_factory=dict)  # of the Query services
-    access_key: str = ""
     status: int = 0  # of the answer; 0 = none was given
-
-    def __post_init__(self):
-        _, _, credential = self.headers.get("authorization", "").partition("Credential=")
-        scope = credential.partition(",")[0].split("/")
-        if len(scope) == 5:
-            self.access_key, self.service = scope[0], scope[3]
-        self.action = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        if not self.action:
-            self.form = {name: values[0] for name, values in
-                         parse_qs(self.body.decode(), keep_blank_values=True).items()}
-            self.action = self.form.get("Action", "")
 
 
 @dataclass
@@ -63,8 +50,8 @@ class Endpoint:
     """`ask(call)` gives the answer; `fault(call)` a Fault or None. Both are called from many threads."""
 
     def __init__(self, ask: Callable[[Call], Answer], fault: Callable[[Call], Fault | None] = lambda call: None,
-                 at=("127.0.0.1", 0)):
-        self.ask, self.fault = ask, fault
+                 at=("127.0.0.1", 0), kind: type[Call] = Call):
+        self.ask, self.fault, self.kind = ask, fault, kind
         self.calls: list[Call] = []
         self.failures: list[BaseException] = []  # of ours, never to be taken for the cloud's
         self.clock: Callable[[], float] = time.time  # of the Date header
@@ -108,7 +95,7 @@ class Endpoint:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in request.headers.items()}
         with self.lock:
-            call = Call(len(self.calls) + 1, request.command, request.path, headers, body, time.time())
+            call = self.kind(len(self.calls) + 1, request.command, request.path, headers, body, time.time())
             self.calls.append(call)
         try:
             fault = self.fault(call)

@@ -1,0 +1,21 @@
+/* sdk/lib/google_jwt.h - a statement that is signed by the key of a service account (RFC 7519, RS256). Used by
+ * google_service_account.c.
+ */
+#ifndef FLOTILLA_LIB_GOOGLE_JWT_H
+#define FLOTILLA_LIB_GOOGLE_JWT_H
+
+#include <stdint.h>
+
+struct flt_google_jwt {
+    const char *key;      /* PEM */
+    const char *key_id;   /* NULL = none */
+    const char *issuer;   /* whose key it is */
+    const char *subject;  /* NULL = none */
+    const char *audience; /* NULL = none */
+    const char *scope;
+    int64_t now_s, life_s;
+};
+/* 0 and the token, to be wiped; -EINVAL when the key is none, -ENOMEM. */
+int flt_google_jwt_sign(const struct flt_google_jwt *jwt, char **ret);
+
+#endif
