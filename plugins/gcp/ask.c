@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/json.h"
-#include "sdk/lib/text.h"
-
 #define ANSWER_MAX ((size_t) 32 << 20) /* a list of 10,000 members in one piece */
 
 int32_t gcp_fail(struct flt_group *g, int32_t code, int64_t retry_after_ms, const char *format, ...)
@@ -89,25 +86,4 @@ void gcp_note_denied(struct flt_group *g, enum gcp_right right,
 int32_t gcp_unreadable(struct flt_group *g, const char *error)
 {
     return gcp_fail(g, FLT_E_INTERNAL, 0, "the answer of Google cannot be read: %s", error);
-}
-
-const char *gcp_text(struct json_object *object, const char *path)
-{
-    const char *text = flt_json_text(object, path);
-
-    return text ? text : "";
-}
-
-int64_t gcp_time(const char *text)
-{
-    int64_t seconds;
-
-    return flt_utc_parse(text, &seconds) == 0 ? seconds * 1000 : 0;
-}
-
-const char *gcp_last_part(const char *url)
-{
-    const char *slash = strrchr(url, '/');
-
-    return slash ? slash + 1 : url;
 }

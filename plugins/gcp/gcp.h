@@ -141,6 +141,8 @@ bool gcp_is_denied(int32_t code, const struct flt_google_error *error);
 void gcp_note_denied(struct flt_group *g, enum gcp_right right,
                      const struct flt_google_error *error);
 int32_t gcp_unreadable(struct flt_group *g, const char *error);
+
+/* answer.c - pure */
 /* "" when it is not there. */
 const char *gcp_text(struct json_object *object, const char *path);
 /* "2026-11-26T00:30:00.123-08:00" in milliseconds since 1970; 0 when it is no such time. */
@@ -157,11 +159,20 @@ struct gcp_state state_read(const char *action, const char *status);
 /* Stopped, or about to be. */
 bool state_has_stopped(const char *status);
 
+/* member.c - pure */
+/* Among members in order, as a look leaves them. */
+const struct gcp_member *find_member(const struct gcp_view *view, const char *id);
+/* `zone_of_group` is NULL for a regional one; `seen` is the look before, `now_ms` monotonic. False when the item is in an
+ * unknown form: one that is guessed would be another's, or nobody's. */
+bool member_read(struct json_object *item, const char *zone_of_group, const struct gcp_view *seen,
+                 int64_t now_ms, struct gcp_member *ret);
+/* In order, each once: pages may overlap when the group changes between them. */
+void members_settle(struct gcp_view *view);
+
 /* group.c */
 /* FLT_E_PARTIAL: the members are right, but not all. Release with gcp_view_done() in any case. */
 int32_t group_look(struct flt_group *g, struct gcp_view *view);
 void gcp_view_done(struct gcp_view *view);
-const struct gcp_member *find_member(const struct gcp_view *view, const char *id);
 /* The machine of that id by the last look, or by a new one; FLT_E_NOT_FOUND with a sentence when it is gone. Borrowed
  * until the next look. */
 int32_t group_find(struct flt_group *g, const char *id, const struct gcp_member **ret);

@@ -48,6 +48,19 @@ static bool may_not_create(int32_t code, const struct flt_google_error *error)
     return gcp_is_denied(code, error) && strstr(error->text, "compute.instances.create");
 }
 
+/* Google takes no name twice. Where all names of the order are there after such a refusal, it was made before: its answer
+ * was lost, and the list did not show it yet. */
+static bool was_made(struct flt_group *g, uint32_t from, uint32_t to)
+{
+    struct gcp_view view;
+    uint32_t n = 1;
+
+    if (group_look(g, &view) == FLT_OK)
+        json_object_put(name_instances(g, &view, from, to, &n));
+    gcp_view_done(&view);
+    return n == 0;
+}
+
 static int32_t create(struct flt_group *g, const struct gcp_view *view, uint32_t from, uint32_t to)
 {
     uint32_t n;
@@ -57,8 +70,7 @@ static int32_t create(struct flt_group *g, const struct gcp_view *view, uint32_t
     int32_t code = n > 0 ? group_change(g, &change, NULL, &error) : FLT_OK;
 
     json_object_put(body);
-    if (code == FLT_OK ||
-        error.status == 409) /* names of this order, which only it can have made */
+    if (code == FLT_OK || ((code == FLT_E_INVALID || error.status == 409) && was_made(g, from, to)))
         return FLT_OK;
     if (!may_not_create(code, &error))
         return group_refused(g, code, &error);
