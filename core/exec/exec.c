@@ -435,6 +435,7 @@ static int start_supervisor(struct exec *exec, struct error *err)
         return r;
     options = (struct supervisor_options) { .config = exec->config,
                                             .state_dir = exec->state_dir,
+                                            .passing = true,
                                             .self_exe = exec->options->self_exe,
                                             .plugin_dirs = exec->options->plugin_dirs,
                                             .on_event = on_event,

@@ -263,6 +263,7 @@ static void send_load(struct provider_client *client)
     (void) json_add_str(request, "file", client->options.file);
     (void) json_add_str(request, "group", client->options.group);
     (void) json_add_str(request, "state_dir", client->options.state_dir);
+    (void) json_add_str(request, "manager", client->options.manager);
     client->phase = PHASE_LOADING;
     start_own_call(client, request);
 }

@@ -12,6 +12,7 @@ void client_options_done(struct client_options *options)
     free(options->file);
     free(options->group);
     free(options->state_dir);
+    free(options->manager);
     secret_wipe_str(options->plugin_config);
     free(options->plugin_config);
     secret_wipe_str(options->connector_config);
@@ -26,6 +27,7 @@ int client_options_copy(const struct provider_options *options, struct client_op
         .file = mem_strdup(options->file),
         .group = mem_strdup(options->group),
         .state_dir = mem_strdup(options->state_dir ? options->state_dir : ""),
+        .manager = mem_strdup(options->manager ? options->manager : ""),
         .plugin_config = mem_strdup(options->plugin_config ? options->plugin_config : "{}"),
         .connector_config =
             mem_strdup(options->connector_config ? options->connector_config : "{}"),
@@ -33,8 +35,8 @@ int client_options_copy(const struct provider_options *options, struct client_op
         .run_inline = options->run_inline,
     };
 
-    if (copy.file && copy.group && copy.state_dir && copy.plugin_config && copy.connector_config &&
-        copy.self_exe) {
+    if (copy.file && copy.group && copy.state_dir && copy.manager && copy.plugin_config &&
+        copy.connector_config && copy.self_exe) {
         *ret = copy;
         return 0;
     }

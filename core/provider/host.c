@@ -70,6 +70,11 @@ static const char *host_state_dir(flt_call *call)
     return session_state_dir(call->session);
 }
 
+static const char *host_manager(flt_call *call)
+{
+    return session_manager(call->session);
+}
+
 static void host_describe_group(flt_call *call, const struct flt_group_info *info)
 {
     autobuf struct buf shown = BUF_INIT;
@@ -111,4 +116,5 @@ const struct flt_host session_host = { .struct_size = sizeof(struct flt_host),
                                        .epoch = host_epoch,
                                        .run = host_run,
                                        .describe_group = host_describe_group,
-                                       .state_dir = host_state_dir };
+                                       .state_dir = host_state_dir,
+                                       .manager = host_manager };

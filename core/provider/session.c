@@ -22,7 +22,7 @@ struct session {
     struct flt_provider provider;
     flt_group *group;
     bool loaded;
-    char *group_name, *state_dir;
+    char *group_name, *state_dir, *manager;
     session_log_fn on_log;
     void *log_arg;
     flt_call *calls[CALLS_KEPT]; /* the last ones, ended but for one */
@@ -68,6 +68,7 @@ void session_free(struct session *session)
     (void) pthread_mutex_destroy(&session->lock);
     free(session->group_name);
     free(session->state_dir);
+    free(session->manager);
     free(session);
 }
 
@@ -94,6 +95,11 @@ bool session_is_cancelled(struct session *session)
 const char *session_state_dir(const struct session *session)
 {
     return session->state_dir;
+}
+
+const char *session_manager(const struct session *session)
+{
+    return *session->manager ? session->manager : NULL;
 }
 
 uint64_t session_capabilities(const struct session *session)
@@ -149,18 +155,20 @@ static int32_t argument_missing(flt_call *call, const struct error *err)
 
 static int32_t run_load(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
-    const char *file = NULL, *group = "", *state_dir = "";
+    const char *file = NULL, *group = "", *state_dir = "", *manager = "";
     struct error err = { 0 };
 
     if (session->loaded)
         return session_host.fail(call, FLT_E_INVALID, 0, "a plugin is loaded already");
     if (json_need_str(request, "file", &file, &err) < 0 ||
         json_opt_str(request, "group", &group, &err) < 0 ||
-        json_opt_str(request, "state_dir", &state_dir, &err) < 0)
+        json_opt_str(request, "state_dir", &state_dir, &err) < 0 ||
+        json_opt_str(request, "manager", &manager, &err) < 0)
         return argument_missing(call, &err);
     session->group_name = mem_strdup(group);
     session->state_dir = mem_strdup(state_dir);
-    if (!session->group_name || !session->state_dir)
+    session->manager = mem_strdup(manager);
+    if (!session->group_name || !session->state_dir || !session->manager)
         return FLT_E_INTERNAL;
     if (plugin_load_provider(file, &session->provider, &err) < 0)
         return session_host.fail(call, FLT_E_ABI, 0, err.message);

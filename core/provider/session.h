@@ -60,6 +60,7 @@ extern const struct flt_host session_host;
 int session_cancel_fd(struct session *session);
 bool session_is_cancelled(struct session *session);
 const char *session_state_dir(const struct session *session);
+const char *session_manager(const struct session *session); /* NULL = nobody who stays */
 void session_log(struct session *session, enum log_level level, const char *text);
 void session_note_breach(struct session *session, const char *text);
 uint64_t session_capabilities(const struct session *session); /* FLT_CAP_* */

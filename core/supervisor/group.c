@@ -111,7 +111,7 @@ void group_became_stale(struct group *group, const char *message)
     group->stale = true;
     group->usable = false;
     (void) snprintf(group->provider_error, sizeof(group->provider_error),
-                    "another flotilla holds this group (%.150s); nothing is changed in it any more",
+                    "another flotilla holds this group (%.500s); nothing is changed in it any more",
                     message);
     log_error("runner '%s': %s", group->runner->name, group->provider_error);
     group_refuse(group, group->provider_error);

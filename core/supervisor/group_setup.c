@@ -32,7 +32,7 @@ void group_refuse(struct group *group, const char *why)
 /* The client opens again and again; with these answers somebody has to change something first. */
 static bool needs_a_person(int code)
 {
-    return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_ABI;
+    return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_STALE || code == FLT_E_ABI;
 }
 
 /* What is no answer says nothing; a plugin's prices are its word, and only shown. */
@@ -146,6 +146,7 @@ int group_open_provider(struct group *group, struct error *err)
         .file = file,
         .group = runner->name,
         .state_dir = state_dir,
+        .manager = supervisor->manager,
         .plugin_config = json_text(runner->autoscaler.plugin_config),
         .connector_config = buf_str(&connector),
         .self_exe = supervisor->options.self_exe,

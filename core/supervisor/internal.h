@@ -131,7 +131,7 @@ struct group {
         int64_t growth_at_ms;         /* the latest failure of growth that was told with its time */
         char error[256], growth[256]; /* why they cannot be asked for; why the cloud cannot grow */
     } signals;
-    char growth_error[256], removal_error[256], list_error[256], provider_error[256];
+    char growth_error[256], removal_error[256], list_error[256], provider_error[640];
     struct scaler_plan last_plan;
     size_t
         recorded; /* bytes of its journal behind the beginning (journals.c); 0 = it is to begin */
@@ -185,6 +185,7 @@ struct supervisor {
     char *state_dir, *control_path;
     int state_fd, spool_dir_fd, lock_fd;
     char system_id[15];
+    char manager[128]; /* what the clouds are told of who holds a group; "" when that passes */
     struct ledger *ledger;
     struct coordinator_client *coordinator;
     struct spawner *spawner;

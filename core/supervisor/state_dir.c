@@ -2,14 +2,17 @@
  * (docs/design/processes.md "State directory"). Called by supervisor.c, before anything else runs. */
 #include "core/supervisor/internal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
@@ -120,6 +123,27 @@ static void load_system_id(struct supervisor *supervisor)
         log_warning("%s; the system id holds for this run only", err.message);
 }
 
+/* Machine and state directory, which one manager has at a time: a ledger that was lost, or even all of
+ * the directory, is followed by a manager of the same name. */
+static void name_manager(struct supervisor *supervisor)
+{
+    char host[65] = "", hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    if (supervisor->options.passing ||
+        EVP_Digest(supervisor->state_dir, strlen(supervisor->state_dir), hash, &len, EVP_sha256(),
+                   NULL) != 1)
+        return;
+    hex_encode(hex, hash, len);
+    (void) gethostname(host, sizeof(host) - 1);
+    for (char *c = host; *c; c++)
+        if (!isalnum((unsigned char) *c) && *c != '.' && *c != '_')
+            *c = '-';
+    (void) snprintf(supervisor->manager, sizeof(supervisor->manager), "%s.%.8s@%s",
+                    supervisor->system_id, hex, host);
+}
+
 static void open_timeline(struct supervisor *supervisor)
 {
     struct error err = { 0 };
@@ -177,6 +201,7 @@ static int open_ledger(struct supervisor *supervisor, struct error *err)
 int state_dir_load(struct supervisor *supervisor, struct error *err)
 {
     load_system_id(supervisor);
+    name_manager(supervisor);
     open_timeline(supervisor);
     return open_ledger(supervisor, err);
 }

@@ -22,6 +22,7 @@
 #define AWS_NAME_MAX 255
 #define AWS_ID_MAX 64
 #define AWS_REQUEST_MAX 64
+#define AWS_HOLDER_MAX 160
 #define AWS_EPOCH_TAG "flotilla:epoch"
 
 enum aws_addresses { AWS_ADDRESSES_IPV4, AWS_ADDRESSES_IPV6, AWS_ADDRESSES_DNS };
@@ -31,7 +32,7 @@ enum aws_addresses { AWS_ADDRESSES_IPV4, AWS_ADDRESSES_IPV6, AWS_ADDRESSES_DNS }
 struct aws_options {
     const char *name, *profile, *config_file, *credentials_file, *region;
     const char *endpoint, *sts_endpoint, *imds_endpoint;
-    bool dual_stack, fips, imds_v1, instance_connect, host_keys;
+    bool dual_stack, fips, imds_v1, instance_connect, host_keys, take_over;
     unsigned addresses; /* enum aws_addresses */
     int64_t price_micros_hour;
     int64_t minimum_billed_ms, minimum_life_ms, recycle_ms; /* -1 = as the kind of instance is */
@@ -70,9 +71,10 @@ struct aws_view {
     xmlNodePtr group; /* part of doc: everything but the members of later pages */
     char arn[512];
     int64_t min, max, desired;
-    int64_t counted;            /* members that count */
-    int64_t epoch;              /* of the tag; 0 = there is none */
-    struct aws_member *members; /* in order of their ids */
+    int64_t counted;             /* members that count */
+    int64_t epoch;               /* of the tag; 0 = there is none */
+    char holder[AWS_HOLDER_MAX]; /* the manager of the tag, "ID@MACHINE"; "" = none is named */
+    struct aws_member *members;  /* in order of their ids */
     size_t n;
 };
 
@@ -103,7 +105,6 @@ struct flt_group {
     bool opening;
     char file[FLT_STATE_PATH_MAX];
     struct aws_orders orders;
-    int64_t tagged_epoch;       /* what the tag is known to hold */
     bool denied[AWS_RIGHTS];    /* the right is missing */
     int64_t protect_after_ms;   /* monotonic */
     struct aws_member *members; /* of the last complete look */
@@ -192,7 +193,10 @@ void aws_view_done(struct aws_view *view);
 const struct aws_member *find_member(const struct aws_member *members, size_t n, const char *id);
 
 /* epoch.c */
-/* A changing call of an older epoch ends here, with FLT_E_STALE; a newer one is noted here and at the group. */
+void epoch_read(xmlNodePtr group, struct aws_view *view);
+/* FLT_E_STALE when another manager holds the group, unless it is to be taken over. */
+int32_t epoch_check_holder(struct flt_group *g, const struct aws_view *view);
+/* So ends a changing call; so does one of an older epoch. A newer one is noted here and at the group. */
 int32_t group_admit(struct flt_group *g, const struct aws_view *view);
 
 /* checks.c */

@@ -1,14 +1,82 @@
-/* epoch.c - which flotilla holds the group: its epoch, in the file of the orders and, where the rights allow it, in a
- * tag of the group. Epochs rise with each start of a manager, also over the loss of its ledger. */
+/* epoch.c - which manager holds the group: its epoch and its name, in a tag of the group where the rights allow it; the
+ * epoch also in the file of the orders.
+ *
+ *   flotilla:epoch = "EPOCH", or "EPOCH/ID@MACHINE"
+ *
+ * Epochs rise with each start of a manager, also over the loss of its ledger. They tell a manager from its own successor,
+ * and not from another: any newer ledger has a newer epoch, and its manager would remove as strangers the instances that
+ * the first one's jobs run on. So a group that another one holds is left alone until a person says that it may be taken. */
 
 #include "aws.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "sdk/lib/aws_xml.h"
+
+#define FORGET                                                                                     \
+    "aws autoscaling delete-tags --tags "                                                          \
+    "ResourceId='%.64s',ResourceType=auto-scaling-group,Key=" AWS_EPOCH_TAG
+
+/* Without a name: a tool, or a host of 1.0. */
+static const char *own_name(struct flt_group *g)
+{
+    const char *name = NULL;
+
+    if (g->host->struct_size > FLT_HOST_SIZE_1_0 && g->host->manager)
+        name = g->host->manager(g->call);
+    return name ? name : "";
+}
+
+/* The machine may be given another name. */
+static bool same_manager(const char *a, const char *b)
+{
+    size_t len = strcspn(a, "@");
+
+    return len == strcspn(b, "@") && strncmp(a, b, len) == 0;
+}
+
+static void take_value(const char *value, struct aws_view *view)
+{
+    const char *at = value;
+
+    for (view->epoch = 0; *at >= '0' && *at <= '9' && view->epoch < INT64_MAX / 10; at++)
+        view->epoch = 10 * view->epoch + (*at - '0');
+    if (*at == '/')
+        (void) snprintf(view->holder, sizeof(view->holder), "%s", at + 1);
+}
+
+void epoch_read(xmlNodePtr group, struct aws_view *view)
+{
+    xmlNodePtr tags = flt_xml_find(group, "Tags");
+
+    for (xmlNodePtr at = NULL; (at = flt_xml_next(tags, "member", at));)
+        if (strcmp(text_at(at, "Key"), AWS_EPOCH_TAG) == 0)
+            take_value(text_at(at, "Value"), view);
+}
+
+static bool is_foreign(struct flt_group *g, const struct aws_view *view)
+{
+    return *view->holder && !same_manager(view->holder, own_name(g));
+}
+
+int32_t epoch_check_holder(struct flt_group *g, const struct aws_view *view)
+{
+    if (!is_foreign(g, view) || (g->options.take_over && *own_name(g)))
+        return FLT_OK;
+    return aws_fail(g, FLT_E_STALE, 0,
+                    "group '%.64s' is held by another manager, %s (this one: %s), whose instances "
+                    "and jobs this one would remove: give each manager a group of its own. When "
+                    "that one is gone for good: " FORGET,
+                    g->options.name, view->holder, *own_name(g) ? own_name(g) : "a command",
+                    g->options.name);
+}
 
 static int32_t write_tag(struct flt_group *g, int64_t epoch)
 {
-    char value[24];
+    char value[24 + AWS_HOLDER_MAX];
+    const char *name = own_name(g);
     struct flt_aws_param params[] = {
         { "Tags.member.1.ResourceId", g->options.name },
         { "Tags.member.1.ResourceType", "auto-scaling-group" },
@@ -21,7 +89,7 @@ static int32_t write_tag(struct flt_group *g, int64_t epoch)
     xmlDocPtr doc = NULL;
     int32_t code;
 
-    (void) snprintf(value, sizeof(value), "%" PRIi64, epoch);
+    (void) snprintf(value, sizeof(value), "%" PRIi64 "%s%s", epoch, *name ? "/" : "", name);
     code = aws_ask(g, &ask, &doc, &error);
     xmlFreeDoc(doc);
     if (aws_is_denied(code, &error)) {
@@ -31,28 +99,34 @@ static int32_t write_tag(struct flt_group *g, int64_t epoch)
     return code == FLT_OK ? FLT_OK : aws_refused(g, code, &error);
 }
 
+static int32_t claim(struct flt_group *g, const struct aws_view *view, int64_t epoch)
+{
+    if (g->denied[AWS_RIGHT_TAG] ||
+        (view->epoch == epoch && same_manager(view->holder, own_name(g))))
+        return FLT_OK;
+    if (is_foreign(g, view))
+        aws_log(g, FLT_LOG_WARNING, "group '%.64s' is taken over from manager %s", g->options.name,
+                view->holder);
+    return write_tag(g, epoch);
+}
+
 int32_t group_admit(struct flt_group *g, const struct aws_view *view)
 {
     int64_t mine = g->host->epoch(g->call);
     int64_t seen = view->epoch > g->orders.epoch ? view->epoch : g->orders.epoch;
-    int32_t code = FLT_OK;
+    int32_t code = epoch_check_holder(g, view);
 
+    if (code != FLT_OK)
+        return code;
     if (mine < seen)
         return aws_fail(g, FLT_E_STALE, 0,
-                        "group '%.64s' is held by epoch %" PRIi64 ", this host has %" PRIi64
-                        ": another flotilla serves it; when that one is gone for good: aws "
-                        "autoscaling delete-tags --tags ResourceId='%.64s',ResourceType="
-                        "auto-scaling-group,Key=" AWS_EPOCH_TAG,
-                        g->options.name, seen, mine, g->options.name);
+                        "group '%.64s' is held by epoch %" PRIi64 "%s%s, this host has %" PRIi64
+                        ": another flotilla serves it; when that one is gone for good: " FORGET,
+                        g->options.name, seen, *view->holder ? " of " : "", view->holder, mine,
+                        g->options.name);
     if (mine > g->orders.epoch) {
         g->orders.epoch = mine;
         code = orders_store(g);
     }
-    if (code == FLT_OK && mine > view->epoch && mine > g->tagged_epoch &&
-        !g->denied[AWS_RIGHT_TAG]) {
-        code = write_tag(g, mine);
-        if (code == FLT_OK)
-            g->tagged_epoch = mine;
-    }
-    return code;
+    return code == FLT_OK ? claim(g, view, mine) : code;
 }

@@ -107,20 +107,6 @@ static void settle_members(struct aws_view *view)
     view->n = kept;
 }
 
-static int64_t read_epoch(xmlNodePtr group)
-{
-    xmlNodePtr tags = flt_xml_find(group, "Tags");
-    int64_t epoch = 0;
-
-    for (xmlNodePtr at = NULL; (at = flt_xml_next(tags, "member", at));) {
-        const char *key = flt_xml_text(at, "Key");
-
-        if (key && strcmp(key, AWS_EPOCH_TAG) == 0)
-            (void) flt_xml_opt_i64(at, "Value", 0, INT64_MAX, &epoch, NULL);
-    }
-    return epoch;
-}
-
 static int32_t read_group(struct flt_group *g, xmlNodePtr group, struct aws_view *view)
 {
     char error[FLT_ERROR_MAX];
@@ -133,7 +119,7 @@ static int32_t read_group(struct flt_group *g, xmlNodePtr group, struct aws_view
         return unreadable(g, error);
     (void) snprintf(view->arn, sizeof(view->arn), "%s", arn);
     view->group = group;
-    view->epoch = read_epoch(group);
+    epoch_read(group, view);
     return FLT_OK;
 }
 

@@ -169,6 +169,8 @@ static int32_t open_group(struct flt_group *g)
         return code;
     code = group_look(g, &view);
     if (code == FLT_OK || code == FLT_E_PARTIAL)
+        code = epoch_check_holder(g, &view);
+    if (code == FLT_OK)
         code = orders_open(g, view.arn);
     if (code == FLT_OK)
         code = checks_at_open(g, &view);
@@ -223,6 +225,8 @@ static int32_t aws_list(flt_group *g, flt_call *call, flt_instance_sink sink, vo
 
     enter(g, call);
     code = group_look(g, &view);
+    if (view.group && epoch_check_holder(g, &view) != FLT_OK)
+        code = FLT_E_STALE;
     for (size_t i = 0; (code == FLT_OK || code == FLT_E_PARTIAL) && i < view.n; i++) {
         struct flt_instance out = { .struct_size = sizeof(out),
                                     .state = view.members[i].state,

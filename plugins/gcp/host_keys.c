@@ -17,7 +17,13 @@
     "Google's "                                                                                    \
     "guest agent, and the permission compute.instances.getGuestAttributes"
 
-/* An instance that has published nothing has no such attributes: 404. */
+/* Nothing is published: 404. Where guest attributes are off, they are refused as if a right were missing. */
+static bool is_none(int32_t code, const struct flt_google_error *error)
+{
+    return code == FLT_E_NOT_FOUND ||
+           (gcp_is_denied(code, error) && !strstr(error->text, "permission"));
+}
+
 static int32_t ask(struct flt_group *g, struct way *way)
 {
     struct flt_google_param params[] = { { "queryPath", GUEST_KEYS "/" } };
@@ -32,10 +38,11 @@ static int32_t ask(struct flt_group *g, struct way *way)
     (void) snprintf(path, sizeof(path), "%s/getGuestAttributes", way->path);
     (void) snprintf(shown, sizeof(shown), "instances.getGuestAttributes of %s", way->name);
     code = gcp_ask(g, &ask, &answer, &error);
-    if (gcp_is_denied(code, &error))
+    if (code != FLT_OK && !is_none(code, &error)) {
+        if (!gcp_is_denied(code, &error))
+            return gcp_refused(g, code, &error);
         gcp_note_denied(g, GCP_RIGHT_HOST_KEYS, &error);
-    else if (code != FLT_OK && code != FLT_E_NOT_FOUND)
-        return gcp_refused(g, code, &error);
+    }
     keys = guest_keys_read(answer);
     json_object_put(answer);
     if (json_object_array_length(keys) > 0)

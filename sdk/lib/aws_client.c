@@ -6,17 +6,16 @@
 #include <string.h>
 
 #include "sdk/lib/ask.h"
+#include "sdk/lib/attempts.h"
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/aws_error.h"
 #include "sdk/lib/aws_sign.h"
 #include "sdk/lib/aws_xml.h"
 #include "sdk/lib/json.h"
-#include "sdk/lib/retry.h"
 
 #define ATTEMPT_MS 20000
 #define URL_MAX 512
 #define SHOWN_MAX 512 /* of what a service says */
-#define SECRET_MIN 8  /* shorter ones are no keys of AWS, but parts of words */
 #define HEADERS_MAX 8
 #define SKEW_MIN_S 60 /* AWS takes 5 minutes and more; less than this is no reason to refuse */
 
@@ -36,8 +35,7 @@ struct call {
     const char *headers[2]; /* "Content-Type: ..." and what else the protocol wants */
     size_t n_headers;
     char *body;
-    int repeatable;
-    const struct flt_watch *watch;
+    struct flt_attempts attempts;
     struct flt_aws_error *error;
     /* Reads the answer into ret; -1 with a sentence when it is not what was asked for. */
     int (*read)(struct call *call, const struct flt_http_answer *answer, char *why);
@@ -83,43 +81,6 @@ static int64_t own_clock_s(const struct flt_aws_client *client)
     return flt_clock_s(client->settings.now_s, client->settings.arg);
 }
 
-static uint64_t random_of(const struct flt_aws_client *client)
-{
-    return client->settings.random ? client->settings.random(client->settings.arg) : flt_random();
-}
-
-__attribute__((format(printf, 2, 3))) static void say(const struct call *call, const char *format,
-                                                      ...)
-{
-    char text[FLT_ERROR_MAX + 256];
-    va_list args;
-
-    if (!call->client->settings.log)
-        return;
-    va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    flt_text_clean(text, sizeof(text));
-    call->client->settings.log(call->client->settings.arg, text);
-}
-
-/* Leaves "autoscaling SetDesiredCapacity in eu-west-1: WHY" and gives the code back. */
-__attribute__((format(printf, 3, 4))) static int32_t fail(const struct call *call, int32_t code,
-                                                          const char *format, ...)
-{
-    struct flt_aws_error *error = call->error;
-    int len = snprintf(error->text, sizeof(error->text), "%s %s in %s: ", call->service,
-                       call->action, call->client->region);
-    va_list args;
-
-    va_start(args, format);
-    if (len > 0 && (size_t) len < sizeof(error->text))
-        (void) vsnprintf(error->text + len, sizeof(error->text) - (size_t) len, format, args);
-    va_end(args);
-    flt_text_clean(error->text, sizeof(error->text));
-    return code;
-}
-
 static int make_url(const struct call *call, char *url, char *why)
 {
     const struct flt_aws_client *client = call->client;
@@ -146,7 +107,7 @@ static int make_url(const struct call *call, char *url, char *why)
     return 0;
 }
 
-static int32_t sign(const struct call *call, const struct flt_aws_keys *keys, const char *url,
+static int32_t sign(struct call *call, const struct flt_aws_keys *keys, const char *url,
                     struct flt_signed_url *ret)
 {
     const struct flt_aws_signer signer = { .service = call->service,
@@ -165,11 +126,12 @@ static int32_t sign(const struct call *call, const struct flt_aws_keys *keys, co
 
     if (flt_aws_sign(&signer, &request, ret) == 0)
         return FLT_OK;
-    return fail(call, FLT_E_INVALID, "cannot be signed for %s with the keys of %s", url,
-                keys->source ? keys->source : "this client");
+    return flt_attempts_fail(&call->attempts, FLT_E_INVALID,
+                             "cannot be signed for %s with the keys of %s", url,
+                             keys->source ? keys->source : "this client");
 }
 
-static int32_t send_signed(const struct call *call, const char *url,
+static int32_t send_signed(struct call *call, const char *url,
                            const struct flt_signed_url *signature, struct flt_http_answer *answer)
 {
     const char *headers[HEADERS_MAX];
@@ -179,7 +141,7 @@ static int32_t send_signed(const struct call *call, const char *url,
                                         .body = call->body,
                                         .body_len = strlen(call->body),
                                         .ca_file = call->client->ca_file,
-                                        .once = !call->repeatable,
+                                        .once = !call->attempts.repeatable,
                                         .timeout_ms = call->client->settings.attempt_ms > 0
                                                           ? call->client->settings.attempt_ms
                                                           : ATTEMPT_MS };
@@ -190,12 +152,12 @@ static int32_t send_signed(const struct call *call, const char *url,
         headers[request.n_headers++] = call->headers[i];
     for (size_t i = 0; i < signature->n_headers; i++)
         headers[request.n_headers++] = signature->headers[i];
-    r = flt_http_do(call->client->http, &request, call->watch, answer, why);
-    return r == FLT_OK ? r : fail(call, r, "%s", why);
+    r = flt_http_do(call->client->http, &request, call->attempts.watch, answer, why);
+    return r == FLT_OK ? r : flt_attempts_fail(&call->attempts, r, "%s", why);
 }
 
 /* FLT_OK with an answer of whatever status. */
-static int32_t ask(const struct call *call, const struct flt_aws_keys **ret_keys,
+static int32_t ask(struct call *call, const struct flt_aws_keys **ret_keys,
                    struct flt_http_answer *answer)
 {
     struct flt_aws_client *client = call->client;
@@ -204,10 +166,10 @@ static int32_t ask(const struct call *call, const struct flt_aws_keys **ret_keys
     int32_t r;
 
     if (make_url(call, url, why) < 0)
-        return fail(call, FLT_E_INVALID, "%s", why);
-    r = flt_aws_chain_keys(client->chain, client->http, call->watch, ret_keys, why);
+        return flt_attempts_fail(&call->attempts, FLT_E_INVALID, "%s", why);
+    r = flt_aws_chain_keys(client->chain, client->http, call->attempts.watch, ret_keys, why);
     if (r != FLT_OK)
-        return fail(call, r, "%s", why);
+        return flt_attempts_fail(&call->attempts, r, "%s", why);
     r = sign(call, *ret_keys, url, &signature);
     if (r == FLT_OK)
         r = send_signed(call, url, &signature, answer);
@@ -215,16 +177,7 @@ static int32_t ask(const struct call *call, const struct flt_aws_keys **ret_keys
     return r;
 }
 
-/* A service may repeat what it was sent. */
-static void blot_out(char *text, const char *secret)
-{
-    size_t len = secret ? strlen(secret) : 0;
-
-    for (char *at = len >= SECRET_MIN ? strstr(text, secret) : NULL; at; at = strstr(at, secret))
-        memset(at, '*', len);
-}
-
-static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *keys,
+static int32_t tell_fault(struct call *call, const struct flt_aws_keys *keys,
                           struct flt_aws_fault *fault, const struct flt_verdict *verdict)
 {
     const char *code = *fault->code ? fault->code : "no code", *advice = verdict->advice;
@@ -236,21 +189,9 @@ static int32_t tell_fault(const struct call *call, const struct flt_aws_keys *ke
                         call->service, call->action, keys->source ? keys->source : "this client");
         advice = right;
     }
-    return fail(call, verdict->result, "%s%s%s (HTTP %ld)%s%s", code, *fault->message ? ": " : "",
-                fault->message, fault->status, advice ? "; " : "", advice ? advice : "");
-}
-
-/* Without an answer. */
-static int32_t judge_loss(const struct call *call, int32_t r, int was_sent, struct flt_verdict *ret)
-{
-    /* Where its own time was over, not the call's, another attempt may do better. */
-    if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
-        r = FLT_E_UNAVAILABLE;
-    call->error->maybe_done |= was_sent;
-    *ret = (struct flt_verdict) { .result = r,
-                                  .is_transient = r == FLT_E_UNAVAILABLE,
-                                  .is_refused = !was_sent };
-    return r;
+    return flt_attempts_fail(&call->attempts, verdict->result, "%s%s%s (HTTP %ld)%s%s", code,
+                             *fault->message ? ": " : "", fault->message, fault->status,
+                             advice ? "; " : "", advice ? advice : "");
 }
 
 /* FLT_OK when the answer is what was asked for. */
@@ -264,16 +205,17 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
     if (answer->status / 100 == 2) {
         if (call->read(call, answer, why) == 0)
             return FLT_OK;
-        call->error->maybe_done = 1;
+        call->attempts.maybe_done = 1;
         *ret = (struct flt_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
-        return fail(call, FLT_E_UNAVAILABLE, "the answer cannot be read: %s", why);
+        return flt_attempts_fail(&call->attempts, FLT_E_UNAVAILABLE,
+                                 "the answer cannot be read: %s", why);
     }
     flt_aws_fault_read(answer, &fault);
-    blot_out(fault.message, keys->secret_key);
-    blot_out(fault.message, keys->session_token);
+    flt_attempts_blot_out(fault.message, keys->secret_key);
+    flt_attempts_blot_out(fault.message, keys->session_token);
     *ret = flt_aws_judge(&fault);
     (void) snprintf(call->error->code, sizeof(call->error->code), "%s", fault.code);
-    call->error->maybe_done |= !ret->is_refused;
+    call->attempts.maybe_done |= !ret->is_refused;
     return tell_fault(call, keys, &fault, ret);
 }
 
@@ -287,7 +229,9 @@ static int set_clock(struct call *call, const struct flt_http_answer *answer)
         return 0;
     call->has_set_clock = 1;
     client->skew_s = skew_s;
-    say(call, "this machine's clock is %lld s %s AWS's: requests are signed with the time of AWS",
+    flt_attempts_say(
+        &call->attempts,
+        "this machine's clock is %lld s %s AWS's: requests are signed with the time of AWS",
         (long long) (skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "ahead of" : "behind");
     return 1;
 }
@@ -298,54 +242,51 @@ static int renew_keys(struct call *call)
         return 0;
     call->has_renewed = 1;
     flt_aws_chain_forget(call->client->chain);
-    say(call, "%s; asking for new credentials", call->error->text);
+    flt_attempts_say(&call->attempts, "%s; asking for new credentials", call->attempts.text);
     return 1;
 }
 
-/* Waits for the next attempt; FLT_OK when it is to be made. */
-static int32_t wait_for_next(struct call *call, const struct flt_verdict *verdict, int attempt,
-                             int64_t advised_ms)
+static int32_t once(void *arg, struct flt_http_answer *answer, struct flt_verdict *verdict,
+                    int *ret_again)
 {
-    enum flt_retry_why why = verdict->is_throttled ? FLT_RETRY_THROTTLED : FLT_RETRY_FAILED;
-    int64_t wait_ms;
+    struct call *call = arg;
+    const struct flt_aws_keys *keys = NULL;
     int32_t r;
 
-    if (!verdict->is_transient)
-        return verdict->result;
-    wait_ms = flt_retry_wait_ms(why, attempt, advised_ms, random_of(call->client));
-    call->error->retry_after_ms = wait_ms;
-    if (!(verdict->is_refused || call->repeatable) || wait_ms >= flt_watch_left_ms(call->watch) ||
-        !flt_retry_take(&call->client->budget, why, attempt, flt_monotonic_ms()))
-        return verdict->result;
-    say(call, "%s; trying again in %.1f s", call->error->text, (double) wait_ms / 1000);
-    r = flt_watch_sleep(call->watch, wait_ms);
-    return r == FLT_OK ? r : fail(call, r, r == FLT_E_CANCELLED ? "cancelled" : "no time is left");
+    call->error->code[0] = '\0';
+    call->error->status = 0;
+    r = ask(call, &keys, answer);
+    if (r != FLT_OK || !keys)
+        return flt_attempts_lost(&call->attempts, r, answer->sent, verdict);
+    r = judge(call, keys, answer, verdict);
+    *ret_again = r != FLT_OK && ((verdict->is_clock && set_clock(call, answer)) ||
+                                 (verdict->is_key_refused && renew_keys(call)));
+    return r;
 }
 
-static int32_t run(struct call *call)
+/* Takes the body. */
+static int32_t run(struct call *call, int repeatable, const struct flt_watch *watch)
 {
-    int is_again = 1;
-    int32_t r = FLT_OK;
+    struct flt_aws_client *client = call->client;
+    char shown[512];
+    int32_t r;
 
+    (void) snprintf(shown, sizeof(shown), "%s %s in %s", call->service, call->action,
+                    client->region);
+    call->attempts = (struct flt_attempts) { .shown = shown,
+                                             .repeatable = repeatable,
+                                             .watch = watch,
+                                             .budget = &client->budget,
+                                             .random = client->settings.random,
+                                             .log = client->settings.log,
+                                             .arg = client->settings.arg };
     *call->error = (struct flt_aws_error) { 0 };
-    for (int attempt = 1; is_again; attempt++) {
-        struct flt_http_answer answer = { .retry_after_ms = -1 };
-        const struct flt_aws_keys *keys = NULL;
-        struct flt_verdict verdict;
-
-        call->error->code[0] = '\0';
-        call->error->status = 0;
-        r = ask(call, &keys, &answer);
-        r = r == FLT_OK && keys ? judge(call, keys, &answer, &verdict)
-                                : judge_loss(call, r, answer.sent, &verdict);
-        is_again = r != FLT_OK && ((verdict.is_clock && set_clock(call, &answer)) ||
-                                   (verdict.is_key_refused && renew_keys(call)));
-        if (r != FLT_OK && !is_again) {
-            r = wait_for_next(call, &verdict, attempt, answer.retry_after_ms);
-            is_again = r == FLT_OK;
-        }
-        flt_http_answer_done(&answer);
-    }
+    r = call->body ? flt_attempts_run(&call->attempts, once, call)
+                   : flt_attempts_fail(&call->attempts, FLT_E_INTERNAL, "out of memory");
+    (void) snprintf(call->error->text, sizeof(call->error->text), "%s", call->attempts.text);
+    call->error->retry_after_ms = call->attempts.retry_after_ms;
+    call->error->maybe_done = call->attempts.maybe_done;
+    free(call->body);
     return r;
 }
 
@@ -400,17 +341,12 @@ int32_t flt_aws_query(struct flt_aws_client *client, const struct flt_aws_call *
                                       "charset=utf-8" },
                          .n_headers = 1,
                          .body = make_form(asked),
-                         .repeatable = asked->repeatable,
-                         .watch = watch,
                          .error = error,
                          .read = read_xml,
                          .ret = ret };
-    int32_t r;
 
     *ret = NULL;
-    r = call.body ? run(&call) : fail(&call, FLT_E_INTERNAL, "out of memory");
-    free(call.body);
-    return r;
+    return run(&call, asked->repeatable, watch);
 }
 
 static int read_json(struct call *call, const struct flt_http_answer *answer, char *why)
@@ -431,16 +367,11 @@ int32_t flt_aws_json(struct flt_aws_client *client, const char *service, const c
                          .n_headers = 2,
                          .body =
                              strdup(json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)),
-                         .repeatable = repeatable,
-                         .watch = watch,
                          .error = error,
                          .read = read_json,
                          .ret = ret };
-    int32_t r;
 
     *ret = NULL;
     (void) snprintf(header, sizeof(header), "X-Amz-Target: %s", target);
-    r = call.body ? run(&call) : fail(&call, FLT_E_INTERNAL, "out of memory");
-    free(call.body);
-    return r;
+    return run(&call, repeatable, watch);
 }

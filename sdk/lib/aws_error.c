@@ -6,132 +6,93 @@
 #include "sdk/lib/aws_xml.h"
 #include "sdk/lib/json.h"
 
-enum kind {
-    THROTTLED, /* nothing was done */
-    BUSY,      /* something else goes on; nothing was done */
-    FAILED,    /* the service's own fault, with or without an effect */
-    EXPIRED,   /* keys that were good once */
-    BAD_KEYS,
-    BAD_SIGNATURE, /* a wrong clock, or a wrong secret key */
-    NO_RIGHT,
-    MISSING,
-    EARLY, /* an instance that is still starting: the host asks again, not this call */
-    FULL,
-    WRONG,
-};
-
-static const struct flt_verdict verdicts[] = {
-    [THROTTLED] = { .result = FLT_E_THROTTLED,
-                    .is_transient = 1,
-                    .is_refused = 1,
-                    .is_throttled = 1,
-                    .advice = "all callers of the account in this region share the limit; ask less "
-                              "often" },
-    [BUSY] = { .result = FLT_E_UNAVAILABLE, .is_transient = 1, .is_refused = 1, .is_throttled = 1 },
-    [FAILED] = { .result = FLT_E_UNAVAILABLE, .is_transient = 1 },
-    [EXPIRED] = { .result = FLT_E_AUTH,
-                  .is_refused = 1,
-                  .is_key_refused = 1,
-                  .is_clock = 1,
-                  .advice = "renew the credentials, and check this machine's clock" },
-    [BAD_KEYS] = { .result = FLT_E_AUTH,
-                   .is_refused = 1,
-                   .is_key_refused = 1,
-                   .is_clock = 1,
-                   .advice = "check the credentials: AWS does not know these keys" },
-    [BAD_SIGNATURE] = { .result = FLT_E_AUTH,
-                        .is_refused = 1,
-                        .is_key_refused = 1,
-                        .is_clock = 1,
-                        .advice = "check the secret key, and this machine's clock" },
-    [NO_RIGHT] = { .result = FLT_E_AUTH, .is_refused = 1 },
-    [MISSING] = { .result = FLT_E_NOT_FOUND, .is_refused = 1 },
-    [EARLY] = { .result = FLT_E_NOT_READY, .is_refused = 1 },
-    [FULL] = { .result = FLT_E_QUOTA, .is_refused = 1 },
-    [WRONG] = { .result = FLT_E_INVALID, .is_refused = 1 },
-};
+#define SHARE "all callers of the account in this region share the limit; ask less often"
+#define RENEW "renew the credentials, and check this machine's clock"
+#define CHECK_KEYS "check the credentials: AWS does not know these keys"
+#define CHECK_SECRET "check the secret key, and this machine's clock"
 
 /* The first row that fits counts. */
-static const struct {
-    const char *code;
-    const char *message; /* a part of it; NULL = any */
-    enum kind kind;
-    const char *advice; /* NULL = that of the kind */
-} rules[] = {
-    { "ValidationError", "above max value", FULL,
+static const struct flt_fault_rule rules[] = {
+    { "ValidationError", "above max value", FLT_FAULT_FULL,
       "raise the maximum size of the Auto Scaling group, or lower max_instances" },
-    { "ValidationError", "not found", MISSING, NULL },
-    { "ValidationError", "is not part of", MISSING, NULL },
-    { "ValidationError", "min size constraint", WRONG,
+    { "ValidationError", "not found", FLT_FAULT_MISSING, NULL },
+    { "ValidationError", "is not part of", FLT_FAULT_MISSING, NULL },
+    { "ValidationError", "min size constraint", FLT_FAULT_WRONG,
       "set the minimum size of the Auto Scaling group to 0" },
-    { "ValidationError", "below min", WRONG,
+    { "ValidationError", "below min", FLT_FAULT_WRONG,
       "set the minimum size of the Auto Scaling group to 0" },
-    { "ValidationError", "security token", BAD_KEYS, NULL },
-    { "ScalingActivityInProgress", NULL, BUSY, "the group is busy; it is tried again later" },
-    { "ScalingActivityInProgressFault", NULL, BUSY, "the group is busy; it is tried again later" },
-    { "ResourceContention", NULL, BUSY,
+    { "ValidationError", "security token", FLT_FAULT_BAD_KEY, CHECK_KEYS },
+    { "ScalingActivityInProgress", NULL, FLT_FAULT_BUSY,
+      "the group is busy; it is tried again later" },
+    { "ScalingActivityInProgressFault", NULL, FLT_FAULT_BUSY,
+      "the group is busy; it is tried again later" },
+    { "ResourceContention", NULL, FLT_FAULT_BUSY,
       "somebody else changes the group; it is tried again later" },
-    { "ResourceContentionFault", NULL, BUSY,
+    { "ResourceContentionFault", NULL, FLT_FAULT_BUSY,
       "somebody else changes the group; it is tried again later" },
-    { "Throttling", NULL, THROTTLED, NULL },
-    { "ThrottlingException", NULL, THROTTLED, NULL },
-    { "ThrottledException", NULL, THROTTLED, NULL },
-    { "RequestThrottled", NULL, THROTTLED, NULL },
-    { "RequestThrottledException", NULL, THROTTLED, NULL },
-    { "RequestLimitExceeded", NULL, THROTTLED, NULL },
-    { "TooManyRequestsException", NULL, THROTTLED, NULL },
-    { "EC2ThrottledException", NULL, THROTTLED, NULL },
-    { "BandwidthLimitExceeded", NULL, THROTTLED, NULL },
-    { "PriorRequestNotComplete", NULL, THROTTLED, NULL },
-    { "SlowDown", NULL, THROTTLED, NULL },
-    { "InternalFailure", NULL, FAILED, NULL },
-    { "InternalError", NULL, FAILED, NULL },
-    { "InternalServerError", NULL, FAILED, NULL },
-    { "ServiceException", NULL, FAILED, NULL },
-    { "ServiceUnavailable", NULL, FAILED, NULL },
-    { "Unavailable", NULL, FAILED, NULL },
-    { "RequestTimeout", NULL, FAILED, NULL },
-    { "RequestTimeoutException", NULL, FAILED, NULL },
-    { "IDPCommunicationError", NULL, FAILED, NULL },
-    { "ExpiredToken", NULL, EXPIRED, NULL },
-    { "ExpiredTokenException", NULL, EXPIRED, NULL },
-    { "TokenRefreshRequired", NULL, EXPIRED, NULL },
-    { "RequestExpired", NULL, EXPIRED, NULL }, /* the request's time, or the token's */
-    { "InvalidClientTokenId", NULL, BAD_KEYS, NULL },
-    { "InvalidAccessKeyId", NULL, BAD_KEYS, NULL },
-    { "UnrecognizedClientException", NULL, BAD_KEYS, NULL },
-    { "InvalidToken", NULL, BAD_KEYS, NULL },
-    { "AuthFailure", NULL, BAD_KEYS,
+    { "Throttling", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "ThrottlingException", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "ThrottledException", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "RequestThrottled", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "RequestThrottledException", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "RequestLimitExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "TooManyRequestsException", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "EC2ThrottledException", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "BandwidthLimitExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "PriorRequestNotComplete", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "SlowDown", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "InternalFailure", NULL, FLT_FAULT_FAILED, NULL },
+    { "InternalError", NULL, FLT_FAULT_FAILED, NULL },
+    { "InternalServerError", NULL, FLT_FAULT_FAILED, NULL },
+    { "ServiceException", NULL, FLT_FAULT_FAILED, NULL },
+    { "ServiceUnavailable", NULL, FLT_FAULT_FAILED, NULL },
+    { "Unavailable", NULL, FLT_FAULT_FAILED, NULL },
+    { "RequestTimeout", NULL, FLT_FAULT_FAILED, NULL },
+    { "RequestTimeoutException", NULL, FLT_FAULT_FAILED, NULL },
+    { "IDPCommunicationError", NULL, FLT_FAULT_FAILED, NULL },
+    { "ExpiredToken", NULL, FLT_FAULT_BAD_KEY, RENEW },
+    { "ExpiredTokenException", NULL, FLT_FAULT_BAD_KEY, RENEW },
+    { "TokenRefreshRequired", NULL, FLT_FAULT_BAD_KEY, RENEW },
+    { "RequestExpired", NULL, FLT_FAULT_BAD_KEY, RENEW }, /* the request's time, or the token's */
+    { "InvalidClientTokenId", NULL, FLT_FAULT_BAD_KEY, CHECK_KEYS },
+    { "InvalidAccessKeyId", NULL, FLT_FAULT_BAD_KEY, CHECK_KEYS },
+    { "UnrecognizedClientException", NULL, FLT_FAULT_BAD_KEY, CHECK_KEYS },
+    { "InvalidToken", NULL, FLT_FAULT_BAD_KEY, CHECK_KEYS },
+    { "AuthFailure", NULL, FLT_FAULT_BAD_KEY,
       "check the credentials, this machine's clock, and that the region is enabled for the "
       "account" },
-    { "SignatureDoesNotMatch", NULL, BAD_SIGNATURE, NULL },
-    { "InvalidSignatureException", NULL, BAD_SIGNATURE, NULL },
-    { "RequestTimeTooSkewed", NULL, BAD_SIGNATURE, "set this machine's clock" },
-    { "RequestInTheFuture", NULL, BAD_SIGNATURE, "set this machine's clock" },
-    { "IncompleteSignature", NULL, BAD_SIGNATURE, NULL },
-    { "OptInRequired", NULL, NO_RIGHT, "enable the service or the region for this account" },
-    { "Blocked", NULL, NO_RIGHT, "the account is blocked: ask AWS" },
-    { "PendingVerification", NULL, NO_RIGHT, "AWS still verifies the account: ask again later" },
-    { "AccessDenied", NULL, NO_RIGHT, NULL },
-    { "AccessDeniedException", NULL, NO_RIGHT, NULL },
-    { "UnauthorizedOperation", NULL, NO_RIGHT, NULL },
-    { "UnauthorizedAccess", NULL, NO_RIGHT, NULL },
-    { "AuthException", NULL, NO_RIGHT, NULL },
-    { "MissingAuthenticationToken", NULL, NO_RIGHT, NULL },
-    { "InsufficientInstanceCapacity", NULL, FULL,
+    { "SignatureDoesNotMatch", NULL, FLT_FAULT_BAD_KEY, CHECK_SECRET },
+    { "InvalidSignatureException", NULL, FLT_FAULT_BAD_KEY, CHECK_SECRET },
+    { "RequestTimeTooSkewed", NULL, FLT_FAULT_BAD_KEY, "set this machine's clock" },
+    { "RequestInTheFuture", NULL, FLT_FAULT_BAD_KEY, "set this machine's clock" },
+    { "IncompleteSignature", NULL, FLT_FAULT_BAD_KEY, CHECK_SECRET },
+    { "OptInRequired", NULL, FLT_FAULT_NO_RIGHT,
+      "enable the service or the region for this account" },
+    { "Blocked", NULL, FLT_FAULT_NO_RIGHT, "the account is blocked: ask AWS" },
+    { "PendingVerification", NULL, FLT_FAULT_NO_RIGHT,
+      "AWS still verifies the account: ask again later" },
+    { "AccessDenied", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "AccessDeniedException", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "UnauthorizedOperation", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "UnauthorizedAccess", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "AuthException", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "MissingAuthenticationToken", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "InsufficientInstanceCapacity", NULL, FLT_FAULT_FULL,
       "AWS has no machines of this type there now: allow more zones or instance types" },
-    { "InsufficientHostCapacity", NULL, FULL, "allocate more dedicated hosts" },
-    { "InstanceLimitExceeded", NULL, FULL, "ask AWS for a higher quota of the account" },
-    { "VcpuLimitExceeded", NULL, FULL, "ask AWS for a higher quota of vCPUs of the account" },
-    { "MaxSpotInstanceCountExceeded", NULL, FULL, "ask AWS for a higher quota of spot instances" },
-    { "SpotMaxPriceTooLow", NULL, FULL, "raise the maximum price of spot instances" },
-    { "LimitExceeded", NULL, FULL, "ask AWS for a higher quota" },
-    { "ResourceLimitExceeded", NULL, FULL, "ask AWS for a higher quota" },
-    { "NoSuchEntity", NULL, MISSING, NULL },
-    { "ResourceNotFoundException", NULL, MISSING, NULL },
-    { "EC2InstanceNotFoundException", NULL, MISSING, NULL },
-    { "EC2InstanceUnavailableException", NULL, EARLY, NULL },
-    { "EC2InstanceStateInvalidException", NULL, EARLY, NULL },
+    { "InsufficientHostCapacity", NULL, FLT_FAULT_FULL, "allocate more dedicated hosts" },
+    { "InstanceLimitExceeded", NULL, FLT_FAULT_FULL, "ask AWS for a higher quota of the account" },
+    { "VcpuLimitExceeded", NULL, FLT_FAULT_FULL,
+      "ask AWS for a higher quota of vCPUs of the account" },
+    { "MaxSpotInstanceCountExceeded", NULL, FLT_FAULT_FULL,
+      "ask AWS for a higher quota of spot instances" },
+    { "SpotMaxPriceTooLow", NULL, FLT_FAULT_FULL, "raise the maximum price of spot instances" },
+    { "LimitExceeded", NULL, FLT_FAULT_FULL, "ask AWS for a higher quota" },
+    { "ResourceLimitExceeded", NULL, FLT_FAULT_FULL, "ask AWS for a higher quota" },
+    { "NoSuchEntity", NULL, FLT_FAULT_MISSING, NULL },
+    { "ResourceNotFoundException", NULL, FLT_FAULT_MISSING, NULL },
+    { "EC2InstanceNotFoundException", NULL, FLT_FAULT_MISSING, NULL },
+    { "EC2InstanceUnavailableException", NULL, FLT_FAULT_EARLY, NULL },
+    { "EC2InstanceStateInvalidException", NULL, FLT_FAULT_EARLY, NULL },
 };
 
 static int ends_with(const char *text, const char *end)
@@ -141,33 +102,18 @@ static int ends_with(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-static enum kind kind_of_status(long status)
-{
-    if (status == 429)
-        return THROTTLED;
-    if (status == 408 || status >= 500)
-        return FAILED;
-    if (status == 401 || status == 403)
-        return NO_RIGHT;
-    return status == 404 ? MISSING : WRONG;
-}
-
 struct flt_verdict flt_aws_judge(const struct flt_aws_fault *fault)
 {
-    struct flt_verdict ret = { 0 };
+    struct flt_verdict ret;
 
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        if (strcmp(fault->code, rules[i].code) != 0 ||
-            (rules[i].message && !strstr(fault->message, rules[i].message)))
-            continue;
-        ret = verdicts[rules[i].kind];
-        if (rules[i].advice)
-            ret.advice = rules[i].advice;
-        return ret;
-    }
     if (ends_with(fault->code, ".NotFound")) /* InvalidInstanceID.NotFound */
-        return verdicts[MISSING];
-    return verdicts[kind_of_status(fault->status)];
+        ret = flt_verdict_of(FLT_FAULT_MISSING);
+    else if (!flt_verdict_by_rule(rules, sizeof(rules) / sizeof(rules[0]), fault->code,
+                                  fault->message, &ret))
+        ret = flt_verdict_of_status(fault->status);
+    if (ret.result == FLT_E_THROTTLED)
+        ret.advice = SHARE;
+    return ret;
 }
 
 /* One line of it. What follows a line break goes, for a wrong signature it is the whole request, with the session's

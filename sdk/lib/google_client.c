@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "sdk/lib/ask.h"
+#include "sdk/lib/attempts.h"
 #include "sdk/lib/google_error.h"
 #include "sdk/lib/json.h"
-#include "sdk/lib/retry.h"
 #include "sdk/lib/wipe.h"
 
 #define ATTEMPT_MS 20000
@@ -25,7 +25,7 @@ struct flt_google_client {
 struct call {
     struct flt_google_client *client;
     const struct flt_google_call *asked;
-    const struct flt_watch *watch;
+    struct flt_attempts attempts;
     struct flt_google_error *error;
     struct json_object **ret;
     const char *body;
@@ -59,42 +59,6 @@ void flt_google_client_free(struct flt_google_client *client)
     free(client->endpoint);
     free(client->ca_file);
     free(client);
-}
-
-static uint64_t random_of(const struct flt_google_client *client)
-{
-    return client->settings.random ? client->settings.random(client->settings.arg) : flt_random();
-}
-
-__attribute__((format(printf, 2, 3))) static void say(const struct call *call, const char *format,
-                                                      ...)
-{
-    char text[FLT_ERROR_MAX + 256];
-    va_list args;
-
-    if (!call->client->settings.log)
-        return;
-    va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    flt_text_clean(text, sizeof(text));
-    call->client->settings.log(call->client->settings.arg, text);
-}
-
-/* Leaves "instances.get of ci-1: WHY" and gives the code back. */
-__attribute__((format(printf, 3, 4))) static int32_t fail(const struct call *call, int32_t code,
-                                                          const char *format, ...)
-{
-    struct flt_google_error *error = call->error;
-    int len = snprintf(error->text, sizeof(error->text), "%s: ", call->asked->shown);
-    va_list args;
-
-    va_start(args, format);
-    if (len > 0 && (size_t) len < sizeof(error->text))
-        (void) vsnprintf(error->text + len, sizeof(error->text) - (size_t) len, format, args);
-    va_end(args);
-    flt_text_clean(error->text, sizeof(error->text));
-    return code;
 }
 
 static void add_base(struct flt_text *url, const struct call *call,
@@ -162,7 +126,7 @@ static int make_headers(const struct call *call, const struct flt_google_token *
     return 0;
 }
 
-static int32_t send(const struct call *call, const char *url, const struct headers *headers,
+static int32_t send(struct call *call, const char *url, const struct headers *headers,
                     struct flt_http_answer *answer)
 {
     const struct flt_google_client *client = call->client;
@@ -179,33 +143,34 @@ static int32_t send(const struct call *call, const char *url, const struct heade
                                                                 : ATTEMPT_MS,
                                               .max_bytes = call->asked->max_bytes };
     char why[FLT_HTTP_ERROR_MAX];
-    int32_t r = flt_http_do(client->http, &request, call->watch, answer, why);
+    int32_t r = flt_http_do(client->http, &request, call->attempts.watch, answer, why);
 
-    return r == FLT_OK ? r : fail(call, r, "%s", why);
+    return r == FLT_OK ? r : flt_attempts_fail(&call->attempts, r, "%s", why);
 }
 
 /* FLT_OK with an answer of whatever status. */
-static int32_t ask(const struct call *call, const struct flt_google_token **ret_token,
+static int32_t ask(struct call *call, const struct flt_google_token **ret_token,
                    struct flt_http_answer *answer)
 {
     struct flt_google_client *client = call->client;
     struct headers headers = { 0 };
     char why[FLT_HTTP_ERROR_MAX] = "", *url = NULL;
-    int32_t r = flt_google_chain_token(client->chain, client->http, call->watch, ret_token, why);
+    int32_t r =
+        flt_google_chain_token(client->chain, client->http, call->attempts.watch, ret_token, why);
 
     if (r != FLT_OK)
-        return fail(call, r, "%s", why);
+        return flt_attempts_fail(&call->attempts, r, "%s", why);
     url = make_url(call, *ret_token);
     if (url && make_headers(call, *ret_token, &headers) == 0)
         r = send(call, url, &headers, answer);
     else
-        r = fail(call, FLT_E_INTERNAL, "out of memory");
+        r = flt_attempts_fail(&call->attempts, FLT_E_INTERNAL, "out of memory");
     headers_done(&headers);
     free(url);
     return r;
 }
 
-static int32_t tell_fault(const struct call *call, const struct flt_google_token *token,
+static int32_t tell_fault(struct call *call, const struct flt_google_token *token,
                           struct flt_google_fault *fault, const struct flt_verdict *verdict)
 {
     const char *reason = *fault->reason ? fault->reason : "no reason", *advice = verdict->advice;
@@ -218,21 +183,9 @@ static int32_t tell_fault(const struct call *call, const struct flt_google_token
                         token->source ? token->source : "this client");
         advice = right;
     }
-    return fail(call, verdict->result, "%s%s%s (HTTP %ld)%s%s", reason, *fault->message ? ": " : "",
-                fault->message, fault->status, advice ? "; " : "", advice ? advice : "");
-}
-
-/* Without an answer. */
-static int32_t judge_loss(const struct call *call, int32_t r, int was_sent, struct flt_verdict *ret)
-{
-    /* Where its own time was over, not the call's, another attempt may do better. */
-    if (r == FLT_E_TIMEOUT && flt_watch_ended(call->watch) == FLT_OK)
-        r = FLT_E_UNAVAILABLE;
-    call->error->maybe_done |= was_sent;
-    *ret = (struct flt_verdict) { .result = r,
-                                  .is_transient = r == FLT_E_UNAVAILABLE,
-                                  .is_refused = !was_sent };
-    return r;
+    return flt_attempts_fail(&call->attempts, verdict->result, "%s%s%s (HTTP %ld)%s%s", reason,
+                             *fault->message ? ": " : "", fault->message, fault->status,
+                             advice ? "; " : "", advice ? advice : "");
 }
 
 /* An object; nothing where the status says that there is none. */
@@ -251,7 +204,7 @@ static int read_answer(const struct call *call, const struct flt_http_answer *an
 }
 
 /* FLT_OK when the answer is what was asked for. */
-static int32_t judge(const struct call *call, const struct flt_google_token *token,
+static int32_t judge(struct call *call, const struct flt_google_token *token,
                      struct flt_http_answer *answer, struct flt_verdict *ret)
 {
     struct flt_google_fault fault;
@@ -261,16 +214,18 @@ static int32_t judge(const struct call *call, const struct flt_google_token *tok
     if (answer->status / 100 == 2) {
         if (read_answer(call, answer, why) == 0)
             return FLT_OK;
-        call->error->maybe_done = 1;
+        call->attempts.maybe_done = 1;
         *ret = (struct flt_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
-        return fail(call, FLT_E_UNAVAILABLE, "the answer cannot be read: %s", why);
+        return flt_attempts_fail(&call->attempts, FLT_E_UNAVAILABLE,
+                                 "the answer cannot be read: %s", why);
     }
     flt_google_fault_read(answer, &fault);
+    flt_attempts_blot_out(fault.message, token->token);
     if (fault.retry_after_ms > answer->retry_after_ms)
         answer->retry_after_ms = fault.retry_after_ms;
     *ret = flt_google_judge(&fault);
     (void) snprintf(call->error->reason, sizeof(call->error->reason), "%s", fault.reason);
-    call->error->maybe_done |= !ret->is_refused;
+    call->attempts.maybe_done |= !ret->is_refused;
     return tell_fault(call, token, &fault, ret);
 }
 
@@ -280,53 +235,24 @@ static int renew_token(struct call *call)
         return 0;
     call->has_renewed = 1;
     flt_google_chain_forget(call->client->chain);
-    say(call, "%s; asking for a new token", call->error->text);
+    flt_attempts_say(&call->attempts, "%s; asking for a new token", call->attempts.text);
     return 1;
 }
 
-/* Waits for the next attempt; FLT_OK when it is to be made. */
-static int32_t wait_for_next(struct call *call, const struct flt_verdict *verdict, int attempt,
-                             int64_t advised_ms)
+static int32_t once(void *arg, struct flt_http_answer *answer, struct flt_verdict *verdict,
+                    int *ret_again)
 {
-    enum flt_retry_why why = verdict->is_throttled ? FLT_RETRY_THROTTLED : FLT_RETRY_FAILED;
-    int64_t wait_ms;
+    struct call *call = arg;
+    const struct flt_google_token *token = NULL;
     int32_t r;
 
-    if (!verdict->is_transient)
-        return verdict->result;
-    wait_ms = flt_retry_wait_ms(why, attempt, advised_ms, random_of(call->client));
-    call->error->retry_after_ms = wait_ms;
-    if (!(verdict->is_refused || call->asked->repeatable) ||
-        wait_ms >= flt_watch_left_ms(call->watch) ||
-        !flt_retry_take(&call->client->budget, why, attempt, flt_monotonic_ms()))
-        return verdict->result;
-    say(call, "%s; trying again in %.1f s", call->error->text, (double) wait_ms / 1000);
-    r = flt_watch_sleep(call->watch, wait_ms);
-    return r == FLT_OK ? r : fail(call, r, r == FLT_E_CANCELLED ? "cancelled" : "no time is left");
-}
-
-static int32_t run(struct call *call)
-{
-    int is_again = 1;
-    int32_t r = FLT_OK;
-
-    for (int attempt = 1; is_again; attempt++) {
-        struct flt_http_answer answer = { .retry_after_ms = -1 };
-        const struct flt_google_token *token = NULL;
-        struct flt_verdict verdict;
-
-        call->error->reason[0] = '\0';
-        call->error->status = 0;
-        r = ask(call, &token, &answer);
-        r = r == FLT_OK && token ? judge(call, token, &answer, &verdict)
-                                 : judge_loss(call, r, answer.sent, &verdict);
-        is_again = r != FLT_OK && verdict.is_key_refused && renew_token(call);
-        if (r != FLT_OK && !is_again) {
-            r = wait_for_next(call, &verdict, attempt, answer.retry_after_ms);
-            is_again = r == FLT_OK;
-        }
-        flt_http_answer_done(&answer);
-    }
+    call->error->reason[0] = '\0';
+    call->error->status = 0;
+    r = ask(call, &token, answer);
+    if (r != FLT_OK || !token)
+        return flt_attempts_lost(&call->attempts, r, answer->sent, verdict);
+    r = judge(call, token, answer, verdict);
+    *ret_again = r != FLT_OK && verdict->is_key_refused && renew_token(call);
     return r;
 }
 
@@ -334,14 +260,29 @@ int32_t flt_google_do(struct flt_google_client *client, const struct flt_google_
                       const struct flt_watch *watch, struct json_object **ret,
                       struct flt_google_error *error)
 {
-    struct call call = {
-        .client = client, .asked = asked, .watch = watch, .error = error, .ret = ret
-    };
+    struct call call = { .client = client,
+                         .asked = asked,
+                         .attempts = { .shown = asked->shown,
+                                       .repeatable = asked->repeatable,
+                                       .watch = watch,
+                                       .budget = &client->budget,
+                                       .random = client->settings.random,
+                                       .log = client->settings.log,
+                                       .arg = client->settings.arg },
+                         .error = error,
+                         .ret = ret };
+    int32_t r;
 
     *ret = NULL;
     *error = (struct flt_google_error) { 0 };
     if (asked->body)
         call.body = json_object_to_json_string_ext(asked->body, JSON_C_TO_STRING_PLAIN |
                                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
-    return call.body || !asked->body ? run(&call) : fail(&call, FLT_E_INTERNAL, "out of memory");
+    r = call.body || !asked->body
+            ? flt_attempts_run(&call.attempts, once, &call)
+            : flt_attempts_fail(&call.attempts, FLT_E_INTERNAL, "out of memory");
+    (void) snprintf(error->text, sizeof(error->text), "%s", call.attempts.text);
+    error->retry_after_ms = call.attempts.retry_after_ms;
+    error->maybe_done = call.attempts.maybe_done;
+    return r;
 }

@@ -1,93 +1,23 @@
-/* sdk/lib/google_credentials.c - the chain of sources: who is asked first, what is kept, when it is renewed. The source
- * that served once is the only one that renews, or another identity would go on with the work.
- */
+/* sdk/lib/google_credentials.c - the chain of sources (chain.h) of tokens for Google Cloud: who is asked first, and what is
+ * kept. */
 #include "sdk/lib/google_credentials.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "sdk/lib/chain.h"
 #include "sdk/lib/google_sources.h"
-#include "sdk/lib/renewal.h"
-#include "sdk/lib/wipe.h"
 
 #define PATH_BYTES 4096
-
-static int32_t from_settings(struct flt_google_ask *ask, struct flt_google_token *ret);
-static int32_t from_environment(struct flt_google_ask *ask, struct flt_google_token *ret);
-static int32_t from_gcloud(struct flt_google_ask *ask, struct flt_google_token *ret);
-
-static const struct source {
-    const char *name;
-    int32_t (*ask)(struct flt_google_ask *ask, struct flt_google_token *ret);
-} sources[] = {
-    { "credentials_file", from_settings },
-    { "GOOGLE_APPLICATION_CREDENTIALS", from_environment },
-    { "gcloud's default file", from_gcloud },
-    { "metadata server", flt_google_from_metadata },
-};
-#define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
+#define N_SOURCES 4
 
 struct flt_google_chain {
     struct flt_google_settings settings;
-    char *texts[4]; /* its strings */
-    size_t n_texts;
-    const struct source *winner; /* NULL = none yet */
+    struct flt_copies copies; /* its strings */
+    struct flt_chain chain;
     struct flt_google_token token;
-    int64_t renew_s; /* 0 = now */
 };
-
-/* 0 without memory. */
-static int keep(struct flt_google_chain *chain, const char **text)
-{
-    if (!*text)
-        return 1;
-    chain->texts[chain->n_texts] = strdup(*text);
-    *text = chain->texts[chain->n_texts];
-    return chain->texts[chain->n_texts++] != NULL;
-}
-
-struct flt_google_chain *flt_google_chain_new(const struct flt_google_settings *settings)
-{
-    struct flt_google_chain *chain = calloc(1, sizeof(*chain));
-
-    if (!chain)
-        return NULL;
-    chain->settings = *settings;
-    if (keep(chain, &chain->settings.credentials_file) &&
-        keep(chain, &chain->settings.metadata_endpoint) && keep(chain, &chain->settings.ca_file) &&
-        keep(chain, &chain->settings.user_agent))
-        return chain;
-    flt_google_chain_free(chain);
-    return NULL;
-}
-
-void flt_google_chain_free(struct flt_google_chain *chain)
-{
-    if (!chain)
-        return;
-    flt_google_token_done(&chain->token);
-    for (size_t i = 0; i < chain->n_texts; i++)
-        free(chain->texts[i]);
-    free(chain);
-}
-
-void flt_google_chain_forget(struct flt_google_chain *chain)
-{
-    flt_google_token_done(&chain->token);
-}
-
-__attribute__((format(printf, 2, 3))) static void trace(const struct flt_google_chain *chain,
-                                                        const char *format, ...)
-{
-    char text[FLT_ERROR_MAX + 128];
-    va_list args;
-
-    if (!chain->settings.trace)
-        return;
-    va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    chain->settings.trace(chain->settings.arg, text);
-}
 
 /* A file that is named is meant. */
 static int32_t from_named(struct flt_google_ask *ask, const char *path,
@@ -145,84 +75,75 @@ static int32_t complete(struct flt_google_ask *ask, struct flt_google_token *ret
     return FLT_OK;
 }
 
-static int32_t ask_source(struct flt_google_chain *chain, const struct source *source,
-                          struct flt_google_ask *ask, struct flt_google_token *ret)
-{
-    int32_t code = source->ask(ask, ret);
+static const char *const names[N_SOURCES] = { "credentials_file", "GOOGLE_APPLICATION_CREDENTIALS",
+                                              "gcloud's default file", "metadata server" };
 
-    if (code == FLT_OK)
-        code = complete(ask, ret);
-    if (code == FLT_OK)
-        trace(chain, "%s: serves: %s", source->name, ret->source);
-    else
-        trace(chain, "%s: %s%s", source->name, code == FLT_E_NOT_FOUND ? "" : "fails: ", ask->why);
-    if (code != FLT_OK)
-        flt_google_token_done(ret);
-    return code;
-}
-
-/* Why nobody serves, one after the other. */
-struct reasons {
-    char text[FLT_ERROR_MAX];
-    size_t len;
+/* One search. */
+struct asker {
+    struct flt_google_chain *chain;
+    struct flt_google_ask *ask;
 };
 
-static void add_reason(struct reasons *reasons, const char *name, const char *why)
+static int32_t ask_source(void *arg, size_t i, struct flt_served *ret)
 {
-    size_t room = sizeof(reasons->text) - reasons->len;
-    int len =
-        snprintf(reasons->text + reasons->len, room, "%s%s: %s",
-                 reasons->len > 0 ? "; " : "nobody has a token for Google Cloud: ", name, why);
-
-    reasons->len += len < 0 ? 0 : (size_t) len < room ? (size_t) len : room - 1;
-}
-
-static int32_t search(struct flt_google_chain *chain, struct flt_google_ask *ask,
-                      struct flt_google_token *ret)
-{
-    struct reasons reasons = { 0 };
-
-    for (size_t i = 0; i < N_SOURCES; i++) {
-        int32_t code = ask_source(chain, &sources[i], ask, ret);
-
-        if (code == FLT_OK)
-            chain->winner = &sources[i];
-        if (code != FLT_E_NOT_FOUND)
-            return code;
-        add_reason(&reasons, sources[i].name, ask->why);
-    }
-    return flt_because(ask->why, FLT_E_AUTH, "%s", reasons.text);
-}
-
-static int32_t renew(struct flt_google_chain *chain, struct flt_google_ask *ask,
-                     struct flt_google_token *ret)
-{
-    int32_t code = ask_source(chain, chain->winner, ask, ret);
-
-    return code == FLT_E_NOT_FOUND ? FLT_E_AUTH : code;
-}
-
-static int still_holds(const struct flt_google_token *token, int64_t now_s)
-{
-    return token->token && now_s < token->expires_s;
-}
-
-static int32_t refresh(struct flt_google_chain *chain, struct flt_google_ask *ask, int64_t now_s)
-{
+    static int32_t (*const sources[N_SOURCES])(struct flt_google_ask *,
+                                               struct flt_google_token *) = {
+        from_settings, from_environment, from_gcloud, flt_google_from_metadata
+    };
+    const struct asker *asker = arg;
+    struct flt_google_chain *chain = asker->chain;
     struct flt_google_token fresh = { 0 };
-    int32_t code = chain->winner ? renew(chain, ask, &fresh) : search(chain, ask, &fresh);
+    int32_t code = sources[i](asker->ask, &fresh);
 
-    if (code == FLT_OK) {
-        flt_google_token_done(&chain->token);
-        chain->token = fresh;
-        chain->renew_s = flt_renewal_s(now_s, fresh.expires_s);
-    } else if (still_holds(&chain->token, now_s)) {
-        trace(chain, "%s: the token at hand is good for another %lld s", chain->winner->name,
-              (long long) (chain->token.expires_s - now_s));
-        chain->renew_s = flt_renewal_after_failure_s(now_s);
-        code = FLT_OK;
+    if (code == FLT_OK)
+        code = complete(asker->ask, &fresh);
+    if (code != FLT_OK) {
+        flt_google_token_done(&fresh);
+        return code;
     }
-    return code;
+    flt_google_token_done(&chain->token);
+    chain->token = fresh;
+    *ret = (struct flt_served) { .source = fresh.source, .expires_s = fresh.expires_s };
+    return FLT_OK;
+}
+
+static const struct flt_chain_kind kind = { .nobody = "nobody has a token for Google Cloud",
+                                            .at_hand = "the token at hand is",
+                                            .sources = names,
+                                            .n_sources = N_SOURCES,
+                                            .ask = ask_source };
+
+struct flt_google_chain *flt_google_chain_new(const struct flt_google_settings *settings)
+{
+    struct flt_google_chain *chain = calloc(1, sizeof(*chain));
+
+    if (!chain)
+        return NULL;
+    chain->settings = *settings;
+    chain->chain =
+        (struct flt_chain) { .kind = &kind, .trace = settings->trace, .arg = settings->arg };
+    if (flt_copies_add(&chain->copies, &chain->settings.credentials_file) &&
+        flt_copies_add(&chain->copies, &chain->settings.metadata_endpoint) &&
+        flt_copies_add(&chain->copies, &chain->settings.ca_file) &&
+        flt_copies_add(&chain->copies, &chain->settings.user_agent))
+        return chain;
+    flt_google_chain_free(chain);
+    return NULL;
+}
+
+void flt_google_chain_free(struct flt_google_chain *chain)
+{
+    if (!chain)
+        return;
+    flt_google_token_done(&chain->token);
+    flt_copies_done(&chain->copies);
+    free(chain);
+}
+
+void flt_google_chain_forget(struct flt_google_chain *chain)
+{
+    flt_google_token_done(&chain->token);
+    chain->chain.has = 0;
 }
 
 int32_t flt_google_chain_token(struct flt_google_chain *chain, struct flt_http *http,
@@ -230,11 +151,10 @@ int32_t flt_google_chain_token(struct flt_google_chain *chain, struct flt_http *
                                char *error)
 {
     struct flt_google_ask ask = { .settings = &chain->settings, .http = http, .watch = watch };
-    int64_t now_s = flt_clock_s(chain->settings.now_s, chain->settings.arg);
-    int32_t code = FLT_OK;
+    struct asker asker = { chain, &ask };
+    int32_t code = flt_chain_need(&chain->chain, &asker,
+                                  flt_clock_s(chain->settings.now_s, chain->settings.arg), ask.why);
 
-    if (!chain->token.token || now_s >= chain->renew_s)
-        code = refresh(chain, &ask, now_s);
     if (code == FLT_OK)
         *ret = &chain->token;
     else

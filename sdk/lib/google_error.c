@@ -9,145 +9,94 @@
 #define RETRY_AFTER_MAX_MS 600000
 #define DETAILS_MAX 32 /* more of them are not looked at */
 
-enum kind {
-    THROTTLED, /* nothing was done */
-    BUSY,      /* something else goes on; nothing was done */
-    FAILED,    /* the service's own fault, with or without an effect */
-    BAD_TOKEN, /* another may serve */
-    BAD_KEY,   /* what a token is asked for with is not taken */
-    NO_RIGHT,
-    MISSING,
-    FULL,
-    WRONG,
-};
-
-static const struct flt_verdict verdicts[] = {
-    [THROTTLED] = { .result = FLT_E_THROTTLED,
-                    .is_transient = 1,
-                    .is_refused = 1,
-                    .is_throttled = 1,
-                    .advice =
-                        "all callers of the project share the limit; ask less often, or ask Google "
-                        "for a higher one" },
-    [BUSY] = { .result = FLT_E_UNAVAILABLE, .is_transient = 1, .is_refused = 1, .is_throttled = 1 },
-    [FAILED] = { .result = FLT_E_UNAVAILABLE, .is_transient = 1 },
-    [BAD_TOKEN] = { .result = FLT_E_AUTH,
-                    .is_refused = 1,
-                    .is_key_refused = 1,
-                    .advice = "Google no longer takes this token: check that the account is not "
-                              "disabled" },
-    [BAD_KEY] = { .result = FLT_E_AUTH, .is_refused = 1, .is_clock = 1 },
-    [NO_RIGHT] = { .result = FLT_E_AUTH, .is_refused = 1 },
-    [MISSING] = { .result = FLT_E_NOT_FOUND, .is_refused = 1 },
-    [FULL] = { .result = FLT_E_QUOTA, .is_refused = 1 },
-    [WRONG] = { .result = FLT_E_INVALID, .is_refused = 1 },
-};
-
-/* The first row that fits counts: by the finer name where the answer has one. */
-static const struct {
-    const char *reason;
-    const char *message; /* a part of it; NULL = any */
-    enum kind kind;
-    const char *advice; /* NULL = that of the kind */
-} rules[] = {
-    { "invalid_grant", "short-lived token", BAD_KEY, "check this machine's clock" },
-    { "invalid_grant", "JWT Signature", BAD_KEY,
+/* The first row that fits counts. */
+static const struct flt_fault_rule rules[] = {
+    { "invalid_grant", "short-lived token", FLT_FAULT_BAD_KEY, "check this machine's clock" },
+    { "invalid_grant", "JWT Signature", FLT_FAULT_BAD_KEY,
       "the key is deleted, expired or disabled: make a new one for this service account" },
-    { "invalid_grant", "account not found", BAD_KEY, "the service account was deleted" },
-    { "invalid_grant", "expired or revoked", BAD_KEY,
+    { "invalid_grant", "account not found", FLT_FAULT_BAD_KEY, "the service account was deleted" },
+    { "invalid_grant", "expired or revoked", FLT_FAULT_BAD_KEY,
       "sign in again: 'gcloud auth application-default login' as this user" },
-    { "invalid_grant", NULL, BAD_KEY, "check the credentials, and this machine's clock" },
-    { "invalid_rapt", NULL, BAD_KEY,
+    { "invalid_grant", NULL, FLT_FAULT_BAD_KEY, "check the credentials, and this machine's clock" },
+    { "invalid_rapt", NULL, FLT_FAULT_BAD_KEY,
       "sign in again: 'gcloud auth application-default login' as this user" },
-    { "invalid_client", NULL, BAD_KEY, "check client_id and client_secret of the credentials" },
-    { "unauthorized_client", NULL, NO_RIGHT, "check what the account may do" },
-    { "access_denied", NULL, NO_RIGHT, NULL },
-    { "temporarily_unavailable", NULL, FAILED, NULL },
-    { "server_error", NULL, FAILED, NULL },
-    { "internal_failure", NULL, FAILED, NULL },
-    { "RATE_LIMIT_EXCEEDED", NULL, THROTTLED, NULL },
-    { "rateLimitExceeded", NULL, THROTTLED, NULL },
-    { "userRateLimitExceeded", NULL, THROTTLED, NULL },
-    { "concurrentLimitExceeded", NULL, THROTTLED, NULL },
-    { "concurrentOperationQuotaExceeded", NULL, THROTTLED, NULL },
-    { "operationRateExceeded", NULL, THROTTLED, NULL },
-    { "dailyLimitExceeded", NULL, FULL, "ask Google for a higher quota of calls a day" },
-    { "quotaExceeded", NULL, FULL, "ask Google for a higher quota of the project" },
-    { "QUOTA_EXCEEDED", NULL, FULL, "ask Google for a higher quota of the project" },
-    { "RESOURCE_QUOTA_EXCEEDED", NULL, FULL, "ask Google for a higher quota of the project" },
-    { "limitExceeded", NULL, FULL, "ask Google for a higher quota of the project" },
-    { "ZONE_RESOURCE_POOL_EXHAUSTED", NULL, FULL,
+    { "invalid_client", NULL, FLT_FAULT_BAD_KEY,
+      "check client_id and client_secret of the credentials" },
+    { "unauthorized_client", NULL, FLT_FAULT_NO_RIGHT, "check what the account may do" },
+    { "access_denied", NULL, FLT_FAULT_NO_RIGHT, NULL },
+    { "temporarily_unavailable", NULL, FLT_FAULT_FAILED, NULL },
+    { "server_error", NULL, FLT_FAULT_FAILED, NULL },
+    { "internal_failure", NULL, FLT_FAULT_FAILED, NULL },
+    { "RATE_LIMIT_EXCEEDED", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "rateLimitExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "userRateLimitExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "concurrentLimitExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "concurrentOperationQuotaExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "operationRateExceeded", NULL, FLT_FAULT_THROTTLED, NULL },
+    { "dailyLimitExceeded", NULL, FLT_FAULT_FULL, "ask Google for a higher quota of calls a day" },
+    { "quotaExceeded", NULL, FLT_FAULT_FULL, "ask Google for a higher quota of the project" },
+    { "QUOTA_EXCEEDED", NULL, FLT_FAULT_FULL, "ask Google for a higher quota of the project" },
+    { "RESOURCE_QUOTA_EXCEEDED", NULL, FLT_FAULT_FULL,
+      "ask Google for a higher quota of the project" },
+    { "limitExceeded", NULL, FLT_FAULT_FULL, "ask Google for a higher quota of the project" },
+    { "ZONE_RESOURCE_POOL_EXHAUSTED", NULL, FLT_FAULT_FULL,
       "Google has no machines of this type there now: use another zone or machine type, or a "
       "regional group" },
-    { "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", NULL, FULL,
+    { "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", NULL, FLT_FAULT_FULL,
       "Google has no machines of this type there now: use another zone or machine type, or a "
       "regional group" },
-    { "resourceNotReady", NULL, BUSY, "something else changes it; it is tried again later" },
-    { "resourceInUseByAnotherResource", NULL, WRONG, NULL },
-    { "backendError", NULL, FAILED, NULL },
-    { "internalError", NULL, FAILED, NULL },
-    { "ACCESS_TOKEN_SCOPE_INSUFFICIENT", NULL, NO_RIGHT,
+    { "resourceNotReady", NULL, FLT_FAULT_BUSY,
+      "something else changes it; it is tried again later" },
+    { "resourceInUseByAnotherResource", NULL, FLT_FAULT_WRONG, NULL },
+    { "backendError", NULL, FLT_FAULT_FAILED, NULL },
+    { "internalError", NULL, FLT_FAULT_FAILED, NULL },
+    { "ACCESS_TOKEN_SCOPE_INSUFFICIENT", NULL, FLT_FAULT_NO_RIGHT,
       "the token's scopes do not allow it: give the manager's instance the scope cloud-platform, "
       "and use roles to limit it" },
-    { "insufficientPermissions", "scope", NO_RIGHT,
+    { "insufficientPermissions", "scope", FLT_FAULT_NO_RIGHT,
       "the token's scopes do not allow it: give the manager's instance the scope cloud-platform, "
       "and use roles to limit it" },
-    { "SERVICE_DISABLED", NULL, NO_RIGHT,
+    { "SERVICE_DISABLED", NULL, FLT_FAULT_NO_RIGHT,
       "enable the API in the project: 'gcloud services enable'" },
-    { "accessNotConfigured", NULL, NO_RIGHT,
+    { "accessNotConfigured", NULL, FLT_FAULT_NO_RIGHT,
       "enable the API in the project: 'gcloud services enable'" },
-    { "BILLING_DISABLED", NULL, NO_RIGHT, "enable billing for the project" },
-    { "CONSUMER_INVALID", NULL, NO_RIGHT,
+    { "BILLING_DISABLED", NULL, FLT_FAULT_NO_RIGHT, "enable billing for the project" },
+    { "CONSUMER_INVALID", NULL, FLT_FAULT_NO_RIGHT,
       "check the name of the project and of the quota project" },
-    { "CONSUMER_SUSPENDED", NULL, NO_RIGHT, "the project is suspended: ask Google" },
-    { "USER_PROJECT_DENIED", NULL, NO_RIGHT,
+    { "CONSUMER_SUSPENDED", NULL, FLT_FAULT_NO_RIGHT, "the project is suspended: ask Google" },
+    { "USER_PROJECT_DENIED", NULL, FLT_FAULT_NO_RIGHT,
       "grant serviceusage.services.use on the quota project, or take the quota project out of the "
       "credentials" },
-    { "VPC_SERVICE_CONTROLS", NULL, NO_RIGHT,
+    { "VPC_SERVICE_CONTROLS", NULL, FLT_FAULT_NO_RIGHT,
       "a service perimeter forbids it: ask whoever runs the organisation" },
-    { "SECURITY_POLICY_VIOLATED", NULL, NO_RIGHT,
+    { "SECURITY_POLICY_VIOLATED", NULL, FLT_FAULT_NO_RIGHT,
       "a service perimeter forbids it: ask whoever runs the organisation" },
-    { "ACCOUNT_STATE_INVALID", NULL, BAD_TOKEN, "the account is disabled or deleted" },
-    { "conditionNotMet", NULL, WRONG, NULL },
-    { "notFound", NULL, MISSING, NULL },
+    { "ACCOUNT_STATE_INVALID", NULL, FLT_FAULT_OLD_KEY, "the account is disabled or deleted" },
+    { "conditionNotMet", NULL, FLT_FAULT_WRONG, NULL },
+    { "notFound", NULL, FLT_FAULT_MISSING, NULL },
 };
 
-static enum kind kind_of_status(long status)
+/* By the finer name, where the answer has one and it is known. */
+static int judge_by_name(const struct flt_google_fault *fault, struct flt_verdict *ret)
 {
-    if (status == 429)
-        return THROTTLED;
-    if (status == 408 || status >= 500)
-        return FAILED;
-    if (status == 401)
-        return BAD_TOKEN;
-    if (status == 403)
-        return NO_RIGHT;
-    return status == 404 ? MISSING : WRONG;
-}
+    const size_t n = sizeof(rules) / sizeof(rules[0]);
 
-/* 1 when a rule names the reason. */
-static int find_rule(const char *reason, const char *message, struct flt_verdict *ret)
-{
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        if (strcmp(reason, rules[i].reason) != 0 ||
-            (rules[i].message && !strstr(message, rules[i].message)))
-            continue;
-        *ret = verdicts[rules[i].kind];
-        if (rules[i].advice)
-            ret->advice = rules[i].advice;
-        return 1;
-    }
-    return 0;
+    return flt_verdict_by_rule(rules, n, fault->detail, fault->message, ret) ||
+           flt_verdict_by_rule(rules, n, fault->reason, fault->message, ret);
 }
 
 struct flt_verdict flt_google_judge(const struct flt_google_fault *fault)
 {
-    struct flt_verdict ret = { 0 };
+    struct flt_verdict ret;
 
-    if (find_rule(fault->detail, fault->message, &ret) ||
-        find_rule(fault->reason, fault->message, &ret))
-        return ret;
-    return verdicts[kind_of_status(fault->status)];
+    if (!judge_by_name(fault, &ret))
+        ret = fault->status == 401 ? flt_verdict_of(FLT_FAULT_OLD_KEY)
+                                   : flt_verdict_of_status(fault->status);
+    if (ret.result == FLT_E_THROTTLED)
+        ret.advice = "all callers of the project share the limit; ask less often";
+    if (ret.is_key_refused && !ret.advice)
+        ret.advice = "Google does not take this token: check that the account is not disabled";
+    return ret;
 }
 
 /* One line of it. */

@@ -77,7 +77,12 @@ FIELD(flt_host, epoch, 56, 8);
 FIELD(flt_host, run, 64, 8);
 FIELD(flt_host, describe_group, 72, 8);
 FIELD(flt_host, state_dir, 80, 8);
+#if FLT_ABI_MINOR >= 1
+FIELD(flt_host, manager, 88, 8);
+SIZE(flt_host, 96);
+#else
 SIZE(flt_host, 88);
+#endif
 
 FIELD(flt_provider, magic, 0, 4);
 FIELD(flt_provider, struct_size, 4, 4);

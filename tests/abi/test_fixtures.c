@@ -123,7 +123,7 @@ static void test_refusals_say_both_values(void **state)
     } rows[] = {
         { "small", ": descriptor has 80 bytes, 1.0 has 88" },
         { "wrong_magic", ": not a flotilla provider: magic is 0x12345678, not 0x464c5450" },
-        { "needs_newer", ": needs ABI 1.9, this host has 1.0" },
+        { "needs_newer", ": needs ABI 1.9, this host has 1.1" },
         { "null_descriptor", ": its entry function returned NULL" },
         { "without_name", ": the required member 'name' is missing" },
         { "without_version", ": the required member 'version' is missing" },

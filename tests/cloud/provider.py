@@ -26,7 +26,7 @@ class Died(Exception):
 
 
 class Provider:
-    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str]):
+    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager=""):
         ours, theirs = socket.socketpair()
         self.link, self.number = ours, 0
         self.logs: list[str] = []
@@ -38,7 +38,7 @@ class Provider:
             preexec_fn=lambda: os.dup2(theirs.fileno(), LINK_FD))
         theirs.close()
         self.link.settimeout(PATIENCE)
-        self.loaded = self.call("load", file=str(plugin), group="checker", state_dir=str(state_dir))
+        self.loaded = self.call("load", file=str(plugin), group="checker", state_dir=str(state_dir), manager=manager)
 
     def open(self, plugin_config: dict, connector_config: dict | None = None) -> dict:
         return self.call("open", plugin_config=json.dumps(plugin_config),

@@ -48,6 +48,7 @@ PERMISSIONS = {
     "regionOperations.get": ["compute.regionOperations.get"],
     "users.importSshPublicKey": [],
     "users.getLoginProfile": [],
+    "users.sshPublicKeys.delete": [],
     "instanceTemplates.get": ["compute.instanceTemplates.get"],
 }
 

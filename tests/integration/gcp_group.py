@@ -8,6 +8,7 @@ from gcp.cloud import PROJECT, ZONE, Cloud
 from gcp.run import write_credentials
 
 NAME = "my-linux-instance-group"
+PLUGIN = "plugins/gcp/fleeting-plugin-googlecompute.so"
 
 
 @pytest.fixture
@@ -25,11 +26,11 @@ def new_worker(folder, binary, build, cloud):
 
     def make(opened=True, connector=None, account=None, **config):
         key = write_credentials(folder, account or cloud.service_account())
-        worker = Provider(binary, build / "plugins" / "gcp" / "fleeting-plugin-googlecompute.so", folder / "state", {})
+        worker = Provider(binary, build / PLUGIN, folder / "state", {})
         made.append(worker)
         place = {} if "region" in config else {"zone": ZONE}
-        worker.opened = worker.open({"name": NAME, "project": PROJECT, **place, "credentials_file": str(key),
-                                     "endpoint": cloud.url, **config}, connector)
+        worker.config = {"name": NAME, "project": PROJECT, **place, "credentials_file": str(key), "endpoint": cloud.url, **config}
+        worker.opened = worker.open(worker.config, connector)
         assert not opened or worker.opened["code"] == flt.OK, worker.opened
         return worker
 

@@ -1,16 +1,19 @@
 """A manager over the strict cloud that is killed between any two of its calls: growth never doubles.
 
+And two managers of one group, of which the second is a stranger.
+
 scripts/test kills at a fixed sample of calls, `--full` at each. Which there are is what a run without a kill makes.
 """
 
 import os
 import signal
+import subprocess
 
 import pytest
 
 from aws.cloud import Cloud
 from aws.run import AwsRun, write_keys
-from checker.run import wait_for
+from checker.run import PATIENCE, wait_for
 from cloud.endpoint import Fault
 from cloud.machines import Machines
 
@@ -77,3 +80,29 @@ def test_growth_never_doubles(run, action, nth, side):
     [group] = cloud.scaling.groups.values()
     assert cloud.compute.launched == group.desired == IDLE, (group.desires, cloud.endpoint.actions())
     assert len(group.members) == IDLE
+
+
+def test_only_its_own_successor_takes_a_group_over(run, binary):
+    """A manager whose ledger was lost removes what it does not know; one with another state directory is refused."""
+    def tag():
+        return group.tags["flotilla:epoch"]
+
+    [group] = run.cloud.scaling.groups.values()
+    run.start()
+    assert wait_for(lambda: settled(run)), run.log_tail()
+    epoch, holder = tag().split("/")
+    run.process.kill()
+    run.process.wait()
+    assert run.wait_no_processes(), "the dead manager's provider goes on"
+    strangers = set(group.members)
+    for path in run.state_dir.glob("ledger*"):
+        path.unlink()
+    run.start()
+    assert wait_for(lambda: settled(run) and not strangers & set(group.members)), run.log_tail()
+    assert tag().split("/")[1] == holder and int(tag().split("/")[0]) > int(epoch)
+    mine, launched = set(group.members), run.cloud.compute.launched
+    second = subprocess.run([binary, "run", "--config", run.config, "--state-dir", run.folder / "second",
+                             "--plugin-dir", run.plugin_dir], capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 1 and f"held by another manager, {holder}" in second.stderr, second.stderr
+    assert run.stop() == 0
+    assert set(group.members) == mine and run.cloud.compute.launched == launched

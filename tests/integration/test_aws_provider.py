@@ -341,6 +341,51 @@ def test_an_older_supervisor_changes_nothing(cloud, new_worker):
     assert any(value == "7" for value in group_of(cloud).tags.values())
 
 
+FIRST, SECOND = "s_0a1b2c3d4e5f.11111111@one", "s_5f4e3d2c1b0a.22222222@two"
+
+
+def test_a_group_that_another_manager_holds_is_left_alone(cloud, new_worker):
+    """Whatever its epoch: a newer ledger has a newer one, and knows nothing of the first manager's instances."""
+    first, late = new_worker(manager=FIRST), new_worker(manager=SECOND)
+    assert first.increase(1, epoch=7)["code"] == flt.OK
+    for other in ({"manager": SECOND}, {"manager": ""}):
+        refused = new_worker(opened=False, **other).opened
+        assert refused["code"] == flt.STALE and FIRST in refused["message"] and "delete-tags" in refused["message"], refused
+    for reply in (late.call("list"), late.increase(1, epoch=8), late.decrease(*first.states(), epoch=8)):
+        assert reply["code"] == flt.STALE and not reply.get("instances") and not reply.get("accepted"), reply
+    assert group_of(cloud).desired == 1 and list(group_of(cloud).tags.values()) == [f"7/{FIRST}"]
+    assert first.increase(1, epoch=7)["code"] == flt.OK
+
+
+def test_a_manager_goes_on_with_its_own_group(cloud, new_worker):
+    """After a restart, on a machine of another name, and with nothing left of what it had noted."""
+    assert new_worker(manager=FIRST).increase(1, epoch=7)["code"] == flt.OK
+    assert new_worker(manager=FIRST.replace("@one", "@renamed")).increase(1, epoch=9)["code"] == flt.OK
+    assert group_of(cloud).desired == 2
+    assert list(group_of(cloud).tags.values()) == [f"9/{FIRST.replace('@one', '@renamed')}"]
+
+
+@pytest.mark.parametrize("how", ["without the tag", "take_over"])
+def test_a_group_is_taken_over_when_a_person_says_so(cloud, new_worker, how):
+    first = new_worker(manager=FIRST)
+    assert first.increase(1, epoch=7)["code"] == flt.OK
+    if how == "without the tag":
+        group_of(cloud).tags.clear()
+    second = new_worker(manager=SECOND, take_over=how == "take_over")
+    assert len(second.states()) == 1 and second.increase(1, epoch=8)["code"] == flt.OK
+    assert list(group_of(cloud).tags.values()) == [f"8/{SECOND}"]
+    assert any(f"taken over from manager {FIRST}" in line for line in second.logs) == (how == "take_over")
+    assert first.call("list")["code"] == flt.STALE and first.increase(1, epoch=7)["code"] == flt.STALE
+
+
+def test_a_tag_that_was_taken_away_is_put_back_by_the_manager_that_still_runs(cloud, new_worker):
+    first = new_worker(manager=FIRST)
+    assert first.increase(1, epoch=7)["code"] == flt.OK
+    group_of(cloud).tags.clear()
+    assert first.increase(1, epoch=7)["code"] == flt.OK
+    assert new_worker(manager=SECOND, opened=False).opened["code"] == flt.STALE
+
+
 # Keys, clocks, limits
 
 

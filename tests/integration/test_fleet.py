@@ -204,6 +204,16 @@ def test_a_group_with_a_newer_epoch_is_left_alone(scripted, call):
         assert "another flotilla holds this group" in run.ask("remove", "stranger").stderr
 
 
+def test_a_group_that_a_list_calls_another_managers_is_left_alone(scripted):
+    run = scripted()
+    run.show("mine")
+    run.start()
+    run.wait(lambda: run.life("mine") == ["removing"], "the group is in use")
+    run.script("list_code", STALE)
+    run.wait(lambda: "another flotilla holds" in run.problem(), "it is said")
+    assert "takes no jobs: another flotilla holds this group" in run.ask("explain").stdout
+
+
 def test_autoscaler_V61_nothing_is_ordered_while_lists_fail(scripted):
     run = scripted()
     run.show("stranger")

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 #define FLT_PROVIDER_MAGIC 0x464c5450u
-#define FLT_ABI_MINOR 0u /* the major is in the entry symbol's name */
+#define FLT_ABI_MINOR 1u /* the major is in the entry symbol's name */
 #define FLT_PROVIDER_ENTRY "flotilla_provider_v1"
 
 #if defined(__GNUC__)
@@ -189,6 +189,13 @@ struct flt_host {
     void (*describe_group)(flt_call *call, const struct flt_group_info *info);
     /* A directory of the host's (0700) where a provider may keep files; lives as long as the call. */
     const char *(*state_dir)(flt_call *call);
+
+    /* Since 1.1. Which manager this is, "ID@MACHINE": an id of at most 63 bytes of [A-Za-z0-9._-], the
+     * same over restarts and the loss of the ledger, and no other manager's; the machine's name is for
+     * people. A provider that can keep it beside the epoch answers with FLT_E_STALE where another
+     * manager holds the group, in open, list and every changing call: managers that do not know each
+     * other's instances would delete them. NULL from a tool that never holds a group. */
+    const char *(*manager)(flt_call *call);
 };
 
 struct flt_provider {
