@@ -239,7 +239,7 @@ static int wait_running(struct trial *trial, struct buf *told, struct error *err
 static int ask_address(struct trial *trial, struct buf *told, struct error *err)
 {
     const struct config_autoscaler *settings = &trial->runner->autoscaler;
-    int64_t until = now_ms() + settings->connector.timeout_ms;
+    int64_t until = now_ms() + connector_patience_ms(&settings->connector);
     int r;
 
     for (;;) {

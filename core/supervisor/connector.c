@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "core/base/fault.h"
 #include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/str.h"
@@ -12,6 +13,8 @@
 #include "core/base/log.h"
 
 #define KEY_FILE_MAX (64 * 1024)
+/* Windows takes up to 15 minutes for its password. */
+#define PATIENCE_MS (20 * 60 * 1000)
 
 /* The key file is the operator's; others must not be able to write it (hardening.md P2). */
 int connector_read_key(const struct config_connector *connector, struct secret **ret,
@@ -112,4 +115,9 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
     (void) json_add_str(connect, "host_key_policy", policy);
     add_log_address(settings, connect, internal, external);
     return connect;
+}
+
+int64_t connector_patience_ms(const struct config_connector *connector)
+{
+    return fault_limit_ms("not_ready", MAX(connector->timeout_ms, (int64_t) PATIENCE_MS));
 }

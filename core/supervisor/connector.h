@@ -16,3 +16,6 @@ int connector_text(const struct config_autoscaler *settings, const struct secret
  * NULL when memory is short. */
 json_t *connector_connect(const struct config_autoscaler *settings, const struct secret *key,
                           json_t *reply);
+/* How long a provider may say that there is nothing to connect to yet (FLT_E_NOT_READY): the connector's own
+ * timeout begins when there is. */
+int64_t connector_patience_ms(const struct config_connector *connector);

@@ -13,6 +13,7 @@ static const char *problem_of(const struct group *group)
 {
     return *group->provider_error   ? group->provider_error
            : *group->list_error     ? group->list_error
+           : *group->connect_error  ? group->connect_error
            : *group->growth_error   ? group->growth_error
            : *group->signals.growth ? group->signals.growth
            : *group->removal_error  ? group->removal_error

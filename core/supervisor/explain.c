@@ -151,6 +151,7 @@ static void explain_group(const struct group *group, json_t *lines)
     explain_failure(group, lines, "the provider cannot be opened again", group->provider_error);
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_growth(group, lines);
+    explain_failure(group, lines, "no instance can be connected to", group->connect_error);
     explain_failure(group, lines, "removing is failing", group->removal_error);
     explain_failure(group, lines, "the cloud's signals cannot be read", group->signals.error);
     explain_requests(group, lines);

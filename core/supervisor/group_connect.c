@@ -38,7 +38,7 @@ static void warn_about_host_keys(struct group *group, const char *policy, bool h
                     group->runner->name);
 }
 
-json_t *group_build_connect(struct group *group, json_t *reply)
+static json_t *build_connect(struct group *group, json_t *reply)
 {
     json_t *connect = connector_connect(group_settings(group), group->key, reply);
     const char *policy = "", *password = NULL;
@@ -51,33 +51,164 @@ json_t *group_build_connect(struct group *group, json_t *reply)
     return connect;
 }
 
+/* What kind of answer it is. */
+
+static void clear_refusal(struct group *group)
+{
+    if (group->connect_refused == 0)
+        return;
+    group->connect_refused = 0;
+    group->connect_backoff_ms = group->connect_again_mono = 0;
+    group->connect_error[0] = '\0';
+    supervisor_evaluate_soon(group->supervisor);
+}
+
+/* The sentence names one instance and holds for all of them: the others' are not told. */
+static void tell_refusal(struct group *group, int code, const char *why)
+{
+    if (code == group->connect_refused)
+        return;
+    group->connect_refused = code;
+    (void) str_cut(group->connect_error, sizeof(group->connect_error), why);
+    log_error("runner '%s': no instance can be connected to: %s; it is asked again from time to "
+              "time, and no job is asked for meanwhile",
+              group->runner->name, why);
+}
+
+/* Those that wait ask again all at once: the pause grows when it is over, and not with each of them. */
+static int64_t refusal_pause(struct group *group)
+{
+    int64_t now = now_mono(group->supervisor);
+
+    if (now >= group->connect_again_mono) {
+        group->connect_backoff_ms = group_back_off(group->connect_backoff_ms);
+        group->connect_again_mono = now + group->connect_backoff_ms;
+    }
+    return group->connect_again_mono - now;
+}
+
+/* The answer that ends the pause may take its time; then one job may try. */
+bool group_cannot_connect(const struct group *group)
+{
+    return group->connect_refused != 0 &&
+           now_mono(group->supervisor) < group->connect_again_mono + SHORT_DEADLINE_MS;
+}
+
+static enum connect_kind kind_of(int code)
+{
+    if (code == FLT_E_NOT_FOUND || code == FLT_E_UNHEALTHY)
+        return CONNECT_BAD;
+    if (group_needs_a_person(code))
+        return CONNECT_REFUSED;
+    return code == 0 ? CONNECT_KNOWN : code == FLT_E_NOT_READY ? CONNECT_NOT_YET : CONNECT_FAILED;
+}
+
+/* A worker would find out, and its instance would be replaced for it. */
+static void check_protocol(struct connect_answer *answer)
+{
+    const char *protocol = "ssh";
+
+    (void) json_opt_str(answer->connect, "protocol", &protocol, NULL);
+    if (str_eq(protocol, "ssh"))
+        return;
+    answer->kind = CONNECT_UNSUPPORTED;
+    (void) snprintf(answer->why, sizeof(answer->why),
+                    "its instances are reached by %s, which is not supported yet", protocol);
+    json_object_put(take_ptr(answer->connect));
+}
+
+void group_read_connect(struct group *group, int code, const char *message, int64_t retry_after_ms,
+                        json_t *reply, struct connect_answer *ret)
+{
+    *ret = (struct connect_answer) { .kind = kind_of(code),
+                                     .pause_ms = MAX(retry_after_ms, (int64_t) RETRY_MIN_MS) };
+    (void) str_cut(ret->why, sizeof(ret->why), message);
+    if (ret->kind == CONNECT_KNOWN) {
+        ret->connect = build_connect(group, reply);
+        if (ret->connect) {
+            check_protocol(ret);
+        } else {
+            ret->kind = CONNECT_FAILED;
+            (void) str_copy(ret->why, sizeof(ret->why), "out of memory");
+        }
+    }
+    if (ret->kind == CONNECT_REFUSED || ret->kind == CONNECT_UNSUPPORTED) {
+        tell_refusal(group, code == 0 ? FLT_E_UNSUPPORTED : code, ret->why);
+        ret->pause_ms = refusal_pause(group);
+    } else if (ret->kind == CONNECT_KNOWN) {
+        clear_refusal(group);
+    }
+}
+
+void group_connect_anew(struct group *group)
+{
+    clear_refusal(group);
+    for (struct job *job = group->supervisor->jobs; job; job = job->next)
+        if (job->group == group && job->connect_at_mono != 0)
+            job->connect_at_mono = now_mono(group->supervisor);
+    group_restart_gates(group);
+}
+
+/* For a job. */
+
 struct connect_turn {
     struct group *group;
     int64_t seq;
 };
 
+/* Whether the job still waits. Its time for connecting begins when there is something to connect to. */
+static bool wait_for_answer(struct job *job, const struct connect_answer *answer)
+{
+    const struct config_connector *connector = &group_settings(job->group)->connector;
+    int64_t now = now_mono(job->supervisor);
+    bool first = job->connect_since_mono == job->assigned_mono, late = true;
+
+    if (answer->kind == CONNECT_NOT_YET) {
+        late = now - job->assigned_mono >= connector_patience_ms(connector);
+        job->connect_since_mono = now;
+        if (first && !late)
+            log_info("job %" PRId64 ": there is nothing to connect to yet: %s; it waits",
+                     job->job_id, answer->why);
+    } else if (answer->kind == CONNECT_REFUSED || answer->kind == CONNECT_FAILED) {
+        late = now - job->connect_since_mono >= connector->timeout_ms;
+    }
+    if (!late)
+        job->connect_at_mono = now + answer->pause_ms;
+    return !late;
+}
+
+static void take_connect_answer(struct group *group, struct job *job,
+                                const struct connect_answer *answer)
+{
+    if (answer->kind == CONNECT_KNOWN) {
+        job->connecting = false;
+        worker_start(job, answer->connect);
+        return;
+    }
+    if (wait_for_answer(job, answer))
+        return;
+    job->connecting = false;
+    log_error("job %" PRId64 ": instance %s cannot be reached: %s", job->job_id, job->instance_id,
+              answer->why);
+    if (answer->kind == CONNECT_UNSUPPORTED) {
+        job_fail_system(job, answer->why);
+        return;
+    }
+    if (answer->kind != CONNECT_REFUSED) {
+        group_not_reached(group, job->instance_id);
+        group_mark_removing(group, job->instance_id, REASON_UNHEALTHY);
+    }
+    job_fail_system(job, "the provider could not tell how to reach its instance");
+}
+
 static void take_connect_info(struct group *group, struct job *job, int code, const char *message,
                               int64_t retry_after_ms, json_t *reply)
 {
-    int64_t now = now_mono(group->supervisor);
-    bool late = now - job->connect_since_mono >= group_settings(group)->connector.timeout_ms;
-    autojson json_t *connect = NULL;
+    struct connect_answer answer;
 
-    if (code != 0 && code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY && !late) {
-        job->connect_at_mono = now + MAX(retry_after_ms, RETRY_MIN_MS);
-        return;
-    }
-    job->connecting = false;
-    if (code == 0)
-        connect = group_build_connect(group, reply);
-    if (connect) {
-        worker_start(job, connect);
-        return;
-    }
-    log_error("job %" PRId64 ": instance %s cannot be reached: %s", job->job_id, job->instance_id,
-              message);
-    group_mark_removing(group, job->instance_id, REASON_UNHEALTHY);
-    job_fail_system(job, "the provider could not tell how to reach its instance");
+    group_read_connect(group, code, message, retry_after_ms, reply, &answer);
+    take_connect_answer(group, job, &answer);
+    json_object_put(answer.connect);
 }
 
 /* The job may have ended meanwhile: canceled, or its instance is gone. */
@@ -127,15 +258,16 @@ static void on_login(void *arg, int code, const char *message, int64_t retry_aft
 {
     autofree struct connect_turn *turn = arg;
     struct job *job = job_find(turn->group->supervisor, turn->seq);
-    json_t *connect = code == 0 ? group_build_connect(turn->group, reply) : NULL;
     autojson json_t *frame = json_frame("login");
+    struct connect_answer answer;
 
-    if (connect)
-        (void) json_add(frame, "connect", connect);
+    group_read_connect(turn->group, code, message, retry_after_ms, reply, &answer);
+    if (answer.connect)
+        (void) json_add(frame, "connect", answer.connect);
     else
-        (void) json_add_str(frame, "message", message);
-    if (code != FLT_E_NOT_FOUND && code != FLT_E_UNHEALTHY)
-        (void) json_add_i64(frame, "retry_after_ms", MAX(retry_after_ms, RETRY_MIN_MS));
+        (void) json_add_str(frame, "message", answer.why);
+    if (answer.kind != CONNECT_KNOWN && answer.kind != CONNECT_BAD)
+        (void) json_add_i64(frame, "retry_after_ms", answer.pause_ms);
     if (job && job->worker && job->state < JOB_FINISHED)
         channel_send(job->worker, frame, FRAME_MAX_OPERATOR);
 }

@@ -2,6 +2,8 @@
  * the rest of the supervisor calls is in internal.h. */
 #pragma once
 
+#include <flotilla/provider.h>
+
 #include "core/base/str.h"
 #include "core/supervisor/internal.h"
 
@@ -14,6 +16,12 @@ static inline int64_t group_back_off(int64_t backoff_ms)
     return fault_limit_ms("back_off", backoff_ms
                                           ? MIN(backoff_ms * 2, (int64_t) GROUP_BACKOFF_MAX_MS)
                                           : GROUP_BACKOFF_MIN_MS);
+}
+
+/* With these answers somebody has to change something first. */
+static inline bool group_needs_a_person(int code)
+{
+    return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_STALE || code == FLT_E_ABI;
 }
 
 static inline const struct config_autoscaler *group_settings(const struct group *group)
@@ -47,8 +55,26 @@ void group_apply_policy(struct group *group);
 /* A question about an instance. Negative when it cannot be asked: `fn` is not called then. */
 int group_ask(struct group *group, const char *type, const char *instance, provider_reply_fn fn,
               void *arg);
-/* From the answer to connect_info; NULL when memory is short. */
-json_t *group_build_connect(struct group *group, json_t *reply);
+enum connect_kind {
+    CONNECT_KNOWN,
+    CONNECT_NOT_YET,     /* there is nothing to connect to yet */
+    CONNECT_BAD,         /* the instance is to blame */
+    CONNECT_REFUSED,     /* somebody has to change something first; no instance is to blame */
+    CONNECT_UNSUPPORTED, /* the same, and `why` is a sentence of ours */
+    CONNECT_FAILED,      /* it could not be asked */
+};
+/* An answer to connect_info. */
+struct connect_answer {
+    enum connect_kind kind;
+    json_t *connect;  /* when known, for its worker or probe; json_object_put() it */
+    int64_t pause_ms; /* else: before it is asked again */
+    char why[400];
+};
+/* Reads the answer; what is refused is told once. */
+void group_read_connect(struct group *group, int code, const char *message, int64_t retry_after_ms,
+                        json_t *reply, struct connect_answer *ret);
+/* With other settings it may go well: all who wait ask at once. */
+void group_connect_anew(struct group *group);
 
 /* group_probes.c */
 /* Whether an instance that runs must prove itself before jobs are put on it. */

@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/connector.h"
 #include "core/supervisor/group_parts.h"
 
 #define LOG_TOPIC "group"
@@ -41,11 +42,13 @@ struct probe {
     int64_t pid;             /* of that; 0 = not known */
     int64_t wait_s;          /* for a job, once it has passed */
     unsigned standby_round;  /* when it was started */
+    int64_t limit_ms;        /* for connecting and the command */
     int64_t due_mono;        /* a verdict is due */
+    int64_t patience_mono;   /* until then there may be nothing to connect to */
     int64_t again_at_mono;   /* 0 = an answer is awaited, or the process runs */
     enum verdict when_late;
     char trouble[400]; /* what it met last */
-    bool failing_told;
+    bool failing_told, waiting_told;
 };
 
 static struct probe *find_probe(const struct group *group, const char *instance)
@@ -312,30 +315,60 @@ struct answer_turn {
     int64_t number;
 };
 
+/* The gate's time begins when there is something to connect to. */
+static void wait_for_way(struct probe *probe, int64_t pause_ms, const char *why)
+{
+    (void) str_cut(probe->trouble, sizeof(probe->trouble), why);
+    probe->again_at_mono = now_mono(probe->group->supervisor) + pause_ms;
+    probe->due_mono = probe->again_at_mono + probe->limit_ms;
+}
+
+static void take_not_yet(struct probe *probe, const struct connect_answer *answer)
+{
+    int64_t left_ms = probe->patience_mono - now_mono(probe->group->supervisor);
+
+    if (left_ms <= 0) {
+        conclude(probe, VERDICT_BAD, answer->why);
+        return;
+    }
+    if (!probe->waiting_told)
+        log_info("instance %s of runner '%s': there is nothing to connect to yet: %s",
+                 probe->instance, probe->group->runner->name, answer->why);
+    probe->waiting_told = true;
+    wait_for_way(probe, MIN(answer->pause_ms, left_ms), answer->why);
+}
+
+static void take_connect_answer(struct probe *probe, const struct connect_answer *answer)
+{
+    bool gate = probe->kind == PROBE_GATE;
+    struct error err = { 0 };
+
+    if (answer->kind == CONNECT_KNOWN) {
+        if (start_process(probe, answer->connect, &err) < 0)
+            try_again(probe, AGAIN_MS, VERDICT_NONE, err.message);
+    } else if (answer->kind == CONNECT_BAD)
+        conclude(probe, VERDICT_BAD, answer->why);
+    else if (answer->kind == CONNECT_NOT_YET && gate)
+        take_not_yet(probe, answer);
+    else if (answer->kind != CONNECT_FAILED && gate) /* refused, for all instances */
+        wait_for_way(probe, answer->pause_ms, answer->why);
+    else
+        try_again(probe, answer->pause_ms,
+                  answer->kind == CONNECT_NOT_YET ? VERDICT_BAD : VERDICT_NONE, answer->why);
+}
+
 static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
                             json_t *reply)
 {
     autofree struct answer_turn *turn = arg;
     struct probe *probe = probe_of(turn->group, turn->number);
-    autojson json_t *connect = NULL;
-    struct error err = { 0 };
+    struct connect_answer answer;
 
     if (!probe)
         return; /* its instance went meanwhile */
-    if (code == FLT_E_NOT_FOUND || code == FLT_E_UNHEALTHY) {
-        conclude(probe, VERDICT_BAD, message);
-        return;
-    }
-    if (code != 0) {
-        try_again(probe, MAX(retry_after_ms, (int64_t) AGAIN_MS),
-                  code == FLT_E_NOT_READY ? VERDICT_BAD : VERDICT_NONE, message);
-        return;
-    }
-    connect = group_build_connect(turn->group, reply);
-    if (!connect)
-        try_again(probe, AGAIN_MS, VERDICT_NONE, "out of memory");
-    else if (start_process(probe, connect, &err) < 0)
-        try_again(probe, AGAIN_MS, VERDICT_NONE, err.message);
+    group_read_connect(turn->group, code, message, retry_after_ms, reply, &answer);
+    take_connect_answer(probe, &answer);
+    json_object_put(answer.connect);
 }
 
 /* A negative answer means that `fn` frees nothing: it is not called. */
@@ -385,7 +418,10 @@ static void start_probe(struct group *group, enum probe_kind kind, const char *i
     probe->group = group;
     probe->number = ++supervisor->last_probe;
     probe->kind = kind;
+    probe->limit_ms = limit;
     probe->due_mono = now_mono(supervisor) + limit;
+    probe->patience_mono =
+        now_mono(supervisor) + connector_patience_ms(&group_settings(group)->connector);
     (void) str_copy(probe->instance, sizeof(probe->instance), instance);
     probe->next = group->probes;
     group->probes = probe;

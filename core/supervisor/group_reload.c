@@ -86,7 +86,9 @@ void group_reconfigure(struct group *group, const struct config_runner *runner)
         scheduler_token_changed(group);
     if (group->provider && (all || key_changed || have_any(&changes, plugin_keys)))
         open_provider_anew(group);
-    if (all || key_changed || have_any(&changes, gate_keys))
+    if (group->connect_refused != 0)
+        group_connect_anew(group);
+    else if (all || key_changed || have_any(&changes, gate_keys))
         group_restart_gates(group);
     if (returns)
         log_notice("runner '%s' is in the configuration again", runner->name);

@@ -29,12 +29,6 @@ void group_refuse(struct group *group, const char *why)
     group->refused = true;
 }
 
-/* The client opens again and again; with these answers somebody has to change something first. */
-static bool needs_a_person(int code)
-{
-    return code == FLT_E_INVALID || code == FLT_E_AUTH || code == FLT_E_STALE || code == FLT_E_ABI;
-}
-
 /* What is no answer says nothing; a plugin's prices are its word, and only shown. */
 static void read_group_info(json_t *reply, struct fleet_provider *ret)
 {
@@ -109,7 +103,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
         if (str_cut(group->provider_error, sizeof(group->provider_error), message))
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
                       group->runner->autoscaler.plugin, message);
-        if (needs_a_person(code))
+        if (group_needs_a_person(code)) /* the client opens again and again */
             group_refuse(group, message);
         return;
     }

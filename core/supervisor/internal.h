@@ -69,7 +69,8 @@ struct job {
     bool going_told;         /* its worker knows that its instance goes */
     bool connecting;         /* connect_info is under way, or asked again: */
     int64_t connect_at_mono; /* then; 0 = an answer is awaited */
-    int64_t connect_since_mono;
+    int64_t assigned_mono;
+    int64_t connect_since_mono; /* the connector's timeout runs */
     enum job_going going;       /* its instance is about to go: */
     int64_t going_at_ms;        /* then, by the wall clock; 0 = not said */
     char lost_reason[96];       /* the instance went; told to the worker when it is there */
@@ -146,6 +147,11 @@ struct group {
     struct probe *probes;
     unsigned boots_failed; /* in a row */
     char boot_error[400];  /* of the last one */
+
+    /* How instances are reached (group_connect.c). */
+    int connect_refused; /* the code with which nobody is told; 0 = they are */
+    char connect_error[256];
+    int64_t connect_backoff_ms, connect_again_mono;
 
     /* Job requests (scheduler.c). */
     struct poll *polls; /* requests that wait for their answers, each with a place in the fleet */
@@ -270,6 +276,8 @@ void group_done(struct group *group);
 /* Asks how to reach the job's instance; its worker starts with the answer. */
 void group_connect_info(struct group *group, struct job *job);
 void group_renew_login(struct group *group, struct job *job); /* its worker's has expired */
+/* No instance can be connected to, by no fault of its own, and that was just seen: jobs would wait in vain. */
+bool group_cannot_connect(const struct group *group);
 
 /* group_log.c */
 void group_log_left(const struct group *group); /* what is there at a stop when its time is over */

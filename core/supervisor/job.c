@@ -342,7 +342,7 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
     (void) ledger_note_warmth(supervisor->ledger, job->group->id, job->instance_id, job->project_id,
                               NULL);
     supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
-    job->connect_since_mono = now_mono(supervisor);
+    job->assigned_mono = job->connect_since_mono = now_mono(supervisor);
     worker_begin(job);
 }
 

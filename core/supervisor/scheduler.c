@@ -62,6 +62,8 @@ static bool refused(struct group *group)
                         "vm_isolation is enabled and there are no VMs yet");
     else if (full(group, group->refusal, sizeof(group->refusal)))
         return true;
+    else if (group_cannot_connect(group))
+        (void) str_copy(group->refusal, sizeof(group->refusal), "no instance can be connected to");
     else if (group->supervisor->descriptors_short)
         (void) snprintf(group->refusal, sizeof(group->refusal),
                         "too few file descriptors are left, the limit is %lu", descriptors_limit());

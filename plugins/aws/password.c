@@ -16,17 +16,18 @@
 
 char *password_decrypt(const char *data, const char *key_text, char error[256])
 {
-    EVP_PKEY *key = flt_key_read_pem(key_text);
+    const char *why = NULL;
+    EVP_PKEY *key = flt_key_read(key_text, &why);
     char *text = NULL;
 
-    if (!key || EVP_PKEY_get_id(key) != EVP_PKEY_RSA)
-        (void) snprintf(error, 256,
-                        "the key is no RSA key in PEM form (ssh-keygen -p -m PEM makes "
-                        "one of a key in OpenSSH's form)");
+    if (!key)
+        (void) snprintf(error, 256, "%s", why);
+    else if (EVP_PKEY_get_id(key) != EVP_PKEY_RSA)
+        (void) snprintf(error, 256, "the key is no RSA key, and AWS takes no other for Windows");
     else if (!(text = flt_password_decrypt(key, RSA_PKCS1_PADDING, data)))
         (void) snprintf(error, 256,
-                        "the key is not that of the key pair the instance was launched "
-                        "with");
+                        "the key is not that of the key pair with which the instance was "
+                        "launched");
     EVP_PKEY_free(key);
     return text;
 }
@@ -49,7 +50,7 @@ int32_t password_ask(struct flt_group *g, const char *id, char **ret)
                         "instance %s has no password yet, which Windows takes up to 15 minutes for",
                         id);
     else if (!(*ret = password_decrypt(data, g->options.connector.key, why)))
-        code = aws_fail(g, FLT_E_UNHEALTHY, 0,
+        code = aws_fail(g, FLT_E_INVALID, 0,
                         "the password of instance %s cannot be read with connector_config.key_path:"
                         " %s",
                         id, why);

@@ -1,19 +1,17 @@
 /* sdk/lib/ssh_key.c - SSH keys: the public half of one that is given, and new ones. Pure but for chance. */
 #include "sdk/lib/ssh_key.h"
 
-#include "sdk/lib/base64.h"
+#include "sdk/lib/openssh_key.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BEGIN "-----BEGIN OPENSSH PRIVATE KEY-----"
-#define END "-----END OPENSSH PRIVATE KEY-----"
-#define MAGIC "openssh-key-v1" /* with its NUL */
 #define ED25519 "ssh-ed25519"
 #define HALF 32 /* of an Ed25519 key */
 #define BLOB_MAX 4096
@@ -87,49 +85,13 @@ static char *line_of(const unsigned char *blob, size_t len)
     return line;
 }
 
-/* A text at *at, moving behind it; NULL when it reaches over the end. */
-static const unsigned char *take_text(const unsigned char **at, const unsigned char *end,
-                                      size_t *ret_len)
-{
-    const unsigned char *p = *at;
-    size_t len;
-
-    if (end - p < 4)
-        return NULL;
-    len = (size_t) p[0] << 24 | (size_t) p[1] << 16 | (size_t) p[2] << 8 | p[3];
-    if (len > (size_t) (end - p - 4))
-        return NULL;
-    *at = p + 4 + len;
-    *ret_len = len;
-    return p + 4;
-}
-
-/* The public half lies in clear in front of the private one: cipher, its method, its options, the number of keys. */
 static char *line_of_openssh(const char *key)
 {
-    const char *start = strstr(key, BEGIN), *stop = start ? strstr(start, END) : NULL;
-    char *text =
-        stop ? strndup(start + strlen(BEGIN), (size_t) (stop - start) - strlen(BEGIN)) : NULL;
-    size_t len = 0, part;
-    char *data = text ? flt_base64_read(text, &len) : NULL, *line = NULL;
+    struct flt_openssh_key parts;
+    char *line =
+        flt_openssh_open(key, &parts) == 0 ? line_of(parts.public, parts.public_len) : NULL;
 
-    if (data && len > sizeof(MAGIC) + 4 && memcmp(data, MAGIC, sizeof(MAGIC)) == 0) {
-        const unsigned char *at = (const unsigned char *) data + sizeof(MAGIC);
-        const unsigned char *end = (const unsigned char *) data + len, *public = NULL;
-
-        for (int i = 0; i < 3; i++)
-            if (!take_text(&at, end, &part))
-                at = end;
-        if (end - at > 4) {
-            at += 4;
-            public = take_text(&at, end, &part);
-        }
-        line = public ? line_of(public, part) : NULL;
-    }
-    if (data)
-        explicit_bzero(data, len);
-    free(data);
-    flt_key_wipe(text);
+    flt_openssh_done(&parts);
     return line;
 }
 
@@ -155,21 +117,50 @@ static void add_public(struct blob *blob, EVP_PKEY *key)
 }
 
 /* There is nobody to ask for one. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+static int no_passphrase(char *buf, int size, int writing, void *asked)
 {
     (void) buf;
     (void) size;
     (void) writing;
-    (void) arg;
+    *(bool *) asked = true;
     return -1;
+}
+
+static EVP_PKEY *read_pem(const char *text, bool *ret_locked)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, ret_locked) : NULL;
+
+    BIO_free(bio);
+    return key;
 }
 
 EVP_PKEY *flt_key_read_pem(const char *text)
 {
-    BIO *bio = BIO_new_mem_buf(text, -1);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    bool locked = false;
 
-    BIO_free(bio);
+    return read_pem(text, &locked);
+}
+
+EVP_PKEY *flt_key_read(const char *text, const char **ret_why)
+{
+    struct flt_openssh_key parts;
+    bool locked = false;
+    EVP_PKEY *key = NULL;
+
+    if (!strstr(text, FLT_OPENSSH_BEGIN)) {
+        key = read_pem(text, &locked);
+    } else {
+        if (flt_openssh_open(text, &parts) == 0) {
+            key = flt_openssh_private(&parts);
+            locked = parts.locked;
+        }
+        flt_openssh_done(&parts);
+    }
+    if (!key)
+        *ret_why = locked ? "the key has a passphrase, and nobody is there to type it (ssh-keygen "
+                            "-p -N '' -f FILE takes it off)"
+                          : "the key is no RSA or Ed25519 key in PEM or OpenSSH form";
     return key;
 }
 
@@ -178,7 +169,7 @@ char *flt_key_public_line(const char *text)
     struct blob blob = { .len = 0 };
     EVP_PKEY *key;
 
-    if (strstr(text, BEGIN))
+    if (strstr(text, FLT_OPENSSH_BEGIN))
         return line_of_openssh(text);
     key = flt_key_read_pem(text);
     if (key)
@@ -204,7 +195,7 @@ static void fill_private(struct blob *ret, const struct blob *public, const unsi
     add_text(&inner, "", 0);
     for (unsigned char pad = 1; inner.len % 8 != 0; pad++)
         add_bytes(&inner, &pad, 1);
-    add_bytes(ret, MAGIC, sizeof(MAGIC));
+    add_bytes(ret, FLT_OPENSSH_MAGIC, sizeof(FLT_OPENSSH_MAGIC));
     add_text(ret, "none", 4);
     add_text(ret, "none", 4);
     add_text(ret, "", 0);
@@ -219,14 +210,15 @@ static char *armour(const struct blob *blob)
 {
     unsigned char plain[(BLOB_MAX + 2) / 3 * 4 + 1];
     size_t len = (size_t) EVP_EncodeBlock(plain, blob->data, (int) blob->len);
-    size_t size = len + len / LINE + 2 + sizeof(BEGIN) + sizeof(END) + 2, at = 0;
+    size_t size = len + len / LINE + 2 + sizeof(FLT_OPENSSH_BEGIN) + sizeof(FLT_OPENSSH_END) + 2,
+           at = 0;
     char *text = malloc(size);
 
     if (text) {
-        at += (size_t) snprintf(text, size, BEGIN "\n");
+        at += (size_t) snprintf(text, size, FLT_OPENSSH_BEGIN "\n");
         for (size_t i = 0; i < len; i += LINE)
             at += (size_t) snprintf(text + at, size - at, "%.*s\n", LINE, (char *) plain + i);
-        (void) snprintf(text + at, size - at, END "\n");
+        (void) snprintf(text + at, size - at, FLT_OPENSSH_END "\n");
     }
     explicit_bzero(plain, sizeof(plain));
     return text;

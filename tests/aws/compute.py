@@ -22,6 +22,7 @@ class Machine:
     architecture: str = "x86_64"
     platform: str = ""  # "windows"
     spot_request: str = ""
+    key_name: str = ""
     host_keys: list[str] = field(default_factory=list)  # printed to its console when it boots
     password_data: str = ""  # base64, as EC2 gives it; empty = not ready
     events: list[dict] = field(default_factory=list)  # scheduled ones
@@ -50,6 +51,8 @@ class Machine:
                       "Ipv6Address": f"2001:db8::{self.number + 1:x}"}
         if self.platform:
             found["Platform"] = self.platform
+        if self.key_name:
+            found["KeyName"] = self.key_name
         if self.spot_request:
             found |= {"InstanceLifecycle": "spot", "SpotInstanceRequestId": self.spot_request}
         return found

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aws.wire import Refusal
 from aws_group import cloud, fill, new_worker  # noqa: F401
@@ -91,6 +91,31 @@ def test_a_windows_password_is_asked_again_until_it_is_there(cloud, new_worker):
     info = info_of(worker, instance)
     assert (info["protocol"], info["username"], info["password"]) == ("winrm", "Administrator", "Pa$$w0rd;<>&")
     assert not info.get("key") and not cloud.compute.pushed
+
+
+@pytest.mark.parametrize("form", ["openssh", "pkcs8"])
+def test_a_windows_password_is_read_with_a_key_in_any_form(cloud, new_worker, form):
+    key = rsa.generate_private_key(65537, 2048)
+    secret = key.public_key().encrypt(b"secret", padding.PKCS1v15())
+    [instance] = fill(cloud, 1, platform="windows", key_name="ci", password_data=base64.b64encode(secret).decode())
+    form = PrivateFormat.OpenSSH if form == "openssh" else PrivateFormat.PKCS8
+    worker = new_worker(connector={"key": key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()})
+    assert info_of(worker, instance)["password"] == "secret"
+
+
+def test_a_key_that_does_not_open_a_windows_password_is_a_wrong_setting(cloud, new_worker):
+    """The instance is not to blame, so it must not be replaced."""
+    key, other = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+    secret = key.public_key().encrypt(b"secret", padding.PKCS1v15())
+    [instance] = fill(cloud, 1, platform="windows", key_name="ci", password_data=base64.b64encode(secret).decode())
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")).decode()
+    plain = [(PrivateFormat.OpenSSH, other), (PrivateFormat.OpenSSH, Ed25519PrivateKey.generate())]
+    texts = [locked, *(one.private_bytes(Encoding.PEM, form, NoEncryption()).decode() for form, one in plain), "no key"]
+    sentences = ["has a passphrase", "not that of the key pair", "is no RSA key", "no RSA or Ed25519 key"]
+    for text, sentence in zip(texts, sentences):
+        reply = new_worker(connector={"key": text}).call("connect_info", instance=instance)
+        assert reply["code"] == flt.INVALID, reply
+        assert "connector_config.key_path" in reply["message"] and sentence in reply["message"], reply
 
 
 def test_a_windows_instance_without_a_key_says_what_is_missing(cloud, new_worker):

@@ -1,10 +1,14 @@
 """A job between its slot and its worker: the provider says how to reach the instance, or does not."""
 
+import time
+
 import pytest
 
 from checker.jobs import make_job
 from checker.run import PATIENCE
-from liar import lying_run, told
+from liar import lie, lying_run, told, wait_explained
+from test_gate import rows
+from test_reload import change, reload
 from test_restart import ledger, states, wait_until
 from test_run import assert_nothing_lost
 
@@ -47,3 +51,70 @@ def test_a_login_that_expired_while_the_instance_booted_is_asked_for_anew(folder
     assert told(run, "connect_info")[:3] == ["expired", "expired", "truth"]
     assert b"Job succeeded" in run.coordinator.jobs[1].trace
     assert_nothing_lost(run, run.finish())
+
+
+GATE = {False: "", True: '    instance_ready_command = "true"\n'}
+
+
+def connecting_run(folder, binary, plugin_dir, fakes, lie, gated=False, timeout="1s", lost_as=""):
+    run = lying_run(folder, binary, plugin_dir, fakes, lie, max_instances=1, idle_time="1h",
+                    autoscaler_extra=GATE[gated])
+    run.config.write_text(run.config.read_text().replace('timeout = "30s"', f'timeout = "{timeout}"'))
+    job = make_job(1, str(run.marks))
+    job.lost_as = lost_as
+    run.coordinator.add(job)
+    return run
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_an_instance_may_take_longer_than_the_connectors_timeout_until_it_can_be_connected_to(folder, binary, plugin_dir, fakes,
+                                                                                              gated):
+    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - booting", gated)
+    run.start()
+    wait_until(run, lambda: len(told(run, "connect_info")) >= 3)  # they are a second apart
+    change(run, ('timeout = "1s"', 'timeout = "30s"'))  # for a slow machine's sshd
+    reload(run)
+    lie(run)
+    assert_nothing_lost(run, run.finish())
+    assert "there is nothing to connect to yet: it has no password yet" in run.daemon_log.read_text()
+    assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]
+
+
+def test_no_instance_is_waited_for_for_ever(folder, binary, plugin_dir, fakes):
+    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - booting", lost_as="runner_system_failure")
+    run.environment["FLOTILLA_LIMITS"] += ",not_ready=1500"
+    run.start()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    wait_until(run, lambda: rows(run, "SELECT remove_reason FROM instances") == [("not_booted",)])
+    assert " cannot be reached: it has no password yet" in run.daemon_log.read_text()
+    assert_nothing_lost(run, run.finish())
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_no_instance_is_replaced_because_of_a_wrong_setting(folder, binary, plugin_dir, fakes, gated):
+    """The job that waits goes on as soon as it is mended."""
+    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - wrong_key", gated, "30s")
+    run.environment["FLOTILLA_LIMITS"] = ""
+    begun = time.monotonic()
+    run.start()
+    wait_until(run, lambda: len(told(run, "connect_info")) >= 3)
+    assert time.monotonic() - begun >= 3, "pauses of one and two seconds lie between them"
+    wait_explained(run, "no instance can be connected to: key_path is another's key")
+    wait_explained(run, "asks for no job: no instance can be connected to")
+    lie(run)
+    wait_explained(run, "no instance can be connected to", there=False)
+    assert_nothing_lost(run, run.finish())
+    assert run.daemon_log.read_text().count("key_path is another's key") == 1
+    assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]
+
+
+@pytest.mark.parametrize("lie, why", [("wrong_key", "the provider could not tell how to reach its instance"),
+                                      ("by_winrm", "its instances are reached by winrm, which is not supported yet")])
+def test_a_job_that_no_instance_can_be_connected_to_for_ends_and_its_instance_stays(folder, binary, plugin_dir, fakes, lie, why):
+    run = connecting_run(folder, binary, plugin_dir, fakes, f"connect_info 1 - {lie}", lost_as="runner_system_failure")
+    run.start()
+    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    assert why in run.coordinator.jobs[1].trace.decode()
+    wait_explained(run, "is running, 0 of 1 slots busy, used 1 time")
+    assert_nothing_lost(run, run.finish())
+    assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]

@@ -187,12 +187,13 @@ def test_an_instance_that_its_first_job_does_not_reach_is_one_that_did_not_boot(
     assert_nothing_lost(run, run.finish())
 
 
-@pytest.mark.parametrize("lies", ["connect_info 1 1 never_ready", "connect_info 1 1 segfault"])
+@pytest.mark.parametrize("lies", ["connect_info 1 2 never_ready", "connect_info 1 1 segfault"])
 def test_a_provider_that_does_not_say_how_to_reach_an_instance(lies, folder, binary, plugin_dir, fakes):
     """One that says for too long that it boots costs the instance; one that fails does not."""
     run = lying_run(folder, binary, plugin_dir, fakes, lies, max_instances=1, idle_count=1, idle_time="1h",
                     autoscaler_extra='    instance_ready_command = "true"\n')
     run.config.write_text(run.config.read_text().replace('timeout = "30s"', 'timeout = "3s"'))
+    run.environment["FLOTILLA_LIMITS"] += ",not_ready=3000"
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     assert_nothing_lost(run, run.finish())

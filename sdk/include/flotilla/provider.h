@@ -224,7 +224,9 @@ struct flt_provider {
      * gone already. */
     int32_t (*decrease)(flt_group *group, flt_call *call, const char *const *ids, uint32_t n,
                         flt_id_sink accepted, void *arg);
-    /* Emits one record, or FLT_E_NOT_READY with a time to ask again. */
+    /* Emits one record, or FLT_E_NOT_READY with a time to ask again. FLT_E_NOT_FOUND and FLT_E_UNHEALTHY
+     * blame the instance, which is replaced; FLT_E_INVALID and FLT_E_AUTH blame a setting or a right:
+     * no instance is replaced for it, and somebody is told. */
     int32_t (*connect_info)(flt_group *group, flt_call *call, const char *id, flt_connect_sink sink,
                             void *arg);
 
