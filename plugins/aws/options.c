@@ -67,6 +67,9 @@ static const struct flt_option options[] = {
     { OPTION("recycle_time", "duration", DURATION, recycle_ms,
              .help = "how long the place of an instance that was deleted stays taken; default 0s, "
                      "of a Mac 3h20m") },
+    { OPTION("take_over", "boolean", BOOL, take_over, .default_value = "false",
+             .help = "take the group from whichever manager the tag names, for managers whose "
+                     "machines are replaced: the instances of one that still runs are removed") },
 };
 #undef OPTION
 
