@@ -51,7 +51,7 @@ bool windows_key_numbers(EVP_PKEY *key, struct windows_key *ret);
 int64_t windows_keys_until(const char *value, const struct windows_key *key);
 char *windows_keys_with(const char *value, const struct windows_key *key, int64_t until_s,
                         int64_t now_s);
-/* What the agent has answered last: "encryptedPassword" or "errorMessage"; NULL = nothing yet. json_object_put() it. */
+/* What the agent has answered: "encryptedPassword", or else "errorMessage"; NULL = nothing yet. json_object_put() it. */
 struct json_object *windows_answer(const char *contents, const struct windows_key *key);
 
 /* instance.c - pure */

@@ -326,7 +326,7 @@ def test_what_the_guest_agent_refuses_is_told(cloud, new_worker):
     machine.serial[4] = json.dumps({"userName": "runner", "passwordFound": False, "modulus": request["modulus"],
                                     "errorMessage": "the policy forbids it"}) + "\n"
     reply = ask(worker, instance)
-    assert reply["code"] == flt.UNHEALTHY and "the policy forbids it" in reply["message"], reply
+    assert reply["code"] == flt.INVALID and "the policy forbids it" in reply["message"], reply
 
 
 def test_windows_by_ssh_takes_a_key_where_google_brings_it(cloud, new_worker):

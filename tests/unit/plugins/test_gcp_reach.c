@@ -250,6 +250,10 @@ static void test_the_last_answer_to_our_key_and_user_counts(void **state)
           "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}\r\n"
           "{\"userName\":\"ci\",\"modulus\":\"m+\\/=\",\"encryptedPassword\":\"two\"}\r\n",
           "two", NULL },
+        { "a failure behind it",
+          "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}\n"
+          "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"errorMessage\":\"policy\"}\n",
+          "one", NULL },
         { "with something in front",
           "2026 GCE: {\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}",
           "one", NULL },
