@@ -47,8 +47,8 @@ PERMISSIONS = {
     "zoneOperations.get": ["compute.zoneOperations.get"],
     "regionOperations.get": ["compute.regionOperations.get"],
     "users.importSshPublicKey": [],
-    "users.getLoginProfile": [],
     "users.sshPublicKeys.delete": [],
+    "users.getLoginProfile": [],
     "instanceTemplates.get": ["compute.instanceTemplates.get"],
 }
 

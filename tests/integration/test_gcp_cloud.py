@@ -266,6 +266,9 @@ def test_an_account_has_keys_of_its_own(cloud, api):
     profile = login.users().importSshPublicKey(parent=f"users/{RUNNER}", projectId=PROJECT, body=key).execute()["loginProfile"]
     [account] = profile["posixAccounts"]
     assert account["username"].startswith("sa_") and [known["key"] for known in profile["sshPublicKeys"].values()] == [PUBLIC_KEY]
+    [known] = profile["sshPublicKeys"].values()
+    login.users().sshPublicKeys().delete(name=known["name"]).execute()
+    assert login.users().getLoginProfile(name=f"users/{RUNNER}", projectId=PROJECT).execute()["sshPublicKeys"] == {}
     with pytest.raises(HttpError) as caught:
         login.users().importSshPublicKey(parent="users/other@x.com", body=key).execute()
     assert json.loads(caught.value.content)["error"]["status"] == "PERMISSION_DENIED"
