@@ -85,16 +85,15 @@ int32_t way_look(struct flt_group *g, struct way *way)
         return code;
     reach->arch = facts.arch;
     reach->windows = facts.windows;
+    reach->made_ms = facts.made_ms;
     memcpy(reach->switches, facts.switches, sizeof(reach->switches));
     reach->asked_at_ms = flt_monotonic_ms();
     return FLT_OK;
 }
 
-/* A key that is on its way is looked for. */
 static bool is_fresh(const struct reach *reach)
 {
-    return reach->asked_at_ms != 0 && flt_monotonic_ms() - reach->asked_at_ms < FRESH_MS &&
-           (reach->key_sent_at_ms == 0 || reach->key_until_s != 0);
+    return reach->asked_at_ms != 0 && flt_monotonic_ms() - reach->asked_at_ms < FRESH_MS;
 }
 
 /* The login. */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "sdk/lib/json.h"
 
@@ -62,24 +63,38 @@ static int32_t is_published(struct flt_group *g, const struct way *way, enum met
     return project_switch(g, way->reach, GUEST_ATTRIBUTES, ret);
 }
 
-/* FLT_E_NOT_READY as long as they may come. */
-static int32_t wait_for_keys(struct flt_group *g, struct way *way, enum metadata_flag published)
+/* Whether an instance that publishes them still may: its image may have no guest agent that does. */
+static bool may_come(struct flt_group *g, const struct way *way)
+{
+    int64_t age_ms = (int64_t) time(NULL) * 1000 - way->reach->made_ms;
+
+    if (g->denied[GCP_RIGHT_HOST_KEYS] || g->reaches->without_host_keys)
+        return false;
+    if (age_ms < WAIT_MS)
+        return true;
+    g->reaches->without_host_keys = true;
+    gcp_log(g, FLT_LOG_WARNING,
+            "instance %s has published no host keys for %d minutes, although "
+            "enable-guest-attributes is TRUE: its image has no guest agent that does; the first "
+            "key an instance shows is trusted",
+            way->id, WAIT_MS / 60000);
+    return false;
+}
+
+static int32_t wait_for_keys(struct flt_group *g, const struct way *way,
+                             enum metadata_flag published)
 {
     const char *policy = g->options.connector.host_key_policy;
     bool pin = policy && strcmp(policy, "pin") == 0;
-    int64_t now_ms = flt_monotonic_ms();
 
-    if (way->reach->host_keys_at_ms == 0)
-        way->reach->host_keys_at_ms = now_ms;
     if (pin)
         return gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
                         "host_key_policy is \"pin\", and instance %s has published no host keys%s",
                         way->id, published == METADATA_ON ? " yet" : NEEDS);
-    if (published == METADATA_ON && !g->denied[GCP_RIGHT_HOST_KEYS] &&
-        now_ms - way->reach->host_keys_at_ms < WAIT_MS)
-        return gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS, "instance %s has published no host keys yet",
-                        way->id);
-    return FLT_OK;
+    return published == METADATA_ON && may_come(g, way)
+               ? gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
+                          "instance %s has published no host keys yet", way->id)
+               : FLT_OK;
 }
 
 int32_t host_keys_find(struct flt_group *g, struct way *way)

@@ -70,6 +70,7 @@ struct instance_facts instance_read(struct json_object *instance)
         .external_ipv6 = text_of(first_of(nic, "ipv6AccessConfigs"), "externalIpv6"),
         .arch = arch_of(disk),
         .windows = has_feature(disk, "WINDOWS"),
+        .made_ms = gcp_time(gcp_text(instance, "creationTimestamp")),
     };
 
     metadata_switches(flt_json_find(instance, "metadata"), facts.switches);

@@ -54,9 +54,7 @@ static int32_t send_key(struct flt_group *g, struct way *way)
     if (code != FLT_OK)
         return code;
     way->reach->key_sent_at_ms = flt_monotonic_ms();
-    if (way->reach->key_until_s > now_s)
-        return FLT_OK; /* it was there already, and is for longer now */
-    return gcp_fail(g, FLT_E_NOT_READY, SOON_MS, "instance %s is being told the key", way->id);
+    return FLT_OK;
 }
 
 /* Of the key that is given, or a new one. NULL when it is of a kind that is not sent. */
@@ -71,26 +69,40 @@ static int32_t make_key(struct flt_group *g, struct reach *reach)
     return FLT_OK;
 }
 
-static bool is_on_its_way(const struct reach *reach, int64_t now_s)
+static bool is_on_its_way(const struct reach *reach)
 {
-    return reach->key_until_s <= now_s && reach->key_sent_at_ms != 0 &&
-           flt_monotonic_ms() - reach->key_sent_at_ms < SHOWN_MS;
+    return reach->key_sent_at_ms != 0 && flt_monotonic_ms() - reach->key_sent_at_ms < SHOWN_MS;
 }
 
-static int32_t bring_key(struct flt_group *g, struct way *way)
+/* By the metadata, if this call has asked for them. */
+static bool holds_for_long(struct way *way)
 {
     struct json_object *metadata = flt_json_find(way->instance, "metadata");
-    int64_t now_s = (int64_t) time(NULL);
     struct reach *reach = way->reach;
 
     if (way->instance)
         reach->key_until_s = ssh_keys_until(metadata_value(metadata, "ssh-keys"),
                                             way->info.username, reach->public_line);
-    if (reach->key_until_s - now_s > KEY_LIFE_S / 2)
+    return reach->key_until_s - (int64_t) time(NULL) > KEY_LIFE_S / 2;
+}
+
+static int32_t bring_key(struct flt_group *g, struct way *way)
+{
+    struct reach *reach = way->reach;
+    int32_t code = FLT_OK;
+
+    if (holds_for_long(way))
         return FLT_OK;
-    if (is_on_its_way(reach, now_s))
-        return gcp_fail(g, FLT_E_NOT_READY, SOON_MS, "instance %s is being told the key", way->id);
-    return send_key(g, way);
+    if (!is_on_its_way(reach)) {
+        if (!way->instance)
+            code = way_look(g, way);
+        if (code == FLT_OK && !holds_for_long(way))
+            code = send_key(g, way);
+    }
+    if (code != FLT_OK || reach->key_until_s > (int64_t) time(NULL) || g->denied[GCP_RIGHT_KEYS])
+        return code;
+    reach->asked_at_ms = 0; /* the next call looks for it */
+    return gcp_fail(g, FLT_E_NOT_READY, SOON_MS, "instance %s is being told the key", way->id);
 }
 
 int32_t metadata_key_login(struct flt_group *g, struct way *way)

@@ -51,7 +51,7 @@ bool windows_key_numbers(EVP_PKEY *key, struct windows_key *ret);
 int64_t windows_keys_until(const char *value, const struct windows_key *key);
 char *windows_keys_with(const char *value, const struct windows_key *key, int64_t until_s,
                         int64_t now_s);
-/* What the agent has answered last: "encryptedPassword" or "errorMessage"; NULL = nothing yet. json_object_put() it. */
+/* What the agent has answered: "encryptedPassword", or else "errorMessage"; NULL = nothing yet. json_object_put() it. */
 struct json_object *windows_answer(const char *contents, const struct windows_key *key);
 
 /* instance.c - pure */
@@ -59,6 +59,7 @@ struct json_object *windows_answer(const char *contents, const struct windows_ke
 struct instance_facts {
     const char *ipv4, *external_ipv4, *ipv6, *external_ipv6, *arch;
     bool windows;
+    int64_t made_ms; /* wall clock; 0 = it does not say */
     enum metadata_flag switches[SWITCHES];
 };
 struct instance_facts instance_read(struct json_object *instance);
@@ -73,6 +74,7 @@ struct reach {
     char address[ADDRESS_SIZE], external_address[ADDRESS_SIZE];
     const char *arch; /* static */
     bool windows;
+    int64_t made_ms; /* wall clock */
     enum metadata_flag switches[SWITCHES];
 
     char *key, *public_line; /* made for it, */
@@ -83,7 +85,6 @@ struct reach {
     int64_t password_until_s; /* so long its answer is waited for; 0 = not asked for */
 
     struct json_object *host_keys; /* array of "TYPE KEY" */
-    int64_t host_keys_at_ms;       /* monotonic: first asked for; 0 = never */
 };
 
 /* Of OS Login, for all instances. */
@@ -99,6 +100,7 @@ struct reaches {
     /* What holds for all of them: the project's switches, the account's login, */
     enum metadata_flag switches[SWITCHES];
     int64_t switches_at_ms; /* monotonic; 0 = never */
+    bool without_host_keys; /* instances have been seen that publish none in time */
     struct account_login account;
     EVP_PKEY *password_key; /* and what passwords of Windows are encrypted with */
 };

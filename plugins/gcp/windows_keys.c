@@ -120,7 +120,12 @@ char *windows_keys_with(const char *value, const struct windows_key *key, int64_
     return flt_text_take(&text);
 }
 
-/* The last one counts: the agent has made one password after the other. */
+static bool is_password(struct json_object *answer)
+{
+    return flt_json_text(answer, "encryptedPassword") != NULL;
+}
+
+/* The last password counts, which the agent has made after those before it. A failure that follows has left it. */
 struct json_object *windows_answer(const char *contents, const struct windows_key *key)
 {
     struct json_object *found = NULL;
@@ -130,7 +135,7 @@ struct json_object *windows_answer(const char *contents, const struct windows_ke
         const char *start = memchr(at, '{', len);
         struct json_object *line = start ? read_line(start, len - (size_t) (start - at)) : NULL;
 
-        if (line && is_of(line, key)) {
+        if (is_of(line, key) && (is_password(line) || !is_password(found))) {
             json_object_put(found);
             found = json_object_get(line);
         }

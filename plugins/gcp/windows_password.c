@@ -59,10 +59,14 @@ static int32_t read_answer(struct flt_group *g, struct way *way, const struct wi
     why = flt_json_text(answer, "errorMessage");
     if (data)
         way->reach->password = flt_password_decrypt(private, RSA_PKCS1_OAEP_PADDING, data);
-    if (code == FLT_OK && answer && !way->reach->password)
-        code = gcp_fail(g, FLT_E_UNHEALTHY, 0,
-                        "the guest agent of instance %s makes no password for '%.64s': %.300s",
-                        way->id, key->user, why ? why : "its answer cannot be read");
+    if (code == FLT_OK && data && !way->reach->password)
+        code =
+            gcp_fail(g, FLT_E_UNHEALTHY, 0, "the password of instance %s cannot be read", way->id);
+    else if (code == FLT_OK && answer && !data) /* it would be the same on the next one */
+        code = gcp_fail(g, FLT_E_INVALID, 0,
+                        "the guest agent of instance %s makes no password for "
+                        "connector_config.username '%.64s': %.300s",
+                        way->id, key->user, why ? why : "no reason is given");
     json_object_put(answer);
     json_object_put(output);
     return code;

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cloud import provider as flt
 from cloud.endpoint import Fault
 from gcp import errors
+from gcp.operations import stamp
 from gcp_group import cloud, fill, group_of, new_worker  # noqa: F401
 
 DAY = 24 * 3600
@@ -179,6 +180,20 @@ def test_a_key_that_the_template_has_is_not_brought_again(cloud, new_worker):
     assert info["expires_ms"] == 0 and "instances.setMetadata" not in cloud.endpoint.actions()
 
 
+def test_a_key_that_ends_soon_is_renewed_and_serves_meanwhile(cloud, new_worker):
+    key, soon = new_key(), datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=6)
+    line = f'runner:{public_half(key)} google-ssh {{"userName":"flotilla","expireOn":"{soon:%Y-%m-%dT%H:%M:%S+0000}"}}'
+    [instance] = fill(cloud, 1, items={"ssh-keys": line})
+    worker, cloud.operations.looks = new_worker(connector={"key": key}), 2
+    reply = ask(worker, instance)
+    assert reply["code"] == flt.OK and abs(reply["connect"]["expires_ms"] / 1000 - soon.timestamp()) < 1, reply
+    assert ask(worker, instance)["code"] == flt.OK
+    for _ in SIGHT:
+        cloud.operations.look_at(machine_of(cloud, instance).path)
+    [found] = keys_of(machine_of(cloud, instance))
+    assert end_of(found) > time.time() + DAY - 600 and cloud.endpoint.actions().count("instances.setMetadata") == 1
+
+
 def test_without_the_right_to_write_metadata_a_given_key_is_enough(cloud, new_worker):
     ids = fill(cloud, 2)
     account = cloud.service_account(ROLE | {"compute.projects.get"})
@@ -326,7 +341,7 @@ def test_what_the_guest_agent_refuses_is_told(cloud, new_worker):
     machine.serial[4] = json.dumps({"userName": "runner", "passwordFound": False, "modulus": request["modulus"],
                                     "errorMessage": "the policy forbids it"}) + "\n"
     reply = ask(worker, instance)
-    assert reply["code"] == flt.UNHEALTHY and "the policy forbids it" in reply["message"], reply
+    assert reply["code"] == flt.INVALID and "the policy forbids it" in reply["message"], reply
 
 
 def test_windows_by_ssh_takes_a_key_where_google_brings_it(cloud, new_worker):
@@ -386,6 +401,16 @@ def test_host_keys_that_must_be_pinned_are_waited_for(cloud, new_worker):
     for _ in range(3):
         reply = ask(worker, instance)
     assert reply["code"] == flt.NOT_READY and "enable-guest-attributes=TRUE" in reply["message"], reply
+
+
+def test_instances_that_never_publish_host_keys_are_not_waited_for(cloud, new_worker):
+    """An image without the agent: that costs one instance its time, and a warning."""
+    [old, new] = fill(cloud, 2, items={"enable-guest-attributes": "TRUE"})
+    machine_of(cloud, old).created = stamp(-600)
+    worker = new_worker()
+    assert not info_of(worker, old).get("host_keys")
+    assert info_of(worker, new)["key"]
+    assert len([line for line in worker.logs if "has published no host keys for 2 minutes" in line]) == 1
 
 
 def test_without_the_right_to_read_host_keys_the_first_is_trusted(cloud, new_worker):

@@ -250,6 +250,10 @@ static void test_the_last_answer_to_our_key_and_user_counts(void **state)
           "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}\r\n"
           "{\"userName\":\"ci\",\"modulus\":\"m+\\/=\",\"encryptedPassword\":\"two\"}\r\n",
           "two", NULL },
+        { "a failure behind it",
+          "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}\n"
+          "{\"userName\":\"ci\",\"modulus\":\"m+/=\",\"errorMessage\":\"policy\"}\n",
+          "one", NULL },
         { "with something in front",
           "2026 GCE: {\"userName\":\"ci\",\"modulus\":\"m+/=\",\"encryptedPassword\":\"one\"}",
           "one", NULL },
@@ -316,6 +320,9 @@ static void test_an_instance_tells_its_addresses_and_its_system(void **state)
           "{\"disks\":[{\"architecture\":\"ARM64\",\"guestOsFeatures\":[{\"type\":\"WINDOWS\"}]},"
           "{\"boot\":true,\"architecture\":\"X86_64\"}]}",
           { .arch = "amd64" } },
+        { "its age",
+          "{\"creationTimestamp\":\"2026-11-26T02:00:00.250-08:00\"}",
+          { .arch = "amd64", .made_ms = NOW * 1000 } },
         { "switches",
           "{\"metadata\":{\"items\":[{\"key\":\"enable-oslogin\",\"value\":\"TRUE\"},"
           "{\"key\":\"enable-guest-attributes\",\"value\":\"FALSE\"}]}}",
@@ -335,6 +342,7 @@ static void test_an_instance_tells_its_addresses_and_its_system(void **state)
         if (!same(got.ipv4, want->ipv4) || !same(got.external_ipv4, want->external_ipv4) ||
             !same(got.ipv6, want->ipv6) || !same(got.external_ipv6, want->external_ipv6) ||
             !same(got.arch, want->arch) || got.windows != want->windows ||
+            got.made_ms != want->made_ms ||
             memcmp(got.switches, want->switches, sizeof(got.switches)) != 0)
             fail_msg("%s: %s %s %s %s %s %d", rows[i].why, got.ipv4, got.external_ipv4, got.ipv6,
                      got.external_ipv6, got.arch, got.windows);
