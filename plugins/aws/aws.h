@@ -17,11 +17,11 @@
 #include "sdk/lib/aws_client.h"
 #include "sdk/lib/plugin_options.h"
 #include "sdk/lib/signal_list.h"
+#include "sdk/lib/state_file.h"
 
 #define AWS_NAME_MAX 255
 #define AWS_ID_MAX 64
 #define AWS_REQUEST_MAX 64
-#define AWS_PATH_MAX 1024
 #define AWS_HOLDER_MAX 160
 #define AWS_EPOCH_TAG "flotilla:epoch"
 
@@ -129,7 +129,7 @@ struct flt_group {
     struct flt_aws_client *client;
     char region[64];
     bool opening;
-    char dir[AWS_PATH_MAX], file[AWS_PATH_MAX];
+    char file[FLT_STATE_PATH_MAX];
     struct aws_orders orders;
     bool denied[AWS_RIGHTS];    /* the right is missing */
     struct aws_failure failure; /* the last one that was told */
@@ -165,8 +165,8 @@ void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
 
 /* budget.c */
-/* -1 = there is none. */
-int budget_open(const char *dir, const char *region, const char *arn);
+/* In the folder of the file `beside`; -1 = there is none. */
+int budget_open(const char *beside, const char *region, const char *arn);
 /* Whether an attempt is made once more, which is paid then. */
 int budget_take(int fd, struct flt_retry_budget *own, enum flt_retry_why why, int attempt,
                 int64_t now_ms);
@@ -297,7 +297,6 @@ char *password_decrypt(const char *data, const char *key, char error[256]);
 int32_t password_ask(struct flt_group *g, const char *id, int64_t pause_ms, char **ret);
 
 /* console.c - pure */
-#define AWS_HOST_KEYS_MAX 8
 /* The lines "type key" that cloud-init printed; an array. */
 struct json_object *console_host_keys(const char *console, size_t len);
 

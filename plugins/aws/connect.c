@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/host_keys.h"
 #include "sdk/lib/ssh_key.h"
 
 #define BOOT_AGAIN_MS INT64_C(2000)
@@ -22,8 +23,7 @@ struct way {
     struct aws_machine *machine;
     xmlNodePtr instance;
     struct flt_connect_info info;
-    struct flt_host_key host_keys[AWS_HOST_KEYS_MAX];
-    char host_key_types[AWS_HOST_KEYS_MAX][32];
+    struct flt_host_keys host_keys;
     char *key, *password;
 };
 
@@ -247,17 +247,6 @@ static int32_t find_login(struct flt_group *g, struct way *way)
     return FLT_OK;
 }
 
-static void add_host_key(struct way *way, const char *text)
-{
-    size_t i = way->info.n_host_keys++, type_len = strcspn(text, " ");
-
-    (void) snprintf(way->host_key_types[i], sizeof(way->host_key_types[i]), "%.*s", (int) type_len,
-                    text);
-    way->host_keys[i] = (struct flt_host_key) { .struct_size = sizeof(struct flt_host_key),
-                                                .type = way->host_key_types[i],
-                                                .key = text + type_len + 1 };
-}
-
 static int32_t need_host_keys(struct flt_group *g, const struct way *way, bool come)
 {
     const char *policy = g->options.connector.host_key_policy;
@@ -289,9 +278,7 @@ static int32_t find_host_keys(struct flt_group *g, struct way *way)
     if (strcmp(way->info.protocol, "ssh") != 0)
         return FLT_OK;
     code = host_keys_ask(g, way->machine, age_of(g, way), &keys);
-    for (size_t i = 0; keys && i < json_object_array_length(keys); i++)
-        add_host_key(way, json_object_get_string(json_object_array_get_idx(keys, i)));
-    way->info.host_keys = way->host_keys;
+    flt_host_keys_show(keys, &way->host_keys, &way->info);
     return code == FLT_OK ? need_host_keys(g, way, keys == NULL) : code;
 }
 

@@ -12,20 +12,21 @@
 #include <string.h>
 
 #include "sdk/lib/file.h"
+#include "sdk/lib/host_keys.h"
 #include "sdk/lib/wipe.h"
 
 #define FILE_MAX ((size_t) 16 * 1024 * 1024)
 
-static void name_file(const struct flt_group *g, char path[AWS_PATH_MAX + 16])
+static void name_file(const struct flt_group *g, char path[FLT_STATE_PATH_MAX + 16])
 {
-    (void) snprintf(path, AWS_PATH_MAX + 16, "%.*s.keys.json",
+    (void) snprintf(path, FLT_STATE_PATH_MAX + 16, "%.*s.keys.json",
                     (int) (strlen(g->file) - strlen(".json")), g->file);
 }
 
 static bool are_keys(struct json_object *list)
 {
     if (!json_object_is_type(list, json_type_array) ||
-        json_object_array_length(list) > AWS_HOST_KEYS_MAX)
+        json_object_array_length(list) > FLT_HOST_KEYS_MAX)
         return false;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *key = json_object_array_get_idx(list, i);
@@ -52,7 +53,7 @@ static bool is_whole(struct json_object *all)
 
 void host_keys_load(struct flt_group *g)
 {
-    char path[AWS_PATH_MAX + 16], error[FLT_ERROR_MAX] = "it is damaged";
+    char path[FLT_STATE_PATH_MAX + 16], error[FLT_ERROR_MAX] = "it is damaged";
     struct json_object *all = NULL;
     char *text = NULL;
     int32_t code;
@@ -77,7 +78,7 @@ void host_keys_load(struct flt_group *g)
 /* Without the file the keys hold until this process ends. */
 void host_keys_store(struct flt_group *g)
 {
-    char path[AWS_PATH_MAX + 16], error[FLT_ERROR_MAX];
+    char path[FLT_STATE_PATH_MAX + 16], error[FLT_ERROR_MAX];
     const char *text = json_object_to_json_string_ext(g->host_keys, JSON_C_TO_STRING_PLAIN);
 
     name_file(g, path);

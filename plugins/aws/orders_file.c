@@ -11,16 +11,16 @@
 
 #include "aws.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "sdk/lib/file.h"
 #include "sdk/lib/json.h"
+#include "sdk/lib/state_file.h"
+#include "sdk/lib/wipe.h"
 
 #define CAPACITY_MAX INT32_MAX /* as group.c takes it */
 #define TIME_MAX (INT64_MAX / 4)
@@ -132,52 +132,28 @@ static int32_t read_all(struct flt_group *g, struct json_object *root)
 
 static int32_t load(struct flt_group *g)
 {
-    int fd = open(g->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct json_object *root;
-    int32_t code;
+    FLT_WIPED char *text = NULL;
+    struct json_object *root = NULL;
+    char error[FLT_ERROR_MAX];
+    int32_t code = flt_state_read(g->file, &text, error);
 
-    if (fd < 0 && errno == ENOENT)
+    if (code == FLT_E_NOT_FOUND)
         return FLT_OK;
-    if (fd < 0)
-        return aws_fail(g, FLT_E_INTERNAL, 0, "%s: %m", g->file);
-    root = json_object_from_fd(fd);
-    (void) close(fd);
-    code = root ? read_all(g, root) : damaged(g, "it is no JSON");
+    if (code != FLT_OK)
+        return aws_fail(g, FLT_E_INTERNAL, 0, "%s", error);
+    code = flt_json_parse(text, strlen(text), &root, error) == 0 ? read_all(g, root)
+                                                                 : damaged(g, error);
     json_object_put(root);
     return code;
 }
 
 /* A group that was made anew under its old name has another ARN, and none of the old orders. */
-static bool name_file(struct flt_group *g, const char *arn)
-{
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    char hex[33];
-
-    if (EVP_Digest(arn, strlen(arn), hash, NULL, EVP_sha256(), NULL) != 1)
-        return false;
-    for (size_t i = 0; i < 16; i++)
-        (void) snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    return (size_t) snprintf(g->file, sizeof(g->file), "%s/%s.json", g->dir, hex) <
-           sizeof(g->file) - 8; /* room for ".new" */
-}
-
 int32_t orders_open(struct flt_group *g, const char *arn)
 {
-    const char *state_dir = g->host->state_dir(g->call);
-    struct stat st;
+    char error[FLT_ERROR_MAX];
+    int32_t code = flt_state_path(g->host, g->call, "aws", arn, "json", g->file, error);
 
-    if (!state_dir ||
-        (size_t) snprintf(g->dir, sizeof(g->dir), "%s/aws", state_dir) >= sizeof(g->dir) ||
-        !name_file(g, arn))
-        return aws_fail(g, FLT_E_INVALID, 0,
-                        "the host has no state directory for the orders, or a path too long");
-    if ((mkdir(g->dir, 0700) < 0 && errno != EEXIST) || lstat(g->dir, &st) < 0)
-        return aws_fail(g, FLT_E_INVALID, 0, "directory %s: %m", g->dir);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        return aws_fail(g, FLT_E_INVALID, 0,
-                        "directory %s must belong to user %ld and be closed to others (chmod 0700)",
-                        g->dir, (long) geteuid());
-    return load(g);
+    return code == FLT_OK ? load(g) : aws_fail(g, code, 0, "%s", error);
 }
 
 static struct json_object *order_to_json(const struct aws_order *order)
@@ -222,34 +198,13 @@ static struct json_object *to_json(const struct flt_group *g)
     return root;
 }
 
-static bool write_new(const char *path, struct json_object *root)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && json_object_to_fd(fd, root, JSON_C_TO_STRING_PLAIN) == 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        (void) close(fd);
-    return ok;
-}
-
-static bool sync_dir(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        (void) close(fd);
-    return ok;
-}
-
 int32_t orders_store(struct flt_group *g)
 {
     struct json_object *root = to_json(g);
-    char path[AWS_PATH_MAX + 8];
-    bool ok;
+    const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
+    char error[FLT_ERROR_MAX];
+    int32_t code = flt_file_replace(g->file, text, error);
 
-    (void) snprintf(path, sizeof(path), "%s.new", g->file);
-    ok = root && write_new(path, root) && rename(path, g->file) == 0 && sync_dir(g->dir);
     json_object_put(root);
-    return ok ? FLT_OK : aws_fail(g, FLT_E_INTERNAL, 0, "%s cannot be written: %m", g->file);
+    return code == FLT_OK ? FLT_OK : aws_fail(g, code, 0, "%s", error);
 }

@@ -189,7 +189,7 @@ static int32_t open_group(struct flt_group *g)
     if (code == FLT_OK)
         code = orders_open(g, view.arn);
     if (code == FLT_OK)
-        g->budget_fd = budget_open(g->dir, g->region, view.arn);
+        g->budget_fd = budget_open(g->file, g->region, view.arn);
     if (code == FLT_OK && looked == FLT_OK)
         group_note_members(g, &view);
     if (code == FLT_OK)

@@ -71,6 +71,10 @@ void gcp_note_denied(struct flt_group *g, enum gcp_right right,
                                  "nobody hears how a change ended that Google had accepted",
         [GCP_RIGHT_HOST_KEYS] = "compute.instances.getGuestAttributes: the first host key an "
                                 "instance shows is trusted",
+        [GCP_RIGHT_PROJECT] = "compute.projects.get: that instances use OS Login, or publish "
+                              "host keys, is known from their own metadata only",
+        [GCP_RIGHT_KEYS] = "compute.instances.setMetadata: instances must know the key of "
+                           "connector_config.key_path already",
     };
 
     if (g->denied[right])

@@ -69,11 +69,18 @@ static int32_t refuse_impossible(struct flt_group *g, struct json_object *group)
     return FLT_OK;
 }
 
+static bool heals(struct json_object *group)
+{
+    const char *action = gcp_text(group, "instanceLifecyclePolicy.onFailedHealthCheck");
+
+    if (!*action || strcmp(action, "DEFAULT_ACTION") == 0)
+        action = gcp_text(group, "instanceLifecyclePolicy.defaultActionOnFailure");
+    return is_set(group, "autoHealingPolicies") && strcmp(action, "DO_NOTHING") != 0;
+}
+
 static void warn_of_repairs(struct flt_group *g, struct json_object *group, const char *at)
 {
-    const char *on_failed_check = gcp_text(group, "instanceLifecyclePolicy.onFailedHealthCheck");
-
-    if (is_set(group, "autoHealingPolicies") && strcmp(on_failed_check, "DO_NOTHING") != 0)
+    if (heals(group))
         gcp_log(g, FLT_LOG_WARNING,
                 "autohealing replaces instances of group '%s' whose health check fails, busy or "
                 "not: " GROUP "update %s --clear-autohealing",

@@ -36,7 +36,7 @@ enum gcp_addresses { GCP_ADDRESSES_IPV4, GCP_ADDRESSES_IPV6 };
 struct gcp_options {
     const char *name, *project, *zone, *region; /* either zone or region */
     const char *credentials_file, *endpoint, *metadata_endpoint;
-    bool push_keys, host_keys;
+    bool push_keys, host_keys, take_over;
     unsigned addresses; /* enum gcp_addresses */
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms, recycle_ms;
 
@@ -71,6 +71,8 @@ enum gcp_right {
     GCP_RIGHT_INSTANCES, /* compute.instances.list */
     GCP_RIGHT_OPERATIONS,
     GCP_RIGHT_HOST_KEYS, /* compute.instances.getGuestAttributes */
+    GCP_RIGHT_PROJECT,   /* compute.projects.get */
+    GCP_RIGHT_KEYS,      /* compute.instances.setMetadata */
     GCP_RIGHTS
 };
 
@@ -102,7 +104,7 @@ struct flt_group {
     size_t n_operations;
     struct flt_signal_list signals; /* found by the last look of signals.c */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
-    struct json_object *host_keys;  /* id -> array of "type key"; host_keys.c */
+    struct reaches *reaches;        /* of reach.c: what is remembered of the ways to instances */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -191,16 +193,28 @@ void member_path(const struct flt_group *g, const struct gcp_member *member,
 /* names.c - pure */
 /* What names begin with, of the group's baseInstanceName, or of its own name. */
 void names_base(const char *wanted, const char *group, char ret[GCP_NAME_MAX + 1]);
+/* Who has ordered an instance. */
+#define GCP_MANAGER_SIZE 7
+#define GCP_NO_MANAGER "000000" /* a tool, or a host of 1.0 */
+struct gcp_orderer {
+    int64_t epoch;
+    char manager[GCP_MANAGER_SIZE]; /* a short form of the manager's id */
+};
+/* Of "ID@MACHINE", "" = none. */
+void names_manager(const char *manager, char ret[GCP_MANAGER_SIZE]);
 /* The name of the `i`th instance of an order. */
-void names_make(const char *base, int64_t epoch, const char *request_id, uint32_t i,
+void names_make(const char *base, const struct gcp_orderer *by, const char *request_id, uint32_t i,
                 char ret[GCP_NAME_MAX + 1]);
-/* Of whoever ordered it; 0 = nobody who goes by such names. */
-int64_t names_epoch(const char *base, const char *name);
+/* False when nobody goes by such names. */
+bool names_read(const char *base, const char *name, struct gcp_orderer *ret);
 /* The id of the `part`th call (from 0) that one request of the host's takes. */
 void names_request(const char *request_id, uint32_t part, char ret[GCP_UUID_SIZE]);
 
 /* epoch.c */
-/* A changing call of an older epoch ends here, with FLT_E_STALE. */
+struct gcp_orderer epoch_own(struct flt_group *g);
+/* Another manager's group is left alone: FLT_E_STALE. */
+int32_t epoch_check_holder(struct flt_group *g, const struct gcp_view *view);
+/* A changing call of another manager, or of an older epoch, ends here, with FLT_E_STALE. */
 int32_t group_admit(struct flt_group *g, const struct gcp_view *view);
 
 /* change.c */
@@ -243,5 +257,6 @@ int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
 /* Of the group as Google has it. */
 int32_t checks_at_open(struct flt_group *g, struct json_object *group);
 
-/* connect.c */
+/* connect.c, reach.c; see reach.h */
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg);
+void reaches_free(struct reaches *reaches);

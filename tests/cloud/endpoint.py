@@ -65,7 +65,7 @@ class Endpoint:
             def do_POST(self):
                 endpoint.handle(self)
 
-            do_GET = do_PUT = do_POST
+            do_GET = do_PUT = do_DELETE = do_POST
 
             def log_message(self, *args):
                 pass

@@ -27,6 +27,11 @@ def loopback_of(address: str) -> str:
     return "127." + address.partition(".")[2]
 
 
+def until(end: datetime.datetime) -> str:
+    """What goes before a key that is good until then."""
+    return f'expiry-time="{end.astimezone(datetime.timezone.utc):%Y%m%d%H%M%SZ}"'
+
+
 def free_port() -> tuple[socket.socket, int]:
     """The socket keeps the port from others that ask for any."""
     held = socket.socket()
@@ -38,7 +43,7 @@ class Machine:
     """One instance, where `user` logs in with the keys that are pushed or given to all."""
 
     def __init__(self, folder: Path, instance: str, addresses: tuple[str, ...], port: int, user: str, keys=()):
-        self.instance, self.home, self.port = instance, folder / instance, port
+        self.instance, self.home, self.port = instance, folder / instance.replace("/", "_"), port
         self.addresses = [loopback_of(address) for address in addresses]
         self.home.mkdir(mode=0o700)
         self.authorized_keys = self.home / "authorized_keys"
@@ -77,7 +82,13 @@ class Machine:
     def push(self, key: str, life_s: int):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=life_s)
         with open(self.authorized_keys, "a") as file:
-            file.write(f'expiry-time="{end:%Y%m%d%H%M%SZ}" {key}\n')
+            file.write(f"{until(end)} {key}\n")
+
+    def authorize(self, lines: list[str]):
+        """These are all that open it from now on."""
+        new = self.authorized_keys.with_suffix(".new")
+        new.write_text("".join(f"{line}\n" for line in lines))
+        new.rename(self.authorized_keys)
 
     def close(self):
         """Ends it with all that runs there, as when the cloud takes a machine away."""

@@ -10,8 +10,12 @@ from pathlib import Path
 
 from checker.run import PATIENCE
 
+from .endpoint import Fault
+
+# Results and states of provider.h.
 OK, INVALID, AUTH, QUOTA, THROTTLED, UNAVAILABLE, NOT_FOUND, NOT_READY, PARTIAL, STALE, UNHEALTHY, CANCELLED, TIMEOUT, \
     UNSUPPORTED, INTERNAL = (0, *range(-10001, -10015, -1))
+CREATING, RUNNING, DELETING, DELETED, TIMED_OUT, SUSPENDING, SUSPENDED, RESUMING = range(8)
 LINK_FD = 3
 # What the machine of the tests says about clouds is not the business of a provider under test.
 CLOUDS = ("FLOTILLA_", "AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_")
@@ -92,3 +96,25 @@ class Provider:
         """As the supervisor lets it go."""
         self.link.close()
         self.process.wait(PATIENCE)
+
+
+def dies_at(cloud, worker: Provider, nth: int, side: str):
+    """The worker is killed at its nth call from now on, before or after the cloud does what it asks."""
+    first = len(cloud.endpoint.calls) + nth
+
+    def fault(call):
+        if call.number != first:
+            return None
+        if side == "after":
+            cloud.ask(call)
+        worker.kill()
+        return Fault()
+
+    cloud.endpoint.fault = fault
+
+
+def calls_of(cloud, act) -> int:
+    """How many calls it takes."""
+    before = len(cloud.endpoint.calls)
+    act()
+    return len(cloud.endpoint.calls) - before

@@ -33,6 +33,7 @@ struct serving {
     int log_fd, fd;      /* of the connection that is served */
     ssh_channel channel; /* the one that was opened last */
     size_t n_execs;
+    size_t n_refused; /* logins, of all connections */
 };
 
 static void note(const struct serving *serving, const char *what, const char *text)
@@ -95,6 +96,11 @@ static void answer_login(struct serving *serving, ssh_message message)
         if (serving->options->kind == SSH_FAKE_ENDLESS_QUESTIONS ||
             serving->options->kind == SSH_FAKE_NO_KEYS)
             break;
+        if (serving->n_refused < serving->options->late_keys) {
+            serving->n_refused++;
+            note(serving, "refused", "");
+            break;
+        }
         note(serving, "login", "");
         (void) ssh_message_auth_reply_success(message, 0);
         return;

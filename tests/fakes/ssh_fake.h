@@ -40,6 +40,7 @@ struct ssh_fake_options {
     const struct ssh_fake_exec *execs; /* of one connection, in order; the last one goes on */
     size_t n_execs;
     bool no_keepalive_answer;
+    size_t late_keys; /* so many logins by key are refused before the first is taken */
 };
 
 struct ssh_fake {

@@ -4,6 +4,7 @@ The assertion is checked by Google's own library.
 """
 
 import datetime
+import functools
 import itertools
 import json
 import time
@@ -46,6 +47,7 @@ PERMISSIONS = {
     "zoneOperations.get": ["compute.zoneOperations.get"],
     "regionOperations.get": ["compute.regionOperations.get"],
     "users.importSshPublicKey": [],
+    "users.sshPublicKeys.delete": [],
     "users.getLoginProfile": [],
     "instanceTemplates.get": ["compute.instanceTemplates.get"],
 }
@@ -101,9 +103,10 @@ class Account:
 
     # Service accounts
 
-    def service_account(self, token_uri: str, permissions=None, email="runner@my-gcp-project.iam.gserviceaccount.com") -> dict:
+    def service_account(self, token_uri: str, permissions=None, email="runner@my-gcp-project.iam.gserviceaccount.com",
+                        key=None) -> dict:
         """Its key file."""
-        key = rsa.generate_private_key(65537, 2048)
+        key = key or usual_key()
         key_id = f"key{next(self.numbers)}"
         self.principal(email, permissions).keys[key_id] = certificate_of(key)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -128,6 +131,11 @@ class Account:
 
 def told(status: int, content: dict) -> Answer:
     return Answer(status, json.dumps(content).encode(), "application/json; charset=utf-8")
+
+
+@functools.cache
+def usual_key():
+    return rsa.generate_private_key(65537, 2048)
 
 
 def certificate_of(key) -> str:

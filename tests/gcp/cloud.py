@@ -93,7 +93,8 @@ class Cloud:
         elif resource in ("zoneOperations", "regionOperations") and action == "get":
             found = self.operation
         else:
-            found = getattr(self.compute, f"{resource}_{action}", None) or getattr(self.oslogin, f"{resource}_{action}", None)
+            verb = f"{resource}_{action.replace('.', '_')}"
+            found = getattr(self.compute, verb, None) or getattr(self.oslogin, verb, None)
         if not found:
             raise NotImplementedError(f"the cloud of the tests has no {name}")
         return found

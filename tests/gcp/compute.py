@@ -2,9 +2,11 @@
 reads its metadata as Google's guest agent does."""
 
 import base64
+import datetime
 import hashlib
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
@@ -38,6 +40,7 @@ class Machine:
     password: str = "pa\\ss\"word-1"
     password_looks: int = 0  # at port 4, until the agent has answered
     answers: list[dict] = field(default_factory=list)  # what the agent is to write there
+    requests: set[tuple] = field(default_factory=set)  # what it has answered
     edits: int = 0
     created: str = field(default_factory=stamp)
 
@@ -111,8 +114,9 @@ class Machine:
         """What the agent does about requests for a password: each is answered once, on the fourth port."""
         for line in self.items.get("windows-keys", "").splitlines():
             request = json.loads(line)
-            known = [answer["modulus"] for answer in self.answers]
-            if self.os == "windows" and request["modulus"] not in known:
+            known = tuple(request[part] for part in ("userName", "modulus", "expireOn"))
+            if self.os == "windows" and known not in self.requests and request["expireOn"] > f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}":
+                self.requests.add(known)
                 self.answers.append(self.password_for(request))
                 self.write_answers()
 
@@ -164,7 +168,9 @@ class Compute:
         return found
 
     def instances_get(self, asked, _) -> dict:
-        return self.find(asked).described()
+        machine = self.find(asked)
+        self.operations.look_at(machine.path)
+        return machine.described()
 
     def instances_list(self, asked, _) -> dict:
         found = [machine for machine in self.machines.values() if machine.zone == asked["zone"]]
@@ -224,9 +230,11 @@ class Compute:
 
 
 def filter_of(text: str):
-    if text:
+    """Google's older form, a regular expression that the whole name must match."""
+    known = re.fullmatch(r'name eq "([^"]*)"', text)
+    if text and not known:
         raise NotImplementedError(f"the cloud of the tests has no filter {text}")
-    return lambda machine: True
+    return lambda machine: not known or re.fullmatch(known[1], machine.name)
 
 
 def page_of(found: list, asked: dict, size: int) -> tuple[list, dict]:

@@ -117,13 +117,13 @@ class Groups:
     def __init__(self, compute: Compute, operations: Operations):
         self.compute, self.operations = compute, operations
         self.all: dict[str, Group] = {}  # path -> group
-        self.letters = itertools.count()
+        self.letters, self.turns = itertools.count(), itertools.count()
         self.page = 500
 
     # What the service does by itself
 
     def add(self, group: Group, name: str, action="CREATING"):
-        zone = min(group.zones, key=lambda zone: sum(member.zone == zone for member in group.members.values()))
+        zone = group.zones[next(self.turns) % len(group.zones)]
         group.members[name] = Member(name, zone, group.make_looks, action)
         if not group.make_looks:
             self.go_on(group, group.members[name])

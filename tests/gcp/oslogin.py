@@ -47,5 +47,13 @@ class OsLogin:
         self.keys_changed(self.user_of(email))
         return {"loginProfile": self.profile(email), "details": ""}
 
+    def users_sshPublicKeys_delete(self, asked, principal) -> dict:
+        user, _, name = asked["name"].partition("/sshPublicKeys/")
+        email = self.own(user, principal)
+        if self.keys.get(email, {}).pop(name, None) is None:
+            raise Refusal(404, "notFound", "The SSH key was not found")
+        self.keys_changed(self.user_of(email))
+        return {}
+
     def users_getLoginProfile(self, asked, principal) -> dict:
         return self.profile(self.own(asked["name"], principal))

@@ -4,10 +4,8 @@ import pytest
 
 from aws.cloud import Cloud
 from cloud import provider as flt
-from cloud.endpoint import Fault
 from cloud.provider import Provider
 
-CREATING, RUNNING, DELETING, DELETED, TIMED_OUT, SUSPENDING, SUSPENDED, RESUMING = range(8)
 KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 NAME = "my-linux-asg"
 
@@ -50,25 +48,3 @@ def fill(cloud, n, **settings):
     cloud.scaling.fill(group)
     cloud.scaling.pass_time(group)
     return list(group.members)
-
-
-def dies_at(cloud, worker, nth, side):
-    """The worker is killed at its nth call from now on, before or after the cloud does what it asks."""
-    first = len(cloud.endpoint.calls) + nth
-
-    def fault(call):
-        if call.number != first:
-            return None
-        if side == "after":
-            cloud.ask(call)
-        worker.kill()
-        return Fault()
-
-    cloud.endpoint.fault = fault
-
-
-def calls_of(cloud, act):
-    """How many calls it takes."""
-    before = len(cloud.endpoint.calls)
-    act()
-    return len(cloud.endpoint.calls) - before

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aws.wire import Refusal
-from aws_group import CREATING, cloud, fill, new_worker  # noqa: F401
+from aws_group import cloud, fill, new_worker  # noqa: F401
 from checker.run import wait_for
 from cloud import provider as flt
 from cloud.endpoint import Fault
+from cloud.provider import CREATING
 
 
 def public_half(private: str) -> str:

@@ -5,9 +5,10 @@ import pytest
 
 from aws.scaling import Member, invalid
 from aws.wire import refusal
-from aws_group import NAME, RUNNING, cloud, fill, group_of, new_worker  # noqa: F401
+from aws_group import NAME, cloud, fill, group_of, new_worker  # noqa: F401
 from cloud import provider as flt
 from cloud.endpoint import Fault
+from cloud.provider import RUNNING
 
 HOUR_MS = 3600 * 1000
 

@@ -19,12 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aws.account import Key, Words
 from aws.scaling import Member
 from aws.wire import refusal
-from aws_group import (CREATING, DELETING, KEY, NAME, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, calls_of, cloud, dies_at,  # noqa: F401
-                       fill, group_of, new_worker)
+from aws_group import KEY, NAME, cloud, fill, group_of, new_worker  # noqa: F401
 from checker.run import PATIENCE, wait_for
 from cloud import provider as flt
 from cloud.endpoint import Answer, Fault
-from cloud.provider import Died
+from cloud.provider import CREATING, DELETING, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, Died, calls_of, dies_at
 from conftest import ROOT
 
 RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json").read_text())["Statement"]

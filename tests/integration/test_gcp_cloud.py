@@ -266,6 +266,9 @@ def test_an_account_has_keys_of_its_own(cloud, api):
     profile = login.users().importSshPublicKey(parent=f"users/{RUNNER}", projectId=PROJECT, body=key).execute()["loginProfile"]
     [account] = profile["posixAccounts"]
     assert account["username"].startswith("sa_") and [known["key"] for known in profile["sshPublicKeys"].values()] == [PUBLIC_KEY]
+    [known] = profile["sshPublicKeys"].values()
+    login.users().sshPublicKeys().delete(name=known["name"]).execute()
+    assert login.users().getLoginProfile(name=f"users/{RUNNER}", projectId=PROJECT).execute()["sshPublicKeys"] == {}
     with pytest.raises(HttpError) as caught:
         login.users().importSshPublicKey(parent="users/other@x.com", body=key).execute()
     assert json.loads(caught.value.content)["error"]["status"] == "PERMISSION_DENIED"
@@ -280,7 +283,7 @@ def test_a_service_account_gets_a_token_for_what_it_signed(cloud):
     credentials = google.oauth2.service_account.Credentials.from_service_account_info(
         info, scopes=["https://www.googleapis.com/auth/cloud-platform"])
     assert shown(client(cloud, credentials=credentials), group)["name"] == GROUP
-    other = cloud.service_account()
+    other = cloud.service_account(key=rsa.generate_private_key(65537, 2048))
     credentials = google.oauth2.service_account.Credentials.from_service_account_info(
         {**info, "private_key": other["private_key"]}, scopes=["https://www.googleapis.com/auth/cloud-platform"])
     with pytest.raises(google.auth.exceptions.RefreshError) as caught:

@@ -13,6 +13,7 @@
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
+#define REFUSALS 4
 #define BANNER_MS 10000
 #define HANDSHAKE_MS 20000
 #define AUTH_MS 20000
@@ -44,8 +45,22 @@ static int connect_once(const struct ssh_options *options, int64_t deadline, str
     return r < 0 ? r : ssh_start(options, fd, deadline, ret, err);
 }
 
+/* What was refused so far. */
+struct refusals {
+    int n;
+    int64_t since_ms;
+};
+
+/* Keys are put in place late in a boot, and those that are made for an instance, when they have come to it. */
+static bool may_be_let_in(const struct ssh_options *options, struct refusals *refusals)
+{
+    if (refusals->n++ == 0)
+        refusals->since_ms = now_ms();
+    return refusals->n < REFUSALS || now_ms() - refusals->since_ms < options->arrival_ms;
+}
+
 /* What an instance that still boots looks like. */
-static bool worth_retrying(int r, int auth_failures)
+static bool worth_retrying(int r, const struct ssh_options *options, struct refusals *refusals)
 {
     switch (r) {
     case -ECONNREFUSED:
@@ -57,8 +72,8 @@ static bool worth_retrying(int r, int auth_failures)
     case -EPIPE:
     case -EPROTO:
         return true;
-    case -EACCES: /* keys are put in place late in a boot */
-        return auth_failures < 4;
+    case -EACCES:
+        return may_be_let_in(options, refusals);
     default:
         return false;
     }
@@ -67,7 +82,8 @@ static bool worth_retrying(int r, int auth_failures)
 int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err)
 {
     int64_t deadline = now_ms() + options->timeout_ms, pause = RETRY_MIN_MS;
-    int auth_failures = 0, r = 0;
+    struct refusals refusals = { 0 };
+    int r = 0;
 
     if (!str_empty(options->private_key))
         r = ssh_key_check(options->private_key, err);
@@ -78,8 +94,7 @@ int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct er
 
         if (r == 0)
             return 0;
-        auth_failures += r == -EACCES;
-        if (!worth_retrying(r, auth_failures))
+        if (!worth_retrying(r, options, &refusals))
             return r;
         for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
             int stop = ssh_wait(&options->watch, NULL, 0, until);

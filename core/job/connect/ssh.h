@@ -31,6 +31,9 @@ struct ssh_options {
     const char *private_key; /* text of an unencrypted key; NULL or "" = none */
     int64_t timeout_ms; /* whole connect, retries included: an instance that still boots is tried
                            again */
+    /* A login that was made for the instance just now: so long, from its first refusal on, it may still be on its way
+     * there. 0 = it is known there since the boot. */
+    int64_t arrival_ms;
     int64_t keepalive_ms;
     /* Before authentication: type ("ssh-ed25519"), key in base64. 0 = accept; -EKEYREJECTED with a
      * sentence = refuse, and it is not tried again; a code of the watch when it was stopped. */

@@ -6,6 +6,7 @@
 #include "core/base/str.h"
 
 #define CONNECT_MS (10 * 60 * 1000)
+#define ARRIVAL_MS 60000
 
 uint16_t target_port(json_t *connect)
 {
@@ -19,6 +20,7 @@ int target_options(json_t *connect, struct ssh_options *ret, struct error *err)
 {
     struct ssh_options options = { .timeout_ms = CONNECT_MS, .keepalive_ms = 30000 };
     const char *protocol = "ssh";
+    int64_t expires_ms = 0;
 
     (void) json_opt_str(connect, "protocol", &protocol, NULL);
     if (!str_eq(protocol, "ssh"))
@@ -29,6 +31,10 @@ int target_options(json_t *connect, struct ssh_options *ret, struct error *err)
     (void) json_opt_str(connect, "key", &options.private_key, NULL);
     (void) json_opt_i64(connect, "timeout_ms", 1, INT64_MAX, &options.timeout_ms, NULL);
     (void) json_opt_i64(connect, "keepalive_ms", 0, INT64_MAX, &options.keepalive_ms, NULL);
+    /* What ends was made by the provider, who has just told the instance. */
+    (void) json_opt_i64(connect, "expires_ms", 0, INT64_MAX, &expires_ms, NULL);
+    if (expires_ms != 0)
+        options.arrival_ms = ARRIVAL_MS;
     options.port = target_port(connect);
     if (str_empty(options.address) || str_empty(options.username))
         return error_set(err, -EINVAL, "the provider gave no address or no user name");

@@ -40,6 +40,7 @@ struct world {
     rlim_t spool_limit;                        /* bytes; 0 = none */
     size_t n_variables, variable_size;         /* beside its own */
     int64_t login_expires_ms;                  /* 0 = never */
+    size_t late_keys;                          /* see ssh_fake.h */
 
     int fd;
     struct frame_decoder decoder;
@@ -97,7 +98,8 @@ static void fake_start(struct world *world)
 {
     const struct ssh_fake_options options = { .kind = world->kind,
                                               .execs = world->execs,
-                                              .n_execs = N_EXECS };
+                                              .n_execs = N_EXECS,
+                                              .late_keys = world->late_keys };
 
     ssh_fake_start(&world->fake, world->dir, &options);
 }
@@ -336,6 +338,19 @@ static void test_a_login_that_has_expired_is_asked_for_anew(void **state)
     take_result(world);
     assert_string_equal(outcome(world), "success");
     assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), N_EXECS);
+}
+
+/* By the metadata of a cloud, say. */
+static void test_a_login_with_an_end_may_come_after_us(void **state)
+{
+    struct world *world = *state;
+
+    world->late_keys = 4;
+    world->login_expires_ms = INT64_MAX;
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
 }
 
 static void test_a_login_that_nobody_will_have_ends_the_job(void **state)
@@ -630,6 +645,7 @@ int main(void)
         ROW(test_the_limit_of_after_script_is_a_warning_with_its_words),
         ROW(test_limits_that_are_none_are_said_and_left_out),
         ROW(test_a_login_that_has_expired_is_asked_for_anew),
+        ROW(test_a_login_with_an_end_may_come_after_us),
         ROW(test_a_login_that_nobody_will_have_ends_the_job),
         ROW(test_a_cancel_ends_the_wait_for_a_login),
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),

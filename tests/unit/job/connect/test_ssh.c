@@ -467,6 +467,25 @@ static void test_questions_without_an_end_can_be_stopped(void **state)
     assert_true(ssh_fake_count(&world->fake, "question") > 10);
 }
 
+/* A guest agent, say, takes seconds to put it in place. */
+static void test_a_login_that_was_made_just_now_is_given_time(void **state)
+{
+    static const struct ssh_fake_exec exec = { 0 };
+    struct world *world = *state;
+    const struct ssh_fake_options options = {
+        .kind = SSH_FAKE_SERVER, .execs = &exec, .n_execs = 1, .late_keys = 4
+    };
+
+    for (int made = 0; made < 2; made++) {
+        ssh_fake_start(&world->fake, world->dir, &options);
+        world->options.port = world->fake.port;
+        world->options.arrival_ms = made ? world->options.timeout_ms : 0;
+        assert_int_equal(open_connection(world), made ? 0 : -EACCES);
+        assert_int_equal(ssh_fake_count(&world->fake, "refused"), 4);
+        ssh_fake_stop(&world->fake);
+    }
+}
+
 static void test_an_empty_key_or_password_is_none(void **state)
 {
     static const struct ssh_fake_exec exec = { 0 };
@@ -623,6 +642,7 @@ int main(void)
         ROW(test_each_deadline_is_its_own),
         ROW(test_each_way_to_lose_a_command_has_its_sentence),
         ROW(test_questions_without_an_end_can_be_stopped),
+        ROW(test_a_login_that_was_made_just_now_is_given_time),
         ROW(test_an_empty_key_or_password_is_none),
         ROW(test_a_host_key_that_is_not_accepted_gets_nothing),
         ROW(test_a_control_descriptor_that_went_away_is_not_watched),

@@ -1,0 +1,114 @@
+/* host_keys.c - the host keys of an instance, which Google's guest agent publishes in its guest attributes at the first
+ * boot: a way that no stranger on the network is on. What runs on the instance may write there, too; so they are read
+ * before the first job, and remembered. */
+
+#include "reach.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "sdk/lib/json.h"
+
+#define AGAIN_MS 2000
+/* They come early in a boot, before the SSH server starts: an image that has shown none by then has no guest agent. */
+#define WAIT_MS 120000
+#define NEEDS                                                                                      \
+    "; that takes enable-guest-attributes=TRUE in its template's metadata, an image with "         \
+    "Google's "                                                                                    \
+    "guest agent, and the permission compute.instances.getGuestAttributes"
+
+/* Nothing is published: 404. Where guest attributes are off, they are refused as if a right were missing. */
+static bool is_none(int32_t code, const struct flt_google_error *error)
+{
+    return code == FLT_E_NOT_FOUND ||
+           (gcp_is_denied(code, error) && !strstr(error->text, "permission"));
+}
+
+static int32_t ask(struct flt_group *g, struct way *way)
+{
+    struct flt_google_param params[] = { { "queryPath", GUEST_KEYS "/" } };
+    char path[GCP_PATH_SIZE + 32], shown[GCP_NAME_MAX + 48];
+    struct gcp_ask ask = {
+        .path = path, .shown = shown, .params = params, .n_params = COUNT(params)
+    };
+    struct json_object *answer = NULL, *keys;
+    struct flt_google_error error;
+    int32_t code;
+
+    (void) snprintf(path, sizeof(path), "%s/getGuestAttributes", way->path);
+    (void) snprintf(shown, sizeof(shown), "instances.getGuestAttributes of %s", way->name);
+    code = gcp_ask(g, &ask, &answer, &error);
+    if (code != FLT_OK && !is_none(code, &error)) {
+        if (!gcp_is_denied(code, &error))
+            return gcp_refused(g, code, &error);
+        gcp_note_denied(g, GCP_RIGHT_HOST_KEYS, &error);
+    }
+    keys = guest_keys_read(answer);
+    json_object_put(answer);
+    if (json_object_array_length(keys) > 0)
+        way->reach->host_keys = keys;
+    else
+        json_object_put(keys);
+    return FLT_OK;
+}
+
+/* Whether it is worth asking; METADATA_UNSAID = it is not known whether the instance publishes any. */
+static int32_t is_published(struct flt_group *g, const struct way *way, enum metadata_flag *ret)
+{
+    *ret = METADATA_OFF;
+    if (!g->options.host_keys || g->denied[GCP_RIGHT_HOST_KEYS] ||
+        strcmp(way->info.protocol, "ssh") != 0)
+        return FLT_OK;
+    return project_switch(g, way->reach, GUEST_ATTRIBUTES, ret);
+}
+
+/* Whether an instance that publishes them still may: its image may have no guest agent that does. */
+static bool may_come(struct flt_group *g, const struct way *way)
+{
+    int64_t age_ms = (int64_t) time(NULL) * 1000 - way->reach->made_ms;
+
+    if (g->denied[GCP_RIGHT_HOST_KEYS] || g->reaches->without_host_keys)
+        return false;
+    if (age_ms < WAIT_MS)
+        return true;
+    g->reaches->without_host_keys = true;
+    gcp_log(g, FLT_LOG_WARNING,
+            "instance %s has published no host keys for %d minutes, although "
+            "enable-guest-attributes is TRUE: its image has no guest agent that does; the first "
+            "key an instance shows is trusted",
+            way->id, WAIT_MS / 60000);
+    return false;
+}
+
+static int32_t wait_for_keys(struct flt_group *g, const struct way *way,
+                             enum metadata_flag published)
+{
+    const char *policy = g->options.connector.host_key_policy;
+    bool pin = policy && strcmp(policy, "pin") == 0;
+
+    if (pin)
+        return gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
+                        "host_key_policy is \"pin\", and instance %s has published no host keys%s",
+                        way->id, published == METADATA_ON ? " yet" : NEEDS);
+    return published == METADATA_ON && may_come(g, way)
+               ? gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
+                          "instance %s has published no host keys yet", way->id)
+               : FLT_OK;
+}
+
+int32_t host_keys_find(struct flt_group *g, struct way *way)
+{
+    enum metadata_flag published;
+    int32_t code = FLT_OK;
+
+    if (!way->reach->host_keys) {
+        code = is_published(g, way, &published);
+        if (code == FLT_OK && published != METADATA_OFF)
+            code = ask(g, way);
+        if (code == FLT_OK && !way->reach->host_keys)
+            code = wait_for_keys(g, way, published);
+    }
+    flt_host_keys_show(way->reach->host_keys, &way->host_keys, &way->info);
+    return code;
+}
