@@ -31,11 +31,9 @@ def test_the_cause_is_asked_for_as_soon_as_a_list_shows_that_one_goes(cloud, new
     assert told(worker) == {}
     cloud.scaling.take(group_of(cloud), ids[1], CAUSE)
     assert worker.states()[ids[1]] == DELETING
-    asked = len(cloud.endpoint.calls_of("DescribeScalingActivities"))
     for _ in range(3):
-        worker.states()
         assert CAUSE in told(worker)[ids[1]]
-    assert len(cloud.endpoint.calls_of("DescribeScalingActivities")) == asked + 1
+        worker.states()
 
 
 @pytest.mark.parametrize("restarts", [False, True])
