@@ -109,7 +109,7 @@ static void take_page(struct flt_group *g, xmlDocPtr doc)
 }
 
 /* By a filter: one that EC2 does not know yet would fail a question that names all of them. */
-static size_t fill_params(const struct batch *batch, char names[AT_ONCE][24],
+static size_t fill_params(const struct batch *batch, char names[AT_ONCE][40],
                           struct flt_aws_param params[AT_ONCE + 2])
 {
     params[0] = (struct flt_aws_param) { "Filter.1.Name", "instance-id" };
@@ -122,7 +122,7 @@ static size_t fill_params(const struct batch *batch, char names[AT_ONCE][24],
 
 static int32_t ask_pages(struct flt_group *g, const struct batch *batch)
 {
-    char names[AT_ONCE][24], token[TOKEN_MAX] = "";
+    char names[AT_ONCE][40], token[TOKEN_MAX] = "";
     struct flt_aws_param params[AT_ONCE + 2];
     size_t n = fill_params(batch, names, params), page = 0;
     int32_t code;
