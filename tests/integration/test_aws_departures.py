@@ -3,8 +3,9 @@ cause, those that flotilla takes out are not; instance refreshes are warned of."
 
 import pytest
 
-from aws_group import DELETING, cloud, fill, group_of, new_worker  # noqa: F401
+from aws_group import cloud, fill, group_of, new_worker  # noqa: F401
 from cloud import provider as flt
+from cloud.provider import DELETING
 
 CAUSE = ("At 2026-11-26T08:30:00Z a monitor alarm quiet in state ALARM triggered policy shrink changing the desired capacity "
          "from 3 to 2.")
