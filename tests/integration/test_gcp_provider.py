@@ -287,6 +287,9 @@ def test_a_growth_and_a_removal_whose_answers_are_lost_do_not_undo_each_other(cl
     cloud.endpoint.fault = lambda call: None
     one, other = worker.states()
     assert worker.decrease(one)["accepted"] == [one]
+    for _ in range(3):
+        worker.states()
+    assert len(group_of(cloud).members) == 1, "it is gone, and its name with it"
     assert worker.increase(2, request)["accepted"] == 2
     assert group_of(cloud).target_size == 1 and cloud.compute.made == 2
     assert other in worker.states()
