@@ -103,6 +103,7 @@ struct flt_group {
     struct gcp_operation operations[GCP_OPERATIONS_MAX];
     size_t n_operations;
     struct flt_signal_list signals; /* found by the last look of signals.c */
+    bool signals_lack;              /* something could not be heard then */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
     struct reaches *reaches;        /* of reach.c: what is remembered of the ways to instances */
 };
