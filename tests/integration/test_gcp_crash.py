@@ -39,7 +39,7 @@ def run(folder, binary, build):
     # How long a new manager looks out for what its predecessor ordered depends on the second.
     made.config.write_text(made.config.read_text().replace(
         "max_instances = 10", 'max_instances = 10\n    update_interval = "1s"\n    update_interval_when_expecting = "50ms"'))
-    made.cloud, made.group = cloud, cloud.group()
+    made.cloud, made.group = cloud, cloud.group(make_looks=100)
     yield made
     if made.watch:
         made.watch.stop()
