@@ -103,6 +103,7 @@ struct flt_group {
     struct gcp_operation operations[GCP_OPERATIONS_MAX];
     size_t n_operations;
     struct flt_signal_list signals; /* found by the last look of signals.c */
+    bool signals_lack;              /* something could not be heard then */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
     struct reaches *reaches;        /* of reach.c: what is remembered of the ways to instances */
 };
@@ -115,11 +116,10 @@ void options_done(struct gcp_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
 
 /* ask.c */
-__attribute__((format(printf, 4, 5))) int32_t gcp_fail(struct flt_group *g, int32_t code,
-                                                       int64_t retry_after_ms, const char *format,
-                                                       ...);
-__attribute__((format(printf, 3, 4))) void gcp_log(struct flt_group *g, int32_t level,
-                                                   const char *format, ...);
+/* Why the running call ends as it does; the code. */
+#define gcp_fail(g, code, retry_after_ms, ...)                                                     \
+    flt_failf((g)->host, (g)->call, code, retry_after_ms, __VA_ARGS__)
+#define gcp_log(g, level, ...) flt_logf((g)->host, (g)->call, level, __VA_ARGS__)
 struct gcp_ask {
     const char *service; /* NULL = "compute" */
     const char *method;  /* NULL = "GET" */
