@@ -1,4 +1,4 @@
-/* host_keys_file.c - the host keys on disk, state_dir/aws/HASH.keys.json: what an instance's console showed at its first
+/* host_keys_file.c - the host keys on disk, state_dir/HASH.keys.json: what an instance's console showed at its first
  * boot holds for its life, also for the next process of this provider. By then whoever is root on the instance can
  * write other keys to its console.
  *
