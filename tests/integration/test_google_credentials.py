@@ -3,6 +3,7 @@ environment with the same files, which has to ask the same services for the same
 service account signs is verified by google-auth."""
 
 import base64
+import datetime
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ import google.auth.compute_engine._metadata
 import google.auth.jwt
 import google.auth.transport.requests
 import pytest
+from aws.metadata import REGION, Metadata
 from aws_library import AUTH, INVALID, OK, UNAVAILABLE, http
 from google_library import AUDIENCE, LIFE_S, METADATA, OF_GOOGLE, SCOPE, Asker, google_key, identity, refusal  # noqa: F401
 
@@ -31,7 +33,7 @@ class World:
 
     def __init__(self, build, folder, monkeypatch, identity):  # noqa: F811
         self.build, self.folder, self.patch, self.identity = build, folder, monkeypatch, identity
-        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_"))]:
+        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_", "AWS_"))]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(folder))
         self.set(NO_GCE_CHECK="true")
@@ -332,9 +334,9 @@ WRONG = [
     (without(USER, "refresh_token"), "FILE: refresh_token is missing"),
     ({**USER, "token_uri": "http://example.com/token"}, "FILE: http://example.com/token must be https, or http to this machine"),
     (without(WORKFORCE_USER, "token_url"), "FILE: token_url is missing"),
-    (EXTERNAL, "FILE: credential_source must have a file, a url or an executable"),
-    (external({"environment_id": "aws1", "url": "{url}"}),
-     "FILE: credential_source must have a file, a url or an executable"),
+    (EXTERNAL, "FILE: credential_source must have a file, a url, an executable or an environment_id"),
+    (external({"environment_id": "aws2"}), "FILE: credential_source.environment_id must be aws1"),
+    (external({"environment_id": "aws1"}), "FILE: credential_source.regional_cred_verification_url is missing"),
     (external({"url": "{url}", "headers": {"a": "b\nc"}}),
      "FILE: credential_source.headers: each must be a text of ASCII, 16 at most"),
     (external({"file": "{folder}/subject", "format": {"type": "xml"}}),
@@ -580,6 +582,66 @@ def test_where_there_is_no_token_of_another_provider_it_is_told(world, source, c
     world.identity.fault = lambda request: http(403) if request.line.startswith("GET /refuse") else None
     assert refused(world, external(source), code) == world.fill(sentence)
     assert not [request for request in world.identity.requests if request.form]
+
+
+AWS = {"environment_id": "aws1", "region_url": "http://169.254.169.254/latest/meta-data/placement/availability-zone",
+       "url": "http://169.254.169.254/latest/meta-data/iam/security-credentials",
+       "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}
+
+
+@pytest.mark.parametrize("session", [None, "a/session+token=="])
+def test_keys_for_aws_are_shown_to_google_as_google_auth_shows_them(world, session):
+    """The signature is what botocore makes of the same request."""
+    import botocore.auth
+    import botocore.awsrequest
+    import botocore.credentials
+    world.set(AWS_ACCESS_KEY_ID="AKIAFEDERATED", AWS_SECRET_ACCESS_KEY="a secret/key", AWS_REGION="eu-west-3",
+              **({"AWS_SESSION_TOKEN": session} if session else {}))
+    path = world.write("c.json", external(AWS, subject_token_type="urn:ietf:params:aws:token-type:aws4_request"))
+    world.google_auth(str(path))
+    theirs, = [request.form for request in world.identity.requests if request.form]
+    world.identity.requests.clear()
+    told = world.ask({"credentials_file": str(path)})
+    assert told["result"] == OK, told
+    ours = world.identity.requests[0].form
+    assert {**ours, "subject_token": ""} == {**theirs, "subject_token": ""}
+    ours, theirs = (json.loads(unquote(form["subject_token"])) for form in (ours, theirs))
+    headers, others = ({header["key"].lower(): header["value"] for header in said["headers"]} for said in (ours, theirs))
+    assert headers.keys() == others.keys() and (ours["url"], ours["method"]) == (theirs["url"], theirs["method"])
+    for name in headers.keys() - {"authorization", "x-amz-date"}:
+        assert headers[name] == others[name]
+    now = datetime.datetime.strptime(headers["x-amz-date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
+    assert abs(now.timestamp() - time.time()) < 300
+    request = botocore.awsrequest.AWSRequest("POST", ours["url"], {
+        "x-goog-cloud-target-resource": headers["x-goog-cloud-target-resource"]})
+    world.patch.setattr(botocore.auth, "get_current_datetime", lambda: now)
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials("AKIAFEDERATED", "a secret/key", session), "sts",
+                            "eu-west-3").add_auth(request)
+    assert headers["authorization"] == request.headers["Authorization"]
+
+
+def test_keys_for_aws_come_from_the_machine_of_aws_that_the_file_names(world):
+    metadata = Metadata()
+    path = world.write("c.json", external({**AWS, "url": f"{metadata.url}/latest/meta-data/iam/security-credentials"}))
+    told = world.ask({"credentials_file": str(path)})
+    metadata.close()
+    assert told["result"] == OK, told
+    said = json.loads(unquote(world.identity.requests[0].form["subject_token"]))
+    assert said["url"] == f"https://sts.{REGION}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    assert "X-Amz-Security-Token" in [header["key"] for header in said["headers"]]
+
+
+def test_where_nobody_has_keys_for_aws_it_is_told(world):
+    world.set(AWS_EC2_METADATA_DISABLED="true", AWS_REGION="eu-west-3")
+    told = refused(world, external(AWS), AUTH)
+    assert told.startswith("FILE: nobody has keys for AWS: environment: AWS_ACCESS_KEY_ID is not set; ")
+    assert world.identity.requests == []
+
+
+def test_an_address_of_aws_that_is_not_https_is_refused(world):
+    world.set(AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="eu-west-3")
+    assert refused(world, external({**AWS, "regional_cred_verification_url": "http://sts.{region}.example"})) == (
+        "FILE: credential_source.regional_cred_verification_url must be https and shorter")
 
 
 def test_a_token_is_renewed_before_it_ends_by_the_same_source(world, google_key):  # noqa: F811
