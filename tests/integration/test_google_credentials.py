@@ -50,6 +50,7 @@ class World:
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(self.fill(content if isinstance(content, str) else json.dumps(content)))
+        path.chmod(0o600)
         return path
 
     def on_machine(self):
@@ -359,6 +360,30 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(world, content, sentence):
     assert refused(world, content) == sentence
 
 
+def test_a_file_that_others_may_write_is_refused(world):
+    path = world.write("c.json", USER)
+    for where, mode in ((path, 0o620), (path, 0o602), (world.folder, 0o770), (world.folder, 0o707)):
+        before = where.stat().st_mode
+        where.chmod(mode)
+        told = world.ask({"credentials_file": str(path)})
+        where.chmod(before)
+        assert told["result"] == INVALID, oct(mode)
+        assert told["error"] == f"{where} can be written by others (mode {mode:03o}): chmod go-w it"
+    assert world.ask({"credentials_file": str(path)})["result"] == OK
+    link = world.folder / "link.json"
+    link.symlink_to(path)
+    path.chmod(0o622)
+    assert world.ask({"credentials_file": str(link)})["result"] == INVALID
+
+
+def test_of_a_file_that_others_can_read_it_is_said(world):
+    path = world.write("c.json", USER)
+    for mode in (0o640, 0o604):
+        path.chmod(mode)
+        told = world.ask({"credentials_file": str(path)})
+        assert told["trace"] == [f"{path} can be read by others: chmod go-r it", f"credentials_file: serves: {told['source']}"]
+
+
 def test_a_named_file_that_is_not_there_is_no_reason_to_look_further(world, google_key):  # noqa: F811
     world.write(ADC, service_account(google_key))
     told = world.ask({"credentials_file": "{folder}/none.json"})
@@ -517,6 +542,7 @@ PROGRAMS = [
 def test_a_program_without_a_token_is_told(world, script, code, sentence):
     write_subjects(world)
     program = world.write("program", f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
     told = refused(world, external({"executable": {"command": "{folder}/program"}}), code)
     assert told.replace(str(program), "PROGRAM") == sentence
 
@@ -659,7 +685,7 @@ def test_a_token_is_renewed_before_it_ends_by_the_same_source(world, google_key)
     assert third["result"] == OK and third["expires"] == second["expires"], "it still holds"
     assert third["trace"][0].startswith("GOOGLE_APPLICATION_CREDENTIALS: fails: ")
     assert third["trace"][1].startswith("GOOGLE_APPLICATION_CREDENTIALS: the token at hand is good for another ")
-    assert asker.ask(ahead=2 * LIFE_S - 399)["trace"] == [], "and it is not asked again at once"
+    assert asker.ask(ahead=2 * LIFE_S - 500)["trace"] == [], "and it is not asked again at once"
     told = asker.ask(ahead=3 * LIFE_S)
     assert told["result"] == INVALID and "No such file" in told["error"]
     (world.folder / ADC).rename(path)
@@ -703,6 +729,25 @@ def test_where_no_metadata_server_is_nobody_waits_for_it(world):
     assert told["result"] == AUTH
     assert told["error"].startswith("nobody has a token for Google Cloud: credentials_file: not set; ")
     assert len(told["trace"]) == 4
+
+
+def test_a_machine_that_loses_its_service_account_asks_nobody_else(world, google_key):  # noqa: F811
+    world.on_machine()
+    asker = world.start()
+    assert asker.ask()["result"] == OK
+    world.identity.accounts = []
+    world.write(ADC, service_account(google_key))
+    told = asker.ask(ahead=2 * LIFE_S)
+    asker.close()
+    assert told["result"] == AUTH and len(told["trace"]) == 1
+    assert told["error"].startswith("this machine has no service account")
+
+
+def test_the_metadata_server_is_asked_past_any_proxy(world):
+    world.on_machine()
+    world.set(http_proxy=world.identity.url + "/proxy", NO_PROXY="", no_proxy="")
+    assert world.ask()["result"] == OK
+    assert {request.url.netloc for request in world.identity.requests} == {""}, "a proxy is told the whole URL"
 
 
 def test_a_metadata_server_that_fails_for_a_moment_is_asked_again(world):
