@@ -7,8 +7,11 @@ import datetime
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import google.auth
@@ -18,10 +21,10 @@ import google.auth.jwt
 import google.auth.transport.requests
 import pytest
 from aws.metadata import REGION, Metadata
-from aws_library import AUTH, INVALID, OK, UNAVAILABLE, http
+from aws_library import AUTH, INVALID, OK, UNAVAILABLE, http, serve  # noqa: F401
 from google_library import AUDIENCE, LIFE_S, METADATA, OF_GOOGLE, SCOPE, Asker, google_key, identity, refusal  # noqa: F401
 
-IAM_SCOPE = "https://www.googleapis.com/auth/iam"
+INTEGRATION = Path(__file__).resolve().parent
 ADC = ".config/gcloud/application_default_credentials.json"
 POOL = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
 WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/pool/providers/provider"
@@ -756,6 +759,26 @@ def test_a_metadata_server_that_fails_for_a_moment_is_asked_again(world):
     assert world.ask()["result"] == OK
     world.identity.fault = lambda request: http(503, "", OF_GOOGLE)
     assert world.ask()["result"] == UNAVAILABLE
+
+
+def test_the_metadata_server_is_asked_by_its_own_name(build, folder):
+    space = ["unshare", "-nm" if os.geteuid() == 0 else "-rnm"]
+    done = subprocess.run([*space, sys.executable, INTEGRATION / "google_alone.py",
+                           build / "tests" / "integration" / "google_call", folder],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    token, told, hosts = json.loads(done.stdout)
+    assert (told["result"], told["token"], hosts) == (OK, token, ["metadata.google.internal"])
+
+
+@pytest.mark.parametrize("kind", ["service account", "user"])
+def test_google_is_asked_where_a_file_names_nobody(world, serve, google_key, kind):  # noqa: F811
+    """As a proxy is told."""
+    proxy = serve(lambda request, n: http(403))
+    world.set(https_proxy=proxy.url, NO_PROXY="", no_proxy="")
+    told = refused(world, without(KINDS[kind](google_key).content, "token_uri"), UNAVAILABLE)
+    assert "https://oauth2.googleapis.com/token" in told
+    assert {request.line for request in proxy.requests} == {"CONNECT oauth2.googleapis.com:443 HTTP/1.1"}
 
 
 @pytest.mark.parametrize("known", [True, False])
