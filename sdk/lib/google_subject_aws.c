@@ -76,6 +76,7 @@ static char *write_down(const struct question *question, const struct flt_signed
 {
     struct json_object *request = json_object_new_object(), *headers = json_object_new_array();
     struct flt_text text;
+    const char *plain;
 
     for (size_t i = 0; i < 2; i++)
         add_header(headers, question->headers[i]);
@@ -84,12 +85,13 @@ static char *write_down(const struct question *question, const struct flt_signed
     (void) json_object_object_add(request, "url", json_object_new_string(question->full_url));
     (void) json_object_object_add(request, "method", json_object_new_string("POST"));
     (void) json_object_object_add(request, "headers", headers);
+    plain = json_object_to_json_string_ext(request,
+                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     flt_text_open(&text);
-    flt_text_add_encoded(&text,
-                         json_object_to_json_string_ext(
-                             request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
-                         0);
-    json_object_put(request);
+    flt_text_add_encoded(&text, plain, 0);
+    /* It is json-c's, and has the keys' token. */
+    explicit_bzero((void *) (uintptr_t) plain, strlen(plain));
+    flt_google_json_done(request);
     return flt_text_take(&text);
 }
 
