@@ -165,8 +165,8 @@ void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
 
 /* budget.c */
-/* In the folder of the group's file; -1 = there is none. */
-int budget_open(const char *file, const char *region, const char *arn);
+/* In the folder of the file `beside`; -1 = there is none. */
+int budget_open(const char *beside, const char *region, const char *arn);
 /* Whether an attempt is made once more, which is paid then. */
 int budget_take(int fd, struct flt_retry_budget *own, enum flt_retry_why why, int attempt,
                 int64_t now_ms);
@@ -213,6 +213,7 @@ struct aws_ask {
     const struct flt_aws_param *params;
     size_t n_params;
     bool repeatable;
+    const char *final;             /* as flt_aws_call.final */
     const struct flt_watch *watch; /* NULL = as long as the running call lasts */
 };
 /* A call by all of the array `p`, which may be asked for again when its answer is lost, or may not. */

@@ -207,6 +207,9 @@ void names_make(const char *base, const struct gcp_orderer *by, const char *requ
                 char ret[GCP_NAME_MAX + 1]);
 /* False when nobody goes by such names. */
 bool names_read(const char *base, const char *name, struct gcp_orderer *ret);
+/* The order that an instance is of, "EPOCH-MANAGER-ORDER". */
+#define GCP_ORDER_SIZE 32
+bool names_order(const char *base, const char *name, char ret[GCP_ORDER_SIZE]);
 /* The id of the `part`th call (from 0) that one request of the host's takes. */
 void names_request(const char *request_id, uint32_t part, char ret[GCP_UUID_SIZE]);
 
@@ -233,6 +236,18 @@ int32_t members_suspend(struct flt_group *g, const char *const *ids, uint32_t n,
                         flt_id_sink accepted, void *arg);
 int32_t members_resume(struct flt_group *g, const char *const *ids, uint32_t n,
                        flt_id_sink accepted, void *arg);
+
+/* owed.c - pure; `orders` is what was known before, and is changed; `own` is the order that is being made */
+/* How many of its n instances are to be asked for; the others are on their way, and nobody waits for them. */
+uint32_t owed_plan(struct json_object *orders, const char *base, const struct gcp_view *view,
+                   const char *own, uint32_t n);
+/* Google has heard of so many of them, and the order waits for so many others. */
+void owed_settle(struct json_object *orders, const char *base, const struct gcp_view *view,
+                 const char *own, uint32_t created, uint32_t taken);
+
+/* owed_file.c */
+int32_t owed_load(struct flt_group *g, struct json_object **ret);
+int32_t owed_store(struct flt_group *g, struct json_object *orders);
 
 /* grow.c */
 int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted);

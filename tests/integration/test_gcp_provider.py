@@ -235,6 +235,21 @@ def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud,
     assert group.target_size == 5
 
 
+def test_an_order_that_could_not_be_written_down_is_not_made(cloud, new_worker, folder):
+    worker, request = new_worker(), str(uuid.uuid4())
+    assert worker.increase(1)["accepted"] == 1
+    [orders] = (folder / "state" / "gcp").glob("*.json")
+    in_the_way = orders.with_name(orders.name + ".new")
+    in_the_way.mkdir()
+    reply = worker.increase(2, request)
+    assert (reply["code"], reply["accepted"]) == (flt.INTERNAL, 0) and str(orders) in reply["message"], reply
+    assert group_of(cloud).target_size == 1
+    in_the_way.rmdir()
+    orders.write_text("{half")
+    assert worker.increase(2, request)["accepted"] == 2 and group_of(cloud).target_size == 3
+    assert any(str(orders) in text for text in worker.logs), worker.logs
+
+
 def test_an_order_that_comes_late_is_not_made_twice_when_its_repetition_is_refused(cloud, new_worker):
     """The first attempt is still on its way when the second is refused, and arrives then."""
     worker, request, late = new_worker(), str(uuid.uuid4()), []
@@ -287,6 +302,9 @@ def test_a_growth_and_a_removal_whose_answers_are_lost_do_not_undo_each_other(cl
     cloud.endpoint.fault = lambda call: None
     one, other = worker.states()
     assert worker.decrease(one)["accepted"] == [one]
+    for _ in range(3):
+        worker.states()
+    assert len(group_of(cloud).members) == 1, "it is gone, and its name with it"
     assert worker.increase(2, request)["accepted"] == 2
     assert group_of(cloud).target_size == 1 and cloud.compute.made == 2
     assert other in worker.states()
