@@ -33,8 +33,8 @@ static void take_item(const struct flt_group *g, struct json_object *item,
     /* What migrates does not notice. */
     if (!member || strcmp(gcp_text(item, "scheduling.onHostMaintenance"), "MIGRATE") == 0)
         return;
-    (void) snprintf(text, sizeof(text), "maintenance of its host (%.40s, %.40s)",
-                    gcp_text(work, "type"), gcp_text(work, "maintenanceStatus"));
+    (void) snprintf(text, sizeof(text), "maintenance of its host (%s, %s)", gcp_text(work, "type"),
+                    gcp_text(work, "maintenanceStatus"));
     flt_signal_list_add(ret, member->id, gcp_time(gcp_text(work, "windowStartTime")), text);
 }
 
