@@ -2,7 +2,6 @@
 #include "sdk/lib/state_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>

@@ -13,7 +13,7 @@
  * others. FLT_OK, or FLT_E_INVALID with a sentence in `error` (FLT_ERROR_MAX bytes, as below). */
 int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *group,
                        const char *ending, char ret[FLT_STATE_PATH_MAX], char *error);
-/* Wiped by the caller; FLT_E_NOT_FOUND when there is none yet. */
+/* flt_file_replace() writes it. Wiped by the caller; FLT_E_NOT_FOUND when there is none yet. */
 int32_t flt_state_read(const char *path, char **ret, char *error);
 
 #endif
