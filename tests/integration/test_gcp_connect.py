@@ -201,6 +201,7 @@ def test_without_the_right_to_write_metadata_a_given_key_is_enough(cloud, new_wo
     for instance in ids:
         assert info_of(worker, instance)["address"]
     assert len([line for line in worker.logs if "compute.instances.setMetadata" in line]) == 1
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 1
     reply = ask(new_worker(account=account), ids[0])
     assert reply["code"] == flt.AUTH and "compute.instances.setMetadata" in reply["message"] and "key_path" in reply["message"]
 
@@ -292,11 +293,12 @@ def test_os_login_takes_the_operators_key(cloud, new_worker):
 
 
 def test_windows_gets_a_password_by_the_metadata_and_a_serial_port(cloud, new_worker):
-    [instance] = fill(cloud, 1, os="windows", password_looks=2)
+    [instance] = fill(cloud, 1, os="windows", password_looks=3)
     machine, worker = machine_of(cloud, instance), new_worker(connector={"username": "ci"})
     reply = ask(worker, instance)
     assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 1000, reply
     assert worker.states(), "the list does not wait for it"
+    assert actions_of(cloud, lambda: ask(worker, instance)) == ["instances.getSerialPortOutput"]
     info = info_of(worker, instance)
     assert (info["protocol"], info["os"], info["username"], info["password"]) == ("winrm", "windows", "ci", machine.password)
     assert not info.get("key") and "ssh-keys" not in machine.items
