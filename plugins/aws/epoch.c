@@ -14,27 +14,22 @@
 #include <string.h>
 
 #include "sdk/lib/aws_xml.h"
+#include "sdk/lib/manager.h"
 
 #define FORGET                                                                                     \
     "aws autoscaling delete-tags --tags "                                                          \
     "ResourceId='%.64s',ResourceType=auto-scaling-group,Key=" AWS_EPOCH_TAG
 
-/* Without a name: a tool, or a host of 1.0. */
 static const char *own_name(struct flt_group *g)
 {
-    const char *name = NULL;
-
-    if (g->host->struct_size > FLT_HOST_SIZE_1_0 && g->host->manager)
-        name = g->host->manager(g->call);
-    return name ? name : "";
+    return flt_manager_name(g->host, g->call);
 }
 
-/* The machine may be given another name. */
 static bool same_manager(const char *a, const char *b)
 {
-    size_t len = strcspn(a, "@");
+    size_t len = flt_manager_id_len(a);
 
-    return len == strcspn(b, "@") && strncmp(a, b, len) == 0;
+    return len == flt_manager_id_len(b) && strncmp(a, b, len) == 0;
 }
 
 static void take_value(const char *value, struct aws_view *view)

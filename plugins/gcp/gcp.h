@@ -36,7 +36,7 @@ enum gcp_addresses { GCP_ADDRESSES_IPV4, GCP_ADDRESSES_IPV6 };
 struct gcp_options {
     const char *name, *project, *zone, *region; /* either zone or region */
     const char *credentials_file, *endpoint, *metadata_endpoint;
-    bool push_keys, host_keys;
+    bool push_keys, host_keys, take_over;
     unsigned addresses; /* enum gcp_addresses */
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms, recycle_ms;
 
@@ -193,16 +193,28 @@ void member_path(const struct flt_group *g, const struct gcp_member *member,
 /* names.c - pure */
 /* What names begin with, of the group's baseInstanceName, or of its own name. */
 void names_base(const char *wanted, const char *group, char ret[GCP_NAME_MAX + 1]);
+/* Who has ordered an instance. */
+#define GCP_MANAGER_SIZE 7
+#define GCP_NO_MANAGER "000000" /* a tool, or a host of 1.0 */
+struct gcp_orderer {
+    int64_t epoch;
+    char manager[GCP_MANAGER_SIZE]; /* a short form of the manager's id */
+};
+/* Of "ID@MACHINE", "" = none. */
+void names_manager(const char *manager, char ret[GCP_MANAGER_SIZE]);
 /* The name of the `i`th instance of an order. */
-void names_make(const char *base, int64_t epoch, const char *request_id, uint32_t i,
+void names_make(const char *base, const struct gcp_orderer *by, const char *request_id, uint32_t i,
                 char ret[GCP_NAME_MAX + 1]);
-/* Of whoever ordered it; 0 = nobody who goes by such names. */
-int64_t names_epoch(const char *base, const char *name);
+/* False when nobody goes by such names. */
+bool names_read(const char *base, const char *name, struct gcp_orderer *ret);
 /* The id of the `part`th call (from 0) that one request of the host's takes. */
 void names_request(const char *request_id, uint32_t part, char ret[GCP_UUID_SIZE]);
 
 /* epoch.c */
-/* A changing call of an older epoch ends here, with FLT_E_STALE. */
+struct gcp_orderer epoch_own(struct flt_group *g);
+/* Another manager's group is left alone: FLT_E_STALE. */
+int32_t epoch_check_holder(struct flt_group *g, const struct gcp_view *view);
+/* A changing call of another manager, or of an older epoch, ends here, with FLT_E_STALE. */
 int32_t group_admit(struct flt_group *g, const struct gcp_view *view);
 
 /* change.c */

@@ -25,6 +25,7 @@ static struct json_object *name_instances(struct flt_group *g, const struct gcp_
                                           uint32_t from, uint32_t to, uint32_t *ret_n)
 {
     struct json_object *body = json_object_new_object(), *list = json_object_new_array();
+    struct gcp_orderer own = epoch_own(g);
     char name[GCP_NAME_MAX + 1];
 
     *ret_n = 0;
@@ -32,7 +33,7 @@ static struct json_object *name_instances(struct flt_group *g, const struct gcp_
     for (uint32_t i = from; i < to; i++) {
         struct json_object *item;
 
-        names_make(g->base, g->host->epoch(g->call), g->host->request_id(g->call), i, name);
+        names_make(g->base, &own, g->host->request_id(g->call), i, name);
         if (has_name(view, name))
             continue;
         item = json_object_new_object();

@@ -1,11 +1,11 @@
 /* names.c - the names of instances that are ordered, and the ids of the requests that order them. Pure; grow.c and
  * epoch.c ask it.
  *
- *   BASE-EPOCH-ORDER-N: "ci-mi2k9q01-3f9a1c07-2" is the third instance of an order
+ *   BASE-EPOCH-MANAGER-ORDER-N: "ci-mi2k9q01-4f2a1c-3f9a1c07-2" is the third instance of an order
  *
  * The base is the group's own. The order's part comes from the id of the host's request, so that the same request again
- * asks for the same names and is seen to be the same, whatever became of its first answer. The epoch says which
- * manager has ordered it, in a place that every manager of the group reads: managed instance groups have no labels.
+ * asks for the same names and is seen to be the same, whatever became of its first answer. The epoch and the manager
+ * say who has ordered it, in a place that every manager of the group reads: managed instance groups have no labels.
  */
 
 #include "gcp.h"
@@ -15,11 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sdk/lib/manager.h"
+
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
-#define BASE_MAX 36  /* with the rest it is no longer than a name may be */
-#define EPOCH_MAX 11 /* until long after the year 3000 */
-#define ORDER_SIZE 9
+#define HEX DIGITS "abcdef"
+#define BASE_MAX 32 /* with the rest it is no longer than a name may be */
+#define EPOCH_MAX 9 /* until long after the year 3000 */
+#define ORDER_LEN 8
 
 static void hash(const char *text, uint32_t part, unsigned char ret[EVP_MAX_MD_SIZE])
 {
@@ -58,35 +61,57 @@ void names_base(const char *wanted, const char *group, char ret[GCP_NAME_MAX + 1
     (void) snprintf(ret, GCP_NAME_MAX + 1, "%.*s", (int) len, wanted);
 }
 
-void names_make(const char *base, int64_t epoch, const char *request_id, uint32_t i,
+void names_manager(const char *manager, char ret[GCP_MANAGER_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char id[128];
+
+    (void) snprintf(id, sizeof(id), "%.*s", (int) flt_manager_id_len(manager), manager);
+    hash(id, 0, digest);
+    if (*id)
+        (void) snprintf(ret, GCP_MANAGER_SIZE, "%02x%02x%02x", digest[0], digest[1], digest[2]);
+    else
+        (void) snprintf(ret, GCP_MANAGER_SIZE, "%s", GCP_NO_MANAGER);
+}
+
+void names_make(const char *base, const struct gcp_orderer *by, const char *request_id, uint32_t i,
                 char ret[GCP_NAME_MAX + 1])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[EPOCH_MAX + 1];
+    char epoch[EPOCH_MAX + 1];
 
     hash(request_id, 0, digest);
-    write_epoch(epoch, text);
-    (void) snprintf(ret, GCP_NAME_MAX + 1, "%s-%s-%02x%02x%02x%02x-%" PRIu32, base, text, digest[0],
-                    digest[1], digest[2], digest[3], i);
+    write_epoch(by->epoch, epoch);
+    (void) snprintf(ret, GCP_NAME_MAX + 1, "%s-%s-%s-%02x%02x%02x%02x-%" PRIu32, base, epoch,
+                    by->manager, digest[0], digest[1], digest[2], digest[3], i);
 }
 
-int64_t names_epoch(const char *base, const char *name)
+/* Takes "TEXT-" of between `min` and `max` such signs: where TEXT begins, NULL when it is something else. */
+static const char *take_part(const char **at, const char *signs, size_t min, size_t max)
+{
+    const char *part = *at;
+    size_t len = strspn(part, signs);
+
+    if (len < min || len > max || part[len] != '-')
+        return NULL;
+    *at = part + len + 1;
+    return part;
+}
+
+bool names_read(const char *base, const char *name, struct gcp_orderer *ret)
 {
     size_t len = strlen(base);
-    const char *at = name + len + 1, *rest;
-    int64_t epoch = 0;
+    const char *at = name + len + 1, *epoch, *manager;
 
-    if (strncmp(name, base, len) != 0 || name[len] != '-')
-        return 0;
-    rest = at + strspn(at, DIGITS LOWER);
-    if (rest == at || rest - at > EPOCH_MAX || *rest != '-' ||
-        strspn(rest + 1, DIGITS "abcdef") != ORDER_SIZE - 1 || rest[ORDER_SIZE] != '-' ||
-        !rest[ORDER_SIZE + 1] ||
-        strspn(rest + ORDER_SIZE + 1, DIGITS) != strlen(rest + ORDER_SIZE + 1))
-        return 0;
-    for (; at < rest; at++)
-        epoch = epoch * 36 + (strchr(DIGITS LOWER, *at) - DIGITS LOWER);
-    return epoch;
+    if (strncmp(name, base, len) != 0 || name[len] != '-' ||
+        !(epoch = take_part(&at, DIGITS LOWER, 1, EPOCH_MAX)) ||
+        !(manager = take_part(&at, HEX, GCP_MANAGER_SIZE - 1, GCP_MANAGER_SIZE - 1)) ||
+        !take_part(&at, HEX, ORDER_LEN, ORDER_LEN) || !*at || at[strspn(at, DIGITS)])
+        return false;
+    for (ret->epoch = 0; *epoch != '-'; epoch++)
+        ret->epoch = ret->epoch * 36 + (strchr(DIGITS LOWER, *epoch) - DIGITS LOWER);
+    (void) snprintf(ret->manager, sizeof(ret->manager), "%.*s", GCP_MANAGER_SIZE - 1, manager);
+    return true;
 }
 
 static bool is_uuid(const char *text)
@@ -94,8 +119,7 @@ static bool is_uuid(const char *text)
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
     for (size_t i = 0; i < sizeof(form); i++)
-        if (form[i] == 'x' ? !text[i] || !strchr(DIGITS "abcdefABCDEF", text[i])
-                           : text[i] != form[i])
+        if (form[i] == 'x' ? !text[i] || !strchr(HEX "ABCDEF", text[i]) : text[i] != form[i])
             return false;
     return true;
 }

@@ -69,6 +69,11 @@ static const struct flt_option options[] = {
              .help = "what an instance is charged for at least") },
     { OPTION("recycle_time", "duration", DURATION, recycle_ms, .default_value = "0s",
              .help = "how long the place of an instance that was deleted stays taken") },
+    { OPTION("take_over", "boolean", BOOL, take_over, .default_value = "false",
+             .help =
+                 "take the group from whichever manager has ordered its instances, for managers "
+                 "whose machines are replaced: the instances of one that still runs are "
+                 "removed") },
 };
 #undef OPTION
 

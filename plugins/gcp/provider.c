@@ -114,7 +114,9 @@ static int32_t look_at_group(struct flt_group *g)
         code = checks_at_open(g, group);
     }
     json_object_put(group);
-    return code == FLT_OK ? group_refresh(g) : code;
+    if (code == FLT_OK)
+        code = group_refresh(g);
+    return code == FLT_OK || code == FLT_E_PARTIAL ? epoch_check_holder(g, &g->seen) : code;
 }
 
 static int32_t open_group(struct flt_group *g)
@@ -125,11 +127,10 @@ static int32_t open_group(struct flt_group *g)
         (code = find_account(g)) != FLT_OK)
         return code;
     code = look_at_group(g);
-    if (code == FLT_OK || code == FLT_E_PARTIAL) {
-        describe(g);
-        code = FLT_OK;
-    }
-    return code;
+    if (code != FLT_OK)
+        return code;
+    describe(g);
+    return FLT_OK;
 }
 
 static void gcp_close(flt_group *g)
@@ -177,6 +178,8 @@ static int32_t gcp_list(flt_group *g, flt_call *call, flt_instance_sink sink, vo
 
     enter(g, call);
     code = group_look(g, &view);
+    if ((code == FLT_OK || code == FLT_E_PARTIAL) && epoch_check_holder(g, &view) != FLT_OK)
+        code = FLT_E_STALE;
     for (size_t i = 0; (code == FLT_OK || code == FLT_E_PARTIAL) && i < view.n; i++) {
         struct flt_instance out = { .struct_size = sizeof(out),
                                     .state = view.members[i].state,

@@ -1,5 +1,5 @@
-/* sdk/lib/state_file.h - a file that a provider keeps for a group in the host's state directory, read and replaced as a
- * whole. Used by plugins/aws and plugins/gcp.
+/* sdk/lib/state_file.h - a file that a provider keeps for a group in the host's state directory: its path, and what is
+ * in it. file.h replaces it. Used by plugins/aws and plugins/gcp.
  */
 #ifndef FLOTILLA_LIB_STATE_FILE_H
 #define FLOTILLA_LIB_STATE_FILE_H
@@ -16,7 +16,5 @@ int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *
                        char *error);
 /* Wiped by the caller; FLT_E_NOT_FOUND when there is none yet. */
 int32_t flt_state_read(const char *path, char **ret, char *error);
-/* In one step, so that a crash leaves the old one or the new one. FLT_OK or FLT_E_INTERNAL. */
-int32_t flt_state_write(const char *path, const char *text, char *error);
 
 #endif

@@ -24,9 +24,9 @@ def new_worker(folder, binary, build, cloud):
     """Workers of one supervisor, one after the other: what the plugin keeps on disk is there for the next."""
     made = []
 
-    def make(opened=True, connector=None, account=None, **config):
+    def make(opened=True, connector=None, account=None, manager="", **config):
         key = write_credentials(folder, account or cloud.service_account())
-        worker = Provider(binary, build / PLUGIN, folder / "state", {})
+        worker = Provider(binary, build / PLUGIN, folder / "state", {}, manager)
         made.append(worker)
         place = {} if "region" in config else {"zone": ZONE}
         worker.config = {"name": NAME, "project": PROJECT, **place, "credentials_file": str(key), "endpoint": cloud.url, **config}

@@ -11,11 +11,13 @@ import threading
 import uuid
 
 import pytest
+import yaml
 
 from checker.run import PATIENCE
 from cloud import provider as flt
 from cloud.endpoint import Answer, Fault
 from cloud.provider import CREATING, DELETING, RESUMING, RUNNING, SUSPENDED, SUSPENDING, Died, calls_of, dies_at
+from conftest import ROOT
 from gcp import errors
 from gcp.cloud import PROJECT, ZONE
 from gcp.operations import stamp
@@ -436,6 +438,29 @@ def test_a_cloud_that_stays_broken_is_told_as_such(cloud, new_worker):
         assert reply["code"] in (code, flt.TIMEOUT) and reply["message"], (fault, reply)
     cloud.endpoint.fault = lambda call: None
     assert len(worker.states()) == 3
+
+
+RIGHTS = set(yaml.safe_load((ROOT / "docs" / "gcp-role.yaml").read_text())["includedPermissions"])
+
+
+@pytest.mark.parametrize("right", sorted(RIGHTS))
+def test_each_right_of_the_documented_role_is_named_where_it_is_missing(cloud, new_worker, right):
+    cloud.compute.project_items["enable-guest-attributes"] = "TRUE"
+    cloud.operations.looks = 1
+    place = {}
+    if right == "compute.regionOperations.get":
+        cloud.groups.all.clear()
+        cloud.group(NAME, region="europe-west1")
+        place = {"region": "europe-west1"}
+    ids = fill(cloud, 1) + fill(cloud, 1, os="windows")
+    worker = new_worker(opened=False, account=cloud.service_account(RIGHTS - {right}), **place)
+    said = [worker.opened["message"]]
+    if worker.opened["code"] == flt.OK:
+        replies = [worker.call("list"), worker.increase(1), worker.call("signals")]
+        replies += [worker.call("connect_info", instance=instance) for instance in [*ids, *ids]]
+        replies += [worker.decrease(*ids)]
+        said += [reply["message"] for reply in replies]
+    assert any(right in text for text in said + worker.logs), said + worker.logs
 
 
 GROUPS = [  # settings of a group; whether it is refused; what is said
