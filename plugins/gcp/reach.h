@@ -16,6 +16,7 @@
 #include <openssl/types.h>
 
 #include "gcp.h"
+#include "sdk/lib/host_key_store.h"
 #include "sdk/lib/host_keys.h"
 
 #define SOON_MS 1000 /* something that was asked for comes up within seconds */
@@ -83,8 +84,6 @@ struct reach {
 
     char *password;
     int64_t password_until_s; /* so long its answer is waited for; 0 = not asked for */
-
-    struct json_object *host_keys; /* array of "TYPE KEY" */
 };
 
 /* Of OS Login, for all instances. */
@@ -100,6 +99,7 @@ struct reaches {
     /* What holds for all of them: the project's switches, the account's login, */
     enum metadata_flag switches[SWITCHES];
     int64_t switches_at_ms; /* monotonic; 0 = never */
+    struct flt_host_key_store host_keys;
     bool without_host_keys; /* instances have been seen that publish none in time */
     struct account_login account;
     EVP_PKEY *password_key; /* and what passwords of Windows are encrypted with */
