@@ -2,33 +2,7 @@
 
 #include "gcp.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #define ANSWER_MAX ((size_t) 32 << 20) /* a list of 10,000 members in one piece */
-
-int32_t gcp_fail(struct flt_group *g, int32_t code, int64_t retry_after_ms, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    return g->host->fail(g->call, code, retry_after_ms, text);
-}
-
-void gcp_log(struct flt_group *g, int32_t level, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    g->host->log(g->call, level, text);
-}
 
 int32_t gcp_ask(struct flt_group *g, const struct gcp_ask *ask, struct json_object **ret,
                 struct flt_google_error *error)

@@ -103,6 +103,7 @@ struct flt_group {
     struct gcp_operation operations[GCP_OPERATIONS_MAX];
     size_t n_operations;
     struct flt_signal_list signals; /* found by the last look of signals.c */
+    bool signals_lack;              /* something could not be heard then */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
     struct reaches *reaches;        /* of reach.c: what is remembered of the ways to instances */
 };
@@ -115,11 +116,10 @@ void options_done(struct gcp_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
 
 /* ask.c */
-__attribute__((format(printf, 4, 5))) int32_t gcp_fail(struct flt_group *g, int32_t code,
-                                                       int64_t retry_after_ms, const char *format,
-                                                       ...);
-__attribute__((format(printf, 3, 4))) void gcp_log(struct flt_group *g, int32_t level,
-                                                   const char *format, ...);
+/* Why the running call ends as it does; the code. */
+#define gcp_fail(g, code, retry_after_ms, ...)                                                     \
+    flt_failf((g)->host, (g)->call, code, retry_after_ms, __VA_ARGS__)
+#define gcp_log(g, level, ...) flt_logf((g)->host, (g)->call, level, __VA_ARGS__)
 struct gcp_ask {
     const char *service; /* NULL = "compute" */
     const char *method;  /* NULL = "GET" */
@@ -207,6 +207,9 @@ void names_make(const char *base, const struct gcp_orderer *by, const char *requ
                 char ret[GCP_NAME_MAX + 1]);
 /* False when nobody goes by such names. */
 bool names_read(const char *base, const char *name, struct gcp_orderer *ret);
+/* The order that an instance is of, "EPOCH-MANAGER-ORDER". */
+#define GCP_ORDER_SIZE 32
+bool names_order(const char *base, const char *name, char ret[GCP_ORDER_SIZE]);
 /* The id of the `part`th call (from 0) that one request of the host's takes. */
 void names_request(const char *request_id, uint32_t part, char ret[GCP_UUID_SIZE]);
 
@@ -233,6 +236,18 @@ int32_t members_suspend(struct flt_group *g, const char *const *ids, uint32_t n,
                         flt_id_sink accepted, void *arg);
 int32_t members_resume(struct flt_group *g, const char *const *ids, uint32_t n,
                        flt_id_sink accepted, void *arg);
+
+/* owed.c - pure; `orders` is what was known before, and is changed; `own` is the order that is being made */
+/* How many of its n instances are to be asked for; the others are on their way, and nobody waits for them. */
+uint32_t owed_plan(struct json_object *orders, const char *base, const struct gcp_view *view,
+                   const char *own, uint32_t n);
+/* Google has heard of so many of them, and the order waits for so many others. */
+void owed_settle(struct json_object *orders, const char *base, const struct gcp_view *view,
+                 const char *own, uint32_t created, uint32_t taken);
+
+/* owed_file.c */
+int32_t owed_load(struct flt_group *g, struct json_object **ret);
+int32_t owed_store(struct flt_group *g, struct json_object *orders);
 
 /* grow.c */
 int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted);

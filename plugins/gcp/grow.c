@@ -1,6 +1,9 @@
 /* grow.c - growing: instances are ordered by their names (createInstances), so that an order that is made again is seen
- * to have been made. An account that may not do that grows the group by its size (resize); there Google alone
- * tells a repetition by the request's id, which it remembers for an hour at least. */
+ * to have been made; and what Google is making already, while nobody waits for it, is not ordered again (owed.c).
+ *
+ * An account that may not do that grows the group by its size (resize). There Google alone tells a repetition by the
+ * request's id, which it remembers for an hour at least, and an order whose answer was lost with its manager comes on top
+ * of that of the next one. */
 
 #include "gcp.h"
 
@@ -111,18 +114,57 @@ static int32_t grow_by_size(struct flt_group *g, uint32_t n, uint32_t *accepted)
     return FLT_OK;
 }
 
-static int32_t grow_by_names(struct flt_group *g, const struct gcp_view *view, uint32_t n,
-                             uint32_t *accepted)
+static int32_t create_all(struct flt_group *g, const struct gcp_view *view, uint32_t n,
+                          uint32_t *ret_created)
 {
     int32_t code = FLT_OK;
 
+    *ret_created = 0;
     for (uint32_t from = 0; code == FLT_OK && from < n; from += BATCH) {
         uint32_t to = n - from > BATCH ? from + BATCH : n;
 
         code = create(g, view, from, to);
         if (code == FLT_OK)
-            *accepted = to;
+            *ret_created = to;
     }
+    return code;
+}
+
+/* What it asks for is written down first, so that its repetition asks for the same. */
+static int32_t order(struct flt_group *g, const struct gcp_view *view, struct json_object *orders,
+                     uint32_t n, uint32_t *accepted)
+{
+    struct gcp_orderer by = epoch_own(g);
+    char name[GCP_NAME_MAX + 1], own[GCP_ORDER_SIZE] = "";
+    uint32_t wanted, created, taken;
+    int32_t code, stored;
+
+    names_make(g->base, &by, g->host->request_id(g->call), 0, name);
+    (void) names_order(g->base, name, own);
+    wanted = owed_plan(orders, g->base, view, own, n);
+    code = owed_store(g, orders);
+    if (code != FLT_OK)
+        return code;
+    code = create_all(g, view, wanted, &created);
+    if (code != FLT_OK && created == 0)
+        return code;
+    taken = code == FLT_OK ? n - wanted : 0;
+    owed_settle(orders, g->base, view, own, created, taken);
+    stored = owed_store(g, orders);
+    if (stored == FLT_OK)
+        *accepted = created + taken;
+    return code != FLT_OK ? code : stored;
+}
+
+static int32_t grow_by_names(struct flt_group *g, const struct gcp_view *view, uint32_t n,
+                             uint32_t *accepted)
+{
+    struct json_object *orders = NULL;
+    int32_t code = owed_load(g, &orders);
+
+    if (code == FLT_OK)
+        code = order(g, view, orders, n, accepted);
+    json_object_put(orders);
     return code;
 }
 

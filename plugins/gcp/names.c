@@ -114,6 +114,17 @@ bool names_read(const char *base, const char *name, struct gcp_orderer *ret)
     return true;
 }
 
+bool names_order(const char *base, const char *name, char ret[GCP_ORDER_SIZE])
+{
+    struct gcp_orderer by;
+    const char *order = name + strlen(base) + 1;
+
+    if (!names_read(base, name, &by))
+        return false;
+    (void) snprintf(ret, GCP_ORDER_SIZE, "%.*s", (int) (strrchr(order, '-') - order), order);
+    return true;
+}
+
 static bool is_uuid(const char *text)
 {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

@@ -36,7 +36,9 @@ static void note_source(void *arg, const char *text)
 
 static void note_repetition(void *arg, const char *text)
 {
-    gcp_log(arg, FLT_LOG_DEBUG, "%s", text);
+    struct flt_group *g = arg;
+
+    gcp_log(g, FLT_LOG_DEBUG, "%s", text);
 }
 
 static int32_t make_client(struct flt_group *g)

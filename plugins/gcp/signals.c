@@ -41,26 +41,41 @@ static int32_t look(struct flt_group *g, struct flt_signal_list *ret)
     return first;
 }
 
+/* Looks where it is time to. After a failure, too: asking at once would not make it better. */
+static int32_t look_in_time(struct flt_group *g)
+{
+    struct flt_signal_list fresh = { 0 };
+    int32_t code;
+
+    if (g->signals_at_ms != 0 && flt_monotonic_ms() - g->signals_at_ms < LOOK_EVERY_MS)
+        return g->signals_lack ? gcp_fail(g, FLT_E_PARTIAL, 0, "Google is asked again soon")
+                               : FLT_OK;
+    code = look(g, &fresh);
+    if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT) {
+        flt_signal_list_done(&fresh); /* what was heard before is told on */
+        return code;
+    }
+    flt_signal_list_done(&g->signals);
+    g->signals = fresh;
+    g->signals_lack = code != FLT_OK;
+    g->signals_at_ms = flt_monotonic_ms();
+    return code == FLT_OK ? FLT_OK : FLT_E_PARTIAL; /* why was said */
+}
+
 /* What could be heard is told also when something could not. */
 int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg)
 {
-    struct flt_signal_list fresh = { 0 }, members = { 0 };
+    struct flt_signal_list of_members = { 0 };
     int32_t code = flt_call_ended(g->host, g->call), emitted;
 
-    if (code != FLT_OK)
+    if (code == FLT_OK)
+        code = look_in_time(g);
+    if (code != FLT_OK && code != FLT_E_PARTIAL)
         return code;
-    if (g->signals_at_ms == 0 || flt_monotonic_ms() - g->signals_at_ms >= LOOK_EVERY_MS) {
-        code = look(g, &fresh);
-        flt_signal_list_done(&g->signals);
-        g->signals = fresh;
-        g->signals_at_ms = code == FLT_OK ? flt_monotonic_ms() : 0;
-    }
-    if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT)
-        return code;
-    add_members(g, &members);
+    add_members(g, &of_members);
     emitted = flt_signal_list_emit(&g->signals, sink, arg);
     if (emitted == FLT_OK)
-        emitted = flt_signal_list_emit(&members, sink, arg);
-    flt_signal_list_done(&members);
-    return emitted == FLT_OK && code != FLT_OK ? FLT_E_PARTIAL : emitted;
+        emitted = flt_signal_list_emit(&of_members, sink, arg);
+    flt_signal_list_done(&of_members);
+    return emitted == FLT_OK ? code : emitted;
 }

@@ -21,6 +21,7 @@ from cloud.endpoint import Answer
 
 from .errors import forbidden, unauthenticated
 
+SKEW_MAX_S = 300
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # the audience of Google's own library, whatever a file says
 SCOPES = {"https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/compute"}
@@ -120,9 +121,12 @@ class Account:
             return told(400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"})
         try:
             certificates = {key: text for known in self.principals.values() for key, text in known.keys.items()}
-            claims = google.auth.jwt.decode(form["assertion"], certificates, audience=[token_uri, TOKEN_URI])
+            claims = google.auth.jwt.decode(form["assertion"], certificates, audience=[token_uri, TOKEN_URI],
+                                            clock_skew_in_seconds=10**9)  # the clock is this side's
             assert claims["iss"] in self.principals and SCOPES & set(claims["scope"].split())
-            assert claims["exp"] - claims["iat"] <= 3600
+            if not claims["iat"] - SKEW_MAX_S <= self.now() <= claims["exp"] or claims["exp"] - claims["iat"] > 3600:
+                raise ValueError("Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat "
+                                 "and exp values in the JWT claim.")
         except Exception as problem:
             return told(400, {"error": "invalid_grant", "error_description": f"Invalid JWT: {problem}"})
         return told(200, {"access_token": self.issue(self.principals[claims["iss"]]), "expires_in": self.life_s,

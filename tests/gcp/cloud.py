@@ -51,9 +51,9 @@ class Cloud:
         if self.breaches:
             raise self.breaches[0]
 
-    def group(self, name="my-linux-instance-group", zone=ZONE, region="", **settings) -> Group:
+    def group(self, name="my-linux-instance-group", zone=ZONE, region="", project=PROJECT, **settings) -> Group:
         place, zones = (f"regions/{region}", [f"{region}-{letter}" for letter in "bcd"]) if region else (f"zones/{zone}", [zone])
-        made = Group(PROJECT, place, name, zones, **settings)
+        made = Group(project, place, name, zones, **settings)
         self.groups.all[made.path] = made
         return made
 

@@ -23,6 +23,7 @@ SAMPLE = [("createInstances", 1, "before"), ("createInstances", 1, "after"), ("l
           ("listManagedInstances", 4, "before")]
 MORE = [(action, nth, side) for action in ("get", "listManagedInstances", "createInstances", "listErrors")
         for nth in range(1, 7) for side in ("before", "after")]
+GIVEN_UP_LOOKS = 100  # a new manager waits less for what its predecessor ordered without an answer
 
 
 def settled(run):
@@ -51,6 +52,16 @@ def run(folder, binary, build):
 
 @pytest.mark.parametrize("action, nth, side", MORE if FULL else SAMPLE)
 def test_growth_never_doubles(run, action, nth, side):
+    die_and_settle(run, action, nth, side)
+
+
+def test_growth_never_doubles_where_google_is_slower_than_patience(run):
+    run.group.make_looks = GIVEN_UP_LOOKS
+    die_and_settle(run, "createInstances", 1, "after")
+    assert "given up" in run.daemon_log.read_text(), "the cloud was not slow enough"
+
+
+def die_and_settle(run, action, nth, side):
     cloud = run.cloud
     died = []
 

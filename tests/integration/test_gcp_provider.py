@@ -216,6 +216,83 @@ def test_a_worker_that_dies_at_any_call_of_a_growth_does_not_double_it(cloud, ne
         assert group_of(cloud).target_size == cloud.compute.made == 2 * epoch, (nth, side)
 
 
+def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud, new_worker):
+    """A new supervisor looks whether its predecessor's order comes, gives it up, and orders anew under another name.
+    Google was slow: what the first order wanted is still being made, and no more may be asked for."""
+    group, worker = group_of(cloud), new_worker()
+    group.make_looks = 1000
+    cloud.endpoint.fault = lambda call: Fault(done=True) if call.action == CREATE else None
+    worker.increase(3, str(uuid.uuid4()), epoch=1)
+    cloud.endpoint.fault = lambda call: None
+    assert group.target_size == 3
+    worker.kill()
+    worker = new_worker()
+    for _ in range(3):
+        assert worker.states() == {}
+    reply = worker.increase(3, str(uuid.uuid4()), epoch=2)
+    assert (reply["code"], reply["accepted"], group.target_size) == (flt.OK, 3, 3)
+    assert worker.increase(2, str(uuid.uuid4()), epoch=2)["accepted"] == 2, "what is new is asked for"
+    assert group.target_size == 5
+
+
+def test_an_order_that_could_not_be_written_down_is_not_made(cloud, new_worker, folder):
+    worker, request = new_worker(), str(uuid.uuid4())
+    assert worker.increase(1)["accepted"] == 1
+    [orders] = (folder / "state" / "gcp").glob("*.json")
+    in_the_way = orders.with_name(orders.name + ".new")
+    in_the_way.mkdir()
+    reply = worker.increase(2, request)
+    assert (reply["code"], reply["accepted"]) == (flt.INTERNAL, 0) and str(orders) in reply["message"], reply
+    assert group_of(cloud).target_size == 1
+    in_the_way.rmdir()
+    orders.write_text("{half")
+    assert worker.increase(2, request)["accepted"] == 2 and group_of(cloud).target_size == 3
+    assert any(str(orders) in text for text in worker.logs), worker.logs
+
+
+def test_an_order_that_comes_late_is_not_made_twice_when_its_repetition_is_refused(cloud, new_worker):
+    """The first attempt is still on its way when the second is refused, and arrives then."""
+    worker, request, late = new_worker(), str(uuid.uuid4()), []
+
+    def fault(call):
+        if call.action != CREATE:
+            return None
+        if not late:
+            late.append(call)
+            return Fault()
+        cloud.ask(late[0])
+        return Fault(answer=errors.forbidden("compute.instanceGroupManagers.update", "it").answer())
+
+    cloud.endpoint.fault = fault
+    assert worker.increase(3, request)["accepted"] == 0
+    cloud.endpoint.fault = lambda call: None
+    assert worker.increase(3, request)["accepted"] == 3
+    assert group_of(cloud).target_size == cloud.compute.made == 3
+
+
+def test_one_that_could_be_made_after_all_is_not_lost(cloud, new_worker):
+    """It was told as failed under its name alone, and is there before the host has it removed."""
+    worker, group = new_worker(), group_of(cloud)
+    group.room = 0
+    worker.increase(1)
+    [failed] = worker.states()
+    group.room = 1
+    worker.states()
+    assert worker.decrease(failed)["accepted"] == [failed]
+    [made] = worker.states()
+    assert made.startswith(failed + "/") and group.target_size == 1
+    assert worker.decrease(made)["accepted"] == [made] and group.target_size == 0
+
+
+def test_names_stay_within_googles_limit_and_tell_the_epoch(cloud, new_worker):
+    cloud.groups.all.clear()
+    cloud.group("g" * 63, base="b" * 58)
+    worker = new_worker(name="g" * 63)
+    assert worker.increase(2, epoch=2**40)["accepted"] == 2
+    assert worker.increase(1, epoch=2**40 - 1)["code"] == flt.STALE
+    assert group_of(cloud).target_size == 2
+
+
 def test_a_growth_and_a_removal_whose_answers_are_lost_do_not_undo_each_other(cloud, new_worker):
     """An instance that came by a lost order goes before the order is repeated: it must not be made again."""
     worker, request = new_worker(), str(uuid.uuid4())
@@ -225,6 +302,9 @@ def test_a_growth_and_a_removal_whose_answers_are_lost_do_not_undo_each_other(cl
     cloud.endpoint.fault = lambda call: None
     one, other = worker.states()
     assert worker.decrease(one)["accepted"] == [one]
+    for _ in range(3):
+        worker.states()
+    assert len(group_of(cloud).members) == 1, "it is gone, and its name with it"
     assert worker.increase(2, request)["accepted"] == 2
     assert group_of(cloud).target_size == 1 and cloud.compute.made == 2
     assert other in worker.states()
@@ -412,6 +492,22 @@ def test_a_token_that_is_refused_is_asked_for_anew(cloud, new_worker):
     assert len(cloud.endpoint.calls_of("token")) == 2
 
 
+@pytest.mark.parametrize("skew", [3600, -3600])
+def test_a_clock_that_is_an_hour_wrong_is_put_right(cloud, new_worker, skew):
+    fill(cloud, 2)
+    cloud.account.skew_s = skew
+    worker = new_worker()
+    assert len(worker.states()) == 2 and worker.increase(1)["accepted"] == 1
+    assert [call.status for call in cloud.endpoint.calls_of("token")] == [400, 200]
+
+
+def test_a_project_of_a_domain_is_reached(cloud, new_worker):
+    cloud.groups.all.clear()
+    cloud.group(NAME, project="example.com:ci")
+    worker = new_worker(project="example.com:ci")
+    assert worker.increase(1)["accepted"] == 1 and len(worker.states()) == 1
+
+
 def test_a_key_that_nobody_knows_is_told_with_its_file(cloud, new_worker):
     account = cloud.service_account()
     cloud.account.principals.clear()
@@ -520,9 +616,11 @@ def test_a_regional_group_is_as_good(cloud, new_worker):
 
 
 def test_what_google_is_going_to_take_is_told(cloud, new_worker):
-    ends, worked_on, moved, quiet = fill(cloud, 4)
+    ends, worked_on, moved, unfit, quiet = fill(cloud, 5)
     members = {id_of(member): member for member in group_of(cloud).members.values()}
-    members[ends].termination = "2026-01-01T00:00:00.000-08:00"
+    members[ends].termination, members[unfit].health = "2026-01-01T00:00:00.000-08:00", "UNHEALTHY"
+    group_of(cloud).errors.append({"error": {"code": "QUOTA_EXCEEDED", "message": "Of last year."}, "instanceActionDetails": {
+        "action": "CREATING", "instance": "x"}, "timestamp": "2025-01-01T00:00:00.000-08:00"})
     work = {"type": "SCHEDULED", "maintenanceStatus": "PENDING", "windowStartTime": stamp(3600), "canReschedule": True}
     for instance, way in ((worked_on, "TERMINATE"), (moved, "MIGRATE")):
         members[instance].machine.scheduling = {"onHostMaintenance": way}
@@ -530,7 +628,9 @@ def test_what_google_is_going_to_take_is_told(cloud, new_worker):
     worker = new_worker()
     worker.states()
     found = {signal["instance"]: signal["code"] for signal in worker.call("signals")["signals"]}
-    assert found == {ends: flt.UNHEALTHY, worked_on: flt.UNHEALTHY}
+    assert found == dict.fromkeys((ends, worked_on, unfit), flt.UNHEALTHY)
+    for instance, code in ((quiet, flt.OK), (unfit, flt.UNHEALTHY), ("ci-gone/1", flt.UNHEALTHY)):
+        assert worker.call("heartbeat", instance=instance)["code"] == code, instance
 
 
 def test_a_call_that_is_cancelled_ends_while_the_cloud_is_silent(cloud, new_worker):
