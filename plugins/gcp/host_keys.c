@@ -10,7 +10,8 @@
 
 #include "sdk/lib/json.h"
 
-#define AGAIN_MS 2000
+#define AGAIN_MS INT64_C(2000)
+#define AGAIN_MAX_MS INT64_C(10000)
 /* They come early in a boot, before the SSH server starts: an image that has shown none by then has no guest agent. */
 #define WAIT_MS 120000
 #define NEEDS                                                                                      \
@@ -96,14 +97,25 @@ static int32_t is_published(struct flt_group *g, const struct way *way, enum met
     return project_switch(g, way->reach, GUEST_ATTRIBUTES, ret);
 }
 
+static int64_t age_of(const struct way *way)
+{
+    return (int64_t) time(NULL) * 1000 - way->reach->made_ms;
+}
+
+/* Many may boot at once, and all requests of a project count together: who boots for long is asked more seldom. */
+static int64_t pause_of(const struct way *way)
+{
+    int64_t pause_ms = age_of(way) / 4;
+
+    return pause_ms < AGAIN_MS ? AGAIN_MS : pause_ms > AGAIN_MAX_MS ? AGAIN_MAX_MS : pause_ms;
+}
+
 /* Whether an instance that publishes them still may: its image may have no guest agent that does. */
 static bool may_come(struct flt_group *g, const struct way *way)
 {
-    int64_t age_ms = (int64_t) time(NULL) * 1000 - way->reach->made_ms;
-
     if (g->denied[GCP_RIGHT_HOST_KEYS] || g->reaches->without_host_keys)
         return false;
-    if (age_ms < WAIT_MS)
+    if (age_of(way) < WAIT_MS)
         return true;
     g->reaches->without_host_keys = true;
     gcp_log(g, FLT_LOG_WARNING,
@@ -121,11 +133,11 @@ static int32_t wait_for_keys(struct flt_group *g, const struct way *way,
     bool pin = policy && strcmp(policy, "pin") == 0;
 
     if (pin)
-        return gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
+        return gcp_fail(g, FLT_E_NOT_READY, pause_of(way),
                         "host_key_policy is \"pin\", and instance %s has published no host keys%s",
                         way->id, published == METADATA_ON ? " yet" : NEEDS);
     return published == METADATA_ON && may_come(g, way)
-               ? gcp_fail(g, FLT_E_NOT_READY, AGAIN_MS,
+               ? gcp_fail(g, FLT_E_NOT_READY, pause_of(way),
                           "instance %s has published no host keys yet", way->id)
                : FLT_OK;
 }

@@ -392,6 +392,15 @@ def test_host_keys_come_from_the_guest_attributes_and_are_waited_for(cloud, new_
         assert info_of(again, instance)["host_keys"] == [{"type": kind, "key": key}]
 
 
+def test_who_boots_for_long_is_asked_more_seldom(cloud, new_worker):
+    """A hundred that boot at once, and the project's limit is one for all."""
+    [young, old] = fill(cloud, 2)
+    machine_of(cloud, old).created = stamp(-90)
+    worker = new_worker(connector={"host_key_policy": "pin"})
+    pauses = {instance: [ask(worker, instance)["retry_after_ms"] for _ in range(3)][-1] for instance in (young, old)}
+    assert pauses[old] == 10000 > pauses[young] >= 2000, pauses
+
+
 def test_where_no_host_keys_are_published_nobody_asks(cloud, new_worker):
     [instance] = fill(cloud, 1)
     assert not info_of(new_worker(), instance).get("host_keys")
