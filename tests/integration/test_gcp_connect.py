@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cloud import provider as flt
 from cloud.endpoint import Fault
 from gcp import errors
+from gcp.account import told
 from gcp.operations import stamp
 from gcp_group import cloud, fill, group_of, new_worker  # noqa: F401
 
@@ -287,6 +288,21 @@ def test_os_login_takes_the_operators_key(cloud, new_worker):
     info = info_of(new_worker(connector={"key": key}), instance)
     [[known]] = [keys.values() for keys in cloud.oslogin.keys.values()]
     assert known["key"] == f"{public_half(key)} flotilla" and not info.get("key") and info["username"].startswith("sa_")
+
+
+@pytest.mark.parametrize("account", ["kim@example.com", ""])
+def test_os_login_takes_credentials_that_tell_whose_they_are(cloud, new_worker, account):
+    [instance] = fill(cloud, 1, items={"enable-oslogin": "TRUE"})
+    token = {"access_token": cloud.account.token("kim@example.com"), "expires_in": 3599, "token_type": "Bearer"}
+    cloud.endpoint.fault = lambda call: Fault(answer=told(200, token)) if call.action == "token" else None
+    signed_in = {"type": "authorized_user", "client_id": "id", "client_secret": "secret", "refresh_token": "refresh",
+                 "token_uri": f"{cloud.url}/token", "account": account}
+    worker = new_worker(account=signed_in)
+    if account:
+        assert info_of(worker, instance)["username"] == "kim_example_com" and [*cloud.oslogin.keys] == [account]
+    else:
+        reply = ask(worker, instance)
+        assert reply["code"] == flt.INVALID and "do not say whose they are" in reply["message"], reply
 
 
 # Windows
