@@ -80,7 +80,7 @@ struct reach {
 
     char *key, *public_line; /* made for it, */
     int64_t key_until_s;     /* and in its metadata until then; 0 = not yet */
-    int64_t key_sent_at_ms;  /* monotonic; 0 = never */
+    unsigned key_asks;       /* since it was sent; 0 = it was not */
 
     char *password;
     int64_t password_until_s; /* so long its answer is waited for; 0 = not asked for */

@@ -112,6 +112,17 @@ def test_a_key_is_given_out_when_the_instance_has_it(cloud, new_worker):
     assert len(keys_of(machine_of(cloud, instance))) == 1
 
 
+def test_a_change_that_is_never_seen_is_made_again(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    worker, cloud.operations.looks = new_worker(), 10**6
+    for _ in range(29):
+        assert ask(worker, instance)["code"] == flt.NOT_READY
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 1
+    cloud.operations.looks = 0
+    assert info_of(worker, instance)["key"] and len(keys_of(machine_of(cloud, instance))) == 1
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 2
+
+
 def test_a_new_worker_makes_a_new_key_and_leaves_the_old_one_in(cloud, new_worker):
     """A job that was given the old one may still be on its way."""
     [instance] = fill(cloud, 1)
@@ -193,6 +204,16 @@ def test_a_key_that_ends_soon_is_renewed_and_serves_meanwhile(cloud, new_worker)
         cloud.operations.look_at(machine_of(cloud, instance).path)
     [found] = keys_of(machine_of(cloud, instance))
     assert end_of(found) > time.time() + DAY - 600 and cloud.endpoint.actions().count("instances.setMetadata") == 1
+
+
+def test_a_key_that_somebody_took_out_is_sent_again(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    key, machine = new_key(), machine_of(cloud, instance)
+    worker = new_worker(connector={"key": key})
+    info_of(worker, instance)
+    worker.close()
+    machine.items = {}
+    assert info_of(new_worker(connector={"key": key}), instance)["address"] and len(keys_of(machine)) == 1
 
 
 def test_without_the_right_to_write_metadata_a_given_key_is_enough(cloud, new_worker):
