@@ -41,6 +41,7 @@ static const char usage[] =
     "  --boot-time TIME      from the order until an instance runs (40s); as --duration\n"
     "  --ready-time TIME     from then on until it passed the ready gate (0s)\n"
     "  --removal-time TIME   until one that is removed is gone (10s)\n"
+    "  --recycle-time TIME   the place of one that is gone stays taken for so long (0s)\n"
     "  --list-lag TIME       lists show what happened so much later (0s)\n"
     "  --call-time TIME      what a call of the cloud takes (0s)\n"
     "  --fail-rate SHARE     of orders that fail for want of capacity, such as 0.05\n"
@@ -259,6 +260,7 @@ static const struct known_option {
     { "boot-time", read_distribution, AT(cloud.boot) },
     { "ready-time", read_distribution, AT(cloud.gate) },
     { "removal-time", read_distribution, AT(cloud.removal) },
+    { "recycle-time", read_period, AT(cloud.recycle_ms) },
     { "list-lag", read_period, AT(cloud.list_lag_ms) },
     { "call-time", read_period, AT(cloud.call_ms) },
     { "fail-rate", read_share, AT(cloud.fail_rate) },

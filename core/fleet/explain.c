@@ -73,6 +73,16 @@ static void explain_kept(const struct fleet *fleet, const struct scaler_plan *pl
     add_wait(out, plan->removes_ms, now_ms);
 }
 
+static void explain_places(const struct scaler_plan *plan, int64_t now_ms, struct buf *out)
+{
+    if (plan->recycling == 0)
+        return;
+    buf_addf(out, " (%u place%s of instances that went %s not back yet, the next comes in ",
+             plan->recycling, str_plural(plan->recycling), plan->recycling == 1 ? "is" : "are");
+    add_wait(out, plan->place_ms, now_ms);
+    buf_add_str(out, ")");
+}
+
 void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, int64_t now_ms,
                     struct buf *out)
 {
@@ -85,6 +95,7 @@ void scaler_explain(const struct fleet *fleet, const struct scaler_plan *plan, i
         plan->idle_target, plan->have, plan->max_instances);
     if (plan->pending > 0)
         buf_addf(out, " (%u ordered and not seen yet)", plan->pending);
+    explain_places(plan, now_ms, out);
     buf_add_str(out, ": ");
     if (plan->request > 0)
         buf_addf(out, "order %u", plan->request);

@@ -39,6 +39,7 @@ void fleet_free(struct fleet *fleet)
         free_member(fleet->members[i]);
     free(fleet->members);
     free(fleet->orders);
+    free(fleet->gone_ms);
     free(fleet);
 }
 
@@ -340,7 +341,8 @@ static void drop(struct fleet *fleet, struct fleet_member *member)
 }
 
 /* All are told before the first is dropped: who hears of it may look at the fleet. */
-static void let_go(struct fleet *fleet, bool complete, fleet_change_fn on_change, void *arg)
+static void let_go(struct fleet *fleet, int64_t now_ms, bool complete, fleet_change_fn on_change,
+                   void *arg)
 {
     size_t kept = 0;
 
@@ -352,10 +354,12 @@ static void let_go(struct fleet *fleet, bool complete, fleet_change_fn on_change
             report(on_change, arg, CHANGE_GONE, &member->instance, member->gone, 1);
     }
     for (size_t i = 0; i < fleet->n_members; i++) {
-        if (fleet->members[i]->gone == REASON_NONE)
+        if (fleet->members[i]->gone == REASON_NONE) {
             fleet->members[kept++] = fleet->members[i];
-        else
-            drop(fleet, fleet->members[i]);
+            continue;
+        }
+        places_note_gone(fleet, now_ms);
+        drop(fleet, fleet->members[i]);
     }
     fleet->n_members = kept;
 }
@@ -381,7 +385,8 @@ int fleet_on_list(struct fleet *fleet, int64_t now_ms, const struct fleet_listed
         r = see_instance(fleet, now_ms, &listed[i], on_change, arg);
     if (r < 0)
         return r == -ENOMEM ? error_set(err, r, "list: out of memory") : r;
-    let_go(fleet, complete, on_change, arg);
+    places_forget(fleet, now_ms);
+    let_go(fleet, now_ms, complete, on_change, arg);
     if (!complete)
         return 0;
     count_list(fleet);

@@ -61,6 +61,7 @@ enum fleet_reason {
     REASON_BY_HAND,         /* an operator removed it */
     REASON_JOB_LOST,        /* a job ran there whose worker did not outlive a restart (11.1) */
     REASON_LEAVING,         /* the group's entry left the configuration */
+    REASON_RECYCLING,       /* wanted more, places of instances that went are not back yet */
     FLEET_REASONS
 };
 const char *fleet_reason_name(enum fleet_reason reason); /* "idle_too_long": stable, for JSON */
@@ -97,6 +98,8 @@ struct fleet_config {
     /* What an instance costs: 0 = not known. It is charged for its minimum life at least, and for
      * started pieces of minimum_billed_ms; an idle one that is paid for anyway stays (billing.c). */
     int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
+    /* How long the place of an instance that went stays taken in the cloud (places.c). */
+    int64_t recycle_ms;
     int64_t pause_unit_ms; /* the first pause of growth that fails; 0 = 1 s */
 };
 /* Slots that a new instance can hand out: with few uses less than its capacity. */
@@ -184,6 +187,8 @@ struct fleet_former_order {
 };
 void fleet_restore_orders(struct fleet *fleet, int64_t now_ms, struct fleet_former_order *orders,
                           size_t n, const int64_t *appeared_ms, size_t n_appeared);
+/* Instances of former runs that went: their places may not be back yet. Once recycle_ms is known. */
+void fleet_restore_gone(struct fleet *fleet, int64_t gone_ms);
 bool fleet_has_unanswered(const struct fleet *fleet);
 
 /* Lists. */
@@ -286,7 +291,7 @@ void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
 bool fleet_note_crash(struct fleet *fleet, const char *id, int64_t now_ms);
 
 /* Reservations: a claim before a job is asked for (5.1). */
-bool fleet_reserve(struct fleet *fleet,
+bool fleet_reserve(struct fleet *fleet, int64_t now_ms,
                    struct error *why); /* why: the refusal text of autoscaler.md 4 */
 void fleet_unreserve(struct fleet *fleet);
 

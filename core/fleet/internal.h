@@ -75,6 +75,8 @@ struct fleet {
     int64_t spent_ms;           /* at this time; it is given back as time passes */
     struct fleet_order *orders;
     size_t n_orders, cap_orders;
+    int64_t *gone_ms; /* of instances whose places are not back yet (places.c) */
+    size_t n_gone, cap_gone;
     uint32_t reserved;
     struct fleet_growth growth[GROWTH_FAILURES];
     struct sorted jobs, waiting; /* by seq; and those without a slot, in order of arrival */
@@ -119,6 +121,12 @@ void orders_add(struct fleet *fleet, struct fleet_order order);
 bool orders_take_or_early(struct fleet *fleet);
 /* V17: the cloud accepted and never delivered; how many. */
 uint32_t orders_expire(struct fleet *fleet, int64_t now_ms);
+
+/* places.c */
+void places_note_gone(struct fleet *fleet, int64_t gone_ms);
+void places_forget(struct fleet *fleet, int64_t now_ms); /* those that are back */
+/* How many are not, and when the next one is; INT64_MAX = never. */
+uint32_t places_taken(const struct fleet *fleet, int64_t now_ms, int64_t *ret_next_ms);
 
 /* heartbeat.c */
 /* The best of LANE_OFFERED on which jobs may be put now: its last heartbeat is good and not too old. */

@@ -35,13 +35,13 @@ void journal_config(struct fleet *fleet)
     journal_note(fleet,
                  "config %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRId64 " %" PRId64
                  " %" PRIu32 " %d %d %d %d %" PRId64 " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRId32
-                 " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+                 " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                  c->capacity, c->max_use_count, c->max_instances, p->idle_count, p->idle_time_ms,
                  factor, p->scale_factor_limit, p->preemptive, c->vm_isolation,
                  c->drained + c->leaving, c->unthrottled_reservations, c->pending_limit_ms,
                  c->failure_threshold, c->heartbeat_interval_ms, c->heartbeat_valid_ms,
                  c->throttle_limit, c->throttle_burst, c->price_micros_hour, c->minimum_billed_ms,
-                 c->minimum_life_ms, c->pause_unit_ms);
+                 c->minimum_life_ms, c->recycle_ms, c->pause_unit_ms);
 }
 
 static void add_former(const struct fleet_listed *item, struct buf *out)
@@ -135,6 +135,8 @@ static void note_all(struct fleet *fleet)
     for (size_t i = 0; i < fleet->n_orders; i++)
         journal_note(fleet, "order %" PRIu32 " %" PRId64 " %d", fleet->orders[i].count,
                      fleet->orders[i].expires_ms, !fleet->orders[i].uncertain);
+    for (size_t i = 0; i < fleet->n_gone; i++)
+        journal_note(fleet, "gone %" PRId64, fleet->gone_ms[i]);
     for (size_t i = 0; i < GROWTH_FAILURES; i++)
         if (fleet->growth[i].failures > 0)
             journal_note(fleet, "growth %zu %u %" PRId64, i, fleet->growth[i].failures,

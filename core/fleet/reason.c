@@ -50,6 +50,7 @@ static const struct {
     [REASON_JOB_LOST] = { "job_lost",
                           "pre-existing instance has acquisition so removing for safety" },
     [REASON_LEAVING] = { "leaving", "its entry left the configuration" },
+    [REASON_RECYCLING] = { "recycling", "the places of instances that went are not back yet" },
 };
 
 static const struct {

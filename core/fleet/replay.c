@@ -117,6 +117,7 @@ static int on_config(struct fleet *fleet, struct reader *r, struct error *err)
     config.price_micros_hour = number(r);
     config.minimum_billed_ms = number(r);
     config.minimum_life_ms = number(r);
+    config.recycle_ms = number(r);
     config.pause_unit_ms = number(r);
     return r->bad ? -EBADMSG : MIN(fleet_configure(fleet, &config), 0);
 }
@@ -193,6 +194,12 @@ static int on_order(struct fleet *fleet, struct reader *r, struct error *err)
     int64_t expires_ms = number(r);
 
     orders_add(fleet, (struct fleet_order) { n, expires_ms, !flag(r) });
+    return 0;
+}
+
+static int on_gone(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    fleet_restore_gone(fleet, number(r));
     return 0;
 }
 
@@ -451,9 +458,10 @@ static int on_release(struct fleet *fleet, struct reader *r, struct error *err)
 
 static int on_reserve(struct fleet *fleet, struct reader *r, struct error *err)
 {
+    int64_t now_ms = number(r);
     struct error why = { 0 };
 
-    return fleet_reserve(fleet, &why) ? 0 : differs(err, "reserve", why.message);
+    return fleet_reserve(fleet, now_ms, &why) ? 0 : differs(err, "reserve", why.message);
 }
 
 static int on_assign(struct fleet *fleet, struct reader *r, struct error *err)
@@ -512,6 +520,7 @@ static const struct {
     { "growth", on_growth, false },
     { "occupy", on_occupy, false },
     { "order", on_order, false },
+    { "gone", on_gone, false },
 
     { "list", on_listed, false },
     { "request", on_request, false },

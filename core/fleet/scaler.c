@@ -52,7 +52,7 @@ static uint64_t instances_for(const struct fleet *fleet, uint32_t slots)
 /* autoscaler.md 7.2; reservations are in no term, because a reservation has no job (taskscaler#29).
  * An instance that must go leaves nothing behind: its lost slots are no demand, its place is free for
  * a replacement in the same decision (V21). */
-static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
+static void count_demand(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
     uint32_t leaving = fleet->tally[TALLY_LEAVING];
     struct fleet_numbers n;
@@ -67,6 +67,7 @@ static void count_demand(const struct fleet *fleet, struct scaler_plan *plan)
     plan->have = n.live - leaving + n.requested + n.pending;
     plan->total = n.instances + n.requested + n.pending;
     plan->pending = n.pending;
+    plan->recycling = places_taken(fleet, now_ms, &plan->place_ms);
     slots = (uint64_t) fleet->tally[TALLY_TAKEN] - fleet->tally[TALLY_LEAVING_LOST] + n.waiting +
             plan->idle_target;
     plan->slots_wanted = (uint32_t) MIN(slots, (uint64_t) UINT32_MAX);
@@ -82,14 +83,22 @@ static bool growth_waits(const struct fleet *fleet, int64_t now_ms, struct scale
     return true;
 }
 
+static enum fleet_reason why_no_room(const struct scaler_plan *plan)
+{
+    return plan->total < plan->max_instances ? REASON_RECYCLING : REASON_AT_MAXIMUM;
+}
+
 static void order_more(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
-    uint32_t room = plan->max_instances > plan->total ? plan->max_instances - plan->total : 0;
+    uint32_t taken = plan->total + plan->recycling;
+    uint32_t room = plan->max_instances > taken ? plan->max_instances - taken : 0;
     uint32_t missing = MIN(plan->wanted - plan->have, room);
     int64_t next_ms;
 
+    if (missing < plan->wanted - plan->have)
+        plan->grows_ms = plan->place_ms;
     if (missing == 0) {
-        plan->reason = REASON_AT_MAXIMUM;
+        plan->reason = why_no_room(plan);
         return;
     }
     if (growth_waits(fleet, now_ms, plan))
@@ -97,7 +106,7 @@ static void order_more(const struct fleet *fleet, int64_t now_ms, struct scaler_
     plan->request = MIN(missing, orders_allowed(fleet, now_ms, &next_ms));
     plan->held_back = missing - plan->request;
     if (plan->held_back > 0)
-        plan->grows_ms = next_ms;
+        plan->grows_ms = MIN(plan->grows_ms, next_ms);
     plan->reason = plan->request == 0  ? REASON_THROTTLED
                    : plan->waiting > 0 ? REASON_DEMAND
                                        : REASON_IDLE_TARGET;
@@ -106,11 +115,14 @@ static void order_more(const struct fleet *fleet, int64_t now_ms, struct scaler_
 static void decide_growth(const struct fleet *fleet, int64_t now_ms, struct scaler_plan *plan)
 {
     uint32_t unneeded = plan->have - MIN(plan->have, plan->wanted);
-    uint32_t above = plan->total - MIN(plan->total, plan->max_instances); /* it was lowered */
+    uint32_t taken = plan->total + plan->recycling;
+    uint32_t above = taken - MIN(taken, plan->max_instances); /* it was lowered */
 
     plan->cancel = MIN(MAX(unneeded, above), fleet->requested - fleet->early);
     if (plan->cancel > 0) {
-        plan->reason = unneeded >= above ? REASON_DEMAND_GONE : REASON_AT_MAXIMUM;
+        plan->reason = unneeded >= above                    ? REASON_DEMAND_GONE
+                       : plan->total <= plan->max_instances ? REASON_RECYCLING
+                                                            : REASON_AT_MAXIMUM;
     } else if (plan->wanted > plan->have) {
         order_more(fleet, now_ms, plan);
     } else if (fleet->requested > 0 && growth_waits(fleet, now_ms, plan)) {
@@ -348,14 +360,14 @@ int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct
     int r;
 
     (void) seed; /* no rule draws lots so far */
-    count_demand(fleet, &plan);
+    count_demand(fleet, now_ms, &plan);
     decide_growth(fleet, now_ms, &plan);
     r = judge_removals(fleet, now_ms, &plan);
     if (r < 0) {
         scaler_plan_done(&plan);
         return r;
     }
-    plan.next_ms = MIN(plan.grows_ms, plan.removes_ms);
+    plan.next_ms = MIN(MIN(plan.grows_ms, plan.removes_ms), plan.place_ms);
     *ret = plan;
     return 0;
 }

@@ -22,12 +22,14 @@ struct scaler_plan {
     uint32_t wanted, have, total, pending, acquired, waiting, lost, idle_target, slots_wanted,
         max_instances;
     uint32_t held_back;          /* by scale_throttle */
+    uint32_t recycling;          /* places that are not back yet, */
+    int64_t place_ms;            /* and when the next one is */
     enum growth_failure failure; /* of REASON_GROWTH_PAUSED */
     struct scaler_removal *removals;
     size_t n_removals;
     uint32_t kept_paid; /* past their idle_time, not needed, and paid for anyway */
-    /* When time alone can change the decision: the earlier of when more may be ordered and when the
-     * next idle instance may go; INT64_MAX = never. */
+    /* When time alone can change the decision, or what may be reserved: the earliest of when more may be
+     * ordered, when the next idle instance may go and when a place comes back; INT64_MAX = never. */
     int64_t next_ms, grows_ms, removes_ms;
 };
 int scaler_plan(const struct fleet *fleet, int64_t now_ms, uint64_t seed, struct scaler_plan *ret);

@@ -35,6 +35,7 @@ static void read_billing(const struct config_autoscaler *autoscaler,
     ret->minimum_life_ms = autoscaler->instance_minimum_life_ms > 0
                                ? autoscaler->instance_minimum_life_ms
                                : provider->minimum_life_ms;
+    ret->recycle_ms = provider->recycle_ms;
 }
 
 void fleet_settings_read(const struct config_autoscaler *autoscaler,

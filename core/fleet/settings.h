@@ -13,7 +13,7 @@
 /* What the provider says of its group; 0 = it does not. */
 struct fleet_provider {
     int64_t max_size;
-    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms;
+    int64_t price_micros_hour, minimum_billed_ms, minimum_life_ms, recycle_ms;
 };
 
 /* `policy`: the one that holds now (policy.h). What the configuration names comes before what the

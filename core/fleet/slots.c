@@ -46,15 +46,16 @@ static bool throttled(const struct fleet *fleet, const struct fleet_numbers *n)
 }
 
 /* Slots that exist or could be made, whatever state their instances are in. */
-static uint64_t potential(const struct fleet *fleet, const struct fleet_numbers *n)
+static uint64_t potential(const struct fleet *fleet, int64_t now_ms, const struct fleet_numbers *n)
 {
-    uint64_t room =
-        fleet->config.max_instances > n->instances ? fleet->config.max_instances - n->instances : 0;
+    int64_t ignored;
+    uint64_t taken = (uint64_t) n->instances + places_taken(fleet, now_ms, &ignored);
+    uint64_t room = fleet->config.max_instances > taken ? fleet->config.max_instances - taken : 0;
 
     return n->idle + n->unhealthy + n->unready + room * fleet_new_slots(&fleet->config);
 }
 
-bool fleet_reserve(struct fleet *fleet, struct error *why)
+bool fleet_reserve(struct fleet *fleet, int64_t now_ms, struct error *why)
 {
     struct fleet_numbers n;
     uint32_t promised;
@@ -73,14 +74,15 @@ bool fleet_reserve(struct fleet *fleet, struct error *why)
                          n.idle, str_plural(n.idle));
         return false;
     }
-    if (!available && (fleet->config.policy.preemptive || promised >= potential(fleet, &n))) {
+    if (!available &&
+        (fleet->config.policy.preemptive || promised >= potential(fleet, now_ms, &n))) {
         (void) error_set(why, -EAGAIN,
                          "no capacity: no immediately available capacity (idle:%u, acquired:%u, "
                          "unavailable:%u, unhealthy:%u, unready:%u)",
                          n.idle, n.acquired, n.unavailable, n.unhealthy, n.unready);
         return false;
     }
-    journal_note(fleet, "reserve");
+    journal_note(fleet, "reserve %" PRId64, now_ms);
     fleet->reserved++;
     return true;
 }

@@ -113,7 +113,7 @@ static uint32_t room(const struct cloud *cloud, int64_t now_ms)
     if (cloud->model->capacity == 0)
         return UINT32_MAX;
     for (size_t i = 0; i < cloud->n_present; i++)
-        there += cloud->machines[cloud->present[i]]->gone_ms > now_ms;
+        there += cloud->machines[cloud->present[i]]->gone_ms > now_ms - cloud->model->recycle_ms;
     return cloud->model->capacity > there ? cloud->model->capacity - there : 0;
 }
 
@@ -170,10 +170,10 @@ void cloud_list(struct cloud *cloud, int64_t now_ms, struct fleet_listed **ret, 
     for (size_t i = 0; i < cloud->n_present; i++) {
         const struct machine *machine = cloud->machines[cloud->present[i]];
 
-        if (machine->gone_ms <= at_ms)
+        if (machine->gone_ms <= at_ms - cloud->model->recycle_ms)
             continue;
         cloud->present[kept++] = cloud->present[i];
-        if (machine->ordered_ms <= at_ms)
+        if (machine->ordered_ms <= at_ms && machine->gone_ms > at_ms)
             cloud->listed[n++] =
                 (struct fleet_listed) { .id = machine->id, .state = state_at(machine, at_ms) };
     }

@@ -20,6 +20,7 @@ struct cloud_model {
     double fail_rate;            /* of orders: the cloud has no capacity */
     double boot_fail_rate;       /* of instances: they never pass the ready gate */
     uint32_t capacity;           /* instances there can be; 0 = any number */
+    int64_t recycle_ms;          /* the place of one that is gone stays taken for so long */
     int64_t mean_life_ms;        /* until the cloud takes one back, on average; 0 = never */
     int64_t notice_ms;           /* it says so before; 0 = it does not */
     /* What it charges, from the order until the word to remove. */
@@ -48,7 +49,8 @@ struct cloud {
     struct rng_seeded orders;
     struct machine **machines; /* by number */
     size_t n, cap;
-    size_t *present; /* numbers of those that lists may still show, in order */
+    size_t *
+        present; /* numbers of those that lists may still show or whose places are taken, in order */
     size_t n_present;
     struct fleet_listed *listed;
     size_t cap_listed; /* of `present` too */

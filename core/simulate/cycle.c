@@ -167,7 +167,7 @@ static bool refused(struct engine *engine)
     return !engine->listed_once || engine->in_hand >= settings->concurrent ||
            (settings->limit > 0 && engine->in_hand >= settings->limit) ||
            !fleet_growth_allows_job(engine->fleet, engine->now_ms, false, NULL) ||
-           !fleet_reserve(engine->fleet, NULL);
+           !fleet_reserve(engine->fleet, engine->now_ms, NULL);
 }
 
 /* The answer that was on its way is none any more. */

@@ -207,6 +207,7 @@ static void read_settings(struct engine *engine)
         .price_micros_hour = settings->cloud.price_micros_hour,
         .minimum_billed_ms = settings->cloud.billed_unit_ms,
         .minimum_life_ms = settings->cloud.billed_minimum_ms,
+        .recycle_ms = settings->cloud.recycle_ms,
     };
 
     fleet_settings_read(settings->autoscaler, &engine->config.policy, &provider, &engine->config);

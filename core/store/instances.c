@@ -133,11 +133,11 @@ int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
     return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -EIO;
 }
 
-int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms,
-                        void (*on_row)(void *arg, int64_t first_seen_ms), void *arg,
-                        struct error *err)
+static int each_time(struct ledger *ledger, enum statement which, int64_t group_id,
+                     int64_t since_ms, void (*on_row)(void *arg, int64_t at_ms), void *arg,
+                     struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_EACH_ORDERED, err);
+    sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
     int r;
 
     if (!stmt)
@@ -149,6 +149,19 @@ int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_m
     r = r == SQLITE_DONE ? 0 : ledger_error(ledger, err, "reading instances");
     (void) sqlite3_reset(stmt);
     return r;
+}
+
+int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms,
+                        void (*on_row)(void *arg, int64_t first_seen_ms), void *arg,
+                        struct error *err)
+{
+    return each_time(ledger, SQL_EACH_ORDERED, group_id, since_ms, on_row, arg, err);
+}
+
+int ledger_each_gone(struct ledger *ledger, int64_t group_id, int64_t since_ms,
+                     void (*on_row)(void *arg, int64_t gone_ms), void *arg, struct error *err)
+{
+    return each_time(ledger, SQL_EACH_GONE, group_id, since_ms, on_row, arg, err);
 }
 
 static int each_instance(struct ledger *ledger, sqlite3_stmt *stmt,

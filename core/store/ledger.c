@@ -45,6 +45,8 @@ static const char *const sql[SQL_COUNT] = {
                                  "ORDER BY group_id, first_seen_ms, id",
     [SQL_EACH_ORDERED] = "SELECT first_seen_ms FROM instances WHERE group_id = ?1 AND cause = "
                          "'requested' AND first_seen_ms >= ?2 ORDER BY first_seen_ms",
+    [SQL_EACH_GONE] = "SELECT gone_ms FROM instances WHERE group_id = ?1 AND life = 'gone' AND "
+                      "gone_ms >= ?2 ORDER BY gone_ms",
     [SQL_COUNT_USE] = "UPDATE instances SET uses = uses + 1, idle_since_ms = 0 "
                       "WHERE group_id = ?1 AND id = ?2",
     [SQL_START_IDLE] =

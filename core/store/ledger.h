@@ -76,6 +76,9 @@ int ledger_find_former(struct ledger *ledger, int64_t group_id, const char *id,
 int ledger_each_ordered(struct ledger *ledger, int64_t group_id, int64_t since_ms,
                         void (*on_row)(void *arg, int64_t first_seen_ms), void *arg,
                         struct error *err);
+/* The same of when instances went. */
+int ledger_each_gone(struct ledger *ledger, int64_t group_id, int64_t since_ms,
+                     void (*on_row)(void *arg, int64_t gone_ms), void *arg, struct error *err);
 /* Calls back for every instance of the group that is not gone. */
 int ledger_each_instance(struct ledger *ledger, int64_t group_id,
                          void (*on_row)(void *arg, const struct ledger_instance *row), void *arg,

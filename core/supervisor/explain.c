@@ -192,7 +192,10 @@ static void add_what_is_missing(const struct group *group, struct buf *out)
     } else if (plan->reason == REASON_AT_MAXIMUM)
         buf_addf(out, "; max_instances = %u is reached (%u of them are going)", plan->max_instances,
                  n.removing + n.draining);
-    else if (plan->reason != REASON_ENOUGH && plan->reason != REASON_NONE && plan->request == 0)
+    else if (plan->reason == REASON_RECYCLING) {
+        buf_addf(out, "; %s, the next one is in ", fleet_reason_text(plan->reason));
+        add_time(out, plan->place_ms - now + 999);
+    } else if (plan->reason != REASON_ENOUGH && plan->reason != REASON_NONE && plan->request == 0)
         buf_addf(out, "; nothing more is ordered, because %s", fleet_reason_text(plan->reason));
     if (*group->growth_error)
         buf_addf(out, "; the last order failed: %s", group->growth_error);

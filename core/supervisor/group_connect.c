@@ -135,8 +135,9 @@ void group_read_connect(struct group *group, int code, const char *message, int6
     if (ret->kind == CONNECT_REFUSED || ret->kind == CONNECT_UNSUPPORTED) {
         tell_refusal(group, code == 0 ? FLT_E_UNSUPPORTED : code, ret->why);
         ret->pause_ms = refusal_pause(group);
-    } else if (ret->kind == CONNECT_KNOWN) {
-        clear_refusal(group);
+    } else if (ret->kind == CONNECT_KNOWN ||
+               (ret->kind == CONNECT_NOT_YET && !group_cannot_connect(group))) {
+        clear_refusal(group); /* beside an instance that boots others may be refused still */
     }
 }
 

@@ -39,6 +39,7 @@ static void read_group_info(json_t *reply, struct fleet_provider *ret)
     (void) json_opt_i64(reply, "minimum_billed_ms", 0, BILLED_MAX_MS, &ret->minimum_billed_ms,
                         NULL);
     (void) json_opt_i64(reply, "minimum_life_ms", 0, BILLED_MAX_MS, &ret->minimum_life_ms, NULL);
+    (void) json_opt_i64(reply, "recycle_ms", 0, BILLED_MAX_MS, &ret->recycle_ms, NULL);
 }
 
 void group_fleet_config(const struct group *group, const struct config_autoscaler *autoscaler,
@@ -90,6 +91,27 @@ void group_configure(struct group *group)
     supervisor_evaluate_soon(group->supervisor);
 }
 
+static void restore_gone(void *arg, int64_t gone_ms)
+{
+    struct group *group = arg;
+
+    fleet_restore_gone(group->fleet, MIN(gone_ms, now_wall(group->supervisor)));
+}
+
+/* Of former runs; those of this one the fleet has seen. */
+static void restore_places(struct group *group)
+{
+    struct error err = { 0 };
+
+    if (group->told.recycle_ms == 0 || group->listed_once || group->places_restored)
+        return;
+    group->places_restored = true;
+    if (ledger_each_gone(group->supervisor->ledger, group->id,
+                         now_wall(group->supervisor) - group->told.recycle_ms, restore_gone, group,
+                         &err) < 0)
+        supervisor_fatal(group->supervisor, "reading instances that went", &err);
+}
+
 static void on_open(void *arg, int code, const char *message, int64_t retry_after_ms, json_t *reply)
 {
     struct group *group = arg;
@@ -113,6 +135,7 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     group->signals.supported = ((uint64_t) capabilities & FLT_CAP_SIGNALS) != 0;
     was_usable = group->usable;
     group_configure(group);
+    restore_places(group);
     if (!was_usable && group->usable)
         group_log_initialized(group, reply);
 }

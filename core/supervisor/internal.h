@@ -119,6 +119,7 @@ struct group {
     bool leaving;    /* its entry left: it goes with its last job and instance (groups.c) */
     bool closing;    /* nothing of it is left but its provider, which is being closed */
     bool intents_settled; /* those of former runs */
+    bool places_restored; /* of instances that went in former runs */
     bool policy_told;     /* the one that holds was logged (group_policy.c) */
     bool list_busy, increase_busy, decrease_busy;
     int64_t next_list_mono, next_decrease_mono;

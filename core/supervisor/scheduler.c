@@ -68,7 +68,7 @@ static bool refused(struct group *group)
         (void) snprintf(group->refusal, sizeof(group->refusal),
                         "too few file descriptors are left, the limit is %lu", descriptors_limit());
     else if (!fleet_growth_allows_job(group->fleet, now_wall(group->supervisor), false, &why) ||
-             !fleet_reserve(group->fleet, &why))
+             !fleet_reserve(group->fleet, now_wall(group->supervisor), &why))
         (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
     else
         return false;

@@ -1,5 +1,6 @@
-/* activities.c - which launches of the group have failed lately: AWS accepts a desired capacity and fails later, in its
- * scaling activities. signals.c tells them. */
+/* activities.c - what the group's scaling activities tell: launches that have failed lately, as AWS accepts a desired
+ * capacity and fails later; and instances that the group takes out of its own accord, by a policy, a schedule, a
+ * rebalancing, a refresh, a health check or a person, with the cause. signals.c tells them. */
 
 #include "aws.h"
 
@@ -9,10 +10,11 @@
 
 #include "sdk/lib/aws_xml.h"
 
-#define LOOK_BACK "20"
+#define LOOK_BACK "100" /* the most that one answer has */
+#define TERMINATING "Terminating EC2 instance: "
 #define OF_NOW_MS (INT64_C(10) * 60 * 1000) /* an older failure says nothing of today */
 
-int64_t time_parse(const char *text)
+static int64_t time_parse(const char *text)
 {
     struct tm tm = { 0 };
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -28,13 +30,20 @@ int64_t time_parse(const char *text)
     return (int64_t) timegm(&tm) * 1000 + ms;
 }
 
+int64_t time_here(const struct flt_group *g, const char *text)
+{
+    int64_t at_ms = time_parse(text);
+
+    return at_ms != 0 ? at_ms - flt_aws_client_skew_ms(g->client) : 0;
+}
+
 /* A launch that failed is growth that fails; the newest comes first and is enough. */
-static bool take_activity(xmlNodePtr activity, struct flt_signal_list *ret)
+static bool take_launch(const struct flt_group *g, xmlNodePtr activity, struct flt_signal_list *ret)
 {
     const char *status = text_at(activity, "StatusCode");
     const char *what = text_at(activity, "Description");
     const char *end = text_at(activity, "EndTime");
-    int64_t at_ms = time_parse(*end ? end : text_at(activity, "StartTime"));
+    int64_t at_ms = time_here(g, *end ? end : text_at(activity, "StartTime"));
     char text[512];
 
     if (strncmp(what, "Launching", 9) != 0)
@@ -50,6 +59,27 @@ static bool take_activity(xmlNodePtr activity, struct flt_signal_list *ret)
     return true;
 }
 
+/* One that is on its way out, and it is not flotilla that wants it. */
+static void take_removal(const struct flt_group *g, xmlNodePtr activity,
+                         struct flt_signal_list *ret)
+{
+    const char *what = text_at(activity, "Description"), *cause = text_at(activity, "Cause");
+    const struct aws_member *member;
+    char id[AWS_ID_MAX], text[512];
+
+    if (strncmp(what, TERMINATING, strlen(TERMINATING)) != 0 || *text_at(activity, "EndTime"))
+        return;
+    what += strlen(TERMINATING);
+    (void) snprintf(id, sizeof(id), "%.*s", (int) strcspn(what, " ."),
+                    what); /* "i-... - Waiting" */
+    member = find_member(g->members, g->n_members, id);
+    if (!member || member->released)
+        return;
+    (void) snprintf(text, sizeof(text), "AWS takes it out of the group: %s",
+                    *cause ? cause : "no cause is given");
+    flt_signal_list_add(ret, id, 0, text);
+}
+
 int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret)
 {
     struct flt_aws_param params[] = {
@@ -59,6 +89,7 @@ int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret)
     struct aws_ask ask = AWS_REPEATABLE("autoscaling", "DescribeScalingActivities", params);
     struct flt_aws_error error;
     xmlDocPtr doc = NULL;
+    bool decided = false; /* whether growth works */
     int32_t code;
     xmlNodePtr list;
 
@@ -72,9 +103,10 @@ int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret)
     if (code != FLT_OK)
         return aws_refused(g, code, &error);
     list = flt_xml_find(flt_xml_root(doc), "DescribeScalingActivitiesResult/Activities");
-    for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));)
-        if (take_activity(at, ret))
-            break;
+    for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));) {
+        decided = decided || take_launch(g, at, ret);
+        take_removal(g, at, ret);
+    }
     xmlFreeDoc(doc);
     return FLT_OK;
 }

@@ -33,7 +33,8 @@ int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
 bool aws_is_denied(int32_t code, const struct flt_aws_error *error)
 {
     static const char *const codes[] = { "AccessDenied", "AccessDeniedException",
-                                         "UnauthorizedOperation", "UnauthorizedAccess" };
+                                         "UnauthorizedOperation", "UnauthorizedAccess",
+                                         "AuthException" }; /* EC2 Instance Connect's */
 
     for (size_t i = 0; code == FLT_E_AUTH && i < COUNT(codes); i++)
         if (strcmp(error->code, codes[i]) == 0)
@@ -65,6 +66,13 @@ void aws_note_denied(struct flt_group *g, enum aws_right right, const struct flt
                               "trusted",
         [AWS_RIGHT_CONNECT] = "ec2-instance-connect:SendSSHPublicKey: instances must know the key "
                               "of connector_config.key_path already",
+        [AWS_RIGHT_TEMPLATE] =
+            "ec2:DescribeLaunchTemplateVersions: whether an empty group launches "
+            "Macs is not known; connector_config.os says it",
+        [AWS_RIGHT_CONFIGURATION] = "autoscaling:DescribeLaunchConfigurations: whether an empty "
+                                    "group launches Macs is not known; connector_config.os says it",
+        [AWS_RIGHT_REFRESH] = "autoscaling:DescribeInstanceRefreshes: instance refreshes are not "
+                              "noticed before they take an instance",
     };
 
     if (g->denied[right])

@@ -47,7 +47,7 @@ struct aws_order {
     int64_t target;
     uint32_t accepted; /* how many were promised, */
     uint32_t left;     /* and how many of them have not appeared yet */
-    int64_t made_ms;   /* wall clock */
+    int64_t made_ms;   /* monotonic */
     bool answered;     /* false: whether AWS has heard of it is not known */
 };
 
@@ -63,6 +63,7 @@ struct aws_member {
     int32_t state; /* FLT_STATE_* */
     bool counts;   /* in the group's desired capacity */
     bool healthy, protected;
+    bool released; /* flotilla takes it out, or it went before this provider looked */
 };
 
 /* One look at the group. */
@@ -78,6 +79,28 @@ struct aws_view {
     size_t n;
 };
 
+/* An instance that was asked about (machines.c). Times are monotonic, 0 = never. */
+struct aws_machine {
+    char id[AWS_ID_MAX];
+    xmlDocPtr doc; /* what EC2 says of it: the root is the instance; NULL = it knows none such */
+    int64_t described_ms;
+    bool reached;       /* how to reach it was told: it boots no more */
+    unsigned consoles;  /* how often its console was asked for host keys, */
+    int64_t console_ms; /* and when last */
+};
+
+/* Why a call of ours ended as it did. */
+struct aws_failure {
+    int64_t retry_after_ms; /* 0 = no advice */
+    char text[1024];
+};
+
+/* How long AWS is left alone after a failure. */
+struct aws_pause {
+    int64_t until_ms, length_ms; /* 0 = none */
+    struct aws_failure failure;
+};
+
 /* What credentials may lack without harm: said once, not tried again. */
 enum aws_right {
     AWS_RIGHT_TAG,
@@ -88,6 +111,9 @@ enum aws_right {
     AWS_RIGHT_SPOT,
     AWS_RIGHT_CONSOLE,
     AWS_RIGHT_CONNECT,
+    AWS_RIGHT_TEMPLATE,
+    AWS_RIGHT_CONFIGURATION,
+    AWS_RIGHT_REFRESH,
     AWS_RIGHTS
 };
 
@@ -106,14 +132,23 @@ struct flt_group {
     char file[FLT_STATE_PATH_MAX];
     struct aws_orders orders;
     bool denied[AWS_RIGHTS];    /* the right is missing */
-    int64_t protect_after_ms;   /* monotonic */
-    struct aws_member *members; /* of the last complete look */
+    struct aws_failure failure; /* the last one that was told */
+    struct aws_pause signals_pause, look_pause, protect_pause, refresh_pause;
+    struct flt_retry_budget budget; /* its own, where that of the account cannot be had: */
+    int budget_fd;                  /* -1 = none */
+    char refresh_told[AWS_ID_MAX];  /* the instance refresh that was warned of */
+    struct aws_member *members;     /* of the last complete look */
     size_t n_members;
     int64_t members_at_ms;          /* monotonic; 0 = never */
     struct flt_signal_list signals; /* found by the last look of signals.c */
     int64_t signals_at_ms;          /* monotonic; 0 = never */
-    struct json_object *host_keys;  /* instance id -> array of "type key" */
+    struct json_object *host_keys;  /* instance id -> array of "type key", empty: it has none */
+    struct aws_machine *machines;
+    size_t n_machines;
 };
+
+/* How a person changes the group of that name. */
+#define AWS_UPDATE_GROUP "aws autoscaling update-auto-scaling-group --auto-scaling-group-name '%s' "
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -128,6 +163,19 @@ __attribute__((format(printf, 3, 4))) void aws_log(struct flt_group *g, int32_t 
 int32_t options_parse(struct flt_group *g, const char *plugin_config, const char *connector_config);
 void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
+
+/* budget.c */
+/* In the folder of the group's file; -1 = there is none. */
+int budget_open(const char *file, const char *region, const char *arn);
+/* Whether an attempt is made once more, which is paid then. */
+int budget_take(int fd, struct flt_retry_budget *own, enum flt_retry_why why, int attempt,
+                int64_t now_ms);
+
+/* pause.c - pure */
+bool pause_lasts(const struct aws_pause *pause, int64_t now_ms);
+/* Twice as long as the one before, and never shorter than AWS advises. */
+void pause_begin(struct aws_pause *pause, const struct aws_failure *failure, int64_t now_ms);
+void pause_end(struct aws_pause *pause);
 
 /* lifecycle.c - pure */
 /* Fills in state and counts; false when the instance is none of the fleet's: it waits in the warm pool. */
@@ -148,13 +196,14 @@ void orders_begin(struct aws_orders *orders, const char *request_id,
                   const struct aws_growth *growth, int64_t now_ms);
 void orders_answered(struct aws_orders *orders, const char *request_id);
 void orders_forget(struct aws_orders *orders, const char *request_id);
-/* `n` members were not there before. */
-void orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms);
+/* `n` members were not there before; true when an order has changed by that. */
+bool orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms);
 /* An instance is about to be taken out of the desired capacity; true when an order has changed by that. */
 bool orders_lower(struct aws_orders *orders);
 void orders_raise(struct aws_orders *orders); /* it was not */
 
 /* orders_file.c */
+/* Reads the orders, and the members that were there when they were written. */
 int32_t orders_open(struct flt_group *g, const char *arn);
 int32_t orders_store(struct flt_group *g);
 
@@ -186,6 +235,11 @@ void aws_note_denied(struct flt_group *g, enum aws_right right, const struct flt
 const char *text_at(xmlNodePtr node, const char *path);
 
 /* group.c */
+int compare_members(const void *a, const void *b);
+/* Takes the members of a complete look for those that are known. */
+void group_note_members(struct flt_group *g, const struct aws_view *view);
+/* flotilla takes the member out. */
+void group_release(struct flt_group *g, const char *id);
 /* FLT_E_PARTIAL: the members are right, but not all. Release with aws_view_done() in any case. */
 int32_t group_look(struct flt_group *g, struct aws_view *view);
 void aws_view_done(struct aws_view *view);
@@ -200,9 +254,10 @@ int32_t epoch_check_holder(struct flt_group *g, const struct aws_view *view);
 int32_t group_admit(struct flt_group *g, const struct aws_view *view);
 
 /* checks.c */
-/* Macs come on hosts that are charged for by the day. */
-bool checks_is_mac(const struct flt_group *g, const struct aws_view *view);
 int32_t checks_at_open(struct flt_group *g, const struct aws_view *view);
+
+/* launch.c */
+bool launch_is_mac(struct flt_group *g, const struct aws_view *view);
 
 /* grow.c, shrink.c */
 int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted);
@@ -218,9 +273,13 @@ int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg);
 /* Asks for all of them once, so that rights that are missing are told when the group is opened. */
 int32_t signals_try(struct flt_group *g);
 
+/* refresh.c */
+int32_t refresh_look(struct flt_group *g);
+
 /* activities.c */
-/* "2026-11-26T08:30:00.000Z" in milliseconds since 1970; 0 when it is no such time. */
-int64_t time_parse(const char *text);
+/* "2026-11-26T08:30:00.000Z", by AWS's clock, in milliseconds since 1970 by that of this machine; 0 when it is no such
+ * time. */
+int64_t time_here(const struct flt_group *g, const char *text);
 int32_t activities_read(struct flt_group *g, struct flt_signal_list *ret);
 
 /* connect.c */
@@ -234,12 +293,24 @@ int32_t instance_connect_push(struct flt_group *g, const char *id, const char *z
 /* password.c */
 /* What GetPasswordData brought, base64, in clear; NULL with a sentence in `error`. To be wiped. */
 char *password_decrypt(const char *data, const char *key, char error[256]);
-int32_t password_ask(struct flt_group *g, const char *id, char **ret);
+/* While there is none it is asked for again after the pause. */
+int32_t password_ask(struct flt_group *g, const char *id, int64_t pause_ms, char **ret);
 
 /* console.c - pure */
 /* The lines "type key" that cloud-init printed; an array. */
 struct json_object *console_host_keys(const char *console, size_t len);
 
 /* host_keys.c */
-/* Borrowed from the group; NULL when AWS has none (yet). */
-int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret);
+/* Borrowed from the group; NULL when AWS has none yet, and an empty array when it will have none. `age_ms`: since the
+ * instance was launched. */
+int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t age_ms,
+                      struct json_object **ret);
+
+/* host_keys_file.c */
+void host_keys_load(struct flt_group *g);
+void host_keys_store(struct flt_group *g);
+
+/* machines.c */
+/* With what EC2 says of it now, or said a moment ago; it lives until the next question. */
+int32_t machines_ask(struct flt_group *g, const char *id, struct aws_machine **ret);
+void machines_free(struct flt_group *g);

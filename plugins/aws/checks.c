@@ -8,8 +8,6 @@
 
 #include "sdk/lib/aws_xml.h"
 
-#define UPDATE "aws autoscaling update-auto-scaling-group --auto-scaling-group-name '%s' "
-
 static int64_t number_at(xmlNodePtr node, const char *path)
 {
     int64_t number = 0;
@@ -56,21 +54,6 @@ static bool has_weights(xmlNodePtr group)
     return *unit && strcmp(unit, "units") != 0;
 }
 
-bool checks_is_mac(const struct flt_group *g, const struct aws_view *view)
-{
-    xmlNodePtr list = flt_xml_find(view->group, "MixedInstancesPolicy/LaunchTemplate/Overrides");
-
-    if (g->options.connector.os)
-        return strcmp(g->options.connector.os, "darwin") == 0;
-    for (xmlNodePtr at = NULL; (at = flt_xml_next(list, "member", at));)
-        if (strncmp(text_at(at, "InstanceType"), "mac", 3) == 0)
-            return true;
-    for (size_t i = 0; i < view->n; i++)
-        if (strncmp(view->members[i].type, "mac", 3) == 0)
-            return true;
-    return false;
-}
-
 static int32_t refuse_impossible(struct flt_group *g, const struct aws_view *view)
 {
     const char *name = g->options.name;
@@ -81,11 +64,11 @@ static int32_t refuse_impossible(struct flt_group *g, const struct aws_view *vie
     if (view->min > 0)
         return aws_fail(g, FLT_E_INVALID, 0,
                         "group '%s' has a minimum size of %" PRIi64
-                        ", so AWS replaces what flotilla removes: " UPDATE "--min-size 0",
+                        ", so AWS replaces what flotilla removes: " AWS_UPDATE_GROUP "--min-size 0",
                         name, view->min, name);
     if (view->max == 0)
         return aws_fail(g, FLT_E_INVALID, 0,
-                        "group '%s' has a maximum size of 0, so nothing can grow: " UPDATE
+                        "group '%s' has a maximum size of 0, so nothing can grow: " AWS_UPDATE_GROUP
                         "--max-size N, with at least max_instances",
                         name, name);
     if (has_weights(view->group))
@@ -106,7 +89,7 @@ static int32_t refuse_impossible(struct flt_group *g, const struct aws_view *vie
 
 static void warn_of_processes(struct flt_group *g, xmlNodePtr group)
 {
-    const char *name = g->options.name;
+    const char *name = g->options.name, *checks = text_at(group, "HealthCheckType");
 
     if (is_suspended(group, "Launch"))
         aws_log(g, FLT_LOG_WARNING,
@@ -120,12 +103,22 @@ static void warn_of_processes(struct flt_group *g, xmlNodePtr group)
                 "group '%s' may take busy instances to even out its zones: aws autoscaling "
                 "suspend-processes --auto-scaling-group-name '%s' --scaling-processes AZRebalance",
                 name, name);
-    if (strstr(text_at(group, "HealthCheckType"), "ELB") &&
+    if ((strstr(checks, "ELB") || strstr(checks, "VPC_LATTICE")) &&
         !is_suspended(group, "ReplaceUnhealthy"))
         aws_log(g, FLT_LOG_WARNING,
-                "a load balancer's health check may take busy instances of group '%s': " UPDATE
+                "a load balancer's health check may take busy instances of group "
+                "'%s': " AWS_UPDATE_GROUP
                 "--health-check-type EC2, or suspend its process ReplaceUnhealthy",
                 name, name);
+}
+
+/* The host refuses a larger max_instances right behind this. */
+static void tell_maximum(struct flt_group *g, const struct aws_view *view)
+{
+    aws_log(g, FLT_LOG_INFO,
+            "group '%s' takes %" PRIi64 " instances at most; for more: " AWS_UPDATE_GROUP
+            "--max-size N",
+            g->options.name, view->max, g->options.name);
 }
 
 static void warn_of_settings(struct flt_group *g, xmlNodePtr group)
@@ -136,11 +129,11 @@ static void warn_of_settings(struct flt_group *g, xmlNodePtr group)
     if (!flag_at(group, "NewInstancesProtectedFromScaleIn"))
         aws_log(g, FLT_LOG_WARNING,
                 "new instances of group '%s' are not protected from scale-in, so AWS may take "
-                "busy ones: " UPDATE "--new-instances-protected-from-scale-in",
+                "busy ones: " AWS_UPDATE_GROUP "--new-instances-protected-from-scale-in",
                 name, name);
     if (life > 0)
         aws_log(g, FLT_LOG_WARNING,
-                "group '%s' replaces instances after %" PRIi64 " s, busy or not: " UPDATE
+                "group '%s' replaces instances after %" PRIi64 " s, busy or not: " AWS_UPDATE_GROUP
                 "--max-instance-lifetime 0",
                 name, life, name);
     if (flag_at(group, "CapacityRebalance"))
@@ -206,5 +199,6 @@ int32_t checks_at_open(struct flt_group *g, const struct aws_view *view)
         return code;
     warn_of_processes(g, view->group);
     warn_of_settings(g, view->group);
+    tell_maximum(g, view);
     return FLT_OK;
 }

@@ -11,13 +11,16 @@
 #include "sdk/lib/host_keys.h"
 #include "sdk/lib/ssh_key.h"
 
-#define BOOT_AGAIN_MS 2000
-#define PUSHED_KEY_MS 60000 /* so long a pushed key lets in */
+#define BOOT_AGAIN_MS INT64_C(2000)
+#define BOOT_AGAIN_MAX_MS INT64_C(15000)
+#define PASSWORD_AGAIN_MS INT64_C(5000) /* it takes minutes */
+#define PUSHED_KEY_MS 60000             /* so long a pushed key lets in */
 #define GROUP_TAG "aws:autoscaling:groupName"
 
 /* What is on its way to the host; the secrets are wiped. */
 struct way {
     const char *id;
+    struct aws_machine *machine;
     xmlNodePtr instance;
     struct flt_connect_info info;
     struct flt_host_keys host_keys;
@@ -34,14 +37,6 @@ static bool is_of_group(const struct flt_group *g, const struct way *way)
     return find_member(g->members, g->n_members, way->id) != NULL;
 }
 
-/* The one that was asked for, and no other that the answer may hold. */
-static xmlNodePtr find_instance(xmlDocPtr doc, const char *id)
-{
-    xmlNodePtr found = flt_xml_find(flt_xml_root(doc), "reservationSet/item/instancesSet/item");
-
-    return strcmp(text_at(found, "instanceId"), id) == 0 ? found : NULL;
-}
-
 /* The group may know an instance some seconds before EC2 does. */
 static int32_t unknown(struct flt_group *g, const char *id)
 {
@@ -53,16 +48,22 @@ static int32_t unknown(struct flt_group *g, const char *id)
                     g->options.name);
 }
 
-static int32_t ask_instance(struct flt_group *g, const char *id, xmlDocPtr *ret)
+/* Since its launch. */
+static int64_t age_of(const struct flt_group *g, const struct way *way)
 {
-    struct flt_aws_param params[] = { { "InstanceId.1", id } };
-    struct aws_ask ask = AWS_REPEATABLE("ec2", "DescribeInstances", params);
-    struct flt_aws_error error;
-    int32_t code = aws_ask(g, &ask, ret, &error);
+    int64_t launched_ms = time_here(g, text_at(way->instance, "launchTime"));
 
-    if (code != FLT_OK && strncmp(error.code, "InvalidInstanceID", 17) == 0)
-        return unknown(g, id);
-    return code == FLT_OK ? FLT_OK : aws_refused(g, code, &error);
+    return launched_ms != 0 ? flt_wall_ms() - launched_ms : 0;
+}
+
+/* Whoever boots for long is asked about more seldom. */
+static int64_t boot_pause(const struct flt_group *g, const struct way *way)
+{
+    int64_t pause_ms = age_of(g, way) / 8;
+
+    return pause_ms < BOOT_AGAIN_MS       ? BOOT_AGAIN_MS
+           : pause_ms > BOOT_AGAIN_MAX_MS ? BOOT_AGAIN_MAX_MS
+                                          : pause_ms;
 }
 
 static int32_t check_state(struct flt_group *g, const struct way *way)
@@ -75,7 +76,7 @@ static int32_t check_state(struct flt_group *g, const struct way *way)
         return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is not of group '%.64s'", way->id,
                         g->options.name);
     if (strcmp(state, "pending") == 0)
-        return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s is starting", way->id);
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way), "instance %s is starting", way->id);
     if (strcmp(state, "running") != 0)
         return aws_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is %s", way->id,
                         *state ? state : "in no state");
@@ -141,7 +142,7 @@ static int32_t read_addresses(struct flt_group *g, struct way *way)
     if (!way->info.address && !way->info.external_address)
         way->info.address = way->info.external_address = ipv6_of(way);
     if (!way->info.address && !way->info.external_address)
-        return aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no address yet",
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way), "instance %s has no address yet",
                         way->id);
     return FLT_OK;
 }
@@ -186,7 +187,7 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
     code = push(g, way, public_line, &error);
     free(public_line);
     if (code == FLT_E_NOT_READY)
-        return aws_fail(g, code, BOOT_AGAIN_MS, "instance %s takes no key yet: %s", way->id,
+        return aws_fail(g, code, boot_pause(g, way), "instance %s takes no key yet: %s", way->id,
                         error.text);
     if (aws_is_denied(code, &error))
         return aws_fail(g, code, 0,
@@ -203,15 +204,28 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
 
 static int32_t decrypt_password(struct flt_group *g, struct way *way)
 {
+    const char *pair = address_at(way, "keyName");
+    int64_t pause_ms = boot_pause(g, way);
     int32_t code;
 
-    if (!g->options.connector.key)
+    if (!pair)
         return aws_fail(g, FLT_E_INVALID, 0,
-                        "instance %s runs Windows, and its password is encrypted: "
-                        "connector_config.key_path must name the private key of the key pair that "
-                        "it was launched with, or connector_config.password the password",
+                        "instance %s runs Windows and was launched without a key pair, so AWS has "
+                        "no password for it: add KeyName to the launch template, and key_path = "
+                        "\"FILE\" to connector_config, with FILE that key pair's private key; or "
+                        "set connector_config.password to the one that the image has",
                         way->id);
-    code = password_ask(g, way->id, &way->password);
+    if (!g->options.connector.key)
+        return aws_fail(
+            g, FLT_E_INVALID, 0,
+            "instance %s runs Windows, and AWS has its password encrypted for the key "
+            "pair '%s': add key_path = \"FILE\" to connector_config, with FILE that key "
+            "pair's private key; or set connector_config.password to the one that the "
+            "image has",
+            way->id, pair);
+    if (pause_ms < PASSWORD_AGAIN_MS)
+        pause_ms = PASSWORD_AGAIN_MS;
+    code = password_ask(g, way->id, pause_ms, &way->password);
     way->info.password = way->password;
     return code;
 }
@@ -233,21 +247,39 @@ static int32_t find_login(struct flt_group *g, struct way *way)
     return FLT_OK;
 }
 
-static int32_t find_host_keys(struct flt_group *g, struct way *way)
+static int32_t need_host_keys(struct flt_group *g, const struct way *way, bool come)
 {
     const char *policy = g->options.connector.host_key_policy;
-    struct json_object *keys = NULL;
-    int32_t code = FLT_OK;
+    bool asked = g->options.host_keys && !g->denied[AWS_RIGHT_CONSOLE];
 
-    if (strcmp(way->info.protocol, "ssh") == 0)
-        code = host_keys_ask(g, way->id, &keys);
-    flt_host_keys_show(keys, &way->host_keys, &way->info);
-    if (code == FLT_OK && !keys && policy && strcmp(policy, "pin") == 0)
-        code = aws_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS,
+    if (way->info.n_host_keys > 0 || !policy || strcmp(policy, "pin") != 0)
+        return FLT_OK;
+    if (!asked)
+        return aws_fail(g, FLT_E_INVALID, 0,
+                        "host_key_policy is \"pin\", and host keys are not read from consoles: %s",
+                        g->options.host_keys ? "the right ec2:GetConsoleOutput is missing"
+                                             : "plugin_config.host_keys is false");
+    if (come)
+        return aws_fail(g, FLT_E_NOT_READY, boot_pause(g, way),
                         "the console output of instance %s shows no host keys yet, and "
                         "host_key_policy is \"pin\"",
                         way->id);
-    return code;
+    return aws_fail(g, FLT_E_INVALID, 0,
+                    "the console output of instance %s shows no host keys, as cloud-init prints "
+                    "them: with this image connector_config.host_key_policy must be \"tofu\"",
+                    way->id);
+}
+
+static int32_t find_host_keys(struct flt_group *g, struct way *way)
+{
+    struct json_object *keys = NULL;
+    int32_t code;
+
+    if (strcmp(way->info.protocol, "ssh") != 0)
+        return FLT_OK;
+    code = host_keys_ask(g, way->machine, age_of(g, way), &keys);
+    flt_host_keys_show(keys, &way->host_keys, &way->info);
+    return code == FLT_OK ? need_host_keys(g, way, keys == NULL) : code;
 }
 
 /* The key comes last: its 60 seconds run. */
@@ -266,17 +298,17 @@ static int32_t prepare(struct flt_group *g, struct way *way)
 int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink, void *arg)
 {
     struct way way = { .id = id, .info = { .struct_size = sizeof(way.info) } };
-    xmlDocPtr doc = NULL;
-    int32_t code = ask_instance(g, id, &doc);
+    int32_t code = machines_ask(g, id, &way.machine);
 
     if (code == FLT_OK) {
-        way.instance = find_instance(doc, id);
+        way.instance = way.machine->doc ? flt_xml_root(way.machine->doc) : NULL;
         code = prepare(g, &way);
     }
     if (code == FLT_OK && sink(arg, &way.info) != 0)
         code = FLT_E_CANCELLED;
+    if (code == FLT_OK)
+        way.machine->reached = true;
     flt_key_wipe(way.key);
     flt_key_wipe(way.password);
-    xmlFreeDoc(doc);
     return code;
 }

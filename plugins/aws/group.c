@@ -11,7 +11,7 @@
 #define PAGES_MAX 1000
 #define MEMBERS_MAX 10000
 
-static int compare_ids(const void *a, const void *b)
+int compare_members(const void *a, const void *b)
 {
     return strcmp(((const struct aws_member *) a)->id, ((const struct aws_member *) b)->id);
 }
@@ -22,7 +22,7 @@ const struct aws_member *find_member(const struct aws_member *members, size_t n,
 
     if (n == 0 || (size_t) snprintf(key.id, sizeof(key.id), "%s", id) >= sizeof(key.id))
         return NULL;
-    return bsearch(&key, members, n, sizeof(*members), compare_ids);
+    return bsearch(&key, members, n, sizeof(*members), compare_members);
 }
 
 void aws_view_done(struct aws_view *view)
@@ -97,9 +97,9 @@ static void settle_members(struct aws_view *view)
     size_t kept = 0;
 
     if (view->n > 0)
-        qsort(view->members, view->n, sizeof(*view->members), compare_ids);
+        qsort(view->members, view->n, sizeof(*view->members), compare_members);
     for (size_t i = 0; i < view->n; i++) {
-        if (kept > 0 && compare_ids(&view->members[i], &view->members[kept - 1]) == 0)
+        if (kept > 0 && compare_members(&view->members[i], &view->members[kept - 1]) == 0)
             continue;
         view->counted += view->members[i].counts;
         view->members[kept++] = view->members[i];
@@ -204,24 +204,51 @@ static int32_t look(struct flt_group *g, struct aws_view *view)
     return code;
 }
 
+void group_release(struct flt_group *g, const char *id)
+{
+    const struct aws_member *member = find_member(g->members, g->n_members, id);
+
+    if (member)
+        g->members[member - g->members].released = true;
+}
+
+/* What is known of members over their looks. One that goes of its own accord is asked about at once (activities.c). */
+static void carry_over(struct flt_group *g, struct aws_member *members, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct aws_member *before = find_member(g->members, g->n_members, members[i].id);
+        bool goes = members[i].state == FLT_STATE_DELETING;
+
+        members[i].released =
+            before && g->members_at_ms != 0 ? before->released : goes && g->members_at_ms == 0;
+        if (goes && !members[i].released && !(before && before->state == FLT_STATE_DELETING))
+            g->signals_at_ms = 0;
+    }
+}
+
 /* Who was not there at the last look is a fruit of an order, as far as there are any. */
-static void note_members(struct flt_group *g, const struct aws_view *view)
+void group_note_members(struct flt_group *g, const struct aws_view *view)
 {
     struct aws_member *copy = view->n > 0 ? malloc(view->n * sizeof(*copy)) : NULL;
     uint32_t fresh = 0;
 
     if (view->n > 0 && !copy)
         return;
-    for (size_t i = 0; g->members_at_ms != 0 && i < view->n; i++)
+    for (size_t i = 0; i < view->n; i++)
         fresh +=
             view->members[i].counts && !find_member(g->members, g->n_members, view->members[i].id);
-    orders_appeared(&g->orders, fresh, flt_wall_ms());
-    if (copy)
+    if (copy) {
         memcpy(copy, view->members, view->n * sizeof(*copy));
+        carry_over(g, copy, view->n);
+    }
     free(g->members);
     g->members = copy;
     g->n_members = view->n;
     g->members_at_ms = flt_monotonic_ms();
+    pause_end(&g->look_pause);
+    /* Where that fails, the next change of an order writes this one, too. */
+    if (orders_appeared(&g->orders, fresh, flt_monotonic_ms()))
+        (void) orders_store(g);
 }
 
 int32_t group_look(struct flt_group *g, struct aws_view *view)
@@ -231,9 +258,9 @@ int32_t group_look(struct flt_group *g, struct aws_view *view)
     *view = (struct aws_view) { 0 };
     code = look(g, view);
     settle_members(view);
-    if (code == FLT_OK)
-        note_members(g, view);
-    else if (view->group && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)
+    if (code == FLT_OK && !g->opening) /* provider.c has to read the orders first */
+        group_note_members(g, view);
+    if (code != FLT_OK && view->group && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)
         code = FLT_E_PARTIAL; /* why was said */
     return code;
 }

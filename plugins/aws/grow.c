@@ -41,7 +41,7 @@ static int32_t order(struct flt_group *g, const char *request_id, const struct a
     struct flt_aws_error error = { 0 };
     int32_t code;
 
-    orders_begin(&g->orders, request_id, growth, flt_wall_ms());
+    orders_begin(&g->orders, request_id, growth, flt_monotonic_ms());
     code = orders_store(g);
     if (code == FLT_OK && growth->ask) {
         code = set_desired(g, growth->target, &error);
@@ -66,7 +66,7 @@ static int32_t grow_from(struct flt_group *g, const struct aws_view *view, uint3
     if (!request_id || !*request_id || strlen(request_id) >= AWS_REQUEST_MAX)
         return aws_fail(g, FLT_E_INVALID, 0, "growing needs a request id of 1 to %d bytes",
                         AWS_REQUEST_MAX - 1);
-    growth = orders_plan(&g->orders, view, request_id, n, flt_wall_ms());
+    growth = orders_plan(&g->orders, view, request_id, n, flt_monotonic_ms());
     code = growth.accepted > 0 ? order(g, request_id, &growth) : FLT_OK;
     if (code != FLT_OK)
         return code;
@@ -75,8 +75,9 @@ static int32_t grow_from(struct flt_group *g, const struct aws_view *view, uint3
         return FLT_OK;
     return aws_fail(g, FLT_E_QUOTA, 0,
                     "the group's maximum is %" PRIi64 " and its desired capacity %" PRIi64
-                    ": raise its MaxSize, or lower max_instances",
-                    view->max, growth.target > view->desired ? growth.target : view->desired);
+                    ": lower max_instances, or " AWS_UPDATE_GROUP "--max-size N",
+                    view->max, growth.target > view->desired ? growth.target : view->desired,
+                    g->options.name);
 }
 
 int32_t grow(struct flt_group *g, uint32_t n, uint32_t *ret_accepted)

@@ -10,6 +10,11 @@
 #include "sdk/lib/aws_xml.h"
 #include "sdk/lib/base64.h"
 
+/* A console that shows none after that shows none at all. */
+#define TRIES 3
+#define SHOWN_BY_MS (INT64_C(10) * 60 * 1000)
+#define PAUSE_MS INT64_C(2000)
+
 static int32_t ask_console(struct flt_group *g, const char *id, bool latest, xmlDocPtr *ret,
                            struct flt_aws_error *error)
 {
@@ -23,17 +28,17 @@ static int32_t ask_console(struct flt_group *g, const char *id, bool latest, xml
     return aws_ask(g, &ask, ret, error);
 }
 
+/* For the life of the instance. */
 static void keep(struct flt_group *g, const char *id, struct json_object *keys)
 {
-    if (!g->host_keys)
-        g->host_keys = json_object_new_object();
     (void) json_object_object_add(g->host_keys, id, keys);
+    host_keys_store(g);
 }
 
 /* Those of instances that are gone. */
 static void drop_old(struct flt_group *g)
 {
-    if (!g->host_keys || (size_t) json_object_object_length(g->host_keys) <= 2 * g->n_members + 16)
+    if ((size_t) json_object_object_length(g->host_keys) <= 2 * g->n_members + 16)
         return;
     json_object_object_foreach(g->host_keys, id, keys)
     {
@@ -43,37 +48,66 @@ static void drop_old(struct flt_group *g)
     }
 }
 
-int32_t host_keys_ask(struct flt_group *g, const char *id, struct json_object **ret)
+/* It grows: a console that shows none for long is likely to show none at all. */
+static bool is_too_early(const struct aws_machine *machine)
+{
+    int64_t pause_ms = machine->consoles == 0
+                           ? 0
+                           : PAUSE_MS << (machine->consoles < 5 ? machine->consoles - 1 : 4);
+
+    return flt_monotonic_ms() - machine->console_ms < pause_ms;
+}
+
+/* NULL when the console could not be read. */
+static struct json_object *read_console(struct flt_group *g, const char *id, int32_t *ret_code)
 {
     struct flt_aws_error error;
     struct json_object *keys;
     xmlDocPtr doc = NULL;
     size_t len = 0;
     char *console;
-    int32_t code;
 
-    *ret = NULL;
-    if (!g->options.host_keys || g->denied[AWS_RIGHT_CONSOLE] ||
-        json_object_object_get_ex(g->host_keys, id, ret))
-        return FLT_OK;
-    code = ask_console(g, id, true, &doc, &error);
-    if (code != FLT_OK && strstr(error.code, "Unsupported")) /* by older kinds of instances */
-        code = ask_console(g, id, false, &doc, &error);
-    if (aws_is_denied(code, &error))
+    *ret_code = ask_console(g, id, true, &doc, &error);
+    if (*ret_code != FLT_OK && strstr(error.code, "Unsupported")) /* by older kinds of instances */
+        *ret_code = ask_console(g, id, false, &doc, &error);
+    if (aws_is_denied(*ret_code, &error))
         aws_note_denied(g, AWS_RIGHT_CONSOLE, &error);
-    if (code != FLT_OK) /* the first key that it shows does as well */
-        return code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT ? aws_refused(g, code, &error)
-                                                                : FLT_OK;
+    if (*ret_code == FLT_E_CANCELLED || *ret_code == FLT_E_TIMEOUT)
+        *ret_code = aws_refused(g, *ret_code, &error);
+    if (*ret_code != FLT_OK)
+        return NULL;
     console = flt_base64_read(text_at(flt_xml_root(doc), "output"), &len);
     keys = console_host_keys(console ? console : "", len);
     free(console);
     xmlFreeDoc(doc);
-    if (json_object_array_length(keys) == 0) {
-        json_object_put(keys);
+    return keys;
+}
+
+int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t age_ms,
+                      struct json_object **ret)
+{
+    struct json_object *keys;
+    int32_t code;
+
+    *ret = NULL;
+    if (!g->options.host_keys || g->denied[AWS_RIGHT_CONSOLE])
         return FLT_OK;
+    if (!g->host_keys)
+        host_keys_load(g);
+    if (json_object_object_get_ex(g->host_keys, machine->id, ret) || is_too_early(machine))
+        return FLT_OK;
+    keys = read_console(g, machine->id, &code);
+    if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT)
+        return code;
+    machine->consoles++;
+    machine->console_ms = flt_monotonic_ms();
+    if ((keys && json_object_array_length(keys) > 0) ||
+        (keys && machine->consoles >= TRIES && age_ms >= SHOWN_BY_MS)) {
+        drop_old(g);
+        keep(g, machine->id, keys);
+        *ret = keys;
+    } else {
+        json_object_put(keys); /* the first key that it shows does as well */
     }
-    drop_old(g);
-    keep(g, id, keys);
-    *ret = keys;
     return FLT_OK;
 }

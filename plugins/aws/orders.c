@@ -139,13 +139,16 @@ static uint32_t fill(struct aws_order *order, uint32_t n)
 }
 
 /* The host counts them for the orders that it waits for, so these come first. */
-void orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms)
+bool orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms)
 {
-    for (size_t i = 0; n > 0 && i < orders->n; i++)
+    uint32_t left = n;
+
+    for (size_t i = 0; left > 0 && i < orders->n; i++)
         if (!is_given_up(&orders->items[i], now_ms))
-            n = fill(&orders->items[i], n);
-    for (size_t i = 0; n > 0 && i < orders->n; i++)
-        n = fill(&orders->items[i], n);
+            left = fill(&orders->items[i], left);
+    for (size_t i = 0; left > 0 && i < orders->n; i++)
+        left = fill(&orders->items[i], left);
+    return left != n;
 }
 
 static bool move_targets(struct aws_orders *orders, int64_t by)

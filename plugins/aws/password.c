@@ -12,8 +12,6 @@
 #include "sdk/lib/password.h"
 #include "sdk/lib/ssh_key.h"
 
-#define ASK_AGAIN_MS 15000
-
 char *password_decrypt(const char *data, const char *key_text, char error[256])
 {
     const char *why = NULL;
@@ -32,7 +30,7 @@ char *password_decrypt(const char *data, const char *key_text, char error[256])
     return text;
 }
 
-int32_t password_ask(struct flt_group *g, const char *id, char **ret)
+int32_t password_ask(struct flt_group *g, const char *id, int64_t pause_ms, char **ret)
 {
     struct flt_aws_param params[] = { { "InstanceId", id } };
     struct aws_ask ask = AWS_REPEATABLE("ec2", "GetPasswordData", params);
@@ -46,7 +44,7 @@ int32_t password_ask(struct flt_group *g, const char *id, char **ret)
     if (code != FLT_OK)
         code = aws_refused(g, code, &error);
     else if (!data[strspn(data, " \r\n\t")])
-        code = aws_fail(g, FLT_E_NOT_READY, ASK_AGAIN_MS,
+        code = aws_fail(g, FLT_E_NOT_READY, pause_ms,
                         "instance %s has no password yet, which Windows takes up to 15 minutes for",
                         id);
     else if (!(*ret = password_decrypt(data, g->options.connector.key, why)))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USER_AGENT "flotilla/" FLOTILLA_VERSION
 #define MINUTE_MS INT64_C(60000)
@@ -16,13 +17,14 @@
 
 int32_t aws_fail(struct flt_group *g, int32_t code, int64_t retry_after_ms, const char *format, ...)
 {
-    char text[1024];
+    struct aws_failure failure = { .retry_after_ms = retry_after_ms };
     va_list args;
 
     va_start(args, format);
-    (void) vsnprintf(text, sizeof(text), format, args);
+    (void) vsnprintf(failure.text, sizeof(failure.text), format, args);
     va_end(args);
-    return g->host->fail(g->call, code, retry_after_ms, text);
+    g->failure = failure;
+    return g->host->fail(g->call, code, retry_after_ms, failure.text);
 }
 
 void aws_log(struct flt_group *g, int32_t level, const char *format, ...)
@@ -64,6 +66,18 @@ static void note_source(void *arg, const char *text)
 static void note_repetition(void *arg, const char *text)
 {
     aws_log(arg, FLT_LOG_DEBUG, "%s", text);
+}
+
+static void note_fault_here(void *arg, const char *text)
+{
+    aws_log(arg, FLT_LOG_WARNING, "%s", text);
+}
+
+static int may_retry(void *arg, enum flt_retry_why why, int attempt)
+{
+    struct flt_group *g = arg;
+
+    return budget_take(g->budget_fd, &g->budget, why, attempt, flt_monotonic_ms());
 }
 
 static int32_t make_chain(struct flt_group *g)
@@ -114,6 +128,8 @@ static int32_t make_client(struct flt_group *g)
         .fips = g->options.fips,
         .user_agent = USER_AGENT,
         .log = note_repetition,
+        .warn = note_fault_here,
+        .may_retry = may_retry,
         .arg = g,
     };
 
@@ -144,7 +160,7 @@ static void describe(struct flt_group *g, const struct aws_view *view)
 {
     const struct aws_options *o = &g->options;
     char identity[AWS_NAME_MAX + 80];
-    bool mac = checks_is_mac(g, view);
+    bool mac = launch_is_mac(g, view);
     struct flt_group_info info = {
         .struct_size = sizeof(info),
         .identity = identity,
@@ -162,16 +178,20 @@ static void describe(struct flt_group *g, const struct aws_view *view)
 static int32_t open_group(struct flt_group *g)
 {
     struct aws_view view = { 0 };
-    int32_t code;
+    int32_t code, looked;
 
     if ((code = check_login(g)) != FLT_OK || (code = make_chain(g)) != FLT_OK ||
         (code = find_account(g)) != FLT_OK || (code = make_client(g)) != FLT_OK)
         return code;
-    code = group_look(g, &view);
+    code = looked = group_look(g, &view);
     if (code == FLT_OK || code == FLT_E_PARTIAL)
         code = epoch_check_holder(g, &view);
     if (code == FLT_OK)
         code = orders_open(g, view.arn);
+    if (code == FLT_OK)
+        g->budget_fd = budget_open(g->file, g->region, view.arn);
+    if (code == FLT_OK && looked == FLT_OK)
+        group_note_members(g, &view);
     if (code == FLT_OK)
         code = checks_at_open(g, &view);
     if (code == FLT_OK)
@@ -188,6 +208,9 @@ static void aws_close(flt_group *g)
     flt_aws_chain_free(g->chain);
     flt_http_free(g->http);
     json_object_put(g->host_keys);
+    machines_free(g);
+    if (g->budget_fd >= 0)
+        (void) close(g->budget_fd);
     flt_signal_list_done(&g->signals);
     free(g->members);
     options_done(&g->options);
@@ -203,6 +226,7 @@ static int32_t aws_open(const struct flt_host *host, flt_call *call, const char 
     if (!g)
         return host->fail(call, FLT_E_INTERNAL, 0, "out of memory");
     g->host = host;
+    g->budget_fd = -1;
     g->opening = true;
     enter(g, call);
     code = options_parse(g, plugin_config_json, connector_config_json);
@@ -261,22 +285,38 @@ static int32_t aws_connect_info(flt_group *g, flt_call *call, const char *id, fl
     return connect_emit(g, id, sink, arg);
 }
 
-/* Of the last look, as long as it is fresh: heartbeats are many, and the rate of requests is one for the account. */
+/* A look for heartbeats: the last complete one holds for a while, as they are many, and the rate of requests is one for
+ * the account. Who is not in it may be newer than it is. */
+static int32_t look_for(struct flt_group *g, const char *id)
+{
+    int64_t now_ms = flt_monotonic_ms();
+    struct aws_view view;
+    int32_t code;
+
+    if (g->members_at_ms != 0 && now_ms - g->members_at_ms <= FRESH_MS &&
+        find_member(g->members, g->n_members, id))
+        return FLT_OK;
+    if (pause_lasts(&g->look_pause, now_ms))
+        return aws_fail(g, FLT_E_UNAVAILABLE, g->look_pause.until_ms - now_ms, "%s",
+                        g->look_pause.failure.text);
+    g->failure = (struct aws_failure) { .text = "AWS did not answer in time" };
+    code = group_look(g, &view);
+    aws_view_done(&view);
+    if (code == FLT_OK || code == FLT_E_CANCELLED)
+        return code;
+    pause_begin(&g->look_pause, &g->failure, flt_monotonic_ms());
+    return code == FLT_E_TIMEOUT ? code : FLT_E_UNAVAILABLE; /* why was said */
+}
+
 static int32_t aws_heartbeat(flt_group *g, flt_call *call, const char *id)
 {
     const struct aws_member *member;
-    struct aws_view view;
     int32_t code;
 
     enter(g, call);
     code = flt_call_ended(g->host, call);
-    if (code == FLT_OK &&
-        (g->members_at_ms == 0 || flt_monotonic_ms() - g->members_at_ms > FRESH_MS)) {
-        code = group_look(g, &view);
-        aws_view_done(&view);
-        if (code != FLT_OK && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)
-            return FLT_E_UNAVAILABLE; /* why was said */
-    }
+    if (code == FLT_OK)
+        code = look_for(g, id);
     if (code != FLT_OK)
         return code;
     member = find_member(g->members, g->n_members, id);

@@ -32,6 +32,22 @@ static bool must_decrement(const struct shrinking *s, const struct aws_member *m
     return member->counts && s->counted <= s->desired;
 }
 
+/* Whether AWS is at it already: by a call of ours that was cut off and came late, or of its own accord. */
+static bool is_going(struct flt_group *g, const struct flt_aws_error *error, const char *id)
+{
+    struct aws_view view;
+    const struct aws_member *member;
+    bool ret;
+
+    if (strcmp(error->code, "ScalingActivityInProgress") != 0)
+        return false;
+    ret = group_look(g, &view) == FLT_OK;
+    member = find_member(view.members, view.n, id);
+    ret = ret && (!member || member->state == FLT_STATE_DELETING);
+    aws_view_done(&view);
+    return ret;
+}
+
 static int32_t remove_member(struct flt_group *g, const struct aws_member *member,
                              struct shrinking *s)
 {
@@ -51,7 +67,9 @@ static int32_t remove_member(struct flt_group *g, const struct aws_member *membe
         orders_raise(&g->orders);
         (void) orders_store(g);
     }
-    return code == FLT_OK || code == FLT_E_NOT_FOUND ? FLT_OK : aws_refused(g, code, &error);
+    return code == FLT_OK || code == FLT_E_NOT_FOUND || is_going(g, &error, member->id)
+               ? FLT_OK
+               : aws_refused(g, code, &error);
 }
 
 /* Whether the next one is worth a try after such an answer: it was about that one instance. */
@@ -70,6 +88,8 @@ static int32_t shrink_from(struct flt_group *g, const struct aws_view *view, con
         const struct aws_member *member = find_member(view->members, view->n, ids[i]);
 
         code = flt_call_ended(g->host, g->call);
+        if (code == FLT_OK)
+            group_release(g, ids[i]);
         if (code == FLT_OK && member && member->state != FLT_STATE_DELETING)
             code = remove_member(g, member, &s);
         if (code == FLT_OK && accepted(arg, ids[i]) != 0)

@@ -1,8 +1,8 @@
 /* signals.c - what AWS is going to take: spot instances that are interrupted, instances with scheduled events, members
- * that fail a health check; and growth that fails (activities.c).
+ * that fail a health check, instances that the group itself takes out, and growth that fails (activities.c).
  *
- * The host asks before each list; AWS is asked every 15 s, and what it said is told again in between: the rate of
- * requests is one for the whole account. */
+ * The host asks before each list; AWS is asked every 15 s, after a failure less and less often, and what it said is
+ * told again in between: the rate of requests is one for the whole account. */
 
 #include "aws.h"
 
@@ -42,14 +42,14 @@ static void take_events(struct flt_group *g, xmlNodePtr item, struct flt_signal_
         if (strncmp(what, "[Completed]", 11) == 0 || strncmp(what, "[Canceled]", 10) == 0)
             continue;
         (void) snprintf(text, sizeof(text), "scheduled event %s: %s", text_at(at, "code"), what);
-        flt_signal_list_add(ret, id, time_parse(text_at(at, "notBefore")), text);
+        flt_signal_list_add(ret, id, time_here(g, text_at(at, "notBefore")), text);
     }
 }
 
 /* AWS gives two minutes from when it marked the request. */
 static void take_spot(struct flt_group *g, xmlNodePtr item, struct flt_signal_list *ret)
 {
-    int64_t marked_ms = time_parse(text_at(item, "status/updateTime"));
+    int64_t marked_ms = time_here(g, text_at(item, "status/updateTime"));
     const char *id = text_at(item, "instanceId");
     char text[512];
 
@@ -131,18 +131,36 @@ static int32_t run_survey(struct flt_group *g, const struct survey *survey,
     return code;
 }
 
-/* Those of the last list: it came a moment ago, or comes at once. */
-static void add_unhealthy(const struct flt_group *g, struct flt_signal_list *ret)
+static bool is_told(const struct flt_signal_list *signals, const char *id)
 {
-    for (size_t i = 0; i < g->n_members; i++)
-        if (!g->members[i].healthy && g->members[i].state == FLT_STATE_RUNNING)
-            flt_signal_list_add(ret, g->members[i].id, 0, "it fails the group's health check");
+    for (size_t i = 0; i < signals->n; i++)
+        if (strcmp(signals->items[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Those of the last list: it came a moment ago, or comes at once. */
+static void add_members(const struct flt_group *g, struct flt_signal_list *ret)
+{
+    for (size_t i = 0; i < g->n_members; i++) {
+        const struct aws_member *member = &g->members[i];
+
+        if (!member->healthy && member->state == FLT_STATE_RUNNING)
+            flt_signal_list_add(ret, member->id, 0, "it fails the group's health check");
+        if (member->state == FLT_STATE_DELETING && !member->released &&
+            !is_told(&g->signals, member->id))
+            flt_signal_list_add(ret, member->id, 0, "AWS takes it out of the group");
+    }
 }
 
 static int32_t look(struct flt_group *g, struct flt_signal_list *ret)
 {
     int32_t code = activities_read(g, ret), first = code;
 
+    if (code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT)
+        code = refresh_look(g);
+    if (first == FLT_OK)
+        first = code;
     for (size_t i = 0; i < COUNT(surveys) && code != FLT_E_CANCELLED && code != FLT_E_TIMEOUT;
          i++) {
         code = run_survey(g, &surveys[i], ret);
@@ -161,26 +179,47 @@ int32_t signals_try(struct flt_group *g)
     return code;
 }
 
+/* Looks where it is time to. The host asks on at its own pace meanwhile: it learns of unhealthy members all the same. */
+static int32_t look_in_time(struct flt_group *g)
+{
+    struct flt_signal_list fresh = { 0 };
+    int64_t now_ms = flt_monotonic_ms();
+    int32_t code;
+
+    if (pause_lasts(&g->signals_pause, now_ms))
+        return aws_fail(g, FLT_E_PARTIAL, 0, "%s", g->signals_pause.failure.text);
+    if (g->signals_at_ms != 0 && now_ms - g->signals_at_ms < LOOK_EVERY_MS)
+        return FLT_OK;
+    g->failure = (struct aws_failure) { .text = "AWS did not answer in time" };
+    code = look(g, &fresh);
+    g->signals_at_ms = code == FLT_OK ? flt_monotonic_ms() : 0;
+    if (code == FLT_OK)
+        pause_end(&g->signals_pause);
+    else if (code != FLT_E_CANCELLED)
+        pause_begin(&g->signals_pause, &g->failure, flt_monotonic_ms());
+    if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT) {
+        flt_signal_list_done(&fresh); /* what was heard before is told on */
+        return code;
+    }
+    flt_signal_list_done(&g->signals);
+    g->signals = fresh;
+    return code == FLT_OK ? FLT_OK : aws_fail(g, FLT_E_PARTIAL, 0, "%s", g->failure.text);
+}
+
 /* What could be heard is told also when something could not. */
 int32_t signals_emit(struct flt_group *g, flt_signal_sink sink, void *arg)
 {
-    struct flt_signal_list fresh = { 0 }, health = { 0 };
+    struct flt_signal_list of_members = { 0 };
     int32_t code = flt_call_ended(g->host, g->call), emitted;
 
-    if (code != FLT_OK)
+    if (code == FLT_OK)
+        code = look_in_time(g);
+    if (code != FLT_OK && code != FLT_E_PARTIAL)
         return code;
-    if (g->signals_at_ms == 0 || flt_monotonic_ms() - g->signals_at_ms >= LOOK_EVERY_MS) {
-        code = look(g, &fresh);
-        flt_signal_list_done(&g->signals);
-        g->signals = fresh;
-        g->signals_at_ms = code == FLT_OK ? flt_monotonic_ms() : 0;
-    }
-    if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT)
-        return code;
-    add_unhealthy(g, &health);
+    add_members(g, &of_members);
     emitted = flt_signal_list_emit(&g->signals, sink, arg);
     if (emitted == FLT_OK)
-        emitted = flt_signal_list_emit(&health, sink, arg);
-    flt_signal_list_done(&health);
-    return emitted == FLT_OK && code != FLT_OK ? FLT_E_PARTIAL : emitted;
+        emitted = flt_signal_list_emit(&of_members, sink, arg);
+    flt_signal_list_done(&of_members);
+    return emitted == FLT_OK ? code : emitted;
 }

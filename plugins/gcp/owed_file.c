@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sdk/lib/file.h"
 #include "sdk/lib/json.h"
 #include "sdk/lib/state_file.h"
 #include "sdk/lib/wipe.h"
@@ -57,7 +58,7 @@ int32_t owed_store(struct flt_group *g, struct json_object *orders)
 
     if (code != FLT_OK)
         return code;
-    code = flt_state_write(path, json_object_to_json_string_ext(orders, JSON_C_TO_STRING_PLAIN),
-                           error);
+    code = flt_file_replace(path, json_object_to_json_string_ext(orders, JSON_C_TO_STRING_PLAIN),
+                            error);
     return code == FLT_OK ? FLT_OK : gcp_fail(g, code, 0, "%s", error);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sdk/lib/file.h"
 #include "sdk/lib/ssh_key.h"
 #include "sdk/lib/state_file.h"
 #include "sdk/lib/wipe.h"
@@ -28,7 +29,7 @@ static int32_t store(const char *path, EVP_PKEY *key, char *error)
     (void) snprintf(error, FLT_ERROR_MAX, "out of memory");
     if (bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
         BIO_write(bio, "", 1) == 1 && BIO_get_mem_data(bio, &text) > 0)
-        code = flt_state_write(path, text, error);
+        code = flt_file_replace(path, text, error);
     BIO_free(bio);
     return code;
 }

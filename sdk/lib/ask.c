@@ -11,6 +11,7 @@
 #include "sdk/lib/retry.h"
 
 #define ATTEMPTS 3
+#define SECRET_MIN 8 /* shorter ones are no keys, but parts of words */
 
 int32_t flt_because(char *why, int32_t code, const char *format, ...)
 {
@@ -35,6 +36,14 @@ int flt_is_printable(const char *text)
         if (*text < ' ' || *text > '~')
             return 0;
     return 1;
+}
+
+void flt_blot_out(char *text, const char *secret)
+{
+    size_t len = secret ? strlen(secret) : 0;
+
+    for (char *at = len >= SECRET_MIN ? strstr(text, secret) : NULL; at; at = strstr(at, secret))
+        memset(at, '*', len);
 }
 
 static int is_one_of(const char *host, size_t len, const char *const *hosts, size_t n_hosts)

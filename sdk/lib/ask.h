@@ -13,6 +13,8 @@ int32_t flt_because(char *why, int32_t code, const char *format, ...)
 const char *flt_variable(const char *name);
 /* What may stand in a header: letters, digits and signs of ASCII, blanks. */
 int flt_is_printable(const char *text);
+/* A service may repeat what it was sent: `secret` in `text` becomes stars. NULL is fine. */
+void flt_blot_out(char *text, const char *secret);
 /* Whether a secret may go there: by https, or http to this machine or one of `hosts`. */
 int flt_url_is_safe(const char *url, const char *const *hosts, size_t n_hosts);
 /* Since 1970; NULL = the wall clock. */

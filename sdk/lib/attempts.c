@@ -3,11 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "sdk/lib/ask.h"
-
-#define SECRET_MIN 8 /* shorter ones are no keys, but parts of words */
 
 int32_t flt_attempts_fail(struct flt_attempts *attempts, int32_t code, const char *format, ...)
 {
@@ -49,6 +46,13 @@ int32_t flt_attempts_lost(struct flt_attempts *attempts, int32_t code, int was_s
     return code;
 }
 
+static int may_retry(const struct flt_attempts *attempts, enum flt_retry_why why)
+{
+    return attempts->may_retry
+               ? attempts->may_retry(attempts->arg, why, attempts->n)
+               : flt_retry_take(attempts->budget, why, attempts->n, flt_monotonic_ms());
+}
+
 /* For the next attempt; FLT_OK when it is to be made. */
 static int32_t wait_for_next(struct flt_attempts *attempts, const struct flt_verdict *verdict,
                              int64_t advised_ms)
@@ -63,8 +67,7 @@ static int32_t wait_for_next(struct flt_attempts *attempts, const struct flt_ver
                                 attempts->random ? attempts->random(attempts->arg) : flt_random());
     attempts->retry_after_ms = wait_ms;
     if (!(verdict->is_refused || attempts->repeatable) ||
-        wait_ms >= flt_watch_left_ms(attempts->watch) ||
-        !flt_retry_take(attempts->budget, why, attempts->n, flt_monotonic_ms()))
+        wait_ms >= flt_watch_left_ms(attempts->watch) || !may_retry(attempts, why))
         return verdict->result;
     flt_attempts_say(attempts, "%s; trying again in %.1f s", attempts->text,
                      (double) wait_ms / 1000);
@@ -96,12 +99,4 @@ int32_t flt_attempts_run(struct flt_attempts *attempts,
         if (!is_again)
             return code;
     }
-}
-
-void flt_attempts_blot_out(char *text, const char *secret)
-{
-    size_t len = secret ? strlen(secret) : 0;
-
-    for (char *at = len >= SECRET_MIN ? strstr(text, secret) : NULL; at; at = strstr(at, secret))
-        memset(at, '*', len);
 }

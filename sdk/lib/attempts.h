@@ -15,7 +15,9 @@ struct flt_attempts {
     /* Whether a lost answer may be asked for again. What was refused may always. */
     int repeatable;
     const struct flt_watch *watch;
-    struct flt_retry_budget *budget;
+    struct flt_retry_budget *budget; /* pays for each attempt but the first, */
+    /* unless this does, or refuses; NULL = the budget. */
+    int (*may_retry)(void *arg, enum flt_retry_why why, int attempt);
     uint64_t (*random)(void *arg); /* NULL = the system's */
     void (*log)(void *arg, const char *text);
     void *arg;
@@ -40,7 +42,4 @@ int32_t flt_attempts_run(struct flt_attempts *attempts,
                          int32_t (*once)(void *arg, struct flt_http_answer *answer,
                                          struct flt_verdict *ret_verdict, int *ret_again),
                          void *arg);
-/* A service may repeat what it was sent: `secret` in `text` becomes stars. NULL is fine. */
-void flt_attempts_blot_out(char *text, const char *secret);
-
 #endif

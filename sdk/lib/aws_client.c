@@ -26,6 +26,7 @@ struct flt_aws_client {
     struct flt_http *http;
     struct flt_retry_budget budget;
     int64_t skew_s; /* what AWS's clock is ahead of ours */
+    int has_warned; /* of that */
 };
 
 /* A call of either protocol on its way. */
@@ -74,6 +75,11 @@ void flt_aws_client_free(struct flt_aws_client *client)
     free(client->endpoint);
     free(client->ca_file);
     free(client);
+}
+
+int64_t flt_aws_client_skew_ms(const struct flt_aws_client *client)
+{
+    return client->skew_s * 1000;
 }
 
 static int64_t own_clock_s(const struct flt_aws_client *client)
@@ -194,6 +200,43 @@ static int32_t tell_fault(struct call *call, const struct flt_aws_keys *keys,
                              advice ? "; " : "", advice ? advice : "");
 }
 
+static void tell_clock(const struct call *call)
+{
+    struct flt_aws_client *client = call->client;
+    const struct flt_aws_client_settings *settings = &client->settings;
+    long long skew_s = client->skew_s;
+    char text[FLT_ERROR_MAX];
+
+    (void) snprintf(text, sizeof(text),
+                    "this machine's clock is %lld s %s AWS's, which is allowed for: set it right, "
+                    "by NTP",
+                    skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind");
+    if (settings->warn && !client->has_warned)
+        settings->warn(settings->arg, text);
+    else
+        flt_attempts_say(&call->attempts, "%s", text);
+    client->has_warned = 1;
+}
+
+static int is_skew(int64_t seconds)
+{
+    return seconds >= SKEW_MIN_S || seconds <= -SKEW_MIN_S;
+}
+
+/* 1 when our clock was wrong: the next attempt tells another time. */
+static int set_clock(const struct call *call, const struct flt_http_answer *answer)
+{
+    struct flt_aws_client *client = call->client;
+    int64_t skew_s = answer->date_s - own_clock_s(client);
+
+    if (answer->date_s == 0 || !is_skew(skew_s - client->skew_s))
+        return 0;
+    client->skew_s = is_skew(skew_s) ? skew_s : 0; /* it was put right */
+    if (client->skew_s != 0)
+        tell_clock(call);
+    return 1;
+}
+
 /* FLT_OK when the answer is what was asked for. */
 static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
                      const struct flt_http_answer *answer, struct flt_verdict *ret)
@@ -203,37 +246,30 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
 
     call->error->status = answer->status;
     if (answer->status / 100 == 2) {
-        if (call->read(call, answer, why) == 0)
+        if (call->read(call, answer, why) == 0) {
+            (void) set_clock(call, answer); /* before it is so wrong that AWS refuses */
             return FLT_OK;
+        }
         call->attempts.maybe_done = 1;
         *ret = (struct flt_verdict) { .result = FLT_E_UNAVAILABLE, .is_transient = 1 };
         return flt_attempts_fail(&call->attempts, FLT_E_UNAVAILABLE,
                                  "the answer cannot be read: %s", why);
     }
     flt_aws_fault_read(answer, &fault);
-    flt_attempts_blot_out(fault.message, keys->secret_key);
-    flt_attempts_blot_out(fault.message, keys->session_token);
+    flt_blot_out(fault.message, keys->secret_key);
+    flt_blot_out(fault.message, keys->session_token);
     *ret = flt_aws_judge(&fault);
     (void) snprintf(call->error->code, sizeof(call->error->code), "%s", fault.code);
     call->attempts.maybe_done |= !ret->is_refused;
     return tell_fault(call, keys, &fault, ret);
 }
 
-/* 1 when our clock was wrong: the next attempt tells another time. */
-static int set_clock(struct call *call, const struct flt_http_answer *answer)
+static int try_other_clock(struct call *call, const struct flt_http_answer *answer)
 {
-    struct flt_aws_client *client = call->client;
-    int64_t skew_s = answer->date_s - own_clock_s(client), change = skew_s - client->skew_s;
-
-    if (call->has_set_clock || answer->date_s == 0 || (change < SKEW_MIN_S && change > -SKEW_MIN_S))
+    if (call->has_set_clock)
         return 0;
     call->has_set_clock = 1;
-    client->skew_s = skew_s;
-    flt_attempts_say(
-        &call->attempts,
-        "this machine's clock is %lld s %s AWS's: requests are signed with the time of AWS",
-        (long long) (skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "ahead of" : "behind");
-    return 1;
+    return set_clock(call, answer);
 }
 
 static int renew_keys(struct call *call)
@@ -259,7 +295,7 @@ static int32_t once(void *arg, struct flt_http_answer *answer, struct flt_verdic
     if (r != FLT_OK || !keys)
         return flt_attempts_lost(&call->attempts, r, answer->sent, verdict);
     r = judge(call, keys, answer, verdict);
-    *ret_again = r != FLT_OK && ((verdict->is_clock && set_clock(call, answer)) ||
+    *ret_again = r != FLT_OK && ((verdict->is_clock && try_other_clock(call, answer)) ||
                                  (verdict->is_key_refused && renew_keys(call)));
     return r;
 }
@@ -277,6 +313,7 @@ static int32_t run(struct call *call, int repeatable, const struct flt_watch *wa
                                              .repeatable = repeatable,
                                              .watch = watch,
                                              .budget = &client->budget,
+                                             .may_retry = client->settings.may_retry,
                                              .random = client->settings.random,
                                              .log = client->settings.log,
                                              .arg = client->settings.arg };

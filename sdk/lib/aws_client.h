@@ -7,6 +7,7 @@
 #define FLOTILLA_LIB_AWS_CLIENT_H
 
 #include "sdk/lib/aws_credentials.h"
+#include "sdk/lib/retry.h"
 
 #include <json-c/json.h>
 #include <libxml/tree.h>
@@ -22,14 +23,20 @@ struct flt_aws_client_settings {
     int64_t attempt_ms;            /* an answer that takes longer is lost; 0 = 20 s */
     int64_t (*now_s)(void *arg);   /* NULL = the wall clock; before the correction of skew */
     uint64_t (*random)(void *arg); /* of the jitter; NULL = the system's */
+    /* Pays for the attempt after the `attempt`th, or refuses it; NULL = from a budget of the client's own. */
+    int (*may_retry)(void *arg, enum flt_retry_why why, int attempt);
     /* A line about each attempt that failed and is repeated; NULL = nobody asks. */
     void (*log)(void *arg, const char *text);
+    /* What somebody has to put right, once: a clock that is wrong; NULL = log is told. */
+    void (*warn)(void *arg, const char *text);
     void *arg;
 };
 /* Borrows the chain; copies `settings` but for functions and arg. NULL without memory. */
 struct flt_aws_client *flt_aws_client_new(const struct flt_aws_client_settings *settings,
                                           struct flt_aws_chain *chain);
 void flt_aws_client_free(struct flt_aws_client *client);
+/* What AWS's clock is ahead of this machine's, as far as its answers have shown; a minute and less is 0. */
+int64_t flt_aws_client_skew_ms(const struct flt_aws_client *client);
 
 /* One parameter of the query protocol: "AutoScalingGroupNames.member.1". */
 struct flt_aws_param {

@@ -1,6 +1,7 @@
 /* sdk/lib/aws_keys.c - keys for AWS: made, read from JSON (aws_keys.h) and wiped. */
 #include "sdk/lib/aws_keys.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -80,12 +81,19 @@ static int32_t take_keys(struct flt_aws_ask *ask, const char *who, struct json_o
 {
     const char *access_key, *secret_key;
     char error[FLT_ERROR_MAX];
-    int64_t expires_s;
+    int64_t expires_s, version = 0;
     int32_t code;
 
     if (flt_json_need_text(root, names->access_key, &access_key, error) < 0 ||
         flt_json_need_text(root, names->secret_key, &secret_key, error) < 0)
         return flt_because(ask->why, FLT_E_UNAVAILABLE, "the answer of %.300s: %.180s", who, error);
+    if (names->version != 0 &&
+        (flt_json_opt_i64(root, "Version", 0, INT64_MAX, &version, error) < 0 ||
+         version != names->version))
+        return flt_because(ask->why, FLT_E_UNAVAILABLE,
+                           "the answer of %.300s: its Version is not %" PRId64
+                           ", and no other is known",
+                           who, names->version);
     if (read_expiry(root, names->expires, &expires_s) < 0)
         return flt_because(ask->why, FLT_E_UNAVAILABLE, "the answer of %.300s: %s is no time", who,
                            names->expires);

@@ -10,6 +10,7 @@
 /* The paths in json.h's form; the token and the expiry, a time as text or in milliseconds, may be missing. */
 struct flt_aws_key_names {
     const char *access_key, *secret_key, *token, *expires;
+    int64_t version; /* what "Version" must be; 0 = there is none */
 };
 /* `who` handed out `text`; FLT_E_UNAVAILABLE when that holds no keys. Sets all but the source. */
 int32_t flt_aws_keys_parse(struct flt_aws_ask *ask, const char *who, const char *text, size_t len,

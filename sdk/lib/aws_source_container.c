@@ -68,7 +68,7 @@ static int32_t make_header(struct flt_aws_ask *ask, char **ret)
 int32_t flt_aws_from_container(struct flt_aws_ask *ask, struct flt_aws_keys *ret)
 {
     static const struct flt_aws_key_names names = { "AccessKeyId", "SecretAccessKey", "Token",
-                                                    "Expiration" };
+                                                    "Expiration", 0 };
     char url[URL_BYTES], shown[URL_BYTES];
     FLT_WIPED char *header = NULL;
     struct flt_http_request request = { .method = "GET",

@@ -138,7 +138,7 @@ static int32_t find_role(struct imds *imds, char *ret, size_t size)
 static int32_t take_keys(struct imds *imds, const char *role, struct flt_aws_keys *ret)
 {
     static const struct flt_aws_key_names names = { "AccessKeyId", "SecretAccessKey", "Token",
-                                                    "Expiration" };
+                                                    "Expiration", 0 };
     struct flt_http_answer answer = { 0 };
     char path[URL_BYTES];
     int32_t code;

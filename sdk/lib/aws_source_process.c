@@ -9,7 +9,7 @@ static int32_t ask_program(struct flt_aws_ask *ask, const char *who,
                            const struct flt_program *program, struct flt_aws_keys *ret)
 {
     static const struct flt_aws_key_names names = { "AccessKeyId", "SecretAccessKey",
-                                                    "SessionToken", "Expiration" };
+                                                    "SessionToken", "Expiration", 1 };
     char *text = NULL;
     size_t len = 0;
     int32_t code = flt_program_run(program, who, ask->settings->run, ask->settings->arg, &text,

@@ -157,7 +157,7 @@ static int32_t ask_portal(struct flt_aws_ask *ask, const char *profile, const ch
     static const struct flt_aws_key_names names = { "roleCredentials.accessKeyId",
                                                     "roleCredentials.secretAccessKey",
                                                     "roleCredentials.sessionToken",
-                                                    "roleCredentials.expiration" };
+                                                    "roleCredentials.expiration", 0 };
     const struct flt_http_request request = { .method = "GET",
                                               .url = url,
                                               .headers = &header,

@@ -48,3 +48,19 @@ char *flt_base64url_write(const void *data, size_t len)
         *at = *at == '+' ? '-' : *at == '/' ? '_' : *at == '=' ? '\0' : *at;
     return text;
 }
+
+char *flt_base64url_read(const char *text, size_t len, size_t *ret_len)
+{
+    size_t padded = (len + 3) / 4 * 4;
+    char *plain = malloc(padded + 1), *ret;
+
+    if (!plain)
+        return NULL;
+    for (size_t i = 0; i < padded; i++)
+        plain[i] = i >= len ? '=' : text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+    plain[padded] = '\0';
+    ret = flt_base64_read(plain, ret_len);
+    explicit_bzero(plain, padded);
+    free(plain);
+    return ret;
+}

@@ -11,5 +11,7 @@ char *flt_base64_read(const char *text, size_t *ret_len);
 char *flt_base64_write(const void *data, size_t len);
 /* The same in the alphabet of URLs, without the padding: as JWTs have it. */
 char *flt_base64url_write(const void *data, size_t len);
+/* As flt_base64_read(), of the first `len` letters. */
+char *flt_base64url_read(const char *text, size_t len, size_t *ret_len);
 
 #endif

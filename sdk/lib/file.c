@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <flotilla/provider.h>
 
 #include "sdk/lib/wipe.h"
+
+#define PATH_BYTES 4096
 
 static int32_t refuse(const char *path, char *error)
 {
@@ -79,4 +82,54 @@ int32_t flt_file_read(const char *path, size_t max, char **ret, char *error)
     code = read_open(fd, path, max, ret, error);
     (void) close(fd);
     return code;
+}
+
+static bool write_all(int fd, const char *text)
+{
+    size_t len = strlen(text), done = 0;
+    ssize_t n;
+
+    while (done < len && ((n = write(fd, text + done, len - done)) > 0 || errno == EINTR))
+        done += n > 0 ? (size_t) n : 0;
+    return done == len;
+}
+
+static bool write_new(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write_all(fd, text) && fsync(fd) == 0;
+
+    if (fd >= 0)
+        (void) close(fd);
+    return ok;
+}
+
+/* Else the name may lead to the old file after a loss of power. */
+static bool sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_BYTES];
+    int fd;
+    bool ok;
+
+    (void) snprintf(folder, sizeof(folder), "%.*s", slash ? (int) (slash - path) + 1 : 1,
+                    slash ? path : ".");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        (void) close(fd);
+    return ok;
+}
+
+int32_t flt_file_replace(const char *path, const char *text, char *error)
+{
+    char new_path[PATH_BYTES];
+    int n = snprintf(new_path, sizeof(new_path), "%s.new", path);
+
+    if (n < (int) sizeof(new_path) && write_new(new_path, text) && rename(new_path, path) == 0 &&
+        sync_folder(path))
+        return FLT_OK;
+    (void) snprintf(error, FLT_ERROR_MAX, "%.300s cannot be written: %s", path,
+                    n < (int) sizeof(new_path) ? strerror(errno) : "its path is too long");
+    return FLT_E_INTERNAL;
 }

@@ -1,4 +1,5 @@
-/* sdk/lib/file.h - a small file, read as a whole. Used by the readers of profiles and tokens of this folder.
+/* sdk/lib/file.h - a small file, read or replaced as a whole. Used by the readers of profiles and tokens of this folder,
+ * and by plugins.
  */
 #ifndef FLOTILLA_LIB_FILE_H
 #define FLOTILLA_LIB_FILE_H
@@ -12,5 +13,8 @@
  * or FLT_E_INVALID when it cannot be read, is larger or holds a NUL, or FLT_E_INTERNAL, with a sentence that
  * begins with the path in `error` (FLT_ERROR_MAX bytes). */
 int32_t flt_file_read(const char *path, size_t max, char **ret, char *error);
+/* Puts the text in the place of the file in one step that survives a loss of power, closed to others (0600).
+ * FLT_E_INTERNAL with a sentence that begins with the path in `error` when it could not be done. */
+int32_t flt_file_replace(const char *path, const char *text, char *error);
 
 #endif

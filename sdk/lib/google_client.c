@@ -220,7 +220,7 @@ static int32_t judge(struct call *call, const struct flt_google_token *token,
                                  "the answer cannot be read: %s", why);
     }
     flt_google_fault_read(answer, &fault);
-    flt_attempts_blot_out(fault.message, token->token);
+    flt_blot_out(fault.message, token->token);
     if (fault.retry_after_ms > answer->retry_after_ms)
         answer->retry_after_ms = fault.retry_after_ms;
     *ret = flt_google_judge(&fault);

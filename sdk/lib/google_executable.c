@@ -71,11 +71,12 @@ static int add_variables(struct source *source, const struct flt_google_file *fi
                                : 0;
 }
 
+/* What was kept has to say when it ends. */
 static int32_t take(struct flt_google_ask *ask, const char *shown, struct json_object *json,
-                    char **ret)
+                    int is_kept, char **ret)
 {
     const char *type = flt_json_text(json, "token_type"), *token;
-    int64_t version = 0, expires_s = INT64_MAX;
+    int64_t version = 0, expires_s = is_kept ? 0 : INT64_MAX;
     char why[FLT_ERROR_MAX];
     int success = 0;
 
@@ -98,7 +99,7 @@ static int32_t take(struct flt_google_ask *ask, const char *shown, struct json_o
 }
 
 static int32_t parse(struct flt_google_ask *ask, const char *shown, const char *text, size_t len,
-                     char **ret)
+                     int is_kept, char **ret)
 {
     struct json_object *json = NULL;
     char why[FLT_ERROR_MAX];
@@ -106,21 +107,19 @@ static int32_t parse(struct flt_google_ask *ask, const char *shown, const char *
 
     if (flt_json_parse(text, len, &json, why) < 0)
         return flt_because(ask->why, FLT_E_UNAVAILABLE, "%.200s: %.200s", shown, why);
-    code = take(ask, shown, json, ret);
+    code = take(ask, shown, json, is_kept, ret);
     flt_google_json_done(json);
     return code;
 }
 
-/* What the program left there for the next time. It says itself when it ends; what does not is not believed. */
+/* What the program left there for the next time. */
 static int take_kept(struct flt_google_ask *ask, const struct source *source, char **ret)
 {
     FLT_WIPED char *text = NULL;
-    char ignored[FLT_ERROR_MAX];
 
     return source->output_file &&
-           flt_file_read(source->output_file, OUTPUT_MAX, &text, ignored) == FLT_OK &&
-           strstr(text, "\"expiration_time\"") &&
-           parse(ask, source->output_file, text, strlen(text), ret) == FLT_OK;
+           flt_file_read(source->output_file, OUTPUT_MAX, &text, ask->why) == FLT_OK &&
+           parse(ask, source->output_file, text, strlen(text), 1, ret) == FLT_OK;
 }
 
 static int32_t run(struct flt_google_ask *ask, const struct flt_google_file *file,
@@ -143,7 +142,7 @@ static int32_t run(struct flt_google_ask *ask, const struct flt_google_file *fil
                                ask->why);
     }
     if (code == FLT_OK)
-        code = parse(ask, shown, text, len, ret);
+        code = parse(ask, shown, text, len, 0, ret);
     flt_program_output_done(text, len);
     flt_program_done(&program);
     return code;

@@ -58,7 +58,7 @@ static int32_t change(struct flt_google_ask *ask, const struct flt_google_file *
     flt_google_form_add(&form, "audience", account->audience);
     flt_google_form_add(&form, "scope", scope);
     flt_google_form_add(&form, "requested_token_type", WANTED);
-    flt_google_form_add(&form, "subject_token", subject);
+    flt_google_form_add_secret(&form, "subject_token", subject);
     flt_google_form_add(&form, "subject_token_type", account->type);
     flt_google_form_add(&form, "options", options);
     free(options);

@@ -2,11 +2,11 @@
 #include "sdk/lib/google_jwt.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sdk/lib/base64.h"
+#include "sdk/lib/json.h"
 #include "sdk/lib/rsa.h"
 #include "sdk/lib/wipe.h"
 
@@ -77,4 +77,21 @@ int flt_google_jwt_sign(const struct flt_google_jwt *jwt, char **ret)
     free(claims);
     free(text);
     return r;
+}
+
+struct json_object *flt_google_jwt_claims(const char *text)
+{
+    const char *claims = strchr(text, '.');
+    struct json_object *ret = NULL;
+    char ignored[FLT_ERROR_MAX];
+    size_t len = 0;
+    char *plain;
+
+    if (!claims)
+        return NULL;
+    plain = flt_base64url_read(claims + 1, strcspn(claims + 1, "."), &len);
+    if (plain)
+        (void) flt_json_parse(plain, len, &ret, ignored);
+    free(plain);
+    return ret;
 }

@@ -65,7 +65,7 @@ static int32_t change(struct flt_google_ask *ask, const struct flt_google_file *
     if (code != FLT_OK)
         return code;
     flt_google_form_open(&form, ask, file, account->token_url);
-    flt_google_form_add(&form, "assertion", signed_text);
+    flt_google_form_add_secret(&form, "assertion", signed_text);
     flt_google_form_add(&form, "grant_type", GRANT);
     return flt_google_form_send(&form, ret, date_s);
 }

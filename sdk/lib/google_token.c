@@ -6,6 +6,7 @@
 
 #include "sdk/lib/base64.h"
 #include "sdk/lib/google_error.h"
+#include "sdk/lib/google_jwt.h"
 #include "sdk/lib/json.h"
 #include "sdk/lib/wipe.h"
 
@@ -94,6 +95,9 @@ static int32_t refuse(struct flt_google_ask *ask, const struct flt_google_post *
     char right[FLT_GOOGLE_REASON_MAX + 64];
 
     flt_google_fault_read(answer, &fault);
+    flt_blot_out(fault.message, post->header ? strrchr(post->header, ' ') + 1 : NULL);
+    for (size_t i = 0; i < FLT_GOOGLE_SECRETS_MAX; i++)
+        flt_blot_out(fault.message, post->secrets[i]);
     verdict = flt_google_judge(&fault);
     if (!verdict.advice && *fault.right) {
         (void) snprintf(right, sizeof(right), "grant the right %s to whose credentials these are",
@@ -103,11 +107,12 @@ static int32_t refuse(struct flt_google_ask *ask, const struct flt_google_post *
     if (date_s && verdict.is_clock && answer->date_s != 0 &&
         (answer->date_s > now_s + SKEW_MIN_S || answer->date_s < now_s - SKEW_MIN_S))
         *date_s = answer->date_s;
-    return flt_because(ask->why, verdict.result == FLT_E_INVALID ? FLT_E_AUTH : verdict.result,
-                       "%.120s: %.120s: %.64s%s%.120s (HTTP %ld)%s%s", post->shown, post->url,
-                       *fault.reason ? fault.reason : "no reason", *fault.message ? ": " : "",
-                       fault.message, fault.status, verdict.advice ? "; " : "",
-                       verdict.advice ? verdict.advice : "");
+    if (verdict.result == FLT_E_INVALID || verdict.result == FLT_E_NOT_FOUND)
+        verdict.result = FLT_E_AUTH;
+    return flt_because(ask->why, verdict.result, "%.120s: %.120s: %.64s%s%.120s (HTTP %ld)%s%s",
+                       post->shown, post->url, *fault.reason ? fault.reason : "no reason",
+                       *fault.message ? ": " : "", fault.message, fault.status,
+                       verdict.advice ? "; " : "", verdict.advice ? verdict.advice : "");
 }
 
 static int32_t read_answer(struct flt_google_ask *ask, const struct flt_google_post *post,
@@ -193,6 +198,12 @@ void flt_google_form_sign(struct flt_google_form *form)
         form->code = make_header(form->ask, id, secret, &form->header);
 }
 
+void flt_google_form_add_secret(struct flt_google_form *form, const char *name, const char *value)
+{
+    form->secrets[form->n_secrets++] = value;
+    flt_google_form_add(form, name, value);
+}
+
 int64_t flt_google_read_seconds(struct json_object *answer, const char *path)
 {
     const char *text = flt_json_text(answer, path);
@@ -207,18 +218,34 @@ int64_t flt_google_read_seconds(struct json_object *answer, const char *path)
     return ret <= LIFE_MAX_S ? ret : -1;
 }
 
+/* Of somebody who has signed in: Google, which sends it, says whose the token is. */
+static void take_account(struct json_object *answer, struct flt_google_token *ret)
+{
+    const char *id = flt_json_text(answer, "id_token"), *email;
+    struct json_object *claims = id ? flt_google_jwt_claims(id) : NULL;
+
+    email = flt_json_text(claims, "email");
+    if (email && *email && flt_is_printable(email))
+        ret->account = strdup(email);
+    json_object_put(claims);
+}
+
 static int32_t take_token(struct flt_google_form *form, struct json_object *answer,
                           struct flt_google_token *ret)
 {
     struct flt_google_ask *ask = form->ask;
     const char *token = flt_json_text(answer, "access_token");
     int64_t life_s = flt_google_read_seconds(answer, "expires_in");
+    int64_t now_s = flt_clock_s(ask->settings->now_s, ask->settings->arg);
+    int32_t code;
 
     if (!token || life_s < 0)
         return flt_because(ask->why, FLT_E_UNAVAILABLE, "%.200s: the answer of %.200s has no %s",
                            form->file->shown, form->url, token ? "expires_in" : "access_token");
-    return flt_google_token_set(
-        ask, form->url, token, flt_clock_s(ask->settings->now_s, ask->settings->arg) + life_s, ret);
+    code = flt_google_token_set(ask, form->url, token, now_s + life_s, ret);
+    if (code == FLT_OK)
+        take_account(answer, ret);
+    return code;
 }
 
 int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_token *ret,
@@ -229,7 +256,8 @@ int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_tok
                                           .url = form->url,
                                           .type = "application/x-www-form-urlencoded",
                                           .header = form->header,
-                                          .body = body };
+                                          .body = body,
+                                          .secrets = { form->secrets[0], form->secrets[1] } };
     struct json_object *answer = NULL;
     int32_t code = form->code;
 
@@ -263,8 +291,11 @@ int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_toke
     va_start(args, format);
     len = vasprintf(&token->source, format, args);
     va_end(args);
-    token->account = account ? strdup(account) : NULL;
-    if (len >= 0 && !account == !token->account)
+    if (account) {
+        free(token->account);
+        token->account = strdup(account);
+    }
+    if (len >= 0 && (token->account || !account))
         return FLT_OK;
     if (len < 0)
         token->source = NULL;

@@ -19,6 +19,8 @@ int32_t flt_google_universe(struct flt_google_ask *ask, const struct flt_google_
 int32_t flt_google_check_universe(struct flt_google_ask *ask, const char *shown,
                                   const char *universe);
 
+#define FLT_GOOGLE_SECRETS_MAX 2
+
 /* A form of OAuth on its way. */
 struct flt_google_form {
     struct flt_google_ask *ask;
@@ -27,11 +29,15 @@ struct flt_google_form {
     char *header; /* "Authorization: ..."; NULL = none; wiped */
     struct flt_text body;
     int is_begun;
+    const char *secrets[FLT_GOOGLE_SECRETS_MAX];
+    size_t n_secrets;
     int32_t code; /* what was wrong with it, told when it is sent */
 };
 void flt_google_form_open(struct flt_google_form *form, struct flt_google_ask *ask,
                           const struct flt_google_file *file, const char *url);
 void flt_google_form_add(struct flt_google_form *form, const char *name, const char *value);
+/* The same of what is told to nobody, should the service repeat it; borrowed. Twice at most. */
+void flt_google_form_add_secret(struct flt_google_form *form, const char *name, const char *value);
 /* client_id and client_secret in the header, as RFC 6749 2.3.1 has them; none where the file has no client_id. */
 void flt_google_form_sign(struct flt_google_form *form);
 /* Sends and ends it. `date_s` is what the service's clock says when it refuses, 0 = it says nothing, or our clock has
@@ -43,9 +49,10 @@ int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_tok
 struct flt_google_post {
     const char *shown; /* who asks, for people: the file */
     const char *url;
-    const char *type; /* "application/json" */
-    const char *header;
+    const char *type;   /* "application/json" */
+    const char *header; /* NULL = none */
     const char *body;
+    const char *secrets[FLT_GOOGLE_SECRETS_MAX]; /* in it; NULL = none */
 };
 /* FLT_OK and the answer, wiped by flt_google_json_done(). */
 int32_t flt_google_send(struct flt_google_ask *ask, const struct flt_google_post *post,
@@ -57,7 +64,7 @@ void flt_google_json_done(struct json_object *json);
 int64_t flt_google_read_seconds(struct json_object *answer, const char *path);
 int32_t flt_google_token_set(struct flt_google_ask *ask, const char *shown, const char *token,
                              int64_t expires_s, struct flt_google_token *ret);
-/* Whose it is, NULL = not known, and the source, as printf() writes it; without memory for them the token is done. */
+/* Whose it is, NULL = what is known of that already, and the source, as printf() writes it; without memory for them the token is done. */
 int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_token *token,
                               const char *account, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -5,41 +5,58 @@
 
 #include "sdk/lib/google_token.h"
 
+struct user {
+    const char *id, *secret, *refresh, *url, *account;
+};
+
+static int32_t read_user(struct flt_google_ask *ask, const struct flt_google_file *file,
+                         struct user *ret)
+{
+    const char *universe;
+    int32_t code = flt_google_need(ask, file, "client_id", &ret->id);
+
+    if (code == FLT_OK)
+        code = flt_google_need(ask, file, "client_secret", &ret->secret);
+    if (code == FLT_OK)
+        code = flt_google_need(ask, file, "refresh_token", &ret->refresh);
+    if (code == FLT_OK)
+        code = flt_google_may(ask, file, "token_uri", &ret->url);
+    if (code == FLT_OK)
+        code = flt_google_may(ask, file, "account", &ret->account);
+    if (code == FLT_OK)
+        code = flt_google_universe(ask, file, &universe);
+    if (code != FLT_OK || strcmp(universe, FLT_GOOGLE_UNIVERSE) == 0)
+        return code;
+    return flt_because(
+        ask->why, FLT_E_INVALID,
+        "%.300s: people sign in with Google only in the universe " FLT_GOOGLE_UNIVERSE
+        ", use a service account",
+        file->shown);
+}
+
 int32_t flt_google_authorized_user(struct flt_google_ask *ask, const struct flt_google_file *file,
                                    const char *scope, struct flt_google_token *ret)
 {
-    const char *id, *secret, *refresh, *url, *universe, *account;
+    struct user user = { 0 };
     struct flt_google_form form;
-    int32_t code = flt_google_need(ask, file, "client_id", &id);
+    int32_t code = read_user(ask, file, &user);
 
     (void) scope;
-    if (code == FLT_OK)
-        code = flt_google_need(ask, file, "client_secret", &secret);
-    if (code == FLT_OK)
-        code = flt_google_need(ask, file, "refresh_token", &refresh);
-    if (code == FLT_OK)
-        code = flt_google_may(ask, file, "token_uri", &url);
-    if (code == FLT_OK)
-        code = flt_google_may(ask, file, "account", &account);
-    if (code == FLT_OK)
-        code = flt_google_universe(ask, file, &universe);
-    if (code == FLT_OK && strcmp(universe, FLT_GOOGLE_UNIVERSE) != 0)
-        code = flt_because(
-            ask->why, FLT_E_INVALID,
-            "%.300s: people sign in with Google only in the universe " FLT_GOOGLE_UNIVERSE
-            ", use a service account",
-            file->shown);
     if (code != FLT_OK)
         return code;
-    flt_google_form_open(&form, ask, file, url ? url : FLT_GOOGLE_TOKEN_URL);
+    flt_google_form_open(&form, ask, file, user.url ? user.url : FLT_GOOGLE_TOKEN_URL);
     flt_google_form_add(&form, "grant_type", "refresh_token");
-    flt_google_form_add(&form, "client_id", id);
-    flt_google_form_add(&form, "client_secret", secret);
-    flt_google_form_add(&form, "refresh_token", refresh);
+    flt_google_form_add(&form, "client_id", user.id);
+    flt_google_form_add_secret(&form, "client_secret", user.secret);
+    flt_google_form_add_secret(&form, "refresh_token", user.refresh);
     code = flt_google_form_send(&form, ret, NULL);
-    return code == FLT_OK ? flt_google_token_name(ask, ret, account, "user %s of %s",
-                                                  account ? account : "who signed in", file->shown)
-                          : code;
+    if (code != FLT_OK)
+        return code;
+    return flt_google_token_name(ask, ret, user.account, "user %s of %s",
+                                 user.account   ? user.account
+                                 : ret->account ? ret->account
+                                                : "who signed in",
+                                 file->shown);
 }
 
 int32_t flt_google_external_user(struct flt_google_ask *ask, const struct flt_google_file *file,
@@ -59,7 +76,7 @@ int32_t flt_google_external_user(struct flt_google_ask *ask, const struct flt_go
     flt_google_form_open(&form, ask, file, url);
     flt_google_form_sign(&form);
     flt_google_form_add(&form, "grant_type", "refresh_token");
-    flt_google_form_add(&form, "refresh_token", refresh);
+    flt_google_form_add_secret(&form, "refresh_token", refresh);
     code = flt_google_form_send(&form, ret, NULL);
     return code == FLT_OK
                ? flt_google_token_name(ask, ret, NULL, "user of %s of %s",

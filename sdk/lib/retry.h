@@ -1,4 +1,5 @@
-/* sdk/lib/retry.h - whether and when a failed request is tried once more. Used by aws_client.c.
+/* sdk/lib/retry.h - whether and when a failed request is tried once more. Used by the clients of clouds and
+ * plugins/aws/budget.c.
  *
  * Pure: of the attempts so far, the clock and a random number that the caller brings. Each repetition is paid
  * from a budget that fills with time, so that a service that fails all the time is not asked several times as

@@ -2,7 +2,6 @@
 #include "sdk/lib/state_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "sdk/lib/file.h"
 
 #define SIZE_MAX_BYTES (1 << 20)
-#define NEW ".new"
 #define HASH_SIZE 33 /* of a text */
 
 static int32_t check_folder(const char *path, char *error)
@@ -64,49 +62,4 @@ int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *
 int32_t flt_state_read(const char *path, char **ret, char *error)
 {
     return flt_file_read(path, SIZE_MAX_BYTES, ret, error);
-}
-
-static int write_new(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    size_t len = strlen(text);
-    int ok = fd >= 0;
-
-    while (ok && len > 0) {
-        ssize_t n = write(fd, text, len);
-
-        ok = n >= 0 || errno == EINTR;
-        if (n > 0) {
-            text += n;
-            len -= (size_t) n;
-        }
-    }
-    ok = ok && fsync(fd) == 0;
-    if (fd >= 0)
-        (void) close(fd);
-    return ok;
-}
-
-static int sync_folder_of(const char *path)
-{
-    char dir[FLT_STATE_PATH_MAX];
-    int fd, ok;
-
-    (void) snprintf(dir, sizeof(dir), "%.*s", (int) (strrchr(path, '/') - path), path);
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        (void) close(fd);
-    return ok;
-}
-
-int32_t flt_state_write(const char *path, const char *text, char *error)
-{
-    char new[FLT_STATE_PATH_MAX + sizeof(NEW)];
-
-    (void) snprintf(new, sizeof(new), "%s" NEW, path);
-    if (write_new(new, text) && rename(new, path) == 0 && sync_folder_of(path))
-        return FLT_OK;
-    (void) snprintf(error, FLT_ERROR_MAX, "%.300s cannot be written: %m", path);
-    return FLT_E_INTERNAL;
 }

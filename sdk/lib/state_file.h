@@ -14,9 +14,7 @@
 int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *folder,
                        const char *group, const char *ending, char ret[FLT_STATE_PATH_MAX],
                        char *error);
-/* Wiped by the caller; FLT_E_NOT_FOUND when there is none yet. */
+/* flt_file_replace() writes it. Wiped by the caller; FLT_E_NOT_FOUND when there is none yet. */
 int32_t flt_state_read(const char *path, char **ret, char *error);
-/* In one step, so that a crash leaves the old one or the new one. FLT_OK or FLT_E_INTERNAL. */
-int32_t flt_state_write(const char *path, const char *text, char *error);
 
 #endif

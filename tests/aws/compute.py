@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .wire import Refusal
 
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+TEMPLATE = "lt-0123456789abcdef0"
 PAGE = 1000  # of DescribeInstances, at most
 
 
@@ -78,6 +79,7 @@ class Compute:
         self.numbers = itertools.count(1)
         self.launched = 0  # ever
         self.settings: dict = {}  # of Machine
+        self.launches = "t3.medium"  # by the launch template, or a launch configuration
         self.page = PAGE
         self.empty_pages = 0  # so many pages without content come first: AWS may give such
         self.spot: dict[str, str] = {}  # request -> status code
@@ -147,6 +149,16 @@ class Compute:
 
     def spot_code(self, machine: Machine) -> str:
         return self.spot.get(machine.spot_request, "fulfilled")
+
+    def DescribeLaunchTemplateVersions(self, asked: dict) -> dict:
+        if asked.get("LaunchTemplateId") != TEMPLATE:
+            raise Refusal("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID "
+                          f"{asked.get('LaunchTemplateId')}, does not exist.")
+        if not {*asked.get("Versions", [])} <= {"1", "$Latest", "$Default"}:
+            raise Refusal("InvalidLaunchTemplateId.VersionNotFound", "Could not find the specified version")
+        return {"LaunchTemplateVersions": [
+            {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "ci", "VersionNumber": 1, "DefaultVersion": True,
+             "LaunchTemplateData": {"ImageId": "ami-0123456789abcdef0", "InstanceType": self.launches}}]}
 
     def GetPasswordData(self, asked: dict) -> dict:
         [machine] = self.find([asked["InstanceId"]])

@@ -17,6 +17,7 @@ from cloud.endpoint import Answer, Endpoint
 from cloud.machines import Machines
 
 from .call import AwsCall
+from .wire import answer
 
 REGION = "us-east-1"
 KEY_LIFE_S = 60  # of EC2 Instance Connect
@@ -105,6 +106,8 @@ class Moto:
             connection.close()
 
     def ask(self, call: AwsCall) -> Answer:
+        if call.action == "DescribeInstanceRefreshes":  # moto knows none
+            return answer(call.service, call.action, {"InstanceRefreshes": []})
         status, headers, body = self.forward(call.method, call.path, call.headers, call.body)
         if call.action == "SendSSHPublicKey" and status == 200:
             asked = json.loads(call.body)

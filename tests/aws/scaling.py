@@ -5,11 +5,12 @@ group says. So nothing depends on how fast a test's machine is.
 """
 
 import datetime
+import time
 import uuid
 from dataclasses import dataclass, field
 
 from .account import NUMBER
-from .compute import Compute, Machine, page_of
+from .compute import TEMPLATE, Compute, Machine, page_of
 from .wire import Refusal
 
 
@@ -39,6 +40,8 @@ class Group:
     boot_looks: int = 1
     end_looks: int = 1
     late: int = 0  # looks until it launches what is missing
+    launch_configuration: str = ""  # its name, instead of a launch template
+    refreshes: list[dict] = field(default_factory=list)
     fails: str = ""  # why nothing more can be launched: a scaling activity's StatusMessage
     members: dict[str, Member] = field(default_factory=dict)
     activities: list[dict] = field(default_factory=list)  # the newest first
@@ -54,7 +57,8 @@ class Group:
         members = self.members.values() if with_instances else []
         return {
             "AutoScalingGroupName": self.name, "AutoScalingGroupARN": self.arn(region),
-            "LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0", "LaunchTemplateName": "ci", "Version": "1"},
+            **({"LaunchConfigurationName": self.launch_configuration} if self.launch_configuration else
+               {"LaunchTemplate": {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "ci", "Version": "$Latest"}}),
             "MinSize": self.min_size, "MaxSize": self.max_size, "DesiredCapacity": self.desired, "DefaultCooldown": 300,
             "AvailabilityZones": [f"{region}a"], "HealthCheckType": self.health_check, "HealthCheckGracePeriod": 300,
             "Instances": [{"InstanceId": m.machine.id, "InstanceType": "t3.medium", "AvailabilityZone": m.machine.zone,
@@ -84,7 +88,7 @@ class Scaling:
     """Each method named after an action does it."""
 
     def __init__(self, compute: Compute, region: str):
-        self.compute, self.region = compute, region
+        self.compute, self.region, self.clock = compute, region, time.time
         self.groups: dict[str, Group] = {}
         self.member_page = 0  # a group's instances come so many a page; AWS promises nowhere that one has them all
 
@@ -109,10 +113,15 @@ class Scaling:
         for member in loose[:max(-missing, 0)]:
             self.terminate(group, member)
 
-    def terminate(self, group: Group, member: Member) -> dict:
+    def terminate(self, group: Group, member: Member, cause="") -> dict:
         member.lifecycle, member.looks = "Terminating", group.end_looks
         self.compute.end(member.machine.id)
-        return self.note(group, "InProgress", f"Terminating EC2 instance: {member.machine.id}")
+        return self.note(group, "InProgress", f"Terminating EC2 instance: {member.machine.id}", cause=cause)
+
+    def take(self, group: Group, instance: str, cause: str):
+        """The group wants one less, and chooses this one: a policy, a schedule, a person."""
+        group.desired -= 1
+        self.terminate(group, group.members[instance], cause)
 
     def pass_time(self, group: Group):
         if group.late:
@@ -128,10 +137,11 @@ class Scaling:
                 member.machine.state = "terminated"
                 del group.members[member.machine.id]
 
-    def note(self, group: Group, status: str, description: str, message="") -> dict:
-        now = datetime.datetime.now(datetime.timezone.utc)
+    def note(self, group: Group, status: str, description: str, message="", cause="") -> dict:
+        now = datetime.datetime.fromtimestamp(self.clock(), datetime.timezone.utc)
         activity = {"ActivityId": str(uuid.uuid4()), "AutoScalingGroupName": group.name, "Description": description,
-                    "Cause": f"At {now:%Y-%m-%dT%H:%M:%SZ} a user request changed the desired capacity.", "StartTime": now,
+                    "Cause": cause or f"At {now:%Y-%m-%dT%H:%M:%SZ} a user request changed the desired capacity.",
+                    "StartTime": now,
                     "StatusCode": status, "Progress": 100 if status != "InProgress" else 0,
                     "Details": f'{{"Availability Zone":"{self.region}a"}}'}
         if status != "InProgress":
@@ -244,6 +254,16 @@ class Scaling:
         group = self.group_of(asked)
         return {"ScalingPolicies": [{"AutoScalingGroupName": group.name, "PolicyName": name, "Enabled": True,
                                      "PolicyType": "TargetTrackingScaling"} for name in group.policies]}
+
+    def DescribeInstanceRefreshes(self, asked: dict) -> dict:
+        return {"InstanceRefreshes": self.group_of(asked).refreshes}
+
+    def DescribeLaunchConfigurations(self, asked: dict) -> dict:
+        wanted = asked.get("LaunchConfigurationNames", [])
+        names = {group.launch_configuration for group in self.groups.values() if group.launch_configuration in wanted}
+        return {"LaunchConfigurations": [
+            {"LaunchConfigurationName": name, "ImageId": "ami-0123456789abcdef0", "InstanceType": self.compute.launches,
+             "CreatedTime": datetime.datetime.now(datetime.timezone.utc)} for name in names]}
 
     def DescribeScheduledActions(self, asked: dict) -> dict:
         self.group_of(asked)

@@ -19,6 +19,7 @@ CREATING, RUNNING, DELETING, DELETED, TIMED_OUT, SUSPENDING, SUSPENDED, RESUMING
 LINK_FD = 3
 # What the machine of the tests says about clouds is not the business of a provider under test.
 CLOUDS = ("FLOTILLA_", "AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_")
+WARNING = 1
 
 
 class Died(Exception):
@@ -26,14 +27,15 @@ class Died(Exception):
 
 
 class Provider:
-    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager=""):
+    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager="", prefix=()):
         ours, theirs = socket.socketpair()
         self.link, self.number = ours, 0
         self.logs: list[str] = []
+        self.warnings: list[str] = []  # among them
         state_dir.mkdir(mode=0o700, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS)}
         self.process = subprocess.Popen(
-            [binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*prefix, binary, "provider"], env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(state_dir.parent / "provider.log", "ab"), pass_fds=(LINK_FD,),
             preexec_fn=lambda: os.dup2(theirs.fileno(), LINK_FD))
         theirs.close()
@@ -63,6 +65,8 @@ class Provider:
             self.send(kind, id=self.number, deadline_ms=deadline_ms, **arguments)
             while (answer := self.receive()).get("type") == "log":
                 self.logs.append(answer["text"])
+                if answer["level"] == WARNING:
+                    self.warnings.append(answer["text"])
         except (BrokenPipeError, ConnectionResetError) as problem:
             raise Died(kind) from problem
         return answer

@@ -6,7 +6,7 @@
  *   addresses           "INTERNAL EXTERNAL" of all instances; no file: none can be connected to yet
  *   CALL_code           what list, signals, increase or decrease answers; no file: 0
  *   CALL_delay_ms       how long it, or close, takes for that
- *   group_minimum_life_ms, group_minimum_billed_ms    what open tells of the group; no file: 0
+ *   group_minimum_life_ms, group_minimum_billed_ms, group_recycle_ms    what open tells of the group; no file: 0
  *
  * and writes there what it was asked: a line in `listed` for each list, `signalled` likewise, `increased` with the count,
  * `decreased` with each id, `connected` with the id of each connect_info. */
@@ -90,7 +90,8 @@ static void describe(flt_group *g, flt_call *call)
                                    .identity = "a scripted group",
                                    .minimum_life_ms = read_number(g, "group", "minimum_life_ms"),
                                    .minimum_billed_ms =
-                                       read_number(g, "group", "minimum_billed_ms") };
+                                       read_number(g, "group", "minimum_billed_ms"),
+                                   .recycle_ms = read_number(g, "group", "recycle_ms") };
 
     g->host->describe_group(call, &info);
 }

@@ -23,11 +23,12 @@ def new_worker(folder, binary, build, cloud):
     """Workers of one supervisor, one after the other: what the plugin keeps on disk is there for the next."""
     made = []
 
-    def make(environment=None, opened=True, connector=None, manager="", **config):
+    def make(environment=None, opened=True, connector=None, manager="", prefix=(), **config):
         worker = Provider(binary, build / "plugins" / "aws" / "fleeting-plugin-aws.so", folder / "state",
-                          {"AWS_EC2_METADATA_DISABLED": "true", **(KEY if environment is None else environment)}, manager)
+                          {"AWS_EC2_METADATA_DISABLED": "true", **(KEY if environment is None else environment)}, manager, prefix)
         made.append(worker)
-        worker.opened = worker.open({"name": NAME, "region": "us-east-1", "endpoint": cloud.url, **config}, connector)
+        config = {"name": NAME, "region": "us-east-1", "endpoint": cloud.url, **config}
+        worker.opened = worker.open({key: value for key, value in config.items() if value is not None}, connector)
         assert not opened or worker.opened["code"] == flt.OK, worker.opened
         return worker
 

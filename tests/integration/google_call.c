@@ -145,6 +145,7 @@ static void tell_token(struct flt_google_chain *chain, struct flt_http *http,
         return;
     add_text(told, "token", token->token);
     add_text(told, "source", token->source);
+    add_text(told, "account", token->account);
     add_text(told, "universe", token->universe);
     add_text(told, "quota_project", token->quota_project);
     add_number(told, "expires", token->expires_s);

@@ -182,11 +182,28 @@ def test_what_the_group_does_and_is_told_can_be_read(cloud, clients):
     assert scaling.describe_policies(**name)["ScalingPolicies"][0]["PolicyName"] == "keep-busy"
     assert scaling.describe_warm_pool(**name)["Instances"] == []
     assert scaling.describe_lifecycle_hooks(**name)["LifecycleHooks"] == []
+    group.refreshes.append({"InstanceRefreshId": "r-1", "AutoScalingGroupName": group.name, "Status": "InProgress",
+                            "Preferences": {"ScaleInProtectedInstances": "Refresh"}})
+    assert scaling.describe_instance_refreshes(**name)["InstanceRefreshes"] == group.refreshes
     cloud.scaling.lose(group.name, next(iter(group.members)))
     assert len(group.counted()) == 2
     ids = [i["InstanceId"] for i in described(scaling)["Instances"]]
     assert {i["InstanceId"] for i in scaling.describe_auto_scaling_instances()["AutoScalingInstances"]} == set(ids)
     assert clients("sts").get_caller_identity()["Arn"].endswith(":user/runner")
+
+
+def test_what_the_group_launches_can_be_read(cloud, clients):
+    group, scaling, compute = cloud.group(), clients("autoscaling"), clients("ec2")
+    cloud.compute.launches = "mac2.metal"
+    template = {"LaunchTemplateId": described(scaling)["LaunchTemplate"]["LaunchTemplateId"]}
+    [found] = compute.describe_launch_template_versions(**template, Versions=["$Latest"])["LaunchTemplateVersions"]
+    assert found["LaunchTemplateData"]["InstanceType"] == "mac2.metal"
+    assert code_of(compute.describe_launch_template_versions, **template, Versions=["7"]) == \
+        ("InvalidLaunchTemplateId.VersionNotFound", 400)
+    group.launch_configuration = "ci"
+    name = described(scaling)["LaunchConfigurationName"]
+    [found] = scaling.describe_launch_configurations(LaunchConfigurationNames=[name])["LaunchConfigurations"]
+    assert found["InstanceType"] == "mac2.metal"
 
 
 def test_calls_break_where_a_test_wants_it(cloud, clients):

@@ -78,10 +78,112 @@ def test_host_keys_come_from_the_console_where_it_has_them(cloud, new_worker):
     assert info["host_keys"] == [dict(zip(("type", "key"), public.split()))]
 
 
+@pytest.fixture
+def console(cloud):
+    """How often consoles were asked for."""
+    return lambda: len(cloud.endpoint.calls_of("GetConsoleOutput"))
+
+
+def host_key():
+    return Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def test_host_keys_outlive_the_worker_that_read_them(cloud, new_worker, console):
+    """Whoever is root on an instance may write to its console later."""
+    first, forged = host_key(), host_key()
+    [instance] = fill(cloud, 1, host_keys=[first])
+    worker = new_worker()
+    told = info_of(worker, instance)["host_keys"]
+    assert told == [dict(zip(("type", "key"), first.split()))]
+    cloud.compute.machines[instance].host_keys = [forged]
+    worker.kill()
+    assert info_of(new_worker(), instance)["host_keys"] == told
+    assert console() == 1
+
+
+def test_a_console_without_host_keys_is_not_asked_for_ever(cloud, new_worker, console):
+    [instance] = fill(cloud, 1)
+    cloud.compute.machines[instance].started -= datetime.timedelta(minutes=11)
+    pinned = {"host_key_policy": "pin"}
+    worker, reply = new_worker(connector=pinned), {}
+
+    def refused():
+        reply.update(worker.call("connect_info", instance=instance))
+        return reply["code"] != flt.NOT_READY
+
+    assert wait_for(refused), reply
+    assert reply["code"] == flt.INVALID and 'host_key_policy must be "tofu"' in reply["message"], reply
+    assert console() == 3
+    cloud.compute.machines[instance].host_keys = [host_key()]  # forged by then
+    assert worker.call("connect_info", instance=instance)["code"] == flt.INVALID
+    worker.kill()
+    assert not info_of(new_worker(), instance).get("host_keys")
+    assert console() == 3
+
+
+def test_a_console_of_a_young_instance_is_waited_for(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    key, worker = host_key(), new_worker(connector={"host_key_policy": "pin"})
+    reply = worker.call("connect_info", instance=instance)
+    assert reply["code"] == flt.NOT_READY and "no host keys yet" in reply["message"], reply
+    cloud.compute.machines[instance].host_keys = [key]
+    assert wait_for(lambda: worker.call("connect_info", instance=instance)["code"] == flt.OK)
+
+
+@pytest.mark.parametrize("lacks", ["right", "setting"])
+def test_pinned_host_keys_that_nobody_may_read_are_a_wrong_setting(cloud, new_worker, lacks):
+    [instance] = fill(cloud, 1, host_keys=[host_key()])
+    if lacks == "right":
+        cloud.account.denied = {"ec2:GetConsoleOutput"}
+    reply = new_worker(connector={"host_key_policy": "pin"}, host_keys=lacks != "setting").call("connect_info", instance=instance)
+    assert reply["code"] == flt.INVALID, reply
+    assert ("GetConsoleOutput" if lacks == "right" else "plugin_config.host_keys is false") in reply["message"], reply
+
+
+def test_one_question_is_for_all_instances_that_boot(cloud, new_worker):
+    """Whoever was told how an instance is reached asks for it no more."""
+    ids = fill(cloud, 30)
+    worker = new_worker()
+    for instance in ids:
+        assert info_of(worker, instance)["address"]
+    asked = [{value for name, value in call.form.items() if name.startswith("Filter.1.Value.")}
+             for call in cloud.endpoint.calls_of("DescribeInstances") if call.form["Filter.1.Name"] == "instance-id"]
+    assert asked[0] == set(ids) and len(asked) < 30, "one for each"
+    assert all(ids[0] not in later for later in asked[1:])
+
+
+def test_an_instance_that_boots_for_long_is_asked_about_more_seldom(cloud, new_worker):
+    young, old = fill(cloud, 2)
+    for instance in (young, old):
+        cloud.compute.machines[instance].state = "pending"
+    cloud.compute.machines[old].started -= datetime.timedelta(minutes=5)
+    worker = new_worker()
+    pauses = [worker.call("connect_info", instance=instance)["retry_after_ms"] for instance in (young, old)]
+    assert pauses[0] < pauses[1] == 15000, pauses
+
+
+def test_a_refusal_of_instance_connect_in_its_own_words_names_the_right(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    worker, refusal = new_worker(), Refusal("AuthException", "not authorized")
+    cloud.endpoint.fault = lambda call: cloud.refused(call, refusal) if call.action == "SendSSHPublicKey" else None
+    reply = worker.call("connect_info", instance=instance)
+    assert reply["code"] == flt.AUTH and "missing permission ec2-instance-connect:SendSSHPublicKey" in reply["message"], reply
+
+
+def test_an_instance_that_is_newer_than_the_last_list_is_not_gone(cloud, new_worker):
+    """A list that broke off may have shown it."""
+    fill(cloud, 1)
+    worker = new_worker()
+    [*_, new] = fill(cloud, 2)
+    reply = worker.call("heartbeat", instance=new)
+    assert reply["code"] == flt.OK, reply
+    assert worker.call("heartbeat", instance="i-00000000000000bad")["code"] == flt.UNHEALTHY
+
+
 def test_a_windows_password_is_asked_again_until_it_is_there(cloud, new_worker):
     key = rsa.generate_private_key(65537, 2048)
     text = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    [instance] = fill(cloud, 1, platform="windows")
+    [instance] = fill(cloud, 1, platform="windows", key_name="ci")
     worker = new_worker(connector={"key": text})
     reply = worker.call("connect_info", instance=instance)
     assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 0, reply
@@ -118,10 +220,14 @@ def test_a_key_that_does_not_open_a_windows_password_is_a_wrong_setting(cloud, n
         assert "connector_config.key_path" in reply["message"] and sentence in reply["message"], reply
 
 
-def test_a_windows_instance_without_a_key_says_what_is_missing(cloud, new_worker):
-    [instance] = fill(cloud, 1, platform="windows", password_data="AAAA")
+@pytest.mark.parametrize("pair, sentence", [
+    ("ci", "encrypted for the key pair 'ci': add key_path = \"FILE\" to connector_config"),
+    ("", "launched without a key pair, so AWS has no password for it: add KeyName to the launch template, and key_path")])
+def test_a_windows_instance_without_a_key_says_what_is_missing(cloud, new_worker, pair, sentence):
+    [instance] = fill(cloud, 1, platform="windows", key_name=pair)
     reply = new_worker().call("connect_info", instance=instance)
-    assert reply["code"] == flt.INVALID and "key_path" in reply["message"], reply
+    assert reply["code"] == flt.INVALID and sentence in reply["message"], reply
+    assert not cloud.endpoint.calls_of("GetPasswordData")
 
 
 def test_an_instance_that_is_gone_or_not_up_is_told_apart(cloud, new_worker):
@@ -137,12 +243,11 @@ def test_an_instance_that_is_gone_or_not_up_is_told_apart(cloud, new_worker):
 
 def test_an_instance_that_ec2_learns_of_later_than_its_group_is_waited_for(cloud, new_worker):
     [instance] = fill(cloud, 1)
-    worker, late = new_worker(), Refusal("InvalidInstanceID.NotFound", f"The instance ID '{instance}' does not exist")
-    cloud.endpoint.fault = lambda call: cloud.refused(call, late) if call.action == "DescribeInstances" else None
+    worker, machine = new_worker(), cloud.compute.machines.pop(instance)
     reply = worker.call("connect_info", instance=instance)
     assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 0, reply
-    cloud.endpoint.fault = lambda call: None
-    assert info_of(worker, instance)["key"]
+    cloud.compute.machines[instance] = machine
+    assert wait_for(lambda: worker.call("connect_info", instance=instance)["code"] == flt.OK), "an answer holds for two seconds"
 
 
 def test_an_answer_about_another_instance_is_not_taken(cloud, new_worker):
@@ -151,10 +256,10 @@ def test_an_answer_about_another_instance_is_not_taken(cloud, new_worker):
     assert set(worker.states()) == {asked, other}
 
     def fault(call):
-        if call.form.get("InstanceId.1") != asked:
+        if call.action != "DescribeInstances":
             return None
         changed = copy.copy(call)
-        changed.form = {**call.form, "InstanceId.1": other}
+        changed.form = {name: other if name.startswith("Filter.1.Value.") else value for name, value in call.form.items()}
         return Fault(answer=cloud.ask(changed))
 
     cloud.endpoint.fault = fault

@@ -15,10 +15,13 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
 from aws.call import AwsCall
 from aws.metadata import REGION, Metadata
 from aws.moto import Moto
+from aws_group import cloud, new_worker  # noqa: F401
 from checker.certificates import make_certificate
 from cloud.endpoint import Answer, Endpoint, Fault
 from stores import s3_store  # noqa: F401
@@ -469,7 +472,6 @@ ENDPOINTS = {"sts": [("eu-west-3", {}), ("aws-global", {}), ("us-gov-west-1", {"
 @pytest.mark.parametrize("service", ENDPOINTS)
 def test_roles_and_sign_ins_are_asked_for_where_botocore_asks(world, service):
     """The sentence names the host; where there is no network it is not found."""
-    from botocore.config import Config
     world.patch.delenv("AWS_ENDPOINT_URL_STS")
     world.patch.delenv("AWS_ENDPOINT_URL_SSO")
     world.patch.delenv("AWS_DEFAULT_REGION")
@@ -485,6 +487,16 @@ def test_roles_and_sign_ins_are_asked_for_where_botocore_asks(world, service):
         client = world.botocore().create_client(service, region_name=region, config=config)
         told = world.ask(prefix=ALONE, **kinds, **({"region": region} if region != "aws-global" else {}))
         assert client.meta.endpoint_url in told["error"], (region, kinds, told)
+
+
+@pytest.mark.parametrize("kinds", [{"fips": True}, {"dual_stack": True}, {"fips": True, "dual_stack": True}])
+def test_the_plugin_asks_for_a_role_at_the_kind_of_endpoint_that_its_group_has(new_worker, folder, kinds):  # noqa: F811
+    (folder / "token").write_text("header.pay-load_1.signature")
+    config = Config(use_fips_endpoint=kinds.get("fips"), use_dualstack_endpoint=kinds.get("dual_stack"))
+    sts = boto3.client("sts", region_name="us-west-2", config=config, aws_access_key_id="any", aws_secret_access_key="any")
+    worker = new_worker({"AWS_WEB_IDENTITY_TOKEN_FILE": str(folder / "token"), "AWS_ROLE_ARN": "arn:aws:iam::1:role/ci"},
+                        opened=False, prefix=ALONE, endpoint=None, region="us-west-2", **kinds)
+    assert sts.meta.endpoint_url in worker.opened["message"], worker.opened
 
 
 def test_metadata_services_are_asked_at_their_own_addresses(build, folder, monkeypatch):

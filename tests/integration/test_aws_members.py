@@ -3,9 +3,11 @@ cost, and how they go when there are more than the group wants."""
 
 import pytest
 
-from aws.scaling import Member
-from aws_group import cloud, fill, group_of, new_worker  # noqa: F401
+from aws.scaling import Member, invalid
+from aws.wire import refusal
+from aws_group import NAME, cloud, fill, group_of, new_worker  # noqa: F401
 from cloud import provider as flt
+from cloud.endpoint import Fault
 from cloud.provider import RUNNING
 
 HOUR_MS = 3600 * 1000
@@ -20,6 +22,59 @@ def test_members_that_the_group_does_not_protect_are_protected(cloud, new_worker
     assert all(member.protected for member in group_of(cloud).members.values())
     calls = len(cloud.endpoint.calls_of("SetInstanceProtection"))
     assert set(worker.states()) == set(ids) and len(cloud.endpoint.calls_of("SetInstanceProtection")) == calls == 2
+
+
+def test_one_member_that_aws_will_not_protect_leaves_no_other_without(cloud, new_worker):
+    """It is on its way out by the time AWS is asked, and AWS refuses the call as a whole."""
+    group_of(cloud).protects = False
+    ids, worker = fill(cloud, 40), new_worker()
+    gone = ids[17]
+    refused = Fault(answer=refusal("autoscaling", invalid(f"The instance {gone} is not in InService or EnteringStandby or "
+                                                          "Standby.")))
+    cloud.endpoint.fault = lambda call: refused if call.action == "SetInstanceProtection" and gone in call.form.values() \
+        else None
+    worker.states()
+    assert [i for i, member in group_of(cloud).members.items() if not member.protected] == [gone]
+    calls = len(cloud.endpoint.calls_of("SetInstanceProtection"))
+    worker.states()
+    assert len(cloud.endpoint.calls_of("SetInstanceProtection")) == calls, "it is not asked for at each list"
+
+
+def refuses(action, holds=lambda call: True):
+    """A failure that is not tried again at once."""
+    return lambda call: Fault(answer=refusal(call.service, invalid("not today"))) \
+        if call.action == action and holds(call) else None
+
+
+def test_signals_leave_a_cloud_alone_that_fails(cloud, new_worker):
+    [instance], worker = fill(cloud, 1), new_worker()
+    cloud.endpoint.fault = refuses("DescribeScalingActivities")
+    group_of(cloud).members[instance].health = "Unhealthy"
+    worker.states()
+    told = [worker.call("signals")]
+    asked = len(cloud.endpoint.calls)
+    told += [worker.call("signals") for _ in range(3)]
+    assert len(cloud.endpoint.calls) == asked
+    for reply in told:
+        assert reply["code"] == flt.PARTIAL and "not today" in reply["message"]
+        assert [signal["instance"] for signal in reply["signals"]] == [instance], "what is known is told on"
+
+
+def test_heartbeats_leave_a_cloud_alone_that_fails(cloud, new_worker):
+    """The second page does not come, so there never was a complete look."""
+    ids = fill(cloud, 20)
+    cloud.scaling.member_page = 12
+    cloud.endpoint.fault = refuses("DescribeAutoScalingGroups", lambda call: "NextToken" in call.form)
+    worker = new_worker()
+    told = [worker.call("heartbeat", instance=ids[0])]
+    asked = len(cloud.endpoint.calls)
+    told += [worker.call("heartbeat", instance=i) for i in ids]
+    assert len(cloud.endpoint.calls) == asked
+    assert {reply["code"] for reply in told} == {flt.UNAVAILABLE} and all("not today" in reply["message"] for reply in told)
+    cloud.endpoint.fault = lambda call: None
+    worker.states()
+    assert {worker.call("heartbeat", instance=i)["code"] for i in ids} == {flt.OK}, "a list that came is believed"
+
 
 
 def test_members_that_are_too_many_go_without_a_decrement(cloud, new_worker):
@@ -68,3 +123,23 @@ def test_what_a_member_costs_is_told(cloud, new_worker, settings, connector, pri
     told = new_worker(connector=connector, **settings).opened
     assert (told["price_micros_hour"], told["minimum_life_ms"], told["recycle_ms"]) == (price, life, recycle)
     assert told["max_size"] == 10 and told["identity"] == "aws/us-east-1/my-linux-asg"
+
+
+MIXED = {"MixedInstancesPolicy": {"LaunchTemplate": {
+    "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-0123456789abcdef0", "Version": "1"}, "Overrides": []}}}
+MAC_OVERRIDE = {"MixedInstancesPolicy": {"LaunchTemplate": {
+    **MIXED["MixedInstancesPolicy"]["LaunchTemplate"], "Overrides": [{"InstanceType": "mac2.metal"}]}}}
+
+
+@pytest.mark.parametrize("settings, launches, connector, hours, asked", [
+    ({}, "mac2.metal", {}, 24, ["DescribeLaunchTemplateVersions"]),
+    ({}, "t3.medium", {}, 0, ["DescribeLaunchTemplateVersions"]),
+    ({"extra": MIXED}, "mac2-m2.metal", {}, 24, ["DescribeLaunchTemplateVersions"]),
+    ({"extra": MAC_OVERRIDE}, "t3.medium", {}, 24, []),
+    ({"launch_configuration": "ci"}, "mac1.metal", {}, 24, ["DescribeLaunchConfigurations"]),
+    ({}, "mac2.metal", {"os": "linux"}, 0, [])])
+def test_a_group_of_macs_is_known_while_it_is_empty(cloud, new_worker, settings, launches, connector, hours, asked):
+    cloud.group(NAME, **settings)
+    cloud.compute.launches = launches
+    assert new_worker(connector=connector).opened["minimum_life_ms"] == (hours * HOUR_MS or 60 * 1000)
+    assert [action for action in cloud.endpoint.actions() if action.startswith("DescribeLaunch")] == asked

@@ -32,3 +32,20 @@ def test_what_is_paid_for_is_kept_by_the_providers_word_and_by_the_configuration
     run.configure(autoscaler='    instance_minimum_life = "1ms"\n')
     run.start()
     run.wait(lambda: run.told("decreased") == ["i-1"], "what the configuration says comes first")
+
+
+def test_the_place_of_an_instance_that_went_comes_back_late_over_a_restart_too(scripted):
+    run = scripted(max_instances=1, idle_count=1)
+    run.script("group_recycle_ms", 3600000)
+    run.show("stranger")
+    run.start()
+    run.wait(lambda: "stranger" in run.told("decreased"), "the stranger is removed")
+    run.show()
+    run.wait(lambda: run.life("stranger") == ["gone"], "it is gone")
+    not_back = "(1 place of instances that went is not back yet, the next comes in "
+    run.wait(lambda: not_back in explain(run), "its place is not back")
+    run.kill()
+    run.start()
+    run.wait_lists(2)
+    run.wait(lambda: not_back in explain(run), "nor for the next manager")
+    assert run.told("increased") == []

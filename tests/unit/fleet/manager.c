@@ -52,6 +52,7 @@ void manager_done(struct manager *manager)
     free(manager->work);
     free(manager->intents);
     free(manager->appeared);
+    free(manager->gone);
     buf_done(&manager->journal);
 }
 
@@ -123,7 +124,7 @@ static void hand_out(struct manager *manager)
 
 bool manager_reserve(struct manager *manager)
 {
-    bool given = fleet_reserve(manager->fleet, NULL);
+    bool given = fleet_reserve(manager->fleet, manager_now(manager), NULL);
 
     check_reservation(manager, given);
     manager->reserved += given;
@@ -139,6 +140,26 @@ static void note_appeared(struct manager *manager, const struct fleet_instance *
     need(grown);
     manager->appeared = grown;
     grown[manager->n_appeared++] = instance->first_seen_ms;
+}
+
+static void note_gone(struct manager *manager)
+{
+    int64_t *grown = mem_resize(manager->gone, manager->n_gone + 1, sizeof(*grown));
+
+    need(grown);
+    manager->gone = grown;
+    grown[manager->n_gone++] = manager_now(manager);
+}
+
+/* A place that is back stays so, though the clock may go back. */
+static void forget_places(struct manager *manager)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < manager->n_gone; i++)
+        if (manager_now(manager) - manager->gone[i] < manager->config.recycle_ms)
+            manager->gone[kept++] = manager->gone[i];
+    manager->n_gone = kept;
 }
 
 static void on_change(void *arg, const struct fleet_change *change)
@@ -160,6 +181,8 @@ static void on_change(void *arg, const struct fleet_change *change)
     if (change->kind != CHANGE_GONE)
         return;
     check_gone(manager, instance);
+    if (manager->config.recycle_ms > 0)
+        note_gone(manager);
     machine = cloud_find(&manager->cloud, instance->id);
     machine->asked_ms = machine->answered_ms = 0; /* it is another one should it come back */
 }
@@ -209,8 +232,11 @@ static void settle_intents(struct manager *manager)
 static void take_list(struct manager *manager, const struct cloud_list *list)
 {
     size_t before = fleet_instance_count(manager->fleet);
-    int r = fleet_on_list(manager->fleet, manager_now(manager), list->items, list->n,
-                          list->complete, on_change, manager, NULL);
+    int r;
+
+    forget_places(manager);
+    r = fleet_on_list(manager->fleet, manager_now(manager), list->items, list->n, list->complete,
+                      on_change, manager, NULL);
 
     manager_check(manager, (r < 0) == list->absurd, "a list of %zu, absurd %d, gave %d", list->n,
                   list->absurd, r);
@@ -467,6 +493,10 @@ void manager_restart(struct manager *manager)
     fleet_free(old);
     adopt_jobs(manager);
     restore_orders(manager);
+    for (size_t i = 0; i < manager->n_gone; i++) {
+        manager->gone[i] = MIN(manager->gone[i], manager_now(manager)); /* the clock went back */
+        fleet_restore_gone(manager->fleet, manager->gone[i]);
+    }
     manager_begin_journal(manager);
     manager->reserved = manager->asked = 0;
     manager->cloud.pending = false;

@@ -32,6 +32,8 @@ struct manager {
     size_t n_intents;
     int64_t *appeared; /* when those that were ordered did */
     size_t n_appeared;
+    int64_t *gone; /* when instances went */
+    size_t n_gone;
     int64_t last_seq, next_list_ms;
     uint32_t asked; /* the order that is under way */
     uint32_t reserved;

@@ -131,12 +131,22 @@ static uint32_t idle_target(const struct manager *manager, uint32_t jobs)
     return manager->config.drained ? 0 : MAX(policy->idle_count, by_factor);
 }
 
+/* Of hosts that are still being cleaned. */
+static uint32_t places_not_back(const struct manager *manager)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < manager->n_gone; i++)
+        n += manager_now(manager) - manager->gone[i] < manager->config.recycle_ms;
+    return n;
+}
+
 /* Growth: never while what exists or is ordered covers the demand, always when it does not. */
 static void check_growth(struct manager *manager, const struct scaler_plan *plan)
 {
     struct tally tally = count(manager, plan);
     uint32_t waiting = jobs_waiting(manager), max = manager->config.max_instances;
-    uint32_t orders = on_order(manager);
+    uint32_t orders = on_order(manager), taken = tally.instances + places_not_back(manager);
     uint64_t demand = waiting + idle_target(manager, tally.acquired + waiting);
     uint64_t covered = tally.free + (uint64_t) orders * new_places(manager);
     bool held = plan->reason == REASON_GROWTH_PAUSED || plan->reason == REASON_THROTTLED;
@@ -144,15 +154,15 @@ static void check_growth(struct manager *manager, const struct scaler_plan *plan
     manager_check(manager, plan->request == 0 || covered < demand,
                   "orders %u although %" PRIu64 " places cover %" PRIu64, plan->request, covered,
                   demand);
-    manager_check(manager, plan->request == 0 || plan->request + orders + tally.instances <= max,
-                  "orders %u with %u instances and %u orders of max_instances %u", plan->request,
-                  tally.instances, orders, max);
+    manager_check(manager, plan->request == 0 || plan->request + orders + taken <= max,
+                  "orders %u with %u places taken and %u orders of max_instances %u", plan->request,
+                  taken, orders, max);
     manager_check(manager,
-                  plan->request > 0 || covered >= demand || held ||
-                      orders + tally.instances >= max || tally.live + orders >= max,
+                  plan->request > 0 || covered >= demand || held || orders + taken >= max ||
+                      tally.live + orders >= max,
                   "orders nothing (%s) although %" PRIu64 " places do not cover %" PRIu64
-                  ", with %u instances and %u orders of max_instances %u",
-                  fleet_reason_name(plan->reason), covered, demand, tally.instances, orders, max);
+                  ", with %u places taken and %u orders of max_instances %u",
+                  fleet_reason_name(plan->reason), covered, demand, taken, orders, max);
     manager_check(manager,
                   plan->reason != REASON_GROWTH_PAUSED ||
                       fleet_growth_paused(manager->fleet, manager_now(manager), NULL, NULL),
@@ -191,6 +201,7 @@ static void check_shrinking(struct manager *manager, const struct scaler_plan *p
     uint32_t orders = on_order(manager);
     uint64_t demand = waiting + idle_target(manager, tally.acquired + waiting);
     uint64_t covered = tally.free + (uint64_t) (orders - plan->cancel) * new_places(manager);
+    uint32_t taken = tally.instances + places_not_back(manager);
     bool idle = false, above = tally.instances + orders > manager->config.max_instances;
 
     for (size_t i = 0; i < plan->n_removals; i++) {
@@ -210,7 +221,7 @@ static void check_shrinking(struct manager *manager, const struct scaler_plan *p
     manager_check(manager,
                   plan->cancel == 0 || covered >= demand ||
                       tally.live + orders > plan->max_instances ||
-                      tally.instances + orders > plan->max_instances,
+                      taken + orders > plan->max_instances,
                   "cancels %u although %" PRIu64 " places do not cover %" PRIu64, plan->cancel,
                   covered, demand);
 }
@@ -339,7 +350,8 @@ void check_reservation(struct manager *manager, bool given)
     struct tally tally = count(manager, NULL);
     uint32_t promised = manager->reserved + jobs_waiting(manager);
     uint32_t max = manager->config.max_instances;
-    uint64_t room = max > tally.instances ? max - tally.instances : 0;
+    uint32_t taken = tally.instances + places_not_back(manager);
+    uint64_t room = max > taken ? max - taken : 0;
     uint64_t potential = tally.free + room * new_places(manager);
     bool may = promised < tally.ready ? !throttles(manager, promised, tally.ready)
                                       : !manager->config.policy.preemptive && promised < potential;

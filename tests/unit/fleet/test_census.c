@@ -146,7 +146,7 @@ static void disturb(struct history *history)
                               history->now);
         break;
     default:
-        (void) fleet_reserve(history->fleet, NULL);
+        (void) fleet_reserve(history->fleet, history->now, NULL);
         break;
     }
 }

@@ -130,7 +130,7 @@ static void test_autoscaler_V20_no_job_is_asked_for_that_needs_growth(void **sta
         bool allowed;
 
         for (uint32_t k = 0; k < rows[i].reserved; k++)
-            assert_true(fleet_reserve(fleet, &why));
+            assert_true(fleet_reserve(fleet, NOW, &why));
         for (uint32_t k = 0; k < rows[i].idle; k++)
             restore(fleet, "idle", (struct fleet_instance) { .cause = CAUSE_REQUESTED });
         for (uint32_t k = 0; k < rows[i].booting; k++)
@@ -146,7 +146,7 @@ static void test_autoscaler_V20_no_job_is_asked_for_that_needs_growth(void **sta
             (!allowed && !str_starts(why.message, "the group cannot grow: ")))
             fail_msg("%s: %d %s", rows[i].why, allowed, why.message);
         /* The same for a request that holds its reservation. */
-        if (rows[i].waiting == 0 && fleet_reserve(fleet, &why) &&
+        if (rows[i].waiting == 0 && fleet_reserve(fleet, NOW, &why) &&
             fleet_growth_allows_job(fleet, NOW + rows[i].after_ms, true, &why) != rows[i].allowed)
             fail_msg("%s: for a parked request it is the other way", rows[i].why);
         fleet_free(fleet);

@@ -53,7 +53,8 @@ static void reload(struct manager *manager, bool drained)
         .throttle_limit = (int32_t) below(manager, 3) - 1,
         .throttle_burst = (uint32_t) below(manager, 4),
         .minimum_billed_ms = chance(manager, 20) ? HOUR : 0,
-        .minimum_life_ms = chance(manager, 20) ? 10 * MINUTE : 0
+        .minimum_life_ms = chance(manager, 20) ? 10 * MINUTE : 0,
+        .recycle_ms = manager->config.recycle_ms
     };
 
     manager_configure(manager, &config);
@@ -240,6 +241,7 @@ static bool run_history(uint64_t seed, int steps, bool verbose, char *why, size_
     manager.cloud.faults = chance(&manager, 10) ? 0 : (unsigned) below(&manager, CLOUD_FAULTS + 1);
     manager.honest = !(manager.cloud.faults & (CLOUD_LIES | CLOUD_GIVES));
     clock_jumps = chance(&manager, 30);
+    manager.config.recycle_ms = chance(&manager, 20) ? 10 * MINUTE : 0;
     reload(&manager, false);
     for (int i = 0; i < steps && !*manager.failure; i++)
         step(&manager, clock_jumps);

@@ -199,7 +199,7 @@ static void test_nothing_is_taken_before_a_beginning(void **state)
 
     (void) state;
     assert_int_equal(replay_new(&replay), 0);
-    assert_int_equal(replay_line(replay, "reserve", &err), -EBADMSG);
+    assert_int_equal(replay_line(replay, "reserve 1", &err), -EBADMSG);
     assert_int_equal(replay_line(replay, "begin", &err), 0);
     assert_int_equal(replay_line(replay, "nonsense", &err), -EBADMSG);
     assert_int_equal(replay_line(replay, "unreserve", &err), -EBADMSG);
@@ -214,7 +214,9 @@ static void test_numbers_beyond_all_bounds_do_no_harm(void **state)
     static const char most[] = "9223372036854775807", least[] = "-9223372036854775808";
     static const char *const lines[] = {
         "begin",
-        "config 1 0 10 0 MOST 0 0 0 0 0 0 MOST 0 MOST MOST 100 0 0 MOST MOST MOST",
+        "config 1 0 10 0 MOST 0 0 0 0 0 0 MOST 0 MOST MOST 100 0 0 MOST MOST MOST MOST",
+        "gone 1",
+        "gone MOST",
         "instance a 1 0 1 0 0 0 LEAST LEAST LEAST LEAST LEAST 0 0 0 0 MOST 0 0 LEAST LEAST 0 0",
         "instance b 1 0 1 0 0 0 MOST MOST MOST MOST MOST 0 0 0 0 MOST 0 0 MOST MOST 0 0",
         "order 4294967295 MOST 0",
@@ -287,7 +289,7 @@ static void test_rest_is_recorded_once_after_each_event(void **state)
     plan_at(fleet, NOW);
     plan_at(fleet, NOW + 1);
     assert_int_equal(count(&lines, "plan "), 1);
-    assert_true(fleet_reserve(fleet, &err));
+    assert_true(fleet_reserve(fleet, NOW, &err));
     plan_at(fleet, NOW + 2);
     plan_at(fleet, NOW + 3);
     assert_int_equal(count(&lines, "plan "), 2);

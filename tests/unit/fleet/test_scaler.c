@@ -73,8 +73,8 @@ static void test_a_new_instance_counts_for_the_uses_that_it_has(void **state)
         assert_int_equal(fleet_wait(fleet, seq, false), 0);
     assert_int_equal(order(fleet, NOW, 2), 2); /* each takes one of the jobs */
     assert_int_equal(planned(fleet, NOW, false), 0);
-    assert_true(fleet_reserve(fleet, NULL)); /* a third could be made for one more */
-    assert_false(fleet_reserve(fleet, NULL));
+    assert_true(fleet_reserve(fleet, NOW, NULL)); /* a third could be made for one more */
+    assert_false(fleet_reserve(fleet, NOW, NULL));
     fleet_free(fleet);
 }
 

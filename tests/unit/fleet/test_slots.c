@@ -83,7 +83,7 @@ static void test_a_strangers_slots_are_not_reserved(void **state)
     fleet_count(fleet, &n);
     assert_int_equal(n.idle, 0);
     assert_int_equal(n.unready, 1);
-    assert_false(fleet_reserve(fleet, NULL));
+    assert_false(fleet_reserve(fleet, NOW, NULL));
     fleet_free(fleet);
 }
 
@@ -102,9 +102,9 @@ static void test_reservation_throttling_can_be_switched_off(void **state)
         fleet = make_fleet(config);
         for (const char *const *id = (const char *const[]) { "a", "b", "c", NULL }; *id; id++)
             restore(fleet, *id, (struct fleet_instance) { 0 });
-        assert_true(fleet_reserve(fleet, NULL));
-        assert_true(fleet_reserve(fleet, NULL));
-        assert_int_equal(fleet_reserve(fleet, NULL), !throttling);
+        assert_true(fleet_reserve(fleet, NOW, NULL));
+        assert_true(fleet_reserve(fleet, NOW, NULL));
+        assert_int_equal(fleet_reserve(fleet, NOW, NULL), !throttling);
         fleet_free(fleet);
     }
 }

@@ -213,7 +213,7 @@ static void test_autoscaler_V47_more_idle_capacity_is_ordered_at_the_next_evalua
 
     (void) state;
     restore(fleet, "a", (struct fleet_instance) { .idle_since_ms = NOW - 30 * MINUTE });
-    assert_true(fleet_reserve(fleet, NULL));
+    assert_true(fleet_reserve(fleet, NOW, NULL));
     assert_int_equal(planned(fleet, NOW, false), 0);
     config.policy.idle_count = 3;
     assert_int_equal(fleet_configure(fleet, &config), 0);
@@ -232,14 +232,14 @@ static void test_autoscaler_V48_a_reservation_outlives_a_switch_to_preemptive_of
 
     (void) state;
     restore(fleet, "a", (struct fleet_instance) { 0 });
-    assert_true(fleet_reserve(fleet, NULL));
+    assert_true(fleet_reserve(fleet, NOW, NULL));
     for (int i = 0; i < 2; i++)
         list_running(fleet, NOW, ""); /* nothing is ready any more */
-    assert_false(fleet_reserve(fleet, NULL));
+    assert_false(fleet_reserve(fleet, NOW, NULL));
     config.policy = (struct fleet_policy) { 0 };
     assert_int_equal(fleet_configure(fleet, &config), 0);
-    assert_true(fleet_reserve(fleet, NULL)); /* one is held, two could be made */
-    assert_false(fleet_reserve(fleet, NULL));
+    assert_true(fleet_reserve(fleet, NOW, NULL)); /* one is held, two could be made */
+    assert_false(fleet_reserve(fleet, NOW, NULL));
     assert_int_equal(planned(fleet, NOW, false), 0);
     assert_int_equal(fleet_wait(fleet, 1, true), 0); /* its job arrived */
     assert_int_equal(planned(fleet, NOW, false), 1);

@@ -60,7 +60,7 @@ static struct fleet *fleet_of(const struct row *row)
     for (size_t i = 0; i < ARRAY_LEN(row->have); i++)
         add_instances(fleet, &row->have[i], (char) ('a' + (char) i), &seq);
     for (uint32_t i = 0; i < row->reserved; i++)
-        assert_true(fleet_reserve(fleet, NULL));
+        assert_true(fleet_reserve(fleet, NOW, NULL));
     for (uint32_t i = 0; i < row->waiting; i++)
         assert_int_equal(fleet_wait(fleet, seq++, false), 0);
     fleet_request(fleet, row->requested, NOW);
@@ -222,7 +222,7 @@ static uint32_t take_reservations(struct fleet *fleet)
 {
     uint32_t n = 0;
 
-    while (n < 100 && fleet_reserve(fleet, NULL))
+    while (n < 100 && fleet_reserve(fleet, NOW, NULL))
         n++;
     return n;
 }

@@ -1,6 +1,4 @@
-/* tests/unit/plugins/test_aws_orders.c - plugins/aws: how much desired capacity is asked for, and what the life-cycle
- * states of Auto Scaling are to a fleet.
- */
+/* tests/unit/plugins/test_aws_orders.c - mirrors plugins/aws/orders.c: how much desired capacity is asked for. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,49 +229,6 @@ static void test_whatever_is_lost_growth_neither_doubles_nor_shrinks(void **stat
     }
 }
 
-static void test_life_cycles_are_states(void **state)
-{
-    static const struct {
-        const char *lifecycle;
-        bool healthy, ours;
-        int32_t state;
-        bool counts;
-    } rows[] = {
-        { "Pending", true, true, FLT_STATE_CREATING, true },
-        { "Pending:Wait", true, true, FLT_STATE_CREATING, true },
-        { "Pending:Proceed", true, true, FLT_STATE_CREATING, true },
-        { "Pending", false, true, FLT_STATE_TIMEOUT, true },
-        { "InService", true, true, FLT_STATE_RUNNING, true },
-        { "InService", false, true, FLT_STATE_RUNNING, true },
-        { "Terminating", true, true, FLT_STATE_DELETING, false },
-        { "Terminating:Wait", false, true, FLT_STATE_DELETING, false },
-        { "Terminating:Proceed", true, true, FLT_STATE_DELETING, false },
-        { "Terminating:Retained", true, true, FLT_STATE_DELETING, false },
-        { "Terminated", true, true, FLT_STATE_DELETING, false },
-        { "Detaching", true, true, FLT_STATE_DELETING, false },
-        { "Detached", true, true, FLT_STATE_DELETING, false },
-        { "EnteringStandby", true, true, FLT_STATE_SUSPENDING, false },
-        { "Standby", true, true, FLT_STATE_SUSPENDED, false },
-        { "Quarantined", true, true, FLT_STATE_TIMEOUT, true },
-        { "ReplacingRootVolume:Wait", true, true, FLT_STATE_TIMEOUT, true },
-        { "RootVolumeReplaced", true, true, FLT_STATE_TIMEOUT, true },
-        { "Warmed:Stopped", true, false, FLT_STATE_CREATING, true },
-        { "Warmed:Pending:Wait", true, false, FLT_STATE_CREATING, true },
-        { "SomethingNew", true, true, FLT_STATE_CREATING, true },
-    };
-
-    (void) state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct aws_member member = { .id = "i" };
-        bool ours = lifecycle_read(rows[i].lifecycle, rows[i].healthy, &member);
-
-        if (ours != rows[i].ours || member.state != rows[i].state ||
-            member.counts != rows[i].counts || member.healthy != rows[i].healthy)
-            fail_msg("%s: ours %d, state %d, counts %d", rows[i].lifecycle, ours,
-                     (int) member.state, member.counts);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,7 +238,6 @@ int main(void)
         cmocka_unit_test(test_what_aws_owes_for_an_order_that_is_not_repeated_is_not_ordered_again),
         cmocka_unit_test(test_orders_are_forgotten_by_age_and_by_number),
         cmocka_unit_test(test_whatever_is_lost_growth_neither_doubles_nor_shrinks),
-        cmocka_unit_test(test_life_cycles_are_states),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sdk/lib/file.h"
 #include "sdk/lib/state_file.h"
 #include "sdk/lib/text.h"
 #include "sdk/lib/wipe.h"
@@ -62,8 +63,8 @@ static void test_a_file_is_replaced_as_a_whole_and_closed_to_others(void **state
     (void) snprintf(folder, sizeof(folder), "%s/cloud", state_dir);
     assert_int_equal(mode_of(folder), 0700);
     assert_int_equal(flt_state_read(path, &text, error), FLT_E_NOT_FOUND);
-    assert_int_equal(flt_state_write(path, "first and longer", error), FLT_OK);
-    assert_int_equal(flt_state_write(path, "second", error), FLT_OK);
+    assert_int_equal(flt_file_replace(path, "first and longer", error), FLT_OK);
+    assert_int_equal(flt_file_replace(path, "second", error), FLT_OK);
     assert_int_equal(mode_of(path), 0600);
     assert_int_equal(flt_state_read(path, &text, error), FLT_OK);
     assert_string_equal(text, "second");
@@ -76,10 +77,10 @@ static void test_what_cannot_be_written_is_said_and_the_old_one_stays(void **sta
 
     (void) state;
     assert_int_equal(path_of("group", path, error), FLT_OK);
-    assert_int_equal(flt_state_write(path, "old", error), FLT_OK);
+    assert_int_equal(flt_file_replace(path, "old", error), FLT_OK);
     (void) snprintf(in_the_way, sizeof(in_the_way), "%s.new", path);
     assert_int_equal(mkdir(in_the_way, 0700), 0);
-    assert_int_equal(flt_state_write(path, "new", error), FLT_E_INTERNAL);
+    assert_int_equal(flt_file_replace(path, "new", error), FLT_E_INTERNAL);
     assert_non_null(strstr(error, path));
     assert_int_equal(flt_state_read(path, &text, error), FLT_OK);
     assert_string_equal(text, "old");

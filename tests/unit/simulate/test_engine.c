@@ -156,6 +156,28 @@ static void test_an_order_that_is_taken_in_part_has_failed(void **unused)
     result_done(&result);
 }
 
+/* The second job comes when the host of the first one's instance is still being cleaned. */
+static void test_a_place_comes_back_late(void **unused)
+{
+    struct workload workload = week();
+    struct setting setting;
+    struct result result;
+
+    begin_setting(&setting, 1, 1, 0, 0);
+    setting.engine.cloud.capacity = 1;
+    setting.engine.cloud.recycle_ms = 2 * HOUR;
+    setting.autoscaler.max_use_count = 1;
+    setting.autoscaler.instance_acquire_timeout_ms = 4 * HOUR;
+    add_job(&workload, HOUR, 10 * MINUTE);
+    add_job(&workload, HOUR + 30 * MINUTE, 10 * MINUTE);
+    result = run_setting(&setting, &workload);
+    assert_int_equal(result.created, 2);
+    assert_int_equal(result.failed_orders, 0);
+    /* Gone at 1:10:50, seen at the next list, back two hours after that, and then it boots. */
+    assert_in_range(result_wait_ms(&result, 1), 100 * MINUTE, 103 * MINUTE);
+    result_done(&result);
+}
+
 /* One in ten, within four deviations of a thousand orders. */
 static void test_orders_fail_as_often_as_told(void **unused)
 {
@@ -633,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_a_job_waits_for_boot_list_and_gate),
         cmocka_unit_test(test_an_instance_is_kept_for_its_idle_time),
         cmocka_unit_test(test_an_order_that_is_taken_in_part_has_failed),
+        cmocka_unit_test(test_a_place_comes_back_late),
         cmocka_unit_test(test_orders_fail_as_often_as_told),
         cmocka_unit_test(test_a_price_beyond_all_bounds_stays_the_highest),
         cmocka_unit_test(test_what_the_configuration_names_is_charged),

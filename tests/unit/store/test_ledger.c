@@ -408,6 +408,7 @@ static void test_orders_are_found_until_they_have_appeared(void **state)
         ledger_each_late_intent(f->ledger, f->group_id, INT64_MAX, note_intent, found, NULL), 0);
     assert_string_equal(found, "open ");
     row.life = LIFE_GONE;
+    row.gone_ms = 60;
     assert_int_equal(ledger_add_instance(f->ledger, &row, NULL), 0);
     assert_int_equal(ledger_each_ordered(f->ledger, f->group_id, 51, note_ordered, &seen_ms, NULL),
                      0);
@@ -415,6 +416,11 @@ static void test_orders_are_found_until_they_have_appeared(void **state)
     assert_int_equal(ledger_each_ordered(f->ledger, f->group_id, 50, note_ordered, &seen_ms, NULL),
                      0);
     assert_int_equal(seen_ms, 50);
+    seen_ms = 0;
+    assert_int_equal(ledger_each_gone(f->ledger, f->group_id, 61, note_ordered, &seen_ms, NULL), 0);
+    assert_int_equal(seen_ms, 0);
+    assert_int_equal(ledger_each_gone(f->ledger, f->group_id, 60, note_ordered, &seen_ms, NULL), 0);
+    assert_int_equal(seen_ms, 60);
 }
 
 static int count_rows(const struct fixture *f, const char *table)
