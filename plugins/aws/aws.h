@@ -165,8 +165,8 @@ void options_done(struct aws_options *options);
 int32_t options_describe(flt_key_sink sink, void *arg);
 
 /* budget.c */
-/* In the folder of the group's file; -1 = there is none. */
-int budget_open(const char *file, const char *region, const char *arn);
+/* In the folder of the file `beside`; -1 = there is none. */
+int budget_open(const char *beside, const char *region, const char *arn);
 /* Whether an attempt is made once more, which is paid then. */
 int budget_take(int fd, struct flt_retry_budget *own, enum flt_retry_why why, int attempt,
                 int64_t now_ms);

@@ -25,16 +25,17 @@ static size_t find_account(const char *arn, const char **ret)
     return arn ? strspn(arn, "0123456789") : 0;
 }
 
-int budget_open(const char *file, const char *region, const char *arn)
+int budget_open(const char *beside, const char *region, const char *arn)
 {
     const char *account;
     size_t len = find_account(arn, &account);
     char path[FLT_STATE_PATH_MAX + 128];
+    const char *slash = strrchr(beside, '/');
 
-    if (len == 0)
+    if (len == 0 || !slash)
         return -1;
-    (void) snprintf(path, sizeof(path), "%.*s/retries-%s-%.*s", (int) (strrchr(file, '/') - file),
-                    file, region, (int) len, account);
+    (void) snprintf(path, sizeof(path), "%.*s/retries-%s-%.*s", (int) (slash - beside), beside,
+                    region, (int) len, account);
     return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 

@@ -17,9 +17,9 @@
 
 #define FILE_MAX ((size_t) 16 * 1024 * 1024)
 
-static void name_file(const struct flt_group *g, char path[FLT_STATE_PATH_MAX])
+static void name_file(const struct flt_group *g, char path[FLT_STATE_PATH_MAX + 16])
 {
-    (void) snprintf(path, FLT_STATE_PATH_MAX, "%.*s.keys.json",
+    (void) snprintf(path, FLT_STATE_PATH_MAX + 16, "%.*s.keys.json",
                     (int) (strlen(g->file) - strlen(".json")), g->file);
 }
 
@@ -53,7 +53,7 @@ static bool is_whole(struct json_object *all)
 
 void host_keys_load(struct flt_group *g)
 {
-    char path[FLT_STATE_PATH_MAX], error[FLT_ERROR_MAX] = "it is damaged";
+    char path[FLT_STATE_PATH_MAX + 16], error[FLT_ERROR_MAX] = "it is damaged";
     struct json_object *all = NULL;
     char *text = NULL;
     int32_t code;
@@ -78,7 +78,7 @@ void host_keys_load(struct flt_group *g)
 /* Without the file the keys hold until this process ends. */
 void host_keys_store(struct flt_group *g)
 {
-    char path[FLT_STATE_PATH_MAX], error[FLT_ERROR_MAX];
+    char path[FLT_STATE_PATH_MAX + 16], error[FLT_ERROR_MAX];
     const char *text = json_object_to_json_string_ext(g->host_keys, JSON_C_TO_STRING_PLAIN);
 
     name_file(g, path);

@@ -1,5 +1,5 @@
-/* sdk/lib/state_file.h - a file that a provider keeps for a group in the host's state directory, read and replaced as a
- * whole. Used by plugins/aws and plugins/gcp.
+/* sdk/lib/state_file.h - a file that a provider keeps for a group in the host's state directory: its path, and what is
+ * in it. file.h replaces it. Used by plugins/aws and plugins/gcp.
  */
 #ifndef FLOTILLA_LIB_STATE_FILE_H
 #define FLOTILLA_LIB_STATE_FILE_H

@@ -32,7 +32,10 @@ static char dir[] = TEMPLATE;
 
 static struct process start(const char *region, const char *arn)
 {
-    return (struct process) { .fd = budget_open(dir, region, arn) };
+    char orders[64];
+
+    (void) snprintf(orders, sizeof(orders), "%s/orders.json", dir);
+    return (struct process) { .fd = budget_open(orders, region, arn) };
 }
 
 /* How many throttled calls are repeated, 10 each, until the budget is empty. */
