@@ -20,7 +20,8 @@ int32_t aws_ask(struct flt_group *g, const struct aws_ask *ask, xmlDocPtr *ret,
                                  .action = ask->action,
                                  .params = ask->params,
                                  .n_params = ask->n_params,
-                                 .repeatable = ask->repeatable };
+                                 .repeatable = ask->repeatable,
+                                 .final = ask->final };
 
     for (size_t i = 0; i < COUNT(versions); i++)
         if (strcmp(ask->service, versions[i].service) == 0)

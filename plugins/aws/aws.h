@@ -213,6 +213,7 @@ struct aws_ask {
     const struct flt_aws_param *params;
     size_t n_params;
     bool repeatable;
+    const char *final;             /* as flt_aws_call.final */
     const struct flt_watch *watch; /* NULL = as long as the running call lasts */
 };
 /* A call by all of the array `p`, which may be asked for again when its answer is lost, or may not. */

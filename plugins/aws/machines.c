@@ -14,6 +14,7 @@
 #define AT_ONCE 100 /* half of what a filter may name */
 #define PAGES_MAX 10
 #define TOKEN_MAX 4096
+#define NAME_SIZE 40
 
 static struct aws_machine *find(const struct flt_group *g, const char *id)
 {
@@ -109,7 +110,7 @@ static void take_page(struct flt_group *g, xmlDocPtr doc)
 }
 
 /* By a filter: one that EC2 does not know yet would fail a question that names all of them. */
-static size_t fill_params(const struct batch *batch, char names[AT_ONCE][24],
+static size_t fill_params(const struct batch *batch, char names[AT_ONCE][NAME_SIZE],
                           struct flt_aws_param params[AT_ONCE + 2])
 {
     params[0] = (struct flt_aws_param) { "Filter.1.Name", "instance-id" };
@@ -122,7 +123,7 @@ static size_t fill_params(const struct batch *batch, char names[AT_ONCE][24],
 
 static int32_t ask_pages(struct flt_group *g, const struct batch *batch)
 {
-    char names[AT_ONCE][24], token[TOKEN_MAX] = "";
+    char names[AT_ONCE][NAME_SIZE], token[TOKEN_MAX] = "";
     struct flt_aws_param params[AT_ONCE + 2];
     size_t n = fill_params(batch, names, params), page = 0;
     int32_t code;

@@ -35,7 +35,7 @@ static int limit_cancel_fd(void *arg)
 static int32_t protect(struct flt_group *g, const char *const *ids, size_t n,
                        const struct flt_watch *watch, struct flt_aws_error *error)
 {
-    char names[BATCH][32];
+    char names[BATCH][48];
     struct flt_aws_param params[BATCH + 2] = {
         { "AutoScalingGroupName", g->options.name },
         { "ProtectedFromScaleIn", "true" },

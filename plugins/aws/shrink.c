@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define IS_AT_IT "ScalingActivityInProgress"
+
 /* What is left of the group while instances are taken out of it. */
 struct shrinking {
     int64_t desired, counted;
@@ -19,8 +21,10 @@ static int32_t terminate(struct flt_group *g, const char *id, bool decrement,
     };
     struct aws_ask ask = AWS_ONCE("autoscaling", "TerminateInstanceInAutoScalingGroup", params);
     xmlDocPtr doc = NULL;
-    int32_t code = aws_ask(g, &ask, &doc, error);
+    int32_t code;
 
+    ask.final = IS_AT_IT;
+    code = aws_ask(g, &ask, &doc, error);
     xmlFreeDoc(doc);
     return code;
 }
@@ -39,7 +43,7 @@ static bool is_going(struct flt_group *g, const struct flt_aws_error *error, con
     const struct aws_member *member;
     bool ret;
 
-    if (strcmp(error->code, "ScalingActivityInProgress") != 0)
+    if (strcmp(error->code, IS_AT_IT) != 0)
         return false;
     ret = group_look(g, &view) == FLT_OK;
     member = find_member(view.members, view.n, id);

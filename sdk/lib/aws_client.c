@@ -37,6 +37,7 @@ struct call {
     size_t n_headers;
     char *body;
     struct flt_attempts attempts;
+    const char *final; /* as flt_aws_call.final */
     struct flt_aws_error *error;
     /* Reads the answer into ret; -1 with a sentence when it is not what was asked for. */
     int (*read)(struct call *call, const struct flt_http_answer *answer, char *why);
@@ -261,6 +262,8 @@ static int32_t judge(struct call *call, const struct flt_aws_keys *keys,
     *ret = flt_aws_judge(&fault);
     (void) snprintf(call->error->code, sizeof(call->error->code), "%s", fault.code);
     call->attempts.maybe_done |= !ret->is_refused;
+    if (call->final && strcmp(fault.code, call->final) == 0)
+        ret->is_transient = 0;
     return tell_fault(call, keys, &fault, ret);
 }
 
@@ -378,6 +381,7 @@ int32_t flt_aws_query(struct flt_aws_client *client, const struct flt_aws_call *
                                       "charset=utf-8" },
                          .n_headers = 1,
                          .body = make_form(asked),
+                         .final = asked->final,
                          .error = error,
                          .read = read_xml,
                          .ret = ret };

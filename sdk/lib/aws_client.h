@@ -52,6 +52,8 @@ struct flt_aws_call {
     /* Whether a lost answer may be asked for again. Throttling and refused signatures always are: there
      * the service did nothing. */
     int repeatable;
+    /* The code of an error that no waiting mends, or that the caller looks into himself; NULL = none. */
+    const char *final;
 };
 
 /* What a failed call says. */

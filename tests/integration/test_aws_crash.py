@@ -12,9 +12,8 @@ import subprocess
 
 import pytest
 
-from aws.cloud import Cloud
 from aws.moto import KEY_LIFE_S
-from aws.run import AwsRun, write_keys
+from aws.run import run_over_strict_cloud
 from checker.evidence import read_marks
 from checker.jobs import make_job
 from checker.processes import processes_of
@@ -54,21 +53,12 @@ def machines():
 
 @pytest.fixture
 def run(folder, binary, build, machines):
-    cloud = Cloud()
-    cloud.group()
-    write_keys(folder, {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-                        "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}, "us-east-1")
-    made = AwsRun(folder, binary, build, "aws-1-job.toml", cloud.url, machines, {})
-    # How long a new manager looks out for what its predecessor ordered depends on the second.
-    made.config.write_text(made.config.read_text().replace(
-        "max_instances = 10", 'max_instances = 10\n    update_interval = "1s"\n    update_interval_when_expecting = "50ms"'))
-    made.cloud = cloud
-    yield made
-    if made.watch:
-        made.watch.stop()
-        made.kill()
-    made.coordinator.close()
-    cloud.close()
+    with run_over_strict_cloud(folder, binary, build, "aws-1-job.toml", machines) as made:
+        made.cloud.group()
+        # How long a new manager looks out for what its predecessor ordered depends on the second.
+        made.config.write_text(made.config.read_text().replace(
+            "max_instances = 10", 'max_instances = 10\n    update_interval = "1s"\n    update_interval_when_expecting = "50ms"'))
+        yield made
 
 
 def run_with_a_death(run, ended, action, nth, side):

@@ -367,6 +367,7 @@ def test_a_removal_that_comes_late_is_one_removal(cloud, new_worker):
     reply = worker.decrease(ids[1])
     assert (reply["code"], reply["accepted"]) == (flt.OK, [ids[1]]), reply
     assert group_of(cloud).desired == 2
+    assert len(cloud.endpoint.calls_of("TerminateInstanceInAutoScalingGroup")) == 1, "no time is spent on waiting"
 
 
 def test_a_removal_that_could_not_be_written_down_changes_no_order(cloud, new_worker, folder):

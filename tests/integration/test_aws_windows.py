@@ -7,9 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from aws.cloud import Cloud
-from aws.run import AwsRun, write_keys
-from aws_group import KEY
+from aws.run import run_over_strict_cloud
 from checker.jobs import make_job
 from checker.run import PATIENCE, wait_for
 from cloud.machines import Machines
@@ -21,19 +19,12 @@ PAIR = rsa.generate_private_key(65537, 2048)
 
 @pytest.fixture
 def run(folder, binary, build):
-    cloud, machines = Cloud(), Machines(folder)
-    cloud.group("my-windows-asg")
-    cloud.compute.settings = {"platform": "windows", "key_name": "windows-pair"}
-    write_keys(folder, {name.lower(): value for name, value in KEY.items()}, "us-east-1")
-    made = AwsRun(folder, binary, build, "aws-5-jobs.toml", cloud.url, machines, {})
-    made.cloud = cloud
-    yield made
-    if made.watch:
-        made.watch.stop()
-        made.kill()
-    made.coordinator.close()
+    machines = Machines(folder)
+    with run_over_strict_cloud(folder, binary, build, "aws-5-jobs.toml", machines) as made:
+        made.cloud.group("my-windows-asg")
+        made.cloud.compute.settings = {"platform": "windows", "key_name": "windows-pair"}
+        yield made
     machines.close()
-    cloud.close()
 
 
 def wait_logged(run, text):

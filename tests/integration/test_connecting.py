@@ -56,8 +56,8 @@ def test_a_login_that_expired_while_the_instance_booted_is_asked_for_anew(folder
 GATE = {False: "", True: '    instance_ready_command = "true"\n'}
 
 
-def connecting_run(folder, binary, plugin_dir, fakes, lie, gated=False, timeout="1s", lost_as=""):
-    run = lying_run(folder, binary, plugin_dir, fakes, lie, max_instances=1, idle_time="1h",
+def connecting_run(folder, binary, plugin_dir, fakes, lies, gated=False, timeout="1s", lost_as=""):
+    run = lying_run(folder, binary, plugin_dir, fakes, *lies, max_instances=1, idle_time="1h",
                     autoscaler_extra=GATE[gated])
     run.config.write_text(run.config.read_text().replace('timeout = "30s"', f'timeout = "{timeout}"'))
     job = make_job(1, str(run.marks))
@@ -66,10 +66,8 @@ def connecting_run(folder, binary, plugin_dir, fakes, lie, gated=False, timeout=
     return run
 
 
-@pytest.mark.parametrize("gated", [False, True])
-def test_an_instance_may_take_longer_than_the_connectors_timeout_until_it_can_be_connected_to(folder, binary, plugin_dir, fakes,
-                                                                                              gated):
-    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - booting", gated)
+def test_a_gate_waits_longer_than_the_connectors_timeout_for_what_it_can_connect_to(folder, binary, plugin_dir, fakes):
+    run = connecting_run(folder, binary, plugin_dir, fakes, ["connect_info 1 - booting"], gated=True)
     run.start()
     wait_until(run, lambda: len(told(run, "connect_info")) >= 3)  # they are a second apart
     change(run, ('timeout = "1s"', 'timeout = "30s"'))  # for a slow machine's sshd
@@ -80,8 +78,19 @@ def test_an_instance_may_take_longer_than_the_connectors_timeout_until_it_can_be
     assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]
 
 
+def test_a_job_waits_longer_than_the_connectors_timeout_for_what_it_can_connect_to(folder, binary, plugin_dir, fakes):
+    """And that time begins no earlier, also for an answer that fails then."""
+    run = connecting_run(folder, binary, plugin_dir, fakes, ["connect_info 1 5 booting", "connect_info 6 6 status_42"],
+                         timeout="4s")
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert told(run, "connect_info")[:7] == [*5 * ["booting"], "status_42", "truth"]
+    assert "there is nothing to connect to yet: it has no password yet" in run.daemon_log.read_text()
+    assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]
+
+
 def test_no_instance_is_waited_for_for_ever(folder, binary, plugin_dir, fakes):
-    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - booting", lost_as="runner_system_failure")
+    run = connecting_run(folder, binary, plugin_dir, fakes, ["connect_info 1 - booting"], lost_as="runner_system_failure")
     run.environment["FLOTILLA_LIMITS"] += ",not_ready=1500"
     run.start()
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
@@ -93,7 +102,7 @@ def test_no_instance_is_waited_for_for_ever(folder, binary, plugin_dir, fakes):
 @pytest.mark.parametrize("gated", [False, True])
 def test_no_instance_is_replaced_because_of_a_wrong_setting(folder, binary, plugin_dir, fakes, gated):
     """The job that waits goes on as soon as it is mended."""
-    run = connecting_run(folder, binary, plugin_dir, fakes, "connect_info 1 - wrong_key", gated, "30s")
+    run = connecting_run(folder, binary, plugin_dir, fakes, ["connect_info 1 - wrong_key"], gated, "30s")
     run.environment["FLOTILLA_LIMITS"] = ""
     begun = time.monotonic()
     run.start()
@@ -111,7 +120,7 @@ def test_no_instance_is_replaced_because_of_a_wrong_setting(folder, binary, plug
 @pytest.mark.parametrize("lie, why", [("wrong_key", "the provider could not tell how to reach its instance"),
                                       ("by_winrm", "its instances are reached by winrm, which is not supported yet")])
 def test_a_job_that_no_instance_can_be_connected_to_for_ends_and_its_instance_stays(folder, binary, plugin_dir, fakes, lie, why):
-    run = connecting_run(folder, binary, plugin_dir, fakes, f"connect_info 1 - {lie}", lost_as="runner_system_failure")
+    run = connecting_run(folder, binary, plugin_dir, fakes, [f"connect_info 1 - {lie}"], lost_as="runner_system_failure")
     run.start()
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     assert why in run.coordinator.jobs[1].trace.decode()
