@@ -56,7 +56,7 @@ int32_t failures_read(struct flt_group *g, struct flt_signal_list *ret)
         return group_refused(g, code, &error);
     newest = find_newest(flt_json_find(answer, "items"), &at_ms);
     if (newest) {
-        (void) snprintf(text, sizeof(text), "Google cannot make instance %.63s: %.60s: %.300s",
+        (void) snprintf(text, sizeof(text), "Google cannot make instance %s: %s: %s",
                         gcp_last_part(gcp_text(newest, "instanceActionDetails.instance")),
                         gcp_text(newest, "error.code"), gcp_text(newest, "error.message"));
         flt_signal_list_add(ret, "", at_ms, text);

@@ -1,7 +1,7 @@
 /* gcp.h - what the parts of the Google Cloud provider share: the group, its options, what one look at it shows.
  *
- * Read provider.c first (the slots), then group.c (one look at the managed instance group), grow.c and shrink.c (the
- * changes), connect.c (how an instance is reached).
+ * Read provider.c first (the slots), then group.c and member.c (one look at the managed instance group), names.c (what
+ * the names of instances tell), grow.c and change.c (the changes), connect.c (how an instance is reached).
  *
  * A managed instance group makes machines under names, and makes another one under the same name when it repairs one.
  * So the host's id of an instance is "NAME/NUMBER": its name and the number that Google gives to each machine anew.

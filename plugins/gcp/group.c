@@ -9,6 +9,11 @@
 
 #include "sdk/lib/json.h"
 
+/* A whole answer is several times as long, and lists are the most of what is asked. */
+#define FIELDS                                                                                     \
+    "managedInstances(instance,name,id,currentAction,instanceStatus,lastAttempt/errors/"           \
+    "errors(code,message),instanceHealth/detailedHealthState,scheduling/terminationTimestamp),"    \
+    "nextPageToken"
 #define PAGE "500" /* of groups that give their lists in pages; others give all at once */
 #define PAGES_MAX 1000
 #define MEMBERS_MAX 10000
@@ -55,13 +60,15 @@ static int32_t read_members(struct flt_group *g, struct json_object *page, struc
 
 static int32_t ask_page(struct flt_group *g, const char *token, struct json_object **ret)
 {
-    struct flt_google_param params[] = { { "maxResults", PAGE }, { "pageToken", token } };
+    struct flt_google_param params[] = { { "fields", FIELDS },
+                                         { "maxResults", PAGE },
+                                         { "pageToken", token } };
     char path[GCP_PATH_SIZE], shown[GCP_PATH_SIZE];
     struct gcp_ask ask = { .method = "POST",
                            .path = path,
                            .shown = shown,
                            .params = params,
-                           .n_params = *token ? 2 : 1,
+                           .n_params = *token ? 3 : 2,
                            .repeatable = true };
     struct flt_google_error error;
     int32_t code;

@@ -1,5 +1,5 @@
 /* maintenance.c - hosts that Google is going to work on: instances that cannot move to another host meanwhile go down with
- * theirs. Google asks such hosts' instances in one list for each zone. */
+ * theirs. They are asked for in one list for each zone. */
 
 #include "gcp.h"
 
@@ -8,6 +8,9 @@
 
 #include "sdk/lib/json.h"
 
+#define FIELDS                                                                                     \
+    "items(name,id,scheduling/onHostMaintenance,resourceStatus/"                                   \
+    "upcomingMaintenance(type,maintenanceStatus,windowStartTime)),nextPageToken"
 #define PAGES_MAX 100
 #define TOKEN_MAX 4096
 
@@ -30,8 +33,8 @@ static void take_item(const struct flt_group *g, struct json_object *item,
     /* What migrates does not notice. */
     if (!member || strcmp(gcp_text(item, "scheduling.onHostMaintenance"), "MIGRATE") == 0)
         return;
-    (void) snprintf(text, sizeof(text), "maintenance of its host (%.40s, %.40s)",
-                    gcp_text(work, "type"), gcp_text(work, "maintenanceStatus"));
+    (void) snprintf(text, sizeof(text), "maintenance of its host (%s, %s)", gcp_text(work, "type"),
+                    gcp_text(work, "maintenanceStatus"));
     flt_signal_list_add(ret, member->id, gcp_time(gcp_text(work, "windowStartTime")), text);
 }
 
@@ -40,11 +43,11 @@ static int32_t read_page(struct flt_group *g, const char *zone, char token[TOKEN
                          struct flt_signal_list *ret)
 {
     char path[GCP_PATH_SIZE], shown[GCP_PATH_SIZE], filter[GCP_NAME_MAX + 32];
-    struct flt_google_param params[] = { { "filter", filter },
-                                         { "maxResults", "500" },
-                                         { "pageToken", token } };
+    struct flt_google_param params[] = {
+        { "filter", filter }, { "fields", FIELDS }, { "maxResults", "500" }, { "pageToken", token }
+    };
     struct gcp_ask ask = {
-        .path = path, .shown = shown, .params = params, .n_params = *token ? 3 : 2
+        .path = path, .shown = shown, .params = params, .n_params = *token ? 4 : 3
     };
     struct flt_google_error error;
     struct json_object *answer = NULL, *items;

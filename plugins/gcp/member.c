@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sdk/lib/json.h"
+#include "sdk/lib/text.h"
 
 /* Shorter than the host waits for what was accepted (docs/design/scaling.md): what has not come by then is removed
  * before the host orders it anew. */
@@ -69,9 +70,9 @@ static void read_error(struct json_object *item, struct gcp_member *member)
     if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
         return;
     first = json_object_array_get_idx(errors, 0);
-    (void) snprintf(member->trouble, sizeof(member->trouble),
-                    "Google cannot make it: %.60s: %.200s", gcp_text(first, "code"),
-                    gcp_text(first, "message"));
+    (void) snprintf(member->trouble, sizeof(member->trouble), "Google cannot make it: %s: %s",
+                    gcp_text(first, "code"), gcp_text(first, "message"));
+    flt_text_clean(member->trouble, sizeof(member->trouble) - 1);
 }
 
 static bool fails_health_check(struct json_object *item)

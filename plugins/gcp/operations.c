@@ -50,9 +50,8 @@ static void tell_failure(struct flt_group *g, const struct gcp_operation *operat
         first = json_object_array_get_idx(errors, 0);
     if (!first)
         return;
-    (void) snprintf(text, sizeof(text), "Google could not do %s of %u: %.60s: %.300s",
-                    operation->verb, operation->n, gcp_text(first, "code"),
-                    gcp_text(first, "message"));
+    (void) snprintf(text, sizeof(text), "Google could not do %s of %u: %s: %s", operation->verb,
+                    operation->n, gcp_text(first, "code"), gcp_text(first, "message"));
     if (is_growth(operation))
         flt_signal_list_add(ret, "", gcp_time(gcp_text(answer, "endTime")), text);
     else

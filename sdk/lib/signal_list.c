@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sdk/lib/text.h"
+
 void flt_signal_list_add(struct flt_signal_list *list, const char *id, int64_t at_ms,
                          const char *text)
 {
@@ -15,6 +17,7 @@ void flt_signal_list_add(struct flt_signal_list *list, const char *id, int64_t a
     grown[list->n] = (struct flt_signal_item) { .at_ms = at_ms };
     (void) snprintf(grown[list->n].id, sizeof(grown->id), "%s", id);
     (void) snprintf(grown[list->n].text, sizeof(grown->text), "%s", text);
+    flt_text_clean(grown[list->n].text, sizeof(grown->text) - 1); /* a cloud's, and perhaps cut */
     list->n++;
 }
 

@@ -12,6 +12,7 @@ from cloud.endpoint import Answer, Call, Endpoint, Fault
 from .account import Account
 from .compute import Compute
 from .errors import Refusal, rate
+from .fields import cut, wanted_of
 from .groups import Group, Groups
 from .operations import Operations
 from .oslogin import OsLogin
@@ -68,7 +69,7 @@ class Cloud:
             if not call.method_of:
                 return Answer(404, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", "text/html; charset=UTF-8")
             try:
-                return json_answer(checked(call.method_of[0], self.act(call)))
+                return json_answer(self.act(call))
             except Refusal as problem:
                 return problem.answer(call.service)
 
@@ -81,10 +82,11 @@ class Cloud:
                 raise rate()
         try:
             asked = asked_by(method, in_path, call.path, call.headers, call.body)
+            wanted = wanted_of(method, asked["fields"]) if "fields" in asked else {}
         except Breach as breach:
             self.breaches.append(breach)
             raise Refusal(400, "invalid", str(breach)) from breach
-        return self.actor(method.id)(asked, principal)
+        return cut(checked(method, self.actor(method.id)(asked, principal)), wanted)
 
     def actor(self, name: str):
         resource, _, action = name.partition(".")

@@ -141,6 +141,15 @@ def test_names_that_are_no_members_fail_the_operation_unless_they_are_skipped(cl
         assert refused(managers(api, group).deleteInstances(**here(group, body=body)))[:2] == (400, "invalid")
 
 
+def test_an_answer_has_the_fields_that_were_wanted(cloud, api):
+    group = cloud.group()
+    create(api, group, "ci-1", "ci-2")
+    got = managers(api, group).listManagedInstances(**here(group), fields="managedInstances(name,version/instanceTemplate)").execute()
+    assert [sorted(member) for member in got["managedInstances"]] == [["name", "version"]] * 2
+    assert managers(api, group).get(**here(group), fields="name,status/isStable").execute() == \
+        {"name": group.name, "status": {"isStable": False}}
+
+
 def test_members_come_in_pages_only_where_the_group_says_so(cloud, api):
     group = cloud.group(paginated=True)
     create(api, group, *[f"ci-{n}" for n in range(7)])
@@ -320,6 +329,7 @@ def test_too_many_requests_and_services_that_are_broken(cloud, api):
 
 BREACHES = [  # method, path behind the group's, query, body
     ("GET", "", "?colour=red", None), ("GET", "", "?alt=json&alt=json", None),
+    ("GET", "", "?fields=name,colour", None), ("GET", "", "?fields=status(isStable", None), ("GET", "", "?fields=status/", None),
     ("POST", "/resize", "", None), ("POST", "/resize", "?size=many", None), ("POST", "/resize", "?size=1&requestID=x", None),
     ("POST", "/listManagedInstances", "?maxResults=-1", None), ("POST", "/listManagedInstances", "", {"filter": "x"}),
     ("POST", "/createInstances", "", None), ("POST", "/createInstances", "", {"instances": ["ci-1"]}),
