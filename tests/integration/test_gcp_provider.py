@@ -257,7 +257,7 @@ def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud,
 def test_an_order_that_could_not_be_written_down_is_not_made(cloud, new_worker, folder):
     worker, request = new_worker(), str(uuid.uuid4())
     assert worker.increase(1)["accepted"] == 1
-    [orders] = (folder / "state" / "gcp").glob("*.json")
+    [orders] = (folder / "state" / "googlecompute").glob("*.json")
     in_the_way = orders.with_name(orders.name + ".new")
     in_the_way.mkdir()
     reply = worker.increase(2, request)
