@@ -15,6 +15,7 @@
 #include <openssl/types.h>
 
 #include "sdk/lib/aws_client.h"
+#include "sdk/lib/host_key_store.h"
 #include "sdk/lib/plugin_options.h"
 #include "sdk/lib/signal_list.h"
 #include "sdk/lib/state_file.h"
@@ -139,10 +140,10 @@ struct flt_group {
     char refresh_told[AWS_ID_MAX];  /* the instance refresh that was warned of */
     struct aws_member *members;     /* of the last complete look */
     size_t n_members;
-    int64_t members_at_ms;          /* monotonic; 0 = never */
-    struct flt_signal_list signals; /* found by the last look of signals.c */
-    int64_t signals_at_ms;          /* monotonic; 0 = never */
-    struct json_object *host_keys;  /* instance id -> array of "type key", empty: it has none */
+    int64_t members_at_ms;               /* monotonic; 0 = never */
+    struct flt_signal_list signals;      /* found by the last look of signals.c */
+    int64_t signals_at_ms;               /* monotonic; 0 = never */
+    struct flt_host_key_store host_keys; /* of an empty list: it has none */
     struct aws_machine *machines;
     size_t n_machines;
 };
@@ -306,10 +307,6 @@ struct json_object *console_host_keys(const char *console, size_t len);
  * instance was launched. */
 int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t age_ms,
                       struct json_object **ret);
-
-/* host_keys_file.c */
-void host_keys_load(struct flt_group *g);
-void host_keys_store(struct flt_group *g);
 
 /* machines.c */
 /* With what EC2 says of it now, or said a moment ago; it lives until the next question. */

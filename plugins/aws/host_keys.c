@@ -4,6 +4,7 @@
 #include "aws.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,24 +29,36 @@ static int32_t ask_console(struct flt_group *g, const char *id, bool latest, xml
     return aws_ask(g, &ask, ret, error);
 }
 
+/* With what an earlier process has kept. */
+static void open_store(struct flt_group *g)
+{
+    char path[FLT_STATE_PATH_MAX + 16], error[FLT_ERROR_MAX];
+
+    if (g->host_keys.keys)
+        return;
+    (void) snprintf(path, sizeof(path), "%.*s.keys.json", (int) (strlen(g->file) - strlen(".json")),
+                    g->file);
+    flt_host_key_store_open(&g->host_keys, path, error);
+    if (*error)
+        aws_log(g, FLT_LOG_WARNING, "%s; the host keys of instances are read from consoles anew",
+                error);
+}
+
+static int is_there(void *arg, const char *id)
+{
+    const struct flt_group *g = arg;
+
+    return find_member(g->members, g->n_members, id) != NULL;
+}
+
 /* For the life of the instance. */
 static void keep(struct flt_group *g, const char *id, struct json_object *keys)
 {
-    (void) json_object_object_add(g->host_keys, id, keys);
-    host_keys_store(g);
-}
+    const struct flt_host_key_owners owners = { g->n_members, is_there, g };
+    char error[FLT_ERROR_MAX];
 
-/* Those of instances that are gone. */
-static void drop_old(struct flt_group *g)
-{
-    if ((size_t) json_object_object_length(g->host_keys) <= 2 * g->n_members + 16)
-        return;
-    json_object_object_foreach(g->host_keys, id, keys)
-    {
-        (void) keys;
-        if (!find_member(g->members, g->n_members, id))
-            json_object_object_del(g->host_keys, id);
-    }
+    if (flt_host_key_store_keep(&g->host_keys, id, keys, &owners, error) != FLT_OK)
+        aws_log(g, FLT_LOG_WARNING, "host keys are not kept for the next start: %s", error);
 }
 
 /* It grows: a console that shows none for long is likely to show none at all. */
@@ -92,9 +105,9 @@ int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t 
     *ret = NULL;
     if (!g->options.host_keys || g->denied[AWS_RIGHT_CONSOLE])
         return FLT_OK;
-    if (!g->host_keys)
-        host_keys_load(g);
-    if (json_object_object_get_ex(g->host_keys, machine->id, ret) || is_too_early(machine))
+    open_store(g);
+    *ret = flt_host_key_store_find(&g->host_keys, machine->id);
+    if (*ret || is_too_early(machine))
         return FLT_OK;
     keys = read_console(g, machine->id, &code);
     if (code == FLT_E_CANCELLED || code == FLT_E_TIMEOUT)
@@ -103,7 +116,6 @@ int32_t host_keys_ask(struct flt_group *g, struct aws_machine *machine, int64_t 
     machine->console_ms = flt_monotonic_ms();
     if ((keys && json_object_array_length(keys) > 0) ||
         (keys && machine->consoles >= TRIES && age_ms >= SHOWN_BY_MS)) {
-        drop_old(g);
         keep(g, machine->id, keys);
         *ret = keys;
     } else {

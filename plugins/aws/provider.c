@@ -207,7 +207,7 @@ static void aws_close(flt_group *g)
     flt_aws_client_free(g->client);
     flt_aws_chain_free(g->chain);
     flt_http_free(g->http);
-    json_object_put(g->host_keys);
+    flt_host_key_store_done(&g->host_keys);
     machines_free(g);
     if (g->budget_fd >= 0)
         (void) close(g->budget_fd);

@@ -13,7 +13,7 @@
 #include "sdk/lib/json.h"
 #include "sdk/lib/ssh_key.h"
 
-#define SHOWN_MS 30000 /* a change that is not seen by then has failed */
+#define ASKS 30 /* a change that is not seen by then, at one a second, has failed */
 
 struct key_change {
     const char *user, *public_line;
@@ -53,7 +53,7 @@ static int32_t send_key(struct flt_group *g, struct way *way)
         return denied(g, code, &error);
     if (code != FLT_OK)
         return code;
-    way->reach->key_sent_at_ms = flt_monotonic_ms();
+    way->reach->key_asks = 1;
     return FLT_OK;
 }
 
@@ -69,9 +69,10 @@ static int32_t make_key(struct flt_group *g, struct reach *reach)
     return FLT_OK;
 }
 
-static bool is_on_its_way(const struct reach *reach)
+/* Sent, and looked for not too often yet. */
+static bool is_on_its_way(struct reach *reach)
 {
-    return reach->key_sent_at_ms != 0 && flt_monotonic_ms() - reach->key_sent_at_ms < SHOWN_MS;
+    return reach->key_asks > 0 && reach->key_asks++ < ASKS;
 }
 
 /* By the metadata, if this call has asked for them. */
@@ -83,7 +84,10 @@ static bool holds_for_long(struct way *way)
     if (way->instance)
         reach->key_until_s = ssh_keys_until(metadata_value(metadata, "ssh-keys"),
                                             way->info.username, reach->public_line);
-    return reach->key_until_s - (int64_t) time(NULL) > KEY_LIFE_S / 2;
+    if (reach->key_until_s - (int64_t) time(NULL) <= KEY_LIFE_S / 2)
+        return false;
+    reach->key_asks = 0;
+    return true;
 }
 
 static int32_t bring_key(struct flt_group *g, struct way *way)

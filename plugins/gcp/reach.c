@@ -15,7 +15,6 @@ static void reach_free(struct reach *reach)
     flt_wipe(reach->key);
     free(reach->public_line);
     flt_wipe(reach->password);
-    json_object_put(reach->host_keys);
     free(reach);
 }
 
@@ -73,6 +72,7 @@ void reaches_free(struct reaches *reaches)
     flt_wipe(reaches->account.key);
     free(reaches->account.public_line);
     free(reaches->account.user);
+    flt_host_key_store_done(&reaches->host_keys);
     EVP_PKEY_free(reaches->password_key);
     free(reaches);
 }

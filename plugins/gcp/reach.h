@@ -16,6 +16,7 @@
 #include <openssl/types.h>
 
 #include "gcp.h"
+#include "sdk/lib/host_key_store.h"
 #include "sdk/lib/host_keys.h"
 
 #define SOON_MS 1000 /* something that was asked for comes up within seconds */
@@ -79,12 +80,10 @@ struct reach {
 
     char *key, *public_line; /* made for it, */
     int64_t key_until_s;     /* and in its metadata until then; 0 = not yet */
-    int64_t key_sent_at_ms;  /* monotonic; 0 = never */
+    unsigned key_asks;       /* since it was sent; 0 = it was not */
 
     char *password;
     int64_t password_until_s; /* so long its answer is waited for; 0 = not asked for */
-
-    struct json_object *host_keys; /* array of "TYPE KEY" */
 };
 
 /* Of OS Login, for all instances. */
@@ -100,6 +99,7 @@ struct reaches {
     /* What holds for all of them: the project's switches, the account's login, */
     enum metadata_flag switches[SWITCHES];
     int64_t switches_at_ms; /* monotonic; 0 = never */
+    struct flt_host_key_store host_keys;
     bool without_host_keys; /* instances have been seen that publish none in time */
     struct account_login account;
     EVP_PKEY *password_key; /* and what passwords of Windows are encrypted with */

@@ -35,6 +35,7 @@ __attribute__((format(printf, 2, 3))) static void trace(const struct flt_chain *
     va_start(args, format);
     (void) vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    flt_text_clean(text, sizeof(text));
     chain->trace(chain->arg, text);
 }
 
@@ -45,6 +46,7 @@ static int32_t ask_source(struct flt_chain *chain, void *asker, size_t i, int64_
     int32_t code = chain->kind->ask(asker, i, &served);
 
     if (code != FLT_OK) {
+        flt_text_clean(why, FLT_ERROR_MAX); /* files and answers have a part in it */
         trace(chain, "%s: %s%s", name, code == FLT_E_NOT_FOUND ? "" : "fails: ", why);
         return code;
     }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +83,54 @@ int32_t flt_file_read(const char *path, size_t max, char **ret, char *error)
         return refuse(path, error);
     code = read_open(fd, path, max, ret, error);
     (void) close(fd);
+    return code;
+}
+
+static int32_t check_writers(const char *path, const struct stat *st, char *error)
+{
+    int is_sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX);
+
+    if (!(st->st_mode & (S_IWGRP | S_IWOTH)) || is_sticky)
+        return FLT_OK;
+    (void) snprintf(error, FLT_ERROR_MAX,
+                    "%.300s can be written by others (mode %03o): chmod go-w it", path,
+                    st->st_mode & 0777U);
+    return FLT_E_INVALID;
+}
+
+/* `path` is real; it is cut. */
+static int32_t check_folders(char *path, char *error)
+{
+    struct stat st;
+    char *slash;
+
+    while ((slash = strrchr(path, '/'))) {
+        int32_t code;
+
+        slash[slash == path] = '\0'; /* of the root, the slash stays */
+        if (stat(path, &st) < 0)
+            return refuse(path, error);
+        code = check_writers(path, &st, error);
+        if (code != FLT_OK || slash == path)
+            return code;
+    }
+    return FLT_OK;
+}
+
+int32_t flt_file_check_private(const char *path, int *ret_readable, char *error)
+{
+    char *real = realpath(path, NULL);
+    struct stat st;
+    int32_t code = FLT_OK;
+
+    *ret_readable = 0;
+    if (real && stat(real, &st) == 0 && S_ISREG(st.st_mode)) {
+        *ret_readable = (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
+        code = check_writers(path, &st, error);
+        if (code == FLT_OK)
+            code = check_folders(real, error);
+    }
+    free(real);
     return code;
 }
 

@@ -160,6 +160,11 @@ static int32_t ask(struct call *call, const struct flt_google_token **ret_token,
 
     if (r != FLT_OK)
         return flt_attempts_fail(&call->attempts, r, "%s", why);
+    if (client->endpoint && !flt_url_is_safe(client->endpoint, NULL, 0))
+        return flt_attempts_fail(&call->attempts, FLT_E_INVALID,
+                                 "the endpoint %s must be https, or http to this machine: it gets "
+                                 "a token",
+                                 client->endpoint);
     url = make_url(call, *ret_token);
     if (url && make_headers(call, *ret_token, &headers) == 0)
         r = send(call, url, &headers, answer);

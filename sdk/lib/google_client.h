@@ -58,9 +58,9 @@ struct flt_google_error {
     int maybe_done;         /* an answer was lost: it may have happened */
 };
 
-/* FLT_OK and the answer (json_object_put; an empty one is NULL); else a code: FLT_E_AUTH (401, 403 of a missing right),
- * FLT_E_THROTTLED, FLT_E_QUOTA, FLT_E_UNAVAILABLE, FLT_E_INVALID (400, 412 with reason conditionNotMet),
- * FLT_E_NOT_FOUND, FLT_E_TIMEOUT, FLT_E_CANCELLED, FLT_E_INTERNAL. */
+/* FLT_OK and the answer, an object (json_object_put), or NULL where there is none (status 204); else a code:
+ * FLT_E_AUTH (401, 403 of a missing right), FLT_E_THROTTLED, FLT_E_QUOTA, FLT_E_UNAVAILABLE, FLT_E_INVALID (400, 412 with
+ * reason conditionNotMet), FLT_E_NOT_FOUND, FLT_E_TIMEOUT, FLT_E_CANCELLED, FLT_E_INTERNAL. */
 int32_t flt_google_do(struct flt_google_client *client, const struct flt_google_call *call,
                       const struct flt_watch *watch, struct json_object **ret,
                       struct flt_google_error *error);

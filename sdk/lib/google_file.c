@@ -72,14 +72,32 @@ static int32_t take(struct flt_google_ask *ask, const struct flt_google_file *fi
     return code;
 }
 
+/* Whoever may write it decides where secrets are sent; whoever may read it has them. */
+static int32_t check_access(struct flt_google_ask *ask, const char *path)
+{
+    const struct flt_google_settings *settings = ask->settings;
+    char warning[FLT_ERROR_MAX];
+    int is_readable;
+    int32_t code = flt_file_check_private(path, &is_readable, ask->why);
+
+    if (code == FLT_OK && is_readable && settings->trace) {
+        (void) snprintf(warning, sizeof(warning), "%.400s can be read by others: chmod go-r it",
+                        path);
+        settings->trace(settings->arg, warning);
+    }
+    return code;
+}
+
 int32_t flt_google_from_file(struct flt_google_ask *ask, const char *path,
                              struct flt_google_token *ret)
 {
     struct flt_google_file file = { .shown = path };
     FLT_WIPED char *text = NULL;
     char why[FLT_ERROR_MAX];
-    int32_t code = flt_file_read(path, FILE_MAX, &text, ask->why);
+    int32_t code = check_access(ask, path);
 
+    if (code == FLT_OK)
+        code = flt_file_read(path, FILE_MAX, &text, ask->why);
     if (code != FLT_OK)
         return code;
     if (flt_json_parse(text, strlen(text), &file.json, why) < 0)

@@ -155,11 +155,14 @@ int32_t flt_google_subject_token(struct flt_google_ask *ask, const struct flt_go
         return code;
     if (flt_json_find(file->json, "credential_source.executable"))
         return flt_google_subject_of_program(ask, file, ret);
-    if (path && !flt_json_find(file->json, "credential_source.environment_id"))
+    if (flt_json_find(file->json, "credential_source.environment_id"))
+        return flt_google_subject_of_aws(ask, file, ret);
+    if (path)
         return from_file(ask, file, path, ret);
-    if (url && !flt_json_find(file->json, "credential_source.environment_id"))
+    if (url)
         return from_url(ask, file, url, ret);
-    return flt_because(ask->why, FLT_E_INVALID,
-                       "%.300s: credential_source must have a file, a url or an executable",
-                       file->shown);
+    return flt_because(
+        ask->why, FLT_E_INVALID,
+        "%.300s: credential_source must have a file, a url, an executable or an environment_id",
+        file->shown);
 }

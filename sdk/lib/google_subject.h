@@ -10,7 +10,7 @@
 typedef int32_t flt_google_subject(struct flt_google_ask *ask, const struct flt_google_file *file,
                                    char **ret);
 flt_google_subject flt_google_subject_token; /* by whichever of them the file names */
-flt_google_subject flt_google_subject_of_program;
+flt_google_subject flt_google_subject_of_program, flt_google_subject_of_aws;
 
 /* A copy of a text in an answer. FLT_E_AUTH when it is empty. */
 int32_t flt_google_subject_set(struct flt_google_ask *ask, const char *shown, const char *token,

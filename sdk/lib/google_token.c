@@ -295,8 +295,10 @@ int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_toke
         free(token->account);
         token->account = strdup(account);
     }
-    if (len >= 0 && (token->account || !account))
+    if (len >= 0 && (token->account || !account)) {
+        flt_text_clean(token->source, (size_t) len);
         return FLT_OK;
+    }
     if (len < 0)
         token->source = NULL;
     flt_google_token_done(token);

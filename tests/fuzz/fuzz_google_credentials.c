@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(token && token->token && token->universe && token->source);
     else
         require(code != FLT_E_NOT_FOUND && strnlen(error, sizeof(error)) < sizeof(error) &&
-                *error != '\0');
+                *error != '\0' && !strpbrk(error, "\r\n\x1b"));
     flt_google_chain_free(chain);
     flt_http_free(http);
     (void) close(fd);

@@ -5,42 +5,15 @@
  * imds_endpoint, imds_v1, and the seconds that our clock is "ahead".
  * Prints {"access","secret","token","expires","source"} or {"code","error"}, with "trace", "region", "region_source" and
  * "region_error". */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sdk/lib/aws_credentials.h"
 #include "sdk/lib/json.h"
+#include "tests/integration/host_run.h"
 
 static struct json_object *settings;
-
-/* As the host does it, without its deadline. */
-static int32_t run(void *arg, const char *const *argv, flt_output_sink sink, void *sink_arg)
-{
-    int ends[2], status = 0;
-    char data[4096];
-    ssize_t n;
-    pid_t child;
-
-    (void) arg;
-    if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0)
-        return FLT_E_INTERNAL;
-    if (child == 0) {
-        (void) dup2(ends[1], STDOUT_FILENO);
-        (void) execv(argv[0], (char *const *) (uintptr_t) argv);
-        _exit(127);
-    }
-    (void) close(ends[1]);
-    while ((n = read(ends[0], data, sizeof(data))) > 0)
-        if (sink(sink_arg, data, (uint32_t) n) != 0)
-            break;
-    (void) close(ends[0]);
-    (void) waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 static void add(struct json_object *object, const char *name, const char *text)
 {
@@ -75,7 +48,7 @@ static struct flt_aws_chain *make_chain(struct json_object *trace)
         .fips = flt_json_find(settings, "fips") != NULL,
         .imds_endpoint = flt_json_text(settings, "imds_endpoint"),
         .imds_v1 = flt_json_find(settings, "imds_v1") != NULL,
-        .run = run,
+        .run = host_run,
         .trace = take_trace,
         .arg = trace,
         .now_s = wall_clock,

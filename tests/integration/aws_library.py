@@ -78,10 +78,10 @@ class Server:
     """Hands each request to `answer`, a function of (request, its number from 0), which gives bytes to be sent as they are,
     or writes to request.connection itself and gives None. It keeps connections that the bytes don't end."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, at=("127.0.0.1", 0)):
         self.answer, self.wrap = answer, lambda connection: connection
         self.requests, self.connections = [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(at)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()

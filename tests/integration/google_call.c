@@ -1,15 +1,13 @@
 /* tests/integration/google_call.c - sdk/lib's credentials and client of Google Cloud, for tests in Python: the first line of
  * the standard input has the settings of a chain and a client, each that follows asks for a token ("do": "token") or
  * makes a call ("do": "call"); each line of the output says what came of it. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sdk/lib/google_client.h"
 #include "sdk/lib/json.h"
+#include "tests/integration/host_run.h"
 
 static struct json_object *settings, *asked, *trace, *log_lines;
 static int64_t deadline_ms;
@@ -36,31 +34,6 @@ static void add_text(struct json_object *answer, const char *name, const char *v
 static void add_number(struct json_object *answer, const char *name, int64_t value)
 {
     (void) json_object_object_add(answer, name, json_object_new_int64(value));
-}
-
-/* As the host does it, without its deadline. */
-static int32_t run(void *arg, const char *const *argv, flt_output_sink sink, void *sink_arg)
-{
-    int ends[2], status = 0;
-    char data[4096];
-    ssize_t n;
-    pid_t child;
-
-    (void) arg;
-    if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0)
-        return FLT_E_INTERNAL;
-    if (child == 0) {
-        (void) dup2(ends[1], STDOUT_FILENO);
-        (void) execv(argv[0], (char *const *) (uintptr_t) argv);
-        _exit(127);
-    }
-    (void) close(ends[1]);
-    while ((n = read(ends[0], data, sizeof(data))) > 0)
-        if (sink(sink_arg, data, (uint32_t) n) != 0)
-            break;
-    (void) close(ends[0]);
-    (void) waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void take_trace(void *arg, const char *text)
@@ -110,7 +83,7 @@ static struct flt_google_chain *make_chain(void)
         .metadata_endpoint = text_of(settings, "metadata_endpoint"),
         .ca_file = text_of(settings, "ca_file"),
         .user_agent = "flotilla-test",
-        .run = flt_json_find(settings, "no_programs") ? NULL : run,
+        .run = flt_json_find(settings, "no_programs") ? NULL : host_run,
         .trace = take_trace,
         .now_s = clock_s,
     };

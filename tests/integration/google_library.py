@@ -64,13 +64,13 @@ class Identity:
     """OAuth's token endpoint, the Security Token Service, IAM Credentials, the metadata server, and the metadata service of
     another cloud. A token is made of the request for it, so that two who get the same have asked the same."""
 
-    def __init__(self, key):
+    def __init__(self, key, at=("127.0.0.1", 0)):
         self.key = key
         self.fault = lambda request: None  # bytes instead of an answer
         self.accounts = ["default"]  # of the machine
         self.universe = None
         self.skew_s = 60  # between its clock and those of others
-        self.server = Server(self.answer)
+        self.server = Server(self.answer, at)
         self.url = self.server.url
 
     @property

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cloud import provider as flt
 from cloud.endpoint import Fault
 from gcp import errors
+from gcp.account import told
 from gcp.operations import stamp
 from gcp_group import cloud, fill, group_of, new_worker  # noqa: F401
 
@@ -111,6 +112,17 @@ def test_a_key_is_given_out_when_the_instance_has_it(cloud, new_worker):
     assert len(keys_of(machine_of(cloud, instance))) == 1
 
 
+def test_a_change_that_is_never_seen_is_made_again(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    worker, cloud.operations.looks = new_worker(), 10**6
+    for _ in range(29):
+        assert ask(worker, instance)["code"] == flt.NOT_READY
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 1
+    cloud.operations.looks = 0
+    assert info_of(worker, instance)["key"] and len(keys_of(machine_of(cloud, instance))) == 1
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 2
+
+
 def test_a_new_worker_makes_a_new_key_and_leaves_the_old_one_in(cloud, new_worker):
     """A job that was given the old one may still be on its way."""
     [instance] = fill(cloud, 1)
@@ -194,6 +206,16 @@ def test_a_key_that_ends_soon_is_renewed_and_serves_meanwhile(cloud, new_worker)
     assert end_of(found) > time.time() + DAY - 600 and cloud.endpoint.actions().count("instances.setMetadata") == 1
 
 
+def test_a_key_that_somebody_took_out_is_sent_again(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    key, machine = new_key(), machine_of(cloud, instance)
+    worker = new_worker(connector={"key": key})
+    info_of(worker, instance)
+    worker.close()
+    machine.items = {}
+    assert info_of(new_worker(connector={"key": key}), instance)["address"] and len(keys_of(machine)) == 1
+
+
 def test_without_the_right_to_write_metadata_a_given_key_is_enough(cloud, new_worker):
     ids = fill(cloud, 2)
     account = cloud.service_account(ROLE | {"compute.projects.get"})
@@ -201,6 +223,7 @@ def test_without_the_right_to_write_metadata_a_given_key_is_enough(cloud, new_wo
     for instance in ids:
         assert info_of(worker, instance)["address"]
     assert len([line for line in worker.logs if "compute.instances.setMetadata" in line]) == 1
+    assert cloud.endpoint.actions().count("instances.setMetadata") == 1
     reply = ask(new_worker(account=account), ids[0])
     assert reply["code"] == flt.AUTH and "compute.instances.setMetadata" in reply["message"] and "key_path" in reply["message"]
 
@@ -288,15 +311,31 @@ def test_os_login_takes_the_operators_key(cloud, new_worker):
     assert known["key"] == f"{public_half(key)} flotilla" and not info.get("key") and info["username"].startswith("sa_")
 
 
+@pytest.mark.parametrize("account", ["kim@example.com", ""])
+def test_os_login_takes_credentials_that_tell_whose_they_are(cloud, new_worker, account):
+    [instance] = fill(cloud, 1, items={"enable-oslogin": "TRUE"})
+    token = {"access_token": cloud.account.token("kim@example.com"), "expires_in": 3599, "token_type": "Bearer"}
+    cloud.endpoint.fault = lambda call: Fault(answer=told(200, token)) if call.action == "token" else None
+    signed_in = {"type": "authorized_user", "client_id": "id", "client_secret": "secret", "refresh_token": "refresh",
+                 "token_uri": f"{cloud.url}/token", "account": account}
+    worker = new_worker(account=signed_in)
+    if account:
+        assert info_of(worker, instance)["username"] == "kim_example_com" and [*cloud.oslogin.keys] == [account]
+    else:
+        reply = ask(worker, instance)
+        assert reply["code"] == flt.INVALID and "do not say whose they are" in reply["message"], reply
+
+
 # Windows
 
 
 def test_windows_gets_a_password_by_the_metadata_and_a_serial_port(cloud, new_worker):
-    [instance] = fill(cloud, 1, os="windows", password_looks=2)
+    [instance] = fill(cloud, 1, os="windows", password_looks=3)
     machine, worker = machine_of(cloud, instance), new_worker(connector={"username": "ci"})
     reply = ask(worker, instance)
     assert reply["code"] == flt.NOT_READY and reply["retry_after_ms"] > 1000, reply
     assert worker.states(), "the list does not wait for it"
+    assert actions_of(cloud, lambda: ask(worker, instance)) == ["instances.getSerialPortOutput"]
     info = info_of(worker, instance)
     assert (info["protocol"], info["os"], info["username"], info["password"]) == ("winrm", "windows", "ci", machine.password)
     assert not info.get("key") and "ssh-keys" not in machine.items
@@ -386,7 +425,17 @@ def test_host_keys_come_from_the_guest_attributes_and_are_waited_for(cloud, new_
     machine_of(cloud, instance).attributes["hostkeys"] = {kind: key}
     assert info_of(worker, instance)["host_keys"] == [{"type": kind, "key": key}]
     machine_of(cloud, instance).attributes["hostkeys"] = dict([host_key()])  # by a job: it may
-    assert info_of(worker, instance)["host_keys"] == [{"type": kind, "key": key}]
+    for again in worker, new_worker():
+        assert info_of(again, instance)["host_keys"] == [{"type": kind, "key": key}]
+
+
+def test_who_boots_for_long_is_asked_more_seldom(cloud, new_worker):
+    """A hundred that boot at once, and the project's limit is one for all."""
+    [young, old] = fill(cloud, 2)
+    machine_of(cloud, old).created = stamp(-90)
+    worker = new_worker(connector={"host_key_policy": "pin"})
+    pauses = {instance: [ask(worker, instance)["retry_after_ms"] for _ in range(3)][-1] for instance in (young, old)}
+    assert pauses[old] == 10000 > pauses[young] >= 2000, pauses
 
 
 def test_where_no_host_keys_are_published_nobody_asks(cloud, new_worker):
@@ -411,6 +460,9 @@ def test_instances_that_never_publish_host_keys_are_not_waited_for(cloud, new_wo
     assert not info_of(worker, old).get("host_keys")
     assert info_of(worker, new)["key"]
     assert len([line for line in worker.logs if "has published no host keys for 2 minutes" in line]) == 1
+    machine_of(cloud, old).attributes["hostkeys"] = dict([host_key()])  # by a job
+    for again in worker, new_worker():
+        assert not info_of(again, old).get("host_keys")
 
 
 def test_without_the_right_to_read_host_keys_the_first_is_trusted(cloud, new_worker):

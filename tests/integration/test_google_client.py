@@ -303,6 +303,13 @@ def test_a_certificate_is_checked(cloud, folder, known):
     assert len(made.calls) == known
 
 
+@pytest.mark.parametrize("endpoint", ["http://example.com", "http://127.0.0.1:80@example.com", "ftp://127.0.0.1", "127.0.0.1"])
+def test_no_token_goes_to_another_machine_unencrypted(cloud, endpoint):
+    told = cloud(None).call({"endpoint": endpoint})
+    assert (told["result"], told["maybe_done"], told["log"]) == (INVALID, 0, [])
+    assert told["text"] == f"{SHOWN}the endpoint {endpoint} must be https, or http to this machine: it gets a token"
+
+
 def test_an_endpoint_may_end_with_a_slash(cloud):
     made = cloud(one_after_another(SUCCESS))
     assert made.call({"endpoint": made.url + "//"})["result"] == OK

@@ -3,11 +3,15 @@ environment with the same files, which has to ask the same services for the same
 service account signs is verified by google-auth."""
 
 import base64
+import datetime
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import google.auth
@@ -16,10 +20,11 @@ import google.auth.compute_engine._metadata
 import google.auth.jwt
 import google.auth.transport.requests
 import pytest
-from aws_library import AUTH, INVALID, OK, UNAVAILABLE, http
+from aws.metadata import REGION, Metadata
+from aws_library import AUTH, INVALID, OK, UNAVAILABLE, http, serve  # noqa: F401
 from google_library import AUDIENCE, LIFE_S, METADATA, OF_GOOGLE, SCOPE, Asker, google_key, identity, refusal  # noqa: F401
 
-IAM_SCOPE = "https://www.googleapis.com/auth/iam"
+INTEGRATION = Path(__file__).resolve().parent
 ADC = ".config/gcloud/application_default_credentials.json"
 POOL = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
 WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/pool/providers/provider"
@@ -31,7 +36,7 @@ class World:
 
     def __init__(self, build, folder, monkeypatch, identity):  # noqa: F811
         self.build, self.folder, self.patch, self.identity = build, folder, monkeypatch, identity
-        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_"))]:
+        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_", "AWS_"))]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(folder))
         self.set(NO_GCE_CHECK="true")
@@ -48,6 +53,7 @@ class World:
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(self.fill(content if isinstance(content, str) else json.dumps(content)))
+        path.chmod(0o600)
         return path
 
     def on_machine(self):
@@ -332,9 +338,9 @@ WRONG = [
     (without(USER, "refresh_token"), "FILE: refresh_token is missing"),
     ({**USER, "token_uri": "http://example.com/token"}, "FILE: http://example.com/token must be https, or http to this machine"),
     (without(WORKFORCE_USER, "token_url"), "FILE: token_url is missing"),
-    (EXTERNAL, "FILE: credential_source must have a file, a url or an executable"),
-    (external({"environment_id": "aws1", "url": "{url}"}),
-     "FILE: credential_source must have a file, a url or an executable"),
+    (EXTERNAL, "FILE: credential_source must have a file, a url, an executable or an environment_id"),
+    (external({"environment_id": "aws2"}), "FILE: credential_source.environment_id must be aws1"),
+    (external({"environment_id": "aws1"}), "FILE: credential_source.regional_cred_verification_url is missing"),
     (external({"url": "{url}", "headers": {"a": "b\nc"}}),
      "FILE: credential_source.headers: each must be a text of ASCII, 16 at most"),
     (external({"file": "{folder}/subject", "format": {"type": "xml"}}),
@@ -355,6 +361,30 @@ WRONG = [
 def test_a_wrong_file_is_refused_with_what_is_wrong(world, content, sentence):
     write_subjects(world)
     assert refused(world, content) == sentence
+
+
+def test_a_file_that_others_may_write_is_refused(world):
+    path = world.write("c.json", USER)
+    for where, mode in ((path, 0o620), (path, 0o602), (world.folder, 0o770), (world.folder, 0o707)):
+        before = where.stat().st_mode
+        where.chmod(mode)
+        told = world.ask({"credentials_file": str(path)})
+        where.chmod(before)
+        assert told["result"] == INVALID, oct(mode)
+        assert told["error"] == f"{where} can be written by others (mode {mode:03o}): chmod go-w it"
+    assert world.ask({"credentials_file": str(path)})["result"] == OK
+    link = world.folder / "link.json"
+    link.symlink_to(path)
+    path.chmod(0o622)
+    assert world.ask({"credentials_file": str(link)})["result"] == INVALID
+
+
+def test_of_a_file_that_others_can_read_it_is_said(world):
+    path = world.write("c.json", USER)
+    for mode in (0o640, 0o604):
+        path.chmod(mode)
+        told = world.ask({"credentials_file": str(path)})
+        assert told["trace"] == [f"{path} can be read by others: chmod go-r it", f"credentials_file: serves: {told['source']}"]
 
 
 def test_a_named_file_that_is_not_there_is_no_reason_to_look_further(world, google_key):  # noqa: F811
@@ -515,6 +545,7 @@ PROGRAMS = [
 def test_a_program_without_a_token_is_told(world, script, code, sentence):
     write_subjects(world)
     program = world.write("program", f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
     told = refused(world, external({"executable": {"command": "{folder}/program"}}), code)
     assert told.replace(str(program), "PROGRAM") == sentence
 
@@ -582,6 +613,66 @@ def test_where_there_is_no_token_of_another_provider_it_is_told(world, source, c
     assert not [request for request in world.identity.requests if request.form]
 
 
+AWS = {"environment_id": "aws1", "region_url": "http://169.254.169.254/latest/meta-data/placement/availability-zone",
+       "url": "http://169.254.169.254/latest/meta-data/iam/security-credentials",
+       "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}
+
+
+@pytest.mark.parametrize("session", [None, "a/session+token=="])
+def test_keys_for_aws_are_shown_to_google_as_google_auth_shows_them(world, session):
+    """The signature is what botocore makes of the same request."""
+    import botocore.auth
+    import botocore.awsrequest
+    import botocore.credentials
+    world.set(AWS_ACCESS_KEY_ID="AKIAFEDERATED", AWS_SECRET_ACCESS_KEY="a secret/key", AWS_REGION="eu-west-3",
+              **({"AWS_SESSION_TOKEN": session} if session else {}))
+    path = world.write("c.json", external(AWS, subject_token_type="urn:ietf:params:aws:token-type:aws4_request"))
+    world.google_auth(str(path))
+    theirs, = [request.form for request in world.identity.requests if request.form]
+    world.identity.requests.clear()
+    told = world.ask({"credentials_file": str(path)})
+    assert told["result"] == OK, told
+    ours = world.identity.requests[0].form
+    assert {**ours, "subject_token": ""} == {**theirs, "subject_token": ""}
+    ours, theirs = (json.loads(unquote(form["subject_token"])) for form in (ours, theirs))
+    headers, others = ({header["key"].lower(): header["value"] for header in said["headers"]} for said in (ours, theirs))
+    assert headers.keys() == others.keys() and (ours["url"], ours["method"]) == (theirs["url"], theirs["method"])
+    for name in headers.keys() - {"authorization", "x-amz-date"}:
+        assert headers[name] == others[name]
+    now = datetime.datetime.strptime(headers["x-amz-date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
+    assert abs(now.timestamp() - time.time()) < 300
+    request = botocore.awsrequest.AWSRequest("POST", ours["url"], {
+        "x-goog-cloud-target-resource": headers["x-goog-cloud-target-resource"]})
+    world.patch.setattr(botocore.auth, "get_current_datetime", lambda: now)
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials("AKIAFEDERATED", "a secret/key", session), "sts",
+                            "eu-west-3").add_auth(request)
+    assert headers["authorization"] == request.headers["Authorization"]
+
+
+def test_keys_for_aws_come_from_the_machine_of_aws_that_the_file_names(world):
+    metadata = Metadata()
+    path = world.write("c.json", external({**AWS, "url": f"{metadata.url}/latest/meta-data/iam/security-credentials"}))
+    told = world.ask({"credentials_file": str(path)})
+    metadata.close()
+    assert told["result"] == OK, told
+    said = json.loads(unquote(world.identity.requests[0].form["subject_token"]))
+    assert said["url"] == f"https://sts.{REGION}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    assert "X-Amz-Security-Token" in [header["key"] for header in said["headers"]]
+
+
+def test_where_nobody_has_keys_for_aws_it_is_told(world):
+    world.set(AWS_EC2_METADATA_DISABLED="true", AWS_REGION="eu-west-3")
+    told = refused(world, external(AWS), AUTH)
+    assert told.startswith("FILE: nobody has keys for AWS: environment: AWS_ACCESS_KEY_ID is not set; ")
+    assert world.identity.requests == []
+
+
+def test_an_address_of_aws_that_is_not_https_is_refused(world):
+    world.set(AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="eu-west-3")
+    assert refused(world, external({**AWS, "regional_cred_verification_url": "http://sts.{region}.example"})) == (
+        "FILE: credential_source.regional_cred_verification_url must be https and shorter")
+
+
 def test_a_token_is_renewed_before_it_ends_by_the_same_source(world, google_key):  # noqa: F811
     path = world.write("named.json", service_account(google_key))
     world.set(GOOGLE_APPLICATION_CREDENTIALS=str(path))
@@ -597,7 +688,7 @@ def test_a_token_is_renewed_before_it_ends_by_the_same_source(world, google_key)
     assert third["result"] == OK and third["expires"] == second["expires"], "it still holds"
     assert third["trace"][0].startswith("GOOGLE_APPLICATION_CREDENTIALS: fails: ")
     assert third["trace"][1].startswith("GOOGLE_APPLICATION_CREDENTIALS: the token at hand is good for another ")
-    assert asker.ask(ahead=2 * LIFE_S - 399)["trace"] == [], "and it is not asked again at once"
+    assert asker.ask(ahead=2 * LIFE_S - 500)["trace"] == [], "and it is not asked again at once"
     told = asker.ask(ahead=3 * LIFE_S)
     assert told["result"] == INVALID and "No such file" in told["error"]
     (world.folder / ADC).rename(path)
@@ -643,12 +734,51 @@ def test_where_no_metadata_server_is_nobody_waits_for_it(world):
     assert len(told["trace"]) == 4
 
 
+def test_a_machine_that_loses_its_service_account_asks_nobody_else(world, google_key):  # noqa: F811
+    world.on_machine()
+    asker = world.start()
+    assert asker.ask()["result"] == OK
+    world.identity.accounts = []
+    world.write(ADC, service_account(google_key))
+    told = asker.ask(ahead=2 * LIFE_S)
+    asker.close()
+    assert told["result"] == AUTH and len(told["trace"]) == 1
+    assert told["error"].startswith("this machine has no service account")
+
+
+def test_the_metadata_server_is_asked_past_any_proxy(world):
+    world.on_machine()
+    world.set(http_proxy=world.identity.url + "/proxy", NO_PROXY="", no_proxy="")
+    assert world.ask()["result"] == OK
+    assert {request.url.netloc for request in world.identity.requests} == {""}, "a proxy is told the whole URL"
+
+
 def test_a_metadata_server_that_fails_for_a_moment_is_asked_again(world):
     world.on_machine()
     world.identity.fault = lambda request: http(503, "", OF_GOOGLE) if len(world.identity.requests) < 3 else None
     assert world.ask()["result"] == OK
     world.identity.fault = lambda request: http(503, "", OF_GOOGLE)
     assert world.ask()["result"] == UNAVAILABLE
+
+
+def test_the_metadata_server_is_asked_by_its_own_name(build, folder):
+    space = ["unshare", "-nm" if os.geteuid() == 0 else "-rnm"]
+    done = subprocess.run([*space, sys.executable, INTEGRATION / "google_alone.py",
+                           build / "tests" / "integration" / "google_call", folder],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    token, told, hosts = json.loads(done.stdout)
+    assert (told["result"], told["token"], hosts) == (OK, token, ["metadata.google.internal"])
+
+
+@pytest.mark.parametrize("kind", ["service account", "user"])
+def test_google_is_asked_where_a_file_names_nobody(world, serve, google_key, kind):  # noqa: F811
+    """As a proxy is told."""
+    proxy = serve(lambda request, n: http(403))
+    world.set(https_proxy=proxy.url, NO_PROXY="", no_proxy="")
+    told = refused(world, without(KINDS[kind](google_key).content, "token_uri"), UNAVAILABLE)
+    assert "https://oauth2.googleapis.com/token" in told
+    assert {request.line for request in proxy.requests} == {"CONNECT oauth2.googleapis.com:443 HTTP/1.1"}
 
 
 @pytest.mark.parametrize("known", [True, False])
