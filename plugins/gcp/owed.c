@@ -5,8 +5,8 @@
  * orders anew under another name, while Google may be slow and is making the first one's machines all the same. What
  * nobody waits for is taken over by the next order: else each crash while Google is slow would add to what comes.
  *
- *   {"mi2k9q01-4f2a1c-3f9a1c07": {"create": 5, "waited": 5, "at_ms": ...}}: an order that has asked for 5 instances by their names, all
- *   of which somebody waits for: its own answer said so, or a later order has taken them over
+ *   {"mi2k9q01-4f2a1c-3f9a1c07": {"create": 5, "waited": 5, "at_ms": T}}: an order that has asked for 5 instances by
+ *   their names, all of which somebody waits for since T: its own answer said so, or a later order has taken them over
  *
  * An order that is repeated asks for the same names, however many it could take over by then.
  */
@@ -17,8 +17,8 @@
 
 #include "sdk/lib/json.h"
 
-/* The host gives up what has not come after a quarter of that (docs/design/scaling.md). */
-#define FORGOTTEN_MS (INT64_C(60) * 60 * 1000)
+/* So long the host waits for what was accepted (docs/design/scaling.md); then it orders anew. */
+#define GIVEN_UP_MS (INT64_C(15) * 60 * 1000)
 
 static uint32_t number_at(struct json_object *entry, const char *name)
 {
@@ -59,15 +59,17 @@ static uint32_t spare_of(struct json_object *orders, const char *order, uint32_t
     return owed > waited ? owed - waited : 0;
 }
 
-/* What has no members in the list is not done for that: Google shows some time after it has accepted. */
-static void drop_old(struct json_object *orders, int64_t now_ms)
+/* What nobody waits for any more. That it has no members in the list says nothing: Google shows them some time after it
+ * has accepted. */
+static void drop_old(struct json_object *orders, const char *own, int64_t now_ms)
 {
     json_object_object_foreach(orders, order, entry)
     {
         int64_t at_ms = 0;
 
         (void) flt_json_opt_i64(entry, "at_ms", 0, INT64_MAX, &at_ms, NULL);
-        if (at_ms > now_ms + FORGOTTEN_MS || at_ms < now_ms - FORGOTTEN_MS)
+        if (strcmp(order, own) != 0 &&
+            (at_ms > now_ms + GIVEN_UP_MS || at_ms <= now_ms - GIVEN_UP_MS))
             json_object_object_del(orders, order);
     }
 }
@@ -76,11 +78,11 @@ static struct json_object *entry_of(struct json_object *orders, const char *orde
 {
     struct json_object *entry = flt_json_find(orders, order);
 
-    if (!entry) {
+    if (!json_object_is_type(entry, json_type_object)) {
         entry = json_object_new_object();
-        (void) json_object_object_add(entry, "at_ms", json_object_new_int64(now_ms));
         (void) json_object_object_add(orders, order, entry);
     }
+    (void) json_object_object_add(entry, "at_ms", json_object_new_int64(now_ms));
     return entry;
 }
 
@@ -95,11 +97,13 @@ uint32_t owed_plan(struct json_object *orders, const char *base, const struct gc
     struct json_object *counts = count_owed(base, view, own), *entry;
     uint32_t spare = 0;
 
-    drop_old(orders, now_ms);
+    drop_old(orders, own, now_ms);
     entry = entry_of(orders, own, now_ms);
     if (!flt_json_find(entry, "create")) {
-        json_object_object_foreach(counts, order, owed) spare +=
-            spare_of(orders, order, (uint32_t) json_object_get_int64(owed));
+        json_object_object_foreach(counts, order, owed)
+        {
+            spare += spare_of(orders, order, (uint32_t) json_object_get_int64(owed));
+        }
         set_number(entry, "create", n - min_of(n, spare));
     }
     json_object_put(counts);

@@ -131,17 +131,21 @@ static void test_what_is_not_listed_yet_is_waited_for(void **state)
     assert_int_equal(plan(NEXT, 2), 2);
 }
 
-static void test_what_was_long_ago_is_forgotten(void **state)
+/* As the host gives it up. */
+static void test_what_was_ordered_long_ago_is_nobodys(void **state)
 {
     (void) state;
-    (void) plan(OLD, 1);
-    settle(OLD, 1, 0);
-    now_ms += 59 * 60 * 1000;
-    (void) plan(OWN, 1);
-    assert_int_equal(json_object_object_length(orders), 2);
-    now_ms += 2 * 60 * 1000;
-    (void) plan(NEXT, 1);
-    assert_int_equal(json_object_object_length(orders), 2);
+    (void) plan(OLD, 2);
+    settle(OLD, 2, 0);
+    (void) add(OLD);
+    (void) add(OLD);
+    now_ms += 14 * 60 * 1000;
+    assert_int_equal(plan(OWN, 2), 2);
+    now_ms += 60 * 1000;
+    assert_int_equal(plan(NEXT, 2), 0);
+    settle(NEXT, 0, 2);
+    now_ms += 14 * 60 * 1000;
+    assert_int_equal(plan("2-4f2a1c-dddddddd", 2), 2);
 }
 
 /* A file that somebody has edited. */
@@ -169,7 +173,7 @@ int main(void)
         TEST(test_a_repetition_asks_for_the_same),
         TEST(test_only_what_is_still_coming_is_taken_over),
         TEST(test_what_is_not_listed_yet_is_waited_for),
-        TEST(test_what_was_long_ago_is_forgotten),
+        TEST(test_what_was_ordered_long_ago_is_nobodys),
         TEST(test_what_is_no_number_is_none),
     };
 
