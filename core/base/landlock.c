@@ -26,7 +26,10 @@ struct port_rule {
 
 enum { ASK_LEVEL = 1 };
 enum { RULE_PATH = 1, RULE_PORT = 2 };
-enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
+enum { EXECUTE = 1 << 0, WRITE_FILE = 1 << 1, READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
+#define TRUNCATE (UINT64_C(1) << 14)
+#define IOCTL_DEV (UINT64_C(1) << 15)
+#define OF_FILES (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV)
 enum { BIND_TCP = 1 << 0, CONNECT_TCP = 1 << 1 };
 
 /* What a level restricts, all of it: execute, write, read, remove, make (1), link and rename to
@@ -56,6 +59,21 @@ static const char *const resolver_files[] = {
     "/lib64",           "/usr/lib",           "/usr/lib64",       "/usr/local/lib",
 };
 
+/* Private keys lie beside the system's certificates. */
+static const char *const certificate_files[] = {
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/openssl.cnf",
+    "/etc/pki/ca-trust",
+    "/etc/ca-certificates",
+    "/usr/lib/ssl",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+};
+
 int landlock_level(void)
 {
     long level = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_LEVEL);
@@ -63,19 +81,44 @@ int landlock_level(void)
     return level > 0 ? (int) level : 0;
 }
 
-static int allow_reading(int ruleset, const char *path)
+static int allow(int ruleset, const char *path, uint64_t allowed)
 {
     autoclose int fd = open(path, O_PATH | O_CLOEXEC);
-    struct path_rule rule = { .allowed = READ_FILE, .fd = fd };
+    struct path_rule rule = { .allowed = allowed, .fd = fd };
     struct stat st;
 
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (S_ISDIR(st.st_mode))
-        rule.allowed |= READ_DIR;
+    if (!S_ISDIR(st.st_mode))
+        rule.allowed &= OF_FILES;
     return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) < 0 ? -errno : 0;
+}
+
+static int allow_each(int ruleset, const char *const *paths, size_t n, uint64_t allowed)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = allow(ruleset, paths[i], allowed);
+    return r;
+}
+
+static int allow_files(int ruleset, const struct landlock_rules *rules, uint64_t all)
+{
+    const uint64_t reading = READ_FILE | READ_DIR;
+    int r = allow_each(ruleset, rules->readable, rules->n_readable, reading);
+
+    if (r == 0)
+        r = allow_each(ruleset, rules->programs, rules->n_programs, reading | EXECUTE);
+    if (r == 0)
+        r = allow_each(ruleset, rules->writable, rules->n_writable, all);
+    if (r == 0 && rules->resolver)
+        r = allow_each(ruleset, resolver_files, ARRAY_LEN(resolver_files), reading);
+    if (r == 0 && rules->certificates)
+        r = allow_each(ruleset, certificate_files, ARRAY_LEN(certificate_files), reading);
+    return r;
 }
 
 static int allow_port(int ruleset, uint16_t port)
@@ -90,7 +133,7 @@ int landlock_confine(const struct landlock_rules *rules)
     int level = landlock_level();
     struct ruleset all = all_of(level);
     autoclose int ruleset = -1;
-    int r = 0;
+    int r;
 
     if (level == 0)
         return 0;
@@ -99,10 +142,7 @@ int landlock_confine(const struct landlock_rules *rules)
     ruleset = (int) syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
     if (ruleset < 0)
         return -errno;
-    for (size_t i = 0; r == 0 && i < rules->n_readable; i++)
-        r = allow_reading(ruleset, rules->readable[i]);
-    for (size_t i = 0; r == 0 && rules->resolver && i < ARRAY_LEN(resolver_files); i++)
-        r = allow_reading(ruleset, resolver_files[i]);
+    r = allow_files(ruleset, rules, all.files);
     for (size_t i = 0; r == 0 && all.network && i < rules->n_ports; i++)
         r = allow_port(ruleset, rules->ports[i]);
     if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

@@ -74,6 +74,7 @@ static int open_group(struct trial *trial, struct buf *told, struct error *err)
     struct provider_options options = { .file = trial->file,
                                         .group = trial->runner->name,
                                         .state_dir = trial->state_dir,
+                                        .config_file = trial->options->config->file,
                                         .plugin_config = json_text(settings->plugin_config),
                                         .self_exe = cli_self_exe() };
     int64_t max_size = 0;

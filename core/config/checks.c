@@ -65,8 +65,10 @@ void check_file_is_here(struct config_reading *reading, const struct toml_value 
     if (str_empty(value->text) || access(value->text, F_OK) == 0)
         return;
     str_display(&shown, value->text, strlen(value->text), SHOWN_MAX);
-    finding_add(reading, CONFIG_NOTE, value->place, "%s '%s': this machine has no file \"%s\"",
-                reading->section, value->key, buf_str(&shown));
+    finding_add(reading, CONFIG_NOTE, value->place, "%s '%s': this machine has no file \"%s\"%s",
+                reading->section, value->key, buf_str(&shown),
+                str_eq(value->key, "key_path") ? ", so 'flotilla run' refuses the runner here"
+                                               : "");
 }
 
 /* A file with a secret (hardening.md P2). */

@@ -81,6 +81,7 @@ static struct config *read_text(struct config_reading *reading, const char *text
 
     if (parse(reading, text, len, &root) < 0)
         return NULL;
+    letter_case_mend(reading, &config_section, root);
     config = config_new(reading);
     if (config)
         section_fill(reading, &config_section, root, config);

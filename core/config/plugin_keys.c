@@ -121,9 +121,11 @@ void check_plugin_config(struct config_reading *reading, const struct toml_value
     r = reading->plugins->keys(reading->plugins->arg, plugin->text, &keys, &err);
     if (r < 0) {
         str_display(&shown, err.message, strlen(err.message), sizeof(err.message));
-        finding_add(reading, r == -ENOENT ? CONFIG_NOTE : CONFIG_WARNING, plugin->place,
-                    "%s 'plugin': %s; 'plugin_config' is not checked", reading->section,
-                    buf_str(&shown));
+        finding_add(
+            reading, r == -ENOENT ? CONFIG_NOTE : CONFIG_WARNING, plugin->place,
+            "%s 'plugin': %s; 'flotilla run' refuses the runner here, and 'plugin_config' is not "
+            "checked",
+            reading->section, buf_str(&shown));
         return;
     }
     if (json_object_array_length(keys) == 0) {

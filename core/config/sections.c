@@ -186,6 +186,7 @@ void check_config(struct config_reading *reading, const struct toml_value *value
     check_identities(reading, config);
     if (!toml_find(value, "runners"))
         finding_add_on_file(reading, CONFIG_WARNING,
-                            "there is no [[runners]] entry: no jobs will be asked for");
+                            "there is no [[runners]] entry: no jobs will be asked for, and "
+                            "'flotilla run' refuses the file");
     advise(reading, value, config);
 }

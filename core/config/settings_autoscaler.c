@@ -152,7 +152,8 @@ static const struct setting autoscaler_settings[] = {
     { .name = "vm_isolation",
       .kind = SETTING_SECTION,
       .flags = SETTING_NOT_YET,
-      .note = "is not acted on yet: a runner that enables it takes no jobs",
+      .note = "is not acted on yet: a runner that enables it takes no jobs, and 'flotilla run' "
+              "refuses it",
       .offset = offsetof(struct config_autoscaler, vm_isolation),
       .section = &vm_isolation_section },
     { .name = "scale_throttle",

@@ -53,6 +53,20 @@ static yaml_mark_t mark_of_byte(const char *text, size_t offset)
     return mark;
 }
 
+/* The parser stopped at a tab with nothing before it in its line but blanks: the most usual mistake, which it calls a
+ * character that cannot start any token. */
+static bool is_tab_indent(const char *text, size_t len, const yaml_mark_t *mark)
+{
+    size_t start = 0, line = 0;
+
+    while (start < len && line < mark->line)
+        line += text[start++] == '\n';
+    for (size_t i = start; i < len && i <= start + mark->column; i++)
+        if (text[i] != ' ' && text[i] != '\t')
+            return false;
+    return line == mark->line && start + mark->column < len && text[start + mark->column] == '\t';
+}
+
 /* What the parser says, at the place where it stopped. */
 static void parser_finding(struct file *file, const yaml_parser_t *parser, const char *text,
                            size_t len)
@@ -66,6 +80,10 @@ static void parser_finding(struct file *file, const yaml_parser_t *parser, const
     if (parser->error == YAML_READER_ERROR) {
         mark = mark_of_byte(text, MIN(parser->problem_offset, len));
         finding_at(file, &mark, "this is no UTF-8 text: %s", parser->problem);
+        return;
+    }
+    if (is_tab_indent(text, len, &mark)) {
+        finding_at(file, &mark, "a tab indents this line, and YAML allows spaces alone there");
         return;
     }
     finding_at(file, &mark, "this is no valid YAML: %s%s%s",

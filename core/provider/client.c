@@ -264,6 +264,9 @@ static void send_load(struct provider_client *client)
     (void) json_add_str(request, "group", client->options.group);
     (void) json_add_str(request, "state_dir", client->options.state_dir);
     (void) json_add_str(request, "manager", client->options.manager);
+    /* For the rules of which files it may open. */
+    (void) json_add_str(request, "config_file", client->options.config_file);
+    (void) json_add_str(request, "plugin_config", client->options.plugin_config);
     client->phase = PHASE_LOADING;
     start_own_call(client, request);
 }
@@ -338,6 +341,19 @@ static void on_late_reply(struct provider_client *client, int code, const char *
     go_on(client);
 }
 
+/* A file that the plugin may open is another one now: only a new worker may open that. */
+static void note_outdated(struct provider_client *client, json_t *reply)
+{
+    bool outdated = false;
+
+    (void) json_opt_bool(reply, "outdated", &outdated, NULL);
+    if (!outdated || client->phase != PHASE_OPEN || client->closing)
+        return;
+    log_info("provider of '%s': a file that it may open was replaced, so it is opened anew",
+             client->options.group);
+    client->reopen_due = client->reopening = true;
+}
+
 static void on_frame(void *arg, json_t *frame)
 {
     struct provider_client *client = arg;
@@ -374,6 +390,7 @@ static void on_frame(void *arg, json_t *frame)
         on_late_reply(client, (int) code, message, retry_after_ms, frame);
         return;
     }
+    note_outdated(client, frame);
     client->running = NULL;
     (void) uv_timer_stop(&client->deadline);
     answer(call, (int) code, message, retry_after_ms, frame);

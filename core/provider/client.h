@@ -25,6 +25,7 @@ struct provider_options {
     const char *group;         /* printable name */
     const char *state_dir;     /* where a local provider may keep its things */
     const char *manager;       /* who holds the group, for others to see; NULL = nobody who stays */
+    const char *config_file;   /* which the plugin has no business with; may be NULL */
     const char *plugin_config; /* JSON texts; copied */
     const char *connector_config;
     const char *self_exe; /* our own binary, for exec */

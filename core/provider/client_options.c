@@ -13,6 +13,7 @@ void client_options_done(struct client_options *options)
     free(options->group);
     free(options->state_dir);
     free(options->manager);
+    free(options->config_file);
     secret_wipe_str(options->plugin_config);
     free(options->plugin_config);
     secret_wipe_str(options->connector_config);
@@ -28,6 +29,7 @@ int client_options_copy(const struct provider_options *options, struct client_op
         .group = mem_strdup(options->group),
         .state_dir = mem_strdup(options->state_dir ? options->state_dir : ""),
         .manager = mem_strdup(options->manager ? options->manager : ""),
+        .config_file = mem_strdup(options->config_file ? options->config_file : ""),
         .plugin_config = mem_strdup(options->plugin_config ? options->plugin_config : "{}"),
         .connector_config =
             mem_strdup(options->connector_config ? options->connector_config : "{}"),
@@ -35,8 +37,8 @@ int client_options_copy(const struct provider_options *options, struct client_op
         .run_inline = options->run_inline,
     };
 
-    if (copy.file && copy.group && copy.state_dir && copy.manager && copy.plugin_config &&
-        copy.connector_config && copy.self_exe) {
+    if (copy.file && copy.group && copy.state_dir && copy.manager && copy.config_file &&
+        copy.plugin_config && copy.connector_config && copy.self_exe) {
         *ret = copy;
         return 0;
     }

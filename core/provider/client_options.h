@@ -5,7 +5,8 @@
 #include "core/provider/client.h"
 
 struct client_options {
-    char *file, *group, *state_dir, *manager, *plugin_config, *connector_config, *self_exe;
+    char *file, *group, *state_dir, *manager, *config_file, *plugin_config, *connector_config,
+        *self_exe;
     bool run_inline;
 };
 

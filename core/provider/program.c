@@ -189,6 +189,10 @@ int32_t program_run(const char *const *argv, int64_t deadline_mono_ms, int cance
     if ((r = open_pipe(&out, &out_end)) < 0 || (r = open_pipe(&err, &err_end)) < 0)
         return refuse(ret, FLT_E_INTERNAL, argv[0], strerror(-r));
     r = spawn_program(&program, argv, out_end, err_end);
+    if (r == -EACCES)
+        return refuse(ret, FLT_E_INTERNAL, argv[0],
+                      "permission denied; a provider's programs lie below /usr, /opt, ~/bin or "
+                      "~/.local/bin, or are named in plugin_config");
     if (r < 0)
         return refuse(ret, FLT_E_INTERNAL, argv[0], strerror(-r));
     (void) close(take_fd(&out_end));

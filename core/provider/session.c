@@ -15,6 +15,7 @@
 #include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "core/provider/client.h"
+#include "core/provider/files.h"
 
 #define CALLS_KEPT 64
 
@@ -153,6 +154,19 @@ static int32_t argument_missing(flt_call *call, const struct error *err)
     return session_host.fail(call, FLT_E_INVALID, 0, err->message);
 }
 
+/* Beside it lie the host's own files, and other plugins'. */
+static int use_own_dir(struct session *session, struct error *err)
+{
+    char *own = NULL;
+    int r = files_own_dir(session->state_dir, session->provider.name, &own, err);
+
+    if (r < 0)
+        return r;
+    free(session->state_dir);
+    session->state_dir = own;
+    return 0;
+}
+
 static int32_t run_load(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
     const char *file = NULL, *group = "", *state_dir = "", *manager = "";
@@ -175,6 +189,8 @@ static int32_t run_load(struct session *session, flt_call *call, json_t *request
     if (!provider_text_valid(session->provider.name) ||
         !provider_text_valid(session->provider.version))
         return session_host.fail(call, FLT_E_ABI, 0, "its name or version is no valid text");
+    if (*session->state_dir && use_own_dir(session, &err) < 0)
+        return session_host.fail(call, FLT_E_ABI, 0, err.message);
     session->loaded = true;
     (void) json_add_str(reply, "name", session->provider.name);
     (void) json_add_str(reply, "version", session->provider.version);

@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/provider/client.h"
+#include "core/provider/files.h"
 #include "core/provider/memory.h"
 #include "core/provider/session.h"
 
@@ -200,14 +201,18 @@ int provider_worker_main(void)
         return 125;
     }
     for (;;) {
-        autojson json_t *request = next_request(&worker);
-        autojson json_t *reply = session_run(worker.session, request);
+        autojson json_t *request = next_request(&worker), *reply = NULL;
         const char *type = "";
 
+        (void) json_opt_str(request, "type", &type, NULL);
+        if (str_eq(type, "load") && files_confine(request, &err) < 0)
+            leave_for_breach(err.message);
+        reply = session_run(worker.session, request);
+        if (reply && files_outdated())
+            (void) json_add_bool(reply, "outdated", true);
         if (session_breach(worker.session))
             leave_for_breach(session_breach(worker.session));
         send_reply(reply);
-        (void) json_opt_str(request, "type", &type, NULL);
         if (str_eq(type, "close"))
             leave(0);
     }

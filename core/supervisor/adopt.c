@@ -201,6 +201,7 @@ int adopt_all(struct supervisor *supervisor, struct error *err)
     for (size_t i = 0; i < supervisor->n_groups; i++)
         group_recheck(supervisor->groups[i]);
     if (adoption.count > 0)
-        log_notice("%u jobs of a former run are adopted", adoption.count);
+        log_notice("%u job%s of a former run %s adopted", adoption.count,
+                   str_plural(adoption.count), adoption.count == 1 ? "is" : "are");
     return 0;
 }

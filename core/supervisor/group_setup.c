@@ -136,8 +136,13 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     was_usable = group->usable;
     group_configure(group);
     restore_places(group);
-    if (!was_usable && group->usable)
-        group_log_initialized(group, reply);
+    if (was_usable || !group->usable)
+        return;
+    group_log_initialized(group, reply);
+    if (((uint64_t) capabilities & FLT_CAP_THIS_MACHINE) != 0)
+        log_info("runner '%s': plugin '%s' may have instances on this machine, so its process has "
+                 "no file rules",
+                 group->runner->name, group->runner->autoscaler.plugin);
 }
 
 int group_open_provider(struct group *group, struct error *err)
@@ -164,6 +169,7 @@ int group_open_provider(struct group *group, struct error *err)
         .group = runner->name,
         .state_dir = state_dir,
         .manager = supervisor->manager,
+        .config_file = group->config->file,
         .plugin_config = json_text(runner->autoscaler.plugin_config),
         .connector_config = buf_str(&connector),
         .self_exe = supervisor->options.self_exe,

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/sandbox.h"
+#include "core/provider/files.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "supervisor"
@@ -230,6 +231,16 @@ static int start_groups(struct supervisor *supervisor, struct error *err)
     return r;
 }
 
+static void tell_file_rules(void)
+{
+    autobuf struct buf text = BUF_INIT;
+
+    if (files_describe(&text))
+        log_info("%s", buf_str(&text));
+    else
+        log_notice("%s", buf_str(&text));
+}
+
 static int start_spawner(struct supervisor *supervisor, struct error *err)
 {
     const struct spawner_options options = { .self_exe = supervisor->options.self_exe,
@@ -243,6 +254,7 @@ static int start_spawner(struct supervisor *supervisor, struct error *err)
         log_info("%s", buf_str(&sandbox));
     else
         log_notice("%s", buf_str(&sandbox));
+    tell_file_rules();
     return spawner_start(supervisor->loop, &options, &events, &supervisor->spawner, err);
 }
 

@@ -41,15 +41,6 @@ static const bool confinable = false;
 static const bool confinable = true;
 #endif
 
-/* Where the system's certificates are, and OpenSSL's own settings. */
-static const char *const certificate_files[] = {
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/local/share/ca-certificates",
-};
-
 static const char *const results[] = {
     [OUTCOME_OK] = "ok",
     [OUTCOME_RETRY] = "retry",
@@ -70,16 +61,16 @@ struct transfer {
 
 int transfer_confine(const struct outcome_tls *tls)
 {
-    const char *readable[ARRAY_LEN(certificate_files) + 5];
+    const char *readable[5];
     const char *const more[] = { tls->ca_file, tls->cert_file, tls->key_file,
                                  getenv("SSL_CERT_FILE"), getenv("SSL_CERT_DIR") };
-    struct landlock_rules rules = { .readable = readable, .resolver = true, .any_port = true };
+    struct landlock_rules rules = {
+        .readable = readable, .resolver = true, .certificates = true, .any_port = true
+    };
     int r = harden_limit(RLIMIT_NOFILE, FILES_MAX);
 
     if (r < 0 || !confinable)
         return r;
-    for (size_t i = 0; i < ARRAY_LEN(certificate_files); i++)
-        readable[rules.n_readable++] = certificate_files[i];
     for (size_t i = 0; i < ARRAY_LEN(more); i++)
         if (!str_empty(more[i]))
             readable[rules.n_readable++] = more[i];

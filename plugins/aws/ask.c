@@ -45,8 +45,9 @@ bool aws_is_denied(int32_t code, const struct flt_aws_error *error)
 
 int32_t aws_refused(struct flt_group *g, int32_t code, const struct flt_aws_error *error)
 {
-    return aws_fail(g, code, error->retry_after_ms, "%s%s", error->text,
-                    aws_is_denied(code, error) ? " (docs/aws-policy.json has the rights)" : "");
+    return aws_fail(
+        g, code, error->retry_after_ms, "%s%s", error->text,
+        aws_is_denied(code, error) ? " (" FLOTILLA_DOCS "/aws-policy.json has the rights)" : "");
 }
 
 void aws_note_denied(struct flt_group *g, enum aws_right right, const struct flt_aws_error *error)

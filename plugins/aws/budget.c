@@ -1,7 +1,7 @@
 /* budget.c - the budget from which repeated calls are paid, one for all groups of an account and region: AWS throttles
  * those together, while each group has a provider's process of its own. It is in a file of the state directory,
  *
- *   aws/retries-REGION-ACCOUNT: struct flt_retry_budget, as this machine has it in memory
+ *   state_dir/retries-REGION-ACCOUNT: struct flt_retry_budget, as this machine has it in memory
  *
  * and locked as long as it takes to read and write it. Nothing is lost with it: where it cannot be had at once, the
  * process pays from a budget of its own. */

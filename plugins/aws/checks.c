@@ -160,7 +160,8 @@ static int32_t check_right_to_connect(struct flt_group *g)
     if (aws_is_denied(code, &error))
         return aws_fail(g, FLT_E_AUTH, 0,
                         "missing permission ec2:DescribeInstances: without it nobody knows how an "
-                        "instance is reached; docs/aws-policy.json has all rights (%s)",
+                        "instance is reached; " FLOTILLA_DOCS
+                        "/aws-policy.json has all rights (%s)",
                         error.text);
     return code == FLT_OK ? FLT_OK : aws_refused(g, code, &error);
 }

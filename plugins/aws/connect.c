@@ -192,8 +192,9 @@ static int32_t push_new_key(struct flt_group *g, struct way *way)
     if (aws_is_denied(code, &error))
         return aws_fail(g, code, 0,
                         "missing permission ec2-instance-connect:SendSSHPublicKey (%s); give it "
-                        "(docs/aws-policy.json), or set connector_config.key_path to a key that "
-                        "the instances know",
+                        "(" FLOTILLA_DOCS
+                        "/aws-policy.json), or set connector_config.key_path to a key that the "
+                        "instances know",
                         error.text);
     if (code != FLT_OK)
         return aws_refused(g, code, &error);

@@ -1,5 +1,5 @@
 /* orders_file.c - the orders on disk, so that one whose answer was lost is still known after the provider's process
- * was killed: state_dir/aws/HASH.json, a file for each group, replaced as a whole.
+ * was killed: state_dir/HASH.json, a file for each group, replaced as a whole.
  *
  *   {"epoch": N, "boot", "mono_ms", "wall_ms", "orders": [{"request", "target", "accepted", "left", "made_ms",
  *    "answered"}], "members": ["i-..."]}
@@ -151,7 +151,7 @@ static int32_t load(struct flt_group *g)
 int32_t orders_open(struct flt_group *g, const char *arn)
 {
     char error[FLT_ERROR_MAX];
-    int32_t code = flt_state_path(g->host, g->call, "aws", arn, "json", g->file, error);
+    int32_t code = flt_state_path(g->host, g->call, arn, "json", g->file, error);
 
     return code == FLT_OK ? load(g) : aws_fail(g, code, 0, "%s", error);
 }

@@ -30,7 +30,8 @@ bool gcp_is_denied(int32_t code, const struct flt_google_error *error)
 int32_t gcp_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error)
 {
     return gcp_fail(g, code, error->retry_after_ms, "%s%s", error->text,
-                    gcp_is_denied(code, error) ? " (docs/gcp-role.yaml has the rights)" : "");
+                    gcp_is_denied(code, error) ? " (" FLOTILLA_DOCS "/gcp-role.yaml has the rights)"
+                                               : "");
 }
 
 void gcp_note_denied(struct flt_group *g, enum gcp_right right,

@@ -27,7 +27,7 @@ static void open_store(struct flt_group *g)
     if (g->reaches->host_keys.keys)
         return;
     (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    if (flt_state_path(g->host, g->call, "gcp", group, "keys.json", path, error) != FLT_OK)
+    if (flt_state_path(g->host, g->call, group, "keys.json", path, error) != FLT_OK)
         gcp_log(g, FLT_LOG_WARNING, "host keys are not kept for the next start: %s", error);
     flt_host_key_store_open(&g->reaches->host_keys, path, error);
     if (*error)

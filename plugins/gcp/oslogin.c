@@ -95,7 +95,8 @@ static int32_t refused(struct flt_group *g, int32_t code, const struct flt_googl
     return gcp_fail(g, code, 0,
                     "%s; instances use OS Login: the account needs the role "
                     "compute.osAdminLogin on them and the OS Login API in its project "
-                    "(docs/gcp.md), or the instance template metadata enable-oslogin=FALSE",
+                    "(" FLOTILLA_DOCS
+                    "/gcp.md), or the instance template metadata enable-oslogin=FALSE",
                     error->text);
 }
 

@@ -1,4 +1,4 @@
-/* owed_file.c - what owed.c knows of orders, on disk: state_dir/gcp/HASH.json, a file for each group, replaced as a whole.
+/* owed_file.c - what owed.c knows of orders, on disk: state_dir/HASH.json, a file for each group, replaced as a whole.
  * It is read before each order, and written before and after it. */
 
 #include "gcp.h"
@@ -17,7 +17,7 @@ static int32_t find_file(struct flt_group *g, char ret[FLT_STATE_PATH_MAX])
     int32_t code;
 
     (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    code = flt_state_path(g->host, g->call, "gcp", group, "json", ret, error);
+    code = flt_state_path(g->host, g->call, group, "json", ret, error);
     return code == FLT_OK ? FLT_OK : gcp_fail(g, code, 0, "%s", error);
 }
 

@@ -1,5 +1,5 @@
 /* password_key.c - the RSA key that Windows' passwords are encrypted with on their way to us, one for the group:
- * state_dir/gcp/HASH.pem.
+ * state_dir/HASH.pem.
  *
  * It outlives this process: an answer that nobody can read any more would have to be asked for anew, and each new
  * password locks out whoever works on the instance with the one before. It opens nothing but what the guest agent
@@ -50,7 +50,7 @@ static int32_t open_key(struct flt_group *g, EVP_PKEY **ret, char *error)
     int32_t code;
 
     (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    code = flt_state_path(g->host, g->call, "gcp", group, "pem", path, error);
+    code = flt_state_path(g->host, g->call, group, "pem", path, error);
     if (code == FLT_OK)
         code = load(path, ret, error);
     if (code != FLT_E_NOT_FOUND)

@@ -91,7 +91,7 @@ static int32_t send_request(struct flt_group *g, struct way *way, const struct w
         return gcp_fail(g, code, 0,
                         "%s; instance %s runs Windows: the account needs "
                         "compute.instances.setMetadata to ask for a password "
-                        "(docs/gcp-role.yaml), or set connector_config.password",
+                        "(" FLOTILLA_DOCS "/gcp-role.yaml), or set connector_config.password",
                         error.text, way->id);
     if (code != FLT_OK)
         return code;

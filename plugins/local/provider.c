@@ -38,7 +38,7 @@ static int32_t open_store(struct flt_group *g, flt_call *call)
     int len;
 
     if (below)
-        len = snprintf(g->dir, sizeof(g->dir), "%s/local/%s", below, g->options.name);
+        len = snprintf(g->dir, sizeof(g->dir), "%s/%s", below, g->options.name);
     else
         len = snprintf(g->dir, sizeof(g->dir), "%s", g->options.state_dir);
     /* sshd's paths must fit the socket of a control master, a title, a shell line. */

@@ -23,13 +23,11 @@ int32_t claims_open(struct flt_group *g, flt_call *call)
 {
     const char *state_dir = g->host->state_dir(call);
     struct stat st;
-    int len = snprintf(g->dir, sizeof(g->dir), "%s/static", state_dir ? state_dir : "");
+    int len = snprintf(g->dir, sizeof(g->dir), "%s/%s", state_dir ? state_dir : "", g->name);
 
-    if (!state_dir || len < 0 || (size_t) len + strlen(g->name) + 2 > sizeof(g->dir))
+    if (!state_dir || len < 0 || (size_t) len >= sizeof(g->dir))
         return g->host->fail(call, FLT_E_INVALID, 0,
                              "the host has no state directory for the claims, or a path too long");
-    (void) mkdir(g->dir, 0700);
-    (void) snprintf(g->dir + len, sizeof(g->dir) - (size_t) len, "/%s", g->name);
     (void) mkdir(g->dir, 0700);
     g->dir_fd = open(g->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (g->dir_fd < 0 || fstat(g->dir_fd, &st) < 0)

@@ -1,8 +1,10 @@
 /* sdk/lib/google_metadata.c - the token of the service account of the machine that this runs on (google_sources.h): the
  * metadata server of Compute Engine, GKE and Cloud Run. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "sdk/lib/file.h"
 #include "sdk/lib/google_token.h"
 #include "sdk/lib/json.h"
 
@@ -92,6 +94,18 @@ static int32_t judge(struct flt_google_ask *ask, const char *base,
         "%.300s answers with status %ld", base, answer->status);
 }
 
+/* Whether this machine is one of Compute Engine, by its firmware: then there is a server, and it comes back. */
+static int is_googles(void)
+{
+    char *name = NULL, ignored[FLT_ERROR_MAX];
+    int ret =
+        flt_file_read("/sys/class/dmi/id/product_name", ANSWER_MAX, &name, ignored) == FLT_OK &&
+        strncmp(name, "Google", strlen("Google")) == 0;
+
+    free(name);
+    return ret;
+}
+
 static int32_t ask_token(struct flt_google_ask *ask, const char *base, struct flt_google_token *ret)
 {
     struct flt_http_answer answer = { 0 };
@@ -100,7 +114,7 @@ static int32_t ask_token(struct flt_google_ask *ask, const char *base, struct fl
 
     if (code == FLT_E_UNAVAILABLE ||
         (code == FLT_E_TIMEOUT && flt_watch_ended(ask->watch) == FLT_OK))
-        code = FLT_E_NOT_FOUND; /* there is none */
+        code = is_googles() ? FLT_E_UNAVAILABLE : FLT_E_NOT_FOUND;
     if (code == FLT_OK)
         code = judge(ask, base, &answer);
     if (code == FLT_OK)

@@ -17,7 +17,7 @@ static int32_t check_folder(const char *path, char *error)
 {
     struct stat st;
 
-    if ((mkdir(path, 0700) < 0 && errno != EEXIST) || lstat(path, &st) < 0)
+    if (lstat(path, &st) < 0)
         (void) snprintf(error, FLT_ERROR_MAX, "directory %.300s: %m", path);
     else if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
         (void) snprintf(error, FLT_ERROR_MAX,
@@ -38,16 +38,14 @@ static void hash_text(const char *text, char ret[HASH_SIZE])
         (void) snprintf(ret + 2 * i, 3, "%02x", hash[i]);
 }
 
-int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *folder,
-                       const char *group, const char *ending, char ret[FLT_STATE_PATH_MAX],
-                       char *error)
+int32_t flt_state_path(const struct flt_host *host, flt_call *call, const char *group,
+                       const char *ending, char ret[FLT_STATE_PATH_MAX], char *error)
 {
-    const char *state_dir = host->state_dir(call);
-    char dir[FLT_STATE_PATH_MAX / 2], hash[HASH_SIZE];
+    const char *dir = host->state_dir(call);
+    char hash[HASH_SIZE];
     int32_t code;
 
-    if (!state_dir ||
-        (size_t) snprintf(dir, sizeof(dir), "%s/%s", state_dir, folder) >= sizeof(dir)) {
+    if (!dir || strlen(dir) > FLT_STATE_PATH_MAX / 2) {
         (void) snprintf(error, FLT_ERROR_MAX,
                         "the host has no state directory, or one whose path is too long");
         return FLT_E_INVALID;

@@ -111,11 +111,9 @@ static int32_t on_open(const struct flt_host *host, flt_call *call, const char *
     }
     *g = (flt_group) { .host = host, .max_size = 4 };
     (void) snprintf(g->user, sizeof(g->user), "%s", user->pw_name);
-    (void) snprintf(g->dir, sizeof(g->dir), "%s/" NAME, host->state_dir(call));
+    (void) snprintf(g->dir, sizeof(g->dir), "%s", host->state_dir(call));
     code = read_config(g, call, config);
     json_object_put(config);
-    if (code == FLT_OK && mkdir(g->dir, 0700) < 0 && errno != EEXIST)
-        code = flt_failf(host, call, FLT_E_INVALID, 0, "%s: %s", g->dir, strerror(errno));
     if (code != FLT_OK) {
         free(g);
         return code;

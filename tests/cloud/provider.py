@@ -27,7 +27,8 @@ class Died(Exception):
 
 
 class Provider:
-    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager="", prefix=()):
+    def __init__(self, binary: Path, plugin: Path, state_dir: Path, environment: dict[str, str], manager="", prefix=(),
+                 plugin_config: dict | None = None):
         ours, theirs = socket.socketpair()
         self.link, self.number = ours, 0
         self.logs: list[str] = []
@@ -40,7 +41,8 @@ class Provider:
             preexec_fn=lambda: os.dup2(theirs.fileno(), LINK_FD))
         theirs.close()
         self.link.settimeout(PATIENCE)
-        self.loaded = self.call("load", file=str(plugin), group="checker", state_dir=str(state_dir), manager=manager)
+        self.loaded = self.call("load", file=str(plugin), group="checker", state_dir=str(state_dir), manager=manager,
+                                plugin_config=json.dumps(plugin_config or {}))
 
     def open(self, plugin_config: dict, connector_config: dict | None = None) -> dict:
         return self.call("open", plugin_config=json.dumps(plugin_config),

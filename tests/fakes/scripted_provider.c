@@ -4,12 +4,14 @@
  *   list                lines "ID STATE" (the number of the state); no file: no instances
  *   signals             lines "CODE ID AT_MS TEXT", ID "-" for the group; no file: none
  *   addresses           "INTERNAL EXTERNAL" of all instances; no file: none can be connected to yet
+ *   open_path           which file each list tries to open; no file: none
  *   CALL_code           what list, signals, increase or decrease answers; no file: 0
  *   CALL_delay_ms       how long it, or close, takes for that
  *   group_minimum_life_ms, group_minimum_billed_ms, group_recycle_ms    what open tells of the group; no file: 0
  *
  * and writes there what it was asked: a line in `listed` for each list, `signalled` likewise, `increased` with the count,
- * `decreased` with each id, `connected` with the id of each connect_info. */
+ * `decreased` with each id, `connected` with the id of each connect_info, `opened` with what came of it. */
+#include <errno.h>
 #include <flotilla/provider.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -134,6 +136,23 @@ static int32_t emit_line(char *line, flt_instance_sink sink, void *arg)
     return sink(arg, &instance) == 0 ? FLT_OK : FLT_E_CANCELLED;
 }
 
+/* As a provider that was taken over might. */
+static void reach_out(const flt_group *g)
+{
+    FILE *script = open_file(g, "open_path", "re"), *found;
+    char path[300] = "";
+
+    if (!script)
+        return;
+    if (fgets(path, sizeof(path), script)) {
+        found = fopen(path, "re");
+        note(g, "opened", found ? "opened" : strerror(errno));
+        if (found)
+            (void) fclose(found);
+    }
+    (void) fclose(script);
+}
+
 static int32_t scripted_list(flt_group *g, flt_call *call, flt_instance_sink sink, void *arg)
 {
     int32_t code = play(g, call, "list");
@@ -145,6 +164,7 @@ static int32_t scripted_list(flt_group *g, flt_call *call, flt_instance_sink sin
             code = emit_line(line, sink, arg);
         (void) fclose(file);
     }
+    reach_out(g);
     note(g, "listed", "");
     return code;
 }

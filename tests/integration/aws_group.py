@@ -24,11 +24,13 @@ def new_worker(folder, binary, build, cloud):
     made = []
 
     def make(environment=None, opened=True, connector=None, manager="", prefix=(), **config):
+        config = {key: value for key, value in
+                  {"name": NAME, "region": "us-east-1", "endpoint": cloud.url, **config}.items() if value is not None}
         worker = Provider(binary, build / "plugins" / "aws" / "fleeting-plugin-aws.so", folder / "state",
-                          {"AWS_EC2_METADATA_DISABLED": "true", **(KEY if environment is None else environment)}, manager, prefix)
+                          {"AWS_EC2_METADATA_DISABLED": "true", **(KEY if environment is None else environment)}, manager, prefix,
+                          config)
         made.append(worker)
-        config = {"name": NAME, "region": "us-east-1", "endpoint": cloud.url, **config}
-        worker.opened = worker.open({key: value for key, value in config.items() if value is not None}, connector)
+        worker.opened = worker.open(config, connector)
         assert not opened or worker.opened["code"] == flt.OK, worker.opened
         return worker
 

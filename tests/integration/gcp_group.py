@@ -26,10 +26,11 @@ def new_worker(folder, binary, build, cloud):
 
     def make(opened=True, connector=None, account=None, manager="", **config):
         key = write_credentials(folder, account or cloud.service_account())
-        worker = Provider(binary, build / PLUGIN, folder / "state", {}, manager)
-        made.append(worker)
         place = {} if "region" in config else {"zone": ZONE}
-        worker.config = {"name": NAME, "project": PROJECT, **place, "credentials_file": str(key), "endpoint": cloud.url, **config}
+        config = {"name": NAME, "project": PROJECT, **place, "credentials_file": str(key), "endpoint": cloud.url, **config}
+        worker = Provider(binary, build / PLUGIN, folder / "state", {}, manager, plugin_config=config)
+        made.append(worker)
+        worker.config = config
         worker.opened = worker.open(worker.config, connector)
         assert not opened or worker.opened["code"] == flt.OK, worker.opened
         return worker

@@ -82,8 +82,8 @@ def test_a_plugin_that_is_no_plugin_is_a_warning(check, folder):
     rubbish.write_text("no ELF")
     result = check(GOOD.replace('"local"', f'"{rubbish}"'))
     assert result.returncode == 0
-    assert re.match(r"warning: config\.toml:8:14: \[runners\.autoscaler\] 'plugin': .*rubbish\.so.*; 'plugin_config' is "
-                    "not checked$", result.stdout.splitlines()[0])
+    assert re.match(r"warning: config\.toml:8:14: \[runners\.autoscaler\] 'plugin': .*rubbish\.so.*; 'flotilla run' refuses "
+                    "the runner here, and 'plugin_config' is not checked$", result.stdout.splitlines()[0])
 
 
 def test_json_is_one_document(check):

@@ -189,7 +189,8 @@ def test_the_second_example_comes_as_far_as_the_connector(operator, folder, bina
     world.cloud.compute.settings = {"os": "windows", "password_looks": 1, "password": "Pa$$w0rd;<>&"}
     config = example(folder, binary, build, world, "gcp-5-jobs.toml")
     status, output = operator(world, "try", "instance autoscaler example", "--config", config)
-    assert status == 1 and "winrm" in output.lower(), output
+    assert status == 1 and ("ok", "address") in steps(output) and ("FAIL", "connect") in steps(output), output
+    assert "Administrator@" in output and "winrm is not supported" in output, output
     asked = [json.loads(item["value"].splitlines()[-1]) for call in world.cloud.endpoint.calls_of("instances.setMetadata")
              for item in json.loads(call.body)["items"] if item["key"] == "windows-keys"]
     assert asked and {one["userName"] for one in asked} == {"Administrator"}

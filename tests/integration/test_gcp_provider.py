@@ -133,6 +133,25 @@ def test_a_machine_that_is_made_anew_under_its_old_name_is_another_instance(clou
     assert reply["code"] == flt.NOT_FOUND, reply
 
 
+def test_a_machine_that_the_group_is_about_to_replace_is_told(cloud, new_worker):
+    [instance] = fill(cloud, 1)
+    [member] = group_of(cloud).members.values()
+    worker = new_worker()
+    assert worker.states() == {instance: RUNNING}
+    member.action, member.looks, member.machine.status = "RECREATING", 99, "STOPPING"
+    assert worker.states()[instance] != RUNNING
+    assert [(signal["instance"], signal["code"]) for signal in worker.call("signals")["signals"]] == [(instance, flt.UNHEALTHY)]
+    assert worker.call("heartbeat", instance=instance)["code"] == flt.UNHEALTHY
+
+
+def test_an_empty_page_is_not_the_last(cloud, new_worker):
+    group_of(cloud).paginated = True
+    ids, worker = fill(cloud, 3), new_worker()
+    empty = iter([Answer(200, b'{"nextPageToken": "page-0"}', "application/json")])
+    cloud.endpoint.fault = lambda call: next((Fault(answer=answer) for answer in empty), None) if call.action == LIST else None
+    assert set(worker.states()) == set(ids)
+
+
 def test_an_instance_is_listed_under_one_id_from_its_order_on(cloud, new_worker):
     group, worker = group_of(cloud), new_worker()
     group.make_looks = group.boot_looks = 2
@@ -238,7 +257,7 @@ def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud,
 def test_an_order_that_could_not_be_written_down_is_not_made(cloud, new_worker, folder):
     worker, request = new_worker(), str(uuid.uuid4())
     assert worker.increase(1)["accepted"] == 1
-    [orders] = (folder / "state" / "gcp").glob("*.json")
+    [orders] = (folder / "state" / "googlecompute").glob("*.json")
     in_the_way = orders.with_name(orders.name + ".new")
     in_the_way.mkdir()
     reply = worker.increase(2, request)
@@ -504,7 +523,7 @@ def test_a_clock_that_is_an_hour_wrong_is_put_right(cloud, new_worker, skew):
 def test_a_project_of_a_domain_is_reached(cloud, new_worker):
     cloud.groups.all.clear()
     cloud.group(NAME, project="example.com:ci")
-    worker = new_worker(project="example.com:ci")
+    worker = new_worker(project="example.com:ci", endpoint=cloud.url + "/")
     assert worker.increase(1)["accepted"] == 1 and len(worker.states()) == 1
 
 

@@ -771,6 +771,18 @@ def test_the_metadata_server_is_asked_by_its_own_name(build, folder):
     assert (told["result"], told["token"], hosts) == (OK, token, ["metadata.google.internal"])
 
 
+@pytest.mark.parametrize("product,code", [("Google Compute Engine", UNAVAILABLE), ("Standard PC", AUTH)])
+def test_on_a_machine_of_google_the_metadata_server_is_only_away(build, folder, product, code):
+    """The network is not up yet."""
+    firmware = "mount -t tmpfs none /sys/class && mkdir -p /sys/class/dmi/id && echo \"$1\" > /sys/class/dmi/id/product_name"
+    done = subprocess.run(["unshare", "-nm" if os.geteuid() == 0 else "-rnm", "sh", "-ec", firmware + '; exec "$0"',
+                           build / "tests" / "integration" / "google_call", product], text=True, capture_output=True, timeout=120,
+                          input='{"metadata_endpoint": "http://127.0.0.1:1"}\n{"do": "token"}\n',
+                          env={"PATH": os.environ["PATH"], "HOME": str(folder)})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"] == code
+
+
 @pytest.mark.parametrize("kind", ["service account", "user"])
 def test_google_is_asked_where_a_file_names_nobody(world, serve, google_key, kind):  # noqa: F811
     """As a proxy is told."""

@@ -74,3 +74,34 @@ def test_a_worker_that_breaks_out_ends_its_job_and_three_end_their_instance(fold
     assert wait_for(lambda: replaced in run.daemon_log.read_text()), run.log_tail()
     assert wait_for(lambda: len({name for _, names in run.watch.history for name in names}) == 2), run.log_tail()
     assert_nothing_lost(run, run.finish())
+
+
+def test_a_provider_reads_neither_the_ledger_nor_the_configuration(scripted):
+    """X5"""
+    run = scripted()
+    run.start()
+    run.wait_lists(1)
+    assert "providers: files limited by Landlock (level " in run.log.read_text()
+    for path in (run.state_dir / "ledger.db", run.config, run.state_dir / "spool", run.cloud / "list"):
+        run.show()
+        before = len(run.told("opened"))
+        run.script("open_path", path)
+        run.wait_lists(1)
+        run.wait(lambda: len(run.told("opened")) > before, "it has tried")
+        assert run.told("opened")[-1] == ("opened" if path == run.cloud / "list" else "Permission denied"), path
+
+
+def test_a_provider_is_opened_anew_when_a_file_that_it_may_read_is_replaced(scripted):
+    run = scripted()
+    token = run.folder / "token"
+    token.write_text("first")
+    run.config.write_text(run.config.read_text().replace(f'dir = "{run.cloud}"', f'dir = "{run.cloud}"\n      token = "{token}"'))
+    run.start()
+    run.wait_lists(1)
+    run.script("open_path", token)
+    run.wait(lambda: "opened" in run.told("opened"), "it may read its token")
+    run.script("token", "second")
+    (run.cloud / "token").rename(token)
+    run.wait(lambda: "a file that it may open was replaced, so it is opened anew" in run.log.read_text(), "that is noticed")
+    tried = len(run.told("opened"))
+    run.wait(lambda: "opened" in run.told("opened")[tried:], "it may read the new one")

@@ -1,6 +1,7 @@
 """sdk/template as a stranger meets it: an installed flotilla, a copy of the folder, pkg-config, and nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run
+from conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,12 @@ def test_it_runs_jobs_by_its_name_from_a_plugins_folder(copy, folder, prefix):
         run.watch.stop()
         run.kill()
         run.coordinator.close()
+
+
+def test_what_messages_and_manual_pages_name_is_installed(prefix):
+    docs = next(prefix.rglob("share/doc/flotilla"))
+    assert (docs / "aws-policy.json").read_bytes() == (ROOT / "docs" / "aws-policy.json").read_bytes()
+    assert {path.name for path in docs.glob("*.md")} >= {path.name for path in (ROOT / "docs").glob("*.md")}
+    for page in docs.rglob("*.md"):
+        for link in re.findall(r"\]\(([\w./-]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)

@@ -14,6 +14,10 @@
  *     returns. No memory changes hands. Sinks may be called only during the call that brought them.
  *   - All text is UTF-8, at most 4 KiB a string, never NULL unless said so. Ids are 1 to 255 bytes of
  *     [A-Za-z0-9._:/-].
+ *   - A provider's process opens the system's programs, libraries and certificates, the clouds' files
+ *     in the home directory (~/.aws, ~/.config/gcloud …), what plugin_config and the environment name
+ *     by an absolute path (folders of plugin_config for writing, too), its state_dir, and nothing else,
+ *     where the kernel has Landlock. The same holds for what host->run() starts.
  *   - No fork, exec, signal handlers, chdir, umask, setlocale, exit or abort; descriptors are
  *     close-on-exec. Programs are run by host->run().
  *   - A result is FLT_OK or one of FLT_E_*; anything else reads as FLT_E_INTERNAL. Before returning an
@@ -79,7 +83,7 @@ extern "C" {
 #define FLT_CAP_SIGNALS ((uint64_t) 1 << 2)
 #define FLT_CAP_CONFIG_KEYS ((uint64_t) 1 << 3)
 /* Instances may be on the host's own machine: loopback and its other addresses are right. From any
- * other provider they are refused. */
+ * other provider they are refused. Such a provider's process has no rules for files. */
 #define FLT_CAP_THIS_MACHINE ((uint64_t) 1 << 4)
 /* An id is given out again: what was removed and is listed after a later increase is a new use of the
  * same machine, with the host key that it had. Without this bit an id that comes back is the old
@@ -187,7 +191,8 @@ struct flt_host {
     int32_t (*run)(flt_call *call, const char *const *argv, flt_output_sink sink, void *arg);
     /* Once, during open. */
     void (*describe_group)(flt_call *call, const struct flt_group_info *info);
-    /* A directory of the host's (0700) where a provider may keep files; lives as long as the call. */
+    /* A directory of the plugin's own (0700), by its name, for all of its groups; the text lives as long
+     * as the call. */
     const char *(*state_dir)(flt_call *call);
 
     /* Since 1.1. Which manager this is, "ID@MACHINE": an id of at most 63 bytes of [A-Za-z0-9._-], the

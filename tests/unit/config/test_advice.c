@@ -166,7 +166,10 @@ static void test_unknown_settings(void **unused)
         { "a short word is near to few others", TEN "plan = 1\n",
           "warning: F:9:1: [runners.autoscaler] has no setting 'plan', ignoring" },
         { "a small letter", "concurrent = 10\n" RUNNER "[runners.cache]\ntype = \"s3\"\n" PLUGIN,
-          "warning: F:8:1: [runners.cache] has no setting 'type', ignoring; did you mean 'Type'?" },
+          "note: F:8:1: [runners.cache] 'type' is read as 'Type'\n"
+          "warning: F:8:8: [runners.cache.s3] has no 'BucketName': caches stay on the instances "
+          "until "
+          "it has one" },
         { "a flag in small letters",
           "concurrent = 10\n" RUNNER "[runners.feature_flags]\nff_script_sections = true\n" PLUGIN,
           "warning: F:8:1: [runners.feature_flags] has no setting 'ff_script_sections', ignoring; "
@@ -265,11 +268,35 @@ static void test_files_that_are_not_here(void **unused)
     static const struct row rows[] = {
         { "a key", "concurrent = 10\n" CONNECTOR "key_path = \"/nowhere/key\"\n",
           "note: F:10:12: [runners.autoscaler.connector_config] 'key_path': this machine has no "
-          "file \"/nowhere/key\"" },
+          "file \"/nowhere/key\", so 'flotilla run' refuses the runner here" },
         { "an authority", "concurrent = 10\n" RUNNER "tls-ca-file = \"/nowhere/ca\"\n" PLUGIN,
           "note: F:7:15: [[runners]] 'tls-ca-file': this machine has no file \"/nowhere/ca\"" },
         { "a file that is here", "concurrent = 10\n" RUNNER "tls-ca-file = \"/dev/null\"\n" PLUGIN,
           "" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+/* As GitLab Runner's reader of TOML takes them. */
+static void test_names_in_other_letters(void **unused)
+{
+    static const struct row rows[] = {
+        { "of settings, tables and lists of tables",
+          "Concurrent = 10\n[[Runners]]\nname = \"a\"\nURL = \"https://gitlab.example\"\nToken = "
+          "\"t\"\n"
+          "executor = \"instance\"\n[Runners.AutoScaler]\nplugin = \"p\"\nMax_Instances = 1\n",
+          "note: F:1:1: [global] 'Concurrent' is read as 'concurrent'\n"
+          "note: F:2:3: [global] 'Runners' is read as 'runners'\n"
+          "note: F:4:1: [[runners]] 'URL' is read as 'url'\n"
+          "note: F:5:1: [[runners]] 'Token' is read as 'token'\n"
+          "note: F:7:10: [[runners]] 'AutoScaler' is read as 'autoscaler'\n"
+          "note: F:9:1: [runners.autoscaler] 'Max_Instances' is read as 'max_instances'" },
+        { "beside the right one they are somebody's mistake",
+          "concurrent = 10\nConcurrent = 20\n" RUNNER PLUGIN,
+          "warning: F:2:1: [global] has no setting 'Concurrent', ignoring; did you mean "
+          "'concurrent'?" },
     };
 
     (void) unused;
@@ -285,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_unknown_settings),
         cmocka_unit_test(test_stores_that_lack_something),
         cmocka_unit_test(test_files_that_are_not_here),
+        cmocka_unit_test(test_names_in_other_letters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

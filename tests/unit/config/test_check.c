@@ -93,7 +93,7 @@ static void test_plugin_config_is_checked_by_the_plugin_s_keys(void **unused)
           -EINVAL },
         { "a plugin that is not here", WITH("elsewhere") KEYS "x = 1\n",
           "note: 8:10: runners[0].autoscaler.plugin: [runners.autoscaler] 'plugin': it is not "
-          "installed; 'plugin_config' is not checked",
+          "installed; 'flotilla run' refuses the runner here, and 'plugin_config' is not checked",
           0 },
         { "a plugin that tells nothing", WITH("silent") KEYS "x = 1\n",
           "note: 8:10: runners[0].autoscaler.plugin: [runners.autoscaler] 'plugin' does not tell "
@@ -102,7 +102,8 @@ static void test_plugin_config_is_checked_by_the_plugin_s_keys(void **unused)
           0 },
         { "a plugin that cannot be used", WITH("broken"),
           "warning: 8:10: runners[0].autoscaler.plugin: [runners.autoscaler] 'plugin': "
-          "talks\\x1b[2J nonsense; 'plugin_config' is not checked",
+          "talks\\x1b[2J nonsense; 'flotilla run' refuses the runner here, and 'plugin_config' is "
+          "not checked",
           0 },
     };
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();

@@ -162,8 +162,9 @@ static void test_findings_say_where_and_what(void **unused)
           "E f:3:1: this is no valid YAML: did not find expected ',' or ']' while parsing a flow "
           "sequence\n" },
         { "a tab for indentation", "a:\n\tscript: s\n",
-          "E f:2:1: this is no valid YAML: found character that cannot start any token while "
-          "scanning for the next token\n" },
+          "E f:2:1: a tab indents this line, and YAML allows spaces alone there\n" },
+        { "a tab behind spaces", "a:\n  script:\n  \t- s\n",
+          "E f:3:3: a tab indents this line, and YAML allows spaces alone there\n" },
         { "an alias to nowhere", "a:\n  script: *x\n",
           "E f:2:11: this is no valid YAML: found undefined alias\n" },
         { "two documents", "a: {script: s}\n---\nb: {script: s}\n",

@@ -328,7 +328,7 @@ void wait_for_no_process(const char *id)
 
 void instance_path(struct fixture *f, const char *id, const char *name, char *ret, size_t size)
 {
-    (void) snprintf(ret, size, "%s/local/local/instances/%s/%s", f->root, id, name);
+    (void) snprintf(ret, size, "%s/local/instances/%s/%s", f->root, id, name);
 }
 
 pid_t read_pid_file(struct fixture *f, const char *id)

@@ -261,7 +261,7 @@ static void test_what_a_job_leaves_is_removed_without_following_links(void **sta
     shrink(f, all.ids[0]);
     (void) snprintf(command, sizeof(command), "%s/kept", outside);
     assert_int_equal(access(command, F_OK), 0);
-    (void) snprintf(trash, sizeof(trash), "%s/local/local/trash", f->root);
+    (void) snprintf(trash, sizeof(trash), "%s/local/trash", f->root);
     assert_int_equal(rmdir(trash), 0); /* empty */
     assert_int_equal(mkdir(trash, 0700), 0);
 }

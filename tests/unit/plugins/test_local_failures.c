@@ -163,7 +163,7 @@ static void test_an_epoch_file_that_holds_rubbish_is_refused(void **state)
     char path[256];
 
     group_open(f, "{}");
-    (void) snprintf(path, sizeof(path), "%s/local/local/epoch", f->root);
+    (void) snprintf(path, sizeof(path), "%s/local/epoch", f->root);
     for (size_t i = 0; i < sizeof(rubbish) / sizeof(rubbish[0]); i++) {
         write_file(path, rubbish[i]);
         accepted = 7;
@@ -363,7 +363,7 @@ static void test_an_interrupted_removal_is_listed_as_such_and_goes_on(void **sta
     instance_path(f, all.ids[0], "meta.json", path, sizeof(path));
     instance_path(f, all.ids[0], "gone.json", target, sizeof(target));
     assert_int_equal(rename(path, target), 0);
-    (void) snprintf(path, sizeof(path), "%s/local/local/lock", f->root);
+    (void) snprintf(path, sizeof(path), "%s/local/lock", f->root);
     lock = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(flock(lock, LOCK_EX), 0); /* another host is at work: only look */
     assert_int_equal(state_of(f, all.ids[0]), FLT_STATE_DELETING);
@@ -382,7 +382,7 @@ static void test_a_call_ends_when_it_is_cancelled_or_out_of_time(void **state)
     int lock;
 
     group_open(f, "{}");
-    (void) snprintf(path, sizeof(path), "%s/local/local/lock", f->root);
+    (void) snprintf(path, sizeof(path), "%s/local/lock", f->root);
     lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(flock(lock, LOCK_EX), 0);
 
@@ -439,7 +439,7 @@ static void test_killed_while_growing_it_leaves_nothing_or_whole_instances(void 
     struct fixture *f = *state;
     char path[256], out[64];
 
-    (void) snprintf(path, sizeof(path), "%s/local/local/instances", f->root);
+    (void) snprintf(path, sizeof(path), "%s/local/instances", f->root);
     for (int delay_ms = 2; delay_ms < last_ms; delay_ms += step_ms) {
         struct listing all;
         uint32_t accepted;

@@ -129,7 +129,7 @@ static void test_growth_fails_while_the_file_is_there(void **state)
     int32_t code;
 
     group_open(f, "{}");
-    (void) snprintf(path, sizeof(path), "%s/local/local/growth_fails", f->root);
+    (void) snprintf(path, sizeof(path), "%s/local/growth_fails", f->root);
     write_file(path, "no more today\n");
     heard = hear(f, FLT_OK);
     assert_int_equal(heard.n, 1);

@@ -200,7 +200,7 @@ static void test_damaged_claims_are_nobodys_guess(void **state)
 
     group_open(f, TWO);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        autofree char *path = mem_printf("%s/static/static/claims.json", f->root);
+        autofree char *path = mem_printf("%s/static/claims.json", f->root);
         autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
         assert_int_equal(fs_write_all(fd, texts[i], strlen(texts[i])), 0);
@@ -214,7 +214,7 @@ static void test_damaged_claims_are_nobodys_guess(void **state)
 static void test_a_change_waits_for_the_lock_until_it_is_cancelled(void **state)
 {
     struct fixture *f = *state;
-    autofree char *path = mem_printf("%s/static/static/lock", f->root);
+    autofree char *path = mem_printf("%s/static/lock", f->root);
     autoclose int fd = -1;
     flt_call *call;
     uint32_t n = 0;

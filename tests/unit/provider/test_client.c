@@ -100,7 +100,7 @@ static void run_until_opened(struct world *world, int times)
 
 static char *file_of_world(const char *name)
 {
-    return mem_printf("%s/state/%s", root, name);
+    return mem_printf("%s/state/moody/%s", root, name); /* the plugin's own folder */
 }
 
 static void make_file(const char *name)
@@ -125,7 +125,7 @@ static struct provider_options options_of(bool run_inline, const char *config,
 static void start_world(struct world *world, bool run_inline, const char *mode)
 {
     autofree char *config = mem_printf("{\"mode\": \"%s\"}", mode);
-    autofree char *state_dir = file_of_world("");
+    autofree char *state_dir = mem_printf("%s/state", root);
     struct provider_options options = options_of(run_inline, config, state_dir);
     struct error err = { 0 };
 
@@ -580,7 +580,7 @@ static int teardown(void **state)
 static void reopen(struct world *world, bool run_inline, const char *mode)
 {
     autofree char *config = mem_printf("{\"mode\": \"%s\"}", mode);
-    autofree char *state_dir = file_of_world("");
+    autofree char *state_dir = mem_printf("%s/state", root);
     struct provider_options options = options_of(run_inline, config, state_dir);
     struct error err = { 0 };
 

@@ -22,7 +22,7 @@ static struct fake_call call;
 
 static int32_t path_of(const char *group, char path[FLT_STATE_PATH_MAX], char *error)
 {
-    return flt_state_path(&fake_host, fake_call_ptr(&call), "cloud", group, "json", path, error);
+    return flt_state_path(&fake_host, fake_call_ptr(&call), group, "json", path, error);
 }
 
 static int begin(void **state)
@@ -53,15 +53,13 @@ static mode_t mode_of(const char *path)
 
 static void test_a_file_is_replaced_as_a_whole_and_closed_to_others(void **state)
 {
-    char path[FLT_STATE_PATH_MAX], other[FLT_STATE_PATH_MAX], folder[96], error[FLT_ERROR_MAX];
+    char path[FLT_STATE_PATH_MAX], other[FLT_STATE_PATH_MAX], error[FLT_ERROR_MAX];
     FLT_WIPED char *text = NULL;
 
     (void) state;
     assert_int_equal(path_of("group one", path, error), FLT_OK);
     assert_int_equal(path_of("group two", other, error), FLT_OK);
     assert_string_not_equal(path, other);
-    (void) snprintf(folder, sizeof(folder), "%s/cloud", state_dir);
-    assert_int_equal(mode_of(folder), 0700);
     assert_int_equal(flt_state_read(path, &text, error), FLT_E_NOT_FOUND);
     assert_int_equal(flt_file_replace(path, "first and longer", error), FLT_OK);
     assert_int_equal(flt_file_replace(path, "second", error), FLT_OK);
@@ -88,12 +86,10 @@ static void test_what_cannot_be_written_is_said_and_the_old_one_stays(void **sta
 
 static void test_a_folder_that_others_may_enter_is_refused(void **state)
 {
-    char path[FLT_STATE_PATH_MAX], folder[96], error[FLT_ERROR_MAX];
+    char path[FLT_STATE_PATH_MAX], error[FLT_ERROR_MAX];
 
     (void) state;
-    (void) snprintf(folder, sizeof(folder), "%s/cloud", state_dir);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(state_dir, 0755), 0);
     assert_int_equal(path_of("group", path, error), FLT_E_INVALID);
     assert_non_null(strstr(error, "chmod 0700"));
 }
