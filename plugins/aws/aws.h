@@ -49,7 +49,7 @@ struct aws_order {
     uint32_t accepted; /* how many were promised, */
     uint32_t left;     /* and how many of them have not appeared yet */
     int64_t made_ms;   /* monotonic */
-    bool answered;     /* false: whether AWS has heard of it is not known */
+    bool answered;     /* and the host knows; false: whether AWS has heard of it may not be known */
 };
 
 #define AWS_ORDERS_MAX 64
@@ -132,8 +132,9 @@ struct flt_group {
     bool opening;
     char file[FLT_STATE_PATH_MAX];
     struct aws_orders orders;
-    bool denied[AWS_RIGHTS];    /* the right is missing */
-    struct aws_failure failure; /* the last one that was told */
+    char answer_sent[AWS_REQUEST_MAX]; /* to this order; the host has it when it calls again */
+    bool denied[AWS_RIGHTS];           /* the right is missing */
+    struct aws_failure failure;        /* the last one that was told */
     struct aws_pause signals_pause, look_pause, protect_pause, refresh_pause;
     struct flt_retry_budget budget; /* its own, where that of the account cannot be had: */
     int budget_fd;                  /* -1 = none */
@@ -195,7 +196,8 @@ const struct aws_order *orders_find(const struct aws_orders *orders, const char 
 /* Notes that the order is about to be made, with no answer yet; the oldest makes room. */
 void orders_begin(struct aws_orders *orders, const char *request_id,
                   const struct aws_growth *growth, int64_t now_ms);
-void orders_answered(struct aws_orders *orders, const char *request_id);
+/* The host has heard that it was accepted; true when the order has changed by that. */
+bool orders_answered(struct aws_orders *orders, const char *request_id);
 void orders_forget(struct aws_orders *orders, const char *request_id);
 /* `n` members were not there before; true when an order has changed by that. */
 bool orders_appeared(struct aws_orders *orders, uint32_t n, int64_t now_ms);

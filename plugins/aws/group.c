@@ -231,6 +231,7 @@ void group_note_members(struct flt_group *g, const struct aws_view *view)
 {
     struct aws_member *copy = view->n > 0 ? malloc(view->n * sizeof(*copy)) : NULL;
     uint32_t fresh = 0;
+    bool changed;
 
     if (view->n > 0 && !copy)
         return;
@@ -246,8 +247,10 @@ void group_note_members(struct flt_group *g, const struct aws_view *view)
     g->n_members = view->n;
     g->members_at_ms = flt_monotonic_ms();
     pause_end(&g->look_pause);
+    changed = orders_answered(&g->orders, g->answer_sent);
+    changed |= orders_appeared(&g->orders, fresh, flt_monotonic_ms());
     /* Where that fails, the next change of an order writes this one, too. */
-    if (orders_appeared(&g->orders, fresh, flt_monotonic_ms()))
+    if (changed)
         (void) orders_store(g);
 }
 

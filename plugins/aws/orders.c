@@ -10,7 +10,8 @@
  *     hears of that: what an order found may go, and its repetition must not bring it back.
  *   - What AWS still owes for orders that the host has given up (capacity was short, or there was no answer and
  *     another order comes now) is not ordered again: a new order takes it over. Else each try during a shortage, and
- *     each crash while AWS is slow, would add to what comes when that is over.
+ *     each crash while AWS is slow, would add to what comes when that is over. An answer counts when the host calls
+ *     again: one that was killed before it wrote the answer down gives the order up.
  *   - When somebody lowers the desired capacity between an order and its repetition, the target is reached all
  *     the same: the host still wants these instances, and more than the first time they cannot become.
  */
@@ -122,12 +123,14 @@ void orders_begin(struct aws_orders *orders, const char *request_id,
     (void) snprintf(order->request_id, sizeof(order->request_id), "%s", request_id);
 }
 
-void orders_answered(struct aws_orders *orders, const char *request_id)
+bool orders_answered(struct aws_orders *orders, const char *request_id)
 {
     const struct aws_order *order = orders_find(orders, request_id);
 
-    if (order)
-        orders->items[order - orders->items].answered = true;
+    if (!order || order->answered)
+        return false;
+    orders->items[order - orders->items].answered = true;
+    return true;
 }
 
 static uint32_t fill(struct aws_order *order, uint32_t n)

@@ -4,6 +4,7 @@ instances that are to go. Over the strict cloud."""
 import base64
 import copy
 import datetime
+import json
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from aws.wire import Refusal
-from aws_group import cloud, fill, new_worker  # noqa: F401
+from aws_group import cloud, fill, group_of, new_worker  # noqa: F401
 from checker.run import wait_for
 from cloud import provider as flt
 from cloud.endpoint import Fault
@@ -99,6 +100,17 @@ def test_host_keys_outlive_the_worker_that_read_them(cloud, new_worker, console)
     worker.kill()
     assert info_of(new_worker(), instance)["host_keys"] == told
     assert console() == 1
+
+
+def test_host_keys_of_instances_that_are_gone_are_not_kept_for_ever(cloud, new_worker, folder):
+    worker, group = new_worker(), group_of(cloud)
+    for _ in range(25):
+        group.members.clear()
+        [instance] = fill(cloud, 1, host_keys=[host_key()])
+        assert list(worker.states()) == [instance] and info_of(worker, instance)["host_keys"]
+    [file] = (folder / "state" / "aws").glob("*.keys.json")
+    kept = json.loads(file.read_text())
+    assert instance in kept and len(kept) < 25, "at most some more than there are instances"
 
 
 def test_a_console_without_host_keys_is_not_asked_for_ever(cloud, new_worker, console):
@@ -234,7 +246,7 @@ def test_an_instance_that_is_gone_or_not_up_is_told_apart(cloud, new_worker):
     worker = new_worker()
     reply = worker.call("connect_info", instance="i-00000000000000bad")
     assert reply["code"] == flt.NOT_FOUND, reply
-    cloud.scaling.groups["my-linux-asg"].boot_looks = 99
+    group_of(cloud).boot_looks = 99
     worker.increase(1)
     [(pending, state)] = worker.states().items()
     reply = worker.call("connect_info", instance=pending)

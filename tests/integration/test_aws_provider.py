@@ -238,6 +238,16 @@ def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud,
     assert group.desired == 5
 
 
+def test_an_order_whose_answer_nobody_wrote_down_is_not_made_twice(cloud, new_worker):
+    """The supervisor is killed between the answer and its ledger: its successor gives the order up."""
+    group, worker = group_of(cloud), new_worker()
+    group.launch_looks = 1000
+    assert worker.increase(3, str(uuid.uuid4()), epoch=1)["accepted"] == 3
+    worker.kill()
+    reply = new_worker().increase(3, str(uuid.uuid4()), epoch=2)
+    assert (reply["code"], reply["accepted"], group.desired) == (flt.OK, 3, 3)
+
+
 def arrive(cloud, n):
     for _ in range(n):
         machine = cloud.compute.launch(state="running")
@@ -277,6 +287,7 @@ def test_an_order_ages_by_the_clock_of_the_machine(cloud, new_worker, folder, ch
     group, worker = group_of(cloud), new_worker()
     group.launch_looks = 10**6
     worker.increase(2)
+    assert worker.states() == {}, "the supervisor has the answer"
     worker.kill()
     [orders] = (folder / "state" / "aws").glob("*.json")
     kept = json.loads(orders.read_text())
