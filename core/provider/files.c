@@ -30,6 +30,9 @@ static const bool possible = false;
 static const bool possible = true;
 #endif
 
+#define CREDENTIALS_MAX 65536
+#define BETWEEN_WORDS " \t\r\n\"'=,"
+
 static const char *const system_programs[] = { "/usr", "/bin", "/sbin", "/lib",      "/lib64",
                                                "/opt", "/gnu", "/nix",  "/snap/bin", "/snap" };
 
@@ -211,6 +214,27 @@ static bool is_kind(const char *path, mode_t kind)
     return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
 }
 
+/* Files that a file of credentials mentions by an absolute path, such as web_identity_token_file and the program of
+ * credential_process in ~/.aws/config. */
+static void add_mentioned(const char *file)
+{
+    autobuf struct buf text = BUF_SECRET;
+    const char *at;
+
+    watch(file);
+    if (fs_read_file(AT_FDCWD, file, CREDENTIALS_MAX, &text, NULL) < 0 || text.len == 0)
+        return;
+    for (at = buf_str(&text); *at; at += strcspn(at, BETWEEN_WORDS)) {
+        at += strspn(at, BETWEEN_WORDS);
+        if (*at == '/') {
+            autofree char *path = mem_strndup(at, strcspn(at, BETWEEN_WORDS));
+
+            if (path && is_kind(path, S_IFREG))
+                add(&rules.programs, path);
+        }
+    }
+}
+
 /* What an operator names for the plugin is the plugin's: a file to read or to run, a folder to work in. */
 static void add_named(const char *text)
 {
@@ -218,8 +242,11 @@ static void add_named(const char *text)
         str_starts(text, "~/") && !str_empty(home()) ? mem_printf("%s%s", home(), text + 1) : NULL;
     const char *path = at_home ? at_home : text;
 
-    if (*path == '/')
-        add(is_kind(path, S_IFDIR) ? &rules.writable : &rules.programs, path);
+    if (*path != '/')
+        return;
+    add(is_kind(path, S_IFDIR) ? &rules.writable : &rules.programs, path);
+    if (is_kind(path, S_IFREG))
+        add_mentioned(path);
 }
 
 static void add_config(json_t *value)
@@ -244,8 +271,11 @@ static void add_environment(void)
         const char *value = strchr(*at, '=');
 
         if (value && value[1] == '/' && !str_starts(*at, "FLOTILLA_") &&
-            is_kind(value + 1, S_IFREG))
+            is_kind(value + 1, S_IFREG)) {
             add(&rules.readable, value + 1);
+            if (str_starts(*at, "AWS_") || str_starts(*at, "GOOGLE_"))
+                add_mentioned(value + 1);
+        }
     }
     for (size_t i = 0; i < ARRAY_LEN(folder_variables); i++)
         if (!str_empty(getenv(folder_variables[i])))
@@ -260,6 +290,18 @@ static void add_home(void)
 
         if (path)
             add(home_files[i].has_programs ? &rules.programs : &rules.readable, path);
+    }
+}
+
+static void add_profiles(void)
+{
+    static const char *const profiles[] = { ".aws/config", ".aws/credentials" };
+
+    for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+        autofree char *path = str_empty(home()) ? NULL : mem_printf("%s/%s", home(), profiles[i]);
+
+        if (path)
+            add_mentioned(path);
     }
 }
 
@@ -377,6 +419,7 @@ static void collect(const char *plugin, const char *config)
     watch(resolver_file);
     add(&rules.readable, plugin);
     add_home();
+    add_profiles();
     add_environment();
     if (json_parse(config, strlen(config), &named, NULL) == 0)
         add_config(named);

@@ -192,7 +192,7 @@ int32_t program_run(const char *const *argv, int64_t deadline_mono_ms, int cance
     if (r == -EACCES)
         return refuse(ret, FLT_E_INTERNAL, argv[0],
                       "permission denied; a provider's programs lie below /usr, /opt, ~/bin or "
-                      "~/.local/bin, or are named in plugin_config");
+                      "~/.local/bin, or are named by its settings or credentials");
     if (r < 0)
         return refuse(ret, FLT_E_INTERNAL, argv[0], strerror(-r));
     (void) close(take_fd(&out_end));

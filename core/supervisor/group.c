@@ -118,6 +118,18 @@ void group_became_stale(struct group *group, const char *message)
     group_end_probes(group);
 }
 
+void group_note_holder(struct group *group, int code, const char *message)
+{
+    if (code == FLT_E_STALE) {
+        group_became_stale(group, message);
+        group->list_stale = true;
+    } else if (code == 0 && group->list_stale) {
+        group->list_stale = group->stale = false;
+        log_notice("runner '%s': no other flotilla holds this group any more", group->runner->name);
+        group_configure(group);
+    }
+}
+
 int group_call(struct group *group, json_t *request, int64_t deadline_ms, provider_reply_fn fn,
                void *arg)
 {

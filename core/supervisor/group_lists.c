@@ -248,8 +248,7 @@ static void on_listed(void *arg, int code, const char *message, int64_t retry_af
     effect_point("provider_list", "after");
     if (!group->provider)
         return; /* closed for good */
-    if (code == FLT_E_STALE)
-        group_became_stale(group, message);
+    group_note_holder(group, code, message);
     if (!reply || (code != 0 && code != FLT_E_PARTIAL)) {
         note_list_failure(group, message, retry_after_ms);
     } else if (take_list(group, code, reply, &err) < 0) {

@@ -40,8 +40,10 @@ void group_persist(struct group *group, const struct fleet_instance *instance,
 int group_call(struct group *group, json_t *request, int64_t deadline_ms, provider_reply_fn fn,
                void *arg);
 
-/* A changing call was answered with FLT_E_STALE. */
+/* A call was answered with FLT_E_STALE. */
 void group_became_stale(struct group *group, const char *message);
+/* A list was, or was not: what a person has put right is seen by the next. */
+void group_note_holder(struct group *group, int code, const char *message);
 
 /* group_policy.c */
 /* Of the configuration, at the start and after a reload; those before it are forgotten. */

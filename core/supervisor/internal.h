@@ -114,7 +114,8 @@ struct group {
     bool usable, listed_once, refused, host_keys_warned;
     bool ids_return; /* FLT_CAP_IDS_RETURN */
     bool drained;    /* by an operator (operator.c) */
-    bool stale;      /* a newer epoch holds the group: nothing is changed in it any more (R9) */
+    bool stale;      /* another manager or a newer epoch holds the group: nothing is changed (R9) */
+    bool list_stale; /* lists say so, which they do as long as it is true */
     bool retired;    /* its entry left while no manager ran: it ends its jobs (adopt.c) */
     bool leaving;    /* its entry left: it goes with its last job and instance (groups.c) */
     bool closing;    /* nothing of it is left but its provider, which is being closed */

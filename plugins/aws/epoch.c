@@ -105,20 +105,31 @@ static int32_t claim(struct flt_group *g, const struct aws_view *view, int64_t e
     return write_tag(g, epoch);
 }
 
+/* Of a manager that is gone nothing else takes it away: not a look, not a start. */
+static int32_t refuse_older(struct flt_group *g, const struct aws_view *view, int64_t mine)
+{
+    bool tag = view->epoch > mine, file = g->orders.epoch > mine;
+    char forget[256] = "";
+
+    if (tag)
+        (void) snprintf(forget, sizeof(forget), FORGET, g->options.name);
+    return aws_fail(g, FLT_E_STALE, 0,
+                    "group '%.64s' is held by epoch %" PRIi64 "%s%s, this host has %" PRIi64
+                    ": another flotilla serves it; when that one is gone for good: %s%s%s%s",
+                    g->options.name, tag ? view->epoch : g->orders.epoch,
+                    *view->holder ? " of " : "", view->holder, mine, forget,
+                    tag && file ? "; " : "", file ? "rm " : "", file ? g->file : "");
+}
+
 int32_t group_admit(struct flt_group *g, const struct aws_view *view)
 {
     int64_t mine = g->host->epoch(g->call);
-    int64_t seen = view->epoch > g->orders.epoch ? view->epoch : g->orders.epoch;
     int32_t code = epoch_check_holder(g, view);
 
     if (code != FLT_OK)
         return code;
-    if (mine < seen)
-        return aws_fail(g, FLT_E_STALE, 0,
-                        "group '%.64s' is held by epoch %" PRIi64 "%s%s, this host has %" PRIi64
-                        ": another flotilla serves it; when that one is gone for good: " FORGET,
-                        g->options.name, seen, *view->holder ? " of " : "", view->holder, mine,
-                        g->options.name);
+    if (mine < view->epoch || mine < g->orders.epoch)
+        return refuse_older(g, view, mine);
     if (mine > g->orders.epoch) {
         g->orders.epoch = mine;
         code = orders_store(g);

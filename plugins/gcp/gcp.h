@@ -240,10 +240,10 @@ int32_t members_resume(struct flt_group *g, const char *const *ids, uint32_t n,
 /* owed.c - pure; `orders` is what was known before, and is changed; `own` is the order that is being made */
 /* How many of its n instances are to be asked for; the others are on their way, and nobody waits for them. */
 uint32_t owed_plan(struct json_object *orders, const char *base, const struct gcp_view *view,
-                   const char *own, uint32_t n);
+                   const char *own, uint32_t n, int64_t now_ms);
 /* Google has heard of so many of them, and the order waits for so many others. */
 void owed_settle(struct json_object *orders, const char *base, const struct gcp_view *view,
-                 const char *own, uint32_t created, uint32_t taken);
+                 const char *own, uint32_t created, uint32_t taken, int64_t now_ms);
 
 /* owed_file.c */
 int32_t owed_load(struct flt_group *g, struct json_object **ret);

@@ -141,7 +141,7 @@ static int32_t order(struct flt_group *g, const struct gcp_view *view, struct js
 
     names_make(g->base, &by, g->host->request_id(g->call), 0, name);
     (void) names_order(g->base, name, own);
-    wanted = owed_plan(orders, g->base, view, own, n);
+    wanted = owed_plan(orders, g->base, view, own, n, flt_wall_ms());
     code = owed_store(g, orders);
     if (code != FLT_OK)
         return code;
@@ -149,7 +149,7 @@ static int32_t order(struct flt_group *g, const struct gcp_view *view, struct js
     if (code != FLT_OK && created == 0)
         return code;
     taken = code == FLT_OK ? n - wanted : 0;
-    owed_settle(orders, g->base, view, own, created, taken);
+    owed_settle(orders, g->base, view, own, created, taken, flt_wall_ms());
     stored = owed_store(g, orders);
     if (stored == FLT_OK)
         *accepted = created + taken;

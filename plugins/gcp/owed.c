@@ -5,8 +5,8 @@
  * orders anew under another name, while Google may be slow and is making the first one's machines all the same. What
  * nobody waits for is taken over by the next order: else each crash while Google is slow would add to what comes.
  *
- *   {"mi2k9q01-4f2a1c-3f9a1c07": {"create": 5, "waited": 5}}: an order that has asked for 5 instances by their names, all
- *   of which somebody waits for: its own answer said so, or a later order has taken them over
+ *   {"mi2k9q01-4f2a1c-3f9a1c07": {"create": 5, "waited": 5, "at_ms": T}}: an order that has asked for 5 instances by
+ *   their names, all of which somebody waits for since T: its own answer said so, or a later order has taken them over
  *
  * An order that is repeated asks for the same names, however many it could take over by then.
  */
@@ -16,6 +16,9 @@
 #include <string.h>
 
 #include "sdk/lib/json.h"
+
+/* So long the host waits for what was accepted (docs/design/scaling.md); then it orders anew. */
+#define GIVEN_UP_MS (INT64_C(15) * 60 * 1000)
 
 static uint32_t number_at(struct json_object *entry, const char *name)
 {
@@ -56,17 +59,22 @@ static uint32_t spare_of(struct json_object *orders, const char *order, uint32_t
     return owed > waited ? owed - waited : 0;
 }
 
-static void drop_old(struct json_object *orders, struct json_object *counts, const char *own)
+/* What nobody waits for any more. That it has no members in the list says nothing: Google shows them some time after it
+ * has accepted. */
+static void drop_old(struct json_object *orders, const char *own, int64_t now_ms)
 {
     json_object_object_foreach(orders, order, entry)
     {
-        (void) entry;
-        if (strcmp(order, own) != 0 && !flt_json_find(counts, order))
+        int64_t at_ms = 0;
+
+        (void) flt_json_opt_i64(entry, "at_ms", 0, INT64_MAX, &at_ms, NULL);
+        if (strcmp(order, own) != 0 &&
+            (at_ms > now_ms + GIVEN_UP_MS || at_ms <= now_ms - GIVEN_UP_MS))
             json_object_object_del(orders, order);
     }
 }
 
-static struct json_object *entry_of(struct json_object *orders, const char *order)
+static struct json_object *entry_of(struct json_object *orders, const char *order, int64_t now_ms)
 {
     struct json_object *entry = flt_json_find(orders, order);
 
@@ -74,6 +82,7 @@ static struct json_object *entry_of(struct json_object *orders, const char *orde
         entry = json_object_new_object();
         (void) json_object_object_add(orders, order, entry);
     }
+    (void) json_object_object_add(entry, "at_ms", json_object_new_int64(now_ms));
     return entry;
 }
 
@@ -83,16 +92,18 @@ static uint32_t min_of(uint32_t a, uint32_t b)
 }
 
 uint32_t owed_plan(struct json_object *orders, const char *base, const struct gcp_view *view,
-                   const char *own, uint32_t n)
+                   const char *own, uint32_t n, int64_t now_ms)
 {
     struct json_object *counts = count_owed(base, view, own), *entry;
     uint32_t spare = 0;
 
-    drop_old(orders, counts, own);
-    entry = entry_of(orders, own);
+    drop_old(orders, own, now_ms);
+    entry = entry_of(orders, own, now_ms);
     if (!flt_json_find(entry, "create")) {
-        json_object_object_foreach(counts, order, owed) spare +=
-            spare_of(orders, order, (uint32_t) json_object_get_int64(owed));
+        json_object_object_foreach(counts, order, owed)
+        {
+            spare += spare_of(orders, order, (uint32_t) json_object_get_int64(owed));
+        }
         set_number(entry, "create", n - min_of(n, spare));
     }
     json_object_put(counts);
@@ -100,11 +111,11 @@ uint32_t owed_plan(struct json_object *orders, const char *base, const struct gc
 }
 
 void owed_settle(struct json_object *orders, const char *base, const struct gcp_view *view,
-                 const char *own, uint32_t created, uint32_t taken)
+                 const char *own, uint32_t created, uint32_t taken, int64_t now_ms)
 {
     struct json_object *counts = count_owed(base, view, own);
 
-    set_number(entry_of(orders, own), "waited", created);
+    set_number(entry_of(orders, own, now_ms), "waited", created);
     json_object_object_foreach(counts, order, owed)
     {
         uint32_t here =
@@ -112,7 +123,7 @@ void owed_settle(struct json_object *orders, const char *base, const struct gcp_
 
         if (here == 0)
             continue;
-        set_number(entry_of(orders, order), "waited",
+        set_number(entry_of(orders, order, now_ms), "waited",
                    number_at(flt_json_find(orders, order), "waited") + here);
         taken -= here;
     }

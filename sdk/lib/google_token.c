@@ -261,10 +261,9 @@ int32_t flt_google_form_send(struct flt_google_form *form, struct flt_google_tok
     struct json_object *answer = NULL;
     int32_t code = form->code;
 
-    if (code == FLT_OK && !body)
-        code = flt_because(form->ask->why, FLT_E_INTERNAL, "out of memory");
     if (code == FLT_OK)
-        code = flt_google_send(form->ask, &post, &answer, date_s);
+        code = body ? flt_google_send(form->ask, &post, &answer, date_s)
+                    : flt_because(form->ask->why, FLT_E_INTERNAL, "out of memory");
     if (code == FLT_OK)
         code = take_token(form, answer, ret);
     flt_google_json_done(answer);

@@ -411,6 +411,19 @@ def test_an_older_supervisor_changes_nothing(cloud, new_worker):
     assert any(value == "7" for value in group_of(cloud).tags.values())
 
 
+def test_an_epoch_that_is_left_over_is_told_with_what_holds_it(cloud, new_worker, folder):
+    """A clock that was ahead made it, and the ledger is lost: it is in the tag, and in a file."""
+    assert new_worker().increase(1, epoch=9)["code"] == flt.OK
+    [file] = (folder / "state" / "aws").glob("*.json")
+    both = new_worker().increase(1, epoch=7)
+    assert both["code"] == flt.STALE and "delete-tags" in both["message"] and f"rm {file}" in both["message"], both
+    group_of(cloud).tags.clear()
+    left = new_worker().increase(1, epoch=7)
+    assert left["code"] == flt.STALE and "delete-tags" not in left["message"] and f"rm {file}" in left["message"], left
+    file.unlink()
+    assert new_worker().increase(1, epoch=7)["code"] == flt.OK
+
+
 FIRST, SECOND = "s_0a1b2c3d4e5f.11111111@one", "s_5f4e3d2c1b0a.22222222@two"
 
 

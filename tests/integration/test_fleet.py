@@ -212,6 +212,10 @@ def test_a_group_that_a_list_calls_another_managers_is_left_alone(scripted):
     run.script("list_code", STALE)
     run.wait(lambda: "another flotilla holds" in run.problem(), "it is said")
     assert "takes no jobs: another flotilla holds this group" in run.ask("explain").stdout
+    run.script("list_code", 0)  # a person has put that right
+    run.wait(lambda: run.problem() == "", "it is in use again")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.told("increased"), "it grows")
 
 
 def test_autoscaler_V61_nothing_is_ordered_while_lists_fail(scripted):

@@ -254,6 +254,20 @@ def test_an_order_without_an_answer_that_nobody_repeats_is_not_made_twice(cloud,
     assert group.target_size == 5
 
 
+def test_an_order_that_google_shows_late_is_not_taken_for_nobodys(cloud, new_worker):
+    """Accepted, and in no list when the next one is made."""
+    group, worker = group_of(cloud), new_worker()
+    group.make_looks, cloud.operations.looks = 1000, 2
+    for n in (3, 2, 1):
+        assert worker.increase(n)["accepted"] == n
+    for _ in range(5):
+        worker.states()
+    assert worker.increase(1)["accepted"] == 1
+    for _ in range(5):
+        worker.states()
+    assert group.target_size == len(group.members) == 7
+
+
 def test_an_order_that_could_not_be_written_down_is_not_made(cloud, new_worker, folder):
     worker, request = new_worker(), str(uuid.uuid4())
     assert worker.increase(1)["accepted"] == 1

@@ -18,12 +18,14 @@
 static struct gcp_member members[8];
 static struct gcp_view view = { .members = members };
 static struct json_object *orders;
+static int64_t now_ms;
 
 static int set_up(void **state)
 {
     (void) state;
     memset(members, 0, sizeof(members));
     view.n = 0;
+    now_ms = INT64_C(1790000000000);
     orders = json_object_new_object();
     return 0;
 }
@@ -45,12 +47,12 @@ static struct gcp_member *add(const char *order)
 
 static uint32_t plan(const char *own, uint32_t n)
 {
-    return owed_plan(orders, "ci", &view, own, n);
+    return owed_plan(orders, "ci", &view, own, n, now_ms);
 }
 
 static void settle(const char *own, uint32_t created, uint32_t taken)
 {
-    owed_settle(orders, "ci", &view, own, created, taken);
+    owed_settle(orders, "ci", &view, own, created, taken, now_ms);
 }
 
 static void test_where_nothing_is_owed_all_is_asked_for(void **state)
@@ -116,18 +118,34 @@ static void test_only_what_is_still_coming_is_taken_over(void **state)
     assert_int_equal(plan(OWN, 2), 2);
 }
 
-static void test_what_has_come_is_forgotten(void **state)
+/* Google lists them only after the next order. */
+static void test_what_is_not_listed_yet_is_waited_for(void **state)
 {
-    struct gcp_member *coming = add(OLD);
-
     (void) state;
     (void) plan(OLD, 1);
     settle(OLD, 1, 0);
     (void) plan(OWN, 1);
-    assert_int_equal(json_object_object_length(orders), 2);
-    (void) snprintf(coming->number, sizeof(coming->number), "7");
-    (void) plan(NEXT, 1);
-    assert_int_equal(json_object_object_length(orders), 1);
+    settle(OWN, 1, 0);
+    (void) add(OLD);
+    (void) add(OWN);
+    assert_int_equal(plan(NEXT, 2), 2);
+}
+
+/* As the host gives it up. */
+static void test_what_was_ordered_long_ago_is_nobodys(void **state)
+{
+    (void) state;
+    (void) plan(OLD, 2);
+    settle(OLD, 2, 0);
+    (void) add(OLD);
+    (void) add(OLD);
+    now_ms += 14 * 60 * 1000;
+    assert_int_equal(plan(OWN, 2), 2);
+    now_ms += 60 * 1000;
+    assert_int_equal(plan(NEXT, 2), 0);
+    settle(NEXT, 0, 2);
+    now_ms += 14 * 60 * 1000;
+    assert_int_equal(plan("2-4f2a1c-dddddddd", 2), 2);
 }
 
 /* A file that somebody has edited. */
@@ -154,7 +172,8 @@ int main(void)
         TEST(test_an_order_that_was_made_in_part_has_the_rest_taken_over),
         TEST(test_a_repetition_asks_for_the_same),
         TEST(test_only_what_is_still_coming_is_taken_over),
-        TEST(test_what_has_come_is_forgotten),
+        TEST(test_what_is_not_listed_yet_is_waited_for),
+        TEST(test_what_was_ordered_long_ago_is_nobodys),
         TEST(test_what_is_no_number_is_none),
     };
 

@@ -43,6 +43,16 @@ static void put(const char *name)
     harness_write(world, name, "secret");
 }
 
+/* As a profile does. */
+static void mention(const char *file, const char *name)
+{
+    autofree char *path = at(name),
+                  *text = mem_printf("[default]\nweb_identity_token_file=%s\n", path);
+
+    assert_non_null(text);
+    harness_write(world, file, text);
+}
+
 static int set_up(void **unused)
 {
     static const char *const files[] = {
@@ -64,6 +74,8 @@ static int set_up(void **unused)
     world = harness_temp_dir();
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         put(files[i]);
+    put("mentioned");
+    mention("home/.aws/config", "mentioned");
     home = at("home");
     token = at("token");
     assert_int_equal(setenv("HOME", home, 1), 0);
@@ -140,6 +152,8 @@ static void test_a_provider_opens_what_is_its_own_and_nothing_else(void **unused
         { "/etc/shadow", O_RDONLY, EACCES },
         { "/proc/1/environ", O_RDONLY, EACCES },
         { "home/.aws/credentials", O_RDONLY, 0 },
+        { "mentioned", O_RDONLY, 0 },
+        { "mentioned", O_WRONLY, EACCES },
         { "named/key.json", O_RDONLY, 0 },
         { "work/file", O_RDWR, 0 },
         { "work/new", O_WRONLY | O_CREAT, 0 },
