@@ -84,9 +84,12 @@ static void take_interruption(struct group *group, const struct signal *signal)
 static void take_growth_failure(struct group *group, const struct signal *signal)
 {
     const char *text = *signal->text ? signal->text : "the cloud says that growth fails";
-    int64_t at_ms = MIN(signal->at_ms, clock_wall_ms(&clock_system));
-    bool fresh = at_ms == 0 || at_ms > group->signals.growth_at_ms;
+    int64_t now_ms = clock_wall_ms(&clock_system), at_ms = MIN(signal->at_ms, now_ms);
+    bool fresh;
 
+    if (group->signals.growth_at_ms > now_ms)
+        group->signals.growth_at_ms = 0; /* the clock was set back: nobody knows which was first */
+    fresh = at_ms == 0 || at_ms > group->signals.growth_at_ms;
     group->signals.growth_at_ms = MAX(group->signals.growth_at_ms, at_ms);
     if (fresh)
         fleet_growth_failed(group->fleet, GROWTH_QUOTA, now_wall(group->supervisor), 0);

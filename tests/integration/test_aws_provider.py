@@ -3,6 +3,7 @@ answers are lost and workers die, and what it says when AWS refuses."""
 
 import copy
 import dataclasses
+import datetime
 import itertools
 import json
 import os
@@ -323,6 +324,10 @@ def test_what_the_cloud_cannot_launch_is_told_in_its_own_words(cloud, new_worker
     assert worker.increase(2)["accepted"] == 2
     told = worker.call("signals")["signals"]
     assert [signal["code"] for signal in told] == [flt.QUOTA] and "sufficient t3.medium capacity" in told[0]["text"]
+    for activity in group_of(cloud).activities:
+        activity["EndTime"] -= datetime.timedelta(minutes=11)
+    group_of(cloud).fails, group_of(cloud).launch_looks = "", 10**6
+    assert new_worker().call("signals")["signals"] == [], "it says nothing of now"
 
 
 # Shrinking

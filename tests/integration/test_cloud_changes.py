@@ -1,6 +1,8 @@
 """What the cloud does to instances by itself: it interrupts them, deletes them, lets them vanish. Their jobs are told
 with the cause, end as failures of the system, and others take their place."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from checker.jobs import make_job
@@ -8,6 +10,7 @@ from checker.run import PATIENCE, Run, wait_for
 from liar import lie, lying_run, told, wait_explained
 from scripted import QUOTA, UNAVAILABLE, UNHEALTHY
 from test_liar import begun, end_job, endless_job
+from test_policies import clock_of, set_clock
 from test_run import assert_nothing_lost, pull_the_plug, wait_for_trace
 
 TAKES = b"WARNING: the cloud takes this instance away"
@@ -183,6 +186,23 @@ def test_a_failure_of_growth_that_has_a_time_counts_once(scripted):
     wait_signals(run, 3)
     run.wait(lambda: run.rows("SELECT 1 FROM journal WHERE line LIKE 'increased %'"), "the journal is written")
     assert run.rows("SELECT count(*) FROM journal WHERE line LIKE 'failed %'") == [(1,)]
+
+
+def test_a_failure_of_growth_counts_after_the_clock_was_set_back(scripted, folder):
+    def fail(ahead):
+        now = datetime.now() + ahead
+        run.script("signals", f"{QUOTA} - {int(now.timestamp() * 1000) - 1000} no capacity in this zone\n")
+        set_clock(folder, now)
+
+    def failures():
+        return run.rows("SELECT count(*) FROM journal WHERE line LIKE 'failed %'")
+
+    run = scripted(max_instances=3, idle_count=1)
+    fail(timedelta(days=1))
+    run.start(FLOTILLA_LIMITS="back_off=200", **clock_of(folder))
+    run.wait(lambda: failures() == [(1,)], "it counts")
+    fail(timedelta(0))
+    run.wait(lambda: failures() == [(2,)], "the next one, too")
 
 
 def test_an_interruption_is_known_again_after_a_restart_before_a_job_comes(scripted):
