@@ -124,16 +124,13 @@ static int32_t import_key(struct flt_group *g, const char *account, int64_t unti
 
 static int32_t take_user(struct flt_group *g, const char *account, struct json_object *profile)
 {
+    struct account_login *login = &g->reaches->account;
     const char *user = oslogin_user(profile);
-    char *copy = user ? strdup(user) : NULL;
 
-    if (!user)
+    if (!user || strlen(user) >= sizeof(login->user))
         return gcp_fail(g, FLT_E_INVALID, 0,
                         "OS Login gives %.100s no name on Linux, so nobody can log in", account);
-    if (!copy)
-        return gcp_fail(g, FLT_E_INTERNAL, 0, "out of memory");
-    free(g->reaches->account.user);
-    g->reaches->account.user = copy;
+    (void) snprintf(login->user, sizeof(login->user), "%s", user);
     return FLT_OK;
 }
 
@@ -183,7 +180,7 @@ int32_t oslogin_login(struct flt_group *g, struct way *way)
 
     if (login->until_s - (int64_t) time(NULL) < KEY_LIFE_S / 2)
         code = renew(g, way);
-    way->info.username = login->user;
+    way->info.username = *login->user ? login->user : NULL;
     way->info.key = login->key;
     way->info.expires_ms = login->until_s * 1000;
     return code;

@@ -70,6 +70,7 @@ struct instance_facts instance_read(struct json_object *instance);
 
 /* What is remembered of an instance, as long as it lives. Secrets are wiped. */
 struct reach {
+    struct reach *next;
     char id[GCP_ID_SIZE];
     int64_t asked_at_ms; /* monotonic; 0 = its facts are to be asked for */
     char address[ADDRESS_SIZE], external_address[ADDRESS_SIZE];
@@ -88,12 +89,13 @@ struct reach {
 
 /* Of OS Login, for all instances. */
 struct account_login {
-    char *user, *key, *public_line;
+    char user[128]; /* "" = not known yet */
+    char *key, *public_line;
     int64_t until_s; /* 0 = not made yet */
 };
 
 struct reaches {
-    struct reach **items;
+    struct reach *first;
     size_t n;
 
     /* What holds for all of them: the project's switches, the account's login, */

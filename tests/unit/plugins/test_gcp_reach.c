@@ -373,7 +373,7 @@ static void test_host_keys_are_those_of_their_namespace(void **state)
     flt_host_keys_show(keys, &shown, &info);
     assert_int_equal(info.n_host_keys, 1);
     assert_string_equal(info.host_keys[0].type, type);
-    assert_string_equal(info.host_keys[0].key, ED + sizeof(type));
+    assert_string_equal(info.host_keys[0].key, &ED[sizeof(type)]);
     assert_int_equal(json_object_array_length(none), 0);
     json_object_put(keys);
     json_object_put(none);
