@@ -59,10 +59,10 @@ extern const struct section config_section; /* the whole file, for struct config
 /* What a value must be: "a whole number of seconds". */
 const char *setting_wants(const struct setting *setting);
 
-/* `record` is zeroed memory of section->size; it can be freed whatever the findings say. */
 /* letter_case.c: keys that differ from a setting's name in their case alone become it, with a note. */
 void letter_case_mend(struct config_reading *reading, const struct section *section,
                       struct toml_value *table);
+/* `record` is zeroed memory of section->size; it can be freed whatever the findings say. */
 void section_fill(struct config_reading *reading, const struct section *section,
                   const struct toml_value *table, void *record);
 void section_free(const struct section *section, void *record); /* what `record` points to */

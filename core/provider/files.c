@@ -344,6 +344,8 @@ int files_own_dir(const char *state_dir, const char *plugin, char **ret, struct 
         return error_set(err, -ENOMEM, "provider: out of memory");
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return error_errno(err, -errno, "the plugin's folder %s", path);
+    if (!is_kind(path, S_IFDIR)) /* else who calls itself "ledger.db" has that to write in */
+        return error_errno(err, -ENOTDIR, "the plugin's folder %s", path);
     *ret = take_ptr(path);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* core/provider/files.h - which files a provider worker may still open, once it knows its plugin and before it loads it
- * (hardening.md section 5): for worker.c.
+ * (hardening.md section 5); and the plugin's folder, which it has without rules, too. Called by worker.c and session.c.
  *
  * A list of what is allowed, for Landlock has no other: programs and libraries of the system, certificates, the clouds'
  * files in the home directory, what the plugin's own settings and the environment name, and the plugin's folder. Never

@@ -49,8 +49,7 @@ struct cloud {
     struct rng_seeded orders;
     struct machine **machines; /* by number */
     size_t n, cap;
-    size_t *
-        present; /* numbers of those that lists may still show or whose places are taken, in order */
+    size_t *present; /* numbers, in order, of those that lists may show or whose places are taken */
     size_t n_present;
     struct fleet_listed *listed;
     size_t cap_listed; /* of `present` too */

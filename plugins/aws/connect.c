@@ -10,6 +10,7 @@
 #include "sdk/lib/aws_xml.h"
 #include "sdk/lib/host_keys.h"
 #include "sdk/lib/ssh_key.h"
+#include "sdk/lib/wipe.h"
 
 #define BOOT_AGAIN_MS INT64_C(2000)
 #define BOOT_AGAIN_MAX_MS INT64_C(15000)
@@ -309,7 +310,7 @@ int32_t connect_emit(struct flt_group *g, const char *id, flt_connect_sink sink,
         code = FLT_E_CANCELLED;
     if (code == FLT_OK)
         way.machine->reached = true;
-    flt_key_wipe(way.key);
-    flt_key_wipe(way.password);
+    flt_wipe(way.key);
+    flt_wipe(way.password);
     return code;
 }

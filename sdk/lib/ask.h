@@ -1,5 +1,6 @@
-/* sdk/lib/ask.h - what a search for credentials does alike at every cloud: a request that is tried again, a moment
- * chosen by chance, a sentence that says why. Used by the sources of credentials, aws_source_*.c and google_source_*.c.
+/* sdk/lib/ask.h - what searches for credentials do alike at every cloud: a request that is tried again, a moment chosen
+ * by chance, a sentence that says why, and whom a secret may be told. Used by the sources of credentials, chain.c,
+ * program.c, and the clients of clouds.
  */
 #ifndef FLOTILLA_LIB_ASK_H
 #define FLOTILLA_LIB_ASK_H

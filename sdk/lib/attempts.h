@@ -15,8 +15,9 @@ struct flt_attempts {
     /* Whether a lost answer may be asked for again. What was refused may always. */
     int repeatable;
     const struct flt_watch *watch;
-    struct flt_retry_budget *budget; /* pays for each attempt but the first, */
-    /* unless this does, or refuses; NULL = the budget. */
+    /* Pays for each attempt but the first. */
+    struct flt_retry_budget *budget;
+    /* Asked in place of the budget, by whoever shares one with other processes; NULL = the budget is. */
     int (*may_retry)(void *arg, enum flt_retry_why why, int attempt);
     uint64_t (*random)(void *arg); /* NULL = the system's */
     void (*log)(void *arg, const char *text);

@@ -3,9 +3,9 @@
 
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-#include "sdk/lib/wipe.h"
 
 char *flt_aws_home_path(const char *below)
 {

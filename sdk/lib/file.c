@@ -12,8 +12,6 @@
 
 #include <flotilla/provider.h>
 
-#include "sdk/lib/wipe.h"
-
 #define PATH_BYTES 4096
 
 static int32_t refuse(const char *path, char *error)

@@ -13,8 +13,8 @@
 struct flt_google_client;
 
 struct flt_google_client_settings {
-    const char *
-        endpoint; /* NULL = https://SERVICE.UNIVERSE; else for every service: "http://127.0.0.1:4443" */
+    /* NULL = https://SERVICE.UNIVERSE; else for every service: "http://127.0.0.1:4443". */
+    const char *endpoint;
     const char *ca_file; /* NULL = the system's */
     const char *user_agent;
     int64_t attempt_ms;            /* an answer that takes longer is lost; 0 = 20 s */
@@ -50,10 +50,10 @@ struct flt_google_call {
 /* What a failed call says. */
 struct flt_google_error {
     long status; /* HTTP; 0 = there was no answer */
-    char reason
-        [128]; /* errors[0].reason or the detail's: "rateLimitExceeded", "notFound", "conditionNotMet"; "" = none */
-    char
-        text[1024]; /* a sentence: which call, what the service says, what to do; without secrets */
+    /* errors[0].reason or the detail's: "rateLimitExceeded", "notFound", "conditionNotMet"; "" = none. */
+    char reason[128];
+    /* A sentence: which call, what the service says, what to do; without secrets. */
+    char text[1024];
     int64_t retry_after_ms; /* 0 = no advice */
     int maybe_done;         /* an answer was lost: it may have happened */
 };

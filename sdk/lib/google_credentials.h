@@ -15,17 +15,16 @@ struct flt_google_token {
     char *quota_project; /* the project that requests are counted for; NULL = the one they go to */
     char *universe;      /* "googleapis.com" */
     char *account;       /* whose it is, an e-mail; NULL = the source does not tell */
-    char *
-        source; /* for people: "service account ci@x.iam.gserviceaccount.com of /home/user/key.json" */
+    char *source;        /* for people: "service account ci@x.example of /home/user/key.json" */
 };
 void flt_google_token_done(struct flt_google_token *token); /* wiped */
 
 struct flt_google_settings {
-    const char *
-        credentials_file; /* NULL = looked for. One that is named is meant: nothing else is tried */
-    const char
-        *metadata_endpoint; /* NULL = GCE_METADATA_HOST, else http://metadata.google.internal */
-    const char *ca_file;    /* NULL = the system's */
+    /* NULL = looked for. One that is named is meant: nothing else is tried. */
+    const char *credentials_file;
+    /* NULL = GCE_METADATA_HOST, else http://metadata.google.internal. */
+    const char *metadata_endpoint;
+    const char *ca_file; /* NULL = the system's */
     const char *user_agent;
     /* Runs the program of an external account that has one (GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1); NULL =
      * refused with a sentence. As flt_host.run. */

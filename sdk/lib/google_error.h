@@ -13,11 +13,9 @@
 
 struct flt_google_fault {
     long status;
-    char reason[FLT_GOOGLE_REASON_MAX]; /* "rateLimitExceeded"; "" = the answer names none */
-    char detail
-        [FLT_GOOGLE_REASON_MAX]; /* "ACCESS_TOKEN_SCOPE_INSUFFICIENT": finer, where there is one */
-    char right
-        [FLT_GOOGLE_REASON_MAX]; /* the one that is missing: "compute.instances.get"; "" = unknown */
+    char reason[FLT_GOOGLE_REASON_MAX];   /* "rateLimitExceeded"; "" = the answer names none */
+    char detail[FLT_GOOGLE_REASON_MAX];   /* finer: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"; "" = none */
+    char right[FLT_GOOGLE_REASON_MAX];    /* missing: "compute.instances.get"; "" = unknown */
     char message[FLT_GOOGLE_MESSAGE_MAX]; /* one line of it, "" = none */
     int64_t retry_after_ms;               /* -1 = it advises nothing; at most 10 minutes */
 };

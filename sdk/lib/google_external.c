@@ -1,6 +1,5 @@
 /* sdk/lib/google_external.c - workload and workforce identity federation (google_sources.h): the token of another identity
  * provider is changed for one of Google's, which may then act as a service account. */
-#include <string.h>
 
 #include "sdk/lib/google_impersonate.h"
 #include "sdk/lib/google_subject.h"

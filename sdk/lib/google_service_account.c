@@ -2,7 +2,6 @@
  * changed for a token. In a universe that is not Google's own the signed statement is the token.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sdk/lib/google_jwt.h"

@@ -7,7 +7,6 @@
 #include "sdk/lib/aws_sign.h"
 #include "sdk/lib/google_subject.h"
 #include "sdk/lib/google_token.h"
-#include "sdk/lib/wipe.h"
 
 #define PLACE "credential_source."
 #define REGION "{region}"

@@ -64,7 +64,8 @@ void flt_google_json_done(struct json_object *json);
 int64_t flt_google_read_seconds(struct json_object *answer, const char *path);
 int32_t flt_google_token_set(struct flt_google_ask *ask, const char *shown, const char *token,
                              int64_t expires_s, struct flt_google_token *ret);
-/* Whose it is, NULL = what is known of that already, and the source, as printf() writes it; without memory for them the token is done. */
+/* Whose it is, NULL = what is known of that already, and the source, as printf() writes it; without memory for them the
+ * token is done. */
 int32_t flt_google_token_name(struct flt_google_ask *ask, struct flt_google_token *token,
                               const char *account, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

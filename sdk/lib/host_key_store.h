@@ -16,8 +16,8 @@ struct flt_host_key_store {
     char path[FLT_STATE_PATH_MAX];
     struct json_object *keys; /* NULL = not opened */
 };
-/* With what the file holds; "" = in memory alone. Always usable; a file that is damaged leaves a sentence in `error` (FLT_ERROR_MAX bytes, as
- * below), otherwise "". */
+/* With what the file holds; "" = in memory alone. Always usable; a file that is damaged leaves a sentence in `error`
+ * (FLT_ERROR_MAX bytes, as below), otherwise "". */
 void flt_host_key_store_open(struct flt_host_key_store *store, const char *path, char *error);
 void flt_host_key_store_done(struct flt_host_key_store *store);
 

@@ -21,8 +21,8 @@ struct json_object *flt_json_find(struct json_object *object, const char *path);
 /* For what decides nothing: NULL when it is no string. */
 const char *flt_json_text(struct json_object *object, const char *path);
 
-/* These return 0, or -1: "Credentials.Expiration is missing", "... must be a string"; `error` may be NULL where nobody reads it. *ret is written with 0
- * alone. */
+/* These return 0, or -1: "Credentials.Expiration is missing", "... must be a string"; `error` may be NULL where nobody
+ * reads it. *ret is written with 0 alone. */
 int flt_json_need_text(struct json_object *object, const char *path, const char **ret, char *error);
 int flt_json_need_i64(struct json_object *object, const char *path, int64_t min, int64_t max,
                       int64_t *ret, char *error);

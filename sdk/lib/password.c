@@ -2,10 +2,11 @@
 #include "sdk/lib/password.h"
 
 #include "sdk/lib/base64.h"
-#include "sdk/lib/wipe.h"
 
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define KEY_BYTES_MAX 1024
 

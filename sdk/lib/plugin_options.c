@@ -4,7 +4,6 @@
 #include "sdk/lib/duration.h"
 #include "sdk/lib/wipe.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX 1024

@@ -1,5 +1,5 @@
-/* sdk/lib/signal_list.h - what a provider has found out for its slot `signals`, kept until it looks again. Used by plugins/aws
- * and plugins/gcp.
+/* sdk/lib/signal_list.h - what a provider has found out for its slot `signals`, kept until it looks again. Used by
+ * plugins/aws and plugins/gcp.
  */
 #ifndef FLOTILLA_LIB_SIGNAL_LIST_H
 #define FLOTILLA_LIB_SIGNAL_LIST_H

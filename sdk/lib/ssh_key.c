@@ -2,6 +2,7 @@
 #include "sdk/lib/ssh_key.h"
 
 #include "sdk/lib/openssh_key.h"
+#include "sdk/lib/wipe.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -16,13 +17,6 @@
 #define HALF 32 /* of an Ed25519 key */
 #define BLOB_MAX 4096
 #define LINE 70
-
-void flt_key_wipe(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
 
 /* The wire format of SSH: lengths of four bytes before each text. */
 struct blob {
@@ -246,7 +240,7 @@ int flt_key_generate(char **ret_private, char **ret_public)
     explicit_bzero(&private, sizeof(private));
     if (*ret_private && *ret_public)
         return 0;
-    flt_key_wipe(*ret_private);
+    flt_wipe(*ret_private);
     free(*ret_public);
     *ret_private = *ret_public = NULL;
     return -1;

@@ -193,11 +193,36 @@ static void test_a_file_that_is_replaced_outdates_the_rules(void **unused)
     assert_int_equal(harness_in_child(replace_one), 0);
 }
 
+/* What a plugin calls itself is its own word. */
+static void test_no_name_makes_the_hosts_files_a_plugins_folder(void **unused)
+{
+    static const struct {
+        const char *name;
+        int want;
+    } rows[] = {
+        { "moody", 0 },  { "moody", 0 },    { "ledger.db", -ENOTDIR }, { "spool", -EINVAL },
+        { "", -EINVAL }, { "..", -EINVAL }, { "a/../b", -EINVAL },
+    };
+    autofree char *state = at("home/state");
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autofree char *own = NULL;
+        struct error err = { 0 };
+        int got = files_own_dir(state, rows[i].name, &own, &err);
+
+        if (got != rows[i].want || (got < 0) != (own == NULL) ||
+            (got < 0) != !str_empty(err.message))
+            fail_msg("'%s': %d, %s", rows[i].name, got, err.message);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_provider_opens_what_is_its_own_and_nothing_else),
         cmocka_unit_test(test_a_file_that_is_replaced_outdates_the_rules),
+        cmocka_unit_test(test_no_name_makes_the_hosts_files_a_plugins_folder),
     };
 
     if (argc < 2)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sdk/lib/ssh_key.h"
+#include "sdk/lib/wipe.h"
 #include "tests/fakes/host_fake.h"
 
 /* After the host, whose `fail` cmocka makes a macro. */
@@ -78,8 +79,8 @@ static void test_a_new_key_is_one_that_ssh_reads(void **state)
     free(other_public);
     other_public = flt_key_public_line(private);
     assert_string_equal(other_public, public);
-    flt_key_wipe(private);
-    flt_key_wipe(other);
+    flt_wipe(private);
+    flt_wipe(other);
     free(public);
     free(other_public);
 }
@@ -236,7 +237,7 @@ static void test_a_key_that_is_cut_off_is_none(void **state)
                         private);
         assert_null(flt_key_read(text, &why));
     }
-    flt_key_wipe(private);
+    flt_wipe(private);
     free(public);
 }
 
