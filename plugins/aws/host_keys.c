@@ -51,13 +51,14 @@ static int is_there(void *arg, const char *id)
     return find_member(g->members, g->n_members, id) != NULL;
 }
 
-/* For the life of the instance. */
+/* For the life of the instance. Which others are gone a complete look has to show. */
 static void keep(struct flt_group *g, const char *id, struct json_object *keys)
 {
     const struct flt_host_key_owners owners = { g->n_members, is_there, g };
     char error[FLT_ERROR_MAX];
 
-    if (flt_host_key_store_keep(&g->host_keys, id, keys, &owners, error) != FLT_OK)
+    if (flt_host_key_store_keep(&g->host_keys, id, keys, g->members_at_ms != 0 ? &owners : NULL,
+                                error) != FLT_OK)
         aws_log(g, FLT_LOG_WARNING, "host keys are not kept for the next start: %s", error);
 }
 

@@ -68,7 +68,7 @@ struct json_object *flt_host_key_store_find(const struct flt_host_key_store *sto
 
 static void drop_old(struct flt_host_key_store *store, const struct flt_host_key_owners *owners)
 {
-    if ((size_t) json_object_object_length(store->keys) <= 2 * owners->n + SPARE)
+    if (!owners || (size_t) json_object_object_length(store->keys) <= 2 * owners->n + SPARE)
         return;
     json_object_object_foreach(store->keys, id, keys)
     {

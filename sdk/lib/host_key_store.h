@@ -30,8 +30,8 @@ struct flt_host_key_owners {
     int (*is_there)(void *arg, const char *id);
     void *arg;
 };
-/* Takes the keys over; those of instances that are gone make room. What cannot be written holds until this process ends:
- * FLT_E_INTERNAL with a sentence. */
+/* Takes the keys over; those of instances that are gone make room (`owners` NULL: nobody knows which are). What cannot be
+ * written holds until this process ends: FLT_E_INTERNAL with a sentence. */
 int32_t flt_host_key_store_keep(struct flt_host_key_store *store, const char *id,
                                 struct json_object *keys, const struct flt_host_key_owners *owners,
                                 char *error);

@@ -113,6 +113,20 @@ def test_host_keys_of_instances_that_are_gone_are_not_kept_for_ever(cloud, new_w
     assert instance in kept and len(kept) < 25, "at most some more than there are instances"
 
 
+def test_host_keys_are_kept_while_nobody_knows_which_instances_are_gone(cloud, new_worker, folder):
+    """The next worker's first look sees a part of the group."""
+    ids = fill(cloud, 20, host_keys=[host_key()])
+    worker = new_worker()
+    for instance in ids[:-1]:
+        assert info_of(worker, instance)["host_keys"]
+    worker.kill()
+    cloud.scaling.member_page = 10
+    cloud.endpoint.fault = lambda call: Fault() if "NextToken" in call.form else None
+    assert info_of(new_worker(), ids[-1])["host_keys"]
+    [file] = (folder / "state" / "aws").glob("*.keys.json")
+    assert set(json.loads(file.read_text())) == set(ids)
+
+
 def test_a_console_without_host_keys_is_not_asked_for_ever(cloud, new_worker, console):
     [instance] = fill(cloud, 1)
     cloud.compute.machines[instance].started -= datetime.timedelta(minutes=11)
