@@ -117,6 +117,29 @@ def test_no_instance_is_replaced_because_of_a_wrong_setting(folder, binary, plug
     assert rows(run, "SELECT remove_reason FROM instances") == [("shutdown",)]
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_reload_asks_anew_for_what_was_refused(folder, binary, plugin_dir, fakes, gated):
+    """The pause is longer than the test."""
+    run = connecting_run(folder, binary, plugin_dir, fakes, ["connect_info 1 - wrong_key"], gated, "30m")
+    run.environment["FLOTILLA_LIMITS"] = "back_off=600000"
+    run.start()
+    wait_explained(run, "no instance can be connected to: key_path is another's key")
+    lie(run)
+    change(run, ('idle_time = "1h"', 'idle_time = "2h"'))
+    reload(run)
+    assert_nothing_lost(run, run.finish())
+
+
+def test_an_instance_that_boots_does_not_hide_that_another_is_refused(folder, binary, plugin_dir, fakes):
+    run = lying_run(folder, binary, plugin_dir, fakes, "connect_info 1 1 wrong_key", "connect_info 2 - booting",
+                    max_instances=2, idle_count=2, idle_time="1h", autoscaler_extra=GATE[True])
+    run.environment["FLOTILLA_LIMITS"] = "back_off=600000"
+    run.start()
+    wait_until(run, lambda: len(told(run, "connect_info")) >= 4)
+    wait_explained(run, "asks for no job: no instance can be connected to")
+    assert_nothing_lost(run, run.finish())
+
+
 @pytest.mark.parametrize("lie, why", [("wrong_key", "the provider could not tell how to reach its instance"),
                                       ("by_winrm", "its instances are reached by winrm, which is not supported yet")])
 def test_a_job_that_no_instance_can_be_connected_to_for_ends_and_its_instance_stays(folder, binary, plugin_dir, fakes, lie, why):
