@@ -82,7 +82,8 @@ static int plugin_keys(void *arg, const char *plugin, json_t **ret, struct error
     if (r < 0)
         return r;
     /* The codes of the ABI are no errno: none of them may look like -ENOENT. */
-    if (plugin_inspect(file, &reply, err) < 0 || json_opt_array(reply, "keys", &keys, err) < 0)
+    if (plugin_inspect_provider(file, &reply, err) < 0 ||
+        json_opt_array(reply, "keys", &keys, err) < 0)
         return -EPROTO;
     *ret = keys ? json_object_get(keys) : json_object_new_array();
     return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");

@@ -41,7 +41,10 @@ static const char usage[] =
     "\n"
     "check: whether it keeps the contract of flotilla/provider.h. It really adds two instances to\n"
     "the group that the JSON file (its plugin_config) describes, and removes them; --timeout (1m)\n"
-    "is how long the cloud may take for either.\n"
+    "is how long the cloud may take for either. Of a plugin that isolates jobs in VMs\n"
+    "(flotilla/isolation.h) the file is its vm_isolation table, \"image\" the image of the VMs "
+    "that\n"
+    "it makes and removes, and this machine is the instance.\n"
     "\n"
     "try: whether the group of that [[runners]] entry works. It orders one instance, connects to\n"
     "it, runs a command and removes it again, also after a failure or an interrupt; --timeout "
@@ -143,12 +146,14 @@ static void list_file(void *arg, const char *file)
     if (plugin_inspect(file, &reply, &err) < 0) {
         print_cell("-", 30);
         print_cell("refused", 10);
+        print_cell("-", 9);
         print_cell("-", 4);
         print_cell(err.message, 0);
     } else {
         buf_addf(&abi, "1.%" PRIi64, number_of(reply, "abi_minor"));
         print_cell(text_of(reply, "name"), 30);
         print_cell(text_of(reply, "version"), 10);
+        print_cell(text_of(reply, "kind"), 9);
         print_cell(buf_str(&abi), 4);
         print_cell(file, 0);
     }
@@ -177,7 +182,7 @@ static int list_plugins(const struct plugin_options *options)
 
     if (check_folders(options->dirs) < 0)
         return 1;
-    (void) printf("%-30s  %-10s  %-4s  %s\n", "NAME", "VERSION", "ABI", "FILE");
+    (void) printf("%-30s  %-10s  %-9s  %-4s  %s\n", "NAME", "VERSION", "KIND", "ABI", "FILE");
     (void) fflush(stdout); /* the children must not inherit it unwritten */
     plugin_each(options->dirs, list_file, &count);
     if (count == 0)
@@ -210,27 +215,6 @@ static int resolve(const struct plugin_options *options, char **ret_file, struct
     return r;
 }
 
-static void print_capabilities(int64_t bits)
-{
-    static const struct {
-        uint64_t bit;
-        const char *name;
-    } known[] = {
-        { FLT_CAP_HEARTBEAT, "heartbeat" },       { FLT_CAP_SUSPEND_RESUME, "suspend_resume" },
-        { FLT_CAP_SIGNALS, "signals" },           { FLT_CAP_CONFIG_KEYS, "config_keys" },
-        { FLT_CAP_THIS_MACHINE, "this_machine" }, { FLT_CAP_IDS_RETURN, "ids_return" },
-    };
-    const char *space = "";
-
-    (void) printf("capabilities  ");
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if ((uint64_t) bits & known[i].bit) {
-            (void) printf("%s%s", space, known[i].name);
-            space = ", ";
-        }
-    (void) printf("%s\n", *space ? "" : "none");
-}
-
 static void print_keys(json_t *keys)
 {
     size_t n = keys ? json_object_array_length(keys) : 0;
@@ -255,12 +239,50 @@ static void print_keys(json_t *keys)
     }
 }
 
+struct capability {
+    uint64_t bit;
+    const char *name;
+};
+
+static void print_capabilities(int64_t bits, const struct capability *known, size_t n)
+{
+    const char *space = "";
+
+    (void) printf("capabilities  ");
+    for (size_t i = 0; i < n; i++)
+        if ((uint64_t) bits & known[i].bit) {
+            (void) printf("%s%s", space, known[i].name);
+            space = ", ";
+        }
+    (void) printf("%s\n", *space ? "" : "none");
+}
+
+static void print_provider(json_t *reply)
+{
+    static const struct capability known[] = {
+        { FLT_CAP_HEARTBEAT, "heartbeat" },       { FLT_CAP_SUSPEND_RESUME, "suspend_resume" },
+        { FLT_CAP_SIGNALS, "signals" },           { FLT_CAP_CONFIG_KEYS, "config_keys" },
+        { FLT_CAP_THIS_MACHINE, "this_machine" }, { FLT_CAP_IDS_RETURN, "ids_return" },
+    };
+    json_t *keys = NULL;
+
+    print_capabilities(number_of(reply, "capabilities"), known, ARRAY_LEN(known));
+    (void) json_opt_array(reply, "keys", &keys, NULL);
+    print_keys(keys);
+}
+
+static void print_isolation(json_t *reply)
+{
+    static const struct capability known[] = { { FLT_ISOLATION_CAP_SHUTDOWN, "shutdown" } };
+
+    print_capabilities(number_of(reply, "capabilities"), known, ARRAY_LEN(known));
+}
+
 static int show_plugin(const char *file)
 {
     static const char *const fields[] = { "name", "version" };
     autojson json_t *reply = NULL;
     struct error err = { 0 };
-    json_t *keys = NULL;
 
     if (plugin_inspect(file, &reply, &err) < 0) {
         (void) fprintf(stderr, "flotilla: %s\n", err.message);
@@ -271,10 +293,12 @@ static int show_plugin(const char *file)
         (void) printf("%-12s  ", fields[i]);
         print_cell(text_of(reply, fields[i]), 0);
     }
-    (void) printf("%-12s  provider 1.%" PRIi64 "\n", "abi", number_of(reply, "abi_minor"));
-    print_capabilities(number_of(reply, "capabilities"));
-    (void) json_opt_array(reply, "keys", &keys, NULL);
-    print_keys(keys);
+    (void) printf("%-12s  %s 1.%" PRIi64 "\n", "abi", text_of(reply, "kind"),
+                  number_of(reply, "abi_minor"));
+    if (str_eq(text_of(reply, "kind"), "isolation"))
+        print_isolation(reply);
+    else
+        print_provider(reply);
     return 0;
 }
 
@@ -320,7 +344,7 @@ static int check_plugin(const struct plugin_options *options, const char *file)
         check.plugin_config = buf_str(&config);
     }
     if (r == 0)
-        r = check_provider(&check, stdout, &err);
+        r = check_contract(&check, stdout, &err);
     if (r < 0)
         (void) fprintf(stderr, "flotilla: %s\n", err.message);
     return r == 0 ? 0 : 1;

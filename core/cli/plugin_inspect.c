@@ -46,9 +46,9 @@ static _Noreturn void become_worker(int link)
     _exit(127);
 }
 
-static int ask(int link, const char *file, struct error *err)
+static int ask(int link, const char *question, const char *file, struct error *err)
 {
-    autojson json_t *request = json_frame("load");
+    autojson json_t *request = json_frame(question);
 
     if (!request || json_add_i64(request, "id", 1) < 0 || json_add_str(request, "file", file) < 0 ||
         json_add_i64(request, "deadline_ms", LOAD_TIMEOUT_MS) < 0)
@@ -89,7 +89,8 @@ static int explain_end(const char *file, int received, int status, struct error 
                      file, WEXITSTATUS(status));
 }
 
-int plugin_inspect(const char *file, json_t **ret, struct error *err)
+/* `question` is the request's type. */
+static int inspect(const char *question, const char *file, json_t **ret, struct error *err)
 {
     autojson json_t *reply = NULL;
     autoclose int ours = -1;
@@ -109,7 +110,7 @@ int plugin_inspect(const char *file, json_t **ret, struct error *err)
     (void) close(fds[1]);
     if (pid < 0)
         return error_errno(err, -errno, "fork");
-    r = ask(ours, file, err);
+    r = ask(ours, question, file, err);
     if (r == 0)
         r = receive(ours, &reply, err);
     if (r == -ETIMEDOUT)
@@ -125,4 +126,14 @@ int plugin_inspect(const char *file, json_t **ret, struct error *err)
         return error_set(err, (int) code, "%s", message);
     *ret = take_ptr(reply);
     return 0;
+}
+
+int plugin_inspect(const char *file, json_t **ret, struct error *err)
+{
+    return inspect("inspect", file, ret, err);
+}
+
+int plugin_inspect_provider(const char *file, json_t **ret, struct error *err)
+{
+    return inspect("load", file, ret, err);
 }

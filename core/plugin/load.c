@@ -57,36 +57,88 @@ int plugin_open_file(const char *file, int *ret_fd, struct error *err)
     return 0;
 }
 
-typedef const struct flt_provider *(*provider_entry)(void);
+/* Opens the library of the descriptor, which stays open with it: its number names the library to the loader, and a
+ * second load through the same number would give the first library again. */
+static void *open_library(const char *file, int *fd, struct error *err)
+{
+    autofree char *path = mem_printf("/proc/self/fd/%d", *fd);
+    void *handle;
+
+    if (!path) {
+        (void) error_set(err, -ENOMEM, "%s: out of memory", file);
+        return NULL;
+    }
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        (void) error_set(err, FLT_E_ABI, "%s: cannot be loaded: %s", file, dlerror());
+    else
+        (void) take_fd(fd);
+    return handle;
+}
+
+/* The address of the file's entry function, of the checked file and no other; NULL with the reason's code. */
+static void *load_entry(const char *file, const char *entry, int *ret_code, struct error *err)
+{
+    autoclose int fd = -1;
+    void *handle, *symbol;
+
+    *ret_code = plugin_open_file(file, &fd, err);
+    if (*ret_code < 0)
+        return NULL;
+    *ret_code = plugin_check_elf(fd, entry, err);
+    if (*ret_code < 0) {
+        (void) error_wrap(err, *ret_code, "%s", file);
+        return NULL;
+    }
+    *ret_code = FLT_E_ABI;
+    handle = open_library(file, &fd, err);
+    symbol = handle ? dlsym(handle, entry) : NULL;
+    if (handle && !symbol)
+        (void) error_set(err, FLT_E_ABI, "%s: %s", file, dlerror());
+    return symbol;
+}
 
 int plugin_load_provider(const char *file, struct flt_provider *ret, struct error *err)
 {
-    autofree char *path = NULL;
-    autoclose int fd = -1;
-    provider_entry entry;
-    void *handle;
+    const struct flt_provider *(*entry)(void);
     int r;
 
-    r = plugin_open_file(file, &fd, err);
+    *(void **) (&entry) = load_entry(file, FLT_PROVIDER_ENTRY, &r, err);
+    if (!entry)
+        return r;
+    r = plugin_admit_provider(entry(), ret, err);
+    return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+}
+
+int plugin_load_isolation(const char *file, struct flt_isolation *ret, struct error *err)
+{
+    const struct flt_isolation *(*entry)(void);
+    int r;
+
+    *(void **) (&entry) = load_entry(file, FLT_ISOLATION_ENTRY, &r, err);
+    if (!entry)
+        return r;
+    r = plugin_admit_isolation(entry(), ret, err);
+    return r < 0 ? error_wrap(err, r, "%s", file) : 0;
+}
+
+static void note_isolation(void *arg, const char *symbol)
+{
+    if (str_eq(symbol, FLT_ISOLATION_ENTRY))
+        *(enum plugin_kind *) arg = PLUGIN_ISOLATION;
+}
+
+int plugin_find_kind(const char *file, enum plugin_kind *ret, struct error *err)
+{
+    enum plugin_kind kind = PLUGIN_PROVIDER;
+    autoclose int fd = -1;
+    int r = plugin_open_file(file, &fd, err);
+
     if (r < 0)
         return r;
-    r = plugin_check_elf(fd, FLT_PROVIDER_ENTRY, err);
+    r = plugin_each_export(fd, note_isolation, &kind, err);
     if (r < 0)
         return error_wrap(err, r, "%s", file);
-    path = mem_printf("/proc/self/fd/%d", fd);
-    if (!path)
-        return error_set(err, -ENOMEM, "%s: out of memory", file);
-    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return error_set(err, FLT_E_ABI, "%s: cannot be loaded: %s", file, dlerror());
-    /* The descriptor's number names the library to the loader: a second load through the same
-     * number would give the first library again. It stays open with the library. */
-    (void) take_fd(&fd);
-    *(void **) (&entry) = dlsym(handle, FLT_PROVIDER_ENTRY);
-    if (!entry)
-        return error_set(err, FLT_E_ABI, "%s: %s", file, dlerror());
-    r = plugin_admit_provider(entry(), ret, err);
-    if (r < 0)
-        return error_wrap(err, r, "%s", file);
+    *ret = kind;
     return 0;
 }

@@ -1,4 +1,4 @@
-/* core/plugin/plugin.h - from a name in config.toml to a provider that may be called.
+/* core/plugin/plugin.h - from a name in config.toml to a provider or an isolation that may be called.
  *
  * find (name → file) → check the file and its ELF tables, before any code of it runs → dlopen →
  * admit (the descriptor's numbers) → a copied descriptor. Each refusal is one sentence with both
@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <flotilla/isolation.h>
 #include <flotilla/provider.h>
 #include <stddef.h>
 
@@ -38,5 +39,15 @@ int plugin_each_export(int fd, void (*on_symbol)(void *arg, const char *name), v
 int plugin_admit_provider(const struct flt_provider *raw, struct flt_provider *ret,
                           struct error *err);
 
-/* All of it. The plugin stays loaded for the life of the process. */
+int plugin_admit_isolation(const struct flt_isolation *raw, struct flt_isolation *ret,
+                           struct error *err);
+
+/* All of it; a plugin of the other kind is refused by the name of its entry. It stays loaded for the
+ * life of the process. */
 int plugin_load_provider(const char *file, struct flt_provider *ret, struct error *err);
+int plugin_load_isolation(const char *file, struct flt_isolation *ret, struct error *err);
+
+/* What a file is by its tables, before any code of it runs. One that is neither reads as a provider:
+ * loading it says what is wrong. */
+enum plugin_kind { PLUGIN_PROVIDER, PLUGIN_ISOLATION };
+int plugin_find_kind(const char *file, enum plugin_kind *ret, struct error *err);

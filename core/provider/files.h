@@ -14,7 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 
-/* By the `load` request. A plugin whose instances are on this machine (FLT_CAP_THIS_MACHINE) is left as it is: what it
+/* By the `load` or `inspect` request. A plugin whose instances are on this machine (FLT_CAP_THIS_MACHINE) is left as it is: what it
  * starts would have the rules, too, and so would all jobs. Negative errno. */
 int files_confine(json_t *load, struct error *err);
 

@@ -202,6 +202,40 @@ static int32_t run_load(struct session *session, flt_call *call, json_t *request
     return FLT_OK;
 }
 
+static int32_t inspect_isolation(flt_call *call, const char *file, json_t *reply)
+{
+    struct flt_isolation isolation;
+    struct error err = { 0 };
+
+    if (plugin_load_isolation(file, &isolation, &err) < 0)
+        return session_host.fail(call, FLT_E_ABI, 0, err.message);
+    if (!provider_text_valid(isolation.name) || !provider_text_valid(isolation.version))
+        return session_host.fail(call, FLT_E_ABI, 0, "its name or version is no valid text");
+    (void) json_add_str(reply, "kind", "isolation");
+    (void) json_add_str(reply, "name", isolation.name);
+    (void) json_add_str(reply, "version", isolation.version);
+    (void) json_add_i64(reply, "abi_minor", isolation.abi_minor);
+    (void) json_add_i64(reply, "capabilities", (int64_t) isolation.capabilities);
+    return FLT_OK;
+}
+
+/* What `flotilla plugin list` and `info` ask: as `load`, of a plugin of any kind. */
+static int32_t run_inspect(struct session *session, flt_call *call, json_t *request, json_t *reply)
+{
+    enum plugin_kind kind;
+    struct error err = { 0 };
+    const char *file = NULL;
+
+    if (json_need_str(request, "file", &file, &err) < 0)
+        return argument_missing(call, &err);
+    if (plugin_find_kind(file, &kind, &err) < 0)
+        return session_host.fail(call, FLT_E_ABI, 0, err.message);
+    if (kind == PLUGIN_ISOLATION)
+        return inspect_isolation(call, file, reply);
+    (void) json_add_str(reply, "kind", "provider");
+    return run_load(session, call, request, reply);
+}
+
 static int32_t run_open(struct session *session, flt_call *call, json_t *request, json_t *reply)
 {
     const char *plugin_config = "{}", *connector_config = "{}";
@@ -351,10 +385,15 @@ static const struct {
     int32_t (*run)(struct session *, flt_call *, json_t *, json_t *);
     bool needs_plugin, needs_group;
 } handlers[] = {
-    { "load", run_load, false, false },         { "open", run_open, true, false },
-    { "list", run_list, true, true },           { "increase", run_increase, true, true },
-    { "decrease", run_decrease, true, true },   { "connect_info", run_connect_info, true, true },
-    { "heartbeat", run_heartbeat, true, true }, { "signals", run_signals, true, true },
+    { "load", run_load, false, false },
+    { "inspect", run_inspect, false, false },
+    { "open", run_open, true, false },
+    { "list", run_list, true, true },
+    { "increase", run_increase, true, true },
+    { "decrease", run_decrease, true, true },
+    { "connect_info", run_connect_info, true, true },
+    { "heartbeat", run_heartbeat, true, true },
+    { "signals", run_signals, true, true },
     { "close", run_close, false, false },
 };
 

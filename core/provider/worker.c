@@ -205,7 +205,7 @@ int provider_worker_main(void)
         const char *type = "";
 
         (void) json_opt_str(request, "type", &type, NULL);
-        if (str_eq(type, "load") && files_confine(request, &err) < 0)
+        if ((str_eq(type, "load") || str_eq(type, "inspect")) && files_confine(request, &err) < 0)
             leave_for_breach(err.message);
         reply = session_run(worker.session, request);
         if (reply && files_outdated())

@@ -79,7 +79,7 @@ const struct kit_instance *kit_find(const struct kit_listing *listing, const cha
     return NULL;
 }
 
-static bool sink_usable(struct kit_call *call, const void *record)
+bool kit_sink_usable(struct kit_call *call, const void *record)
 {
     if (call->ended)
         kit_fail(call->kit, "it emitted after its call of %s had returned", call->verb);
@@ -108,7 +108,7 @@ static void keep(struct kit_listing *listing, const char *id, int32_t state)
     listing->items[listing->n++] = (struct kit_instance) { kit_copy(id), state };
 }
 
-static void take(struct kit_call *call, const char *id, int32_t state)
+void kit_take(struct kit_call *call, const char *id, int32_t state)
 {
     autobuf struct buf shown = BUF_INIT;
 
@@ -130,14 +130,13 @@ static void take(struct kit_call *call, const char *id, int32_t state)
     }
 }
 
-/* What a sink returns: also after a record that is wrong there is no use in more. */
-static int32_t wants_more(struct kit_call *call)
+int32_t kit_wants_more(struct kit_call *call)
 {
     return call->stopped || kit_failed(call->kit) ? 1 : 0;
 }
 
 /* Against the size that 1.0 has, not ours: an old plugin's records stay small for ever. */
-static bool has_size(struct kit_call *call, uint32_t given, uint32_t least)
+bool kit_has_size(struct kit_call *call, uint32_t given, uint32_t least)
 {
     if (given >= least)
         return true;
@@ -151,27 +150,27 @@ static int32_t take_instance(void *arg, const struct flt_instance *raw)
     struct flt_instance instance = { 0 };
     struct kit_call *call = arg;
 
-    if (!sink_usable(call, raw))
+    if (!kit_sink_usable(call, raw))
         return 1;
-    if (!has_size(call, raw->struct_size, FLT_INSTANCE_SIZE_1_0))
+    if (!kit_has_size(call, raw->struct_size, FLT_INSTANCE_SIZE_1_0))
         return 1;
     memcpy(&instance, raw, MIN((size_t) raw->struct_size, sizeof(instance)));
     if (instance.state < FLT_STATE_CREATING || instance.state > FLT_STATE_RESUMING)
         kit_fail(call->kit, "list emitted the state %" PRId32 ", which does not exist",
                  instance.state);
     else
-        take(call, instance.id, instance.state);
-    return wants_more(call);
+        kit_take(call, instance.id, instance.state);
+    return kit_wants_more(call);
 }
 
 static int32_t take_id(void *arg, const char *id)
 {
     struct kit_call *call = arg;
 
-    if (!sink_usable(call, id))
+    if (!kit_sink_usable(call, id))
         return 1;
-    take(call, id, 0);
-    return wants_more(call);
+    kit_take(call, id, 0);
+    return kit_wants_more(call);
 }
 
 static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
@@ -181,14 +180,15 @@ static int32_t take_connect(void *arg, const struct flt_connect_info *raw)
     struct kit_call *call = arg;
     struct error err = { 0 };
 
-    if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_CONNECT_INFO_SIZE_1_0))
+    if (!kit_sink_usable(call, raw) ||
+        !kit_has_size(call, raw->struct_size, FLT_CONNECT_INFO_SIZE_1_0))
         return 1;
     memcpy(&info, raw, MIN((size_t) raw->struct_size, sizeof(info)));
     if (provider_connect_json(&info, call->kit->provider.capabilities, &ignored, &err) < 0)
         kit_fail(call->kit, "connect_info: %s", err.message);
     call->n_connects++;
     call->stopped = call->stop;
-    return wants_more(call);
+    return kit_wants_more(call);
 }
 
 /* What is wrong with it; NULL: nothing. */
@@ -211,7 +211,7 @@ static int32_t take_signal(void *arg, const struct flt_signal *raw)
     struct kit_call *call = arg;
     const char *wrong;
 
-    if (!sink_usable(call, raw) || !has_size(call, raw->struct_size, FLT_SIGNAL_SIZE_1_0))
+    if (!kit_sink_usable(call, raw) || !kit_has_size(call, raw->struct_size, FLT_SIGNAL_SIZE_1_0))
         return 1;
     memcpy(&signal, raw, MIN((size_t) raw->struct_size, sizeof(signal)));
     wrong = judge_signal(&signal);
@@ -220,7 +220,7 @@ static int32_t take_signal(void *arg, const struct flt_signal *raw)
     else if (++call->n_signals > KIT_IDS_MAX)
         kit_fail(call->kit, "signals emitted more than %d", KIT_IDS_MAX);
     call->stopped = call->stop;
-    return wants_more(call);
+    return kit_wants_more(call);
 }
 
 int32_t kit_open(struct kit *kit, struct kit_how how, const char *plugin_config,

@@ -132,7 +132,7 @@ static int start(const struct check_options *options, const char *state_dir, int
     return *ret_pid < 0 ? error_errno(err, -errno, "fork") : 0;
 }
 
-int check_provider(const struct check_options *options, FILE *out, struct error *err)
+int check_contract(const struct check_options *options, FILE *out, struct error *err)
 {
     struct watcher watcher = { .out = out };
     const char *parent = getenv("TMPDIR");

@@ -14,7 +14,8 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "core/base/str.h"
-#include "sdk/check/kit.h"
+#include "core/plugin/plugin.h"
+#include "sdk/check/isolation.h"
 
 #define REPORT_TIMEOUT_MS 10000
 
@@ -121,12 +122,30 @@ static int settle_in(struct kit *kit)
     return 0;
 }
 
+static void check_one_provider(struct kit *kit)
+{
+    if (!run_checks(kit, kit_checks_open))
+        return;
+    (void) run_checks(kit, kit_checks_change);
+    (void) run_checks(kit, kit_checks_process);
+    (void) run_checks(kit, kit_checks_manners);
+    (void) run_checks(kit, kit_checks_transport);
+}
+
+static void check_one_isolation(struct kit *kit)
+{
+    if (run_checks(kit, kit_checks_isolation))
+        (void) run_checks(kit, kit_checks_manners);
+}
+
 void kit_child(const struct check_options *options, int link, const char *state_dir)
 {
     struct kit *kit = kit_alloc(sizeof(*kit));
+    enum plugin_kind kind;
 
     kit->options = options;
     kit->host = &kit_host;
+    kit->isolation_host = &kit_isolation_host;
     kit->link = link;
     kit->state_dir = kit_copy(state_dir);
     (void) pthread_mutex_init(&kit->lock, NULL);
@@ -135,11 +154,11 @@ void kit_child(const struct check_options *options, int link, const char *state_
     kit->process = process_remember();
     if (watch_start(kit) < 0)
         _exit(125);
-    if (run_checks(kit, kit_checks_open)) {
-        (void) run_checks(kit, kit_checks_change);
-        (void) run_checks(kit, kit_checks_process);
-        (void) run_checks(kit, kit_checks_transport);
-    }
+    /* A file that is neither is told so by the checks of a provider. */
+    if (plugin_find_kind(options->file, &kind, NULL) == 0 && kind == PLUGIN_ISOLATION)
+        check_one_isolation(kit);
+    else
+        check_one_provider(kit);
     kit_report(kit, "end", NULL, NULL);
     _exit(0);
 }

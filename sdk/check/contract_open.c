@@ -12,23 +12,34 @@
 
 static const struct kit_how plainly = { 0 };
 
+struct exports {
+    struct kit *kit;
+    const char *entry;
+};
+
 static void on_symbol(void *arg, const char *name)
 {
-    struct kit *kit = arg;
+    const struct exports *exports = arg;
 
-    if (!str_eq(name, FLT_PROVIDER_ENTRY))
-        kit_fail(kit, "it also exports %s", name);
+    if (!str_eq(name, exports->entry))
+        kit_fail(exports->kit, "it also exports %s", name);
 }
 
-static void check_exports(struct kit *kit)
+void kit_check_exports(struct kit *kit, const char *entry)
 {
+    struct exports exports = { kit, entry };
     struct error err = { 0 };
     autoclose int fd = -1;
 
     if (plugin_open_file(kit->options->file, &fd, &err) < 0 ||
-        plugin_check_elf(fd, FLT_PROVIDER_ENTRY, &err) < 0 ||
-        plugin_each_export(fd, on_symbol, kit, &err) < 0)
+        plugin_check_elf(fd, entry, &err) < 0 ||
+        plugin_each_export(fd, on_symbol, &exports, &err) < 0)
         kit_fail(kit, "%s", err.message);
+}
+
+static void check_exports(struct kit *kit)
+{
+    kit_check_exports(kit, FLT_PROVIDER_ENTRY);
 }
 
 static void check_load(struct kit *kit)

@@ -162,6 +162,10 @@ static void check_output(struct kit *kit)
 const struct kit_check kit_checks_process[] = {
     { "50 lists leak nothing", check_list, false },
     { "close gives everything back", check_close, false },
+    { NULL, NULL, false },
+};
+
+const struct kit_check kit_checks_manners[] = {
     { "descriptors are close-on-exec", check_inheritance, false },
     { "the process is left as it was", check_manners, false },
     { "standard output stays empty", check_output, false },

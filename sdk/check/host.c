@@ -66,8 +66,7 @@ char *kit_lend(struct kit_call *call, const char *text)
     return loan->data;
 }
 
-/* False when the call is over or on another thread, which is a finding. */
-static bool usable(struct kit_call *call, const char *what)
+bool kit_host_usable(struct kit_call *call, const char *what)
 {
     if (call->ended)
         kit_fail(call->kit, "%s after its call of %s had returned", what, call->verb);
@@ -83,12 +82,12 @@ static struct kit_call *call_of(flt_call *opaque)
     return (struct kit_call *) (void *) opaque;
 }
 
-static void host_log(flt_call *opaque, int32_t level, const char *text)
+void kit_host_log(flt_call *opaque, int32_t level, const char *text)
 {
     struct kit_call *call = call_of(opaque);
     size_t len = strlen(call->log);
 
-    if (!usable(call, "it logged"))
+    if (!kit_host_usable(call, "it logged"))
         return;
     if (level < FLT_LOG_ERROR || level > FLT_LOG_DEBUG || !provider_text_valid(text)) {
         kit_fail(call->kit, "%s logged what is no line: level %" PRId32, call->verb, level);
@@ -98,11 +97,11 @@ static void host_log(flt_call *opaque, int32_t level, const char *text)
     (void) snprintf(call->log + len, sizeof(call->log) - len, "%s\n", text);
 }
 
-static int32_t host_fail(flt_call *opaque, int32_t code, int64_t retry_after_ms, const char *text)
+int32_t kit_host_fail(flt_call *opaque, int32_t code, int64_t retry_after_ms, const char *text)
 {
     struct kit_call *call = call_of(opaque);
 
-    if (!usable(call, "it called host->fail()"))
+    if (!kit_host_usable(call, "it called host->fail()"))
         return code;
     if (!provider_text_valid(text))
         kit_fail(call->kit, "%s gave a reason that is no text", call->verb);
@@ -112,19 +111,19 @@ static int32_t host_fail(flt_call *opaque, int32_t code, int64_t retry_after_ms,
     return code;
 }
 
-static int64_t host_time_left_ms(flt_call *opaque)
+int64_t kit_host_time_left_ms(flt_call *opaque)
 {
     return call_of(opaque)->deadline_mono_ms - clock_mono_ms(&clock_system);
 }
 
-static int32_t host_cancelled(flt_call *opaque)
+int32_t kit_host_cancelled(flt_call *opaque)
 {
     struct kit_call *call = call_of(opaque);
 
     return call->ended || clock_mono_ms(&clock_system) >= call->cancel_mono_ms;
 }
 
-static int32_t host_cancel_fd(flt_call *opaque)
+int32_t kit_host_cancel_fd(flt_call *opaque)
 {
     return call_of(opaque)->kit->cancel_fd;
 }
@@ -145,7 +144,7 @@ static int32_t host_run(flt_call *opaque, const char *const *argv, flt_output_si
     struct program_result result = { 0 };
     int32_t status;
 
-    if (!usable(call, "it called host->run()"))
+    if (!kit_host_usable(call, "it called host->run()"))
         return FLT_E_INTERNAL;
     status = program_run(argv, call->deadline_mono_ms, call->kit->cancel_fd, sink, arg, &result);
     if (status != 0 && *result.text)
@@ -157,7 +156,7 @@ static void host_describe_group(flt_call *opaque, const struct flt_group_info *i
 {
     struct kit_call *call = call_of(opaque);
 
-    if (!usable(call, "it described its group"))
+    if (!kit_host_usable(call, "it described its group"))
         return;
     if (strcmp(call->verb, "open") != 0)
         kit_fail(call->kit, "%s described the group; only open may", call->verb);
@@ -180,11 +179,11 @@ static const char *host_state_dir(flt_call *opaque)
 
 const struct flt_host kit_host = { .struct_size = sizeof(struct flt_host),
                                    .abi_minor = FLT_ABI_MINOR,
-                                   .log = host_log,
-                                   .fail = host_fail,
-                                   .time_left_ms = host_time_left_ms,
-                                   .cancelled = host_cancelled,
-                                   .cancel_fd = host_cancel_fd,
+                                   .log = kit_host_log,
+                                   .fail = kit_host_fail,
+                                   .time_left_ms = kit_host_time_left_ms,
+                                   .cancelled = kit_host_cancelled,
+                                   .cancel_fd = kit_host_cancel_fd,
                                    .request_id = host_request_id,
                                    .epoch = host_epoch,
                                    .run = host_run,

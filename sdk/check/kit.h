@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <flotilla/isolation.h>
 #include <flotilla/provider.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -60,6 +61,8 @@ struct kit_call {
     bool described;
     struct kit_listing emitted;
     unsigned n_connects, n_signals;
+    char *stomped; /* of an isolation's create */
+    bool dialled;
 };
 
 /* How the next call is to be made. */
@@ -78,9 +81,12 @@ struct kit {
     struct flt_provider provider;
     const struct flt_host *host;
     flt_group *group;
+    struct flt_isolation isolation; /* instead of the provider, see isolation.h */
+    const struct flt_isolation_host *isolation_host;
+    flt_vms *vms;
     json_t *keys; /* its config_keys, or NULL */
     char *state_dir;
-    struct kit_listing before; /* the group's instances when we came */
+    struct kit_listing before; /* the group's instances, or the VMs, when we came */
     char *made[KIT_MADE_MAX];  /* those that came since: all are removed again */
     size_t n_made;
     char *made_request;
@@ -101,6 +107,14 @@ struct kit_call *kit_begin(struct kit *kit, const char *verb, struct kit_how how
 int32_t kit_end(struct kit_call *call, int32_t code);
 char *kit_lend(struct kit_call *call, const char *text); /* NULL gives NULL */
 flt_call *kit_call_ptr(struct kit_call *call);
+/* False when the call is over or on another thread, which is a finding. */
+bool kit_host_usable(struct kit_call *call, const char *what);
+/* What the hosts of both kinds have. */
+void kit_host_log(flt_call *opaque, int32_t level, const char *text);
+int32_t kit_host_fail(flt_call *opaque, int32_t code, int64_t retry_after_ms, const char *text);
+int64_t kit_host_time_left_ms(flt_call *opaque);
+int32_t kit_host_cancelled(flt_call *opaque);
+int32_t kit_host_cancel_fd(flt_call *opaque);
 
 /* calls.c: one function a slot. *ret_call is the ended call. */
 int32_t kit_open(struct kit *kit, struct kit_how how, const char *plugin_config,
@@ -118,6 +132,12 @@ int32_t kit_connect_info(struct kit *kit, struct kit_how how, const char *id,
 int32_t kit_heartbeat(struct kit *kit, struct kit_how how, const char *id,
                       struct kit_call **ret_call);
 int32_t kit_signals(struct kit *kit, struct kit_how how, struct kit_call **ret_call);
+/* For sinks: the record may be looked at; has at least the size that 1.0 has; its id is taken; what the sink returns,
+ * for after a record that is wrong there is no use in more. */
+bool kit_sink_usable(struct kit_call *call, const void *record);
+bool kit_has_size(struct kit_call *call, uint32_t given, uint32_t least);
+void kit_take(struct kit_call *call, const char *id, int32_t state);
+int32_t kit_wants_more(struct kit_call *call);
 const struct kit_instance *kit_find(const struct kit_listing *listing, const char *id);
 bool kit_code_known(int32_t code);       /* of the closed set */
 const char *kit_code_name(int32_t code); /* "?": not of it */
@@ -162,5 +182,8 @@ struct kit_check {
 extern const struct kit_check kit_checks_open[];    /* contract_open.c; the last one has no name */
 extern const struct kit_check kit_checks_change[];  /* contract_change.c */
 extern const struct kit_check kit_checks_process[]; /* contract_process.c */
+extern const struct kit_check kit_checks_manners[]; /* the same, of any kind */
 struct kit_process *process_remember(void);         /* contract_process.c */
-extern const struct kit_check kit_checks_transport[]; /* transports.c */
+extern const struct kit_check kit_checks_transport[];       /* transports.c */
+extern const struct kit_check kit_checks_isolation[];       /* contract_isolation.c */
+void kit_check_exports(struct kit *kit, const char *entry); /* contract_open.c */

@@ -1,9 +1,10 @@
-/* tests/abi/layout_v1.c - the offset and the size of every field that crosses the provider ABI 1.x.
+/* tests/abi/layout_v1.c - the offset and the size of every field that crosses the plugin ABIs 1.x.
  *
  * These numbers are frozen: no FIELD and no NUMBER may change. A field that is appended brings its
  * own line, and a new SIZE, under `#if FLT_ABI_MINOR >= …`. The file is compiled against today's
  * header and against each frozen one of sdk/history. LP64 only, which is every machine that we build
  * for. */
+#include <flotilla/isolation.h>
 #include <flotilla/provider.h>
 #include <stddef.h>
 
@@ -154,3 +155,46 @@ NUMBER(FLT_CAP_SIGNALS, 4);
 NUMBER(FLT_CAP_CONFIG_KEYS, 8);
 NUMBER(FLT_CAP_THIS_MACHINE, 16);
 NUMBER(FLT_CAP_IDS_RETURN, 32);
+
+/* Isolations. */
+FIELD(flt_vm, struct_size, 0, 4);
+FIELD(flt_vm, reserved, 4, 4);
+FIELD(flt_vm, id, 8, 8);
+FIELD(flt_vm, name, 16, 8);
+FIELD(flt_vm, addr, 24, 8);
+FIELD(flt_vm, stomped_id, 32, 8);
+SIZE(flt_vm, 40);
+
+FIELD(flt_isolation_host, struct_size, 0, 4);
+FIELD(flt_isolation_host, abi_minor, 4, 4);
+FIELD(flt_isolation_host, log, 8, 8);
+FIELD(flt_isolation_host, fail, 16, 8);
+FIELD(flt_isolation_host, time_left_ms, 24, 8);
+FIELD(flt_isolation_host, cancelled, 32, 8);
+FIELD(flt_isolation_host, cancel_fd, 40, 8);
+FIELD(flt_isolation_host, dial, 48, 8);
+SIZE(flt_isolation_host, 56);
+
+FIELD(flt_isolation, magic, 0, 4);
+FIELD(flt_isolation, struct_size, 4, 4);
+FIELD(flt_isolation, abi_minor, 8, 4);
+FIELD(flt_isolation, abi_minor_needed, 12, 4);
+FIELD(flt_isolation, name, 16, 8);
+FIELD(flt_isolation, version, 24, 8);
+FIELD(flt_isolation, capabilities, 32, 8);
+FIELD(flt_isolation, open, 40, 8);
+FIELD(flt_isolation, close, 48, 8);
+FIELD(flt_isolation, create, 56, 8);
+FIELD(flt_isolation, remove, 64, 8);
+FIELD(flt_isolation, list, 72, 8);
+FIELD(flt_isolation, shutdown, 80, 8);
+SIZE(flt_isolation, 88);
+
+NUMBER(FLT_ISOLATION_SIZE_1_0, 80);
+NUMBER(FLT_ISOLATION_SIZE_1_0,
+       offsetof(struct flt_isolation, list) + sizeof(((struct flt_isolation *) 0)->list));
+NUMBER(FLT_ISOLATION_HOST_SIZE_1_0, 56);
+NUMBER(FLT_VM_SIZE_1_0, 40);
+NUMBER(FLT_ISOLATION_MAGIC, 0x464c5449);
+NUMBER(FLT_ISOLATION_CAP_SHUTDOWN, 1);
+NUMBER(FLT_SLOT_NONE, -1);

@@ -154,6 +154,93 @@ static void test_refusals_say_both_values(void **state)
     }
 }
 
+static int32_t count_vm(void *arg, const struct flt_vm *vm)
+{
+    assert_string_equal(vm->id, "vm-1");
+    ++*(unsigned *) arg;
+    return 0;
+}
+
+static void test_isolations_of_1_0_old_and_from_the_future_load(void **state)
+{
+    static const char *const names[] = { "isolation", "isolation_old", "isolation_future" };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        autofree char *file = install(names[i], FIXTURE_MAX);
+        struct flt_isolation isolation;
+        struct error err = { 0 };
+        flt_vms *vms = NULL;
+        unsigned n = 0;
+
+        if (plugin_load_isolation(file, &isolation, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_null(isolation.shutdown);
+        assert_int_equal(isolation.open(NULL, NULL, "{}", &vms), FLT_OK);
+        assert_int_equal(isolation.list(vms, NULL, count_vm, &n), FLT_OK);
+        assert_int_equal(n, 1);
+        isolation.close(vms);
+    }
+}
+
+static void test_refusals_of_isolations_say_both_values(void **state)
+{
+    static const struct {
+        const char *fixture, *sentence;
+    } rows[] = {
+        { "isolation_small", ": descriptor has 72 bytes, 1.0 has 80" },
+        { "isolation_wrong_magic",
+          ": not a flotilla isolation: magic is 0x464c5450, not 0x464c5449" },
+        { "isolation_needs_newer", ": needs ABI 1.9, this host has 1.0" },
+        { "isolation_without_name", ": the required member 'name' is missing" },
+        { "isolation_without_version", ": the required member 'version' is missing" },
+        { "isolation_without_open", ": the required member 'open' is missing" },
+        { "isolation_without_close", ": the required member 'close' is missing" },
+        { "isolation_without_create", ": the required member 'create' is missing" },
+        { "isolation_without_remove", ": the required member 'remove' is missing" },
+        { "isolation_without_list", ": the required member 'list' is missing" },
+        { "isolation_claims_shutdown", ": claims shutdown, but the slot is NULL" },
+        { "isolation_only_v2",
+          ": has flotilla_isolation_v2, this host knows flotilla_isolation_v1" },
+        { "sound",
+          ": is a plugin of another kind: has flotilla_provider_v1, wanted flotilla_isolation_v1" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autofree char *file = install(rows[i].fixture, FIXTURE_MAX);
+        autofree char *want = mem_printf("%s%s", file, rows[i].sentence);
+        struct flt_isolation isolation = { .magic = 42 };
+        struct error err = { 0 };
+
+        assert_true(plugin_load_isolation(file, &isolation, &err) < 0);
+        assert_string_equal(err.message, want);
+        assert_int_equal(isolation.magic, 42);
+    }
+}
+
+static void test_the_kind_of_a_file_is_known_before_it_is_loaded(void **state)
+{
+    static const struct {
+        const char *fixture;
+        enum plugin_kind kind;
+    } rows[] = { { "isolation", PLUGIN_ISOLATION },
+                 { "other_kind", PLUGIN_ISOLATION }, /* its constructor would abort */
+                 { "sound", PLUGIN_PROVIDER },
+                 { "no_entry", PLUGIN_PROVIDER } };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        autofree char *file = install(rows[i].fixture, FIXTURE_MAX);
+        enum plugin_kind kind;
+        struct error err = { 0 };
+
+        if (plugin_find_kind(file, &kind, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(kind, rows[i].kind);
+    }
+}
+
 static void test_files_that_are_no_shared_object_are_refused(void **state)
 {
     static const char script[] = "#!/bin/sh\n# long enough to hold an ELF header of 64 bytes, were "
@@ -231,6 +318,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_missing_tail_of_an_older_descriptor_reads_as_null),
         cmocka_unit_test(test_a_descriptor_from_the_future_loads),
         cmocka_unit_test(test_refusals_say_both_values),
+        cmocka_unit_test(test_isolations_of_1_0_old_and_from_the_future_load),
+        cmocka_unit_test(test_refusals_of_isolations_say_both_values),
+        cmocka_unit_test(test_the_kind_of_a_file_is_known_before_it_is_loaded),
         cmocka_unit_test(test_files_that_are_no_shared_object_are_refused),
         cmocka_unit_test(test_a_file_that_others_can_write_is_refused),
         cmocka_unit_test(test_a_file_in_a_directory_that_others_can_write_is_refused),

@@ -4,14 +4,10 @@
  * argv: the flotilla program, the directory of the fakes, the local and the static provider. Plugins are copied
  * into a private directory, because a build directory may be writable by others. */
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <setjmp.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
@@ -20,91 +16,21 @@
 #include <cmocka.h>
 
 #include "tests/harness/harness.h"
+#include "tests/unit/sdk/plugin_command.h"
 
-#define FILE_MAX ((size_t) 256 * 1024 * 1024) /* our own binary, with sanitizers */
-
-extern char **environ;
-
-static const char *flotilla, *fakes, *local, *static_machines;
-static char root[] = "/tmp/flotilla-check-test-XXXXXX";
-
-static char *install(const char *from, const char *name)
-{
-    autofree char *path = mem_printf("%s/%s.so", root, name);
-    autobuf struct buf data = BUF_INIT;
-    struct error err = { 0 };
-    autoclose int fd = -1;
-
-    if (fs_read_file(AT_FDCWD, from, FILE_MAX, &data, &err) < 0)
-        fail_msg("%s", err.message);
-    (void) unlink(path);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(fs_write_all(fd, buf_str(&data), data.len), 0);
-    return take_ptr(path);
-}
-
-/* The exit status of `flotilla plugin …`, and its standard output. */
-static int run(char *const *argv, struct buf *out)
-{
-    posix_spawn_file_actions_t actions;
-    int fds[2], status = 0;
-    char chunk[4096];
-    ssize_t n;
-    pid_t pid;
-
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    (void) posix_spawn_file_actions_init(&actions);
-    (void) posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-    assert_int_equal(posix_spawn(&pid, flotilla, &actions, NULL, argv, environ), 0);
-    (void) posix_spawn_file_actions_destroy(&actions);
-    (void) close(fds[1]);
-    while ((n = read(fds[0], chunk, sizeof(chunk))) > 0)
-        buf_add(out, chunk, (size_t) n);
-    (void) close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static int check_with(char *file, const char *config, struct buf *out)
-{
-    autofree char *path = mem_printf("%s/config.json", root);
-    char *argv[] = { (char[]) { "flotilla" },
-                     (char[]) { "plugin" },
-                     (char[]) { "check" },
-                     file,
-                     (char[]) { "--timeout" },
-                     (char[]) { "300ms" },
-                     (char[]) { "--config" },
-                     path,
-                     NULL };
-
-    harness_write(root, "config.json", config);
-    return run(argv, out);
-}
+static const char *local, *static_machines;
+static struct plugin_command command = { .root = "/tmp/flotilla-check-test-XXXXXX" };
 
 static int check(char *file, struct buf *out)
 {
-    return check_with(file, "{}", out);
-}
-
-/* '*' in `line` stands for what differs from machine to machine. */
-static bool has_line(const char *text, const char *line)
-{
-    autofree char *copy = mem_strdup(text);
-
-    for (char *rest = copy, *at; (at = strsep(&rest, "\n"));)
-        if (fnmatch(line, at, 0) == 0)
-            return true;
-    return false;
+    return plugin_command_check(&command, file, "{}", out);
 }
 
 static void expect_pass(const char *from, const char *name, const char *config)
 {
-    autofree char *file = install(from, name);
+    autofree char *file = plugin_command_copy(&command, from, name);
     autobuf struct buf out = BUF_INIT;
-    int status = check_with(file, config, &out);
+    int status = plugin_command_check(&command, file, config, &out);
 
     if (status != 0 || strstr(buf_str(&out), "FAIL") || strstr(buf_str(&out), "\nskip "))
         fail_msg("%s with %s: status %d\n%s", name, config, status, buf_str(&out));
@@ -112,7 +38,7 @@ static void expect_pass(const char *from, const char *name, const char *config)
 
 static void test_a_provider_that_keeps_the_contract_passes(void **state)
 {
-    autofree char *from = mem_printf("%s/good_provider.so", fakes);
+    autofree char *from = mem_printf("%s/good_provider.so", command.fakes);
 
     (void) state;
     expect_pass(from, "good_provider", "{}");
@@ -139,12 +65,13 @@ static void test_the_local_provider_passes(void **state)
 /* It has no heartbeat and no signals: nobody but the machine itself could be asked. */
 static void test_the_static_provider_passes(void **state)
 {
-    autofree char *file = install(static_machines, "fleeting-plugin-static");
+    autofree char *file = plugin_command_copy(&command, static_machines, "fleeting-plugin-static");
     autobuf struct buf out = BUF_INIT;
-    int status = check_with(file,
-                            "{\"instances\": {\"a\": {\"internal_addr\": \"10.0.0.1\"}, \"b\": "
-                            "{\"external_addr\": \"127.0.0.1:2222\"}}}",
-                            &out);
+    int status =
+        plugin_command_check(&command, file,
+                             "{\"instances\": {\"a\": {\"internal_addr\": \"10.0.0.1\"}, \"b\": "
+                             "{\"external_addr\": \"127.0.0.1:2222\"}}}",
+                             &out);
 
     (void) state;
     if (status != 0 || !strstr(buf_str(&out), " 0 failed, 2 skipped\n"))
@@ -282,12 +209,12 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         autofree char *name = mem_printf("wrong_%s", rows[i].fault);
-        autofree char *from = mem_printf("%s/%s.so", fakes, name);
-        autofree char *file = install(from, name);
+        autofree char *from = mem_printf("%s/%s.so", command.fakes, name);
+        autofree char *file = plugin_command_copy(&command, from, name);
         autobuf struct buf out = BUF_INIT;
         int status = check(file, &out);
 
-        if (status != 1 || !has_line(buf_str(&out), rows[i].line))
+        if (status != 1 || !plugin_command_has_line(buf_str(&out), rows[i].line))
             fail_msg("%s: status %d, wanted '%s' in\n%s", rows[i].fault, status, rows[i].line,
                      buf_str(&out));
     }
@@ -295,33 +222,33 @@ static void test_each_planted_fault_is_found_by_its_line(void **state)
 
 static void test_a_plugin_that_hangs_is_ended(void **state)
 {
-    autofree char *from = mem_printf("%s/wrong_hangs.so", fakes);
-    autofree char *file = install(from, "wrong_hangs");
+    autofree char *from = mem_printf("%s/wrong_hangs.so", command.fakes);
+    autofree char *file = plugin_command_copy(&command, from, "wrong_hangs");
     autobuf struct buf out = BUF_INIT;
 
     (void) state;
     assert_int_equal(check(file, &out), 1);
-    assert_true(has_line(buf_str(&out),
-                         "FAIL works with a host of 1.0: list has not returned 2000 ms after its "
-                         "cancel; "
-                         "the rest cannot be checked"));
+    assert_true(plugin_command_has_line(
+        buf_str(&out), "FAIL works with a host of 1.0: list has not returned 2000 ms after its "
+                       "cancel; "
+                       "the rest cannot be checked"));
 }
 
 static void test_a_plugin_that_dies_leaves_a_note_of_its_instances(void **state)
 {
-    autofree char *from = mem_printf("%s/wrong_never_removes.so", fakes);
-    autofree char *file = install(from, "wrong_never_removes");
+    autofree char *from = mem_printf("%s/wrong_never_removes.so", command.fakes);
+    autofree char *file = plugin_command_copy(&command, from, "wrong_never_removes");
     autobuf struct buf out = BUF_INIT;
 
     (void) state;
     assert_int_equal(check(file, &out), 1);
-    assert_true(has_line(buf_str(&out), "note instance good-1 may be left behind"));
-    assert_true(has_line(buf_str(&out), "note instance good-2 may be left behind"));
+    assert_true(plugin_command_has_line(buf_str(&out), "note instance good-1 may be left behind"));
+    assert_true(plugin_command_has_line(buf_str(&out), "note instance good-2 may be left behind"));
 }
 
 static void test_a_file_that_is_no_plugin_fails_at_once(void **state)
 {
-    autofree char *file = install(flotilla, "no_plugin");
+    autofree char *file = plugin_command_copy(&command, command.flotilla, "no_plugin");
     autobuf struct buf out = BUF_INIT;
 
     (void) state;
@@ -333,34 +260,30 @@ static void test_a_file_that_is_no_plugin_fails_at_once(void **state)
 
 static void test_list_shows_what_is_refused_and_why(void **state)
 {
-    autofree char *from = mem_printf("%s/good_provider.so", fakes);
-    autofree char *good = install(from, "good_provider");
-    autofree char *bad = install(flotilla, "no_plugin");
+    autofree char *from = mem_printf("%s/good_provider.so", command.fakes);
+    autofree char *good = plugin_command_copy(&command, from, "good_provider");
+    autofree char *bad = plugin_command_copy(&command, command.flotilla, "no_plugin");
     autofree char *want = mem_printf("%s: does not export flotilla_provider_v1", bad);
-    char *argv[] = { (char[]) { "flotilla" },
-                     (char[]) { "plugin" },
-                     (char[]) { "list" },
-                     (char[]) { "--plugin-dir" },
-                     root,
-                     NULL };
+    char *argv[] = { (char[]) { "flotilla" },     (char[]) { "plugin" }, (char[]) { "list" },
+                     (char[]) { "--plugin-dir" }, command.root,          NULL };
     autobuf struct buf out = BUF_INIT;
 
     (void) state;
-    assert_int_equal(run(argv, &out), 0);
+    assert_int_equal(plugin_command_run(&command, argv, &out), 0);
     assert_non_null(strstr(buf_str(&out), good));
     assert_non_null(strstr(buf_str(&out), want));
 }
 
 static void test_info_shows_the_keys(void **state)
 {
-    autofree char *from = mem_printf("%s/good_provider.so", fakes);
-    autofree char *file = install(from, "good_provider");
+    autofree char *from = mem_printf("%s/good_provider.so", command.fakes);
+    autofree char *file = plugin_command_copy(&command, from, "good_provider");
     char *argv[] = { (char[]) { "flotilla" }, (char[]) { "plugin" }, (char[]) { "info" }, file,
                      NULL };
     autobuf struct buf out = BUF_INIT;
 
     (void) state;
-    assert_int_equal(run(argv, &out), 0);
+    assert_int_equal(plugin_command_run(&command, argv, &out), 0);
     assert_non_null(strstr(buf_str(&out), "max_size                      integer   no        10  "
                                           "              the most instances\n"));
     assert_non_null(strstr(buf_str(&out), "capabilities  heartbeat, signals, config_keys\n"));
@@ -369,13 +292,13 @@ static void test_info_shows_the_keys(void **state)
 static int setup(void **state)
 {
     (void) state;
-    return mkdtemp(root) ? 0 : -1;
+    return mkdtemp(command.root) ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void) state;
-    return fs_remove_tree(AT_FDCWD, root);
+    return fs_remove_tree(AT_FDCWD, command.root);
 }
 
 int main(int argc, char **argv)
@@ -396,8 +319,8 @@ int main(int argc, char **argv)
         (void) fprintf(stderr, "usage: test_check FLOTILLA FAKES LOCAL_PLUGIN STATIC_PLUGIN\n");
         return 1;
     }
-    flotilla = argv[1];
-    fakes = argv[2];
+    command.flotilla = argv[1];
+    command.fakes = argv[2];
     local = argv[3];
     static_machines = argv[4];
     return cmocka_run_group_tests(tests, setup, teardown);

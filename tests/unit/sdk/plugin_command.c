@@ -1,0 +1,96 @@
+/* tests/unit/sdk/plugin_command.c - see plugin_command.h. */
+#include "tests/unit/sdk/plugin_command.h"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#include <cmocka.h>
+
+#include "tests/harness/harness.h"
+
+#define FILE_MAX ((size_t) 256 * 1024 * 1024) /* our own binary, with sanitizers */
+
+extern char **environ;
+
+char *plugin_command_copy(const struct plugin_command *command, const char *from, const char *name)
+{
+    autofree char *path = mem_printf("%s/%s.so", command->root, name);
+    autobuf struct buf data = BUF_INIT;
+    struct error err = { 0 };
+    autoclose int fd = -1;
+
+    if (fs_read_file(AT_FDCWD, from, FILE_MAX, &data, &err) < 0)
+        fail_msg("%s", err.message);
+    (void) unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(fs_write_all(fd, buf_str(&data), data.len), 0);
+    return take_ptr(path);
+}
+
+char *plugin_command_install(const struct plugin_command *command, const char *name)
+{
+    autofree char *from = mem_printf("%s/%s.so", command->fakes, name);
+
+    return plugin_command_copy(command, from, name);
+}
+
+int plugin_command_run(const struct plugin_command *command, char *const *argv, struct buf *out)
+{
+    posix_spawn_file_actions_t actions;
+    int fds[2], status = 0;
+    char chunk[4096];
+    ssize_t n;
+    pid_t pid;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    (void) posix_spawn_file_actions_init(&actions);
+    (void) posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+    assert_int_equal(posix_spawn(&pid, command->flotilla, &actions, NULL, argv, environ), 0);
+    (void) posix_spawn_file_actions_destroy(&actions);
+    (void) close(fds[1]);
+    while ((n = read(fds[0], chunk, sizeof(chunk))) > 0)
+        buf_add(out, chunk, (size_t) n);
+    (void) close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+int plugin_command_check(const struct plugin_command *command, char *file, const char *config,
+                         struct buf *out)
+{
+    autofree char *path = mem_printf("%s/config.json", command->root);
+    char *argv[] = { (char[]) { "flotilla" },
+                     (char[]) { "plugin" },
+                     (char[]) { "check" },
+                     file,
+                     (char[]) { "--timeout" },
+                     (char[]) { "300ms" },
+                     (char[]) { "--config" },
+                     path,
+                     NULL };
+
+    harness_write(command->root, "config.json", config);
+    return plugin_command_run(command, argv, out);
+}
+
+bool plugin_command_has_line(const char *text, const char *line)
+{
+    autofree char *copy = mem_strdup(text);
+
+    for (char *rest = copy, *at; (at = strsep(&rest, "\n"));)
+        if (fnmatch(line, at, 0) == 0)
+            return true;
+    return false;
+}
