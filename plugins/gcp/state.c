@@ -17,7 +17,7 @@ static const struct {
     { "RECREATING", FLT_STATE_CREATING, false },
     { "DELETING", FLT_STATE_DELETING, true },
     { "ABANDONING", FLT_STATE_DELETING, true },
-    { "STOPPING", FLT_STATE_CREATING, false }, /* stopped next, as below */
+    { "STOPPING", FLT_STATE_SUSPENDING, false }, /* as its status says next, see below */
     { "SUSPENDING", FLT_STATE_SUSPENDING, false },
     { "RESUMING", FLT_STATE_RESUMING, false },
     { "STARTING", FLT_STATE_RESUMING, false },
