@@ -5,33 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/json.h"
-
 #define FRESH_MS 60000 /* so long what was learnt of an instance holds */
 #define BOOT_AGAIN_MS 2000
 #define USER "runner"
 
 /* The instance. */
 
-static bool is_one_of(const char *status, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(status, list[i]) == 0)
-            return true;
-    return false;
-}
-
 static int32_t check_state(struct flt_group *g, const struct way *way)
 {
-    static const char *const coming[] = { "PENDING", "PROVISIONING", "STAGING", "REPAIRING",
-                                          "SUSPENDED" };
+    static const char *const coming[] = { "PENDING",   "PROVISIONING", "STAGING",
+                                          "REPAIRING", "SUSPENDED",    NULL };
     const char *status = gcp_text(way->instance, "status"), *number = gcp_text(way->instance, "id");
     const char *slash = strrchr(way->id, '/');
 
     if (!slash || strcmp(number, slash + 1) != 0)
         return gcp_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is gone: another one has its name",
                         way->id);
-    if (is_one_of(status, coming, COUNT(coming)))
+    if (gcp_is_one_of(status, coming))
         return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s is not up yet (%s)",
                         way->id, status);
     if (strcmp(status, "RUNNING") != 0)
