@@ -45,7 +45,7 @@ static int32_t ask_instance(struct flt_group *g, struct way *way)
     return code == FLT_OK ? FLT_OK : gcp_refused(g, code, &error);
 }
 
-/* One of a subnet without the wanted kind has nothing else. */
+/* One without any IPv4 address has nothing else. An IPv6 address does not come later: its subnet gives it or does not. */
 static int32_t take_addresses(struct flt_group *g, struct way *way,
                               const struct instance_facts *facts)
 {
@@ -57,8 +57,12 @@ static int32_t take_addresses(struct flt_group *g, struct way *way,
     (void) snprintf(way->reach->external_address, ADDRESS_SIZE, "%s", external ? external : "");
     if (own || external)
         return FLT_OK;
-    return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no%s address", way->id,
-                    v6 ? " IPv6" : "");
+    if (facts->ipv4 || facts->external_ipv4)
+        return gcp_fail(g, FLT_E_INVALID, 0,
+                        "instance %s has no IPv6 address: set plugin_config.addresses to \"ipv4\", "
+                        "or give the instance template a subnet and a stack type with IPv6",
+                        way->id);
+    return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no address yet", way->id);
 }
 
 int32_t way_look(struct flt_group *g, struct way *way)
