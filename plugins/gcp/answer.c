@@ -21,6 +21,14 @@ int64_t gcp_time(const char *text)
     return flt_utc_parse(text, &seconds) == 0 ? seconds * 1000 : 0;
 }
 
+bool gcp_is_one_of(const char *text, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(text, *names) == 0)
+            return true;
+    return false;
+}
+
 const char *gcp_last_part(const char *url)
 {
     const char *slash = strrchr(url, '/');

@@ -5,7 +5,6 @@
 #include "gcp.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define BATCH 1000 /* the most that one call takes */
 

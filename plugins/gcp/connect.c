@@ -5,33 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/json.h"
-
 #define FRESH_MS 60000 /* so long what was learnt of an instance holds */
 #define BOOT_AGAIN_MS 2000
 #define USER "runner"
 
 /* The instance. */
 
-static bool is_one_of(const char *status, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(status, list[i]) == 0)
-            return true;
-    return false;
-}
-
 static int32_t check_state(struct flt_group *g, const struct way *way)
 {
-    static const char *const coming[] = { "PENDING", "PROVISIONING", "STAGING", "REPAIRING",
-                                          "SUSPENDED" };
+    static const char *const coming[] = { "PENDING",   "PROVISIONING", "STAGING",
+                                          "REPAIRING", "SUSPENDED",    NULL };
     const char *status = gcp_text(way->instance, "status"), *number = gcp_text(way->instance, "id");
     const char *slash = strrchr(way->id, '/');
 
     if (!slash || strcmp(number, slash + 1) != 0)
         return gcp_fail(g, FLT_E_NOT_FOUND, 0, "instance %s is gone: another one has its name",
                         way->id);
-    if (is_one_of(status, coming, COUNT(coming)))
+    if (gcp_is_one_of(status, coming))
         return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s is not up yet (%s)",
                         way->id, status);
     if (strcmp(status, "RUNNING") != 0)
@@ -55,7 +45,7 @@ static int32_t ask_instance(struct flt_group *g, struct way *way)
     return code == FLT_OK ? FLT_OK : gcp_refused(g, code, &error);
 }
 
-/* One of a subnet without the wanted kind has nothing else. */
+/* One without any IPv4 address has nothing else. An IPv6 address does not come later: its subnet gives it or does not. */
 static int32_t take_addresses(struct flt_group *g, struct way *way,
                               const struct instance_facts *facts)
 {
@@ -67,8 +57,12 @@ static int32_t take_addresses(struct flt_group *g, struct way *way,
     (void) snprintf(way->reach->external_address, ADDRESS_SIZE, "%s", external ? external : "");
     if (own || external)
         return FLT_OK;
-    return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no%s address", way->id,
-                    v6 ? " IPv6" : "");
+    if (facts->ipv4 || facts->external_ipv4)
+        return gcp_fail(g, FLT_E_INVALID, 0,
+                        "instance %s has no IPv6 address: set plugin_config.addresses to \"ipv4\", "
+                        "or give the instance template a subnet and a stack type with IPv6",
+                        way->id);
+    return gcp_fail(g, FLT_E_NOT_READY, BOOT_AGAIN_MS, "instance %s has no address yet", way->id);
 }
 
 int32_t way_look(struct flt_group *g, struct way *way)

@@ -4,7 +4,6 @@
 #include "gcp.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "sdk/lib/json.h"
 
@@ -13,13 +12,9 @@
 static bool is_growth(struct json_object *item)
 {
     static const char *const actions[] = { "CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING",
-                                           "QUEUING" };
-    const char *action = gcp_text(item, "instanceActionDetails.action");
+                                           "QUEUING", NULL };
 
-    for (size_t i = 0; i < COUNT(actions); i++)
-        if (strcmp(action, actions[i]) == 0)
-            return true;
-    return false;
+    return gcp_is_one_of(gcp_text(item, "instanceActionDetails.action"), actions);
 }
 
 /* The newest says it all; they come in no order. */

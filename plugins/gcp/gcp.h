@@ -6,7 +6,8 @@
  * A managed instance group makes machines under names, and makes another one under the same name when it repairs one.
  * So the host's id of an instance is "NAME/NUMBER": its name and the number that Google gives to each machine anew.
  * A member that has no machine yet is not listed: the host's order stands for it. When making it fails, it is listed
- * as failed under its name alone, so that the host removes it.
+ * under its name alone, and the signals say that it is unhealthy, so that the host removes it. FLT_STATE_TIMEOUT would
+ * not do: the host takes such an instance for gone, and Google would go on trying, and make it one day.
  *
  * Calls come one at a time; the slot that is running keeps its flt_call in the group.
  */
@@ -22,6 +23,7 @@
 #include "sdk/lib/google_client.h"
 #include "sdk/lib/plugin_options.h"
 #include "sdk/lib/signal_list.h"
+#include "sdk/lib/state_file.h"
 
 #define GCP_NAME_MAX 63    /* of names in Compute Engine */
 #define GCP_PROJECT_MAX 99 /* "example.com:project" */
@@ -147,6 +149,8 @@ int32_t gcp_unreadable(struct flt_group *g, const char *error);
 const char *gcp_text(struct json_object *object, const char *path);
 /* "2026-11-26T00:30:00.123-08:00" in milliseconds since 1970; 0 when it is no such time. */
 int64_t gcp_time(const char *text);
+/* `names` ends with NULL. */
+bool gcp_is_one_of(const char *text, const char *const *names);
 /* What is behind the last slash of a URL: "ci-1" of ".../instances/ci-1". */
 const char *gcp_last_part(const char *url);
 
@@ -184,6 +188,9 @@ void group_path(const struct flt_group *g, const char *verb, char path[GCP_PATH_
                 char shown[GCP_PATH_SIZE]);
 /* The group itself; json_object_put() it. */
 int32_t group_get(struct flt_group *g, struct json_object **ret);
+/* Of what is kept for the group in the host's state directory, as flt_state_path() has it. */
+int32_t group_state_path(struct flt_group *g, const char *ending, char ret[FLT_STATE_PATH_MAX],
+                         char *error);
 /* Ends the call; says what to look at when there is no such group. */
 int32_t group_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error);
 /* "/compute/v1/projects/P/zones/Z/instances/NAME" */

@@ -2,7 +2,6 @@
 
 #include "gcp.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +196,15 @@ void member_path(const struct flt_group *g, const struct gcp_member *member,
 {
     (void) snprintf(ret, GCP_PATH_SIZE, "/compute/v1/projects/%s/zones/%s/instances/%s",
                     g->options.project, member->zone, member->name);
+}
+
+int32_t group_state_path(struct flt_group *g, const char *ending, char ret[FLT_STATE_PATH_MAX],
+                         char *error)
+{
+    char group[2 * GCP_PATH_SIZE];
+
+    (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
+    return flt_state_path(g->host, g->call, group, ending, ret, error);
 }
 
 int32_t group_refused(struct flt_group *g, int32_t code, const struct flt_google_error *error)

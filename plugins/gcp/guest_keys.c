@@ -6,13 +6,6 @@
 
 #include "sdk/lib/json.h"
 
-static const char *text_of(struct json_object *object, const char *name)
-{
-    const char *text = flt_json_text(object, name);
-
-    return text ? text : "";
-}
-
 struct json_object *guest_keys_read(struct json_object *answer)
 {
     struct json_object *items = flt_json_find(answer, "queryValue.items");
@@ -22,8 +15,8 @@ struct json_object *guest_keys_read(struct json_object *answer)
     for (size_t i = 0; i < n; i++) {
         struct json_object *item = json_object_array_get_idx(items, i);
 
-        if (strcmp(text_of(item, "namespace"), GUEST_KEYS) == 0)
-            flt_host_keys_add(keys, text_of(item, "key"), text_of(item, "value"));
+        if (strcmp(gcp_text(item, "namespace"), GUEST_KEYS) == 0)
+            flt_host_keys_add(keys, gcp_text(item, "key"), gcp_text(item, "value"));
     }
     return keys;
 }

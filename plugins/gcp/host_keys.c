@@ -6,9 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include "sdk/lib/json.h"
 
 #define AGAIN_MS INT64_C(2000)
 #define AGAIN_MAX_MS INT64_C(10000)
@@ -22,12 +19,11 @@
 /* With what an earlier process has kept. */
 static void open_store(struct flt_group *g)
 {
-    char path[FLT_STATE_PATH_MAX] = "", group[2 * GCP_PATH_SIZE], error[FLT_ERROR_MAX];
+    char path[FLT_STATE_PATH_MAX] = "", error[FLT_ERROR_MAX];
 
     if (g->reaches->host_keys.keys)
         return;
-    (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    if (flt_state_path(g->host, g->call, group, "keys.json", path, error) != FLT_OK)
+    if (group_state_path(g, "keys.json", path, error) != FLT_OK)
         gcp_log(g, FLT_LOG_WARNING, "host keys are not kept for the next start: %s", error);
     flt_host_key_store_open(&g->reaches->host_keys, path, error);
     if (*error)
@@ -99,7 +95,7 @@ static int32_t is_published(struct flt_group *g, const struct way *way, enum met
 
 static int64_t age_of(const struct way *way)
 {
-    return (int64_t) time(NULL) * 1000 - way->reach->made_ms;
+    return flt_wall_ms() - way->reach->made_ms;
 }
 
 /* Many may boot at once, and all requests of a project count together: who boots for long is asked more seldom. */

@@ -6,7 +6,6 @@
 
 #include "reach.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

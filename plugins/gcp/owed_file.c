@@ -3,21 +3,17 @@
 
 #include "gcp.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "sdk/lib/file.h"
 #include "sdk/lib/json.h"
-#include "sdk/lib/state_file.h"
 #include "sdk/lib/wipe.h"
 
 static int32_t find_file(struct flt_group *g, char ret[FLT_STATE_PATH_MAX])
 {
-    char group[2 * GCP_PATH_SIZE], error[FLT_ERROR_MAX];
-    int32_t code;
+    char error[FLT_ERROR_MAX];
+    int32_t code = group_state_path(g, "json", ret, error);
 
-    (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    code = flt_state_path(g->host, g->call, group, "json", ret, error);
     return code == FLT_OK ? FLT_OK : gcp_fail(g, code, 0, "%s", error);
 }
 

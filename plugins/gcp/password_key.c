@@ -11,11 +11,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "sdk/lib/file.h"
 #include "sdk/lib/ssh_key.h"
-#include "sdk/lib/state_file.h"
 #include "sdk/lib/wipe.h"
 
 #define BITS ((size_t) 2048)
@@ -46,11 +44,9 @@ static int32_t load(const char *path, EVP_PKEY **ret, char *error)
 
 static int32_t open_key(struct flt_group *g, EVP_PKEY **ret, char *error)
 {
-    char path[FLT_STATE_PATH_MAX], group[2 * GCP_PATH_SIZE];
-    int32_t code;
+    char path[FLT_STATE_PATH_MAX];
+    int32_t code = group_state_path(g, "pem", path, error);
 
-    (void) snprintf(group, sizeof(group), "%s/%s", g->place, g->options.name);
-    code = flt_state_path(g->host, g->call, group, "pem", path, error);
     if (code == FLT_OK)
         code = load(path, ret, error);
     if (code != FLT_E_NOT_FOUND)

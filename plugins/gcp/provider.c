@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define USER_AGENT "flotilla/" FLOTILLA_VERSION
 

@@ -17,7 +17,7 @@ static const struct {
     { "RECREATING", FLT_STATE_CREATING, false },
     { "DELETING", FLT_STATE_DELETING, true },
     { "ABANDONING", FLT_STATE_DELETING, true },
-    { "STOPPING", FLT_STATE_CREATING, false }, /* stopped next, as below */
+    { "STOPPING", FLT_STATE_SUSPENDING, false }, /* as its status says next, see below */
     { "SUSPENDING", FLT_STATE_SUSPENDING, false },
     { "RESUMING", FLT_STATE_RESUMING, false },
     { "STARTING", FLT_STATE_RESUMING, false },
@@ -38,20 +38,12 @@ static const struct {
     { "STOPPED", FLT_STATE_SUSPENDED },     { "DEPROVISIONING", FLT_STATE_DELETING },
 };
 
-static bool is_one_of(const char *text, const char *const *names)
-{
-    for (; *names; names++)
-        if (strcmp(text, *names) == 0)
-            return true;
-    return false;
-}
-
 bool state_has_stopped(const char *status)
 {
     static const char *const stopped[] = { "PENDING_STOP", "STOPPING", "TERMINATED", "STOPPED",
                                            NULL };
 
-    return is_one_of(status, stopped);
+    return gcp_is_one_of(status, stopped);
 }
 
 struct gcp_state state_read(const char *action, const char *status)

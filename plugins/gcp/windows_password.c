@@ -8,7 +8,6 @@
 
 #include <openssl/rsa.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "sdk/lib/json.h"

@@ -488,9 +488,10 @@ def test_addresses_are_those_that_the_operator_wants(cloud, new_worker, wanted, 
 
 
 def test_an_instance_without_the_wanted_address_is_told(cloud, new_worker):
+    """For a setting that is wrong: no instance is waited for, or replaced."""
     [instance] = fill(cloud, 1)
     reply = ask(new_worker(addresses="ipv6"), instance)
-    assert reply["code"] == flt.NOT_READY and "no IPv6 address" in reply["message"], reply
+    assert reply["code"] == flt.INVALID and 'addresses to "ipv4"' in reply["message"], reply
 
 
 @pytest.mark.parametrize("architecture, arch", [("X86_64", "amd64"), ("ARM64", "arm64"), ("", "amd64")])

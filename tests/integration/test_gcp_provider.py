@@ -36,7 +36,8 @@ def test_a_list_shows_every_action_and_status_as_a_state(cloud, new_worker):
               ("CREATING", "PROVISIONING"): CREATING, ("CREATING_WITHOUT_RETRIES", "STAGING"): CREATING,
               ("RECREATING", "STAGING"): CREATING, ("RESTARTING", "STAGING"): CREATING, ("NONE", "REPAIRING"): CREATING,
               ("DELETING", "STOPPING"): DELETING, ("ABANDONING", "RUNNING"): DELETING,
-              ("SUSPENDING", "SUSPENDING"): SUSPENDING, ("NONE", "SUSPENDED"): SUSPENDED, ("RESUMING", "STAGING"): RESUMING}
+              ("SUSPENDING", "SUSPENDING"): SUSPENDING, ("STOPPING", "RUNNING"): SUSPENDING,
+              ("NONE", "SUSPENDED"): SUSPENDED, ("RESUMING", "STAGING"): RESUMING}
     ids, expected = fill(cloud, len(wanted)), {}
     for (instance, member), ((action, status), state) in zip(zip(ids, group_of(cloud).members.values()), wanted.items()):
         member.action, member.machine.status, member.looks = action, status, 99

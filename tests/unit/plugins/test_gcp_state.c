@@ -26,6 +26,7 @@ static void test_actions_and_statuses(void **state)
         { "DELETING", "RUNNING", FLT_STATE_DELETING, true },
         { "ABANDONING", "RUNNING", FLT_STATE_DELETING, true },
         { "SUSPENDING", "RUNNING", FLT_STATE_SUSPENDING, false },
+        { "STOPPING", "RUNNING", FLT_STATE_SUSPENDING, false },
         { "RESUMING", "SUSPENDED", FLT_STATE_RESUMING, false },
         { "STARTING", "TERMINATED", FLT_STATE_RESUMING, false },
         { "NONE", "RUNNING", FLT_STATE_RUNNING, false },
