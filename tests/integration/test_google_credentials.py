@@ -326,6 +326,8 @@ WRONG = [
     ("[]", "FILE: it is no object of JSON"),
     ("{}", "FILE: type is missing"),
     ({"type": 5}, "FILE: type must be a string"),
+    ({"installed": {"client_id": "a"}}, "FILE: it is an OAuth client, and no credentials: make a service account's key, or "
+     "sign in with gcloud"),
     ({"type": "gdch_service_account"}, "FILE: its type is 'gdch_service_account', which is none of service_account, "
      "authorized_user, external_account, external_account_authorized_user and impersonated_service_account"),
     ({"type": "service_account"}, "FILE: client_email is missing"),
