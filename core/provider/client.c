@@ -136,7 +136,7 @@ static void go_down(struct provider_client *client, const char *why)
 {
     /* Else a call hears of it, or the group has heard why it cannot be opened. */
     bool tell = client->phase != PHASE_OPEN && !client->refused;
-    char text[512];
+    char text[576];
 
     client->refused = client->reopen_due = client->reopening = false;
     /* Only a plugin that has worked for a while starts anew with a short pause: one that opens well
@@ -149,7 +149,7 @@ static void go_down(struct provider_client *client, const char *why)
     client->backoff_ms =
         fault_limit_ms("back_off", client->backoff_ms ? MIN(client->backoff_ms * 2, BACKOFF_MAX_MS)
                                                       : BACKOFF_MIN_MS);
-    (void) snprintf(text, sizeof(text), "%.400s; it is started again in %" PRId64 " ms", why,
+    (void) snprintf(text, sizeof(text), "%.511s; it is started again in %" PRId64 " ms", why,
                     client->backoff_ms);
     log_error("provider of '%s': %s", client->options.group, text);
     (void) uv_timer_start(&client->restart, on_restart, (uint64_t) client->backoff_ms, 0);

@@ -19,27 +19,36 @@ struct flt_google_chain {
     struct flt_google_token token;
 };
 
-/* A file that is named is meant. */
-static int32_t from_named(struct flt_google_ask *ask, const char *path,
+static const char *const names[N_SOURCES] = { "credentials_file", "GOOGLE_APPLICATION_CREDENTIALS",
+                                              "gcloud's default file", "metadata server" };
+
+/* A file that is named is meant. Where it is not there, the name of the setting says where to look. */
+static int32_t from_named(struct flt_google_ask *ask, const char *path, const char *setting,
                           struct flt_google_token *ret)
 {
     int32_t code = flt_google_from_file(ask, path, ret);
+    size_t len = strlen(ask->why);
 
-    return code == FLT_E_NOT_FOUND ? FLT_E_INVALID : code;
+    if (code != FLT_E_NOT_FOUND)
+        return code;
+    (void) snprintf(ask->why + len, FLT_ERROR_MAX - len, " (%s names it)", setting);
+    return FLT_E_INVALID;
 }
 
 static int32_t from_settings(struct flt_google_ask *ask, struct flt_google_token *ret)
 {
     const char *path = ask->settings->credentials_file;
 
-    return path ? from_named(ask, path, ret) : flt_because(ask->why, FLT_E_NOT_FOUND, "not set");
+    return path ? from_named(ask, path, names[0], ret)
+                : flt_because(ask->why, FLT_E_NOT_FOUND, "not set");
 }
 
 static int32_t from_environment(struct flt_google_ask *ask, struct flt_google_token *ret)
 {
-    const char *path = flt_variable("GOOGLE_APPLICATION_CREDENTIALS");
+    const char *path = flt_variable(names[1]);
 
-    return path ? from_named(ask, path, ret) : flt_because(ask->why, FLT_E_NOT_FOUND, "not set");
+    return path ? from_named(ask, path, names[1], ret)
+                : flt_because(ask->why, FLT_E_NOT_FOUND, "not set");
 }
 
 static int32_t from_gcloud(struct flt_google_ask *ask, struct flt_google_token *ret)
@@ -74,9 +83,6 @@ static int32_t complete(struct flt_google_ask *ask, struct flt_google_token *ret
                            "the quota project holds a control byte or a letter beyond ASCII");
     return FLT_OK;
 }
-
-static const char *const names[N_SOURCES] = { "credentials_file", "GOOGLE_APPLICATION_CREDENTIALS",
-                                              "gcloud's default file", "metadata server" };
 
 /* One search. */
 struct asker {

@@ -23,8 +23,14 @@ int32_t flt_google_by_type(struct flt_google_ask *ask, const struct flt_google_f
         { "impersonated_service_account", flt_google_impersonated },
     };
     const char *type;
-    int32_t code = flt_google_need(ask, file, "type", &type);
+    int32_t code;
 
+    if (flt_json_find(file->json, "installed") || flt_json_find(file->json, "web"))
+        return flt_because(ask->why, FLT_E_INVALID,
+                           "%.300s: it is an OAuth client, and no credentials: make a service "
+                           "account's key, or sign in with gcloud",
+                           file->shown);
+    code = flt_google_need(ask, file, "type", &type);
     if (code != FLT_OK)
         return code;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

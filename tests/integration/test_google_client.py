@@ -289,7 +289,8 @@ def test_no_secret_is_repeated(cloud):
 def test_nothing_is_asked_without_a_token(cloud, folder):
     made = cloud(one_after_another(SUCCESS))
     told = made.call({"credentials_file": str(folder / "none")})
-    assert told["result"] == INVALID and told["text"] == f"{SHOWN}{folder}/none: No such file or directory"
+    assert told["result"] == INVALID and told["text"] == \
+        f"{SHOWN}{folder}/none: No such file or directory (credentials_file names it)"
     assert (made.calls, told["maybe_done"]) == ([], 0)
 
 

@@ -326,6 +326,8 @@ WRONG = [
     ("[]", "FILE: it is no object of JSON"),
     ("{}", "FILE: type is missing"),
     ({"type": 5}, "FILE: type must be a string"),
+    ({"installed": {"client_id": "a"}}, "FILE: it is an OAuth client, and no credentials: make a service account's key, or "
+     "sign in with gcloud"),
     ({"type": "gdch_service_account"}, "FILE: its type is 'gdch_service_account', which is none of service_account, "
      "authorized_user, external_account, external_account_authorized_user and impersonated_service_account"),
     ({"type": "service_account"}, "FILE: client_email is missing"),
@@ -390,10 +392,11 @@ def test_of_a_file_that_others_can_read_it_is_said(world):
 def test_a_named_file_that_is_not_there_is_no_reason_to_look_further(world, google_key):  # noqa: F811
     world.write(ADC, service_account(google_key))
     told = world.ask({"credentials_file": "{folder}/none.json"})
-    assert told["result"] == INVALID and told["error"] == f"{world.folder}/none.json: No such file or directory"
+    assert told["result"] == INVALID and told["error"] == f"{world.folder}/none.json: No such file or directory (credentials_file names it)"
     world.set(GOOGLE_APPLICATION_CREDENTIALS="{folder}/none.json")
     told = world.ask()
-    assert told["result"] == INVALID and len(told["trace"]) == 2
+    assert told["result"] == INVALID and told["error"].endswith(" (GOOGLE_APPLICATION_CREDENTIALS names it)")
+    assert len(told["trace"]) == 2
 
 
 REFUSALS = [
