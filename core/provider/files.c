@@ -277,9 +277,12 @@ static void add_environment(void)
                 add_mentioned(value + 1);
         }
     }
-    for (size_t i = 0; i < ARRAY_LEN(folder_variables); i++)
-        if (!str_empty(getenv(folder_variables[i])))
-            add(&rules.readable, getenv(folder_variables[i]));
+    for (size_t i = 0; i < ARRAY_LEN(folder_variables); i++) {
+        const char *folder = getenv(folder_variables[i]);
+
+        if (folder && *folder)
+            add(&rules.readable, folder);
+    }
 }
 
 static void add_home(void)
