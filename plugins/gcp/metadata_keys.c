@@ -33,11 +33,11 @@ static int32_t denied(struct flt_group *g, int32_t code, const struct flt_google
         return FLT_OK;
     }
     return gcp_fail(g, code, 0,
-                    "%s; the account needs compute.instances.setMetadata, and the role "
+                    "the account needs compute.instances.setMetadata, and the role "
                     "iam.serviceAccountUser on the instances' service account if they have one "
                     "(" FLOTILLA_DOCS
                     "/gcp-role.yaml), or set connector_config.key_path to a key that the "
-                    "instances know",
+                    "instances know: %s",
                     error->text);
 }
 

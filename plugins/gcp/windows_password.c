@@ -88,10 +88,10 @@ static int32_t send_request(struct flt_group *g, struct way *way, const struct w
 
     if (gcp_is_denied(code, &error))
         return gcp_fail(g, code, 0,
-                        "%s; instance %s runs Windows: the account needs "
+                        "instance %s runs Windows: the account needs "
                         "compute.instances.setMetadata to ask for a password "
-                        "(" FLOTILLA_DOCS "/gcp-role.yaml), or set connector_config.password",
-                        error.text, way->id);
+                        "(" FLOTILLA_DOCS "/gcp-role.yaml), or set connector_config.password: %s",
+                        way->id, error.text);
     if (code != FLT_OK)
         return code;
     way->reach->password_until_s = change.until_s;
