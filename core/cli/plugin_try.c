@@ -153,6 +153,7 @@ static int order_one(struct trial *trial, struct buf *told, struct error *err)
 
     (void) json_add_i64(request, "n", 1);
     trial->ordered = true;
+    trial->ordered_ms = clock_wall_ms(&clock_system);
     trial->forgiven = UINT_MAX;
     r = try_call(trial, request, CHANGE_MS, err);
     trial->forgiven = forgiven;
@@ -225,10 +226,14 @@ static int wait_running(struct trial *trial, struct buf *told, struct error *err
         if (state == FLT_STATE_TIMEOUT || state == FLT_STATE_DELETED || state == FLT_STATE_DELETING)
             return error_set(err, -EREMOTEIO, "instance %s failed before it ran", trial->id);
         if (now_ms() >= until)
-            return error_set(err, -ETIMEDOUT,
-                             "instance %s does not run within the time; --timeout gives it more",
-                             *trial->id ? trial->id : "(none appeared)");
-        r = pause_or_end(trial, err);
+            return error_set(
+                err, -ETIMEDOUT,
+                "instance %s does not run within the time; --timeout gives it more%s%s",
+                *trial->id ? trial->id : "(none appeared)",
+                *trial->growth ? "; the cloud says: " : "", trial->growth);
+        r = try_hear(trial, err);
+        if (r == 0)
+            r = pause_or_end(trial, err);
         if (r < 0)
             break;
     }

@@ -1,6 +1,6 @@
 /* core/cli/plugin_try_parts.h - what the files of `flotilla plugin try` share: plugin_try.c (the
- * steps), plugin_try_turn.c (waiting, and calls of the provider), plugin_try_probe.c (the look at the
- * instance). */
+ * steps), plugin_try_turn.c (waiting, and calls of the provider), plugin_try_signals.c (what the cloud
+ * says meanwhile), plugin_try_probe.c (the look at the instance). */
 #pragma once
 
 #include <errno.h>
@@ -13,6 +13,8 @@
 
 #define TRY_CALL_MS 60000
 #define TRY_GRACE_MS 2000
+
+struct buf;
 
 struct trial {
     const struct try_options *options;
@@ -33,10 +35,12 @@ struct trial {
     int64_t retry_after_ms;
     json_t *reply, *connect;
 
-    json_t *before; /* ids that were there when we came */
-    bool ordered;   /* an instance exists because of us, or may */
-    bool accepted;  /* it does, or will */
-    char id[256];   /* once it is known */
+    json_t *before;     /* ids that were there when we came */
+    bool ordered;       /* an instance exists because of us, or may */
+    bool accepted;      /* it does, or will */
+    char id[256];       /* once it is known */
+    int64_t ordered_ms; /* wall clock */
+    char growth[400]; /* why the cloud could not grow the group since then; "" = it does not say */
 
     struct channel *probe;
     uv_process_t probe_process;
@@ -59,6 +63,10 @@ void try_keep_answer(struct trial *trial, int code, const char *message, int64_t
 int try_call(struct trial *trial, json_t *request, int64_t deadline_ms, struct error *err);
 /* The same, where the plugin's refusal is a failure. */
 int try_call_well(struct trial *trial, json_t *request, int64_t deadline_ms, struct error *err);
+
+/* plugin_try_signals.c */
+/* Asks for the cloud's signals: what it says of growth is kept; negative when the instance is of no use. */
+int try_hear(struct trial *trial, struct error *err);
 
 /* plugin_try_probe.c: two steps, and the end of it. */
 int try_connect(struct trial *trial, struct buf *told, struct error *err);

@@ -174,6 +174,15 @@ def test_a_try_of_a_regional_group(operator, folder, binary, build, world):
     assert status == 0 and group.target_size == 0, output
 
 
+def test_a_try_tells_why_google_cannot_make_the_instance(operator, folder, binary, build, world):
+    world.group.room, world.group.fails = 0, ("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded. Limit: 2.0 in region europe-west1.")
+    status, output = operator(world, "try", "instance autoscaler example", "--config",
+                              example(folder, binary, build, world, "gcp-1-job.toml"))
+    assert status == 1 and steps(output)[-2:] == [("FAIL", "boot"), ("ok", "remove")], output
+    assert "failed before it ran: Google cannot make it: QUOTA_EXCEEDED: Quota 'CPUS' exceeded" in output, output
+    assert world.group.target_size == 0
+
+
 def test_credentials_that_are_wrong_are_refused_by_the_cloud(operator, folder, binary, build, world):
     account = world.cloud.service_account(RIGHTS)
     world.cloud.account.principals.clear()

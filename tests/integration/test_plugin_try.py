@@ -10,6 +10,7 @@ import pytest
 
 from checker.run import PATIENCE, wait_for
 from machines import Machine
+from scripted import QUOTA
 
 CONFIG = """\
 [[runners]]
@@ -95,6 +96,18 @@ def test_a_failure_is_one_sentence_and_what_was_ordered_is_removed(new_try, sett
     order = [name for _, name in steps(output)]
     assert ("remove" in order) == (order.index(step) > order.index("increase") if "increase" in order else False)
     attempt.leaves_nothing()
+
+
+@pytest.mark.parametrize("at_ms, told", [(0, True), (1, False)])
+def test_an_order_that_brings_nothing_is_told_with_what_the_cloud_says_of_growth_since(new_try, folder, build, at_ms, told):
+    cloud = folder / "cloud"
+    cloud.mkdir()
+    (cloud / "signals").write_text(f"{QUOTA} - {at_ms} no machines are left in this zone\n")
+    attempt = new_try(f'dir = "{cloud}"', plugin=build / "tests" / "fakes" / "scripted_provider.so")
+    status, output = attempt.run("--timeout", "1s")
+    assert status == 1 and ("FAIL", "boot") in steps(output), output
+    assert "(none appeared) does not run within the time; --timeout gives it more" in output, output
+    assert ("; the cloud says: no machines are left in this zone" in output) == told, output
 
 
 def read_until(process, text):
