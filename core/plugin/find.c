@@ -16,6 +16,7 @@ static const struct {
     { "aws", "fleeting-plugin-aws" },
     { "googlecompute", "fleeting-plugin-googlecompute" },
     { "googlecloud", "fleeting-plugin-googlecompute" },
+    { "gcp", "fleeting-plugin-googlecompute" },
     { "fleeting-plugin-googlecloud", "fleeting-plugin-googlecompute" },
 };
 

@@ -68,6 +68,7 @@ static void test_names_are_looked_up_as_the_design_says(void **unused)
     expect_found(&places, "aws", places.path, "fleeting-plugin-aws.so");
     expect_found(&places, "googlecompute", places.path, "fleeting-plugin-googlecompute.so");
     expect_found(&places, "googlecloud", places.path, "fleeting-plugin-googlecompute.so");
+    expect_found(&places, "gcp", places.path, "fleeting-plugin-googlecompute.so");
     expect_found(&places, "fleeting-plugin-googlecloud", places.path,
                  "fleeting-plugin-googlecompute.so");
     expect_found(&places, "own", places.path, "fleeting-plugin-own.so");
