@@ -63,8 +63,9 @@ struct aws_member {
     char id[AWS_ID_MAX], type[32];
     int32_t state; /* FLT_STATE_* */
     bool counts;   /* in the group's desired capacity */
-    bool healthy, protected;
-    bool released; /* flotilla takes it out, or it went before this provider looked */
+    bool protected;
+    const char *trouble; /* static: why it is of no use, which signals.c tells; NULL = it is */
+    bool released;       /* flotilla takes it out, or it went before this provider looked */
 };
 
 /* One look at the group. */

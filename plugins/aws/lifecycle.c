@@ -11,22 +11,23 @@ static const struct row {
     const char *begins;
     int32_t state;
     bool counts;
+    const char *trouble;
 } rows[] = {
-    { "Pending", FLT_STATE_CREATING, true },
-    { "InService", FLT_STATE_RUNNING, true },
-    { "Terminat", FLT_STATE_DELETING, false },
-    { "Detach", FLT_STATE_DELETING, false },
-    { "EnteringStandby", FLT_STATE_SUSPENDING, false },
-    { "Standby", FLT_STATE_SUSPENDED, false },
+    { "Pending", FLT_STATE_CREATING, true, NULL },
+    { "InService", FLT_STATE_RUNNING, true, NULL },
+    { "Terminat", FLT_STATE_DELETING, false, NULL },
+    { "Detach", FLT_STATE_DELETING, false, NULL },
+    { "EnteringStandby", FLT_STATE_SUSPENDING, false, NULL },
+    { "Standby", FLT_STATE_SUSPENDED, false, NULL },
     /* What ran there is gone with the disk, and nobody knows what the new one holds. */
-    { "ReplacingRootVolume", FLT_STATE_TIMEOUT, true },
-    { "RootVolumeReplaced", FLT_STATE_TIMEOUT, true },
-    { "Quarantined", FLT_STATE_TIMEOUT, true },
+    { "ReplacingRootVolume", FLT_STATE_CREATING, true, "AWS replaces its root volume" },
+    { "RootVolumeReplaced", FLT_STATE_CREATING, true, "AWS has replaced its root volume" },
+    { "Quarantined", FLT_STATE_CREATING, true, "AWS has put it into quarantine" },
 };
 
 bool lifecycle_read(const char *state, bool healthy, struct aws_member *member)
 {
-    member->healthy = healthy;
+    member->trouble = NULL;
     member->state = FLT_STATE_CREATING;
     member->counts = true;
     /* AWS's reserve: what it takes from there becomes "Pending", and is counted from then on. */
@@ -36,10 +37,10 @@ bool lifecycle_read(const char *state, bool healthy, struct aws_member *member)
         if (strncmp(state, rows[i].begins, strlen(rows[i].begins)) == 0) {
             member->state = rows[i].state;
             member->counts = rows[i].counts;
+            member->trouble = rows[i].trouble;
             break;
         }
-    /* One that never came up is not waited for; one that serves may have a job: signals.c tells of it. */
-    if (!healthy && member->state == FLT_STATE_CREATING)
-        member->state = FLT_STATE_TIMEOUT;
+    if (!healthy)
+        member->trouble = "it fails the group's health check";
     return true;
 }

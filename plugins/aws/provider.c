@@ -322,8 +322,8 @@ static int32_t aws_heartbeat(flt_group *g, flt_call *call, const char *id)
     member = find_member(g->members, g->n_members, id);
     if (!member || member->state == FLT_STATE_DELETING)
         return aws_fail(g, FLT_E_UNHEALTHY, 0, "instance %.64s is gone", id);
-    if (!member->healthy)
-        return aws_fail(g, FLT_E_UNHEALTHY, 0, "instance %s fails the group's health check", id);
+    if (member->trouble)
+        return aws_fail(g, FLT_E_UNHEALTHY, 0, "instance %s is of no use: %s", id, member->trouble);
     return FLT_OK;
 }
 

@@ -145,8 +145,10 @@ static void add_members(const struct flt_group *g, struct flt_signal_list *ret)
     for (size_t i = 0; i < g->n_members; i++) {
         const struct aws_member *member = &g->members[i];
 
-        if (!member->healthy && member->state == FLT_STATE_RUNNING)
-            flt_signal_list_add(ret, member->id, 0, "it fails the group's health check");
+        /* Also one that never came up: as FLT_STATE_TIMEOUT the host would take it for gone, and it would stay. */
+        if (member->trouble &&
+            (member->state == FLT_STATE_RUNNING || member->state == FLT_STATE_CREATING))
+            flt_signal_list_add(ret, member->id, 0, member->trouble);
         if (member->state == FLT_STATE_DELETING && !member->released &&
             !is_told(&g->signals, member->id))
             flt_signal_list_add(ret, member->id, 0, "AWS takes it out of the group");

@@ -8,7 +8,7 @@ from aws.wire import refusal
 from aws_group import NAME, cloud, fill, group_of, new_worker  # noqa: F401
 from cloud import provider as flt
 from cloud.endpoint import Fault
-from cloud.provider import RUNNING
+from cloud.provider import CREATING, RUNNING
 
 HOUR_MS = 3600 * 1000
 
@@ -112,6 +112,19 @@ def test_an_unhealthy_member_is_told_and_has_no_heartbeat(cloud, new_worker):
     assert [(signal["instance"], signal["code"]) for signal in told] == [(sick, flt.UNHEALTHY)]
     assert [worker.call("heartbeat", instance=i)["code"] for i in (sick, well, "i-00000000000000bad")] == \
         [flt.UNHEALTHY, flt.OK, flt.UNHEALTHY]
+
+
+@pytest.mark.parametrize("lifecycle, health, why", [("Pending", "Unhealthy", "health check"),
+                                                    ("Quarantined", "Healthy", "quarantine")])
+def test_a_member_that_will_be_of_no_use_is_told_so_that_it_is_removed(cloud, new_worker, lifecycle, health, why):
+    """As timed out the host would take it for gone, and it would stay in the group."""
+    [bad], worker = fill(cloud, 1), new_worker()
+    member = group_of(cloud).members[bad]
+    member.health, member.lifecycle, member.looks = health, lifecycle, 99
+    assert worker.states()[bad] == CREATING
+    [told] = worker.call("signals")["signals"]
+    assert (told["instance"], told["code"]) == (bad, flt.UNHEALTHY) and why in told["text"]
+    assert worker.decrease(bad)["accepted"] == [bad]
 
 
 @pytest.mark.parametrize("settings, connector, price, life, recycle", [

@@ -24,7 +24,7 @@ from aws_group import KEY, NAME, cloud, fill, group_of, new_worker  # noqa: F401
 from checker.run import PATIENCE, wait_for
 from cloud import provider as flt
 from cloud.endpoint import Answer, Fault
-from cloud.provider import CREATING, DELETING, RUNNING, SUSPENDED, SUSPENDING, TIMED_OUT, Died, calls_of, dies_at
+from cloud.provider import CREATING, DELETING, RUNNING, SUSPENDED, SUSPENDING, Died, calls_of, dies_at
 from conftest import ROOT
 
 RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json").read_text())["Statement"]
@@ -37,7 +37,7 @@ RIGHTS = sorted(action for part in json.loads((ROOT / "docs" / "aws-policy.json"
 def test_a_list_shows_every_life_cycle_as_a_state(cloud, new_worker):
     wanted = {"Pending": CREATING, "Pending:Wait": CREATING, "Pending:Proceed": CREATING, "InService": RUNNING,
               "Terminating:Wait": DELETING, "Terminating:Proceed": DELETING, "Terminated": DELETING,
-              "Detaching": DELETING, "EnteringStandby": SUSPENDING, "Standby": SUSPENDED, "Quarantined": TIMED_OUT}
+              "Detaching": DELETING, "EnteringStandby": SUSPENDING, "Standby": SUSPENDED, "Quarantined": CREATING}
     group, expected = group_of(cloud), {}
     for lifecycle, state in wanted.items():
         machine = cloud.compute.launch(state="running")

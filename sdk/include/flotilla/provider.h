@@ -72,7 +72,9 @@ extern "C" {
 #define FLT_STATE_RUNNING 1
 #define FLT_STATE_DELETING 2
 #define FLT_STATE_DELETED 3
-#define FLT_STATE_TIMEOUT 4 /* failed; never report a failed instance as creating for ever */
+/* Failed, and gone or about to be: the host forgets it and removes nothing. One that stays in the group, and in the
+ * bill, is reported as creating, and by signals() as FLT_E_UNHEALTHY: then the host removes it. */
+#define FLT_STATE_TIMEOUT 4
 #define FLT_STATE_SUSPENDING 5
 #define FLT_STATE_SUSPENDED 6
 #define FLT_STATE_RESUMING 7

@@ -16,29 +16,29 @@ static void test_life_cycles_are_states(void **state)
         const char *lifecycle;
         bool healthy, ours;
         int32_t state;
-        bool counts;
+        bool counts, has_trouble; /* also when it is healthy */
     } rows[] = {
-        { "Pending", true, true, FLT_STATE_CREATING, true },
-        { "Pending:Wait", true, true, FLT_STATE_CREATING, true },
-        { "Pending:Proceed", true, true, FLT_STATE_CREATING, true },
-        { "Pending", false, true, FLT_STATE_TIMEOUT, true },
-        { "InService", true, true, FLT_STATE_RUNNING, true },
-        { "InService", false, true, FLT_STATE_RUNNING, true },
-        { "Terminating", true, true, FLT_STATE_DELETING, false },
-        { "Terminating:Wait", false, true, FLT_STATE_DELETING, false },
-        { "Terminating:Proceed", true, true, FLT_STATE_DELETING, false },
-        { "Terminating:Retained", true, true, FLT_STATE_DELETING, false },
-        { "Terminated", true, true, FLT_STATE_DELETING, false },
-        { "Detaching", true, true, FLT_STATE_DELETING, false },
-        { "Detached", true, true, FLT_STATE_DELETING, false },
-        { "EnteringStandby", true, true, FLT_STATE_SUSPENDING, false },
-        { "Standby", true, true, FLT_STATE_SUSPENDED, false },
-        { "Quarantined", true, true, FLT_STATE_TIMEOUT, true },
-        { "ReplacingRootVolume:Wait", true, true, FLT_STATE_TIMEOUT, true },
-        { "RootVolumeReplaced", true, true, FLT_STATE_TIMEOUT, true },
-        { "Warmed:Stopped", true, false, FLT_STATE_CREATING, true },
-        { "Warmed:Pending:Wait", true, false, FLT_STATE_CREATING, true },
-        { "SomethingNew", true, true, FLT_STATE_CREATING, true },
+        { "Pending", true, true, FLT_STATE_CREATING, true, false },
+        { "Pending:Wait", true, true, FLT_STATE_CREATING, true, false },
+        { "Pending:Proceed", true, true, FLT_STATE_CREATING, true, false },
+        { "Pending", false, true, FLT_STATE_CREATING, true, false },
+        { "InService", true, true, FLT_STATE_RUNNING, true, false },
+        { "InService", false, true, FLT_STATE_RUNNING, true, false },
+        { "Terminating", true, true, FLT_STATE_DELETING, false, false },
+        { "Terminating:Wait", false, true, FLT_STATE_DELETING, false, false },
+        { "Terminating:Proceed", true, true, FLT_STATE_DELETING, false, false },
+        { "Terminating:Retained", true, true, FLT_STATE_DELETING, false, false },
+        { "Terminated", true, true, FLT_STATE_DELETING, false, false },
+        { "Detaching", true, true, FLT_STATE_DELETING, false, false },
+        { "Detached", true, true, FLT_STATE_DELETING, false, false },
+        { "EnteringStandby", true, true, FLT_STATE_SUSPENDING, false, false },
+        { "Standby", true, true, FLT_STATE_SUSPENDED, false, false },
+        { "Quarantined", true, true, FLT_STATE_CREATING, true, true },
+        { "ReplacingRootVolume:Wait", true, true, FLT_STATE_CREATING, true, true },
+        { "RootVolumeReplaced", true, true, FLT_STATE_CREATING, true, true },
+        { "Warmed:Stopped", true, false, FLT_STATE_CREATING, true, false },
+        { "Warmed:Pending:Wait", true, false, FLT_STATE_CREATING, true, false },
+        { "SomethingNew", true, true, FLT_STATE_CREATING, true, false },
     };
 
     (void) state;
@@ -47,7 +47,8 @@ static void test_life_cycles_are_states(void **state)
         bool ours = lifecycle_read(rows[i].lifecycle, rows[i].healthy, &member);
 
         if (ours != rows[i].ours || member.state != rows[i].state ||
-            member.counts != rows[i].counts || member.healthy != rows[i].healthy)
+            member.counts != rows[i].counts ||
+            !member.trouble != (rows[i].healthy && !rows[i].has_trouble))
             fail_msg("%s: ours %d, state %d, counts %d", rows[i].lifecycle, ours,
                      (int) member.state, member.counts);
     }
