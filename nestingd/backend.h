@@ -1,9 +1,12 @@
 /* nestingd/backend.h - what makes and removes the VMs of the daemon: tart (tart/) or QEMU (qemu/).
  *
- * The daemon (service.c) checks what a client said, keeps slots, waits for room and makes ids; a back end is never
- * given an id or an image that hardening.md V11 and V12 refuse. Calls block; each runs on a thread of its own, many at
- * once, but never two for the same id. A back end keeps in its folder whatever it needs to find its VMs again after
- * a restart of the daemon.
+ * The daemon (service.c, vms.c) checks what a client said, keeps slots, waits for room and makes ids; a back end is
+ * never given an id or an image that hardening.md V11 and V12 refuse. Calls block; each runs on a thread of its own, many
+ * at once, but never two that make or remove the same id. A back end keeps in its folder whatever it needs to find its
+ * VMs again after a restart of the daemon.
+ *
+ * Sentences go to the client behind the daemon's words: "starting vm: " (need, create), "stopping vm (ID): " (remove),
+ * "fetching list: " (list). A back end says what comes then: "cloning image ID (IMAGE): clone IMAGE ID: exit status 1".
  */
 #pragma once
 

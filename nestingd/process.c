@@ -17,6 +17,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "nestingd/fd.h"
 
 enum { SAID_MAX = 300, LINE_MAX_BYTES = 512, READ_MAX = 8192, READS_MAX = 16 };
 
@@ -30,21 +31,6 @@ struct process {
     bool ended, let_go; /* under the lock */
     siginfo_t end;      /* once ended */
 };
-
-/* Close-on-exec from birth where the system can; macOS can't, and there spawn() keeps descriptors back. */
-static int open_pipe(int ends[2])
-{
-#ifdef __APPLE__
-    /* lint: cloexec: there is no pipe2() */
-    if (pipe(ends) < 0)
-        return -errno;
-    (void) fs_set_cloexec(ends[0]);
-    (void) fs_set_cloexec(ends[1]);
-    return 0;
-#else
-    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
-#endif
-}
 
 static void destroy(struct process *process)
 {
@@ -165,7 +151,7 @@ static int start(const char *const *argv, int out_fd, int err_fd, struct process
     if (!process)
         return error_errno(err, -ENOMEM, "exec: \"%s\"", argv[0]);
     (void) pthread_mutex_init(&process->lock, NULL);
-    r = open_pipe(ends);
+    r = fd_pipe(ends);
     process->exit_fd = ends[0];
     process->waiter_fd = ends[1];
     if (r == 0)
@@ -389,7 +375,7 @@ static void add_said(struct hearing *hearing, struct error *err)
 static int open_output(struct output *output, int *ret_theirs)
 {
     int ends[2];
-    int r = open_pipe(ends);
+    int r = fd_pipe(ends);
 
     if (r < 0)
         return r;

@@ -91,6 +91,33 @@ void flt_grpc_timeout_write(int64_t ms, char ret[FLT_GRPC_TIMEOUT_SIZE])
                     units[i].unit);
 }
 
+int flt_grpc_timeout_read(const char *text, size_t len, int64_t *ret)
+{
+    static const struct {
+        char name;
+        int64_t ns;
+    } units[] = { { 'n', 1 },          { 'u', 1000 },        { 'm', 1000000 },
+                  { 'S', 1000000000 }, { 'M', 60000000000 }, { 'H', 3600000000000 } };
+    bool negative = len > 0 && text[0] == '-';
+    int64_t value = 0;
+    size_t i = negative;
+
+    for (; i < len && i < 8U + negative && text[i] >= '0' && text[i] <= '9'; i++)
+        value = value * 10 + (text[i] - '0');
+    if (i == negative || i + 1 != len)
+        return -1;
+    for (size_t unit = 0; unit < sizeof(units) / sizeof(units[0]); unit++)
+        if (units[unit].name == text[i]) {
+            const int64_t ms = 1000000;
+
+            value = units[unit].ns < ms ? (value * units[unit].ns + ms - 1) / ms
+                                        : value * (units[unit].ns / ms);
+            *ret = negative ? -value : value;
+            return 0;
+        }
+    return -1;
+}
+
 int flt_grpc_status_read(const char *text, size_t len)
 {
     int status = 0;
@@ -172,4 +199,23 @@ void flt_grpc_text_read(const char *text, size_t len, char *ret, size_t size)
     }
     while (n > 0 && ret[n - 1] == ' ') /* "%0A" at the end of a command's output */
         ret[--n] = '\0';
+}
+
+void flt_grpc_text_write(const char *text, char *ret, size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = 0;
+
+    for (; *text && n + 3 < size; text++) {
+        unsigned char byte = (unsigned char) *text;
+
+        if (byte >= ' ' && byte <= '~' && byte != '%') {
+            ret[n++] = *text;
+            continue;
+        }
+        ret[n++] = '%';
+        ret[n++] = digits[byte >> 4];
+        ret[n++] = digits[byte & 15];
+    }
+    ret[n] = '\0';
 }

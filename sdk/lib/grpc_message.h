@@ -12,6 +12,7 @@
 
 /* Statuses that somebody here decides by. */
 #define FLT_GRPC_OK 0
+#define FLT_GRPC_CANCELLED 1
 #define FLT_GRPC_UNKNOWN 2
 #define FLT_GRPC_INVALID_ARGUMENT 3
 #define FLT_GRPC_DEADLINE_EXCEEDED 4
@@ -20,6 +21,7 @@
 #define FLT_GRPC_RESOURCE_EXHAUSTED 8
 #define FLT_GRPC_FAILED_PRECONDITION 9
 #define FLT_GRPC_UNIMPLEMENTED 12
+#define FLT_GRPC_INTERNAL 13
 #define FLT_GRPC_UNAVAILABLE 14
 #define FLT_GRPC_UNAUTHENTICATED 16
 
@@ -42,11 +44,15 @@ void flt_grpc_reader_done(struct flt_grpc_reader *reader);
  * millisecond. */
 #define FLT_GRPC_TIMEOUT_SIZE 10
 void flt_grpc_timeout_write(int64_t ms, char ret[FLT_GRPC_TIMEOUT_SIZE]);
+/* 0, or -1 where it is none. Of a time that is over, *ret is negative; a fraction of a millisecond counts whole. */
+int flt_grpc_timeout_read(const char *text, size_t len, int64_t *ret);
 
 /* A decimal number of 0 to 16; what is none of these is FLT_GRPC_UNKNOWN. */
 int flt_grpc_status_read(const char *text, size_t len);
 /* grpc-message as a line that can be shown: percents decoded, control characters as blanks, what is no UTF-8 as '?',
  * cut at `size`. */
 void flt_grpc_text_read(const char *text, size_t len, char *ret, size_t size);
+/* The other way; cut at `size`, which three times the length and one will do for. */
+void flt_grpc_text_write(const char *text, char *ret, size_t size);
 
 #endif
