@@ -11,14 +11,15 @@
 /* The worst first. */
 static const char *problem_of(const struct group *group)
 {
-    return *group->provider_error   ? group->provider_error
-           : *group->list_error     ? group->list_error
-           : *group->connect_error  ? group->connect_error
-           : *group->growth_error   ? group->growth_error
-           : *group->signals.growth ? group->signals.growth
-           : *group->removal_error  ? group->removal_error
-           : *group->signals.error  ? group->signals.error
-                                    : group->request_error;
+    return *group->provider_error    ? group->provider_error
+           : *group->list_error      ? group->list_error
+           : *group->connect_error   ? group->connect_error
+           : *group->isolation.error ? group->isolation.error
+           : *group->growth_error    ? group->growth_error
+           : *group->signals.growth  ? group->signals.growth
+           : *group->removal_error   ? group->removal_error
+           : *group->signals.error   ? group->signals.error
+                                     : group->request_error;
 }
 
 /* Where an instance is in its life, in the word that people and scripts get. */
@@ -32,7 +33,7 @@ static const char *condition_of(const struct fleet_instance *instance)
         return "draining";
     if (instance->state != INSTANCE_RUNNING)
         return instance_state_name(instance->state);
-    if (instance->failures > 0 || instance->connection_dead)
+    if (instance->failures > 0 || instance->connection_dead || instance->in_doubt)
         return "unhealthy";
     return instance_busy(instance) > 0 ? "busy" : instance->ready ? "ready" : "creating";
 }
@@ -229,6 +230,8 @@ json_t *describe_job(const struct job *job)
     (void) json_add_str(obj, "state", job_state_name(job->state));
     (void) json_add_str(obj, "instance", job->instance_id);
     (void) json_add_i64(obj, "slot", job->slot);
+    if (*job->vm)
+        (void) json_add_str(obj, "vm", job->vm);
     (void) json_add_bool(obj, "worker_connected", job->worker != NULL);
     (void) json_add_i64(obj, "log_sent", job->report.sent);
     if (*job->result_state)
