@@ -89,6 +89,23 @@ static int plugin_keys(void *arg, const char *plugin, json_t **ret, struct error
     return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
+static int find_isolation(void *arg, const char *plugin, struct error *err)
+{
+    const struct check_options *options = arg;
+    autojson json_t *reply = NULL;
+    autofree char *file = NULL;
+    const char *kind = "";
+    int r = plugin_find(plugin, options->plugin_dirs, &file, NULL, err);
+
+    if (r < 0)
+        return r;
+    if (plugin_inspect(file, &reply, err) < 0 || json_opt_str(reply, "kind", &kind, err) < 0)
+        return -EPROTO;
+    return str_eq(kind, "isolation")
+               ? 0
+               : error_set(err, -EPROTO, "plugin '%s' makes instances and no VMs", plugin);
+}
+
 /* Members are never missing: without a key there is a null. */
 static int add_key(json_t *item, const char *key)
 {
@@ -146,7 +163,9 @@ static void print_summary(const char *file, const struct config_findings *findin
 /* 0 or 1, the exit status. */
 static int check(struct check_options *options)
 {
-    const struct config_plugins plugins = { .keys = plugin_keys, .arg = options };
+    const struct config_plugins plugins = { .keys = plugin_keys,
+                                            .isolation = find_isolation,
+                                            .arg = options };
     struct config_findings findings = { 0 };
     int r = config_check(options->file, &plugins, &findings);
     bool usable =

@@ -71,7 +71,8 @@ static void print_status(json_t *report)
 
         (void) printf("%-10" PRId64 "  ", ask_number(job, "id"));
         print_text(ask_text(job, "name"), 20);
-        (void) printf("%-12s  %s\n", ask_text(job, "state"), ask_text(job, "instance"));
+        (void) printf("%-12s  %s%s%s\n", ask_text(job, "state"), ask_text(job, "instance"),
+                      *ask_text(job, "vm") ? ", VM " : "", ask_text(job, "vm"));
     }
 }
 

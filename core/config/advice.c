@@ -256,5 +256,6 @@ void advise(struct config_reading *reading, const struct toml_value *table,
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);
         advise_on_cache(&on);
+        advise_on_isolation(reading, entry, on.runner);
     }
 }

@@ -10,6 +10,7 @@
 DECLARE_CHECK(check_protocol);
 DECLARE_CHECK(check_plugin);
 DECLARE_CHECK(check_plugin_host);
+DECLARE_CHECK(check_isolation_plugin); /* isolation.c */
 DECLARE_CHECK(check_file_is_here);
 DECLARE_CHECK(check_key_file);
 DECLARE_CHECK(check_url);
@@ -28,6 +29,8 @@ DECLARE_CHECK(check_log_format);
 
 /* A whole section. */
 DECLARE_CHECK(check_connector);
+DECLARE_CHECK(check_vm_connector); /* isolation.c */
+DECLARE_CHECK(check_vm_isolation); /* isolation.c */
 DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
@@ -37,6 +40,12 @@ DECLARE_CHECK(check_policies); /* policies.c; of [runners.autoscaler] */
 void merge_labels(struct config_reading *reading, struct config *config);
 /* certificates.c: for a runner whose settings name none. */
 void find_certificates(struct config_reading *reading, struct config_runner *runner);
+
+/* isolation.c: the table is for a plugin that has keys of its own. */
+bool isolation_has_own_keys(const struct toml_value *table);
+/* What is allowed of VMs and will hardly do what one wants. */
+void advise_on_isolation(struct config_reading *reading, const struct toml_value *entry,
+                         const struct config_runner *runner);
 
 /* advice.c: what is allowed and will hardly do what one wants; `table` is the whole file. */
 void advise(struct config_reading *reading, const struct toml_value *table,

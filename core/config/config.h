@@ -38,7 +38,13 @@ struct config_connector {
 
 struct config_vm_isolation {
     bool enabled;
+    char *plugin; /* what makes the VMs */
+    char *image;  /* of jobs that name none */
+    char *nesting_host;
+    struct config_connector connector; /* from an instance into its VMs */
 };
+/* The plugin that has our own keys in the table; others have theirs. */
+#define CONFIG_ISOLATION_NESTING "nesting"
 
 struct config_throttle {
     int64_t limit, burst; /* 0 = the default; limit -1 = unlimited */
@@ -92,6 +98,7 @@ struct config_autoscaler {
     json_t *connector_config; /* the table as written, for the plugin; the core adds "key" */
     struct config_connector connector;
     struct config_vm_isolation vm_isolation;
+    json_t *isolation_table; /* vm_isolation as written, for its plugin */
     int64_t capacity_per_instance, max_use_count, max_instances;
     int64_t instance_acquire_timeout_ms, update_interval_ms, update_interval_when_expecting_ms,
         deletion_retry_interval_ms;
@@ -113,7 +120,9 @@ struct config_build_dir { /* [runners.custom_build_dir] */
     bool enabled;
 };
 
-struct config_instance { /* [runners.instance] */
+struct config_instance {   /* [runners.instance] */
+    char **allowed_images; /* patterns; none = all */
+    size_t n_allowed_images;
     bool use_common_build_dir;
 };
 
@@ -204,6 +213,8 @@ struct config_plugins {
      * and *ret, which the caller puts. -ENOENT: this machine has no such plugin; any other error:
      * it has one that cannot be used. */
     int (*keys)(void *arg, const char *plugin, json_t **ret, struct error *err);
+    /* Can the plugin isolate jobs? As above. */
+    int (*isolation)(void *arg, const char *plugin, struct error *err);
     void *arg;
 };
 /* As config_load() for somebody who edits the file, perhaps on another machine than it is for:

@@ -167,7 +167,7 @@ static void fill_members(struct config_reading *reading, const struct section *s
             known = true;
             fill_setting(reading, section, &section->settings[k], value, record);
         }
-        if (!known)
+        if (!known && !(section->has_others && section->has_others(table)))
             unknown_setting(reading, section, value);
     }
     if (section->check && !reading->out_of_memory)

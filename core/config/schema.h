@@ -52,6 +52,8 @@ struct section {
     size_t n_settings;
     /* Called when all members are stored; says what is missing or does not go together. */
     void (*check)(struct config_reading *reading, const struct toml_value *table, void *record);
+    /* Where that holds, keys that are not among the settings are a plugin's. */
+    bool (*has_others)(const struct toml_value *table);
 };
 
 extern const struct section config_section; /* the whole file, for struct config */

@@ -57,23 +57,26 @@ static const struct section vm_connector_section = {
     .size = sizeof(struct config_connector),
     .settings = connector_settings,
     .n_settings = ARRAY_LEN(connector_settings),
-    .check = check_connector
+    .check = check_vm_connector
 };
 
 static const struct setting vm_isolation_settings[] = {
-    { .name = "enabled",
-      .kind = SETTING_BOOL,
-      .offset = offsetof(struct config_vm_isolation, enabled) },
-    CHECKED("nesting_host", SETTING_TEXT),
+    BOOL("enabled", struct config_vm_isolation, enabled),
+    TEXT("plugin", struct config_vm_isolation, plugin, .initial_text = CONFIG_ISOLATION_NESTING,
+         .check = check_isolation_plugin),
+    TEXT("nesting_host", struct config_vm_isolation, nesting_host),
     CHECKED("nesting_config", SETTING_JSON),
-    CHECKED("image", SETTING_TEXT),
-    CHECKED("connector_config", SETTING_SECTION, .section = &vm_connector_section),
+    TEXT("image", struct config_vm_isolation, image),
+    SECTION("connector_config", struct config_vm_isolation, connector, &vm_connector_section),
 };
-static const struct section vm_isolation_section = { .name = "[runners.autoscaler.vm_isolation]",
-                                                     .size = sizeof(struct config_vm_isolation),
-                                                     .settings = vm_isolation_settings,
-                                                     .n_settings =
-                                                         ARRAY_LEN(vm_isolation_settings) };
+static const struct section vm_isolation_section = {
+    .name = "[runners.autoscaler.vm_isolation]",
+    .size = sizeof(struct config_vm_isolation),
+    .settings = vm_isolation_settings,
+    .n_settings = ARRAY_LEN(vm_isolation_settings),
+    .check = check_vm_isolation,
+    .has_others = isolation_has_own_keys,
+};
 
 static const struct setting throttle_settings[] = {
     INTEGER("limit", struct config_throttle, limit, -1, COUNT_MAX, .initial = 0),
@@ -150,12 +153,9 @@ static const struct setting autoscaler_settings[] = {
     TEXT("instance_ready_command", struct config_autoscaler, instance_ready_command,
          .flags = SETTING_PRIVATE),
     { .name = "vm_isolation",
-      .kind = SETTING_SECTION,
-      .flags = SETTING_NOT_YET,
-      .note = "is not acted on yet: a runner that enables it takes no jobs, and 'flotilla run' "
-              "refuses it",
-      .offset = offsetof(struct config_autoscaler, vm_isolation),
-      .section = &vm_isolation_section },
+      .kind = SETTING_JSON,
+      .offset = offsetof(struct config_autoscaler, isolation_table) },
+    SECTION("vm_isolation", struct config_autoscaler, vm_isolation, &vm_isolation_section),
     { .name = "scale_throttle",
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_autoscaler, throttle),

@@ -3,7 +3,10 @@
 #include "core/config/settings.h"
 
 static const struct setting instance_settings[] = {
-    NOT_YET("allowed_images", SETTING_TEXTS),
+    { .name = "allowed_images",
+      .kind = SETTING_TEXTS,
+      .offset = offsetof(struct config_instance, allowed_images),
+      .count = offsetof(struct config_instance, n_allowed_images) },
     BOOL("use_common_build_dir", struct config_instance, use_common_build_dir),
 };
 static const struct section instance_section = { .name = "[runners.instance]",

@@ -491,6 +491,7 @@ void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms)
         return;
     journal_note(fleet, "ready %s %" PRId64, id, now_ms);
     instance->ready = true;
+    instance->in_doubt = false;
     fleet->growth[GROWTH_BOOT] = (struct fleet_growth) { 0 };
     /* An adopted instance keeps its clocks (V64). */
     if (instance->ready_ms == 0)
@@ -508,6 +509,18 @@ void fleet_recheck(struct fleet *fleet, const char *id)
         return;
     journal_note(fleet, "recheck %s", id);
     instance->ready = false;
+    census_update(fleet, instance);
+}
+
+void fleet_doubt(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance->in_doubt || instance->ready_ms == 0)
+        return; /* before it was ready it goes through the gate anyway */
+    journal_note(fleet, "doubt %s", id);
+    instance->ready = false;
+    instance->in_doubt = true;
     census_update(fleet, instance);
 }
 

@@ -140,6 +140,7 @@ struct fleet_instance {
 
     /* Health. */
     bool ready;        /* through the ready gate */
+    bool in_doubt;     /* it was, and a job left there what nobody knows (fleet_doubt()) */
     bool asked;        /* a heartbeat is under way */
     uint32_t failures; /* heartbeats that failed in a row */
     int64_t ready_ms, idle_since_ms;
@@ -285,6 +286,9 @@ bool fleet_awaits_removal(const struct fleet *fleet);
 void fleet_mark_ready(struct fleet *fleet, const char *id, int64_t now_ms);
 /* It goes through the ready gate again, its clocks go on. Not while jobs run on it: they prove it. */
 void fleet_recheck(struct fleet *fleet, const char *id);
+/* The same while jobs run on it, too, which prove nothing of what another one left there: no slot of it is
+ * handed out until it is ready again. */
+void fleet_doubt(struct fleet *fleet, const char *id);
 void fleet_mark_connection_dead(struct fleet *fleet, const char *id);
 /* A worker that was connected to it crashed. True with the third one within an hour: the instance
  * is to be replaced. Forgotten at a restart. */

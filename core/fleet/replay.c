@@ -407,6 +407,12 @@ static int on_recheck(struct fleet *fleet, struct reader *r, struct error *err)
     return 0;
 }
 
+static int on_doubt(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    fleet_doubt(fleet, word(r));
+    return 0;
+}
+
 static int on_dead(struct fleet *fleet, struct reader *r, struct error *err)
 {
     fleet_mark_connection_dead(fleet, word(r));
@@ -537,6 +543,7 @@ static const struct {
     { "accepted", on_accepted, false },
     { "ready", on_ready, false },
     { "recheck", on_recheck, false },
+    { "doubt", on_doubt, false },
     { "dead", on_dead, false },
     { "crash", on_crash, false },
     { "unreserve", on_unreserve, false },

@@ -53,6 +53,7 @@ struct job {
     struct report *report;
     struct trace *trace;
     struct ssh_conn *ssh;
+    const char *isolation_file; /* the plugin that makes its VM; NULL = it runs on the instance */
     json_t *start, *payload, *runner, *slot,
         *connect; /* the last four are borrowed from the first */
 

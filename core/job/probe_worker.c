@@ -256,9 +256,9 @@ static int serve(struct probe *probe)
                                        : 0;
 }
 
-int probe_worker_main(int control_fd, unsigned seconds)
+int probe_worker_main(int control_fd, unsigned seconds, const char *isolation)
 {
-    struct probe probe = { 0 };
+    struct probe probe = { .job.isolation_file = isolation };
     int status;
 
     (void) alarm(seconds);

@@ -121,9 +121,9 @@ int job_worker_serve(struct job *job, int spool_fd, json_t *connect)
     return 0;
 }
 
-int job_worker_main(int control_fd, int spool_fd)
+int job_worker_main(int control_fd, int spool_fd, const char *isolation)
 {
-    struct job job = { 0 };
+    struct job job = { .isolation_file = isolation };
     struct error err = { 0 };
     int status;
 

@@ -1,8 +1,9 @@
 /* core/job/worker.h - the entries of job workers and probes: called in the child that the spawner
  * forked.
  *
- * `control_fd` is the worker's end of the socketpair, `spool_fd` the spool with its lock. Waits for
- * the start frame, runs the job, reports, returns the exit status.
+ * `control_fd` is the worker's end of the socketpair, `spool_fd` the spool with its lock, `isolation` the plugin's
+ * file where the job is to run in a VM, else NULL. Waits for the start frame, runs the job, reports, returns the exit
+ * status.
  */
 #pragma once
 
@@ -11,13 +12,13 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 
-int job_worker_main(int control_fd, int spool_fd);
+int job_worker_main(int control_fd, int spool_fd, const char *isolation);
 
 /* A probe of an instance: the ready gate, a heartbeat (probe_worker.c). Takes one start frame, runs its
  * command through the login shell there and tells the verdict; then it ends, or waits for a job with its
  * connection (standby.h); frames in docs/design/processes.md. It ends, too, when its supervisor goes, and whatever becomes of it after so
  * many seconds: the kernel sees to that. */
-int probe_worker_main(int control_fd, unsigned seconds);
+int probe_worker_main(int control_fd, unsigned seconds, const char *isolation);
 
 struct job;
 /* The same from the start frame on, in a process that is confined. `connect` is NULL for one that connects

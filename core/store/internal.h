@@ -30,6 +30,7 @@ enum statement {
     SQL_HOLD_SLOT,
     SQL_START_JOB,
     SQL_NOTE_WORKER,
+    SQL_NOTE_VM,
     SQL_FINISH_JOB,
     SQL_FREE_SLOT,
     SQL_NOTE_SENT,

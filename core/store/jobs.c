@@ -172,6 +172,8 @@ int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct err
         r = first_assignment(ledger, row->seq, &to, err);
     if (r == 0)
         r = ledger_start_job(ledger, row->seq, row->worker_pid, row->debug_trace, err);
+    if (r == 0 && *row->vm)
+        r = ledger_note_vm(ledger, row->seq, row->vm, err);
     if (r == 0)
         row->state = JOB_RUNNING;
     return ledger_end(ledger, r, err);
@@ -200,6 +202,17 @@ int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, s
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_int64(stmt, 2, worker_pid);
     return step_job(ledger, stmt, seq, "noted as run by a process", err);
+}
+
+int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct error *err)
+{
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_NOTE_VM, err);
+
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_text(stmt, 2, vm, -1, SQLITE_STATIC);
+    return step_job(ledger, stmt, seq, "noted as run in a VM", err);
 }
 
 /* Deletes the slot row; the instance's idle clock starts when it was the last. */
@@ -342,6 +355,7 @@ static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
     (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 16));
     (void) str_copy(ret->failure_reason, sizeof(ret->failure_reason), column_text(stmt, 17));
     (void) str_copy(ret->message, sizeof(ret->message), column_text(stmt, 27));
+    (void) str_copy(ret->vm, sizeof(ret->vm), column_text(stmt, 30));
 }
 
 void ledger_job_done(struct ledger_job *row)

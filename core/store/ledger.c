@@ -13,7 +13,7 @@
     "seq, group_id, coordinator_url, runner, job_id, project_id, name, state, token, payload, "    \
     "worker_key, instance_id, slot, concurrent_id, concurrent_project_id, sent_offset, "           \
     "result_state, failure_reason, exit_code, log_size, log_crc, timeout_s, received_ms, "         \
-    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid, debug_trace"
+    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid, debug_trace, vm"
 
 #define INSTANCE_COLUMNS                                                                           \
     "group_id, id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "    \
@@ -54,7 +54,7 @@ static const char *const sql[SQL_COUNT] = {
         "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
     [SQL_ADD_JOB] =
         "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (?11, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
-        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0)",
+        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0, '')",
     [SQL_SKIP_SEQ] = "INSERT INTO sqlite_sequence SELECT 'jobs', ?1 WHERE ?1 > (SELECT "
                      "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs')",
     [SQL_ACKNOWLEDGE_JOB] =
@@ -71,6 +71,7 @@ static const char *const sql[SQL_COUNT] = {
                       "worker_pid = ?3, debug_trace = ?4 "
                       "WHERE seq = ?1 AND state = 'assigned'",
     [SQL_NOTE_WORKER] = "UPDATE jobs SET worker_pid = ?2 WHERE seq = ?1 AND state = 'running'",
+    [SQL_NOTE_VM] = "UPDATE jobs SET vm = ?2 WHERE seq = ?1 AND state IN ('assigned', 'running')",
     [SQL_FINISH_JOB] =
         "UPDATE jobs SET state = 'finished', payload = NULL, result_state = ?2, failure_reason = "
         "?3, "

@@ -126,6 +126,7 @@ struct ledger_job {
     int64_t received_ms, assigned_ms, started_ms, finished_ms, closed_ms;
     char message[256];
     bool debug_trace; /* known from `running` on */
+    char vm[256];     /* the last one that was made for it; "" = none that is known */
 };
 void ledger_job_done(struct ledger_job *row);
 
@@ -150,6 +151,8 @@ int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, boo
 int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err);
 /* For a job that was started before its worker's process was known. */
 int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err);
+/* While it has a slot: the VM that its worker made. */
+int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct error *err);
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
  * of the instance starts when it was the last). */
 int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,

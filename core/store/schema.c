@@ -118,7 +118,10 @@ static const char version_3[] =
     "CREATE INDEX journal_group ON journal (group_id, id);"
     "CREATE INDEX journal_begin ON journal (group_id, id) WHERE line = 'begin';";
 
-static const char *const migrations[] = { version_1, version_2, version_3 };
+/* The VM that a job runs in; '' = none that is known. */
+static const char version_4[] = "ALTER TABLE jobs ADD COLUMN vm TEXT NOT NULL DEFAULT '';";
+
+static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
 
 static int read_version(struct ledger *ledger, int64_t *ret, struct error *err)
 {

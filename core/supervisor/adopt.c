@@ -111,7 +111,8 @@ static void read_row(void *arg, struct ledger_job *row)
 /* The job's worker did not outlive the restart, and nobody knows what the job left there. */
 static void judge_instance(struct group *group, const char *instance)
 {
-    if (group->retired || group->runner->autoscaler.storage.keep_instance_with_acquisitions)
+    if (group->retired || group->runner->autoscaler.storage.keep_instance_with_acquisitions ||
+        group_is_isolated(group))
         return; /* group_recheck() follows */
     group_mark_removing(group, instance, REASON_JOB_LOST);
 }

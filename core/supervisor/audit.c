@@ -176,6 +176,22 @@ static void look_at_jobs(struct group_look *look, const struct id_set *listed)
                            job->job_id, job->instance_id);
 }
 
+/* What makes its VMs is not asked: this is what the gate has still to find out. */
+static void look_for_doubts(struct group_look *look)
+{
+    const struct fleet *fleet = look->group->fleet;
+
+    for (size_t i = 0; i < fleet_instance_count(fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(fleet, i);
+
+        if (instance->in_doubt && !instance->removing)
+            add_difference(look->audit, look->runner, "vm", instance->id, 0,
+                           "instance %s may have a VM that no job has; it gets no jobs until that "
+                           "has been looked at",
+                           instance->id);
+    }
+}
+
 /* The ledger against the fleet: what one remembers the other must hold. */
 
 struct row_look {
@@ -296,6 +312,7 @@ static int compare_group(struct audit *audit, const struct group *group, json_t 
         look_at_listed(&look, &listed[i]);
     look_for_missing(&look, &set);
     look_at_jobs(&look, &set);
+    look_for_doubts(&look);
     r = look_at_rows(&look, err);
     if (r == 0)
         r = ledger_each_late_intent(group->supervisor->ledger, group->id, INT64_MAX, look_at_intent,

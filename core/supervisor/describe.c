@@ -11,14 +11,15 @@
 /* The worst first. */
 static const char *problem_of(const struct group *group)
 {
-    return *group->provider_error   ? group->provider_error
-           : *group->list_error     ? group->list_error
-           : *group->connect_error  ? group->connect_error
-           : *group->growth_error   ? group->growth_error
-           : *group->signals.growth ? group->signals.growth
-           : *group->removal_error  ? group->removal_error
-           : *group->signals.error  ? group->signals.error
-                                    : group->request_error;
+    return *group->provider_error    ? group->provider_error
+           : *group->list_error      ? group->list_error
+           : *group->connect_error   ? group->connect_error
+           : *group->isolation.error ? group->isolation.error
+           : *group->growth_error    ? group->growth_error
+           : *group->signals.growth  ? group->signals.growth
+           : *group->removal_error   ? group->removal_error
+           : *group->signals.error   ? group->signals.error
+                                     : group->request_error;
 }
 
 /* Where an instance is in its life, in the word that people and scripts get. */
@@ -32,7 +33,7 @@ static const char *condition_of(const struct fleet_instance *instance)
         return "draining";
     if (instance->state != INSTANCE_RUNNING)
         return instance_state_name(instance->state);
-    if (instance->failures > 0 || instance->connection_dead)
+    if (instance->failures > 0 || instance->connection_dead || instance->in_doubt)
         return "unhealthy";
     return instance_busy(instance) > 0 ? "busy" : instance->ready ? "ready" : "creating";
 }
@@ -175,21 +176,37 @@ static void add_reason(json_t *obj, const struct group *group,
         if (instance->draining == REASON_DRAINED)
             (void) json_add_i64(obj, "drained_since_ms",
                                 operator_drained_since(group, instance->id));
+    } else if (instance->in_doubt) {
+        buf_add_str(&text, "a job may have left a VM on it");
+        (void) json_add_str(obj, "reason", "in_doubt");
     } else {
         return;
     }
     (void) json_add_str(obj, "reason_text", buf_str(&text));
 }
 
+/* One of each for each slot; null where there is none. */
+static void add_jobs(json_t *obj, const struct group *group, const struct fleet_instance *instance)
+{
+    json_t *jobs = json_object_new_array(), *vms = json_object_new_array();
+
+    for (uint32_t i = 0; jobs && vms && i < instance->n_slots; i++) {
+        int64_t seq = instance->slots[i].seq;
+        const struct job *job = seq != 0 ? job_find(group->supervisor, seq) : NULL;
+
+        (void) json_object_array_add(jobs, job ? json_object_new_int64(job->job_id) : NULL);
+        (void) json_object_array_add(vms, job && *job->vm ? json_object_new_string(job->vm) : NULL);
+    }
+    (void) json_add(obj, "slots", jobs);
+    (void) json_add(obj, "vms", vms);
+}
+
 json_t *describe_instance(const struct group *group, const struct fleet_instance *instance)
 {
-    json_t *obj = json_object_new_object(), *jobs = json_object_new_array();
+    json_t *obj = json_object_new_object();
 
-    if (!obj || !jobs) {
-        json_object_put(obj);
-        json_object_put(jobs);
+    if (!obj)
         return NULL;
-    }
     (void) json_add_str(obj, "id", instance->id);
     (void) json_add_str(obj, "runner", group->runner->name);
     (void) json_add_str(obj, "state", instance_state_name(instance->state));
@@ -204,14 +221,7 @@ json_t *describe_instance(const struct group *group, const struct fleet_instance
     add_cost(obj, group, instance);
     (void) json_add_i64(obj, "first_seen_ms", instance->first_seen_ms);
     (void) json_add_i64(obj, "idle_since_ms", instance->idle_since_ms);
-    for (uint32_t i = 0; i < instance->n_slots; i++) {
-        const struct job *job = instance->slots[i].seq != 0
-                                    ? job_find(group->supervisor, instance->slots[i].seq)
-                                    : NULL;
-
-        (void) json_object_array_add(jobs, job ? json_object_new_int64(job->job_id) : NULL);
-    }
-    (void) json_add(obj, "slots", jobs);
+    add_jobs(obj, group, instance);
     return obj;
 }
 
@@ -229,6 +239,8 @@ json_t *describe_job(const struct job *job)
     (void) json_add_str(obj, "state", job_state_name(job->state));
     (void) json_add_str(obj, "instance", job->instance_id);
     (void) json_add_i64(obj, "slot", job->slot);
+    if (*job->vm)
+        (void) json_add_str(obj, "vm", job->vm);
     (void) json_add_bool(obj, "worker_connected", job->worker != NULL);
     (void) json_add_i64(obj, "log_sent", job->report.sent);
     if (*job->result_state)

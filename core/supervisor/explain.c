@@ -54,6 +54,9 @@ static void explain_instance(const struct group *group, const struct fleet_insta
         if (instance->failures > 0)
             buf_addf(&text, ", %u heartbeat%s failed in a row", instance->failures,
                      str_plural(instance->failures));
+        if (instance->in_doubt)
+            buf_add_str(&text, ", a job may have left a VM on it: it gets no jobs until that has "
+                               "been looked at");
         if (trouble)
             buf_addf(&text, ": %s", trouble);
     }
@@ -152,6 +155,7 @@ static void explain_group(const struct group *group, json_t *lines)
     explain_failure(group, lines, "nothing is ordered, because listing fails", group->list_error);
     explain_growth(group, lines);
     explain_failure(group, lines, "no instance can be connected to", group->connect_error);
+    explain_failure(group, lines, "no VM can be made", group->isolation.error);
     explain_failure(group, lines, "removing is failing", group->removal_error);
     explain_failure(group, lines, "the cloud's signals cannot be read", group->signals.error);
     explain_requests(group, lines);
@@ -248,7 +252,8 @@ static void explain_received(const struct job *job, struct buf *out)
 static void explain_on_instance(const struct job *job, struct buf *out)
 {
     if (job->state == JOB_RUNNING)
-        buf_addf(out, "runs on instance %s, slot %u", job->instance_id, job->slot);
+        buf_addf(out, "runs on instance %s, slot %u%s%s", job->instance_id, job->slot,
+                 *job->vm ? ", in VM " : "", job->vm);
     else if (job->connecting)
         buf_addf(out,
                  "has slot %u of instance %s and waits for the provider to tell how to reach it",

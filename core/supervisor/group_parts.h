@@ -89,6 +89,20 @@ void group_restart_gates(struct group *group);
 /* Running is ready where nothing is asked for, and where jobs run already. */
 void group_pass_ungated(struct group *group);
 
+/* Of one instance. */
+void group_restart_gate(struct group *group, const char *instance);
+
+/* group_isolation.c */
+/* Plugin and key, by its entry's settings; negative: nothing has changed. */
+int group_take_isolation(struct group *group, struct error *err);
+void group_isolation_done(struct group *group);
+json_t *group_isolation_for_gate(const struct group *group, const char *instance);
+void group_doubt_all(struct group *group);
+/* A gate found that the plugin cannot be used, or can: gates wait meanwhile, and no job is asked for. */
+void group_isolation_unable(struct group *group, const char *why);
+void group_isolation_works(struct group *group);
+bool group_isolation_waits(const struct group *group);
+
 /* group_boots.c */
 /* What was ordered is of no use: growth pauses. `why` is for people. */
 void group_boot_failed(struct group *group, const char *why);

@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/provider/check.h"
 #include "core/supervisor/connector.h"
 #include "core/supervisor/group_parts.h"
 
@@ -110,7 +111,8 @@ static void fail_gate(struct group *group, const struct fleet_instance *instance
                 buf_str(&text));
     if (instance->ready_ms == 0)
         group_boot_failed(group, buf_str(&text));
-    group_mark_removing(group, instance->id, REASON_NOT_BOOTED);
+    group_mark_removing(group, instance->id,
+                        instance->in_doubt ? REASON_UNHEALTHY : REASON_NOT_BOOTED);
 }
 
 static void note_heartbeat(struct group *group, const struct fleet_instance *instance, bool good,
@@ -150,6 +152,7 @@ static void conclude(struct probe *probe, enum verdict verdict, const char *why)
         note_heartbeat(group, instance, good, buf_str(&text));
     else if (good) {
         log_info("instance %s of runner '%s' is ready", instance->id, group->runner->name);
+        group_isolation_works(group);
         mark_ready(group, instance);
     } else
         fail_gate(group, instance, buf_str(&text));
@@ -174,6 +177,11 @@ static void try_again(struct probe *probe, int64_t pause_ms, enum verdict when_l
 }
 
 /* The process. */
+
+static bool looks_for_vms(const struct probe *probe)
+{
+    return probe->kind == PROBE_GATE && group_is_isolated(probe->group);
+}
 
 /* Once: an instance that is still setting itself up fails often, and one that never will is removed only
  * when the connector's timeout is over. */
@@ -201,6 +209,24 @@ static void keep_process(struct probe *probe)
     standby_add(probe->group, probe->instance, &process);
 }
 
+/* The probe's word: it is shown, and nothing else is done by it. */
+static void note_removed(const struct probe *probe, json_t *frame)
+{
+    const char *vm = "";
+
+    (void) json_opt_str(frame, "vm", &vm, NULL);
+    if (provider_id_valid(vm))
+        log_notice("instance %s of runner '%s': VM %s was there and no job has it, removed",
+                   probe->instance, probe->group->runner->name, vm);
+}
+
+/* No instance is to blame, and the next one would say the same. */
+static void take_unable(struct probe *probe, const char *message)
+{
+    group_isolation_unable(probe->group, message);
+    conclude(probe, VERDICT_NONE, message);
+}
+
 static void on_probe_frame(void *arg, json_t *frame)
 {
     struct probe *probe = arg;
@@ -212,6 +238,10 @@ static void on_probe_frame(void *arg, json_t *frame)
         worker_answer_host_key(probe->group, probe->instance, probe->channel, frame);
     else if (str_eq(type, "failing"))
         note_failing(probe, message);
+    else if (str_eq(type, "removed"))
+        note_removed(probe, frame);
+    else if (str_eq(type, "unable"))
+        take_unable(probe, message);
     else if (str_eq(type, "passed")) {
         keep_process(probe);
         conclude(probe, VERDICT_GOOD, "");
@@ -231,14 +261,26 @@ static void on_probe_closed(void *arg, const char *why)
     try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe ended without a verdict");
 }
 
+/* It makes an instance fit for its first job: beside jobs, and between two, it would only disturb. */
+static const char *command_of(const struct probe *probe)
+{
+    const char *command = group_settings(probe->group)->instance_ready_command;
+    const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
+    bool first = probe->kind == PROBE_GATE && instance && !instance->in_doubt &&
+                 instance_busy(instance) == 0;
+
+    return first && !str_empty(command) ? command : "exit 0";
+}
+
 static json_t *build_start(const struct probe *probe, json_t *connect, int64_t timeout_ms)
 {
     const struct config_runner *runner = probe->group->runner;
-    const char *command = runner->autoscaler.instance_ready_command;
-    bool gate = probe->kind == PROBE_GATE;
     json_t *start = json_frame("start");
 
-    (void) json_add_str(start, "command", gate && !str_empty(command) ? command : "exit 0");
+    (void) json_add_str(start, "command", command_of(probe));
+    if (looks_for_vms(probe))
+        (void) json_add(start, "isolation",
+                        group_isolation_for_gate(probe->group, probe->instance));
     (void) json_add_i64(start, "timeout_ms", timeout_ms);
     (void) json_add_i64(start, "wait_s", probe->wait_s);
     if (runner->output_limit_kib > 0)
@@ -265,7 +307,7 @@ static int start_process(struct probe *probe, json_t *connect, struct error *err
     ours = fds[0];
     theirs = fds[1];
     r = spawner_probe(supervisor->spawner, -probe->number, theirs, timeout_ms / 1000 + KILL_GRACE_S,
-                      err);
+                      looks_for_vms(probe) ? group_isolation_file(probe->group) : NULL, err);
     if (r == 0)
         r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_probe_frame,
                          on_probe_closed, probe, &probe->channel, err);
@@ -436,23 +478,31 @@ static void start_probe(struct group *group, enum probe_kind kind, const char *i
 bool group_is_gated(const struct group *group)
 {
     return !str_empty(group_settings(group)->instance_ready_command) ||
-           group_settings(group)->flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] == 1;
+           group_settings(group)->flags.set[FF_USE_FLEETING_ACQUIRE_HEARTBEATS] == 1 ||
+           group_is_isolated(group);
 }
 
 static bool awaits_gate(const struct group *group, const struct fleet_instance *instance)
 {
     return instance->draining == REASON_NONE &&
-           (instance->cause != CAUSE_PREEXISTED || group_settings(group)->vm_isolation.enabled);
+           (instance->cause != CAUSE_PREEXISTED || group_is_isolated(group));
 }
 
-/* A job that runs on it proves as much as the gate would. */
+/* Whose VMs are whose must be known by then. */
+static bool may_be_judged(const struct group *group, const struct fleet_instance *instance)
+{
+    return !group_is_isolated(group) ||
+           (!strangers_awaited(group->supervisor) && !job_may_make_vm_on(group, instance->id));
+}
+
+/* A job that runs on it proves as much as the gate would, but for VMs. */
 void group_pass_ungated(struct group *group)
 {
     const struct fleet_instance *next = fleet_next_unready(group->fleet, NULL), *instance;
 
     while ((instance = next)) {
         next = fleet_next_unready(group->fleet, instance);
-        if (!group_is_gated(group) || instance_busy(instance) > 0)
+        if (!group_is_gated(group) || (instance_busy(instance) > 0 && !group_is_isolated(group)))
             mark_ready(group, instance);
     }
 }
@@ -495,7 +545,8 @@ static void start_gates(struct group *group)
     size_t n = count_probes(group, PROBE_GATE);
 
     for (; instance && n < AT_ONCE; instance = fleet_next_unready(group->fleet, instance)) {
-        if (!awaits_gate(group, instance) || find_probe(group, instance->id))
+        if (!awaits_gate(group, instance) || !may_be_judged(group, instance) ||
+            find_probe(group, instance->id))
             continue;
         start_probe(group, PROBE_GATE, instance->id);
         n++;
@@ -522,7 +573,8 @@ void group_run_probes(struct group *group)
     group_pass_ungated(group); /* for what was left over when a reload took the gate away */
     if (!group_is_gated(group) || group->supervisor->descriptors_short)
         return;
-    start_gates(group);
+    if (!group_isolation_waits(group))
+        start_gates(group);
     start_heartbeats(group);
 }
 
@@ -537,6 +589,14 @@ void group_restart_gates(struct group *group)
     }
 }
 
+void group_restart_gate(struct group *group, const char *instance)
+{
+    struct probe *probe = find_probe(group, instance);
+
+    if (probe && probe->kind == PROBE_GATE)
+        give_up(probe);
+}
+
 void group_end_probes(struct group *group)
 {
     for (struct probe *probe = group->probes, *next; probe; probe = next) {
@@ -548,8 +608,14 @@ void group_end_probes(struct group *group)
 
 void group_recheck(struct group *group)
 {
-    for (size_t i = 0; group_is_gated(group) && i < fleet_instance_count(group->fleet); i++)
-        fleet_recheck(group->fleet, fleet_instance_at(group->fleet, i)->id);
+    for (size_t i = 0; group_is_gated(group) && i < fleet_instance_count(group->fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(group->fleet, i);
+
+        if (group_is_isolated(group) && instance_busy(instance) > 0)
+            fleet_doubt(group->fleet, instance->id);
+        else
+            fleet_recheck(group->fleet, instance->id);
+    }
 }
 
 const char *group_gate_trouble(const struct group *group, const char *instance)

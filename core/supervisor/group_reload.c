@@ -13,7 +13,8 @@ static const char *const plugin_keys[] = { "autoscaler.plugin", "autoscaler.conn
                                            NULL };
 /* What the ready gate is tried with. */
 static const char *const gate_keys[] = { "autoscaler.instance_ready_command",
-                                         "autoscaler.connector_config", NULL };
+                                         "autoscaler.connector_config", "autoscaler.vm_isolation",
+                                         NULL };
 
 static bool same_key(const struct secret *a, const struct secret *b)
 {
@@ -36,6 +37,17 @@ static bool take_connector_key(struct group *group)
     secret_free(group->key);
     group->key = take_ptr(key);
     return true;
+}
+
+/* The plugin may be another under the same name. Where isolation is turned on, nobody has looked for VMs yet. */
+static void take_isolation(struct group *group, bool was_isolated)
+{
+    struct error err = { 0 };
+
+    if (group_take_isolation(group, &err) < 0)
+        log_error("runner '%s': %s, ignoring", group->runner->name, err.message);
+    if (!was_isolated)
+        group_doubt_all(group);
 }
 
 static void open_provider_anew(struct group *group)
@@ -71,12 +83,13 @@ void group_reconfigure(struct group *group, const struct config_runner *runner)
     struct config_changes changes = { 0 };
     /* Without the memory for a difference, everything may be another. */
     bool all = config_diff_runner(group->runner, runner, &changes) < 0;
-    bool key_changed, returns = group->leaving;
+    bool key_changed, returns = group->leaving, was_isolated = group_is_isolated(group);
     struct error err = { 0 };
 
     group->leaving = false;
     group_use_entry(group, runner);
     key_changed = take_connector_key(group);
+    take_isolation(group, was_isolated);
     take_info(group);
     if (group_load_policies(group, &err) < 0)
         log_error("%s; its former policies hold", err.message);

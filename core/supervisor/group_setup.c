@@ -184,21 +184,6 @@ int group_open_provider(struct group *group, struct error *err)
     return 0;
 }
 
-/* Jobs that are to run in a VM must not run beside each other on the instance itself. */
-static bool lacks_isolation(struct group *group)
-{
-    static const char why[] = "vm_isolation is enabled and there are no VMs yet, so it takes no "
-                              "jobs; 'enabled = false' lets them run on the instance itself";
-
-    if (!group->runner->autoscaler.vm_isolation.enabled)
-        return false;
-    if (!group->refused)
-        log_error("runner '%s': %s", group->runner->name, why);
-    (void) str_copy(group->provider_error, sizeof(group->provider_error), why);
-    group_refuse(group, why);
-    return true;
-}
-
 /* Two managers of one group of the cloud would be strangers to each other's instances: the entry that
  * left has it until it is done with it. */
 static bool waits_for_predecessor(struct group *group)
@@ -224,11 +209,12 @@ void group_start_provider(struct group *group)
     struct error err = { 0 };
     int r;
 
-    if (now_mono(group->supervisor) < group->next_start_mono || lacks_isolation(group) ||
-        waits_for_predecessor(group))
+    if (now_mono(group->supervisor) < group->next_start_mono || waits_for_predecessor(group))
         return;
     r = group->key ? 0
                    : connector_read_key(&group->runner->autoscaler.connector, &group->key, &err);
+    if (r == 0)
+        r = group_take_isolation(group, &err);
     if (r == 0)
         r = group_open_provider(group, &err);
     if (r == 0)
@@ -336,6 +322,7 @@ void group_done(struct group *group)
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);
+    group_isolation_done(group);
     cache_store_close(group->store);
     free(group->ledger_key);
     config_free(group->config);

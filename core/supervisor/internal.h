@@ -50,6 +50,7 @@ struct job {
     uint32_t slot;
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
+    char vm[256]; /* that it runs in; "" = none that is known */
     int64_t exit_code, log_size, finished_ms;
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
@@ -92,6 +93,13 @@ struct job {
     struct coordinator_call *call;
     size_t patch_bytes; /* in `call` */
     uv_timer_t timer;
+};
+
+struct group_isolation { /* its jobs run in VMs (group_isolation.c) */
+    char *file;          /* the plugin that makes them; NULL = it has not been found */
+    struct secret *key;  /* to log in to them, or NULL */
+    char error[256];     /* why none can be made; "" = they can */
+    int64_t backoff_ms, again_mono;
 };
 
 struct group {
@@ -154,6 +162,8 @@ struct group {
     int connect_refused; /* the code with which nobody is told; 0 = they are */
     char connect_error[256];
     int64_t connect_backoff_ms, connect_again_mono;
+
+    struct group_isolation isolation;
 
     /* Job requests (scheduler.c). */
     struct poll *polls; /* requests that wait for their answers, each with a place in the fleet */
@@ -333,6 +343,16 @@ void group_describe_boots(const struct group *group, struct buf *out);
 /* A job could not connect: an instance that nobody has reached so far is as good as not booted. */
 void group_not_reached(struct group *group, const char *id);
 
+/* group_isolation.c */
+bool group_is_isolated(const struct group *group);
+const char *group_isolation_file(const struct group *group); /* NULL: its jobs run in no VMs */
+/* The plugin's file by these settings; nothing of it runs. */
+int isolation_find(const struct supervisor *supervisor, const struct config_vm_isolation *settings,
+                   char **ret_file, struct error *err);
+json_t *group_isolation_for_job(const struct group *group); /* `isolation` of a worker's start */
+/* An instance may hold a VM that nobody has: it gets no jobs until a gate has seen that it does not. */
+void group_doubt(struct group *group, const char *id, const char *why);
+
 /* group_reload.c */
 /* Another version of its entry holds from now on. Running jobs keep what they began with. */
 void group_reconfigure(struct group *group, const struct config_runner *runner);
@@ -390,6 +410,12 @@ void job_close(struct job *job, const char *message);
 /* The cloud is about to take the job's instance (at_ms: wall clock, 0 = not said). */
 void job_instance_going(struct job *job, enum job_going going, int64_t at_ms);
 void job_tell_going(struct job *job); /* once there is a worker */
+
+/* job_vm.c */
+int job_take_vm(struct job *job, json_t *frame, struct error *err);  /* its worker made it */
+json_t *job_vms_on(const struct group *group, const char *instance); /* of jobs that run there */
+/* A worker may be making one there whose id nobody knows yet. */
+bool job_may_make_vm_on(const struct group *group, const char *instance);
 
 /* start_frame.c */
 json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory */

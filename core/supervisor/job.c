@@ -200,6 +200,7 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->crc = row->log_crc;
     (void) str_copy(job->worker_key, sizeof(job->worker_key), row->worker_key);
     (void) str_copy(job->instance_id, sizeof(job->instance_id), row->instance_id);
+    (void) str_copy(job->vm, sizeof(job->vm), row->vm);
     (void) str_copy(job->result_state, sizeof(job->result_state), row->result_state);
     (void) str_copy(job->failure_reason, sizeof(job->failure_reason), row->failure_reason);
     job->name = mem_strdup(row->name ? row->name : "");

@@ -40,6 +40,16 @@ static bool fits(const struct group *group, const struct config_autoscaler *auto
            group_check_size(group, autoscaler, err);
 }
 
+static bool can_isolate(const struct supervisor *supervisor,
+                        const struct config_vm_isolation *isolation, struct error *err)
+{
+    auto_ptr(secret_free) struct secret *key = NULL;
+    autofree char *file = NULL;
+
+    return !isolation->enabled || (isolation_find(supervisor, isolation, &file, err) == 0 &&
+                                   connector_read_key(&isolation->connector, &key, err) == 0);
+}
+
 static void check_entry(struct reload *reload, const struct config_runner *runner)
 {
     const struct group *group = groups_find(reload->supervisor, runner);
@@ -50,6 +60,7 @@ static void check_entry(struct reload *reload, const struct config_runner *runne
 
     if (policies_new(&runner->autoscaler, &policies, &err) == 0 &&
         (!group || (connector_read_key(&runner->autoscaler.connector, &key, &err) == 0 &&
+                    can_isolate(reload->supervisor, &runner->autoscaler.vm_isolation, &err) &&
                     fits(group, &runner->autoscaler, &err))))
         return;
     buf_addf(&why, "runner '%s': %s", runner->name, err.message);

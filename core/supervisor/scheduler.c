@@ -57,9 +57,8 @@ static bool refused(struct group *group)
     if (!group->usable || !group->listed_once)
         (void) str_copy(group->refusal, sizeof(group->refusal),
                         "the instance group has not answered yet");
-    else if (group->runner->autoscaler.vm_isolation.enabled)
-        (void) str_copy(group->refusal, sizeof(group->refusal),
-                        "vm_isolation is enabled and there are no VMs yet");
+    else if (*group->isolation.error)
+        (void) str_cut(group->refusal, sizeof(group->refusal), group->isolation.error);
     else if (full(group, group->refusal, sizeof(group->refusal)))
         return true;
     else if (group_cannot_connect(group))

@@ -232,23 +232,25 @@ static int request(struct spawner *spawner, json_t *frame, const int *fds, size_
 }
 
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
-                  struct error *err)
+                  const char *isolation, struct error *err)
 {
     autojson json_t *frame = json_frame("spawn");
     const int fds[] = { control_fd, spool_fd };
 
-    if (!frame || json_add_i64(frame, "tag", tag) < 0)
+    if (!frame || json_add_i64(frame, "tag", tag) < 0 ||
+        json_add_str(frame, "isolation", isolation) < 0)
         return error_set(err, -ENOMEM, "spawner: out of memory");
     return request(spawner, frame, fds, ARRAY_LEN(fds), err);
 }
 
 int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t seconds,
-                  struct error *err)
+                  const char *isolation, struct error *err)
 {
     autojson json_t *frame = json_frame("probe");
 
     if (!frame || json_add_i64(frame, "tag", tag) < 0 ||
-        json_add_i64(frame, "seconds", seconds) < 0)
+        json_add_i64(frame, "seconds", seconds) < 0 ||
+        json_add_str(frame, "isolation", isolation) < 0)
         return error_set(err, -ENOMEM, "spawner: out of memory");
     return request(spawner, frame, &control_fd, 1, err);
 }

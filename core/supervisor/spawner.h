@@ -32,14 +32,14 @@ struct spawner_options {
 int spawner_start(uv_loop_t *loop, const struct spawner_options *options,
                   const struct spawner_events *events, struct spawner **ret, struct error *err);
 
-/* Asks for a worker; its control socket and spool descriptor are passed on and stay the caller's.
- */
+/* Asks for a worker; its control socket and spool descriptor are passed on and stay the caller's. `isolation`:
+ * the plugin's file, which it loads before it confines itself; NULL = none. */
 int spawner_spawn(struct spawner *spawner, int64_t tag, int control_fd, int spool_fd,
-                  struct error *err);
+                  const char *isolation, struct error *err);
 
 /* Asks for a probe (core/job/worker.h), which the kernel ends after so many seconds. */
 int spawner_probe(struct spawner *spawner, int64_t tag, int control_fd, int64_t seconds,
-                  struct error *err);
+                  const char *isolation, struct error *err);
 
 /* A fresh process for the workers to come; the old one still tells of the ends of those it has. When it
  * cannot be started, nothing changes. */

@@ -99,6 +99,7 @@ struct request {
     int64_t tag, seconds; /* of a probe: how long it may live */
     bool probe;
     int control_fd, spool_fd; /* a probe has no spool */
+    const char *isolation;    /* the plugin's file, or NULL */
 };
 
 /* In the child: the descriptors take their places, everything else of the spawner's goes. */
@@ -116,8 +117,9 @@ static void become_child(struct spawner_process *process, const struct request *
     (void) sigemptyset(&none);
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
     if (request->probe)
-        _exit(probe_worker_main(WORKER_CONTROL_FD, (unsigned) request->seconds));
-    _exit(job_worker_main(WORKER_CONTROL_FD, WORKER_SPOOL_FD));
+        _exit(
+            probe_worker_main(WORKER_CONTROL_FD, (unsigned) request->seconds, request->isolation));
+    _exit(job_worker_main(WORKER_CONTROL_FD, WORKER_SPOOL_FD, request->isolation));
 }
 
 static void spawn_child(struct spawner_process *process, const struct request *request)
@@ -194,7 +196,8 @@ static int handle_request(struct spawner_process *process)
     if (r <= 0)
         return r;
     if (json_need_str(frame, "type", &type, &err) < 0 ||
-        json_need_i64(frame, "tag", INT64_MIN, INT64_MAX, &request.tag, &err) < 0)
+        json_need_i64(frame, "tag", INT64_MIN, INT64_MAX, &request.tag, &err) < 0 ||
+        json_opt_str(frame, "isolation", &request.isolation, &err) < 0)
         return -EPROTO;
     request.probe = str_eq(type, "probe");
     if (request.probe ? json_need_i64(frame, "seconds", 1, UINT32_MAX, &request.seconds, &err) < 0

@@ -133,5 +133,7 @@ json_t *start_frame(const struct job *job, json_t *connect)
     add_slot(start, job);
     if (connect)
         (void) json_add(start, "connect", json_object_get(connect));
+    if (group_is_isolated(job->group))
+        (void) json_add(start, "isolation", group_isolation_for_job(job->group));
     return start;
 }

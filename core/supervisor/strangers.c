@@ -18,6 +18,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/provider/check.h"
 
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"
@@ -193,7 +194,7 @@ static int read_identity(const struct stranger *stranger, struct ledger_job *row
                          const char **ret_token, struct error *err)
 {
     json_t *identity = stranger->identity, *payload = NULL, *runner = NULL, *slot = NULL;
-    const char *instance = "";
+    const char *instance = "", *vm = "";
     int r;
 
     *row =
@@ -222,6 +223,10 @@ static int read_identity(const struct stranger *stranger, struct ledger_job *row
         r = json_need_i64(slot, "concurrent_project_id", 0, INT32_MAX, &row->concurrent_project_id,
                           err);
     (void) json_opt_bool(identity, "debug_trace", &row->debug_trace, NULL);
+    if (r == 0)
+        r = json_opt_str(identity, "vm", &vm, err);
+    if (r == 0 && *vm && (!provider_id_valid(vm) || str_copy(row->vm, sizeof(row->vm), vm) < 0))
+        r = error_set(err, -EPROTO, "identity: vm: is none");
     if (r == 0 && str_copy(row->instance_id, sizeof(row->instance_id), instance) < 0)
         r = error_set(err, -EPROTO, "identity: instance: is too long");
     return r;

@@ -70,6 +70,7 @@ static void worker_is_dead(struct job *job, int lock_fd)
               job->instance_id);
     if (began)
         group_worker_crashed(job->group, job->instance_id);
+    group_doubt(job->group, job->instance_id, "its job's worker did not say what became of its VM");
     job_fail_system(job, *job->lost_reason  ? job->lost_reason
                          : *job->end_reason ? job->end_reason
                                             : "the job's worker ended unexpectedly");
@@ -328,12 +329,14 @@ static void take_result(struct job *job, json_t *frame)
     const char *state = NULL, *reason = "";
     json_t *supported = NULL;
     int64_t exit_code = 0, log_errno = 0;
+    bool unclean = false;
 
     if (json_need_str(frame, "state", &state, &err) < 0 ||
         (!str_eq(state, "success") && !str_eq(state, "failed")) ||
         json_opt_str(frame, "failure_reason", &reason, &err) < 0 ||
         json_opt_array(frame, "supported_reasons", &supported, &err) < 0 ||
         json_opt_i64(frame, "log_errno", 1, 4095, &log_errno, &err) < 0 ||
+        json_opt_bool(frame, "unclean", &unclean, &err) < 0 ||
         json_opt_i64(frame, "exit_code", INT32_MIN, INT32_MAX, &exit_code, &err) < 0) {
         log_error("job %" PRId64 ": %s", job->job_id, err.message);
         worker_kill(job, "the job's worker sent a result that cannot be read");
@@ -347,6 +350,8 @@ static void take_result(struct job *job, json_t *frame)
             if (job->spawned_here && !job->connected)
                 group_not_reached(job->group, job->instance_id);
         }
+        if (unclean)
+            group_doubt(job->group, job->instance_id, "a job may have left a VM on it");
         if (log_errno != 0)
             end_broken_log(job, (int) log_errno);
         if (str_eq(state, "success"))
@@ -371,6 +376,12 @@ static void take_stage(struct job *job, json_t *frame)
     job->connected |= !str_eq(name, "prepare_executor");
 }
 
+/* What asks for something, or tells what must be believed; negative: it is refused. */
+static int take_request(struct job *job, const char *type, json_t *frame, struct error *err)
+{
+    return str_eq(type, "vm") ? job_take_vm(job, frame, err) : supplier_take(job, type, frame, err);
+}
+
 static void on_worker_frame(void *arg, json_t *frame)
 {
     struct job *job = arg;
@@ -388,7 +399,7 @@ static void on_worker_frame(void *arg, json_t *frame)
         take_result(job, frame);
     } else if (str_eq(type, "stage")) {
         take_stage(job, frame);
-    } else if (!str_eq(type, "progress") && supplier_take(job, type, frame, &err) < 0) {
+    } else if (!str_eq(type, "progress") && take_request(job, type, frame, &err) < 0) {
         log_error("job %" PRId64 ": its worker sent a frame that is refused (%s), ending the "
                   "connection",
                   job->job_id, err.message);

@@ -75,8 +75,8 @@ static int spawn_worker(struct job *job, json_t *connect, struct error *err)
     start = start_frame(job, connect);
     if (!start)
         return error_set(err, -ENOMEM, "worker: the start frame cannot be made");
-    EFFECT("worker_spawn",
-           r = spawner_spawn(supervisor->spawner, job->seq, theirs, job->lock_fd, err));
+    EFFECT("worker_spawn", r = spawner_spawn(supervisor->spawner, job->seq, theirs, job->lock_fd,
+                                             group_isolation_file(job->group), err));
     if (r < 0)
         return r;
     note_process(job, job->seq, 0);
@@ -138,8 +138,13 @@ void worker_start_later(struct job *job, const char *why)
 void worker_start(struct job *job, json_t *connect)
 {
     struct error err = { 0 };
-    int r = spawn_worker(job, connect, &err);
+    int r;
 
+    if (group_is_isolated(job->group) && !group_isolation_file(job->group)) {
+        job_fail_system(job, "the plugin that makes its VM cannot be used");
+        return;
+    }
+    r = spawn_worker(job, connect, &err);
     if (r == 0)
         return;
     if (descriptors_were_short(r)) {

@@ -22,6 +22,10 @@ GOOD = """concurrent = 2
     [runners.autoscaler.plugin_config]
       name = "cli"
 """
+ISOLATED = """    [runners.autoscaler.vm_isolation]
+      enabled = true
+      nesting_host = "unix:///run/nesting.sock"
+"""
 
 
 @pytest.fixture
@@ -109,13 +113,27 @@ def test_json_of_a_good_file_and_of_none(check, folder):
          "sentence": "config.toml: No such file or directory"}]}
 
 
-def test_a_runner_with_vm_isolation_takes_no_jobs(folder, binary, plugin_dir):
+@pytest.mark.parametrize("plugin, told", [("nowhere", "vm_isolation: plugin 'nowhere' is not installed: neither "),
+                                          ("local", "vm_isolation: plugin 'local' makes instances and no VMs")])
+def test_a_runner_without_the_plugin_that_makes_its_vms_takes_no_jobs(folder, binary, plugin_dir, plugin, told):
     config = folder / "config.toml"
-    config.write_text(f'state_dir = "{folder}/state"\n{GOOD}    [runners.autoscaler.vm_isolation]\n'
-                      "      enabled = true\n")
+    config.write_text(f'state_dir = "{folder}/state"\n{GOOD}{ISOLATED}      plugin = "{plugin}"\n')
     config.chmod(0o600)
     result = subprocess.run([binary, "run", "--config", config, "--plugin-dir", plugin_dir], capture_output=True,
                             text=True, stdin=subprocess.DEVNULL, timeout=60)
     assert result.returncode == 1
-    assert ("vm_isolation is enabled and there are no VMs yet, so it takes no jobs; 'enabled = false' lets them run on "
-            "the instance itself") in result.stderr
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("plugin, level, told", [
+    ("nesting", None, ""),
+    ("nowhere", "note", "plugin 'nowhere' is not installed: neither "),
+    ("local", "warning", "plugin 'local' makes instances and no VMs; 'flotilla run' takes no jobs for the runner here"),
+])
+def test_the_plugin_that_makes_vms_is_looked_for(check, build, plugin_dir, plugin, level, told):
+    result = check(f'{GOOD}{ISOLATED}      plugin = "{plugin}"\n      image = "i"\n'
+                   '      [runners.autoscaler.vm_isolation.connector_config]\n        username = "u"\n        password = "p"\n',
+                   "--json", "--plugin-dir", f"{plugin_dir}:{build / 'plugins' / 'nesting'}")
+    found = [f for f in json.loads(result.stdout)["findings"] if "vm_isolation" in f["sentence"]]
+    assert [f["level"] for f in found] == ([level] if level else [])
+    assert all(told in f["sentence"] for f in found)

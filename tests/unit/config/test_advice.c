@@ -37,6 +37,56 @@ static void check_rows(const struct row *rows, size_t count)
 #define SECOND "[[runners]]\nname = \"b\"\nurl = \"https://gitlab.example\"\n" TOKEN EXECUTOR PLUGIN
 #define CONFIG "[runners.autoscaler.plugin_config]\nname = \"g\"\n"
 
+#define ISOLATED                                                                                   \
+    "concurrent = 10\n" ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n" /* 10 lines */
+#define NESTED ISOLATED "nesting_host = \"unix:/n\"\n"                            /* 11 lines */
+#define INTO "[runners.autoscaler.vm_isolation.connector_config]\n"
+#define LOGIN INTO "username = \"u\"\npassword = \"p\"\n"
+
+static void test_vms(void **unused)
+{
+    static const struct row rows[] = {
+        { "all that is needed", NESTED "image = \"i\"\n" LOGIN, "" },
+        { "no daemon", ISOLATED LOGIN,
+          "error: F:9:1: [runners.autoscaler.vm_isolation] 'nesting_host' is missing: it names the "
+          "socket of the nesting daemon on the instance, as in \"unix:///run/nesting.sock\"" },
+        { "an empty one", ISOLATED "nesting_host = \"\"\n" LOGIN,
+          "error: F:11:16: [runners.autoscaler.vm_isolation] 'nesting_host' is missing: it names "
+          "the socket of the nesting daemon on the instance, as in \"unix:///run/nesting.sock\"" },
+        { "another plugin has keys of its own",
+          ISOLATED "plugin = \"mine\"\nimage = \"i\"\nits_key = 3\n" LOGIN, "" },
+        { "nesting has not", NESTED "image = \"i\"\nits_key = 3\n" LOGIN,
+          "warning: F:13:1: [runners.autoscaler.vm_isolation] has no setting 'its_key', ignoring" },
+        { "no plugin", ISOLATED "plugin = \"\"\n",
+          "error: F:11:10: [runners.autoscaler.vm_isolation] 'plugin' is empty; name the plugin "
+          "that makes VMs, or leave it out for \"nesting\"" },
+        { "no image", NESTED LOGIN,
+          "note: F:9:1: [runners.autoscaler.vm_isolation] has no 'image': jobs that name none "
+          "fail" },
+        { "no login at all", NESTED "image = \"i\"\n",
+          "warning: F:9:1: [runners.autoscaler.vm_isolation.connector_config] has no 'username': "
+          "no login to a VM will work" },
+        { "a name alone", NESTED "image = \"i\"\n" INTO "username = \"u\"\n",
+          "warning: F:13:1: [runners.autoscaler.vm_isolation.connector_config] has neither "
+          "'password' nor 'key_path': no login to a VM will work" },
+        { "an address that a VM has not",
+          NESTED "image = \"i\"\n" LOGIN "use_external_addr = true\n",
+          "note: F:16:21: [runners.autoscaler.vm_isolation.connector_config] 'use_external_addr' "
+          "has no effect: a VM has one address, which its instance knows" },
+        { "keys that nobody can know", NESTED "image = \"i\"\n" LOGIN "host_key_policy = \"pin\"\n",
+          "error: F:16:19: [runners.autoscaler.vm_isolation.connector_config] 'host_key_policy' "
+          "must not be pin: each VM is new, and nobody knows its host key; leave it out" },
+        { "images of VMs where there are none",
+          "concurrent = 10\n" RUNNER "[runners.instance]\nallowed_images = [\"*\"]\n" PLUGIN,
+          "note: F:8:18: [runners.instance] 'allowed_images' has no effect without VM isolation" },
+        { "isolation that is off needs nothing",
+          "concurrent = 10\n" ALL "[runners.autoscaler.vm_isolation]\nenabled = false\n", "" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
 static void test_numbers_of_jobs(void **unused)
 {
     static const struct row rows[] = {
@@ -306,6 +356,7 @@ static void test_names_in_other_letters(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vms),
         cmocka_unit_test(test_numbers_of_jobs),
         cmocka_unit_test(test_instances),
         cmocka_unit_test(test_policies),

@@ -387,8 +387,6 @@ static void test_what_has_no_effect_is_told(void **unused)
         { "shutdown_timeout = 9\n" ALL, "F:1:1: [global] 'shutdown_timeout' is not acted on yet" },
         { RUNNER "[runners.cache]\nType = \"s3\"\n[runners.cache.s3]\nRoleARN = \"r\"\n" PLUGIN,
           "F:9:1: [runners.cache.s3] 'RoleARN' is not acted on yet" },
-        { ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n",
-          "F:8:21: [runners.autoscaler] 'vm_isolation' is not acted on yet" },
         { "machine = 1\n" ALL, "F:1:1: [global] 'machine' is for another executor, ignoring" },
         { RUNNER "[runners.docker]\nimage = \"alpine\"\n" PLUGIN,
           "F:6:10: [[runners]] 'docker' is for another executor, ignoring" },

@@ -121,7 +121,7 @@ static void remove_some(struct history *history)
 
 static void disturb(struct history *history)
 {
-    switch (below(history, 8)) {
+    switch (below(history, 9)) {
     case 0:
         fleet_mark_connection_dead(history->fleet, some_id(history));
         break;
@@ -144,6 +144,9 @@ static void disturb(struct history *history)
     case 6:
         fleet_heartbeat_ended(history->fleet, some_id(history), below(history, 2) == 0,
                               history->now);
+        break;
+    case 7:
+        fleet_doubt(history->fleet, some_id(history));
         break;
     default:
         (void) fleet_reserve(history->fleet, history->now, NULL);

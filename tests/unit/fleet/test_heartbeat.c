@@ -190,6 +190,30 @@ static void test_an_idle_instance_can_be_sent_through_its_gate_again(void **unus
     fleet_free(fleet);
 }
 
+/* A job that runs on it proves nothing of what another one left there. */
+static void test_an_instance_in_doubt_gets_no_jobs_until_it_is_ready_again(void **unused)
+{
+    const struct fleet_config config = { .capacity = 2, .max_instances = 10 };
+    struct fleet *fleet = two_instances(&config);
+    const struct fleet_instance *a = fleet_find(fleet, "a");
+
+    (void) unused;
+    fleet_mark_removing(fleet, "b", REASON_BY_HAND, NOW);
+    assert_int_equal(fleet_occupy(fleet, "a", 0, 7, NULL), 0);
+    assert_int_equal(fleet_wait(fleet, 8, false), 0);
+    fleet_doubt(fleet, "unknown");
+    fleet_doubt(fleet, "a");
+    assert_false(a->ready);
+    assert_true(a->in_doubt);
+    assert_ptr_equal(fleet_next_unready(fleet, NULL), a);
+    assert_string_equal(assign(fleet, NOW), "none");
+    fleet_mark_ready(fleet, "a", NOW + MINUTE);
+    assert_false(a->in_doubt);
+    assert_int_equal(a->ready_ms, NOW);
+    assert_string_equal(assign(fleet, NOW), "a");
+    fleet_free(fleet);
+}
+
 static void test_the_flag_turns_them_on(void **unused)
 {
     const struct config_autoscaler off = { .capacity_per_instance = 1 };
@@ -219,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_without_heartbeats_nobody_is_asked_and_jobs_do_not_wait),
         cmocka_unit_test(test_the_flag_turns_them_on),
         cmocka_unit_test(test_an_idle_instance_can_be_sent_through_its_gate_again),
+        cmocka_unit_test(test_an_instance_in_doubt_gets_no_jobs_until_it_is_ready_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ static void trouble_an_instance(struct manager *manager)
     char id[16];
 
     (void) str_copy(id, sizeof(id), any_instance(manager));
-    switch (below(manager, 7)) {
+    switch (below(manager, 8)) {
     case 0:
         fleet_mark_connection_dead(manager->fleet, id);
         break;
@@ -91,6 +91,9 @@ static void trouble_an_instance(struct manager *manager)
         break;
     case 5:
         (void) fleet_undrain(manager->fleet, id);
+        break;
+    case 6:
+        fleet_doubt(manager->fleet, id);
         break;
     default:
         fleet_mark_removing(manager->fleet, id, REASON_BY_HAND, manager_now(manager));

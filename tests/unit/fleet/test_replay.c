@@ -53,6 +53,8 @@ static void record(struct lines *lines)
     assert_int_equal(fleet_on_list(fleet, NOW, listed, 2, true, ignore, NULL, &err), 0);
     fleet_mark_ready(fleet, "i-1", NOW);
     fleet_mark_ready(fleet, "i-2", NOW);
+    fleet_doubt(fleet, "i-2");
+    fleet_mark_ready(fleet, "i-2", NOW);
     assert_int_equal(fleet_wait(fleet, 7, false), 0);
     assert_int_equal(fleet_assign_next(fleet, NOW, &seq, &instance, &slot), 1);
     assert_int_equal(scaler_plan(fleet, NOW + MINUTE, 1, &plan), 0);

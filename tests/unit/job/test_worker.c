@@ -160,7 +160,7 @@ static void become_worker(const struct world *world, int control_fd, int spool_f
         (void) signal(SIGXFSZ, SIG_IGN);
         (void) setrlimit(RLIMIT_FSIZE, &limit);
     }
-    _exit(job_worker_main(control_fd, spool_fd));
+    _exit(job_worker_main(control_fd, spool_fd, NULL));
 }
 
 /* Spawns a worker and gives it its job. */

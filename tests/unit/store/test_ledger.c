@@ -170,6 +170,29 @@ static void test_a_jobs_process_may_be_known_after_its_start(void **state)
     assert_int_equal(pid, 77);
 }
 
+static void read_vm(void *arg, struct ledger_job *row)
+{
+    (void) str_copy(arg, sizeof(row->vm), row->vm);
+}
+
+static void test_a_job_has_its_vm_while_it_has_a_slot(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = { 0 };
+    char vm[256] = "?";
+
+    add_job(f);
+    assert_int_equal(ledger_each_open_job(f->ledger, read_vm, vm, NULL), 0);
+    assert_string_equal(vm, "");
+    assert_int_equal(ledger_note_vm(f->ledger, f->seq, "vm-1", &err), -EPERM);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(ledger_note_vm(f->ledger, f->seq, "vm-1", NULL), 0);
+    assert_int_equal(ledger_start_job(f->ledger, f->seq, 0, false, NULL), 0);
+    assert_int_equal(ledger_note_vm(f->ledger, f->seq, "vm-2", NULL), 0); /* another try's */
+    assert_int_equal(ledger_each_open_job(f->ledger, read_vm, vm, NULL), 0);
+    assert_string_equal(vm, "vm-2");
+}
+
 static void read_numbers(void *arg, struct ledger_job *row)
 {
     int64_t *numbers = arg;
@@ -624,6 +647,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_journals_of_other_groups_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_job_has_its_vm_while_it_has_a_slot, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_jobs_process_may_be_known_after_its_start, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_share_a_directory, set_up, tear_down),

@@ -89,7 +89,7 @@ static int ask(struct run *run, int64_t tag)
     int spool = open("/dev/null", O_WRONLY | O_CLOEXEC), pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    if (spawner_spawn(run->spawner, tag, pair[1], spool, &err) < 0)
+    if (spawner_spawn(run->spawner, tag, pair[1], spool, NULL, &err) < 0)
         fail_msg("%s", err.message);
     (void) close(pair[1]);
     (void) close(spool);
@@ -165,7 +165,7 @@ static void test_a_probe_lives_no_longer_than_it_is_given(void **unused)
     (void) unused;
     begin(&run);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    if (spawner_probe(run.spawner, -7, pair[1], 1, &err) < 0)
+    if (spawner_probe(run.spawner, -7, pair[1], 1, NULL, &err) < 0)
         fail_msg("%s", err.message);
     (void) close(pair[1]);
     while (run.last_exited != -7)

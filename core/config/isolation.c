@@ -1,0 +1,116 @@
+/* core/config/isolation.c - what must hold of [runners.autoscaler.vm_isolation], and what will hardly do what one
+ * wants there (nesting.md 3, 6.4). Named by the tables of settings_autoscaler.c, and asked by advice.c. */
+#include "core/base/buf.h"
+#include "core/base/str.h"
+#include "core/config/checks.h"
+
+#define SECTION "[runners.autoscaler.vm_isolation]"
+#define CONNECTOR "[runners.autoscaler.vm_isolation.connector_config]"
+
+bool isolation_has_own_keys(const struct toml_value *table)
+{
+    const struct toml_value *plugin = toml_find(table, "plugin");
+
+    return plugin && plugin->type == TOML_STRING && !str_eq(plugin->text, CONFIG_ISOLATION_NESTING);
+}
+
+void check_isolation_plugin(struct config_reading *reading, const struct toml_value *value,
+                            void *record)
+{
+    (void) record;
+    if (str_empty(value->text))
+        finding_add(reading, CONFIG_ERROR, value->place,
+                    SECTION " 'plugin' is empty; name the plugin that makes VMs, or leave it out "
+                            "for \"" CONFIG_ISOLATION_NESTING "\"");
+}
+
+/* Each VM is new, and so is its host key: nobody can have told it. */
+void check_vm_connector(struct config_reading *reading, const struct toml_value *value,
+                        void *record)
+{
+    const struct config_connector *connector = record;
+    const struct toml_value *policy = toml_find(value, "host_key_policy");
+
+    check_connector(reading, value, record);
+    if (policy && str_eq(connector->host_key_policy, "pin"))
+        finding_add(reading, CONFIG_ERROR, policy->place,
+                    CONNECTOR " 'host_key_policy' must not be pin: each VM is new, and nobody "
+                              "knows its host key; leave it out");
+}
+
+void check_vm_isolation(struct config_reading *reading, const struct toml_value *value,
+                        void *record)
+{
+    const struct config_vm_isolation *isolation = record;
+
+    if (isolation->enabled && str_eq(isolation->plugin, CONFIG_ISOLATION_NESTING) &&
+        str_empty(isolation->nesting_host))
+        finding_add(reading, CONFIG_ERROR,
+                    toml_find(value, "nesting_host") ? toml_find(value, "nesting_host")->place
+                                                     : value->place,
+                    SECTION " 'nesting_host' is missing: it names the socket of the nesting "
+                            "daemon on the instance, as in \"unix:///run/nesting.sock\"");
+}
+
+/* Of the setting in `table`, else of the table, else of `outer`. */
+static struct toml_place place_of(const struct toml_value *outer, const struct toml_value *table,
+                                  const char *key)
+{
+    const struct toml_value *value = table ? toml_find(table, key) : NULL;
+
+    return value ? value->place : table ? table->place : outer->place;
+}
+
+static void advise_on_login(struct config_reading *reading, const struct toml_value *table,
+                            const struct config_connector *connector)
+{
+    const struct toml_value *inner = toml_find(table, "connector_config");
+
+    if (str_empty(connector->username))
+        finding_add(reading, CONFIG_WARNING, place_of(table, inner, "username"),
+                    CONNECTOR " has no 'username': no login to a VM will work");
+    else if (!connector->password && str_empty(connector->key_path))
+        finding_add(reading, CONFIG_WARNING, place_of(table, inner, "password"),
+                    CONNECTOR " has neither 'password' nor 'key_path': no login to a VM will work");
+    if (connector->use_external_addr)
+        finding_add(reading, CONFIG_NOTE, place_of(table, inner, "use_external_addr"),
+                    CONNECTOR " 'use_external_addr' has no effect: a VM has one address, which "
+                              "its instance knows");
+}
+
+/* Is it there, and what it has to be? */
+static void check_plugin_file(struct config_reading *reading, const struct toml_value *table,
+                              const char *plugin)
+{
+    autobuf struct buf shown = BUF_INIT;
+    struct error err = { 0 };
+    int r = reading->plugins->isolation(reading->plugins->arg, plugin, &err);
+
+    if (r == 0)
+        return;
+    str_display(&shown, err.message, strlen(err.message), sizeof(err.message));
+    finding_add(
+        reading, r == -ENOENT ? CONFIG_NOTE : CONFIG_WARNING, place_of(table, table, "plugin"),
+        SECTION " 'plugin': %s; 'flotilla run' takes no jobs for the runner here", buf_str(&shown));
+}
+
+void advise_on_isolation(struct config_reading *reading, const struct toml_value *entry,
+                         const struct config_runner *runner)
+{
+    const struct config_vm_isolation *isolation = &runner->autoscaler.vm_isolation;
+    const struct toml_value *table = toml_find(toml_find(entry, "autoscaler"), "vm_isolation");
+
+    if (!isolation->enabled) {
+        if (runner->instance.n_allowed_images > 0)
+            finding_add(reading, CONFIG_NOTE,
+                        toml_find(toml_find(entry, "instance"), "allowed_images")->place,
+                        "[runners.instance] 'allowed_images' has no effect without VM isolation");
+        return;
+    }
+    advise_on_login(reading, table, &isolation->connector);
+    if (str_empty(isolation->image))
+        finding_add(reading, CONFIG_NOTE, place_of(table, table, "image"),
+                    SECTION " has no 'image': jobs that name none fail");
+    if (reading->plugins)
+        check_plugin_file(reading, table, isolation->plugin);
+}
