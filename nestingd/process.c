@@ -223,8 +223,8 @@ void process_stop(struct process *process, int64_t grace_ms)
 {
     struct call grace = call_fresh(grace_ms), for_ever = call_fresh(INT64_MAX);
 
-    if (grace_ms > 0)
-        process_signal(process, SIGINT);
+    if (grace_ms > 0 && !has_ended(process))
+        (void) kill(process->pid, SIGINT);
     if (grace_ms > 0 && process_wait(process, &grace, NULL) == 0)
         return;
     process_signal(process, SIGKILL);
@@ -260,14 +260,14 @@ struct hearing {
     struct output out, err;
     char said[SAID_MAX + 1]; /* the end of its error output */
     size_t said_len;
-    const struct process_listener *listener;
+    struct process_listener listener;
 };
 
 static void tell_line(struct hearing *hearing, struct output *output)
 {
     output->line[output->line_len] = '\0';
     if (output->line_len > 0)
-        hearing->listener->line(hearing->listener->arg, output->line);
+        hearing->listener.line(hearing->listener.arg, output->line);
     output->line_len = 0;
 }
 
@@ -313,7 +313,7 @@ static int hear(struct hearing *hearing, struct output *output)
             buf_add(output->whole, data, (size_t) n);
         if (output->whole && buf_error(output->whole) < 0)
             return buf_error(output->whole);
-        if (hearing->listener)
+        if (hearing->listener.line)
             hear_lines(hearing, output, data, (size_t) n);
     }
     if (output->fd >= 0 && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)))
@@ -325,11 +325,13 @@ static int hear(struct hearing *hearing, struct output *output)
 static int hear_all(struct hearing *hearing, const struct process *process, const struct call *call,
                     struct error *err)
 {
+    const struct process *beside = hearing->listener.beside;
     bool ended = false;
 
     while (!ended) {
         struct pollfd fds[] = { { 0 },
                                 { .fd = process->exit_fd, .events = POLLIN },
+                                { .fd = beside ? beside->exit_fd : -1, .events = POLLIN },
                                 { .fd = hearing->out.fd, .events = POLLIN },
                                 { .fd = hearing->err.fd, .events = POLLIN } };
         int r = call_poll(call, fds, ARRAY_LEN(fds), -1, err);
@@ -337,6 +339,8 @@ static int hear_all(struct hearing *hearing, const struct process *process, cons
         if (r < 0)
             return r;
         ended = fds[1].revents != 0;
+        if (!ended && fds[2].revents)
+            return error_set(err, -ESRCH, "what it waits for has ended");
         r = hear(hearing, &hearing->err);
         if (r == 0)
             r = hear(hearing, &hearing->out);
@@ -345,31 +349,32 @@ static int hear_all(struct hearing *hearing, const struct process *process, cons
         if (r < 0)
             return error_errno(err, r, "its output");
     }
-    if (hearing->listener) {
+    if (hearing->listener.line) {
         tell_line(hearing, &hearing->out);
         tell_line(hearing, &hearing->err);
     }
     return 0;
 }
 
-/* In one line. */
-static void add_said(struct hearing *hearing, struct error *err)
+void process_quote(struct error *err, char *said, size_t len)
 {
     autobuf struct buf shown = BUF_INIT;
-    size_t len = hearing->said_len;
-    int code = err ? err->code : 0;
     char how[sizeof(err->message)];
 
     if (!err)
         return;
+    if (len > SAID_MAX) {
+        said += len - SAID_MAX;
+        len = SAID_MAX;
+    }
     for (size_t i = 0; i < len; i++)
-        if (strchr("\n\r\t", hearing->said[i]))
-            hearing->said[i] = ' ';
-    while (len > 0 && hearing->said[len - 1] == ' ')
+        if (strchr("\n\r\t", said[i]))
+            said[i] = ' ';
+    while (len > 0 && said[len - 1] == ' ')
         len--;
-    str_display(&shown, hearing->said, len, SAID_MAX);
+    str_display(&shown, said, len, SAID_MAX);
     (void) str_copy(how, sizeof(how), err->message);
-    (void) error_set(err, code, "%s (%s)", how, buf_str(&shown));
+    (void) error_set(err, err->code, "%s (%s)", how, buf_str(&shown));
 }
 
 static int open_output(struct output *output, int *ret_theirs)
@@ -408,7 +413,7 @@ static int run(struct hearing *hearing, const char *const *argv, const struct ca
     }
     r = process_result(process, err);
     if (r < 0)
-        add_said(hearing, err);
+        process_quote(err, hearing->said, hearing->said_len);
     return r;
 }
 
@@ -417,7 +422,7 @@ int process_run(const char *const *argv, const struct call *call, struct buf *ou
 {
     struct hearing hearing = { .out = { .fd = -1, .whole = out },
                                .err = { .fd = -1 },
-                               .listener = listener };
+                               .listener = listener ? *listener : (struct process_listener) { 0 } };
     int r;
 
     if (out)

@@ -16,20 +16,28 @@
 
 #define PROCESS_OUTPUT_MAX ((size_t) 1024 * 1024)
 
-/* Who wants to know at once what a program prints, on either output; NULL for nobody. */
+struct process;
+
+/* What goes on while a program is awaited; all zero = nothing. */
 struct process_listener {
-    void (*line)(void *arg, const char *line); /* without its end; a long one in pieces */
+    void (*line)(
+        void *arg,
+        const char
+            *line); /* what it prints on either output, at once and without its end; a long one
+                                                  in pieces */
     void *arg;
+    const struct process
+        *beside; /* when that one ends first, there is nothing left to wait for: -ESRCH */
 };
 
 /* Runs it to its end: 0 when it ends with exit status 0, and what it printed on its standard output in `out` (may be
  * NULL; more than PROCESS_OUTPUT_MAX is -EFBIG). Else negative, and a sentence: -ENOENT "exec: "tart": executable file
  * not found in $PATH", -EIO "exit status 1 (the end of its error output)" or "signal 9 (...)", or as call_ended(). The
- * last of argv is NULL. */
+ * last of argv is NULL; `listener` may be. */
 int process_run(const char *const *argv, const struct call *call, struct buf *out,
                 const struct process_listener *listener, struct error *err);
-
-struct process;
+/* Puts the end of what a program said behind a sentence, in one line: " (no such VM)". `said` is changed. */
+void process_quote(struct error *err, char *said, size_t len);
 
 /* Both outputs go to output_fd, which stays the caller's; -1 = nowhere. */
 int process_start(const char *const *argv, int output_fd, struct process **ret, struct error *err);
@@ -43,7 +51,7 @@ int process_result(const struct process *process, struct error *err);
 int process_wait(const struct process *process, const struct call *call, struct error *err);
 /* To its whole group; nothing when it has ended. */
 void process_signal(struct process *process, int signal);
-/* Asks with SIGINT, kills after grace_ms, and returns when it has ended. 0 = kill at once. */
+/* Asks it alone with SIGINT, kills its group after grace_ms, and returns when it has ended. 0 = kill at once. */
 void process_stop(struct process *process, int64_t grace_ms);
 /* Lets go of it: it goes on if it runs. NULL is allowed. */
 void process_free(struct process *process);

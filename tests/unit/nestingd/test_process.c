@@ -137,7 +137,7 @@ static void test_a_client_that_goes_ends_the_whole_group(void **unused)
     {
         struct call call = { .deadline_mono_ms = INT64_MAX, .cancel_fd = ends[0] };
         struct cancel cancel = { ends[1] };
-        struct process_listener listener = { cancel_when_ready, &cancel };
+        struct process_listener listener = { .line = cancel_when_ready, .arg = &cancel };
 
         assert_int_equal(process_run(argv, &call, NULL, &listener, &err), -ECANCELED);
     }
@@ -181,10 +181,9 @@ static void test_lines_are_told(void **unused)
 {
     const char *argv[] = { "sh", "-c", "printf 'pulling\\n1%%\\r2%%\\n\\nend'", NULL };
     autobuf struct buf lines = BUF_INIT;
+    struct process_listener listener = { .line = add_line, .arg = &lines };
 
-    assert_int_equal(
-        process_run(argv, &forever, NULL, &(struct process_listener) { add_line, &lines }, NULL),
-        0);
+    assert_int_equal(process_run(argv, &forever, NULL, &listener, NULL), 0);
     assert_string_equal(buf_str(&lines), "[pulling][1%][2%][end]");
 }
 
@@ -270,6 +269,15 @@ static void test_one_that_is_let_go_goes_on(void **unused)
         (void) usleep(1000);
 }
 
+static void test_one_beside_that_ends_ends_the_other(void **unused)
+{
+    const char *argv[] = { "sh", "-c", "while :; do sleep 1000; done", NULL };
+    auto_ptr(process_free) struct process *beside = start("exit 0", -1);
+    struct process_listener listener = { .beside = beside };
+
+    assert_int_equal(process_run(argv, &forever, NULL, &listener, NULL), -ESRCH);
+}
+
 static int run_once(void *arg)
 {
     return sh("exit 0", &forever, NULL, NULL);
@@ -309,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_one_in_the_background_tells_its_end),
         cmocka_unit_test(test_one_in_the_background_is_stopped),
         cmocka_unit_test(test_one_that_is_let_go_goes_on),
+        cmocka_unit_test(test_one_beside_that_ends_ends_the_other),
         cmocka_unit_test(test_no_memory_leaves_nothing),
         cmocka_unit_test(test_a_call_within_a_call),
     };

@@ -1,0 +1,55 @@
+"""The folder of a fake `tart` (tests/fakes/tart), and what was asked of it."""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+from pathlib import Path
+
+PROGRAM = Path(__file__).resolve().parents[1] / "fakes" / "tart"
+HOSTS = itertools.count(2, 16)  # so that the VMs of two fakes in one process have different addresses
+
+
+class Tart:
+    def __init__(self, folder, images=("mac",), **settings):
+        self.folder = Path(folder)
+        (self.folder / "vms").mkdir(parents=True)
+        pid = os.getpid()
+        self.settings = {"network": f"127.{128 + (pid >> 8) % 100}.{pid % 256}", "port": 2222, "first_host": next(HOSTS),
+                         "user": "nested-vm-username", "password": "nested-vm-password", **settings}
+        (self.folder / "settings.json").write_text(json.dumps(self.settings))
+        for image in images:
+            self.add_image(image)
+
+    @property
+    def environment(self):
+        return {"FAKE_TART": str(self.folder)}
+
+    def add_image(self, name, cpu=4, memory_mib=8192):
+        folder = self.folder / "vms" / name
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"cpu": cpu, "memory_mib": memory_mib}))
+
+    def break_(self, *rules):
+        """See the fake; replaces the rules that there are."""
+        (self.folder / "faults.new").write_text(json.dumps(rules))
+        (self.folder / "faults.new").rename(self.folder / "faults")
+
+    def calls(self, event="begin"):
+        """The commands that began, or ended, in their order."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+            return [line[event] for line in lines if event in line]
+        return []
+
+    def of(self, command, event="begin"):
+        return [call[1:] for call in self.calls(event) if call[:1] == [command]]
+
+    def run(self, *words):
+        return subprocess.run([PROGRAM, *words], env={**os.environ, **self.environment}, capture_output=True, text=True)
+
+    def vms(self):
+        """Those that are no base images: {name: running}."""
+        listed = json.loads(self.run("list", "--source", "local", "--format", "json").stdout)
+        return {vm["Name"]: vm["Running"] for vm in listed if vm["Name"].startswith("nesting-")}
