@@ -1,0 +1,40 @@
+"""scripts/build-guest: an image of Debian packages that boots in QEMU, with what jobs need."""
+
+import subprocess
+
+import pytest
+
+from guest import ROOT, booted, guest_folder
+
+
+@pytest.fixture(scope="module")
+def guest(build):
+    return guest_folder(build)
+
+
+@pytest.mark.parametrize("by_kernel", [False, True], ids=["disk", "kernel"])
+def test_the_guest_boots_and_has_what_jobs_need(guest, tmp_path, by_kernel):
+    with booted(guest, tmp_path, by_kernel) as agent:
+        assert agent.run("/usr/bin/git", "--version").startswith("git version 2.")
+        assert agent.run("/bin/bash", "-c", "echo $BASH_VERSION").startswith("5.")
+        # For clones over TLS: the transport with its libraries, and who is trusted.
+        assert "Failed to connect" in agent.run("/bin/sh", "-c", "git ls-remote https://127.0.0.1:1/x 2>&1 || true")
+        assert int(agent.run("/bin/grep", "-c", "BEGIN", "/etc/ssl/certs/ca-certificates.crt")) > 100
+        assert agent.run("/bin/stat", "-c", "%U %a", "/home/ci/.ssh/authorized_keys") == "ci 600\n"
+        assert agent.run("/bin/stat", "-c", "%U", "/usr/bin/git", "/etc/shadow") == "root\nroot\n"
+        assert agent.run("/bin/sh", "-c", "ip -4 -o address show eth0").split()[3] == "10.0.2.15/24"
+        assert "dropbear" in agent.run("/bin/ps")
+
+
+def test_an_image_is_made_anew_only_when_what_it_is_made_of_has_changed(guest, tmp_path):
+    before = (guest / "disk.qcow2").stat()
+    guest_folder(guest.parent)
+    assert (guest / "disk.qcow2").stat() == before
+
+
+def test_a_key_that_is_not_there_is_said(tmp_path):
+    ran = subprocess.run([ROOT / "scripts/build-guest", "--key", tmp_path / "none.pub", tmp_path / "out"],
+                         capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == f"scripts/build-guest: {tmp_path}/none.pub is no file; --key names a public key, or leave it " \
+                         "out for a new pair\n"
