@@ -4,6 +4,6 @@
 #include "core/base/str.h"
 
 const struct backend_kind *const backends[] = {
-    NULL,
+    &backend_tart,
 };
-const size_t n_backends = 0;
+const size_t n_backends = sizeof(backends) / sizeof(backends[0]);
