@@ -22,7 +22,7 @@
 /* A call of a client. It ends early, with -ECANCELED or -ETIMEDOUT, when the client goes or its time does. */
 struct call {
     int64_t deadline_mono_ms; /* INT64_MAX = none */
-    int cancel_fd;            /* readable from then on that the client has gone */
+    int cancel_fd;            /* readable from then on that it is to end */
 };
 
 struct vm {

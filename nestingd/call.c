@@ -50,7 +50,7 @@ int call_poll(const struct call *call, struct pollfd *fds, nfds_t n, int64_t mos
         if (r < 0 && errno != EINTR)
             return error_errno(err, -errno, "poll");
         if (r > 0 && fds[0].revents)
-            return error_set(err, -ECANCELED, "the client has gone");
+            return error_set(err, -ECANCELED, "the call was cancelled");
         if (r > 0)
             return r;
         if (left_ms(call) == 0)

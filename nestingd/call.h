@@ -12,7 +12,7 @@ struct call call_fresh(int64_t ms);
 /* The same client, and no more than `ms` of its time. */
 struct call call_within(const struct call *call, int64_t ms);
 
-/* -ECANCELED "the client has gone" or -ETIMEDOUT "the time for it is over"; 0 while it goes on. */
+/* -ECANCELED "the call was cancelled" or -ETIMEDOUT "the time for it is over"; 0 while it goes on. */
 int call_ended(const struct call *call, struct error *err);
 /* poll() for `most_ms` at most, -1 = as long as the call. fds[0] is the call's own, to be left empty. Returns how many
  * others are ready, 0 when most_ms has passed, or as call_ended(). */

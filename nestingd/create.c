@@ -1,5 +1,6 @@
 /* nestingd/create.c - `flotilla-nesting create`: has a VM made, and prints it. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +37,8 @@ int command_create(int argc, char **argv)
         return command_misused("create", "usage: flotilla-nesting create IMAGE [SLOT]");
     if (argc == 3 && parse_i64(argv[2], INT32_MIN, INT32_MAX, &slot) < 0)
         return command_misused("create", "SLOT is a whole number of 32 bits, not '%s'", argv[2]);
-    request.name = argv[1];
+    request.has_name = true;
+    request.name = (ProtobufCBinaryData) { strlen(argv[1]), (uint8_t *) argv[1] };
     request.has_slot = argc == 3;
     request.slot = (int32_t) slot;
     status =

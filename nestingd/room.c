@@ -127,8 +127,8 @@ static int read_size(json_t *settings, const char *key, int64_t *ret, struct err
         r = size_parse(json_object_get_string(value), ret);
     else
         return json_opt_i64(settings, key, 0, INT64_MAX, ret, err);
-    return r < 0 ? error_set(err, -EINVAL, "'%s' must be a size, such as \"16GiB\"; 0 = no limit",
-                             key)
+    return r < 0 ? error_set(err, -EINVAL,
+                             "%s: must be a size, such as \"16GiB\", or 0 for no limit", key)
                  : 0;
 }
 

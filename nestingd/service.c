@@ -136,11 +136,11 @@ static void set_vm(Nesting__VirtualMachine *message, struct vm *vm)
 }
 
 static void create(struct service *service, const struct call *call,
-                   const Nesting__CreateRequest *request, struct flt_grpc_answer *ret)
+                   const Nesting__CreateRequest *request, const char *image,
+                   struct flt_grpc_answer *ret)
 {
     Nesting__VirtualMachine vm_message = NESTING__VIRTUAL_MACHINE__INIT;
     Nesting__CreateResponse response = NESTING__CREATE_RESPONSE__INIT;
-    const char *image = request->name ? request->name : "";
     char stomped[VM_ID_SIZE] = "";
     struct vm vm = { 0 };
     struct error err = { 0 };
@@ -163,22 +163,42 @@ static void create(struct service *service, const struct call *call,
     pack(&response.base, ret);
 }
 
+/* The text of a request, NUL-terminated, which the caller frees; NULL and the answer where it is none. */
+static char *read_text(const ProtobufCBinaryData *bytes, const char *wrong,
+                       struct flt_grpc_answer *ret)
+{
+    const char *data = bytes->data ? (const char *) bytes->data : "";
+    char *text = NULL;
+
+    if (!utf8_valid(data, bytes->len)) {
+        unreadable(ret, wrong);
+    } else if (memchr(data, '\0', bytes->len)) {
+        (void) say(ret, FLT_GRPC_INVALID_ARGUMENT, "no name has a NUL in it");
+    } else {
+        text = mem_strndup(data, bytes->len);
+        if (!text)
+            (void) say(ret, FLT_GRPC_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    return text;
+}
+
 static void call_create(struct service *service, const void *data, size_t len,
                         const struct call *call, struct flt_grpc_answer *ret)
 {
     Nesting__CreateRequest *request = nesting__create_request__unpack(NULL, len, data);
+    autofree char *image = NULL;
 
     if (!request)
         unreadable(ret, "it is no CreateRequest");
-    else if (request->name && !utf8_valid(request->name, strlen(request->name)))
-        unreadable(ret, "its name is no UTF-8");
-    else if (require_initialised(service, ret) == 0)
-        create(service, call, request, ret);
+    else
+        image = read_text(&request->name, "its name is no UTF-8", ret);
+    if (image && require_initialised(service, ret) == 0)
+        create(service, call, request, image, ret);
     nesting__create_request__free_unpacked(request, NULL);
 }
 
-static void delete (struct service *service, const struct call *call, const char *id,
-                    struct flt_grpc_answer *ret)
+static void remove_vm(struct service *service, const struct call *call, const char *id,
+                      struct flt_grpc_answer *ret)
 {
     struct error err = { 0 };
 
@@ -195,13 +215,14 @@ static void call_delete(struct service *service, const void *data, size_t len,
                         const struct call *call, struct flt_grpc_answer *ret)
 {
     Nesting__DeleteRequest *request = nesting__delete_request__unpack(NULL, len, data);
+    autofree char *id = NULL;
 
     if (!request)
         unreadable(ret, "it is no DeleteRequest");
-    else if (request->id && !utf8_valid(request->id, strlen(request->id)))
-        unreadable(ret, "its id is no UTF-8");
-    else if (require_initialised(service, ret) == 0)
-        delete (service, call, request->id ? request->id : "", ret);
+    else
+        id = read_text(&request->id, "its id is no UTF-8", ret);
+    if (id && require_initialised(service, ret) == 0)
+        remove_vm(service, call, id, ret);
     nesting__delete_request__free_unpacked(request, NULL);
 }
 

@@ -117,7 +117,7 @@ static int check_limits(const struct vms *vms, const struct room_limits *limits,
     unsigned most = vms->kind->most_vms;
 
     if (most > 0 && (limits->vms == 0 || limits->vms > most))
-        return error_set(err, -EINVAL, "'max_vms' must be from 1 to %u: %s has no more", most,
+        return error_set(err, -EINVAL, "max_vms: must be from 1 to %u, for %s has no more", most,
                          vms->kind->name);
     return 0;
 }

@@ -7,9 +7,9 @@
 #include "nesting.pb-c.h"
 
 /* What protobuf-c reads alone is not const in its structures. */
-static char *text_of(const char *text)
+static ProtobufCBinaryData bytes_of(const char *text)
 {
-    return (char *) (uintptr_t) text;
+    return (ProtobufCBinaryData) { strlen(text), (uint8_t *) (uintptr_t) text };
 }
 
 static unsigned char *pack(const ProtobufCMessage *message, size_t *ret_len)
@@ -28,8 +28,7 @@ unsigned char *request_init(const char *config_json, size_t *ret_len)
     Nesting__InitRequest request = NESTING__INIT_REQUEST__INIT;
 
     request.has_config = true;
-    request.config.data = (uint8_t *) text_of(config_json);
-    request.config.len = strlen(config_json);
+    request.config = bytes_of(config_json);
     return pack(&request.base, ret_len);
 }
 
@@ -37,7 +36,8 @@ unsigned char *request_create(const char *image, int32_t slot, size_t *ret_len)
 {
     Nesting__CreateRequest request = NESTING__CREATE_REQUEST__INIT;
 
-    request.name = text_of(image);
+    request.has_name = true;
+    request.name = bytes_of(image);
     request.has_slot = slot != FLT_SLOT_NONE;
     request.slot = slot;
     return pack(&request.base, ret_len);
@@ -47,6 +47,7 @@ unsigned char *request_delete(const char *id, size_t *ret_len)
 {
     Nesting__DeleteRequest request = NESTING__DELETE_REQUEST__INIT;
 
-    request.id = text_of(id);
+    request.has_id = true;
+    request.id = bytes_of(id);
     return pack(&request.base, ret_len);
 }

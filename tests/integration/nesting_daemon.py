@@ -19,6 +19,8 @@ MESSAGES = {  # name: [(field, number, type, repeated, of proto3's `optional`)]
     "DeleteResponse": [],
     "ListRequest": [],
     "ListResponse": [("vms", 1, MESSAGE, True, False)],
+    "ShutdownRequest": [],
+    "ShutdownResponse": [],
 }
 
 

@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from nesting_daemon import TYPES, Daemon
+from nesting_served import Served
 
 OK, INVALID, QUOTA, UNAVAILABLE = 0, -10001, -10003, -10005
 CANCELLED, TIMEOUT, INTERNAL = -10011, -10012, -10014
@@ -202,6 +203,24 @@ def test_long_messages_pass_both_ways(daemon, build, path):
     assert json.loads(daemon.config) == {"comment": "x" * 100000}
 
 
+def test_our_own_daemon_serves_it(folder, build):
+    served = Served(build, folder)
+    plugin = Plugin(build, f"unix:{served.path}", nesting_config={"cpus": 2})
+    assert plugin("list") == (OK, "", [])
+    _, _, [(first, *shown)] = plugin("create", "mac", 0)
+    assert shown == ["mac", "192.168.64.1", "NULL"]
+    _, _, [(second, *shown)] = plugin("create", "mac", 0)
+    assert shown == ["mac", "192.168.64.2", first]
+    assert plugin("list")[2] == [(second, "", "192.168.64.2", "NULL")]
+    assert plugin("remove", second) == (OK, "", [])
+    assert plugin("remove", second) == (OK, "", [])
+    served.kill()
+    assert plugin("list")[0] == UNAVAILABLE
+    served.start()
+    assert plugin("create", "mac", 0)[0] == OK  # vector N18
+    served.close()
+
+
 def test_it_is_no_provider(folder, binary, build):
     """Named as one, it is refused by what it is."""
     plugins = folder / "plugins"
@@ -256,6 +275,19 @@ def test_the_conformance_kit_passes(daemon, path, folder, binary, build):
                             capture_output=True, timeout=300).stdout
     assert output.endswith("18 passed, 0 failed, 0 skipped\n"), output
     assert list(daemon.vms) == ["nesting-other"]
+
+
+def test_the_conformance_kit_passes_with_our_own_daemon(folder, binary, build):
+    served = Served(build, folder)
+    plugin = folder / "nesting.so"
+    shutil.copyfile(build / "plugins" / "nesting" / "nesting.so", plugin)
+    plugin.chmod(0o600)
+    (folder / "check.json").write_text(json.dumps({"nesting_host": f"unix://{served.path}", "image": "mac"}))
+    output = subprocess.run([binary, "plugin", "check", plugin, "--config", folder / "check.json"], text=True,
+                            capture_output=True, timeout=300).stdout
+    assert output.endswith("18 passed, 0 failed, 0 skipped\n"), output
+    assert served.vms() == []
+    served.close()
 
 
 # Servers that mean harm, frame by frame.

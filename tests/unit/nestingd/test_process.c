@@ -141,7 +141,7 @@ static void test_a_client_that_goes_ends_the_whole_group(void **unused)
 
         assert_int_equal(process_run(argv, &call, NULL, &listener, &err), -ECANCELED);
     }
-    assert_string_equal(err.message, "the client has gone");
+    assert_string_equal(err.message, "the call was cancelled");
     (void) close(life[1]);
     assert_int_equal(read(life[0], &byte, 1), 0);
     (void) close(life[0]);
