@@ -78,9 +78,13 @@ static void tell_progress(void *arg, const char *line)
     int percent;
 
     if (!tart_read_percent(line, &percent)) {
-        log_info("%s for %s: %s", pull->image, pull->id, line);
+        if (*line != '\x1b') /* only moves a cursor */
+            log_info("%s for %s: %s", pull->image, pull->id, line);
+        return;
+    }
+    if (percent < pull->told) /* of the next layer */
         pull->told = 0;
-    } else if (percent >= pull->told + 10) {
+    if (percent >= pull->told + 10) {
         log_info("%s for %s: %d%%", pull->image, pull->id, percent);
         pull->told = percent;
     }

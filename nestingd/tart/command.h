@@ -1,6 +1,7 @@
 /* nestingd/tart/command.h - each command of `tart` that the back end uses, with its time limit. Used by tart.c.
  *
- * Errors name the command as upstream's daemon does: "clone IMAGE ID: exit status 1 (...)".
+ * Errors name the command as upstream's daemon does: "clone IMAGE ID: exit status 1 (...)"; what was to be done, "starting
+ * vm: ", is put in front by vms.c.
  */
 #pragma once
 

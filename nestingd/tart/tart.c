@@ -200,7 +200,7 @@ static int look_up(const struct call *call, struct search *search, struct error 
 {
     int r = tart_list(call, match, search, err);
 
-    return r < 0 ? error_wrap(err, r, "fetching vm (%s) details", search->id) : 0;
+    return r < 0 ? error_wrap(err, r, "fetching vm details") : 0;
 }
 
 /* Tart deletes nothing that runs. */
@@ -218,7 +218,7 @@ static int delete_machine(const struct call *call, const char *id, struct error 
     r = tart_delete(call, id, err);
     if (r < 0 && look_up(call, &again, NULL) == 0 && !again.found)
         return 0;
-    return r < 0 ? error_wrap(err, r, "stopping vm (%s): deleting image", id) : 0;
+    return r < 0 ? error_wrap(err, r, "deleting image") : 0;
 }
 
 /* A child is awaited before its VM is deleted: it holds Tart's lock on it to its end. */
@@ -259,7 +259,6 @@ static int tart_create(struct backend *tart, const struct call *call, const char
 
     if (r == 0)
         return 0;
-    (void) error_wrap(err, r, "starting vm");
     tidy_up(tart, id, err);
     return r;
 }
@@ -320,7 +319,7 @@ static int tart_list_vms(struct backend *tart, const struct call *call,
     int r = tart_list(call, collect, &ids, err);
 
     if (r < 0)
-        return error_wrap(err, r, "fetching list");
+        return r;
     for (size_t at = 0; at < ids.len; at += VM_ID_SIZE) {
         bool stopped = ids.data[at + VM_ID_SIZE - 1] == 's';
         struct vm vm;

@@ -5,9 +5,10 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
-PROGRAM = Path(__file__).resolve().parents[1] / "fakes" / "tart"
+SOURCE = Path(__file__).resolve().parents[1] / "fakes" / "tart"
 HOSTS = itertools.count(2, 16)  # so that the VMs of two fakes in one process have different addresses
 
 
@@ -21,10 +22,16 @@ class Tart:
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
         for image in images:
             self.add_image(image)
+        self.program = self.folder / "bin" / "tart"
+        self.program.parent.mkdir()
+        # By this very interpreter, without what it looks for at its start: there are many of these.
+        self.program.write_text(f"#!{sys.executable} -IS\n{SOURCE.read_text()}")
+        self.program.chmod(0o755)
 
     @property
     def environment(self):
-        return {"FAKE_TART": str(self.folder)}
+        """Of whoever is to find it."""
+        return {"FAKE_TART": str(self.folder), "PATH": f"{self.program.parent}:{os.environ['PATH']}"}
 
     def add_image(self, name, cpu=4, memory_mib=8192):
         folder = self.folder / "vms" / name
@@ -36,18 +43,20 @@ class Tart:
         (self.folder / "faults.new").write_text(json.dumps(rules))
         (self.folder / "faults.new").rename(self.folder / "faults")
 
-    def calls(self, event="begin"):
-        """The commands that began, or ended, in their order."""
+    def lines(self):
+        """Each command that began or ended, in their order; not those of run()."""
         with contextlib.suppress(FileNotFoundError):
-            lines = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
-            return [line[event] for line in lines if event in line]
+            return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
         return []
 
-    def of(self, command, event="begin"):
-        return [call[1:] for call in self.calls(event) if call[:1] == [command]]
+    def of(self, command):
+        """The arguments of those that began."""
+        return [line["begin"][1:] for line in self.lines() if line.get("begin", [""])[0] == command]
 
     def run(self, *words):
-        return subprocess.run([PROGRAM, *words], env={**os.environ, **self.environment}, capture_output=True, text=True)
+        """By the test itself: it is neither noted nor broken."""
+        return subprocess.run([self.program, *words], env={**os.environ, **self.environment, "FAKE_TART_ASIDE": "1"},
+                              capture_output=True, text=True)
 
     def vms(self):
         """Those that are no base images: {name: running}."""
