@@ -27,7 +27,7 @@ struct report {
     struct frame_decoder decoder;
     int64_t seq;
     char key[33], *control_socket;
-    json_t *identity;
+    json_t *identity, *vm; /* vm: told last; NULL = none */
     struct report_orders orders;
     int64_t next_try_ms, pause_ms;
     int refusals;
@@ -85,6 +85,7 @@ void report_free(struct report *report)
     frame_decoder_done(&report->decoder);
     json_object_put(report->answers);
     json_object_put(report->identity);
+    json_object_put(report->vm);
     free(report->control_socket);
     free(report);
 }
@@ -195,6 +196,18 @@ int report_started(struct report *report, int64_t seq, const char *key, const ch
     return 0;
 }
 
+void report_vm(struct report *report, json_t *frame)
+{
+    const char *id = "";
+
+    (void) json_opt_str(frame, "id", &id, NULL);
+    if (report->identity)
+        (void) json_add_str(report->identity, "vm", id);
+    json_object_put(report->vm);
+    report->vm = frame;
+    send_frame(report, frame);
+}
+
 /* Without blocking: a supervisor that is stuck has a full backlog, and the job goes on meanwhile. */
 static void try_attach(struct report *report)
 {
@@ -270,6 +283,7 @@ static void take_frame(struct report *report, json_t *frame)
         report->refusals = 0;
         report->pause_ms = RETRY_MIN_MS;
         send_started(report);
+        send_frame(report, report->vm);
     } else if (str_eq(type, "cancel")) {
         report->orders.cancel = true;
     } else if (str_eq(type, "abort")) {

@@ -27,6 +27,9 @@ void report_identity(struct report *report, json_t *identity);
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
                    bool debug_trace);
 
+/* The job's VM was made: a `vm` frame, which is taken, and told again to each supervisor that comes. */
+void report_vm(struct report *report, json_t *frame);
+
 /* What the cloud does to the instance; the later, the surer. */
 enum report_going { REPORT_STAYS, REPORT_INTERRUPTED, REPORT_DELETING };
 

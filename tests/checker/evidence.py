@@ -16,6 +16,7 @@ class Mark:
     time: float
     instance: str
     directory: str = ""
+    vm: str = ""  # on that instance; "" = none
 
 
 @dataclass
@@ -58,6 +59,15 @@ def read_marks(path: Path) -> list[Mark]:
     return marks
 
 
+def place_on_hosts(marks: list[Mark], ledger_jobs: list[dict]):
+    """A job in a VM calls that its instance; the ledger tells where the VM was."""
+    hosts = {row["vm"]: row["instance_id"] for row in ledger_jobs if row["vm"]}
+    for mark in marks:
+        if mark.instance.startswith("vm:"):
+            mark.vm = mark.instance.removeprefix("vm:")
+            mark.instance = hosts.get(mark.vm, mark.instance)
+
+
 def read_ledger(path: Path) -> dict[str, list[dict]]:
     """The rows of each table."""
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -95,9 +105,11 @@ def gather(coordinator, folder: Path, state_dir: Path, instances_dir: Path, watc
              for name, data in read_files(top, instances_dir).items()}
     ledger = read_ledger(state_dir / "ledger.db")
     daemon_log = folder / "daemon.log"
+    marks = read_marks(folder / "marks")
+    place_on_hosts(marks, ledger["jobs"])
     return Evidence(
         jobs=coordinator.jobs, records=list(coordinator.records), runner_token=coordinator.runner_token,
-        marks=read_marks(folder / "marks"), ledger_jobs=ledger["jobs"],
+        marks=marks, ledger_jobs=ledger["jobs"],
         ledger_instances=ledger["instances"], ledger_slots=ledger["slots"],
         open_intents=[i for i in ledger["intents"] if i["state"] == "open"],
         deletions=deletions_of(ledger["intents"]), cloud=set(watch.instances()), files=files,

@@ -208,9 +208,10 @@ def runs_once(e: Evidence):
 
 
 def ledger_agrees(e: Evidence):
-    """The ledger tells of each job what the coordinator heard, and the instance on which it ran."""
+    """The ledger tells of each job what the coordinator heard, and the instance and the VM in which it ran."""
     known = {i["id"] for i in e.ledger_instances}
     ran_on = {m.job_id: m.instance for m in e.marks}
+    ran_in = {m.job_id: m.vm for m in e.marks}
     for job_id, state in e.jobs.items():
         rows = [r for r in e.ledger_jobs if r["job_id"] == job_id and r["result_state"]]
         if not state.finals:
@@ -226,6 +227,8 @@ def ledger_agrees(e: Evidence):
             yield f"job {job_id}: the coordinator heard {told}, the ledger has {kept}"
         if job_id in ran_on and row["instance_id"] != ran_on[job_id]:
             yield f"job {job_id} ran on {ran_on[job_id]}, the ledger has {row['instance_id']}"
+        if job_id in ran_in and row["vm"] != ran_in[job_id]:
+            yield f"job {job_id} ran in VM '{ran_in[job_id]}', the ledger has '{row['vm']}'"
     for instance in set(ran_on.values()) - known:
         yield f"instance {instance} ran a job and is not in the ledger"
 
@@ -290,13 +293,23 @@ def directories_apart(e: Evidence):
     inside: dict[tuple, set[int]] = defaultdict(set)
     ended = {(m.job_id, m.instance) for m in e.marks if m.what == "end"}
     for mark in sorted(e.marks, key=lambda m: m.time):
-        here = inside[mark.instance, mark.directory]
+        here = inside[mark.instance, mark.vm, mark.directory]
         if mark.what == "end":
             here.discard(mark.job_id)
         elif (mark.job_id, mark.instance) in ended:  # else cut off: when it left is not known
             if here:
                 yield f"jobs {sorted(here | {mark.job_id})} shared {mark.directory} on {mark.instance}"
             here.add(mark.job_id)
+
+
+def one_job_a_vm(e: Evidence):
+    """No VM is used twice."""
+    users: dict[str, set[int]] = defaultdict(set)
+    for mark in e.marks:
+        users[mark.vm].add(mark.job_id)
+    for vm, jobs in users.items():
+        if vm and len(jobs) > 1:
+            yield f"VM {vm} had the jobs {sorted(jobs)}"
 
 
 def maximum_kept(e: Evidence):
@@ -390,8 +403,8 @@ def protocol_kept(e: Evidence):
 
 RULES = {rule.__name__: rule for rule in (
     one_final_state, expected_result, log_is_whole, log_is_in_order, log_checksum, runs_once, ledger_agrees,
-    instances_match_ledger, uses_within_limit, capacity_kept, directories_apart, maximum_kept, no_busy_instance_deleted,
-    no_secret_stored, no_secret_shown, nothing_left_over, protocol_kept)}
+    instances_match_ledger, uses_within_limit, capacity_kept, directories_apart, one_job_a_vm, maximum_kept,
+    no_busy_instance_deleted, no_secret_stored, no_secret_shown, nothing_left_over, protocol_kept)}
 
 
 def judge(evidence: Evidence) -> list[str]:

@@ -29,7 +29,7 @@ from .run import Run, wait_for
 
 LEDGER = """
 CREATE TABLE jobs (seq INTEGER PRIMARY KEY, job_id, state, token, payload, instance_id, result_state,
-                   failure_reason, exit_code, log_size, log_crc);
+                   failure_reason, exit_code, log_size, log_crc, vm TEXT NOT NULL DEFAULT '');
 CREATE TABLE instances (id, life, uses);
 CREATE TABLE slots (instance_id, slot, seq);
 CREATE TABLE intents (kind, count, ids, state, created_ms);
@@ -303,6 +303,24 @@ def other_size_in_the_ledger(run):
 @planted("ledger_agrees", "reported")
 def other_instance_in_the_ledger(run):
     run.row["instance_id"] = "local-2"
+
+
+@planted("ledger_agrees", "reported")
+def no_vm_where_the_ledger_has_one(run):
+    run.row["vm"] = "nesting-1"
+
+
+@planted("one_job_a_vm", "running")
+def vm_with_two_jobs(run):
+    """One after the other, on an instance that may serve both."""
+    run.limits.update(max_use_count=0)
+    host, run.instance = run.instance, "vm:nesting-1"
+    run.mark("begin", 3)
+    run.mark("end", 3)
+    run.mark("begin", 4)
+    run.mark("end", 4)
+    run.insert("jobs", job_id=3, vm="nesting-1", instance_id=host)
+    run.instance = host
 
 
 @planted("instances_match_ledger", "stopped")

@@ -350,6 +350,37 @@ static void test_a_process_that_waits_takes_a_job_with_its_spool(void **state)
     assert_string_equal(log, "line\n");
 }
 
+/* By which it knows whose the VM is; one that lost its ledger, too. */
+static void test_a_vm_is_told_to_every_supervisor(void **state)
+{
+    struct world *world = *state;
+    autoclose int listener = listen_again(world);
+    json_t *vm = json_frame("vm"), *identity = NULL;
+    const char *id = "";
+
+    assert_int_equal(json_add_str(vm, "id", "nesting-1"), 0);
+    report_identity(world->report, json_frame("identity"));
+    report_vm(world->report, vm);
+    hear_and_drop(world, "started");
+    hear_and_drop(world, "vm");
+    hang_up(world);
+    (void) report_poll(world->report);
+    while (poll(&(struct pollfd) { .fd = listener, .events = POLLIN }, 1, 10) == 0)
+        (void) report_poll(world->report); /* it tries again after a while */
+    world->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    hear_and_drop(world, "attach");
+    tell(world, "identify", "");
+    (void) report_poll(world->report);
+    identity = hear(world, "identity");
+    (void) json_opt_str(identity, "vm", &id, NULL);
+    assert_string_equal(id, "nesting-1");
+    json_object_put(identity);
+    tell(world, "attached", "");
+    (void) report_poll(world->report);
+    hear_and_drop(world, "started");
+    hear_and_drop(world, "vm");
+}
+
 static void test_a_result_is_told_to_every_supervisor_until_one_stores_it(void **state)
 {
     struct world *world = *state;
@@ -391,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_what_comes_right_behind_the_start_is_heard),
         ROW(test_a_process_that_waits_takes_a_job_with_its_spool),
         cmocka_unit_test(test_a_probe_is_stopped_when_its_supervisor_goes),
+        ROW(test_a_vm_is_told_to_every_supervisor),
         ROW(test_a_result_is_told_to_every_supervisor_until_one_stores_it),
     };
 
