@@ -5,14 +5,18 @@
 #include <stdio.h>
 
 #include "core/base/harden.h"
+#include "core/base/str.h"
 #include "core/cli/cli.h"
+#include "core/exec/vm_image.h"
 
 static void usage(void)
 {
     (void) printf(
         "Usage: flotilla exec [--file FILE] [--config FILE] [--state-dir DIR]\n"
         "                     [--plugin-dir DIR[:DIR]] [--report OUT.html]\n"
-        "                     [--artifacts DIR] [--cache DIR] [--verbose] [JOB...]\n"
+        "                     [--artifacts DIR] [--cache DIR] [--verbose]\n"
+        "                     [--isolate vm [--vm-image IMAGE] [--vm-user NAME]\n"
+        "                     [--vm-key FILE] [--vm-config FILE]] [JOB...]\n"
         "Runs the pipeline of .gitlab-ci.yml, or only the named jobs, on instances of this "
         "machine.\n"
         "Jobs see HEAD and the uncommitted changes of tracked files. A manual job runs\n"
@@ -29,6 +33,13 @@ static void usage(void)
         "  --artifacts DIR   keep there what jobs upload, instead of dropping it at the end\n"
         "  --cache DIR       keep the caches of jobs there for the next run; not with --config,\n"
         "                    where cache_dir says so\n"
+        "  --isolate vm      a VM of its own for each job, by flotilla-nesting and QEMU; see\n"
+        "                    docs/linux-vms.md\n"
+        "  --vm-image IMAGE  a path to IMAGE.json or IMAGE.qcow2 instead of to guest in\n"
+        "                    ~/.local/share/flotilla/images\n"
+        "  --vm-user NAME    who logs in to VMs (default: ci)\n"
+        "  --vm-key FILE     with this private key instead of the file `key` beside the image\n"
+        "  --vm-config FILE  settings of flotilla-nesting, such as memory and cpus of a VM\n"
         "  --verbose         also what the manager notes\n"
         "\n"
         "On a terminal the run is shown as a board, else (and where TERM is dumb) as lines.\n"
@@ -37,8 +48,40 @@ static void usage(void)
         "2 for a wrong command line, 130 when it was interrupted.\n");
 }
 
+/* `vms` becomes part of *ret when they are asked for. */
+static int set_isolation(const char *kind, struct vm_options *vms, struct exec_options *ret)
+{
+    if (!str_eq(kind, "vm"))
+        return cli_misuse("exec", "--isolate must be vm, not '%s'", kind);
+    ret->vms = vms;
+    return 0;
+}
+
+static const char **vm_option(struct vm_options *vms, int c)
+{
+    switch (c) {
+    case 'I':
+        return &vms->image;
+    case 'U':
+        return &vms->user;
+    case 'K':
+        return &vms->key;
+    default:
+        return &vms->settings;
+    }
+}
+
+/* An option of VMs says nothing without them. */
+static int check_isolation(const struct vm_options *vms, const struct exec_options *options)
+{
+    if (options->vms || !(vms->image || vms->user || vms->key || vms->settings))
+        return 0;
+    return cli_misuse("exec", "options with --vm- go with --isolate vm");
+}
+
 /* 0 to go on; 1 when all is said; negative for a wrong use. */
-static int parse_options(int argc, char **argv, struct exec_options *ret, enum log_level *level)
+static int parse_options(int argc, char **argv, struct exec_options *ret, struct vm_options *vms,
+                         enum log_level *level)
 {
     static const struct option options[] = {
         { "file", required_argument, NULL, 'f' },
@@ -48,6 +91,11 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
         { "report", required_argument, NULL, 'r' },
         { "artifacts", required_argument, NULL, 'a' },
         { "cache", required_argument, NULL, 'k' },
+        { "isolate", required_argument, NULL, 'i' },
+        { "vm-image", required_argument, NULL, 'I' },
+        { "vm-user", required_argument, NULL, 'U' },
+        { "vm-key", required_argument, NULL, 'K' },
+        { "vm-config", required_argument, NULL, 'C' },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -77,6 +125,16 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
         case 'k':
             ret->cache = optarg;
             break;
+        case 'i':
+            if (set_isolation(optarg, vms, ret) < 0)
+                return -1;
+            break;
+        case 'I':
+        case 'U':
+        case 'K':
+        case 'C':
+            *vm_option(vms, c) = optarg;
+            break;
         case 'v':
             *level = LOG_LEVEL_INFO;
             break;
@@ -89,14 +147,15 @@ static int parse_options(int argc, char **argv, struct exec_options *ret, enum l
     }
     ret->names = (const char *const *) argv + optind;
     ret->n_names = (size_t) (argc - optind);
-    return 0;
+    return check_isolation(vms, ret);
 }
 
 int cli_exec(int argc, char **argv)
 {
     struct exec_options options = { .self_exe = cli_self_exe() };
+    struct vm_options vms = { 0 };
     enum log_level level = LOG_LEVEL_WARNING;
-    int r = parse_options(argc, argv, &options, &level);
+    int r = parse_options(argc, argv, &options, &vms, &level);
     int status;
 
     if (r != 0)

@@ -13,6 +13,7 @@
 #include "core/base/secret.h"
 #include "core/base/str.h"
 #include "core/exec/coordinator_artifacts.h"
+#include "core/exec/coordinator_git.h"
 #include "core/exec/http_server.h"
 #include "core/exec/listen_address.h"
 
@@ -449,13 +450,54 @@ static void on_begin(void *arg, struct http_request *request)
         artifacts_receive(coordinator->options.artifacts, request, job->id, job->token);
 }
 
+/* As GitLab lets a job in: its token is the password of a user of this name. */
+static bool may_fetch(const struct embedded_coordinator *coordinator,
+                      const struct http_request *request)
+{
+    const char *given = http_header(request, "Authorization");
+
+    for (const struct job *job = coordinator->jobs; given && job; job = job->next) {
+        autobuf struct buf login = BUF_INIT, want = BUF_INIT;
+        bool matches;
+
+        buf_addf(&login, "gitlab-ci-token:%s", job->token);
+        buf_add_str(&want, "Basic ");
+        (void) base64_encode(&want, login.data, login.len);
+        matches = job->state == STATE_RUNNING && !buf_error(&want) &&
+                  token_matches(given, buf_str(&want));
+        secret_wipe(login.data, login.len);
+        secret_wipe(want.data, want.len);
+        if (matches)
+            return true;
+    }
+    return false;
+}
+
+static void route_repository(struct embedded_coordinator *coordinator, struct http_request *request,
+                             const char *path)
+{
+    static const struct http_answer_header who[] = { { "WWW-Authenticate",
+                                                       "Basic realm=\"flotilla\"" } };
+
+    if (!coordinator->options.repository)
+        answer(request, 404);
+    else if (!may_fetch(coordinator, request))
+        http_answer(request, 401, who, ARRAY_LEN(who), "", 0);
+    else
+        repository_answer(coordinator->options.repository, request, path);
+}
+
 static void on_http(void *arg, struct http_request *request)
 {
-    static const char root[] = API_ROOT;
+    static const char root[] = API_ROOT, repository[] = "/" REPOSITORY_PATH "/";
     struct embedded_coordinator *coordinator = arg;
     const char *path = http_path(request);
     bool post = str_eq(http_method(request), "POST");
 
+    if (str_starts(path, repository)) {
+        route_repository(coordinator, request, path + strlen(repository));
+        return;
+    }
     if (!str_starts(path, root)) {
         answer(request, 404);
         return;

@@ -15,6 +15,8 @@
 #include "core/base/error.h"
 #include "core/exec/artifact_store.h"
 
+#define REPOSITORY_PATH "local/repository.git"
+
 struct embedded_coordinator;
 
 struct embedded_job {
@@ -35,6 +37,9 @@ struct embedded_options {
     void (*on_final)(void *arg, int64_t job_id, bool success, const char *failure_reason,
                      int exit_code);
     struct artifact_store *artifacts; /* NULL = none are taken */
+    /* A bare repository that jobs may fetch with their tokens at URL/REPOSITORY_PATH, made ready by
+     * snapshot_make_files(); borrowed. NULL = none. */
+    const char *repository;
     /* An upload was refused: runners do not show the answer. May be NULL. */
     void (*on_refused)(void *arg, int64_t job_id, const char *why);
     void *arg;

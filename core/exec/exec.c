@@ -56,6 +56,7 @@ static void close_handles(struct exec *exec)
 {
     embedded_coordinator_close(exec->coordinator);
     exec->coordinator = NULL;
+    vm_daemon_stop(take_ptr(exec->vm_daemon));
     show_close(exec->show);
     /* What remains is short, and leaves something behind when it is cut off. */
     for (size_t i = 0; i < ARRAY_LEN(exec->signals); i++) {
@@ -386,6 +387,7 @@ static int start_coordinator(struct exec *exec, struct error *err)
                                         .on_final = on_final,
                                         .artifacts = exec->artifacts,
                                         .on_refused = on_refused,
+                                        .repository = exec->options->vms ? exec->bare : NULL,
                                         .arg = exec };
     struct sockaddr_storage address;
     char random[41];
@@ -399,8 +401,10 @@ static int start_coordinator(struct exec *exec, struct error *err)
     (void) snprintf(exec->runner_token, sizeof(exec->runner_token), "glrt-%s", random);
     r = embedded_coordinator_new(&exec->loop, exec_is_alone(exec) ? &address : NULL, &options,
                                  &exec->coordinator, err);
-    return r < 0
-               ? error_wrap(err, r, "%s", exec_is_alone(exec) ? exec->options->listen : "127.0.0.1")
+    if (r < 0)
+        return error_wrap(err, r, "%s", exec_is_alone(exec) ? exec->options->listen : "127.0.0.1");
+    return exec->options->vms
+               ? exec_lead_sources(exec, embedded_coordinator_url(exec->coordinator), err)
                : 0;
 }
 
@@ -423,6 +427,29 @@ static int start_show(struct exec *exec, struct error *err)
         show_say(exec->show, "url = \"%s\"\ntoken = \"%s\"",
                  embedded_coordinator_url(exec->coordinator), exec->runner_token);
     return 0;
+}
+
+/* Without it no further job gets a VM. */
+static void on_daemon_ended(void *arg, const char *why)
+{
+    struct exec *exec = arg;
+
+    show_say(exec->show, "no VMs any more: %s", why);
+    exec->failed = true;
+    abandon(exec);
+}
+
+static int start_daemon(struct exec *exec, struct error *err)
+{
+    autofree char *folder = mem_printf("%s/vms", exec->work_dir);
+    const struct vm_daemon_options options = { .self_exe = exec->options->self_exe,
+                                               .folder = folder,
+                                               .settings = exec->options->vms->settings,
+                                               .on_end = on_daemon_ended,
+                                               .arg = exec };
+
+    return folder ? vm_daemon_start(&exec->loop, &options, &exec->vm_daemon, err)
+                  : error_set(err, -ENOMEM, "out of memory");
 }
 
 static int start_supervisor(struct exec *exec, struct error *err)
@@ -456,6 +483,10 @@ static int set_up(struct exec *exec, struct error *err)
 {
     int r = exec_make_work_dir(exec, err);
 
+    if (r == 0 && exec->options->vms)
+        r = start_daemon(exec, err);
+    if (r == 0 && !exec_is_alone(exec))
+        r = exec_load_config(exec, err);
     if (r == 0)
         r = exec_take_snapshot(exec, err);
     if (was_interrupted(exec))
@@ -496,6 +527,9 @@ static void run_loop(struct exec *exec)
     }
     (void) uv_run(&exec->loop, UV_RUN_DEFAULT);
     (void) uv_loop_close(&exec->loop);
+    /* A guest outlives its daemon, and one that could not be removed goes now. */
+    if (exec->options->vms && exec->work_dir && exec->instances == 0)
+        leftovers_kill(exec->work_dir);
 }
 
 static void print_artifacts(const struct exec *exec)
@@ -557,6 +591,8 @@ static void done(struct exec *exec)
     free(exec->project_path);
     free(exec->title);
     free(exec->cache_dir);
+    free(exec->sources_url);
+    vm_image_done(&exec->vm_image);
 }
 
 int exec_run(const struct exec_options *options)
@@ -567,8 +603,8 @@ int exec_run(const struct exec_options *options)
 
     (void) signal(SIGPIPE, SIG_IGN);
     r = exec_read_file(&exec, &err);
-    if (r == 0 && !exec_is_alone(&exec))
-        r = exec_load_config(&exec, &err);
+    if (r == 0)
+        r = exec_check_options(&exec, &err);
     if (r == 0 && options->report)
         r = page_check_file(options->report, &err);
     if (r < 0) {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct vm_options;
+
 struct exec_options {
     const char *file;        /* NULL = .gitlab-ci.yml */
     const char *config;      /* NULL = built in */
@@ -17,9 +19,10 @@ struct exec_options {
     const char *self_exe;
     const char *listen; /* HOST:PORT: no supervisor, other runners take the jobs there; else NULL */
     const char *report; /* NULL = none */
-    const char *artifacts;    /* where they are kept; NULL = until the end */
-    const char *cache;        /* the same of caches */
-    const char *const *names; /* of jobs; none = all */
+    const char *artifacts;        /* where they are kept; NULL = until the end */
+    const char *cache;            /* the same of caches */
+    const struct vm_options *vms; /* NULL = jobs run on instances themselves */
+    const char *const *names;     /* of jobs; none = all */
     size_t n_names;
 };
 

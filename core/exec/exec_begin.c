@@ -26,6 +26,7 @@
 #define ROOM_BYTES ((size_t) 64 << 10)   /* less is a full disk: nothing of ours fits */
 #define SOCKET_PATH_MAX 107
 #define LONGEST_SOCKET "/control.sock"
+#define VM_HOST_ADDRESS "10.0.2.2" /* this machine, in QEMU's user-mode network */
 
 bool exec_is_alone(const struct exec *exec)
 {
@@ -108,16 +109,36 @@ int exec_make_pipeline(struct exec *exec, struct error *err)
     return r < 0 ? error_wrap(err, r, "%s", exec->file) : check_pipeline(exec, err);
 }
 
+/* What is asked for at once and does not go together, and what VMs need. */
+int exec_check_options(struct exec *exec, struct error *err)
+{
+    const struct exec_options *options = exec->options;
+
+    if (options->vms && options->config)
+        return error_set(err, -EINVAL,
+                         "--isolate is for instances of this machine alone; give %s a "
+                         "[runners.autoscaler.vm_isolation]",
+                         options->config);
+    if (options->cache && options->config)
+        return error_set(err, -EINVAL,
+                         "--cache is for instances of this machine alone; set cache_dir in %s",
+                         options->config);
+    if (options->cache && options->vms)
+        return error_set(err, -EINVAL,
+                         "--cache is a folder of this machine, which VMs do not see; leave out "
+                         "--cache or --isolate");
+    return options->vms ? vm_image_find(options->vms, &exec->vm_image, err) : 0;
+}
+
 int exec_load_config(struct exec *exec, struct error *err)
 {
     struct config_findings findings = { 0 };
-    int r;
-
-    if (exec->options->cache && exec->options->config)
-        return error_set(err, -EINVAL,
-                         "--cache is for instances of this machine alone; set cache_dir in %s",
-                         exec->options->config);
-    r = exec_config_load(exec->options->config, &exec->config, &findings, err);
+    const struct exec_vms vms = {
+        .image = &exec->vm_image,
+        .socket = exec->vm_daemon ? vm_daemon_socket(exec->vm_daemon) : NULL,
+    };
+    int r = exec_config_load(exec->options->config, exec->vm_daemon ? &vms : NULL, &exec->config,
+                             &findings, err);
 
     return tell_findings(r, &findings, err);
 }
@@ -229,9 +250,21 @@ int exec_make_store(struct exec *exec, struct error *err)
     int r = folder ? artifact_store_new(folder, ARTIFACT_MAX, &exec->artifacts, err)
                    : error_set(err, -ENOMEM, "out of memory");
 
-    if (r < 0 || exec_is_alone(exec) || exec->options->config)
+    if (r < 0 || exec_is_alone(exec) || exec->options->config || exec->options->vms)
         return r;
     return make_cache_dir(exec, err);
+}
+
+int exec_lead_sources(struct exec *exec, const char *url, struct error *err)
+{
+    const char *port = strrchr(url, ':');
+
+    exec->sources_url = mem_printf("http://" VM_HOST_ADDRESS "%s/" REPOSITORY_PATH, port);
+    if (!exec->sources_url)
+        return error_set(err, -ENOMEM, "out of memory");
+    exec->shared.repo_url = exec->sources_url;
+    exec->shared.whole_history = true;
+    return snapshot_make_files(&exec->snapshot, err);
 }
 
 void exec_explain_full_disk(const struct exec *exec, struct error *err)

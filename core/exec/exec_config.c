@@ -9,9 +9,42 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 
-/* Every job gets a fresh instance, which goes as soon as it is free: what one job leaves behind, no
- * other one finds. */
-static void built_in(struct buf *out)
+/* Of TOML, in its basic form. */
+static void add_text(struct buf *out, const char *key, const char *before, const char *text)
+{
+    buf_addf(out, "%s = \"%s", key, before);
+    for (const char *c = text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            buf_addf(out, "\\%c", *c);
+        else if ((unsigned char) *c < ' ' || *c == 0x7f)
+            buf_addf(out, "\\u%04x", (unsigned) *c);
+        else
+            buf_add_char(out, *c);
+    }
+    buf_add_str(out, "\"\n");
+}
+
+static void add_vms(struct buf *out, const struct exec_vms *vms)
+{
+    autobuf struct buf socket = BUF_INIT;
+
+    for (const char *c = vms->socket; *c; c++) /* the host's address is read as a URL */
+        buf_add(&socket, *c == '%' ? "%25" : c, *c == '%' ? 3 : 1);
+    buf_add_str(out, "[runners.autoscaler.vm_isolation]\n"
+                     "enabled = true\n");
+    add_text(out, "image", "", vms->image->name);
+    add_text(out, "nesting_host", "unix://", buf_str(&socket));
+    buf_add_str(out, "[runners.autoscaler.vm_isolation.nesting_config]\n");
+    add_text(out, "image_directory", "", vms->image->folder);
+    buf_add_str(out, "[runners.autoscaler.vm_isolation.connector_config]\n");
+    add_text(out, "username", "", vms->image->user);
+    add_text(out, "key_path", "", vms->image->key);
+    buf_inherit_error(out, &socket);
+}
+
+/* Every job gets a fresh instance, which goes as soon as it is free, or a fresh VM: what one job leaves behind, no
+ * other one finds. What a VM holds cannot be reached by its helper, whose calls go by the connection to it. */
+static void built_in(struct buf *out, const struct exec_vms *vms)
 {
     unsigned cores = uv_available_parallelism();
 
@@ -23,10 +56,11 @@ static void built_in(struct buf *out)
              "  url = \"http://127.0.0.1\"\n"
              "  token = \"glrt-exec\"\n"
              "  executor = \"instance\"\n"
+             "%s"
              "  [runners.autoscaler]\n"
              "    plugin = \"local\"\n"
-             "    capacity_per_instance = 1\n"
-             "    max_use_count = 1\n"
+             "    capacity_per_instance = %u\n"
+             "    max_use_count = %u\n"
              "    max_instances = %u\n"
              "    update_interval = \"1s\"\n"
              "    update_interval_when_expecting = \"100ms\"\n"
@@ -37,7 +71,10 @@ static void built_in(struct buf *out)
              "    [[runners.autoscaler.policy]]\n"
              "      idle_count = 0\n"
              "      idle_time = \"0s\"\n",
-             cores + 1, cores, cores);
+             cores + 1, vms ? "  helper = \"stream\"\n" : "", vms ? cores : 1, vms ? 0 : 1,
+             vms ? 1 : cores, vms ? 1 : cores);
+    if (vms)
+        add_vms(out, vms);
 }
 
 static int lead(struct config_runner *runner, const char *url, const char *token,
@@ -67,15 +104,15 @@ static int lead(struct config_runner *runner, const char *url, const char *token
     return 0;
 }
 
-int exec_config_load(const char *file, struct config **ret, struct config_findings *findings,
-                     struct error *err)
+int exec_config_load(const char *file, const struct exec_vms *vms, struct config **ret,
+                     struct config_findings *findings, struct error *err)
 {
     auto_ptr(config_free) struct config *config = NULL;
     autobuf struct buf text = BUF_INIT;
     int r;
 
     if (!file)
-        built_in(&text);
+        built_in(&text, vms);
     r = config_load(file ? file : "built-in configuration", file ? NULL : buf_str(&text), &config,
                     findings, err);
     if (r < 0)

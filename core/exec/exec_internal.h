@@ -11,6 +11,8 @@
 #include "core/exec/payload.h"
 #include "core/exec/show.h"
 #include "core/exec/snapshot.h"
+#include "core/exec/vm_daemon.h"
+#include "core/exec/vm_image.h"
 #include "core/supervisor/supervisor.h"
 
 #define EXEC_STOP_SIGNALS 3
@@ -32,7 +34,9 @@ struct exec {
     struct embedded_coordinator *coordinator;
     struct artifact_store *artifacts;
     struct supervisor *supervisor;
-    char *file, *work_dir, *state_dir, *bare, *project_path, *title, *cache_dir;
+    struct vm_image vm_image;
+    struct vm_daemon *vm_daemon; /* NULL = none */
+    char *file, *work_dir, *state_dir, *bare, *project_path, *title, *cache_dir, *sources_url;
     char created_at[32];
     char runner_token[PAYLOAD_TOKEN_SIZE];
     unsigned instances; /* that appeared and are not gone */
@@ -47,11 +51,14 @@ const char *exec_command_name(const struct exec *exec); /* "exec" */
 
 /* In this order. Findings are printed; an error without a sentence has been told by them. */
 int exec_read_file(struct exec *exec, struct error *err);
-int exec_load_config(struct exec *exec, struct error *err);
+int exec_check_options(struct exec *exec, struct error *err);
+int exec_load_config(struct exec *exec, struct error *err); /* once the daemon of VMs listens */
 int exec_make_work_dir(struct exec *exec, struct error *err);
 int exec_take_snapshot(struct exec *exec, struct error *err);
 int exec_make_pipeline(struct exec *exec, struct error *err); /* rules look at the snapshot */
 int exec_make_store(struct exec *exec, struct error *err);    /* of artifacts, and of caches */
+/* Jobs in VMs fetch from the coordinator at `url`, by the address that this machine has in there. */
+int exec_lead_sources(struct exec *exec, const char *url, struct error *err);
 
 /* What failed says little when there was no room for it. */
 void exec_explain_full_disk(const struct exec *exec, struct error *err);

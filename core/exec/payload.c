@@ -124,7 +124,8 @@ static int add_job_info(json_t *payload, const struct payload_pipeline *pipeline
 }
 
 /* What GIT_DEPTH says: GitLab reads it, and tells runners the number alone. */
-static int64_t depth_of(const struct ci_config *config, const struct ci_job *job)
+static int64_t depth_of(const struct payload_pipeline *pipeline, const struct ci_config *config,
+                        const struct ci_job *job)
 {
     const struct ci_scope scope = { .lists = { &config->variables, &job->variables },
                                     .job = job,
@@ -132,7 +133,10 @@ static int64_t depth_of(const struct ci_config *config, const struct ci_job *job
     const struct ci_variable *variable = ci_scope_find(&scope, "GIT_DEPTH");
     int64_t depth = 0;
 
-    return variable && parse_i64(variable->value, 0, INT32_MAX, &depth) == 0 ? depth : 0;
+    return variable && !pipeline->whole_history &&
+                   parse_i64(variable->value, 0, INT32_MAX, &depth) == 0
+               ? depth
+               : 0;
 }
 
 static int add_git_info(json_t *payload, const struct payload_pipeline *pipeline, int64_t depth)
@@ -245,7 +249,7 @@ int payload_new(const struct payload_pipeline *pipeline, const struct ci_config 
     r |= json_add_i64(runner, "timeout", timeout_of(pipeline, job));
     r |= json_add(payload, "runner_info", runner);
     r |= payload ? add_job_info(payload, pipeline, config->stages[job->stage], job, of->id) : -1;
-    r |= payload ? add_git_info(payload, pipeline, depth_of(config, job)) : -1;
+    r |= payload ? add_git_info(payload, pipeline, depth_of(pipeline, config, job)) : -1;
     r |= payload ? add_lists(payload, pipeline, config, of) : -1;
     r |= payload ? payload_add_artifacts(payload, job) : -1;
     r |= payload ? payload_add_caches(payload, job) : -1;

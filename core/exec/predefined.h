@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/exec/ci_config.h"
@@ -17,6 +18,7 @@ struct payload_pipeline {
     const char *user_name, *user_email;
     const char *config_path; /* of the .gitlab-ci.yml in the repository */
     const char *created_at;
+    bool whole_history; /* no part of it can be had: the repository is a server of files alone */
 };
 
 /* Adds to `ret`: 0 or -ENOMEM. Rules see both; they are evaluated before the job has an id, which is

@@ -301,3 +301,11 @@ int snapshot_take(const char *dir, const char *bare, struct snapshot *ret, struc
     }
     return 0;
 }
+
+int snapshot_make_files(const struct snapshot *snapshot, struct error *err)
+{
+    /* Without -l, what is borrowed is packed as well. */
+    int r = GIT(snapshot->bare, NULL, NULL, err, "repack", "-a", "-d", "-q");
+
+    return r < 0 ? r : GIT(snapshot->bare, NULL, NULL, err, "update-server-info");
+}

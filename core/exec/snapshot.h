@@ -33,4 +33,6 @@ int snapshot_find_top(const char *dir, char **ret, struct error *err);
 
 /* `dir` is in the work tree, `bare` a path that does not exist yet, in a private directory. */
 int snapshot_take(const char *dir, const char *bare, struct snapshot *ret, struct error *err);
+/* Afterwards the bare repository needs no other, and can be fetched file by file (coordinator_git.h). */
+int snapshot_make_files(const struct snapshot *snapshot, struct error *err);
 void snapshot_done(struct snapshot *snapshot);

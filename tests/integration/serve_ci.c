@@ -1,8 +1,9 @@
 /* tests/integration/serve_ci.c - the embedded coordinator alone, serving the jobs of a file, for
  * tests/integration/test_embedded_coordinator.py.
  *
- * Usage: serve_ci FILE TOKEN FOLDER. Artifacts of up to 4096 bytes go to the folder. Prints the URL, then one line of JSON for everything that the
- * coordinator tells its owner, and "done" when the pipeline is over. Ends when stdin does. */
+ * Usage: serve_ci FILE TOKEN FOLDER [REPOSITORY]. Artifacts of up to 4096 bytes go to the folder; jobs may fetch from
+ * the bare repository. Prints the URL, then one line of JSON for everything that the coordinator tells its owner, and
+ * "done" when the pipeline is over. Ends when stdin does. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -164,11 +165,12 @@ int main(int argc, char **argv)
     struct error err = { 0 };
     uv_loop_t loop;
 
-    if (argc != 4 || uv_loop_init(&loop) < 0)
+    if (argc < 4 || argc > 5 || uv_loop_init(&loop) < 0)
         return 2;
     if (load(argv[1], &err) < 0 || artifact_store_new(argv[3], ARTIFACT_MAX, &artifacts, &err) < 0)
         return 1;
     options.artifacts = artifacts;
+    options.repository = argv[4]; /* NULL behind the last */
     if (embedded_coordinator_new(&loop, NULL, &options, &coordinator, &err) < 0) {
         (void) fprintf(stderr, "%s\n", err.message);
         return 1;

@@ -3,9 +3,12 @@ own client code. A test that plays one of the page's vectors names it; the other
 server never does: V4 to V6, V9, V11, V16 and V18 are answers of a server in trouble or under load, V13 a cancel that lets
 after_script run, which nobody can ask for here."""
 
+import base64
+import contextlib
 import gzip
 import http.client
 import json
+import os
 import queue
 import socket
 import subprocess
@@ -87,10 +90,10 @@ class Client:
 class Server(Client):
     """serve_ci, and what it tells."""
 
-    def __init__(self, build, folder, text=FILE):
+    def __init__(self, build, folder, text=FILE, repository=None):
         (folder / "ci.yml").write_text(text)
         self.process = subprocess.Popen([build / "tests" / "integration" / "serve_ci", folder / "ci.yml", TOKEN,
-                                         folder / "artifacts"],
+                                         folder / "artifacts", *([repository] if repository else [])],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         host = self.process.stdout.readline().strip().removeprefix("http://")
         assert host, "serve_ci did not start"
@@ -560,3 +563,53 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, folder):
         assert wait_for(lambda: kept(folder) == [".upload-0"])
     assert wait_for(lambda: kept(folder) == [])
     assert server.upload(one, A).status == 201
+
+
+def git(*words, check=True):
+    return subprocess.run(["git", "-c", "credential.helper=", "-c", "init.defaultBranch=main", "-c", "user.name=t", "-c",
+                           "user.email=t@localhost", *words], check=check, capture_output=True, text=True,
+                          env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}, timeout=PATIENCE)
+
+
+def test_a_running_job_fetches_the_repository_with_its_token_and_nobody_else_does(build, folder):
+    work, bare = folder / "work", folder / "bare.git"
+    git("init", "-q", work)
+    (work / "one").write_text("1")
+    git("-C", work, "add", "one")
+    git("-C", work, "commit", "-qm", "first")
+    git("clone", "-q", "--bare", work, bare)
+    git("-C", bare, "repack", "-adq")
+    git("-C", bare, "update-server-info")
+    server = Server(build, folder, repository=bare)
+    path = f"{server.host}/local/repository.git"
+    job = server.take()
+    git("clone", "-q", f"http://gitlab-ci-token:{job['token']}@{path}", folder / "clone")
+    assert (folder / "clone/one").read_text() == "1"
+    for login in ("", "gitlab-ci-token:glcbt-wrong@", f"somebody:{job['token']}@"):
+        refused = git("clone", "-q", f"http://{login}{path}", folder / "refused", check=False)
+        assert refused.returncode != 0
+        assert "terminal prompts disabled" in refused.stderr or "Authentication failed" in refused.stderr
+    login = base64.b64encode(f"gitlab-ci-token:{job['token']}".encode()).decode()
+
+    def status(name, method="GET"):
+        connection = http.client.HTTPConnection(server.host, timeout=PATIENCE)
+        connection.request(method, f"/local/repository.git/{name}", headers={"Authorization": f"Basic {login}"})
+        with contextlib.closing(connection):
+            return connection.getresponse().status
+
+    assert status("info/refs") == status("HEAD") == 200
+    # What git does not ask for: the configuration, what lies elsewhere, changes.
+    for name in ("config", "objects/pack/../../config", "../ci.yml", "objects/pack/", "", "objects/info/alternates"):
+        assert status(name) == 404, name
+    assert status("info/refs", "PUT") == 404
+    assert server.end(job, b"").status == 200
+    assert status("info/refs") == 401  # it runs no more
+    server.stop()
+
+
+def test_without_a_repository_there_is_none(server):
+    server.take()
+    connection = http.client.HTTPConnection(server.host, timeout=PATIENCE)
+    connection.request("GET", "/local/repository.git/info/refs")
+    with contextlib.closing(connection):
+        assert connection.getresponse().status == 404

@@ -4,12 +4,31 @@ import subprocess
 
 import pytest
 
+from checker.run import wait_for
 from guest import ROOT, booted, guest_folder
 
 
 @pytest.fixture(scope="module")
 def guest(build):
     return guest_folder(build)
+
+
+def server_of(agent):
+    """The process id of the guest's SSH server, as soon as there is one."""
+    found = []
+    assert wait_for(lambda: found.append(agent.run("/bin/sh", "-c", "cat /run/dropbear.pid || true")) or found[-1])
+    return found[-1]
+
+
+def assert_refreshed(agent):
+    """A guest that was restored from a frozen one gets host keys of its own."""
+    key = "/etc/dropbear/dropbear_ed25519_host_key"
+    agent.run("/usr/bin/dropbearkey", "-t", "ed25519", "-f", key)
+    before, server = agent.run("/usr/bin/md5sum", key), server_of(agent)
+    agent.run("/etc/flotilla/refresh")
+    assert agent.run("/usr/bin/md5sum", key) != before
+    assert wait_for(lambda: server_of(agent) != server)
+    assert len(agent.run("/bin/cat", "/etc/machine-id")) == 33
 
 
 @pytest.mark.parametrize("by_kernel", [False, True], ids=["disk", "kernel"])
@@ -23,7 +42,9 @@ def test_the_guest_boots_and_has_what_jobs_need(guest, tmp_path, by_kernel):
         assert agent.run("/bin/stat", "-c", "%U %a", "/home/ci/.ssh/authorized_keys") == "ci 600\n"
         assert agent.run("/bin/stat", "-c", "%U", "/usr/bin/git", "/etc/shadow") == "root\nroot\n"
         assert agent.run("/bin/sh", "-c", "ip -4 -o address show eth0").split()[3] == "10.0.2.15/24"
-        assert "dropbear" in agent.run("/bin/ps")
+        # What the nesting daemon needs in a guest that it freezes.
+        assert agent.run("/usr/bin/perl", "-e", "print 42") == "42"
+        assert_refreshed(agent)
 
 
 def test_an_image_is_made_anew_only_when_what_it_is_made_of_has_changed(guest, tmp_path):

@@ -35,7 +35,7 @@ static void test_the_built_in_one_has_no_finding_and_clean_instances(void **unus
     struct error err = { 0 };
 
     (void) unused;
-    if (exec_config_load(NULL, &config, &findings, &err) < 0 ||
+    if (exec_config_load(NULL, NULL, &config, &findings, &err) < 0 ||
         exec_config_lead(config, URL, TOKEN, NULL, &err) < 0)
         fail_msg("%s", err.message);
     assert_int_equal(findings.count, 0);
@@ -46,6 +46,45 @@ static void test_the_built_in_one_has_no_finding_and_clean_instances(void **unus
     assert_int_equal(config->runners[0].autoscaler.capacity_per_instance, 1);
     assert_true(config->runners[0].autoscaler.delete_instances_on_shutdown);
     assert_true(config->concurrent > config->runners[0].autoscaler.max_instances);
+}
+
+static const char *vm_setting(const struct config *config, const char *table, const char *key)
+{
+    json_t *vms = config->runners[0].autoscaler.isolation_table, *inner = NULL;
+
+    if (table)
+        json_object_object_get_ex(vms, table, &inner);
+    return json_object_get_string(json_object_object_get(table ? inner : vms, key));
+}
+
+/* Paths may have any letter in them. */
+static void test_with_vms_one_instance_holds_as_many_as_there_are_cores(void **unused)
+{
+    const struct vm_image image = { .folder = (char[]) { "/a \"b\"\\c" },
+                                    .name = (char[]) { "guest" },
+                                    .key = (char[]) { "/k\te/y" },
+                                    .user = "ci" };
+    const struct exec_vms vms = { .image = &image, .socket = "/tmp/100%/nesting.sock" };
+    auto_ptr(config_free) struct config *config = NULL;
+    struct config_findings findings = { 0 };
+    struct error err = { 0 };
+    const struct config_autoscaler *autoscaler;
+
+    (void) unused;
+    if (exec_config_load(NULL, &vms, &config, &findings, &err) < 0)
+        fail_msg("%s", err.message);
+    autoscaler = &config->runners[0].autoscaler;
+    assert_true(autoscaler->vm_isolation.enabled);
+    assert_int_equal(autoscaler->max_instances, 1);
+    assert_int_equal(autoscaler->max_use_count, 0);
+    assert_int_equal(autoscaler->capacity_per_instance, config->concurrent - 1);
+    assert_string_equal(autoscaler->vm_isolation.image, "guest");
+    assert_string_equal(vm_setting(config, NULL, "nesting_host"),
+                        "unix:///tmp/100%25/nesting.sock");
+    assert_string_equal(vm_setting(config, "nesting_config", "image_directory"), image.folder);
+    assert_string_equal(autoscaler->vm_isolation.connector.username, "ci");
+    assert_string_equal(autoscaler->vm_isolation.connector.key_path, image.key);
+    config_findings_done(&findings);
 }
 
 static void test_each_runner_of_the_operators_is_led_to_us(void **unused)
@@ -60,7 +99,7 @@ static void test_each_runner_of_the_operators_is_led_to_us(void **unused)
     (void) unused;
     buf_addf(&text, "concurrent = 2\n" RUNNER RUNNER, "a", "a", "b", "b");
     harness_write(dir, "config.toml", buf_str(&text));
-    if (exec_config_load(file, &config, &findings, &err) < 0 ||
+    if (exec_config_load(file, NULL, &config, &findings, &err) < 0 ||
         exec_config_lead(config, URL, TOKEN, NULL, &err) < 0)
         fail_msg("%s", err.message);
     config_findings_done(&findings);
@@ -81,7 +120,7 @@ static void test_without_a_runner_nothing_can_run(void **unused)
 
     (void) unused;
     harness_write(dir, "config.toml", "concurrent = 2\n");
-    assert_int_equal(exec_config_load(file, &config, &findings, &err), -EINVAL);
+    assert_int_equal(exec_config_load(file, NULL, &config, &findings, &err), -EINVAL);
     config_findings_done(&findings);
     assert_true(str_ends(err.message, "config.toml has no [[runners]]"));
     assert_null(config);
@@ -97,7 +136,7 @@ static void test_a_broken_one_tells_its_findings(void **unused)
 
     (void) unused;
     harness_write(dir, "config.toml", "concurrent = \"many\"\n");
-    assert_true(exec_config_load(file, &config, &findings, &err) < 0);
+    assert_true(exec_config_load(file, NULL, &config, &findings, &err) < 0);
     assert_true(findings.count > 0);
     config_findings_done(&findings);
     assert_null(config);
@@ -107,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_built_in_one_has_no_finding_and_clean_instances),
+        cmocka_unit_test(test_with_vms_one_instance_holds_as_many_as_there_are_cores),
         cmocka_unit_test(test_each_runner_of_the_operators_is_led_to_us),
         cmocka_unit_test(test_without_a_runner_nothing_can_run),
         cmocka_unit_test(test_a_broken_one_tells_its_findings),

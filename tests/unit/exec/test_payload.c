@@ -32,7 +32,7 @@ static const struct payload_pipeline pipeline = {
     .config_path = ".gitlab-ci.yml",
 };
 
-static json_t *payload_of(const char *text)
+static json_t *payload_in(const struct payload_pipeline *shared, const char *text)
 {
     auto_ptr(ci_config_free) struct ci_config *config = NULL;
     struct config_findings findings = { 0 };
@@ -42,8 +42,13 @@ static json_t *payload_of(const char *text)
     assert_int_equal(ci_config_parse("f", text, strlen(text), NULL, NULL, &config, &findings, NULL),
                      0);
     of.job = &config->jobs[0];
-    assert_int_equal(payload_new(&pipeline, config, &of, &payload, NULL), 0);
+    assert_int_equal(payload_new(shared, config, &of, &payload, NULL), 0);
     return payload;
+}
+
+static json_t *payload_of(const char *text)
+{
+    return payload_in(&pipeline, text);
 }
 
 /* The last one of a name counts. */
@@ -230,6 +235,19 @@ static void test_git_depth_is_read_as_gitlab_reads_it(void **unused)
     }
 }
 
+static void test_no_part_of_a_history_is_asked_for_where_none_can_be_had(void **unused)
+{
+    struct payload_pipeline whole = pipeline;
+    autojson json_t *payload = NULL;
+    json_t *info;
+
+    (void) unused;
+    whole.whole_history = true;
+    payload = payload_in(&whole, "variables: {GIT_DEPTH: 7}\na: {script: s}\n");
+    info = json_object_object_get(payload, "git_info");
+    assert_int_equal(json_object_get_int(json_object_object_get(info, "depth")), 0);
+}
+
 static void test_artifacts_and_caches_are_what_gitlab_sends(void **unused)
 {
     autojson json_t *payload = payload_of(
@@ -273,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_steps_are_the_script_and_what_follows_it),
         cmocka_unit_test(test_the_repository_is_fetched_by_its_branch),
         cmocka_unit_test(test_git_depth_is_read_as_gitlab_reads_it),
+        cmocka_unit_test(test_no_part_of_a_history_is_asked_for_where_none_can_be_had),
         cmocka_unit_test(test_artifacts_and_caches_are_what_gitlab_sends),
         cmocka_unit_test(test_tokens_differ_and_look_like_gitlabs),
     };

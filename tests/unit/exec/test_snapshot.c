@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -170,6 +171,30 @@ static void test_variables_of_a_hook_do_not_lead_astray(void **state)
     snapshot_done(&snapshot);
 }
 
+/* What is served file by file has no use for the repository that its objects came from. */
+static void test_a_snapshot_of_files_needs_no_other_repository(void **state)
+{
+    const struct place *place = *state;
+    struct snapshot snapshot = { 0 };
+    autofree char *alternates = NULL, *refs = NULL;
+    autobuf struct buf text = BUF_INIT;
+    struct error err = { 0 };
+
+    commit_first(place);
+    git_place_write(place->work, "one", "changed\n");
+    if (snapshot_take(place->work, place->bare, &snapshot, &err) < 0 ||
+        snapshot_make_files(&snapshot, &err) < 0)
+        fail_msg("%s", err.message);
+    alternates = mem_printf("%s/objects/info/alternates", place->bare);
+    refs = mem_printf("%s/info/refs", place->bare);
+    assert_int_equal(unlink(alternates), 0);
+    assert_int_equal(fs_read_file(AT_FDCWD, refs, 4096, &text, NULL), 0);
+    assert_non_null(strstr(buf_str(&text), snapshot.sha));
+    fetch(place, &snapshot);
+    assert_file(place, "one", "changed\n");
+    snapshot_done(&snapshot);
+}
+
 static void test_what_can_not_be_taken_is_said_in_a_sentence(void **state)
 {
     const struct place *place = *state;
@@ -199,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_detached_head_and_a_shallow_clone_can_be_fetched,
                                         git_place_setup, git_place_teardown),
         cmocka_unit_test_setup_teardown(test_variables_of_a_hook_do_not_lead_astray,
+                                        git_place_setup, git_place_teardown),
+        cmocka_unit_test_setup_teardown(test_a_snapshot_of_files_needs_no_other_repository,
                                         git_place_setup, git_place_teardown),
         cmocka_unit_test_setup_teardown(test_what_can_not_be_taken_is_said_in_a_sentence,
                                         git_place_setup, git_place_teardown),

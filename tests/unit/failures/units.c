@@ -177,10 +177,12 @@ static int run_config(const struct place *place, struct result *result)
 
 static int run_exec_config(const struct place *place, struct result *result)
 {
+    const struct vm_image image = { (char[]) { "/f" }, (char[]) { "n" }, (char[]) { "/k" }, "u" };
+    const struct exec_vms vms = { &image, "/s" };
     auto_ptr(config_free) struct config *config = NULL;
     struct config_findings findings = { 0 };
     struct error err = { 0 };
-    int r = exec_config_load(NULL, &config, &findings, &err);
+    int r = exec_config_load(NULL, &vms, &config, &findings, &err);
 
     (void) place;
     config_findings_done(&findings);

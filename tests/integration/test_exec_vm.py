@@ -1,0 +1,68 @@
+"""`flotilla exec --isolate vm`: each job in a VM of its own, by flotilla-nesting and QEMU, which emulates the processor here."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from guest import guest_folder
+from test_exec import Project
+
+JOB = "one:\n  script: 'true'\n"
+
+
+@pytest.fixture
+def project(folder, binary, build):
+    project = Project(folder, binary, f"{build}/plugins/local:{build}/plugins/nesting")
+    project.write(".gitlab-ci.yml", JOB)
+    project.commit()
+    return project
+
+
+def image(folder, name="guest.json"):
+    """Something that passes for one until a VM is made of it."""
+    (folder / "images").mkdir()
+    (folder / "images" / name).write_text("{}")
+    (folder / "images/key").write_text("")
+    return folder / "images/guest"
+
+
+@pytest.mark.parametrize("words,status,sentence", [
+    (["--isolate", "docker"], 2, "--isolate must be vm, not 'docker'; see `flotilla exec --help`"),
+    (["--vm-user", "me"], 2, "options with --vm- go with --isolate vm; see `flotilla exec --help`"),
+    (["--isolate", "vm", "--vm-image", "nowhere/guest"], 1,
+     "there is no image for VMs: neither nowhere/guest.json nor nowhere/guest.qcow2 can be read; scripts/build-guest DIR "
+     "makes one, --vm-image DIR/guest names it"),
+    (["--isolate", "vm", "--cache", "c"], 1,
+     "--cache is a folder of this machine, which VMs do not see; leave out --cache or --isolate"),
+    (["--isolate", "vm", "--config", "c.toml"], 1,
+     "--isolate is for instances of this machine alone; give c.toml a [runners.autoscaler.vm_isolation]"),
+])
+def test_what_does_not_go_together_is_said(project, words, status, sentence):
+    ran = project.run(*words)
+    assert (ran.returncode, ran.problems) == (status, f"flotilla exec: {sentence}\n")
+
+
+def test_programs_that_are_missing_are_said_with_the_package(project, folder):
+    ran = project.run("--isolate", "vm", "--vm-image", image(folder), environment={"PATH": str(folder)})
+    assert ran.returncode == 1
+    assert ran.problems == "flotilla exec: qemu-system-x86_64, which runs VMs, is not in PATH: install it (Debian: " \
+                           "apt-get install qemu-system-x86)\n"
+
+
+def test_a_daemon_that_is_not_installed_is_said(project, folder, binary):
+    (folder / "bin").mkdir()
+    shutil.copy(binary, folder / "bin/flotilla")
+    project.command[0] = folder / "bin/flotilla"
+    ran = project.run("--isolate", "vm", "--vm-image", image(folder))
+    assert ran.returncode == 1
+    assert ran.problems == f"flotilla exec: flotilla-nesting, which makes VMs, is neither beside {folder}/bin/flotilla " \
+                           "nor in PATH\n"
+
+
+def test_settings_that_the_daemon_refuses_are_said_in_its_words(project, folder):
+    (folder / "vms.json").write_text(json.dumps({"memory": "much"}))
+    ran = project.run("--isolate", "vm", "--vm-image", image(folder), "--vm-config", folder / "vms.json")
+    assert ran.returncode == 1
+    assert "'memory' must be a size" in ran.problems and str(folder / "vms.json") in ran.problems
