@@ -53,7 +53,7 @@ struct backend_kind {
     /* What a VM of the image will take; before create(). */
     int (*need)(struct backend *backend, const struct call *call, const char *image,
                 struct need *ret, struct error *err);
-    /* Returns with a VM that has an address. After a failure nothing is left of it, unless the sentence says so. */
+    /* Returns with a VM that has an address. What it leaves when it fails, remove() is called for. */
     int (*create)(struct backend *backend, const struct call *call, const char *id,
                   const char *image, struct vm *ret, struct error *err);
     /* 0 also when there is none. */

@@ -17,9 +17,8 @@
 #include "core/base/log.h"
 
 enum {
-    SAID_MAX = 300,         /* of a VM's log, in a sentence */
-    STOP_MS = 10 * 1000,    /* what `tart run` has to end its VM and Softnet */
-    TIDY_MS = 5 * 60 * 1000 /* for what a failed create left, whatever became of its client */
+    SAID_MAX = 300,     /* of a VM's log, in a sentence */
+    STOP_MS = 10 * 1000 /* what `tart run` has to end its VM and Softnet */
 };
 
 struct backend {
@@ -168,17 +167,6 @@ static int boot(struct backend *tart, const struct tart_settings *settings, cons
     return 0;
 }
 
-static int make(struct backend *tart, const struct tart_settings *settings, const struct call *call,
-                struct guest *guest, struct vm *ret, struct error *err)
-{
-    const char *id = guest->vm.id, *image = guest->vm.name;
-    int r = tart_clone(settings, call, image, id, err);
-
-    if (r < 0)
-        return error_wrap(err, r, "cloning image %s (%s)", id, image);
-    return boot(tart, settings, call, guest, ret, err);
-}
-
 struct search {
     const char *id;
     bool found, stopped;
@@ -237,30 +225,19 @@ static int tart_remove(struct backend *tart, const struct call *call, const char
     return r;
 }
 
-static void tidy_up(struct backend *tart, const char *id, struct error *err)
-{
-    struct call call = call_fresh(TIDY_MS);
-    struct error why = { 0 };
-    struct error first = err ? *err : (struct error) { 0 };
-
-    if (tart_remove(tart, &call, id, &why) == 0)
-        return;
-    log_error("%s may be left: %s", id, why.message);
-    (void) error_set(err, first.code, "%s; it may be left: %s", first.message, why.message);
-}
-
 static int tart_create(struct backend *tart, const struct call *call, const char *id,
                        const char *image, struct vm *ret, struct error *err)
 {
     struct tart_settings settings = settings_of(tart);
     struct guest *guest = guests_add(&tart->guests, id, image);
-    int r =
-        guest ? make(tart, &settings, call, guest, ret, err) : error_errno(err, -ENOMEM, "%s", id);
+    int r;
 
-    if (r == 0)
-        return 0;
-    tidy_up(tart, id, err);
-    return r;
+    if (!guest)
+        return error_errno(err, -ENOMEM, "%s", id);
+    r = tart_clone(&settings, call, image, id, err);
+    if (r < 0)
+        return error_wrap(err, r, "cloning image %s (%s)", id, image);
+    return boot(tart, &settings, call, guest, ret, err);
 }
 
 /* The ids that a list gave, one behind the other, each with a letter: 's' stopped, 'r' not. */

@@ -33,7 +33,7 @@ class Tart:
         """Of whoever is to find it."""
         return {"FAKE_TART": str(self.folder), "PATH": f"{self.program.parent}:{os.environ['PATH']}"}
 
-    def add_image(self, name, cpu=4, memory_mib=8192):
+    def add_image(self, name, cpu=1, memory_mib=128):
         folder = self.folder / "vms" / name
         folder.mkdir()
         (folder / "config.json").write_text(json.dumps({"cpu": cpu, "memory_mib": memory_mib}))
