@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -28,8 +29,9 @@ struct process {
     int exit_fd;   /* the holder's end of the thread's pipe */
     int waiter_fd; /* the thread's */
     pthread_mutex_t lock;
-    bool ended, let_go; /* under the lock */
-    siginfo_t end;      /* once ended */
+    siginfo_t end;     /* once ended */
+    atomic_bool ended; /* set under the lock */
+    bool let_go;       /* under the lock */
 };
 
 static void destroy(struct process *process)
@@ -58,7 +60,7 @@ static void *wait_for_end(void *arg)
         continue;
     (void) pthread_mutex_lock(&process->lock);
     process->end = end;
-    process->ended = true;
+    atomic_store(&process->ended, true);
     let_go = process->let_go;
     (void) close(take_fd(&process->waiter_fd));
     (void) pthread_mutex_unlock(&process->lock);
@@ -186,14 +188,12 @@ int process_exit_fd(const struct process *process)
     return process->exit_fd;
 }
 
+/* The thread wrote the end before this. */
 static bool has_ended(const struct process *process)
 {
-    struct pollfd end = { .fd = process->exit_fd, .events = POLLIN };
-
-    return poll(&end, 1, 0) > 0;
+    return atomic_load(&process->ended);
 }
 
-/* The thread wrote the end before it closed the pipe. */
 int process_result(const struct process *process, struct error *err)
 {
     if (!has_ended(process))
@@ -238,7 +238,7 @@ void process_free(struct process *process)
     if (!process)
         return;
     (void) pthread_mutex_lock(&process->lock);
-    ended = process->ended;
+    ended = has_ended(process);
     process->let_go = true;
     (void) pthread_mutex_unlock(&process->lock);
     if (ended) {
