@@ -2,13 +2,38 @@
 
 import json
 import os
+import re
 import shutil
+import time
 
 import pytest
 
 from guest import guest_folder
 from test_exec import Project
 
+FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+# What one job of a pipeline sees of its VM, and hands on.
+PIPELINE = """
+stages: [make, use]
+default:
+  before_script:
+    - echo "machine=$(cat /etc/machine-id) boot=$(cat /proc/sys/kernel/random/uuid) drift=$(( $(date +%s) - NOW ))"
+    - test "$(id -un)" = ci && test "$(cat kept)" = changed && test ! -e /tmp/left
+    - touch /tmp/left
+make:
+  stage: make
+  script:
+    - git log --oneline
+    - git -c credential.helper= ls-remote "$(git remote get-url origin)" 2>&1 | grep 'could not read Username'
+    - head -c 300000 /dev/urandom >made
+    - echo "made=$(md5sum <made)"
+  artifacts: {paths: [made]}
+use:
+  stage: use
+  parallel: 2
+  script:
+    - echo "used=$(md5sum <made)"
+"""
 JOB = "one:\n  script: 'true'\n"
 
 
@@ -66,3 +91,39 @@ def test_settings_that_the_daemon_refuses_are_said_in_its_words(project, folder)
     ran = project.run("--isolate", "vm", "--vm-image", image(folder), "--vm-config", folder / "vms.json")
     assert ran.returncode == 1
     assert "'memory' must be a size" in ran.problems and str(folder / "vms.json") in ran.problems
+
+
+def told(output, what):
+    """The values that jobs printed under a name."""
+    return re.findall(rf"\b{what}=(\S+)", output)
+
+
+@pytest.fixture(scope="module")
+def guest(build):
+    return guest_folder(build)
+
+
+def run_in_vms(project, guest, *words, **settings):
+    """QEMU emulates, so that a run is the same with and without KVM."""
+    settings = {"accel": "tcg", "memory": "256MiB", "cpus": 1, **settings}
+    (project.folder / "vms.json").write_text(json.dumps(settings))
+    return project.run("--isolate", "vm", "--vm-image", guest / "guest", "--vm-config", project.folder / "vms.json", *words)
+
+
+@pytest.mark.parametrize("snapshot", [True, pytest.param(False, marks=pytest.mark.skipif(
+    not FULL, reason="runs with --full only: the first VM of the other case boots as well"))])
+def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
+    project.write(".gitlab-ci.yml", PIPELINE)
+    project.write("kept", "committed\n")
+    project.commit()
+    project.write("kept", "changed\n")
+    project.write(".gitlab-ci.yml", PIPELINE + f"variables: {{NOW: '{int(time.time())}', GIT_DEPTH: 1}}\n")
+    ran = run_in_vms(project, guest, snapshot=snapshot)
+    assert ran.returncode == 0, ran.output + ran.problems
+    # The frozen one and all that came from it differ, and none of them lives in the past.
+    assert len(set(told(ran.output, "machine"))) == 3
+    assert len(set(told(ran.output, "boot"))) == 3
+    assert all(0 <= int(drift) < 600 for drift in told(ran.output, "drift"))
+    assert told(ran.output, "used") == 2 * told(ran.output, "made")
+    vms = set(re.findall(r"Created nesting VM (nesting-\w{8}) 127\.0\.0\.1:\d+", ran.output))
+    assert len(vms) == 3
