@@ -1,6 +1,6 @@
 """The policies of the seed examples, with real jobs on local instances. Of their text the provider is replaced, with
-what it is told, and the minutes are: twenty of them, or a day, take one second. VM isolation is not there yet, so
-the Mac example runs its jobs on the instance itself."""
+what it is told, and the minutes are: twenty of them, or a day, take one second. The Mac example runs its jobs on the
+instance itself: what VMs are made with is not in question."""
 
 import re
 import sqlite3
