@@ -12,6 +12,9 @@
 #include "tests/harness/harness.h"
 #include "tests/unit/config/texts.h"
 
+#define ISOLATION ALL "[runners.autoscaler.vm_isolation]\n"
+#define VM "[runners.autoscaler.vm_isolation.connector_config]\n"
+
 static struct config *load(const char *text)
 {
     struct config_findings findings = { 0 };
@@ -82,6 +85,14 @@ static void test_every_change_is_told_in_words(void **unused)
           "runner 'a': autoscaler.connector_config.username: \"u\" → \"v\"\n"
           "runner 'a': autoscaler.connector_config.password: changed\n"
           "runner 'a': autoscaler.connector_config.timeout: 1m0s → 2m0s\n" },
+        { "of VMs all but what is secret is shown",
+          ISOLATION "image = \"a\"\n[runners.autoscaler.vm_isolation.nesting_config]\nx = 1\n" VM
+                    "password = \"p\"\n",
+          ISOLATION "image = \"b\"\n[runners.autoscaler.vm_isolation.nesting_config]\nx = 2\n" VM
+                    "password = \"q\"\n",
+          "runner 'a': autoscaler.vm_isolation.nesting_config: changed\n"
+          "runner 'a': autoscaler.vm_isolation.image: \"a\" → \"b\"\n"
+          "runner 'a': autoscaler.vm_isolation.connector_config.password: changed\n" },
         { "policies", POLICY "idle_count = 1\n",
           POLICY
           "idle_count = 3\nidle_time = \"20m\"\nscale_factor = 0.5\npreemptive_mode = false\n"
