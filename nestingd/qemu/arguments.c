@@ -146,6 +146,12 @@ static void add_network(struct arguments *arguments, const struct settings *imag
     add_option(arguments, "-device", "virtio-net-pci,netdev=net,romfile=");
 }
 
+/* The last of what it prints, in memory: a guest could fill a file. */
+static void add_console(struct arguments *arguments)
+{
+    add_option(arguments, "-chardev", "ringbuf,id=console,size=%d", CONSOLE_SIZE);
+}
+
 /* vmgenid tells a kernel that knows it to take a new random seed at once when it was restored. */
 static void add_devices(struct arguments *arguments, const struct settings *image,
                         const struct launch *launch)
@@ -159,8 +165,7 @@ static void add_devices(struct arguments *arguments, const struct settings *imag
     add_option(arguments, "-device", "virtio-serial-pci");
     add_socket(arguments, launch, "agent");
     add_option(arguments, "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0");
-    /* The last of what it prints, in memory: a guest could fill a file. */
-    add_option(arguments, "-chardev", "ringbuf,id=console,size=%d", CONSOLE_SIZE);
+    add_console(arguments);
     add_option(arguments, "-serial", "chardev:console");
 }
 
@@ -188,8 +193,10 @@ int arguments_make_empty(struct arguments *arguments, const struct settings *set
 {
     *arguments = (struct arguments) { 0 };
     add_machine(arguments, settings, launch);
+    add_console(arguments);
+    add_option(arguments, "-device",
+               "isa-debugcon,iobase=0x402,chardev=console"); /* its BIOS prints there */
     add_monitor(arguments, launch);
-    add(arguments, "-S");
     return arguments->error;
 }
 

@@ -23,7 +23,7 @@ struct launch {
 /* 0, or -ENOMEM or -E2BIG. What is there must be freed in either case. */
 int arguments_make(struct arguments *arguments, const struct settings *image,
                    const struct launch *launch);
-/* A machine of that kind without anything, to see whether QEMU can run one. */
+/* A machine of that kind with nothing but its BIOS, to see whether QEMU can run one. */
 int arguments_make_empty(struct arguments *arguments, const struct settings *settings,
                          const struct launch *launch);
 void arguments_done(struct arguments *arguments);

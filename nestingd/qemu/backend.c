@@ -24,7 +24,7 @@
 #define LOG_TOPIC "qemu"
 #include "core/base/log.h"
 
-enum { UNDO_MS = 60 * 1000, PROBE_MS = 30 * 1000, OVERHEAD_MIB = 96 };
+enum { UNDO_MS = 60 * 1000, PROBE_MS = 10 * 1000, OVERHEAD_MIB = 96 };
 
 /* An image that no frozen guest can be made of, by what one would be made from. */
 struct unfit {
@@ -164,7 +164,8 @@ static int check_images(const struct settings *settings, struct error *err)
     return 0;
 }
 
-/* Runs a machine without anything: a KVM that can be opened may still not work, as within some VMs. */
+/* Runs a machine without anything until its BIOS has said a word: a KVM that can be opened may still not work, as within
+ * some VMs. */
 static int try_kvm(struct backend *backend, const struct call *call, struct error *err)
 {
     autofree char *folder = mem_printf("%s/kvm", backend->places.making);
@@ -178,6 +179,8 @@ static int try_kvm(struct backend *backend, const struct call *call, struct erro
         return error_errno(err, -ENOMEM, "KVM");
     r = folder_make(folder, "kvm", &backend->settings, err);
     r = r ?: machine_start((const char *const *) arguments.items, folder, &probe, &machine, err);
+    if (r == 0 && machine_wait_console(machine, &probe, err) < 0)
+        r = error_set(err, -EIO, "a machine does not begin to run");
     (void) folder_discard(folder, folder, &undo, NULL);
     return r;
 }

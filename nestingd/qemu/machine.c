@@ -21,6 +21,7 @@ enum {
     SAID_MAX = 400,
     OUTPUT_MAX = 64 * 1024,
     ANSWER_PAUSE_MS = 50,
+    CONSOLE_MS = 10 * 1000,
     PATIENCE_MS =
         1000, /* with the first connection; then more and more, for the guest may be slow */
     PATIENCE_MAX_MS = 15 * 1000,
@@ -211,9 +212,10 @@ int machine_wait_answer(struct machine *machine, const struct call *call, const 
     }
 }
 
+/* The last line. */
 static int read_console(struct machine *machine, struct buf *out)
 {
-    struct call call = call_fresh(1000);
+    struct call call = call_fresh(CONSOLE_MS);
     json_t *arguments = json_object_new_object();
     autojson json_t *answer = NULL;
     autofree char *text = NULL;
@@ -233,6 +235,20 @@ static int read_console(struct machine *machine, struct buf *out)
     if (text)
         show_last_line(out, text, len);
     return 0;
+}
+
+int machine_wait_console(struct machine *machine, const struct call *call, struct error *err)
+{
+    autobuf struct buf line = BUF_INIT;
+    int r = 0;
+
+    while (r == 0 && line.len == 0) {
+        r = read_console(machine, &line);
+        if (r < 0)
+            return error_set(err, r, "QEMU does not show its console");
+        r = wait_on(machine, -1, 0, call, ANSWER_PAUSE_MS, err);
+    }
+    return r;
 }
 
 int machine_explain(struct machine *machine, struct error *err)

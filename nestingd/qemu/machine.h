@@ -20,6 +20,8 @@ int machine_find_port(struct machine *machine, const struct call *call, unsigned
 /* Until an SSH server there says its first word. */
 int machine_wait_answer(struct machine *machine, const struct call *call, const char *host,
                         unsigned port, struct error *err);
+/* Until there is anything on its console. */
+int machine_wait_console(struct machine *machine, const struct call *call, struct error *err);
 /* Puts the last line of its console behind the sentence, where there is one. Returns err->code. */
 int machine_explain(struct machine *machine, struct error *err);
 
