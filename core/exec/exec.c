@@ -445,6 +445,7 @@ static int start_daemon(struct exec *exec, struct error *err)
     const struct vm_daemon_options options = { .self_exe = exec->options->self_exe,
                                                .folder = folder,
                                                .settings = exec->options->vms->settings,
+                                               .image_directory = exec->vm_image.folder,
                                                .on_end = on_daemon_ended,
                                                .arg = exec };
 

@@ -34,8 +34,6 @@ static void add_vms(struct buf *out, const struct exec_vms *vms)
                      "enabled = true\n");
     add_text(out, "image", "", vms->image->name);
     add_text(out, "nesting_host", "unix://", buf_str(&socket));
-    buf_add_str(out, "[runners.autoscaler.vm_isolation.nesting_config]\n");
-    add_text(out, "image_directory", "", vms->image->folder);
     buf_add_str(out, "[runners.autoscaler.vm_isolation.connector_config]\n");
     add_text(out, "username", "", vms->image->user);
     add_text(out, "key_path", "", vms->image->key);

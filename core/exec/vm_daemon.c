@@ -16,8 +16,10 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/exec/child.h"
 
 #define PROGRAM "flotilla-nesting"
 #define START_MS 10000
@@ -32,7 +34,7 @@ struct vm_daemon {
     struct vm_daemon_options options;
     uv_process_t process;
     uv_timer_t patience;
-    char *socket, *log;
+    char *program, *socket, *log;
     unsigned handles; /* that are open */
     bool has_process, stopping;
 };
@@ -112,6 +114,7 @@ static void on_closed(uv_handle_t *handle)
 
     if (--daemon->handles > 0)
         return;
+    free(daemon->program);
     free(daemon->socket);
     free(daemon->log);
     free(daemon);
@@ -160,15 +163,14 @@ static char **environment(const char *socket, char **ret_own)
     return list;
 }
 
-static int spawn(uv_loop_t *loop, struct vm_daemon *daemon, const char *program, int log_fd,
-                 struct error *err)
+static int spawn(uv_loop_t *loop, struct vm_daemon *daemon, int log_fd, struct error *err)
 {
     const struct vm_daemon_options *options = &daemon->options;
     autofree char *state = mem_printf("%s/state", options->folder);
     autofree char *own = NULL;
     autofree char **env = environment(daemon->socket, &own);
     char config[] = "-config";
-    char *args[] = { (char *) (uintptr_t) program,
+    char *args[] = { daemon->program,
                      (char[]) { "serve" },
                      (char[]) { "-hypervisor" },
                      (char[]) { "qemu" },
@@ -181,7 +183,7 @@ static int spawn(uv_loop_t *loop, struct vm_daemon *daemon, const char *program,
                                      { .flags = UV_INHERIT_FD, .data.fd = log_fd },
                                      { .flags = UV_INHERIT_FD, .data.fd = log_fd } };
     /* A session of its own: Ctrl-C is for us, who still need it to remove VMs. */
-    const uv_process_options_t process = { .file = program,
+    const uv_process_options_t process = { .file = daemon->program,
                                            .args = args,
                                            .env = env,
                                            .flags = UV_PROCESS_DETACHED,
@@ -199,7 +201,8 @@ static int spawn(uv_loop_t *loop, struct vm_daemon *daemon, const char *program,
         return error_set(err, -ENOENT,
                          "flotilla-nesting, which makes VMs, is neither beside %s nor in PATH",
                          options->self_exe);
-    return r < 0 ? error_set(err, r, "%s can't be started: %s", program, uv_strerror(r)) : 0;
+    return r < 0 ? error_set(err, r, "%s can't be started: %s", daemon->program, uv_strerror(r))
+                 : 0;
 }
 
 static bool listens(const char *path)
@@ -236,15 +239,52 @@ static int wait_until_it_listens(const struct vm_daemon *daemon, struct error *e
     return 0;
 }
 
+static int write_settings(const struct vm_daemon *daemon, const char *path, struct error *err)
+{
+    autojson json_t *settings = json_object_new_object();
+    autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const char *text;
+    int r = json_add_str(settings, "image_directory", daemon->options.image_directory);
+
+    if (r < 0 || fd < 0)
+        return error_errno(err, r < 0 ? -ENOMEM : -errno, "%s", path);
+    text = json_text(settings);
+    r = fs_write_all(fd, text, strlen(text));
+    return r < 0 ? error_errno(err, r, "%s", path) : 0;
+}
+
+/* What a client of the daemon says first; it looks then whether all is there that VMs need. A worker would be told the
+ * same, and try again for as long as the instance may take to become ready. */
+static int begin(const struct vm_daemon *daemon, struct error *err)
+{
+    autofree char *settings = mem_printf("%s/settings.json", daemon->options.folder);
+    autofree char *own = NULL;
+    autofree char **env = environment(daemon->socket, &own);
+    autobuf struct buf words = BUF_INIT;
+    const char *const argv[] = { daemon->program, "init", "-config", settings, NULL };
+    const struct child child = { argv, (const char *const *) env, 0 };
+    int r;
+
+    if (!settings || !env)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = write_settings(daemon, settings, err);
+    if (r < 0)
+        return r;
+    r = child_run(&child, NULL, &words);
+    if (r < 0)
+        return error_errno(err, r, PROGRAM " init");
+    return r > 0 ? error_set(err, -EREMOTEIO, "%s", buf_str(&words)) : 0;
+}
+
 static int start(uv_loop_t *loop, struct vm_daemon *daemon, struct error *err)
 {
-    autofree char *program = find_program(daemon->options.self_exe);
     autoclose int log_fd = -1;
     int r;
 
+    daemon->program = find_program(daemon->options.self_exe);
     daemon->socket = mem_printf("%s/nesting.sock", daemon->options.folder);
     daemon->log = mem_printf("%s/log", daemon->options.folder);
-    if (!program || !daemon->socket || !daemon->log)
+    if (!daemon->program || !daemon->socket || !daemon->log)
         return error_set(err, -ENOMEM, "out of memory");
     r = check_programs(&daemon->options, err);
     if (r == 0)
@@ -254,8 +294,10 @@ static int start(uv_loop_t *loop, struct vm_daemon *daemon, struct error *err)
     log_fd = open(daemon->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (log_fd < 0)
         return error_errno(err, -errno, "%s", daemon->log);
-    r = spawn(loop, daemon, program, log_fd, err);
-    return r < 0 ? r : wait_until_it_listens(daemon, err);
+    r = spawn(loop, daemon, log_fd, err);
+    if (r == 0)
+        r = wait_until_it_listens(daemon, err);
+    return r < 0 ? r : begin(daemon, err);
 }
 
 int vm_daemon_start(uv_loop_t *loop, const struct vm_daemon_options *options,

@@ -12,13 +12,14 @@ struct vm_daemon;
 struct vm_daemon_options {
     const char *self_exe; /* it is looked for beside our own program, then in PATH */
     const char *folder;   /* for its files; absolute, and private to the run */
-    const char *settings; /* NULL = none */
+    const char *settings; /* a file; NULL = none */
+    const char *image_directory;
     /* It ended by itself, for the reason that `why` says. */
     void (*on_end)(void *arg, const char *why);
     void *arg;
 };
 
-/* Waits until it listens, for 10 s at most. */
+/* Waits until it can make VMs; what it lacks is said in its words. */
 int vm_daemon_start(uv_loop_t *loop, const struct vm_daemon_options *options,
                     struct vm_daemon **ret, struct error *err);
 /* Where it listens: an absolute path. */

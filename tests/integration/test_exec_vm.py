@@ -86,6 +86,13 @@ def test_a_daemon_that_is_not_installed_is_said(project, folder, binary):
                            "nor in PATH\n"
 
 
+def test_what_the_daemon_lacks_is_said_in_its_words(project, folder):
+    (folder / "vms.json").write_text(json.dumps({"qemu": "/nowhere/qemu", "accel": "tcg"}))
+    ran = project.run("--isolate", "vm", "--vm-image", image(folder), "--vm-config", folder / "vms.json")
+    assert ran.returncode == 1
+    assert "/nowhere/qemu" in ran.problems, ran.problems
+
+
 def test_settings_that_the_daemon_refuses_are_said_in_its_words(project, folder):
     (folder / "vms.json").write_text(json.dumps({"memory": "much"}))
     ran = project.run("--isolate", "vm", "--vm-image", image(folder), "--vm-config", folder / "vms.json")
