@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/base/glob.h"
 
 #define KEY_DEFAULT "default"
 #define FILES_MAX 10    /* of one key; GitLab takes 2 unless it is told otherwise */

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/base/glob.h"
 #include "core/exec/ci_rules.h"
 
 #define FILES_MAX 150 /* as GitLab's */

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/base/glob.h"
 
 #define NESTING_MAX 10
 #define PATTERNS_MAX 50 /* of one condition, as GitLab's */

@@ -320,21 +320,19 @@ static int wait_open(struct relay *relay, struct stream *stream, const struct ss
 /* What was tried, what came of it, and what to look at. */
 static int not_opened(int r, const char *address, struct error *err)
 {
-    bool local = str_starts(address, "unix:");
+    const char *hint = "";
 
-    if (r == -ECONNREFUSED)
-        return error_wrap(err, r,
-                          local ? "the instance does not connect us to %s (does anything listen "
-                                  "there, may the login's user write to that socket, and does sshd "
-                                  "have AllowStreamLocalForwarding?)"
-                                : "the instance does not connect us to %s",
-                          address);
     if (r == -EPERM)
         return error_wrap(err, r,
                           "the instance's sshd connects us to nothing (%s was asked for): set "
                           "AllowTcpForwarding and AllowStreamLocalForwarding to yes there",
                           address);
-    return error_wrap(err, r, "connecting to %s on the instance", address);
+    if (r != -ECONNREFUSED)
+        return error_wrap(err, r, "connecting to %s on the instance", address);
+    if (str_starts(address, "unix:"))
+        hint = " (does anything listen there, may the login's user write to that socket, and does "
+               "sshd have AllowStreamLocalForwarding?)";
+    return error_wrap(err, r, "the instance does not connect us to %s%s", address, hint);
 }
 
 int relay_dial(struct relay *relay, const struct ssh_watch *watch, const char *address,

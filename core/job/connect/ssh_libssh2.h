@@ -29,8 +29,9 @@ struct ssh_segment {
 
 struct ssh_conn {
     LIBSSH2_SESSION *session;
-    LIBSSH2_CHANNEL *left;      /* of a command that was stopped */
-    LIBSSH2_CHANNEL *quiet;     /* in which nothing runs (ssh_libssh2_tunnel.c) */
+    LIBSSH2_CHANNEL *left;  /* of a command that was stopped */
+    LIBSSH2_CHANNEL *quiet; /* in which nothing runs (ssh_libssh2_tunnel.c) */
+    bool opening_quiet;
     struct ssh_tunnel *opening; /* whose channel the library is opening */
     int fd;
     struct ssh_watch watch;

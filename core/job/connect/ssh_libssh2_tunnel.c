@@ -74,7 +74,7 @@ int ssh_tunnel_open(struct ssh_tunnel *tunnel, struct error *err)
 {
     struct ssh_conn *conn = tunnel->conn;
 
-    if (conn->opening && conn->opening != tunnel)
+    if (conn->opening_quiet || (conn->opening && conn->opening != tunnel))
         return -EAGAIN;
     conn_allow(conn);
     if (!conn->opening)
@@ -160,6 +160,13 @@ struct pollfd ssh_tunnels_poll(struct ssh_conn *conn)
     return fd;
 }
 
+static void open_quiet(struct ssh_conn *conn)
+{
+    conn->quiet = libssh2_channel_open_session(conn->session);
+    conn->opening_quiet =
+        !conn->quiet && libssh2_session_last_errno(conn->session) == LIBSSH2_ERROR_EAGAIN;
+}
+
 /* What came before the other side hung up is in memory for the streams; behind it there is nothing. */
 int ssh_tunnels_serve(struct ssh_conn *conn, struct error *err)
 {
@@ -170,7 +177,7 @@ int ssh_tunnels_serve(struct ssh_conn *conn, struct error *err)
     conn_allow(conn);
     buf_clear(&conn->packets.segments); /* for commands */
     if (!conn->quiet && !conn->opening)
-        conn->quiet = libssh2_channel_open_session(conn->session);
+        open_quiet(conn);
     if (conn->quiet)
         (void) libssh2_channel_read(conn->quiet, nothing, sizeof(nothing));
     return is_last ? conn_lost(conn, err, "relaying") : conn_keep_alive(conn, err);

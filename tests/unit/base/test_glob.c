@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "core/base/buf.h"
-#include "core/base/str.h"
 #include "core/base/glob.h"
+#include "core/base/str.h"
 
 static void test_patterns_match_paths(void **unused)
 {
