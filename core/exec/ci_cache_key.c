@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/ci_glob.h"
 
 #define KEY_DEFAULT "default"
 #define FILES_MAX 10    /* of one key; GitLab takes 2 unless it is told otherwise */
@@ -49,7 +49,7 @@ static void add_contents(struct ci_reading *reading, const char *pattern, struct
     for (size_t i = 0; i < files->count; i++) {
         const char *file = files->items[i];
 
-        if (is_pattern ? ci_glob_match(pattern, file, CI_GLOB_FOLDERS) : str_eq(pattern, file))
+        if (is_pattern ? glob_match(pattern, file, GLOB_FOLDERS) : str_eq(pattern, file))
             ci_append(reading, ret, reading->ids.items[i]);
     }
 }

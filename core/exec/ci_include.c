@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/ci_glob.h"
 #include "core/exec/ci_rules.h"
 
 #define FILES_MAX 150 /* as GitLab's */
@@ -82,7 +82,7 @@ static void add_matching(struct including *including, const struct yaml_value *p
     size_t found = 0;
 
     for (size_t i = 0; i < files->count && !including->reading->doc.exhausted; i++)
-        if (ci_glob_match(pattern, files->items[i], CI_GLOB_ANYTHING)) {
+        if (glob_match(pattern, files->items[i], GLOB_ANYTHING)) {
             add_file(including, place, files->items[i]);
             found++;
         }
@@ -117,7 +117,7 @@ static void add_local(struct including *including, const struct yaml_value *plac
     else if (!reading->context || !reading->context->top)
         yaml_finding(&reading->doc, CONFIG_ERROR, place,
                      "'include' needs a git repository, from which the file is read");
-    else if (ci_glob_is_pattern(path))
+    else if (glob_is_pattern(path))
         add_matching(including, place, path);
     else if (!ci_lines_have(&reading->context->files, path))
         yaml_finding(&reading->doc, CONFIG_ERROR, place,

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/glob.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/exec/ci_glob.h"
 
 #define NESTING_MAX 10
 #define PATTERNS_MAX 50 /* of one condition, as GitLab's */
@@ -63,7 +63,7 @@ static bool any_matches(const struct ci_lines *patterns, const struct ci_lines *
 {
     for (size_t i = 0; i < patterns->count; i++)
         for (size_t k = 0; k < paths->count; k++)
-            if (ci_glob_match(patterns->items[i], paths->items[k], CI_GLOB_FOLDERS))
+            if (glob_match(patterns->items[i], paths->items[k], GLOB_FOLDERS))
                 return true;
     return false;
 }

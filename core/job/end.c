@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
+#include "core/job/vm.h"
 
 struct end end_make(enum end_kind kind, const char *message)
 {
@@ -17,13 +18,16 @@ struct end end_make(enum end_kind kind, const char *message)
 }
 
 /* Mostly the connection broke; where the cloud had said that it takes the instance, that is why. */
-static struct end end_make_lost(const struct report_orders *orders, const char *message)
+static struct end end_make_lost(const struct job *job, const struct report_orders *orders,
+                                const char *message)
 {
     struct end end = { .kind = END_SYSTEM };
+    autobuf struct buf where = BUF_INIT;
 
+    vm_name_loss(job, message, &where);
     (void) snprintf(end.message, sizeof(end.message), "%s%.330s",
                     orders->going != REPORT_STAYS ? "the cloud has taken the instance: " : "",
-                    message);
+                    buf_str(&where));
     return end;
 }
 
@@ -71,7 +75,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
         return end_make_late(job);
     default:
         job->lost = true;
-        return end_make_lost(orders, message);
+        return end_make_lost(job, orders, message);
     }
 }
 
@@ -126,6 +130,8 @@ void end_tell_result(struct job *job, const struct end *end, int log_errno)
         (void) json_add_i64(result, "exit_code", end->exit_code);
     if (log_errno != 0)
         (void) json_add_i64(result, "log_errno", log_errno);
+    if (job->unclean)
+        (void) json_add_bool(result, "unclean", true);
     (void) json_opt_object(job->payload, "features", &features, NULL);
     if (features)
         (void) json_opt_array(features, "failure_reasons", &reasons, NULL);

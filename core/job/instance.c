@@ -28,7 +28,7 @@ static bool is_stop(int r)
 
 /* A job whose own time ran out while it waited for its instance is out of time; that the instance
  * took longer than it may is a failure of the system. */
-static struct end not_connected(struct job *job, int r, int64_t deadline, const char *message)
+struct end instance_unreached(struct job *job, int r, int64_t deadline, const char *message)
 {
     bool out_of_time = clock_mono_ms(&clock_system) >= deadline;
 
@@ -128,7 +128,7 @@ struct end instance_connect(struct job *job, int64_t until_ms)
     else
         r = dial(job, MIN(deadline, now + options.timeout_ms), &err);
     if (r < 0)
-        return not_connected(job, r, deadline, err.message);
+        return instance_unreached(job, r, deadline, err.message);
     (void) trace_line(job->trace, TRACE_PLAIN, "Instance %s connected", job->instance);
     /* Most of what a worker ever frees it has freed by now; the rest of its life is waiting. */
     footprint_trim_heap();

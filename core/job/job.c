@@ -1,7 +1,7 @@
 /* core/job/job.c - a job's life, read from top to bottom.
  *
  *   header → prepare_executor → prepare_script → get_sources → restore_cache → download_artifacts →
- *   steps → after_script → archive_cache → upload_artifacts → clean-up → last line
+ *   steps → after_script → archive_cache → upload_artifacts → clean-up → the VM is removed → last line
  *
  * What runs after which failure is job-execution.md 1.3 but for one thing of ours: the clean-up also
  * runs after a timeout, a cancel and an abort. Where the peer leaves them out, file variables and git
@@ -19,6 +19,7 @@
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
+#include "core/job/vm.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"
@@ -58,13 +59,18 @@ static struct end check_payload(struct job *job)
 /* The connection has its own tries, for as long as its timeout says: the whole is not tried again. */
 static struct end prepare_executor(struct job *job, int64_t until)
 {
-    struct end end;
+    struct end end = end_ok();
 
     report_stage(job->report, "prepare_executor");
     (void) trace_section_start(job->trace, "prepare_executor",
                                "Preparing the \"instance\" executor");
     (void) trace_line(job->trace, TRACE_PLAIN, "Preparing instance...");
-    end = instance_connect(job, until);
+    if (job->isolation_settings)
+        end = vm_choose_image(job);
+    if (end.kind == END_OK)
+        end = instance_connect(job, until);
+    if (end.kind == END_OK && job->isolation_settings)
+        end = vm_start(job, until);
     if (end.kind == END_OK)
         end = directories_find(job, until);
     if (end.kind == END_SYSTEM)
@@ -235,6 +241,7 @@ void job_run(struct job *job)
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     header_write(job);
     end = run_stages(job);
+    vm_remove(job);
     end_write_last_line(job, &end);
     r = trace_finish(job->trace, false);
     if (r < 0) { /* a log with a piece missing is no success, whatever the script did */

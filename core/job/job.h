@@ -2,7 +2,7 @@
  *
  * job.c is the job's life as a straight line. Before it, settings.c turns the start frame into this struct, with
  * flags.c, inputs.c and directories.c. Then, as job.c calls them: header.c writes the log's first lines, instance.c
- * connects, get_sources.c writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files,
+ * connects, vm.c makes the VM that it runs in (vm_image.c says of what, isolation.c asks the plugin), get_sources.c writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files,
  * steps.c runs the job's scripts, end.c has the words and the result. They run their scripts by stage.c, and again by
  * attempts.c; files are carried by helper.c, through the connection by stream.c. going.c warns of a cloud that takes
  * the instance; report.c and supply.c talk to the supervisor.
@@ -16,6 +16,7 @@
 #include "core/base/feature_flags.h"
 #include "core/base/json.h"
 #include "core/job/connect/ssh.h"
+#include "core/job/isolation.h"
 #include "core/job/report.h"
 #include "core/job/shell/bash.h"
 #include "core/job/trace/trace.h"
@@ -52,8 +53,7 @@ struct helper {
 struct job {
     struct report *report;
     struct trace *trace;
-    struct ssh_conn *ssh;
-    const char *isolation_file; /* the plugin that makes its VM; NULL = it runs on the instance */
+    struct ssh_conn *ssh; /* to where its scripts run: the instance, or a VM there */
     json_t *start, *payload, *runner, *slot,
         *connect; /* the last four are borrowed from the first */
 
@@ -78,6 +78,14 @@ struct job {
     bool lost;                /* the connection, or what it leads to: nothing more runs there */
     enum report_going warned; /* of what becomes of the instance */
     struct helper helper;
+
+    /* vm.h; with VM isolation alone */
+    struct isolation *isolation; /* the process of the plugin that makes the VM */
+    json_t *isolation_settings;  /* borrowed from the start frame; NULL = it runs on the instance */
+    struct relay *relay;         /* the instance's connection, once there is to be a VM */
+    char *vm_image;
+    struct isolation_vm vm; /* its id is empty while there is none */
+    bool unclean;           /* one may be left on the instance */
 };
 
 /* end.c */
@@ -158,8 +166,9 @@ struct end stage_exit(const struct ssh_exit *exit);
 void stage_kill(struct job *job);
 /* For waits for the supervisor: why they must end, or 0; the connection is served meanwhile. */
 int stage_wait(void *job);
-/* The watch of every SSH wait of this job. */
+/* The watch of every SSH wait of this job, and that of what nothing stops but a deadline. */
 struct ssh_watch stage_watch(struct job *job);
+struct ssh_watch stage_watch_unstoppable(struct job *job);
 
 /* get_sources.c and its parts (get_sources.h) */
 /* What git needs in each stage that has the job's variables. */
@@ -188,6 +197,8 @@ struct end attempts_run(struct job *job, const char *variable,
 
 /* instance.c */
 struct end instance_connect(struct job *job, int64_t until_ms); /* as of stage_run() */
+/* What came of not getting there in time, or at all: a code of ssh_open() and its sentence. */
+struct end instance_unreached(struct job *job, int r, int64_t deadline, const char *message);
 
 /* inputs.c */
 /* Puts the job's inputs into the payload. -EPERM with a sentence when it refers to what is none. */

@@ -17,6 +17,7 @@
 #include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
 #include "core/job/helper.h"
+#include "core/job/probe_vms.h"
 #include "core/job/sandbox.h"
 #include "core/job/standby.h"
 #include "core/job/trace/spool.h"
@@ -40,6 +41,7 @@ struct stream {
 struct probe {
     struct report *report; /* the job's */
     json_t *connect;       /* as in a job's `start`; borrowed */
+    json_t *isolation;     /* what VMs may be there; NULL = nobody asks */
     const char *command;
     int64_t deadline_ms;
     int64_t wait_s;       /* for a job, once it has passed; 0 = it ends */
@@ -113,6 +115,38 @@ static int run_command(struct probe *probe, struct ssh_conn *ssh, struct error *
     return end.status == 0 ? 0 : error_set(err, -EREMOTEIO, "exit status %d", end.status);
 }
 
+static struct ssh_watch watch_of(struct probe *probe)
+{
+    return (struct ssh_watch) { .control_fd = control_fd_of,
+                                .poll_control = poll_control,
+                                .arg = probe };
+}
+
+static void tell_removed(void *arg, const char *id)
+{
+    struct probe *probe = arg;
+    autojson json_t *frame = json_frame("removed");
+
+    (void) json_add_str(frame, "vm", id);
+    report_tell(probe->report, frame);
+}
+
+/* The connection is the job's that may follow, or is done with. */
+static int leave_connection(struct probe *probe, struct ssh_conn *ssh, int r, struct error *err)
+{
+    const struct isolation_wait wait = { .watch = watch_of(probe),
+                                         .deadline_mono_ms = probe->deadline_ms };
+
+    if (r == 0 && probe->isolation)
+        return probe_vms_clean(probe->job.isolation, ssh, probe->isolation, &wait, tell_removed,
+                               probe, err);
+    if (r == 0 && probe->wait_s > 0)
+        probe->job.ssh = ssh;
+    else
+        ssh_close(ssh);
+    return r;
+}
+
 static int try_once(struct probe *probe, struct error *err)
 {
     struct ssh_conn *ssh = NULL;
@@ -126,19 +160,13 @@ static int try_once(struct probe *probe, struct error *err)
     options.timeout_ms = MIN(options.timeout_ms, probe->deadline_ms - now_ms());
     options.check_host_key = check_host_key;
     options.check_arg = probe;
-    options.watch = (struct ssh_watch) { .control_fd = control_fd_of,
-                                         .poll_control = poll_control,
-                                         .arg = probe };
+    options.watch = watch_of(probe);
     r = ssh_open(&options, &ssh, err);
     if (r < 0)
         return r;
     fault_breach();
     r = run_command(probe, ssh, err);
-    if (r == 0 && probe->wait_s > 0)
-        probe->job.ssh = ssh;
-    else
-        ssh_close(ssh);
-    return r;
+    return leave_connection(probe, ssh, r, err);
 }
 
 /* The last lines, made safe for a terminal. */
@@ -231,6 +259,24 @@ static int read_start(struct probe *probe, json_t *start, struct error *err)
     return r;
 }
 
+/* 1 when the plugin that is to look for VMs is of no use, which is no fault of the instance's. */
+static int open_isolation(struct probe *probe, json_t *start, struct error *err)
+{
+    json_t *config = NULL;
+    int r;
+
+    (void) json_opt_object(start, "isolation", &probe->isolation, NULL);
+    if (!probe->isolation)
+        return 0;
+    (void) json_opt_object(probe->isolation, "config", &config, NULL);
+    r = probe->job.isolation ? isolation_open(probe->job.isolation, config, err)
+                             : error_set(err, -EINVAL, "the probe was started without the plugin");
+    if (r == 0)
+        return 0;
+    tell(probe, "unable", err);
+    return 1;
+}
+
 static int serve(struct probe *probe)
 {
     autojson json_t *start = NULL;
@@ -249,6 +295,10 @@ static int serve(struct probe *probe)
         r = sandbox_narrow(options.address, options.port,
                            probe->wait_s > 0 ? probe->output_limit : 0, &err);
     if (r == 0)
+        r = open_isolation(probe, start, &err);
+    if (r == 1)
+        return 0;
+    if (r == 0)
         r = try_in_time(probe, &err);
     tell(probe, r == 0 ? "passed" : "failed", r == 0 ? NULL : &err);
     buf_done(&probe->tail);
@@ -258,12 +308,12 @@ static int serve(struct probe *probe)
 
 int probe_worker_main(int control_fd, unsigned seconds, const char *isolation)
 {
-    struct probe probe = { .job.isolation_file = isolation };
+    struct probe probe = { 0 };
     int status;
 
     (void) alarm(seconds);
-    if (worker_confine("flotilla-probe") < 0 || fs_set_cloexec(control_fd) < 0 ||
-        report_new(control_fd, -1, &probe.report, NULL) < 0)
+    if (worker_confine("flotilla-probe", isolation, &probe.job.isolation) < 0 ||
+        fs_set_cloexec(control_fd) < 0 || report_new(control_fd, -1, &probe.report, NULL) < 0)
         return 125;
     probe.job.report = probe.report;
     status = serve(&probe);

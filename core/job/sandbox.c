@@ -72,6 +72,14 @@ int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, str
     return r < 0 ? error_errno(err, r, "the worker's sandbox cannot be made") : 0;
 }
 
+int sandbox_seal(void)
+{
+    const struct landlock_rules nothing = { 0 };
+    int r = harden_limit(RLIMIT_FSIZE, 0);
+
+    return r == 0 && possible ? landlock_confine(&nothing) : r;
+}
+
 bool sandbox_describe(bool filter_calls, struct buf *out)
 {
     struct error err = { .message = "worker_seccomp is off" };

@@ -13,6 +13,7 @@
 #include "core/job/helper.h"
 #include "core/job/job.h"
 #include "core/job/trace/spool.h"
+#include "core/job/vm.h"
 
 #define DEFAULT_TIMEOUT_S 7200
 #define MAX_TIMEOUT_S (365 * 24 * 3600)
@@ -284,6 +285,7 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     job->runner = object_of(start, "runner");
     job->slot = object_of(start, "slot");
     job->connect = object_of(start, "connect");
+    job->isolation_settings = object_of(start, "isolation");
     job->seq = number_of(start, "seq", 0);
     if (!job->payload || !job->runner || !job->slot || !job->connect)
         return error_set(err, -EPROTO, "worker: the start frame lacks a part");
@@ -327,7 +329,7 @@ static int collect_patterns(const struct job *job, const char ***ret, size_t *re
 {
     json_t *credentials = array_of(job->payload, "credentials");
     json_t *dependencies = array_of(job->payload, "dependencies");
-    size_t n = 0, n_inputs = 0, max = job->variables.n + 2;
+    size_t n = 0, n_inputs = 0, max = job->variables.n + 3;
     const char **patterns;
 
     max += credentials ? json_object_array_length(credentials) : 0;
@@ -340,6 +342,7 @@ static int collect_patterns(const struct job *job, const char ***ret, size_t *re
         return -ENOMEM;
     patterns[n++] = text_of(job->payload, "token", "");
     patterns[n++] = text_of(job->connect, "password", "");
+    patterns[n++] = text_of(object_of(job->isolation_settings, "connect"), "password", "");
     for (size_t i = 0; i < job->variables.n; i++)
         if (job->variables.items[i].masked)
             patterns[n++] = variable_value(&job->variables.items[i]);
@@ -395,6 +398,7 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
 void job_done(struct job *job)
 {
     ssh_close(job->ssh);
+    vm_done(job);
     helper_close_files(job);
     trace_free(job->trace);
     variables_done(&job->variables);

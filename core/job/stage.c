@@ -57,8 +57,17 @@ int stage_wait(void *arg)
 
 struct ssh_watch stage_watch(struct job *job)
 {
-    return (
-        struct ssh_watch) { .control_fd = control_fd, .poll_control = poll_control, .arg = job };
+    return (struct ssh_watch) {
+        .control_fd = control_fd, .poll_control = poll_control, .arg = job, .relay = job->relay
+    };
+}
+
+struct ssh_watch stage_watch_unstoppable(struct job *job)
+{
+    struct ssh_watch watch = stage_watch(job);
+
+    watch.poll_control = poll_only;
+    return watch;
 }
 
 struct capture {
@@ -138,7 +147,8 @@ void stage_kill(struct job *job)
         return;
     exec.input = script.data;
     exec.input_len = script.len;
-    ssh_set_watch(job->ssh, (struct ssh_watch) { 0 }); /* nothing that was ordered stops this */
+    /* Nothing that was ordered stops this. */
+    ssh_set_watch(job->ssh, (struct ssh_watch) { .relay = job->relay });
     if (ssh_exec(job->ssh, &exec, &exit, &err) < 0 || exit.status != 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "processes of the stopped script may still run on instance %s%s%s",
@@ -168,13 +178,11 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
                              .deadline_mono_ms = deadline };
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
-    struct ssh_watch watch = stage_watch(job);
     struct end end;
     int r;
 
-    if (flags & STAGE_UNSTOPPABLE)
-        watch.poll_control = poll_only;
-    ssh_set_watch(job->ssh, watch);
+    ssh_set_watch(job->ssh,
+                  flags & STAGE_UNSTOPPABLE ? stage_watch_unstoppable(job) : stage_watch(job));
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     (void) trace_end_stream(job->trace, TRACE_STDOUT, r < 0);
     (void) trace_end_stream(job->trace, TRACE_STDERR, r < 0);

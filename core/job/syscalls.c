@@ -122,6 +122,7 @@ static const struct {
     struct scmp_arg_cmp arguments[2];
 } allowed_with[] = {
     { SCMP_SYS(socket), 1, { IS(0, AF_UNIX) } },
+    { SCMP_SYS(socketpair), 1, { IS(0, AF_UNIX) } },
     /* Landlock limits where TCP connects to; MPTCP and the first bytes of a fast open pass it by. */
     { SCMP_SYS(socket), 2, { IS(0, AF_INET), IS(2, IPPROTO_IP) } },
     { SCMP_SYS(socket), 2, { IS(0, AF_INET), IS(2, IPPROTO_TCP) } },

@@ -24,7 +24,7 @@
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
 
-int worker_confine(const char *name)
+int worker_confine(const char *name, const char *isolation_file, struct isolation **ret_isolation)
 {
     int r;
 
@@ -33,6 +33,10 @@ int worker_confine(const char *name)
     (void) prctl(PR_SET_NAME, name);
     (void) setpgid(0, 0);
     r = harden_process();
+    if (r == 0 && isolation_file) {
+        (void) signal(SIGCHLD, SIG_IGN); /* nobody waits for the plugin's process */
+        r = isolation_start(isolation_file, ret_isolation);
+    }
     return r < 0 ? r : sandbox_enter();
 }
 
@@ -123,12 +127,13 @@ int job_worker_serve(struct job *job, int spool_fd, json_t *connect)
 
 int job_worker_main(int control_fd, int spool_fd, const char *isolation)
 {
-    struct job job = { .isolation_file = isolation };
+    struct job job = { 0 };
     struct error err = { 0 };
     int status;
 
-    if (worker_confine("flotilla-job") < 0 || fs_set_cloexec(control_fd) < 0 ||
-        fs_set_cloexec(spool_fd) < 0 || report_new(control_fd, spool_fd, &job.report, &err) < 0)
+    if (worker_confine("flotilla-job", isolation, &job.isolation) < 0 ||
+        fs_set_cloexec(control_fd) < 0 || fs_set_cloexec(spool_fd) < 0 ||
+        report_new(control_fd, spool_fd, &job.report, &err) < 0)
         return 125;
     status = job_worker_serve(&job, spool_fd, NULL);
     job_done(&job);

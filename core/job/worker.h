@@ -25,8 +25,10 @@ struct job;
  * itself; else job->ssh is a connection that was made by it, and the sandbox is narrowed to that. */
 int job_worker_serve(struct job *job, int spool_fd, json_t *connect);
 
-/* What every process of the spawner's does before it reads its start frame: 0 or negative errno. */
-int worker_confine(const char *name);
+/* What every process of the spawner's does before it reads its start frame, with the plugin's process where there is one:
+ * 0 or negative errno. */
+struct isolation;
+int worker_confine(const char *name, const char *isolation_file, struct isolation **ret_isolation);
 
 /* Once in the spawner, before the first fork: compiles the filter of system calls (hardening.md X4),
  * if workers are to have one, and warms up what every worker needs (SSH library, crypto, JSON), so

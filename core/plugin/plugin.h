@@ -8,6 +8,7 @@
 
 #include <flotilla/isolation.h>
 #include <flotilla/provider.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/buf.h"
@@ -51,3 +52,6 @@ int plugin_load_isolation(const char *file, struct flt_isolation *ret, struct er
  * loading it says what is wrong. */
 enum plugin_kind { PLUGIN_PROVIDER, PLUGIN_ISOLATION };
 int plugin_find_kind(const char *file, enum plugin_kind *ret, struct error *err);
+
+/* Of an instance or a VM: 1 to 255 bytes of [A-Za-z0-9._:/-]. */
+bool plugin_id_valid(const char *id);

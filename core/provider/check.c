@@ -8,23 +8,9 @@
 
 #include "core/base/str.h"
 
-#define ID_MAX 255
 #define TEXT_MAX 4096
 #define KEY_MAX (64 * 1024)
 #define HOST_KEYS_MAX 16
-
-bool provider_id_valid(const char *id)
-{
-    size_t len = id ? strnlen(id, ID_MAX + 1) : 0;
-
-    if (len == 0 || len > ID_MAX)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
-              (id[i] >= '0' && id[i] <= '9') || strchr("._:/-", id[i])))
-            return false;
-    return true;
-}
 
 static bool text_within(const char *text, size_t max)
 {

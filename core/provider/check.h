@@ -1,4 +1,4 @@
-/* core/provider/check.h - what a provider may say: ids, texts, addresses (hardening.md V12, V13,
+/* core/provider/check.h - what a provider may say besides ids (core/plugin/plugin.h): texts, addresses (hardening.md V12, V13,
  * §9). */
 #pragma once
 
@@ -7,7 +7,6 @@
 
 #include "core/base/json.h"
 
-bool provider_id_valid(const char *id);     /* 1 to 255 bytes of [A-Za-z0-9._:/-] */
 bool provider_text_valid(const char *text); /* at most 4 KiB of UTF-8; false for NULL */
 /* A literal address or a DNS name; loopback, link-local and this machine's own only with
  * `this_machine`. */

@@ -314,7 +314,7 @@ static int32_t run_decrease(struct session *session, flt_call *call, json_t *req
         json_t *id = json_object_array_get_idx(array, i);
 
         ids[i] = json_object_get_string(id);
-        if (!json_object_is_type(id, json_type_string) || !provider_id_valid(ids[i]))
+        if (!json_object_is_type(id, json_type_string) || !plugin_id_valid(ids[i]))
             return session_host.fail(call, FLT_E_INVALID, 0, "ids: one of them is no id");
         (void) json_add_bool(asked, ids[i], true);
     }

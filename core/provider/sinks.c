@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "core/provider/client.h"
 #include "core/provider/session.h"
@@ -25,7 +26,7 @@ static bool sink_open(flt_call *call, const void *record)
 
 static bool is_id(flt_call *call, const char *id)
 {
-    if (provider_id_valid(id))
+    if (plugin_id_valid(id))
         return true;
     session_note_breach(call->session, "the plugin emitted an id that is not 1 to 255 bytes of "
                                        "letters, digits and ._:/-");

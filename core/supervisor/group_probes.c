@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "core/supervisor/connector.h"
 #include "core/supervisor/group_parts.h"
@@ -215,7 +216,7 @@ static void note_removed(const struct probe *probe, json_t *frame)
     const char *vm = "";
 
     (void) json_opt_str(frame, "vm", &vm, NULL);
-    if (provider_id_valid(vm))
+    if (plugin_id_valid(vm))
         log_notice("instance %s of runner '%s': VM %s was there and no job has it, removed",
                    probe->instance, probe->group->runner->name, vm);
 }

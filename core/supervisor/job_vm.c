@@ -5,6 +5,7 @@
 
 #include "core/base/json.h"
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "core/supervisor/internal.h"
 
@@ -40,7 +41,7 @@ static void tell(const struct job *job, const char *image, const char *stomped)
 {
     log_info("job %" PRId64 ": runs in VM %s (%.255s) on instance %s", job->job_id, job->vm, image,
              job->instance_id);
-    if (provider_id_valid(stomped))
+    if (plugin_id_valid(stomped))
         log_warning("job %" PRId64 ": VM %s was left in its slot of instance %s and made way",
                     job->job_id, stomped, job->instance_id);
 }
@@ -54,7 +55,7 @@ int job_take_vm(struct job *job, json_t *frame, struct error *err)
         r = json_opt_str(frame, "image", &image, err);
     if (r == 0)
         r = json_opt_str(frame, "stomped", &stomped, err);
-    if (r == 0 && !provider_id_valid(id))
+    if (r == 0 && !plugin_id_valid(id))
         r = error_set(err, -EPROTO, "vm: id: is none");
     if (r < 0 || str_eq(id, job->vm) || job->state >= JOB_FINISHED)
         return r;

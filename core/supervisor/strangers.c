@@ -18,6 +18,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 
 #define LOG_TOPIC "strangers"
@@ -225,7 +226,7 @@ static int read_identity(const struct stranger *stranger, struct ledger_job *row
     (void) json_opt_bool(identity, "debug_trace", &row->debug_trace, NULL);
     if (r == 0)
         r = json_opt_str(identity, "vm", &vm, err);
-    if (r == 0 && *vm && (!provider_id_valid(vm) || str_copy(row->vm, sizeof(row->vm), vm) < 0))
+    if (r == 0 && *vm && (!plugin_id_valid(vm) || str_copy(row->vm, sizeof(row->vm), vm) < 0))
         r = error_set(err, -EPROTO, "identity: vm: is none");
     if (r == 0 && str_copy(row->instance_id, sizeof(row->instance_id), instance) < 0)
         r = error_set(err, -EPROTO, "identity: instance: is too long");

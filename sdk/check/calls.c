@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "sdk/check/kit.h"
 
@@ -118,7 +119,7 @@ void kit_take(struct kit_call *call, const char *id, int32_t state)
         kit_fail(call->kit,
                  "%s emitted memory of ours that was lent for an earlier call: it keeps a pointer",
                  call->verb);
-    else if (!provider_id_valid(id))
+    else if (!plugin_id_valid(id))
         kit_fail(call->kit, "%s emitted '%s', which is no id", call->verb, buf_str(&shown));
     else if (kit_find(&call->emitted, id))
         kit_fail(call->kit, "%s emitted %s twice", call->verb, id);
@@ -196,7 +197,7 @@ static const char *judge_signal(const struct flt_signal *signal)
 {
     if (signal->code != FLT_E_UNHEALTHY && signal->code != FLT_E_QUOTA)
         return "whose code is neither FLT_E_UNHEALTHY nor FLT_E_QUOTA";
-    if (signal->code == FLT_E_UNHEALTHY && !provider_id_valid(signal->instance))
+    if (signal->code == FLT_E_UNHEALTHY && !plugin_id_valid(signal->instance))
         return "about an instance whose id is none";
     if (signal->code == FLT_E_QUOTA && signal->instance)
         return "about growth that names an instance";

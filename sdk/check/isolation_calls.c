@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/plugin/plugin.h"
 #include "core/provider/check.h"
 #include "sdk/check/isolation.h"
 
@@ -19,7 +20,7 @@ static const char *judge(const struct kit_call *call, const struct flt_vm *vm)
         return "whose name is no text";
     if (vm->stomped_id && strcmp(call->verb, "create") != 0)
         return "with a stomped id; only create may tell one";
-    if (vm->stomped_id && !provider_id_valid(vm->stomped_id))
+    if (vm->stomped_id && !plugin_id_valid(vm->stomped_id))
         return "whose stomped id is none";
     return NULL;
 }

@@ -17,15 +17,20 @@
  * called before each wait, and a wait ends when `control_fd` is readable and after 250 ms; it
  * returns 0 to go on, or negative to stop the operation with that code (-ECANCELED for cancel,
  * -EINTR for abort, -ENETRESET for a lost instance). */
+struct relay;
 struct ssh_watch {
     int (*control_fd)(void *arg); /* asked for each wait, because it changes; NULL or -1 = none */
     int (*poll_control)(void *arg);
     void *arg;
+    struct relay *relay; /* moved meanwhile (relay.h); NULL = none */
 };
 
 struct ssh_options {
     const char *address;
     uint16_t port;
+    /* Another way there than TCP: a stream that becomes the connection's. As ssh_tcp_open(). NULL = TCP. */
+    int (*dial)(void *arg, int64_t deadline_mono_ms, int *ret_fd, struct error *err);
+    void *dial_arg;
     const char *username;
     const char *password;    /* NULL or "" = none */
     const char *private_key; /* text of an unencrypted key; NULL or "" = none */

@@ -1,5 +1,6 @@
 /* core/job/connect/ssh_libssh.h - what the files of the libssh back end share: the connection and its
- * wait. ssh_libssh.c connects, ssh_libssh_auth.c logs in, ssh_libssh_exec.c runs commands.
+ * wait. ssh_libssh.c connects, ssh_libssh_auth.c logs in, ssh_libssh_exec.c runs commands, ssh_libssh_tunnel.c leads to
+ * sockets of the instance.
  */
 #pragma once
 
@@ -31,6 +32,11 @@ static inline void note_traffic(struct ssh_conn *conn)
 
 /* ssh_wait() for the connection and others. */
 int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline);
+
+/* -EPIPE with a sentence: nothing goes either way any more. */
+int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing);
+/* Sends a keepalive when one is due; -EPIPE with a sentence when too many were not answered. */
+int conn_keep_alive(struct ssh_conn *conn, struct error *err);
 
 /* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
 int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,

@@ -60,7 +60,7 @@ static LIBSSH2_SEND_FUNC(keep)
 }
 
 /* A socket that fails says so to the next read, too. */
-static void flush(struct ssh_conn *conn)
+void conn_flush(struct ssh_conn *conn)
 {
     while (conn->out.len > 0) {
         ssize_t n = send(conn->fd, conn->out.data, conn->out.len, MSG_NOSIGNAL);
@@ -89,7 +89,7 @@ int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int6
     struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->hung_up ? -1 : conn->fd, .events = POLLIN } };
     int one = 1, r;
 
-    flush(conn);
+    conn_flush(conn);
     if (!conn_is_flushed(conn))
         fds[0].events |= POLLOUT;
     for (size_t i = 0; i < n; i++)
@@ -280,7 +280,7 @@ void ssh_close(struct ssh_conn *conn)
         return;
     if (!conn->broken) {
         (void) libssh2_session_disconnect(conn->session, "");
-        flush(conn);
+        conn_flush(conn);
     }
     conn->broken = true;
     for (int i = 0; i < FREE_TRIES; i++)

@@ -1,6 +1,6 @@
 /* core/job/connect/ssh_libssh2.h - what the files of the libssh2 back end share. ssh_libssh2.c connects and waits,
- * ssh_libssh2_auth.c logs in (ssh_libssh2_rsa.c with an RSA key), ssh_libssh2_exec.c runs commands, and
- * ssh_libssh2_packets.c sees what the library keeps for itself.
+ * ssh_libssh2_auth.c logs in (ssh_libssh2_rsa.c with an RSA key), ssh_libssh2_exec.c runs commands,
+ * ssh_libssh2_tunnel.c leads to sockets of the instance, and ssh_libssh2_packets.c sees what the library keeps for itself.
  */
 #pragma once
 
@@ -15,6 +15,10 @@
 struct ssh_packets {
     uint32_t channel;     /* our number of the one that was opened last */
     struct ssh_exit exit; /* of its command */
+    struct ssh_refusal {  /* of a channel, the latest */
+        uint32_t reason;
+        char words[80];
+    } refusal;
     struct buf
         segments; /* struct ssh_segment: its output that was read, in the order in which it came */
 };
@@ -25,7 +29,10 @@ struct ssh_segment {
 
 struct ssh_conn {
     LIBSSH2_SESSION *session;
-    LIBSSH2_CHANNEL *left; /* of a command that was stopped */
+    LIBSSH2_CHANNEL *left;  /* of a command that was stopped */
+    LIBSSH2_CHANNEL *quiet; /* in which nothing runs (ssh_libssh2_tunnel.c) */
+    bool opening_quiet;
+    struct ssh_tunnel *opening; /* whose channel the library is opening */
     int fd;
     struct ssh_watch watch;
     struct ssh_pulse pulse;
@@ -49,6 +56,8 @@ void *ssh_packets_dup(const void *data, size_t len);
 void conn_allow(struct ssh_conn *conn);
 /* ssh_wait() for the connection and others; sends what was kept. */
 int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline);
+/* Sends what was kept, as far as the socket takes it. */
+void conn_flush(struct ssh_conn *conn);
 /* Whether what was sent has all been taken by the socket. */
 static inline bool conn_is_flushed(const struct ssh_conn *conn)
 {
@@ -56,6 +65,11 @@ static inline bool conn_is_flushed(const struct ssh_conn *conn)
 }
 /* What the library says last. */
 const char *conn_why(const struct ssh_conn *conn);
+
+/* -EPIPE with a sentence: nothing goes either way any more. */
+int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing);
+/* Sends a keepalive when one is due; -EPIPE with a sentence when too many were not answered. */
+int conn_keep_alive(struct ssh_conn *conn, struct error *err);
 
 /* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
 int conn_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,

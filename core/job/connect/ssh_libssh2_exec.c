@@ -25,7 +25,7 @@ struct running {
     struct buf merged; /* output whose packet has not been read to its end */
 };
 
-static int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing)
+int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing)
 {
     int r = ssh_failed_lost(err, doing, conn->hung_up ? "it was closed" : conn_why(conn));
 
@@ -38,7 +38,7 @@ static int stopped(struct error *err, int r)
     return r == -ETIMEDOUT ? r : error_errno(err, r, "stopped");
 }
 
-static int keep_alive(struct ssh_conn *conn, struct error *err)
+int conn_keep_alive(struct ssh_conn *conn, struct error *err)
 {
     int r = ssh_pulse_due(&conn->pulse, err), seconds = 0;
 
@@ -257,7 +257,7 @@ static int turn(struct running *running, struct error *err)
     } else {
         r = conn_wait(conn, streams, n, deadline);
     }
-    return r < 0 ? stopped(err, r) : keep_alive(conn, err);
+    return r < 0 ? stopped(err, r) : conn_keep_alive(conn, err);
 }
 
 static bool ended(const struct running *running)
@@ -338,7 +338,7 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
         }
         n = libssh2_channel_read(channel, nothing, sizeof(nothing));
         r = conn->hung_up || (n < 0 && n != LIBSSH2_ERROR_EAGAIN) ? conn_lost(conn, err, "waiting")
-                                                                  : keep_alive(conn, err);
+                                                                  : conn_keep_alive(conn, err);
     }
     drop_channel(conn, channel);
     return r == -ETIMEDOUT ? 0 : r;

@@ -18,6 +18,7 @@
 
 enum message {
     OPEN_CONFIRMATION = 91,
+    OPEN_FAILURE = 92,
     CHANNEL_DATA = 94,
     EXTENDED_DATA = 95,
     CHANNEL_REQUEST = 98
@@ -66,6 +67,17 @@ static void see_data(struct ssh_packets *packets, struct ssh_wire packet, bool i
     buf_add(&packets->segments, &segment, sizeof(segment));
 }
 
+static void see_refusal(struct ssh_packets *packets, struct ssh_wire packet)
+{
+    struct ssh_refusal *refusal = &packets->refusal;
+    struct ssh_wire words;
+
+    if (!ssh_wire_u32(&packet, &refusal->reason) || !ssh_wire_string(&packet, &words))
+        return;
+    memcpy(refusal->words, words.at, MIN(words.left, sizeof(refusal->words) - 1));
+    refusal->words[MIN(words.left, sizeof(refusal->words) - 1)] = '\0';
+}
+
 /* A packet, or anything else of the library's. Only a server can make other things look like packets, and it can send
  * those as well. */
 static void see(struct ssh_packets *packets, struct ssh_wire packet)
@@ -82,6 +94,8 @@ static void see(struct ssh_packets *packets, struct ssh_wire packet)
         return;
     if (message == OPEN_CONFIRMATION)
         packets->channel = channel;
+    if (message == OPEN_FAILURE)
+        see_refusal(packets, packet);
     if (channel != packets->channel)
         return;
     if (message == CHANNEL_REQUEST)

@@ -83,13 +83,13 @@ static void on_exit_signal(ssh_session session, ssh_channel channel, const char 
     ssh_exit_signal(&((struct running *) arg)->exit, signal);
 }
 
-static int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing)
+int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing)
 {
     conn->broken = true;
     return ssh_failed_lost(err, doing, ssh_get_error(conn->session));
 }
 
-static int keep_alive(struct ssh_conn *conn, struct error *err)
+int conn_keep_alive(struct ssh_conn *conn, struct error *err)
 {
     uint64_t sent = conn->traffic.out_bytes;
     int r = ssh_pulse_due(&conn->pulse, err);
@@ -158,7 +158,7 @@ static int turn(struct running *running, struct error *err)
         return r;
     if (!ssh_is_connected(running->conn->session) && !running->closed)
         return conn_lost(running->conn, err, "running a command");
-    return keep_alive(running->conn, err);
+    return conn_keep_alive(running->conn, err);
 }
 
 int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
@@ -170,7 +170,7 @@ int ssh_idle(struct ssh_conn *conn, int64_t until_mono_ms, struct error *err)
         if (r == 0 && !ssh_is_connected(conn->session))
             r = conn_lost(conn, err, "waiting");
         if (r == 0)
-            r = keep_alive(conn, err);
+            r = conn_keep_alive(conn, err);
     }
     return r == -ETIMEDOUT ? 0 : r;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/job/connect/relay.h"
 
 #define WATCH_MS 250 /* the longest single wait */
 
@@ -18,9 +19,11 @@ int ssh_may_go_on(const struct ssh_watch *watch, int64_t deadline)
 /* The control descriptor is asked for after poll_control, which may have closed it or opened another. */
 int ssh_wait(const struct ssh_watch *watch, const struct pollfd *fds, size_t n, int64_t deadline)
 {
-    struct pollfd all[SSH_WAIT_FDS + 1];
+    struct pollfd all[1 + SSH_WAIT_FDS + RELAY_FDS];
     int64_t left = WATCH_MS;
-    int r = ssh_may_go_on(watch, deadline), ready;
+    int r = ssh_may_go_on(watch, deadline);
+    size_t relayed = 0;
+    bool at_once = false;
 
     if (r < 0)
         return r;
@@ -30,10 +33,18 @@ int ssh_wait(const struct ssh_watch *watch, const struct pollfd *fds, size_t n, 
     n = MIN(n, (size_t) SSH_WAIT_FDS);
     for (size_t i = 0; i < n; i++)
         all[i + 1] = fds[i];
-    if (deadline > 0)
+    if (watch->relay)
+        relayed = relay_poll(watch->relay, all + 1 + n, &at_once);
+    if (at_once)
+        left = 0;
+    else if (deadline > 0)
         left = MAX(MIN(left, deadline - now_ms()), (int64_t) 0);
-    ready = poll(all, n + 1, (int) left);
-    if (ready < 0)
+    if (poll(all, 1 + n + relayed, (int) left) < 0)
         return errno == EINTR ? 0 : -errno;
-    return ready > (all[0].revents != 0) ? 1 : 0;
+    if (watch->relay)
+        relay_serve(watch->relay);
+    for (size_t i = 1; i <= n; i++)
+        if (all[i].revents != 0)
+            return 1;
+    return 0;
 }

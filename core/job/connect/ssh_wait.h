@@ -17,6 +17,6 @@ static inline int64_t now_ms(void)
 
 /* 0; -ETIMEDOUT behind the deadline (0 = none), or the watch's code. */
 int ssh_may_go_on(const struct ssh_watch *watch, int64_t deadline);
-/* Waits until one of the `n` descriptors (SSH_WAIT_FDS at most) is ready (1) or a moment has passed (0); else as
+/* Moves the watch's relay meanwhile. Waits until one of the `n` descriptors (SSH_WAIT_FDS at most) is ready (1) or a moment has passed (0); else as
  * ssh_may_go_on(). */
 int ssh_wait(const struct ssh_watch *watch, const struct pollfd *fds, size_t n, int64_t deadline);

@@ -7,8 +7,8 @@
  *
  * The rules for every slot are those of flotilla/provider.h, whose results, levels and calls are used
  * here, but for these:
- *   - The plugin lives in the process that holds the connection to one instance. It reaches that instance
- *     by host->dial() alone.
+ *   - The plugin lives in a process of its own for one instance, which has no files, no network and no
+ *     programs. It reaches that instance by host->dial() alone.
  *   - A call may be made after another one was cancelled: remove() has a deadline of its own, which a
  *     cancelled job does not shorten.
  *   - An address is "HOST" or "HOST:PORT" as the instance sees it, at most 255 bytes; "" = not known yet.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/str.h"
 #include "tests/harness/harness.h"
 
 #define WAIT_MS 200 /* less than the longest wait */
@@ -120,4 +121,14 @@ int ssh_world_run(struct ssh_world *world, const char *command, int stdin_fd, in
     int r = ssh_exec(world->conn, &exec, &exit, &world->err);
 
     return r < 0 ? r : exit.status;
+}
+
+pid_t ssh_world_server(struct ssh_world *world)
+{
+    int64_t pid = 0;
+
+    buf_clear(&world->output);
+    assert_int_equal(ssh_world_run(world, "printf %s $PPID", 0, 0), 0);
+    assert_int_equal(parse_i64(buf_str(&world->output), 2, INT32_MAX, &pid), 0);
+    return (pid_t) pid;
 }

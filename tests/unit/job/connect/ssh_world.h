@@ -42,3 +42,6 @@ void ssh_world_each(struct ssh_world *world, void (*test)(struct ssh_world *worl
 
 /* The command's exit status, or what ssh_exec() returned. 0 = no stream. */
 int ssh_world_run(struct ssh_world *world, const char *command, int stdin_fd, int stdout_fd);
+
+/* The process of the server that has the connection, from which a test can take everything but that. */
+pid_t ssh_world_server(struct ssh_world *world);

@@ -277,17 +277,6 @@ static void test_a_command_ends_as_the_server_tells(void **state)
     ssh_world_each(*state, ends);
 }
 
-/* The server's process, from which a test can take everything but its connection. */
-static pid_t server_process(struct ssh_world *world)
-{
-    int64_t pid = 0;
-
-    buf_clear(&world->output);
-    assert_int_equal(ssh_world_run(world, "printf %s $PPID", 0, 0), 0);
-    assert_int_equal(parse_i64(buf_str(&world->output), 2, INT32_MAX, &pid), 0);
-    return (pid_t) pid;
-}
-
 static size_t count_keepalives(const struct ssh_world *world)
 {
     autofree char *log = harness_read(world->dir, SSH_SERVER_LOG);
@@ -332,7 +321,7 @@ static void test_a_server_that_freezes_is_lost(void **state)
     ssh_world_start(world, SSH_SERVER_OPENSSH, "LogLevel DEBUG1\n");
     world->options.keepalive_ms = 100;
     ssh_world_connect(world);
-    world->server_process = server_process(world);
+    world->server_process = ssh_world_server(world);
     world->act = freeze;
     began = clock_mono_ms(&clock_system);
     assert_int_equal(ssh_idle(world->conn, began + 60000, &world->err), -EPIPE);
@@ -371,7 +360,7 @@ static void test_a_connection_is_proved_by_an_answer_alone(void **state)
             assert_int_equal(ssh_prove(world->conn, &world->err), 0);
             assert_int_equal(ssh_world_run(world, "exit 3", 0, 0), 3);
         }
-        server = server_process(world);
+        server = ssh_world_server(world);
         assert_int_equal(kill(server, SIGSTOP), 0);
         assert_int_equal(setenv("FLOTILLA_LIMITS", "ssh_channel=200", 1), 0);
         assert_int_equal(ssh_prove(world->conn, &world->err), -EPIPE);

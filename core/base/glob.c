@@ -1,6 +1,6 @@
-/* core/exec/ci_glob.c - matching by trying. Every try is counted, so that a hostile pattern ends as
+/* core/base/glob.c - matching by trying. Every try is counted, so that a hostile pattern ends as
  * one that does not match. */
-#include "core/exec/ci_glob.h"
+#include "core/base/glob.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 struct matching {
     unsigned tries;
-    enum ci_glob_stars stars;
+    enum glob_stars stars;
     const char *path; /* all of it */
 };
 
@@ -90,9 +90,9 @@ static bool match_stars(struct matching *matching, const char *pattern, const ch
 {
     size_t stars = strspn(pattern, "*");
     bool part = path == matching->path || path[-1] == '/';
-    bool across = stars > 1 && matching->stars == CI_GLOB_ANYTHING;
+    bool across = stars > 1 && matching->stars == GLOB_ANYTHING;
 
-    if (stars == 2 && matching->stars == CI_GLOB_FOLDERS && part && pattern[2] == '/')
+    if (stars == 2 && matching->stars == GLOB_FOLDERS && part && pattern[2] == '/')
         return match_folders(matching, pattern + 3, path);
     for (;; path++) {
         if (match(matching, pattern + stars, path))
@@ -127,14 +127,14 @@ static bool match(struct matching *matching, const char *pattern, const char *pa
     }
 }
 
-bool ci_glob_match(const char *pattern, const char *path, enum ci_glob_stars stars)
+bool glob_match(const char *pattern, const char *path, enum glob_stars stars)
 {
     struct matching matching = { .stars = stars, .path = path };
 
     return match(&matching, pattern, path);
 }
 
-bool ci_glob_is_pattern(const char *text)
+bool glob_is_pattern(const char *text)
 {
     return strpbrk(text, "*?[{") != NULL;
 }
