@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,11 @@ class Tart:
         """By the test itself: it is neither noted nor broken."""
         return subprocess.run([self.program, *words], env={**os.environ, **self.environment, "FAKE_TART_ASIDE": "1"},
                               capture_output=True, text=True)
+
+    def lose(self, vm):
+        """Its `tart run` is killed, and the VM ends with it."""
+        [pid] = [line["pid"] for line in self.lines() if line.get("begin", [])[:2] == ["run", vm]]
+        os.kill(pid, signal.SIGKILL)
 
     def vms(self):
         """Those that are no base images: {name: running}."""

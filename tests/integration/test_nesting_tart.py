@@ -2,8 +2,6 @@
 real SSH servers."""
 
 import json
-import os
-import signal
 
 import pytest
 
@@ -145,8 +143,7 @@ def test_one_that_goes_while_it_is_deleted_is_gone(tart, client, folder):
 
 def test_a_vm_that_died_has_no_address_and_can_be_removed(tart, client):
     vm = client.create(0).vm.id
-    [run] = [call for call in tart.lines() if call.get("begin", [""])[0] == "run"]
-    os.kill(run["pid"], signal.SIGKILL)
+    tart.lose(vm)
     assert wait_for(lambda: [found.addr for found in client("List").vms] == [""], PATIENCE)
     client("Delete", id=vm)
     assert tart.vms() == {}
