@@ -151,9 +151,11 @@ int slots_load(struct slots *slots, int folder_fd, struct error *err)
     *slots = (struct slots) { .folder_fd = folder_fd };
     if (r == -ENOENT)
         return 0;
+    if (r < 0 && r != -EFBIG)
+        return r;
     if (r == 0)
         r = read_file(slots, &text, err);
-    if (r != -EINVAL && r != -EFBIG)
+    if (r == 0 || r == -ENOMEM)
         return r;
     log_warning(FILE_NAME
                 ": %s: slots are forgotten, and the file is put aside as " FILE_NAME_DAMAGED,

@@ -1,14 +1,13 @@
 /* core/base/random.c - randomness from the kernel, or repeatable for tests and the simulator. */
 #include "core/base/random.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "core/base/str.h"
 
-/* Up to 256 bytes getrandom() is never interrupted once the pool is ready. */
+/* More the kernel gives nobody at once. */
 #define CHUNK 256
 
 static void system_fill(void *ctx, void *data, size_t len)
@@ -18,12 +17,8 @@ static void system_fill(void *ctx, void *data, size_t len)
     (void) ctx;
     while (len > 0) {
         size_t part = MIN(len, (size_t) CHUNK);
-        ssize_t got;
 
-        do {
-            got = getrandom(at, part, 0);
-        } while (got < 0 && errno == EINTR);
-        if (got != (ssize_t) part)
+        if (getentropy(at, part) < 0)
             abort();
         at += part;
         len -= part;

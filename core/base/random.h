@@ -1,4 +1,4 @@
-/* core/base/random.h - randomness as an interface: getrandom() for the product, a seeded generator
+/* core/base/random.h - randomness as an interface: the kernel's for the product, a seeded generator
  * for tests and the simulator. */
 #pragma once
 
@@ -10,7 +10,7 @@ struct rng {
     void *ctx;
 };
 
-extern const struct rng rng_system; /* getrandom(); a short read aborts (hardening.md S7) */
+extern const struct rng rng_system; /* the kernel's; none aborts (hardening.md S7) */
 
 struct rng_seeded {
     struct rng rng;

@@ -93,15 +93,3 @@ size_t secret_len(const struct secret *secret)
 {
     return secret ? secret->len : 0;
 }
-
-void secret_wipe(void *data, size_t len)
-{
-    if (data && len)
-        explicit_bzero(data, len);
-}
-
-void secret_wipe_str(char *text)
-{
-    if (text)
-        secret_wipe(text, strlen(text));
-}

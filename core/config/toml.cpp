@@ -18,6 +18,7 @@
 
 extern "C" {
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 }
 
 /* Deeper files are refused, so that walking the tree cannot use up the stack. */
@@ -132,8 +133,7 @@ void free_contents(toml_value *value)
 {
     for (size_t i = 0; i < value->n_items; i++)
         free_contents(&value->items[i]);
-    if (value->text)
-        explicit_bzero(value->text, strlen(value->text));
+    secret_wipe_str(value->text);
     free(value->text);
     free(value->key);
     free(value->items);

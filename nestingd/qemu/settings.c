@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "nestingd/size.h"
 
 #define MIB ((int64_t) 1024 * 1024)
 #define TIB (MIB * 1024 * 1024)
@@ -57,30 +58,6 @@ void settings_init(struct settings *settings)
                                     .format = "qcow2" };
 }
 
-/* "2GiB", "512M", "1073741824"; powers of 1024 alone. */
-static int parse_size(const char *text, int64_t *ret)
-{
-    static const char units[] = "KMGT";
-    size_t digits = strspn(text, "0123456789");
-    const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
-    char number[24];
-    int64_t n;
-
-    if (digits >= sizeof(number) || (text[digits] && !unit))
-        return -EINVAL;
-    if (unit && text[digits + 1] && !str_eq(text + digits + 1, "iB"))
-        return -EINVAL;
-    (void) memcpy(number, text, digits);
-    number[digits] = '\0';
-    if (parse_i64(number, 0, INT64_MAX, &n) < 0)
-        return -EINVAL;
-    for (const char *u = units; unit && u <= unit; u++)
-        if (__builtin_mul_overflow(n, 1024, &n))
-            return -ERANGE;
-    *ret = n;
-    return 0;
-}
-
 static int set_text(char *at, const struct key *key, json_t *value, struct error *err)
 {
     const char *text = json_object_get_string(value);
@@ -101,7 +78,7 @@ static int read_number(const struct key *key, json_t *value, int64_t *ret, struc
         *ret = json_object_get_int64(value);
         r = 0;
     } else if (json_object_is_type(value, json_type_string) && key->kind == KIND_SIZE) {
-        r = parse_size(json_object_get_string(value), ret);
+        r = size_parse(json_object_get_string(value), ret);
     } else if (json_object_is_type(value, json_type_string) && key->kind == KIND_TIME) {
         r = parse_duration_ms(json_object_get_string(value), ret);
     }

@@ -14,6 +14,12 @@
 
 #define CHUNK 16384
 
+#ifdef MSG_NOSIGNAL
+#define NO_SIGNAL MSG_NOSIGNAL
+#else
+#define NO_SIGNAL 0 /* on macOS, where this is flotilla-nesting's alone, which ignores SIGPIPE */
+#endif
+
 static int32_t because(char *why, int32_t code, const char *text)
 {
     (void) snprintf(why, FLT_ERROR_MAX, "%s", text);
@@ -32,7 +38,7 @@ static int send_some(struct flt_grpc *grpc)
     size_t len;
 
     while ((len = flt_grpc_session_pending(grpc->session, &data)) > 0) {
-        ssize_t n = send(grpc->fd, data, len, MSG_NOSIGNAL);
+        ssize_t n = send(grpc->fd, data, len, NO_SIGNAL);
 
         if (n < 0)
             return would_block() ? 0 : -1;

@@ -3,10 +3,12 @@ numbers are those of the vectors of the protocol."""
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
+from pathlib import Path
 
 import grpc
 import pytest
@@ -485,6 +487,14 @@ def test_the_commands(served, folder):
     assert run("shutdown") == (0, "", "")
     assert run("list")[2] == f"flotilla-nesting list: {not_yet}"
     assert run("version")[1].startswith("Name:     flotilla-nesting\nVersion:  ")
+
+
+def test_the_manual_has_the_commands_of_the_program(build):
+    shown = subprocess.run([build / "tests" / "fakes" / "fake-nesting", "--help"], capture_output=True, text=True,
+                           timeout=PATIENCE).stdout
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "flotilla-nesting.1").read_text()
+    commands = re.findall(r"^  ([a-z]+) ", shown, re.M)
+    assert commands == re.findall(r"^\.It Cm ([a-z]+)", manual, re.M) and len(commands) == 7
 
 
 @pytest.mark.parametrize("words, why", [

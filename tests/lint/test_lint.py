@@ -56,6 +56,13 @@ PLANTED = [
     ("cloexec", "sdk/lib/a.c", "fd = accept(l, NULL, NULL);", "fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);",
      "accept() cannot set the flag"),
     ("cloexec", "core/job/a.c", 'f = fopen(p, "r");', 'f = fopen(p, "re");', "stdio has a letter for it"),
+    ("portable", "nestingd/a.c", "fd = accept4(l, NULL, NULL, 0);", "fd = fd_accept(l);", "no Mac has it"),
+    ("portable", "nestingd/tart/a.c", "#include <sys/epoll.h>", "#include <poll.h>", "nor its headers"),
+    ("portable", "core/base/buf.c", "explicit_bzero(p, n);", "secret_wipe(p, n);", "what the daemon takes of others, too"),
+    ("portable", "nestingd/a.c", "#ifdef A\nint x = SOCK_CLOEXEC;\n#endif",
+     "#ifdef __APPLE__\n#else\nint x = SOCK_CLOEXEC;\n#endif", "unless it is for where there is one"),
+    ("portable", "nestingd/a.c", "n = send(fd, p, n, MSG_NOSIGNAL);", "/* send() knows MSG_NOSIGNAL elsewhere. */",
+     "a comment calls nothing"),
     ("machine-path", "docs/a.md", "see /wor" + "k/main/docs", "see docs/", "nobody else has this folder"),
     ("unfinished", "core/job/a.c", "/* TO" + "DO: later */", "/* Later calls find it closed. */", "belongs in an issue"),
 ]

@@ -94,6 +94,47 @@ static void test_a_timeout_has_eight_digits_and_is_never_longer_than_what_is_lef
     }
 }
 
+static void test_a_timeout_is_read_in_all_its_units(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* 7 = it is none */
+    } rows[] = {
+        { "60S", 60000 },
+        { "1500m", 1500 },
+        { "2M", 120000 },
+        { "1H", 3600000 },
+        { "1n", 1 },
+        { "1000u", 1 },
+        { "1001u", 2 },
+        { "0S", 0 },
+        { "-1S", -1000 },
+        { "-1n", -1 },
+        { "99999999H", 359999996400000 },
+        { "", 7 },
+        { "S", 7 },
+        { "-S", 7 },
+        { "60", 7 },
+        { "60s", 7 },
+        { "+6S", 7 },
+        { " 6S", 7 },
+        { "6S ", 7 },
+        { "6.5S", 7 },
+        { "6SS", 7 },
+        { "123456789S", 7 },
+        { "-123456789S", 7 },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t ms = 7;
+        int r = flt_grpc_timeout_read(rows[i].text, strlen(rows[i].text), &ms);
+
+        if (r != (rows[i].ms == 7 ? -1 : 0) || ms != rows[i].ms)
+            fail_msg("'%s': %d, %lld", rows[i].text, r, (long long) ms);
+    }
+}
+
 static void test_a_status_that_is_none_is_unknown(void **state)
 {
     static const struct {
@@ -145,6 +186,29 @@ static void test_a_message_is_cut_at_its_room(void **state)
     assert_string_equal(line, "abcd");
 }
 
+static void test_a_text_is_written_so_that_it_can_be_read(void **state)
+{
+    static const struct {
+        const char *text, *wire;
+    } rows[] = {
+        { "plain, with blanks", "plain, with blanks" },
+        { "100%", "100%25" },
+        { "f\xc3\xbcr\n", "f%C3%BCr%0A" },
+        { "", "" },
+    };
+    char wire[64], cut[8];
+
+    (void) state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        flt_grpc_text_write(rows[i].text, wire, sizeof(wire));
+        assert_string_equal(wire, rows[i].wire);
+    }
+    flt_grpc_text_write("abcd\nefg", cut, sizeof(cut));
+    assert_string_equal(cut, "abcd%0A"); /* no escape is cut in two */
+    flt_grpc_text_write("abcde\nfg", cut, sizeof(cut));
+    assert_string_equal(cut, "abcde");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,9 +216,11 @@ int main(void)
         cmocka_unit_test(test_bodies_that_are_wrong),
         cmocka_unit_test(test_nothing_longer_than_the_limit_is_framed),
         cmocka_unit_test(test_a_timeout_has_eight_digits_and_is_never_longer_than_what_is_left),
+        cmocka_unit_test(test_a_timeout_is_read_in_all_its_units),
         cmocka_unit_test(test_a_status_that_is_none_is_unknown),
         cmocka_unit_test(test_a_message_becomes_a_line_of_text),
         cmocka_unit_test(test_a_message_is_cut_at_its_room),
+        cmocka_unit_test(test_a_text_is_written_so_that_it_can_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
