@@ -67,7 +67,8 @@ class Served:
         self.start()
 
     def environment(self):
-        return {**os.environ, "NESTING_SOCKET": str(self.path)}
+        """On a slow machine a call may need longer to finish than the daemon gives it when it stops."""
+        return {"FLOTILLA_LIMITS": "nesting.finish=600000", **os.environ, "NESTING_SOCKET": str(self.path)}
 
     def start(self):
         begin = self.logged().count("listens at")
