@@ -25,16 +25,17 @@ static int add_item(json_t *array, const char *text)
     return -ENOMEM;
 }
 
-/* {"path": "/bin/sh", "arg": ["-c", SCRIPT, "refresh", TIME, SEED], …}; NULL without memory. */
-static json_t *exec_request(const char *time, const char *seed)
+/* {"path": "/bin/sh", "arg": ["-c", SCRIPT, "sh", ARGUMENTS…], …}; NULL without memory. */
+static json_t *exec_request(const char *script, const char *const arguments[2])
 {
     json_t *request = json_object_new_object(), *words = json_object_new_array();
-    const char *const text[] = { "-c", refresh_script, "refresh", time, seed };
+    const char *const text[] = { "-c", script, "sh", arguments[0], arguments[1] };
     int r = request && words ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < ARRAY_LEN(text) && r == 0; i++)
         r = add_item(words, text[i]);
-    r = r ?: json_add_str(request, "path", "/bin/sh") ?: json_add_bool(request, "capture-output", true);
+    r = r ?: json_add_str(request, "path", "/bin/sh")
+                 ?: json_add_bool(request, "capture-output", true);
     if (r == 0) {
         r = json_add(request, "arg", words);
         words = NULL;
@@ -79,9 +80,7 @@ static int read_status(json_t *status, struct error *err)
     if (code == 0)
         return 0;
     show_said(status, &said);
-    return error_set(err, -ENOTSUP,
-                     "the guest can't be made different from others: exit status %lld (%s)",
-                     (long long) code, buf_str(&said));
+    return error_set(err, -ENOTSUP, "exit status %lld (%s)", (long long) code, buf_str(&said));
 }
 
 static int ask_status(struct qmp *agent, const struct call *call, int64_t pid, struct error *err)
@@ -99,18 +98,13 @@ static int ask_status(struct qmp *agent, const struct call *call, int64_t pid, s
 }
 
 /* An agent that refuses, by its settings, is a guest that can't. */
-static int start_refresh(struct qmp *agent, const struct call *call, int64_t *ret_pid,
-                         struct error *err)
+static int start_script(struct qmp *agent, const struct call *call, const char *script,
+                        const char *const arguments[2], int64_t *ret_pid, struct error *err)
 {
-    char time[24], seed[2 * SEED_BYTES + 1];
     autojson json_t *started = NULL;
-    json_t *request;
+    json_t *request = exec_request(script, arguments);
     int r;
 
-    (void) snprintf(time, sizeof(time), "%lld",
-                    (long long) ((clock_wall_ms(&clock_system) + 500) / 1000));
-    rng_hex(&rng_system, seed, SEED_BYTES);
-    request = exec_request(time, seed);
     if (!request)
         return error_errno(err, -ENOMEM, "guest-exec");
     r = qmp_ask(agent, call, "guest-exec", request, &started, err);
@@ -119,10 +113,11 @@ static int start_refresh(struct qmp *agent, const struct call *call, int64_t *re
     return r ?: json_need_i64(started, "pid", 1, INT64_MAX, ret_pid, err);
 }
 
-int agent_refresh(struct qmp *agent, const struct call *call, struct error *err)
+static int run_script(struct qmp *agent, const struct call *call, const char *script,
+                      const char *const arguments[2], struct error *err)
 {
     int64_t pid = 0;
-    int r = start_refresh(agent, call, &pid, err);
+    int r = start_script(agent, call, script, arguments, &pid, err);
 
     while (r == 0) {
         r = ask_status(agent, call, pid, err);
@@ -131,6 +126,27 @@ int agent_refresh(struct qmp *agent, const struct call *call, struct error *err)
         r = call_sleep(call, STATUS_PAUSE_MS, err);
     }
     return r;
+}
+
+int agent_settle(struct qmp *agent, const struct call *call, struct error *err)
+{
+    const char *const none[2] = { "", "" };
+    int r = run_script(agent, call, settle_script, none, err);
+
+    return r < 0 ? error_wrap(err, r, "the guest does not come to rest") : 0;
+}
+
+int agent_refresh(struct qmp *agent, const struct call *call, struct error *err)
+{
+    char now[24], seed[2 * SEED_BYTES + 1];
+    const char *const arguments[2] = { now, seed };
+    int r;
+
+    (void) snprintf(now, sizeof(now), "%lld",
+                    (long long) ((clock_wall_ms(&clock_system) + 500) / 1000));
+    rng_hex(&rng_system, seed, SEED_BYTES);
+    r = run_script(agent, call, refresh_script, arguments, err);
+    return r < 0 ? error_wrap(err, r, "the guest can't be made different from others") : 0;
 }
 
 /* Whether jobs may be led there: a guest could name the host itself. */

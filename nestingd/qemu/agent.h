@@ -4,13 +4,15 @@
 
 #include "nestingd/qemu/qmp.h"
 
-/* Makes what no two guests may share anew, in a guest that was restored from a frozen one: clock, random seed,
- * machine id, host keys (refresh.c). -ENOTSUP and a sentence when the guest can't. */
+/* Waits until what the guest does at its first boot is done: then it may be frozen. */
+int agent_settle(struct qmp *agent, const struct call *call, struct error *err);
+/* Makes what no two guests may share anew, in a guest that was restored from a frozen one: clock, random seed, machine
+ * id, host keys. Both: -ENOTSUP and a sentence when the guest can't. */
 int agent_refresh(struct qmp *agent, const struct call *call, struct error *err);
 
 /* Its first IPv4 address on the card with this MAC address: 0, -ENOENT while there is none. */
 int agent_find_address(struct qmp *agent, const struct call *call, const char *mac,
                        char addr[VM_ADDR_SIZE], struct error *err);
 
-/* For agent_refresh(), run by /bin/sh -c with the seconds since 1970 and a random seed. */
-extern const char refresh_script[];
+/* What /bin/sh -c runs for these; refresh_script with the seconds since 1970 and a random seed. */
+extern const char settle_script[], refresh_script[];

@@ -140,8 +140,8 @@ static void add_network(struct arguments *arguments, const struct settings *imag
         add_option(arguments, "-device", "virtio-net-pci,netdev=net,mac=%s,romfile=", launch->mac);
         return;
     }
-    /* Port 0: the system gives one. */
-    add_option(arguments, "-netdev", "user,id=net,restrict=%s,hostfwd=tcp:127.0.0.1:0-:%u",
+    /* Port 0: the system gives one. By IPv6 a guest would reach the host's loopback once more. */
+    add_option(arguments, "-netdev", "user,id=net,ipv6=off,restrict=%s,hostfwd=tcp:127.0.0.1:0-:%u",
                image->restricted ? "on" : "off", image->port);
     add_option(arguments, "-device", "virtio-net-pci,netdev=net,romfile=");
 }

@@ -15,6 +15,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "nestingd/id.h"
 #include "nestingd/process.h"
 #include "nestingd/qemu/creation.h"
 #include "nestingd/qemu/folder.h"
@@ -164,8 +165,8 @@ static int check_images(const struct settings *settings, struct error *err)
     return 0;
 }
 
-/* Runs a machine without anything until its BIOS has said a word: a KVM that can be opened may still not work, as within
- * some VMs. */
+/* Runs a machine without anything until its BIOS has said a word: a KVM that can be opened may still not work, as
+ * within some VMs. */
 static int try_kvm(struct backend *backend, const struct call *call, struct error *err)
 {
     autofree char *folder = mem_printf("%s/kvm", backend->places.making);
@@ -385,19 +386,10 @@ static int qemu_create(struct backend *backend, const struct call *call, const c
     return r;
 }
 
-/* What we make; anything else names nothing of ours. */
-static bool is_id(const char *id)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-    return str_starts(id, VM_ID_PREFIX) && strlen(id) == VM_ID_SIZE - 1 &&
-           strspn(id + strlen(VM_ID_PREFIX), letters) == strlen(id) - strlen(VM_ID_PREFIX);
-}
-
 static int qemu_remove(struct backend *backend, const struct call *call, const char *id,
                        struct error *err)
 {
-    return is_id(id) ? creation_undo(&backend->places, id, call, err) : 0;
+    return id_is_vm(id) ? creation_undo(&backend->places, id, call, err) : 0;
 }
 
 struct listing {
@@ -414,7 +406,7 @@ static int list_one(void *arg, const char *name)
 
     if (!folder)
         return -ENOMEM;
-    if (!is_id(name))
+    if (!id_is_vm(name))
         return 0;
     (void) str_copy(vm.id, sizeof(vm.id), name);
     folder_read_record(folder, &vm);

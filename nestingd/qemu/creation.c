@@ -21,7 +21,7 @@
 #include "core/base/log.h"
 
 enum {
-    AGENT_WAIT_MS = 30 * 1000, /* of a guest that answers already */
+    AGENT_WAIT_MS = 60 * 1000, /* of a guest that answers already */
     UNDO_MS = 60 * 1000,
     ADDRESS_PAUSE_MS = 200,
     MAC_SIZE = 18,
@@ -176,15 +176,25 @@ static int refresh(const struct way *way, const struct call *call, struct error 
     return open_agent(way, call, &agent, err) ?: agent_refresh(agent, call, err);
 }
 
-/* What is frozen must be able to become another. */
+/* What is frozen must be at rest, and able to become another. An agent that cloud-init installs comes late. */
+static int prepare(const struct way *way, const struct call *call, struct error *err)
+{
+    auto_ptr(qmp_close) struct qmp *agent = NULL;
+    const struct settings *image = &way->creation->image;
+    struct call within = call_within(call, image->boot_timeout_ms);
+    struct call waiting = call_within(&within, image->user_data[0] ? INT64_MAX : AGENT_WAIT_MS);
+
+    return open_agent(way, &waiting, &agent, err)
+               ?: agent_settle(agent, &within, err) ?: agent_refresh(agent, &within, err);
+}
+
 static int freeze(const struct way *way, const struct call *call, struct error *err)
 {
     autofree char *state = mem_printf("%s/state", way->folder);
-    struct call agent = call_within(call, AGENT_WAIT_MS);
 
     if (!state)
         return error_errno(err, -ENOMEM, "frozen guest");
-    return refresh(way, &agent, err) ?: machine_freeze(way->machine, call, state, err);
+    return prepare(way, call, err) ?: machine_freeze(way->machine, call, state, err);
 }
 
 /* Its QEMU has nothing to do any more, but what it holds of the folder. */

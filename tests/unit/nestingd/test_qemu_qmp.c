@@ -282,7 +282,7 @@ static void test_a_guest_that_stays_the_same(void **unused)
           "{\"return\":{\"exited\":true,\"signal\":9}}\n", "exit status -1", -ENOTSUP },
         { "the agent may not", "{\"error\":{\"desc\":\"guest-exec has been disabled\"}}\n", NULL,
           "guest-exec has been disabled", -ENOTSUP },
-        { "no pid", "{\"return\":{}}\n", NULL, "pid", -ENOENT },
+        { "no pid", "{\"return\":{}}\n", NULL, "can't be made different from others: ", -ENOENT },
         { "no status", "{\"return\":{\"pid\":7}}\n", "{\"return\":{\"exited\":\"yes\"}}\n",
           "exited", -EINVAL },
         { "the guest goes", "{\"return\":{\"pid\":7}}\n", NULL, "it has ended", -EPIPE },

@@ -1,11 +1,16 @@
-/* nestingd/qemu/refresh.c - the script that tells a restored guest from the one it was frozen as (docs/qemu-
- * images.md).
+/* nestingd/qemu/scripts.c - what the agent runs in a guest, as root (docs/qemu-images.md): before it is frozen, and when
+ * it was restored, before anybody can reach it.
  *
- * It runs as root before anybody can reach the guest. The kernel takes the seed at once only when it is told to by an
- * ioctl, which no shell can call; else two guests would make equal keys from their equal state. The new keys are in
- * place before sshd starts itself anew. Plain POSIX, for busybox.
+ * The kernel takes the seed at once only when it is told to by an ioctl, which no shell can call; else two guests would
+ * make equal keys from their equal state. The new keys are in place before sshd starts itself anew. Plain POSIX, for
+ * busybox.
  */
 #include "nestingd/qemu/agent.h"
+
+/* cloud-init's exit status 2 is an error that it got over. */
+const char settle_script[] = "if command -v cloud-init >/dev/null; then\n"
+                             "  cloud-init status --wait >/dev/null || [ $? -eq 2 ]\n"
+                             "fi\n";
 
 const char refresh_script[] =
     "set -e\n"
