@@ -11,30 +11,22 @@ from checker.evidence import read_ledger
 from checker.run import PATIENCE, Run, wait_for
 from machines import Machine
 from nesting_daemon import TYPES, Daemon
+from vm_host import vm_of
 
 
-class Vm(Machine):
-    """It lets in whoever has the key of all VMs."""
+def vm_class(login_key):
+    """Such a VM is known by its name to the checker, and nothing of it goes on when it is removed."""
+    return type("Vm", (MarkedVm, vm_of(Machine, login_key)), {})
 
-    def __init__(self, folder, name, login_key):
-        self.login_key = login_key
-        super().__init__(folder, name)
 
-    def make_key(self, name):
-        if name == "login_key":
-            (self.home / "login_key.pub").write_bytes(self.login_key.with_suffix(".pub").read_bytes())
-        else:
-            super().make_key(name)
-
+class MarkedVm:
     def prepare(self):
-        """By its name the checker knows that a job ran in it."""
         prepared = super().prepare()
         with open(self.home / "sshd_config", "a") as file:
             file.write(f"SetEnv FLOTILLA_LOCAL_INSTANCE=vm:{self.name} HOME={self.home}\n")
         return prepared
 
     def close(self):
-        """Nothing of a VM that is removed goes on."""
         super().close()
         marks = f"FLOTILLA_LOCAL_INSTANCE=vm:{self.name}\0".encode(), f"HOME={self.home}\0".encode()
         for process in Path("/proc").glob("[0-9]*"):
@@ -49,6 +41,7 @@ class VmDaemon(Daemon):
     def __init__(self, folder):
         self.folder, self.key, self.machines, self.after = folder, folder / "vm_key", {}, {}
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
+        self.vm_class = vm_class(self.key)
         super().__init__(f"unix:{folder}/nesting.sock")
 
     def handler(self, name):
@@ -63,7 +56,7 @@ class VmDaemon(Daemon):
 
     def create(self, request, context):
         answer = super().create(request, context)
-        machine = Vm(self.folder, answer.vm.id, self.key)
+        machine = self.vm_class(self.folder, answer.vm.id)
         self.machines[answer.vm.id] = machine
         answer.vm.addr = self.vms[answer.vm.id].addr = f"127.0.0.1:{machine.port}"
         return answer
