@@ -4,10 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 
 import pytest
 
+from checker.processes import processes_of
+from checker.run import PATIENCE
 from guest import guest_folder
 from test_exec import Project
 
@@ -110,11 +113,11 @@ def guest(build):
     return guest_folder(build)
 
 
-def run_in_vms(project, guest, *words, **settings):
-    """QEMU emulates, so that a run is the same with and without KVM."""
+def in_vms(project, guest, **settings):
+    """The options for it. QEMU emulates, so that a run is the same with and without KVM."""
     settings = {"accel": "tcg", "memory": "256MiB", "cpus": 1, **settings}
     (project.folder / "vms.json").write_text(json.dumps(settings))
-    return project.run("--isolate", "vm", "--vm-image", guest / "guest", "--vm-config", project.folder / "vms.json", *words)
+    return ["--isolate", "vm", "--vm-image", guest / "guest", "--vm-config", project.folder / "vms.json"]
 
 
 @pytest.mark.parametrize("snapshot", [True, pytest.param(False, marks=pytest.mark.skipif(
@@ -125,7 +128,7 @@ def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
     project.commit()
     project.write("kept", "changed\n")
     project.write(".gitlab-ci.yml", PIPELINE + f"variables: {{NOW: '{int(time.time())}', GIT_DEPTH: 1}}\n")
-    ran = run_in_vms(project, guest, snapshot=snapshot)
+    ran = project.run(*in_vms(project, guest, snapshot=snapshot))
     assert ran.returncode == 0, ran.output + ran.problems
     # The frozen one and all that came from it differ, and none of them lives in the past.
     assert len(set(told(ran.output, "machine"))) == 3
@@ -134,3 +137,37 @@ def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
     assert told(ran.output, "used") == 2 * told(ran.output, "made")
     vms = set(re.findall(r"Created nesting VM (nesting-\w{8}) 127\.0\.0\.1:\d+", ran.output))
     assert len(vms) == 3
+
+
+def daemon_of(project):
+    """The process id of the run's flotilla-nesting."""
+    found = [process.pid for process in processes_of(project.folder) if b"flotilla-nesting\0serve" in process.cmdline]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def kill_daemon(project, _):
+    os.kill(daemon_of(project), signal.SIGKILL)
+
+
+def interrupt(_, child):
+    child.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("end,status,sentence", [
+    (kill_daemon, 1, "no VMs any more: "),
+    pytest.param(interrupt, 130, "interrupted: ending jobs", marks=pytest.mark.skipif(
+        not FULL, reason="runs with --full only: what is left behind is looked at in the other case as well"))])
+def test_a_run_that_ends_in_the_middle_of_a_job_leaves_no_vm(project, guest, end, status, sentence):
+    """The job waits for what nobody will give it."""
+    project.write(".gitlab-ci.yml", "one:\n  script: ['echo in the VM', 'until test -e /tmp/never; do sleep 1; done']\n")
+    with project.start(*in_vms(project, guest, snapshot=False)) as child:
+        lines = []
+        while not lines or not lines[-1].endswith("in the VM\n"):
+            lines.append(child.stdout.readline())
+            assert lines[-1], (lines, child.stderr.read())
+        end(project, child)
+        output, problems = child.communicate(timeout=PATIENCE)
+    assert child.returncode == status, output + problems
+    assert sentence in output
+    project.assert_nothing_left()
