@@ -40,8 +40,8 @@ static void add_vms(struct buf *out, const struct exec_vms *vms)
     buf_inherit_error(out, &socket);
 }
 
-/* Every job gets a fresh instance, which goes as soon as it is free, or a fresh VM: what one job leaves behind, no
- * other one finds. What a VM holds cannot be reached by its helper, whose calls go by the connection to it. */
+/* Every job gets a fresh instance, which goes as soon as it is free, or a fresh VM on one that stays to the end: what one
+ * job leaves behind, no other one finds. A helper in a VM does not reach us by our URL: files go over the connection. */
 static void built_in(struct buf *out, const struct exec_vms *vms)
 {
     unsigned cores = uv_available_parallelism();
@@ -68,9 +68,9 @@ static void built_in(struct buf *out, const struct exec_vms *vms)
              "      max_size = %u\n"
              "    [[runners.autoscaler.policy]]\n"
              "      idle_count = 0\n"
-             "      idle_time = \"0s\"\n",
+             "      idle_time = \"%s\"\n",
              cores + 1, vms ? "  helper = \"stream\"\n" : "", vms ? cores : 1, vms ? 0 : 1,
-             vms ? 1 : cores, vms ? 1 : cores);
+             vms ? 1 : cores, vms ? 1 : cores, vms ? "24h" : "0s");
     if (vms)
         add_vms(out, vms);
 }

@@ -31,7 +31,7 @@ class Agent:
 
     def __init__(self, stream: socket.socket):
         self.stream = stream
-        self.stream.settimeout(300)
+        self.stream.settimeout(900)
         self.answers = self.stream.makefile()
 
     def ask(self, command, **arguments):

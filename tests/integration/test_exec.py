@@ -68,10 +68,10 @@ class Project:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env={**os.environ, "TMPDIR": str(self.temporary), **(environment or {})})
 
-    def run(self, *arguments, left=(), **options):
+    def run(self, *arguments, left=(), patience=2 * PATIENCE, **options):
         with self.start(*arguments, **options) as child:
             try:
-                child.output, child.problems = child.communicate(timeout=2 * PATIENCE)
+                child.output, child.problems = child.communicate(timeout=patience)
             except subprocess.TimeoutExpired:
                 child.kill()
                 raise

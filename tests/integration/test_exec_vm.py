@@ -4,14 +4,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 
 import pytest
 
+from checker.processes import processes_of
 from guest import guest_folder
 from test_exec import Project
 
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
+# In seconds: emulation on a machine that is busy, too.
+EMULATED = 1000
 # What one job of a pipeline sees of its VM, and hands on.
 PIPELINE = """
 stages: [make, use]
@@ -24,7 +28,8 @@ make:
   stage: make
   script:
     - git log --oneline
-    - git -c credential.helper= ls-remote "$(git remote get-url origin)" 2>&1 | grep 'could not read Username'
+    - if git -c credential.helper= ls-remote "$(git remote get-url origin)" 2>/tmp/refused; then exit 1; fi
+    - grep 'could not read Username' /tmp/refused
     - head -c 300000 /dev/urandom >made
     - echo "made=$(md5sum <made)"
   artifacts: {paths: [made]}
@@ -102,7 +107,7 @@ def test_settings_that_the_daemon_refuses_are_said_in_its_words(project, folder)
 
 def told(output, what):
     """The values that jobs printed under a name."""
-    return re.findall(rf"\b{what}=(\S+)", output)
+    return re.findall(rf"\b{what}=([0-9a-f-]+)", output)
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +115,14 @@ def guest(build):
     return guest_folder(build)
 
 
-def run_in_vms(project, guest, *words, **settings):
-    """QEMU emulates, so that a run is the same with and without KVM."""
-    settings = {"accel": "tcg", "memory": "256MiB", "cpus": 1, **settings}
+def in_vms(project, guest, **settings):
+    """The options for it. QEMU emulates, so that a run is the same with and without KVM."""
+    settings = {"accel": "tcg", "memory": "256MiB", "cpus": 1, "boot_timeout": "15m", **settings}
     (project.folder / "vms.json").write_text(json.dumps(settings))
-    return project.run("--isolate", "vm", "--vm-image", guest / "guest", "--vm-config", project.folder / "vms.json", *words)
+    return ["--isolate", "vm", "--vm-image", guest / "guest", "--vm-config", project.folder / "vms.json"]
 
 
+@pytest.mark.timeout(EMULATED + 200)
 @pytest.mark.parametrize("snapshot", [True, pytest.param(False, marks=pytest.mark.skipif(
     not FULL, reason="runs with --full only: the first VM of the other case boots as well"))])
 def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
@@ -125,12 +131,47 @@ def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
     project.commit()
     project.write("kept", "changed\n")
     project.write(".gitlab-ci.yml", PIPELINE + f"variables: {{NOW: '{int(time.time())}', GIT_DEPTH: 1}}\n")
-    ran = run_in_vms(project, guest, snapshot=snapshot)
+    ran = project.run(*in_vms(project, guest, snapshot=snapshot), patience=EMULATED)
     assert ran.returncode == 0, ran.output + ran.problems
     # The frozen one and all that came from it differ, and none of them lives in the past.
     assert len(set(told(ran.output, "machine"))) == 3
     assert len(set(told(ran.output, "boot"))) == 3
-    assert all(0 <= int(drift) < 600 for drift in told(ran.output, "drift"))
+    assert all(0 <= int(drift) < EMULATED for drift in told(ran.output, "drift"))
     assert told(ran.output, "used") == 2 * told(ran.output, "made")
     vms = set(re.findall(r"Created nesting VM (nesting-\w{8}) 127\.0\.0\.1:\d+", ran.output))
     assert len(vms) == 3
+
+
+def daemon_of(project):
+    """The process id of the run's flotilla-nesting."""
+    found = [process.pid for process in processes_of(project.folder) if b"flotilla-nesting\0serve" in process.cmdline]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def kill_daemon(project, _):
+    os.kill(daemon_of(project), signal.SIGKILL)
+
+
+def interrupt(_, child):
+    child.send_signal(signal.SIGINT)
+
+
+@pytest.mark.timeout(EMULATED + 200)
+@pytest.mark.parametrize("end,status,sentence", [
+    (kill_daemon, 1, "no VMs any more: "),
+    pytest.param(interrupt, 130, "interrupted: ending jobs", marks=pytest.mark.skipif(
+        not FULL, reason="runs with --full only: what is left behind is looked at in the other case as well"))])
+def test_a_run_that_ends_in_the_middle_of_a_job_leaves_no_vm(project, guest, end, status, sentence):
+    """The job waits for what nobody will give it."""
+    project.write(".gitlab-ci.yml", "one:\n  script: ['echo in the VM', 'until test -e /tmp/never; do sleep 1; done']\n")
+    with project.start(*in_vms(project, guest, snapshot=False)) as child:
+        lines = []
+        while not lines or not lines[-1].endswith("in the VM\n"):
+            lines.append(child.stdout.readline())
+            assert lines[-1], (lines, child.stderr.read())
+        end(project, child)
+        output, problems = child.communicate(timeout=EMULATED)
+    assert child.returncode == status, output + problems
+    assert sentence in output
+    project.assert_nothing_left()

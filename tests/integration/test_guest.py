@@ -32,6 +32,7 @@ def assert_refreshed(agent):
     assert len(agent.run("/bin/cat", "/etc/machine-id")) == 33
 
 
+@pytest.mark.timeout(1200)  # the image is made, and the guest emulated
 @pytest.mark.parametrize("by_kernel", [False, pytest.param(True, marks=pytest.mark.skipif(
     os.environ.get("FLOTILLA_TEST_FULL") != "1", reason="runs with --full only: VMs of test_exec_vm.py boot so"))],
     ids=["disk", "kernel"])
