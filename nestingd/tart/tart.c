@@ -99,17 +99,12 @@ static int tart_need(struct backend *tart, const struct call *call, const char *
                      struct need *ret, struct error *err)
 {
     struct error why = { 0 };
-    int r;
 
     *ret = (struct need) { 0 };
-    if (strchr(image, '/'))
+    if (strchr(image, '/') || tart_get(call, image, ret, &why) == 0)
         return 0;
-    r = tart_get(call, image, ret, &why);
-    if (r < 0 && call_ended(call, err) < 0)
-        return err ? err->code : r;
-    if (r < 0)
-        log_debug("%s: what it takes is not known: %s", image, why.message);
-    return 0;
+    log_debug("%s: what it takes is not known: %s", image, why.message);
+    return call_ended(call, err);
 }
 
 static char *log_path(const struct backend *tart, const char *id)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "fakes" / "tart"
-HOSTS = itertools.count(2, 16)  # so that the VMs of two fakes in one process have different addresses
+HOSTS = itertools.cycle(range(2, 240, 16))  # of the VMs of two fakes in one process no address is the same
 
 
 class Tart:
