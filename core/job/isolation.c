@@ -138,7 +138,7 @@ static int answer_dial(struct running *running, json_t *frame, struct error *err
     int r = running->stopped;
 
     (void) json_opt_str(frame, "address", &address, NULL);
-    if (r == 0 && running->wait)
+    if (r == 0 && running->wait && running->wait->watch.relay)
         r = relay_dial(running->wait->watch.relay, &running->wait->watch, address,
                        running->wait->deadline_mono_ms, &fd, &why);
     (void) json_add_i64(answer, "code", r < 0 || fd < 0 ? dial_result(r) : FLT_OK);
@@ -221,7 +221,8 @@ static int closed_set(int64_t code)
 static int call_failed(const struct running *running, int code, const char *message,
                        struct error *err)
 {
-    if (running->wait && relay_lost(running->wait->watch.relay, err) < 0)
+    if (running->wait && running->wait->watch.relay &&
+        relay_lost(running->wait->watch.relay, err) < 0)
         return -EPIPE;
     return error_set(err, code, "%s", *message ? message : "it failed and did not say why");
 }
