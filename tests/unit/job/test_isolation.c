@@ -164,6 +164,7 @@ static void test_a_plugin_that_crashes_or_hangs_is_given_up(void **unused)
     assert_non_null(strstr(world.err.message, "has failed before"));
     stop(&world);
     start_open(&world, "hostile_isolation");
+    assert_int_equal(setenv("FLOTILLA_LIMITS", "isolation_late=1,isolation_cancel=1", 1), 0);
     world.wait.deadline_mono_ms = clock_mono_ms(&clock_system) + 1;
     assert_int_equal(create(&world, "hang"), -ESHUTDOWN);
     assert_non_null(strstr(world.err.message, "did not return in time"));
@@ -171,6 +172,7 @@ static void test_a_plugin_that_crashes_or_hangs_is_given_up(void **unused)
     start_open(&world, "hostile_isolation");
     world.stop = -EINTR;
     assert_int_equal(create(&world, "hang"), -EINTR);
+    assert_int_equal(unsetenv("FLOTILLA_LIMITS"), 0);
     stop(&world);
 }
 
