@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/rights.h"
@@ -138,7 +139,7 @@ static int answer_dial(struct running *running, json_t *frame, struct error *err
     int r = running->stopped;
 
     (void) json_opt_str(frame, "address", &address, NULL);
-    if (r == 0 && running->wait)
+    if (r == 0 && running->wait && running->wait->watch.relay)
         r = relay_dial(running->wait->watch.relay, &running->wait->watch, address,
                        running->wait->deadline_mono_ms, &fd, &why);
     (void) json_add_i64(answer, "code", r < 0 || fd < 0 ? dial_result(r) : FLT_OK);
@@ -192,7 +193,8 @@ static int wait_once(struct running *running, struct error *err)
     if (r == -ETIMEDOUT && now_ms() >= running->limit_ms)
         return fell(running, err, "did not return in time");
     running->stopped = r;
-    running->limit_ms = MIN(running->limit_ms, now_ms() + CANCEL_MS);
+    running->limit_ms =
+        MIN(running->limit_ms, now_ms() + fault_limit_ms("isolation_cancel", CANCEL_MS));
     (void) close(running->cancel_fd);
     running->cancel_fd = -1;
     return 0;
@@ -221,7 +223,8 @@ static int closed_set(int64_t code)
 static int call_failed(const struct running *running, int code, const char *message,
                        struct error *err)
 {
-    if (running->wait && relay_lost(running->wait->watch.relay, err) < 0)
+    if (running->wait && running->wait->watch.relay &&
+        relay_lost(running->wait->watch.relay, err) < 0)
         return -EPIPE;
     return error_set(err, code, "%s", *message ? message : "it failed and did not say why");
 }
@@ -230,9 +233,9 @@ static int call_failed(const struct running *running, int code, const char *mess
 static int call(struct isolation *isolation, const struct isolation_wait *wait, json_t *request,
                 json_t **ret, struct error *err)
 {
-    struct running running = { .isolation = isolation, .wait = wait, .limit_ms = now_ms() };
+    struct running running = { .isolation = isolation, .wait = wait };
     const char *message = "";
-    int64_t code = FLT_E_INTERNAL;
+    int64_t code = FLT_E_INTERNAL, deadline;
     int ends[2], r;
 
     if (isolation->fd < 0)
@@ -240,8 +243,9 @@ static int call(struct isolation *isolation, const struct isolation_wait *wait, 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return error_errno(err, -errno, "asking the isolation plugin");
     running.cancel_fd = ends[0];
-    running.limit_ms = (wait ? wait->deadline_mono_ms : now_ms() + OPEN_MS) + LATE_MS;
-    (void) json_add_i64(request, "deadline_mono_ms", running.limit_ms - LATE_MS);
+    deadline = wait ? wait->deadline_mono_ms : now_ms() + OPEN_MS;
+    running.limit_ms = deadline + fault_limit_ms("isolation_late", LATE_MS);
+    (void) json_add_i64(request, "deadline_mono_ms", deadline);
     r = send_with(isolation->fd, request, &ends[1], 1, err);
     (void) close(ends[1]);
     r = r < 0 ? fell(&running, err, "has crashed") : wait_done(&running, ret, err);

@@ -14,6 +14,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/frame.h"
+#include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/job/sandbox.h"
 #include "core/plugin/plugin.h"
@@ -230,7 +231,8 @@ _Noreturn void isolation_process_run(int link_fd, int parent, const char *file)
     struct served served = { .passed = -1 };
 
     (void) prctl(PR_SET_NAME, "flotilla-vms");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || keep_link_alone(link_fd) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+        keep_link_alone(link_fd) < 0 || harden_process() < 0)
         _exit(125);
     frame_decoder_init(&served.decoder, FRAME_MAX_LINK);
     served.decoder.passed = &served.passed;

@@ -140,8 +140,7 @@ static int create(struct job *job, int64_t deadline, struct error *err)
     (void) trace_line(job->trace, TRACE_PLAIN, "Creating %s VM %s", plugin_of(job), job->vm_image);
     (void) trace_flush(job->trace);
     job->unclean = true;
-    EFFECT("vm_create", r = isolation_create(job->isolation, &wait, job->vm_image, (int32_t) slot,
-                                             &job->vm, err));
+    r = isolation_create(job->isolation, &wait, job->vm_image, (int32_t) slot, &job->vm, err);
     if (*job->vm.id)
         tell_supervisor(job);
     if (r < 0)
@@ -214,9 +213,7 @@ static int remove_vm(struct job *job, struct error *err)
     };
     int r = relay_lost(job->relay, err);
 
-    if (r == 0)
-        EFFECT("vm_remove", r = isolation_remove(job->isolation, &wait, job->vm.id, err));
-    return r;
+    return r == 0 ? isolation_remove(job->isolation, &wait, job->vm.id, err) : r;
 }
 
 void vm_remove(struct job *job)

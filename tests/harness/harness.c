@@ -22,6 +22,7 @@
 
 /* Far above what any operation under test needs: a loop that does not end is a bug. */
 #define ATTEMPTS_MAX 20000
+#define COPY_MAX ((size_t) 256 * 1024 * 1024) /* our own binary, with sanitizers */
 
 char *harness_temp_dir(void)
 {
@@ -214,4 +215,17 @@ int harness_in_child(int (*check)(void))
         _exit(check());
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void harness_copy(const char *from, const char *to)
+{
+    autobuf struct buf data = BUF_INIT;
+    struct error err = { 0 };
+    autoclose int fd = -1;
+
+    if (fs_read_file(AT_FDCWD, from, COPY_MAX, &data, &err) < 0)
+        fail_msg("%s", err.message);
+    fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(fs_write_all(fd, buf_str(&data), data.len), 0);
 }

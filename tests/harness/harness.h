@@ -19,6 +19,8 @@ DEFINE_AUTO_PTR(char, harness_remove_dir)
 /* DIR/NAME; the caller frees. */
 char *harness_path(const char *dir, const char *name);
 void harness_write(const char *dir, const char *name, const char *text);
+void harness_copy(const char *from,
+                  const char *to); /* a file of any bytes, which is not there yet */
 char *harness_read(const char *dir, const char *name); /* the caller frees */
 
 /* Descriptors this process has open. */

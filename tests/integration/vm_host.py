@@ -1,12 +1,29 @@
 """An instance whose jobs run in VMs: an sshd of the test's own, with grpcio's nesting daemon behind a socket there. A VM is
 a further sshd, in another home."""
 
+import contextlib
 import itertools
+import os
 import shutil
+import signal
 import threading
+from pathlib import Path
 
 from machines import Dropbear, Machine
 from nesting_daemon import TYPES, Daemon
+
+
+def descendants(pid):
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        yield from descendants(child)
+        yield child
+
+
+def kill_sessions(machine):
+    """The connections end; its sshd takes new ones."""
+    for pid in descendants(machine.process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def vm_of(server, key):

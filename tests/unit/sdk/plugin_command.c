@@ -18,23 +18,14 @@
 
 #include "tests/harness/harness.h"
 
-#define FILE_MAX ((size_t) 256 * 1024 * 1024) /* our own binary, with sanitizers */
-
 extern char **environ;
 
 char *plugin_command_copy(const struct plugin_command *command, const char *from, const char *name)
 {
     autofree char *path = mem_printf("%s/%s.so", command->root, name);
-    autobuf struct buf data = BUF_INIT;
-    struct error err = { 0 };
-    autoclose int fd = -1;
 
-    if (fs_read_file(AT_FDCWD, from, FILE_MAX, &data, &err) < 0)
-        fail_msg("%s", err.message);
     (void) unlink(path);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(fs_write_all(fd, buf_str(&data), data.len), 0);
+    harness_copy(from, path);
     return take_ptr(path);
 }
 
