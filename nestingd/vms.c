@@ -157,6 +157,14 @@ static void drop(struct vms *vms, struct claim *claim)
     (void) pthread_mutex_unlock(&vms->lock);
 }
 
+/* Who gives a turn does so under the lock, and may not be through with it when it is noticed. */
+static void close_turn(struct vms *vms, struct turn *turn)
+{
+    (void) pthread_mutex_lock(&vms->lock);
+    turn_close(turn);
+    (void) pthread_mutex_unlock(&vms->lock);
+}
+
 /* Waits until nobody else works on it; then it is ours until drop(). */
 static int take(struct vms *vms, const struct call *call, struct waiting_claim *waiting,
                 struct error *err)
@@ -174,7 +182,7 @@ static int take(struct vms *vms, const struct call *call, struct waiting_claim *
     r = is_held ? 1 : turn_wait(&waiting->turn, call, -1, err);
     if (r < 0)
         drop(vms, &waiting->claim);
-    turn_close(&waiting->turn);
+    close_turn(vms, &waiting->turn);
     return MIN(r, 0);
 }
 
@@ -399,7 +407,7 @@ static int take_room(struct vms *vms, const struct call *call, const char *image
         if (r < 0)
             give_up_room(vms, &waiting.asker);
     }
-    turn_close(&waiting.turn);
+    close_turn(vms, &waiting.turn);
     return r;
 }
 
