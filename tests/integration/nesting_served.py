@@ -104,9 +104,10 @@ class Served:
         (self.fake / name).unlink()
 
     def journal(self):
-        """[(what, id)]"""
+        """[(what, id)]. A line that is just being written may be there in part."""
         path = self.fake / "journal"
-        return [tuple(line.split(" ")) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [tuple(line.split(" ")) for line in whole.splitlines()]
 
     def noted(self, what):
         return [vm for kind, vm in self.journal() if kind == what]
