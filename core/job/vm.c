@@ -200,8 +200,10 @@ struct end vm_start(struct job *job, int64_t until_ms)
         r = error_set(&err, -EINVAL, "this worker was started without its plugin");
     else
         r = isolation_open(job->isolation, config, &err);
-    if (r < 0)
+    if (r < 0) {
+        job->unclean = true; /* who cannot make one must not get the next job either */
         return failed(job, r, INT64_MAX, "vm_isolation", &err);
+    }
     return use_vm(job, stage_deadline(job, until_ms));
 }
 

@@ -210,6 +210,26 @@ def test_a_plugin_that_cannot_be_used_is_no_hosts_fault(run, folder):
     finish(run)
 
 
+def test_a_plugin_that_becomes_useless_costs_one_job(run, folder):
+    """The host was ready, and is asked again before the next one."""
+    right = run.config.read_text()
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    run.await_ended(1)
+    put(run, right.replace(f'"unix://{folder}/nesting.sock"', '"unix:///~/nesting.sock"'))
+    ask_reload(run)
+    run.coordinator.add(make_job(2, str(run.marks)))
+    run.coordinator.jobs[2].job.lost_as = "runner_system_failure"
+    run.await_ended(2)
+    run.await_log("no VM can be made: ")
+    run.coordinator.add(make_job(3, str(run.marks)))
+    put(run, right)
+    ask_reload(run)
+    run.await_ended(3)
+    assert "marked for removal" not in run.log()
+    finish(run)
+
+
 def test_a_lost_ledger_costs_no_vm(run):
     run.start()
     _, vm = run.start_job(1)
