@@ -213,6 +213,7 @@ def run(folder, binary, build):
         made.close()
 
 
+@pytest.mark.sample
 def test_two_jobs_at_once_each_in_a_vm_of_its_own(run):
     """And a VM that was there before is gone by then."""
     left = run.mac.initialised().create(0).vm.id
