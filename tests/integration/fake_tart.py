@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cloud.machines import free_port
+
 SOURCE = Path(__file__).resolve().parents[1] / "fakes" / "tart"
 HOSTS = itertools.cycle(range(2, 240, 16))  # of the VMs of two fakes in one process no address is the same
 
@@ -18,7 +20,8 @@ class Tart:
         self.folder = Path(folder)
         (self.folder / "vms").mkdir(parents=True)
         pid = os.getpid()
-        self.settings = {"network": f"127.{128 + (pid >> 8) % 100}.{pid % 256}", "port": 2222, "first_host": next(HOSTS),
+        self.held, self.port = free_port()  # of all its VMs
+        self.settings = {"network": f"127.{128 + (pid >> 8) % 100}.{pid % 256}", "port": self.port, "first_host": next(HOSTS),
                          "user": "nested-vm-username", "password": "nested-vm-password", **settings}
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
         for image in images:
@@ -33,6 +36,9 @@ class Tart:
     def environment(self):
         """Of whoever is to find it."""
         return {"FAKE_TART": str(self.folder), "PATH": f"{self.program.parent}:{os.environ['PATH']}"}
+
+    def close(self):
+        self.held.close()
 
     def add_image(self, name, cpu=1, memory_mib=128):
         folder = self.folder / "vms" / name

@@ -24,7 +24,7 @@ from checker.jobs import make_job
 from checker.processes import processes_of
 from checker.rules import judge
 from checker.run import PATIENCE, wait_for
-from cloud.machines import Machines, free_port
+from cloud.machines import Machines
 from conftest import short_folder
 from fake_tart import Tart
 from mac_host import Mac
@@ -34,6 +34,7 @@ from test_run import wait_for_trace
 REGION = "us-west-2"
 KEY = rsa.generate_private_key(65537, 2048)
 SOCKET = "/Users/ec2-user/Library/Application Support/nesting.sock"
+PASSWORD = 'password = "nested-vm-password"'
 NEVER = 10**9  # looks
 
 
@@ -50,14 +51,13 @@ class MacRun(AwsRun):
         self.environment |= {"AWS_CONFIG_FILE": str(folder / "config"),
                              "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
         self.prefix = ["env", "-C", folder]  # where macos-key.pem is
-        self.held, port = free_port()
-        self.tart = Tart(mac_folder / "tart", images=("mac", "other"), port=port)
-        self.mac = Mac(build, mac_folder, self.tart)
-        self.change(("concurrent = 8\n", "concurrent = 8\ncheck_interval = 1\n"), (SOCKET, str(self.mac.path)), ('password = "nested-vm-password"', f'password = "nested-vm-password"\n'
-                                                   f'      protocol_port = {port}'))
         (folder / "macos-key.pem").touch(0o600)
         (folder / "macos-key.pem").write_bytes(
             KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+        self.tart = Tart(mac_folder / "tart", images=("mac", "other"))
+        self.mac = Mac(build, mac_folder, self.tart)
+        self.change((SOCKET, str(self.mac.path)), ("concurrent = 8\n", "concurrent = 8\ncheck_interval = 1\n"),
+                    (PASSWORD, f"{PASSWORD}\n      protocol_port = {self.tart.port}"))
         self.group = self.cloud.group("mac2metal", boot_looks=0)
         self.cloud.compute.settings = {"architecture": "arm64_mac", "zone": REGION + "a"}
         self.cloud.compute.launches = "mac2.metal"
@@ -146,7 +146,7 @@ class MacRun(AwsRun):
         self.mac.close()
         self.machines.close()
         self.cloud.close()
-        self.held.close()
+        self.tart.close()
 
 
 class Upstream(Daemon):
@@ -213,6 +213,7 @@ def run(folder, binary, build):
         made.close()
 
 
+@pytest.mark.sample
 def test_two_jobs_at_once_each_in_a_vm_of_its_own(run):
     """And a VM that was there before is gone by then."""
     left = run.mac.initialised().create(0).vm.id
@@ -236,14 +237,12 @@ def test_a_daemon_of_upstreams_kind_will_do(run):
     """Its wire by grpcio: what it does not say, such as why a VM was not made, is all that is missing."""
     run.mac.kill()
     run.mac.path.unlink()
-    upstream = Upstream(run.mac.path, run.tart)
-    run.add(1), run.add(2)
-    run.start()
-    run.wait_ended(1, 2)
-    assert sorted(upstream.names()[:3]) == ["Init", "List", "List"]
-    assert upstream.config == b"null"
-    run.ended_well()
-    upstream.close()
+    with contextlib.closing(Upstream(run.mac.path, run.tart)) as upstream:
+        run.add(1), run.add(2)
+        run.start()
+        run.wait_ended(1, 2)
+        assert upstream.names()[:3] == ["List", "Init", "List"] and upstream.config == b"null"
+        run.ended_well()
 
 
 def test_a_vm_that_holds_the_slot_makes_way(run):
@@ -365,7 +364,7 @@ def test_a_daemon_that_hangs_costs_a_job_its_time_and_nothing_more(run):
     run.start()
     run.wait_logged("is ready")
     run.mac.signal(signal.SIGSTOP)
-    run.add(1, timeout=3).lost_as = "job_execution_timeout"
+    run.add(1, timeout=1).lost_as = "job_execution_timeout"
     run.wait_ended(1)
     assert run.failure(1) == ("failed", "job_execution_timeout")
     run.mac.signal(signal.SIGCONT)

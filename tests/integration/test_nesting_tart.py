@@ -15,7 +15,9 @@ UNKNOWN = 2
 
 @pytest.fixture
 def tart(folder):
-    return Tart(folder / "tart", registry=["ghcr.io/a/mac:1"])
+    made = Tart(folder / "tart", registry=["ghcr.io/a/mac:1"])
+    yield made
+    made.close()
 
 
 @pytest.fixture
