@@ -413,15 +413,15 @@ static int list_one(void *arg, const char *name)
     return listing->each(listing->arg, &vm);
 }
 
-/* One that is being removed as well, so that a removal that failed is seen. */
+/* One that is being removed as well, so that a removal that failed is seen; those first, so that none is told twice. */
 static int qemu_list(struct backend *backend, const struct call *call,
                      int (*each)(void *arg, const struct vm *vm), void *arg, struct error *err)
 {
     struct listing vms = { .place = backend->places.vms, .each = each, .arg = arg };
     struct listing gone = { .place = backend->places.gone, .each = each, .arg = arg };
 
-    return each_entry(vms.place, list_one, &vms, err)
-               ?: each_entry(gone.place, list_one, &gone, err);
+    return each_entry(gone.place, list_one, &gone, err)
+               ?: each_entry(vms.place, list_one, &vms, err);
 }
 
 const struct backend_kind backend_qemu = {
