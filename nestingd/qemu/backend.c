@@ -211,7 +211,7 @@ struct sweep {
     struct backend *backend;
     const struct call *call;
     const char *place;
-    bool half_made; /* only those */
+    bool live_stay; /* those that jobs can reach */
     struct error *err;
 };
 
@@ -224,14 +224,14 @@ static int sweep_one(void *arg, const char *name)
     if (!folder)
         return error_errno(sweep->err, -ENOMEM, "%s", name);
     folder_read_record(folder, &vm);
-    if (sweep->half_made && vm.addr[0]) {
+    if (sweep->live_stay && vm.addr[0]) {
         log_notice("VM %s of image '%s' at %s goes on", name, vm.name, vm.addr);
         return 0;
     }
     return folder_discard(folder, folder, sweep->call, sweep->err);
 }
 
-/* What an earlier daemon was making or removing. */
+/* What an earlier daemon was making or removing, and what has ended, as with the host. */
 static int sweep(struct backend *backend, const struct call *call, struct error *err)
 {
     const char *const places[] = { backend->places.making, backend->places.gone,
@@ -242,7 +242,7 @@ static int sweep(struct backend *backend, const struct call *call, struct error 
         struct sweep all = { .backend = backend,
                              .call = call,
                              .place = places[i],
-                             .half_made = places[i] == backend->places.vms,
+                             .live_stay = places[i] == backend->places.vms,
                              .err = err };
 
         r = each_entry(places[i], sweep_one, &all, err);
