@@ -83,7 +83,9 @@ static void add_disk(struct arguments *arguments, const struct launch *launch)
                "flush\":true},"
                "\"file\":{\"driver\":\"file\",\"filename\":%s}}",
                path ? json_text(path) : "");
-    add_option(arguments, "-device", "virtio-blk-pci,drive=disk,bootindex=1");
+    /* A full disk of the host is the guest's error; QEMU would rather stop the guest. */
+    add_option(arguments, "-device",
+               "virtio-blk-pci,drive=disk,bootindex=1,werror=report,rerror=report");
 }
 
 /* QEMU shows the folder as a disk that cloud-init knows by its label. */

@@ -211,7 +211,7 @@ struct sweep {
     struct backend *backend;
     const struct call *call;
     const char *place;
-    bool half_made; /* only those */
+    bool live_stay; /* those that jobs can reach */
     struct error *err;
 };
 
@@ -224,14 +224,14 @@ static int sweep_one(void *arg, const char *name)
     if (!folder)
         return error_errno(sweep->err, -ENOMEM, "%s", name);
     folder_read_record(folder, &vm);
-    if (sweep->half_made && vm.addr[0]) {
+    if (sweep->live_stay && vm.addr[0]) {
         log_notice("VM %s of image '%s' at %s goes on", name, vm.name, vm.addr);
         return 0;
     }
     return folder_discard(folder, folder, sweep->call, sweep->err);
 }
 
-/* What an earlier daemon was making or removing. */
+/* What an earlier daemon was making or removing, and what has ended, as with the host. */
 static int sweep(struct backend *backend, const struct call *call, struct error *err)
 {
     const char *const places[] = { backend->places.making, backend->places.gone,
@@ -242,7 +242,7 @@ static int sweep(struct backend *backend, const struct call *call, struct error 
         struct sweep all = { .backend = backend,
                              .call = call,
                              .place = places[i],
-                             .half_made = places[i] == backend->places.vms,
+                             .live_stay = places[i] == backend->places.vms,
                              .err = err };
 
         r = each_entry(places[i], sweep_one, &all, err);
@@ -413,15 +413,15 @@ static int list_one(void *arg, const char *name)
     return listing->each(listing->arg, &vm);
 }
 
-/* One that is being removed as well, so that a removal that failed is seen. */
+/* One that is being removed as well, so that a removal that failed is seen; those first, so that none is told twice. */
 static int qemu_list(struct backend *backend, const struct call *call,
                      int (*each)(void *arg, const struct vm *vm), void *arg, struct error *err)
 {
     struct listing vms = { .place = backend->places.vms, .each = each, .arg = arg };
     struct listing gone = { .place = backend->places.gone, .each = each, .arg = arg };
 
-    return each_entry(vms.place, list_one, &vms, err)
-               ?: each_entry(gone.place, list_one, &gone, err);
+    return each_entry(gone.place, list_one, &gone, err)
+               ?: each_entry(vms.place, list_one, &vms, err);
 }
 
 const struct backend_kind backend_qemu = {

@@ -92,17 +92,19 @@ int folder_write_record(const char *folder, const char *image, const char *addr,
 void folder_read_record(const char *folder, struct vm *vm)
 {
     autofree char *path = mem_printf("%s/record.json", folder);
+    autofree char *monitor = mem_printf("%s/qmp", folder);
     autobuf struct buf text = BUF_INIT;
     autojson json_t *record = NULL;
     const char *image = "", *addr = "";
 
-    if (!path || fs_read_file(AT_FDCWD, path, RECORD_MAX, &text, NULL) < 0 ||
+    if (!path || !monitor || fs_read_file(AT_FDCWD, path, RECORD_MAX, &text, NULL) < 0 ||
         json_parse(buf_str(&text), text.len, &record, NULL) < 0)
         return;
     (void) json_opt_str(record, "image", &image, NULL);
     (void) json_opt_str(record, "addr", &addr, NULL);
     (void) str_copy(vm->name, sizeof(vm->name), image);
-    (void) str_copy(vm->addr, sizeof(vm->addr), addr);
+    if (addr[0] && qmp_is_heard(monitor))
+        (void) str_copy(vm->addr, sizeof(vm->addr), addr);
 }
 
 int folder_discard(const char *folder, const char *gone, const struct call *call, struct error *err)

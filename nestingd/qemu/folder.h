@@ -13,7 +13,8 @@ int folder_make(const char *folder, const char *id, const struct settings *image
 int folder_make_disk(const char *folder, const struct settings *image, const char *base,
                      const char *format, int64_t size, const struct call *call, struct error *err);
 
-/* `addr` is "" as long as nobody may reach the guest. What can't be read is "". */
+/* `addr` is "" as long as nobody may reach the guest. What can't be read is "", and so is the address of a guest that
+ * has ended. */
 int folder_write_record(const char *folder, const char *image, const char *addr, struct error *err);
 void folder_read_record(const char *folder, struct vm *vm);
 

@@ -278,6 +278,16 @@ void qmp_close(struct qmp *qmp)
     free(qmp);
 }
 
+/* A QEMU that hangs takes no more connections at some time, and lives. */
+bool qmp_is_heard(const char *path)
+{
+    struct call at_once = call_fresh(0);
+    autoclose int fd = -1;
+    int r = connect_to(path, &at_once, &fd, NULL);
+
+    return r == 0 || r == -ETIMEDOUT;
+}
+
 /* While the connection lives so does the process, and its number is its own. */
 static int open_listener(int fd, int *ret, struct error *err)
 {

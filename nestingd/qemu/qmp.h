@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/base/json.h"
 #include "nestingd/call.h"
 
@@ -22,6 +24,9 @@ int qmp_ask(struct qmp *qmp, const struct call *call, const char *command, json_
 /* Gives it a descriptor by a name. */
 int qmp_give_fd(struct qmp *qmp, const struct call *call, const char *name, int fd,
                 struct error *err);
+
+/* Whether a process listens at the socket: its QEMU lives. */
+bool qmp_is_heard(const char *path);
 
 /* Kills the process that listens at the monitor's socket, whether or not it answers, and waits for its end. 0 also when
  * there is none. */

@@ -72,10 +72,18 @@ class Daemon:
     def logged(self):
         return self.log.read_text() if self.log.exists() else ""
 
+    def guests(self):
+        """The QEMUs that run."""
+        return [process for process in processes_of(self.state) if b"qemu-system" in process.cmdline]
+
     def commands(self):
-        """Of the QEMUs that run."""
-        return [process.cmdline.split(b"\0") for process in processes_of(self.state)
-                if b"qemu-system" in process.cmdline]
+        return [process.cmdline.split(b"\0") for process in self.guests()]
+
+    def kill(self, vm):
+        """As if it had ended by itself."""
+        process, = (process for process in self.guests() if vm.id.encode() in process.cmdline)
+        os.kill(process.pid, signal.SIGKILL)
+        assert wait_for(lambda: process.pid not in [guest.pid for guest in self.guests()], PATIENCE)
 
     def left(self):
         """Of VMs, in any state."""
@@ -134,8 +142,14 @@ def test_restored_guests_differ_survive_the_daemon_and_leave_nothing(daemon):
     assert f"it is thrown away and VM {third.id} boots" in daemon.logged()
     assert not (daemon.state / "qemu/templates/guest/frozen").exists()
     daemon.run(third, "true")
-    for vm in (second, third):
-        daemon.delete(vm.id)
+
+    daemon.kill(second)
+    assert daemon.listed() == {second.id: "", third.id: third.addr}
+    daemon.die()
+    daemon.started()
+    assert daemon.listed() == {third.id: third.addr}
+    daemon.kill(third)
+    daemon.delete(third.id)
     assert (daemon.listed(), daemon.commands(), daemon.left()) == ({}, [], [])
 
 

@@ -58,7 +58,7 @@ static void test_the_whole_command(void **unused)
              "-blockdev\n{\"driver\":\"qcow2\",\"node-name\":\"disk\",\"discard\":\"unmap\","
              "\"cache\":{\"no-flush\":true},"
              "\"file\":{\"driver\":\"file\",\"filename\":\"/s/vms/x/disk.qcow2\"}}\n"
-             "-device\nvirtio-blk-pci,drive=disk,bootindex=1\n"
+             "-device\nvirtio-blk-pci,drive=disk,bootindex=1,werror=report,rerror=report\n"
              "-netdev\nuser,id=net,ipv6=off,restrict=off,hostfwd=tcp:127.0.0.1:0-:22\n-"
              "device\nvirtio-net-"
              "pci,netdev=net,romfile=\n"

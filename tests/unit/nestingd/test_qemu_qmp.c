@@ -355,7 +355,9 @@ static void test_who_listens_is_killed(void **unused)
     (void) close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 0);
     (void) close(ready[0]);
+    assert_true(qmp_is_heard(peer.path));
     assert_int_equal(qmp_kill(peer.path, &call, NULL), 0);
+    assert_false(qmp_is_heard(peer.path));
     assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     assert_int_equal(qmp_kill(peer.path, &call, NULL), 0);
