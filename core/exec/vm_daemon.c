@@ -22,7 +22,7 @@
 #include "core/exec/child.h"
 
 #define PROGRAM "flotilla-nesting"
-#define START_MS 10000
+#define START_MS 30000
 #define STOP_MS 15000
 #define LOOK_MS 20
 #define LOG_MAX ((size_t) 1 << 20)
