@@ -21,18 +21,13 @@ static int check_host_key(void *arg, const char *type, const char *key, int64_t 
     return report_host_key(job->report, job->connect, &shown, deadline_mono_ms, err);
 }
 
-static bool is_stop(int r)
-{
-    return r == -EINTR || r == -ECANCELED || r == -ENETRESET;
-}
-
 /* A job whose own time ran out while it waited for its instance is out of time; that the instance
  * took longer than it may is a failure of the system. */
 struct end instance_unreached(struct job *job, int r, int64_t deadline, const char *message)
 {
     bool out_of_time = clock_mono_ms(&clock_system) >= deadline;
 
-    if (is_stop(r))
+    if (ssh_was_stopped(r))
         return end_from_error(job, r, message);
     return out_of_time ? end_from_error(job, -ETIMEDOUT, message) : end_make(END_SYSTEM, message);
 }
@@ -100,7 +95,7 @@ static int dial(struct job *job, int64_t deadline, struct error *err)
 
     for (;;) {
         r = dial_once(job, deadline, err);
-        if (r == 0 || is_stop(r) || login_left_ms(job) > 0 ||
+        if (r == 0 || ssh_was_stopped(r) || login_left_ms(job) > 0 ||
             clock_mono_ms(&clock_system) >= deadline)
             return r;
         renewed = renew_login(job, deadline, err);

@@ -59,11 +59,6 @@ static int look_again(struct look *look, struct error *err)
     return r;
 }
 
-static bool is_stop(int r)
-{
-    return r == -EINTR || r == -ECANCELED || r == -ENETRESET;
-}
-
 int probe_vms_clean(struct isolation *isolation, struct ssh_conn *ssh, json_t *settings,
                     const struct isolation_wait *wait,
                     void (*on_removed)(void *arg, const char *id), void *arg, struct error *err)
@@ -87,5 +82,5 @@ int probe_vms_clean(struct isolation *isolation, struct ssh_conn *ssh, json_t *s
         r = look_again(&look, err);
     relay_free(relay);
     free(look.vms);
-    return r < 0 && !is_stop(r) ? error_set(err, -EREMOTEIO, "%s", err->message) : r;
+    return r < 0 && !ssh_was_stopped(r) ? error_set(err, -EREMOTEIO, "%s", err->message) : r;
 }

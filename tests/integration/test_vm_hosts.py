@@ -198,7 +198,7 @@ def test_a_vm_that_is_just_being_made_is_nobodys_to_remove(run):
 
 def test_a_plugin_that_cannot_be_used_is_no_hosts_fault(run, folder):
     right = run.config.read_text()
-    put(run, right.replace(f'"unix://{folder}/nesting.sock"', '"unix:///~/nesting.sock"'))
+    put(run, right.replace(f'"unix://{folder}/a nesting.sock"', '"unix:///~/nesting.sock"'))
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     run.await_log("no VM can be made: ")

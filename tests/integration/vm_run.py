@@ -1,6 +1,7 @@
 """Hosts with VMs, on this machine: the daemon of nesting_daemon.py, whose VMs are further sshds."""
 
 import contextlib
+import getpass
 import os
 import signal
 import sqlite3
@@ -9,24 +10,38 @@ from pathlib import Path
 
 from checker.evidence import read_ledger
 from checker.run import PATIENCE, Run, wait_for
-from machines import Machine
+from machines import Dropbear, Machine
 from nesting_daemon import TYPES, Daemon
-from vm_host import vm_of
 
 
-def vm_class(login_key):
-    """Such a VM is known by its name to the checker, and nothing of it goes on when it is removed."""
-    return type("Vm", (MarkedVm, vm_of(Machine, login_key)), {})
+class OfVm:
+    """An SSH server that lets in whoever has the key of all VMs."""
+
+    def __init__(self, folder, name, login_key):
+        self.login_key = login_key
+        super().__init__(folder, name)
+
+    def make_key(self, name):
+        if name == "login_key":
+            (self.home / "login_key.pub").write_bytes(self.login_key.with_suffix(".pub").read_bytes())
+        else:
+            super().make_key(name)
 
 
-class MarkedVm:
+class DropbearVm(OfVm, Dropbear):
+    pass
+
+
+class Vm(OfVm, Machine):
     def prepare(self):
+        """By its name the checker knows that a job ran in it."""
         prepared = super().prepare()
         with open(self.home / "sshd_config", "a") as file:
             file.write(f"SetEnv FLOTILLA_LOCAL_INSTANCE=vm:{self.name} HOME={self.home}\n")
         return prepared
 
     def close(self):
+        """Nothing of a VM that is removed goes on."""
         super().close()
         marks = f"FLOTILLA_LOCAL_INSTANCE=vm:{self.name}\0".encode(), f"HOME={self.home}\0".encode()
         for process in Path("/proc").glob("[0-9]*"):
@@ -38,11 +53,10 @@ class MarkedVm:
 class VmDaemon(Daemon):
     """A hook of `after` is called when the VM is there, or is gone, and before that is answered."""
 
-    def __init__(self, folder):
-        self.folder, self.key, self.machines, self.after = folder, folder / "vm_key", {}, {}
+    def __init__(self, folder, vm=Vm):
+        self.folder, self.key, self.machines, self.after, self.vm = folder, folder / "vm_key", {}, {}, vm
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        self.vm_class = vm_class(self.key)
-        super().__init__(f"unix:{folder}/nesting.sock")
+        super().__init__(f"unix:{folder}/a nesting.sock")
 
     def handler(self, name):
         handle = super().handler(name)
@@ -56,7 +70,7 @@ class VmDaemon(Daemon):
 
     def create(self, request, context):
         answer = super().create(request, context)
-        machine = self.vm_class(self.folder, answer.vm.id)
+        machine = self.vm(self.folder, answer.vm.id, self.key)
         self.machines[answer.vm.id] = machine
         answer.vm.addr = self.vms[answer.vm.id].addr = f"127.0.0.1:{machine.port}"
         return answer
@@ -83,18 +97,28 @@ class VmDaemon(Daemon):
 class VmRun(Run):
     """One host with places for two VMs."""
 
-    def __init__(self, folder, binary, build, plugin_dir, **settings):
-        self.daemon = VmDaemon(folder)
-        self.isolation = (f'    [runners.autoscaler.vm_isolation]\n      enabled = true\n      image = "image"\n'
-                          f'      nesting_host = "unix://{folder}/nesting.sock"\n'
-                          f'      [runners.autoscaler.vm_isolation.connector_config]\n        username = "root"\n'
-                          f'        key_path = "{self.daemon.key}"\n')
+    def __init__(self, folder, binary, build, plugin_dir, vm=Vm, image="image", timeout="60s", **settings):
+        self.daemon = VmDaemon(folder, vm)
+        user = "runner" if vm is DropbearVm else getpass.getuser()
+        self.isolation = (f'    [runners.autoscaler.vm_isolation]\n      enabled = true\n      image = "{image}"\n'
+                          f'      nesting_host = "unix://{folder}/a nesting.sock"\n'
+                          f'      [runners.autoscaler.vm_isolation.connector_config]\n        username = "{user}"\n'
+                          f'        key_path = "{self.daemon.key}"\n        timeout = "{timeout}"\n')
         super().__init__(folder, binary, f"{plugin_dir}:{build / 'plugins' / 'nesting'}", autoscaler_extra=self.isolation,
                          **{"capacity": 2, "max_instances": 1, "idle_time": "1h", **settings})
         self.environment["FLOTILLA_LIMITS"] = "probe_pause=100,back_off=100"
 
     def log(self):
         return self.daemon_log.read_text(errors="replace")
+
+    def log_of(self, job_id):
+        return bytes(self.coordinator.jobs[job_id].trace).decode()
+
+    def end_of(self, job):
+        """Adds it; its final state and its log."""
+        self.coordinator.add(job)
+        self.await_ended(job.id)
+        return self.coordinator.jobs[job.id].finals[0], self.log_of(job.id)
 
     def await_that(self, condition, what):
         assert wait_for(condition), f"never: {what}\n{self.log_tail(80)}"

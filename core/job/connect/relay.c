@@ -306,14 +306,19 @@ static int wait_open(struct relay *relay, struct stream *stream, const struct ss
         r = relay_lost(relay, err); /* then the stream is gone */
         if (r < 0)
             return r;
-        r = ssh_tunnel_open(stream->tunnel, err);
-        if (r != -EAGAIN)
-            return r;
-        r = ssh_wait(watch, NULL, 0, deadline);
+        r = ssh_may_go_on(watch, deadline);
+        if (r == 0)
+            r = ssh_tunnel_open(stream->tunnel, err);
+        if (r == -EAGAIN)
+            r = ssh_wait(watch, NULL, 0, deadline);
+        else if (r == 0)
+            return 0;
         if (r == -ETIMEDOUT)
             return error_set(err, r, "no answer in time");
         if (r < 0)
-            return error_errno(err, r, "connecting to %s on the instance", address);
+            return ssh_was_stopped(r)
+                       ? error_errno(err, r, "connecting to %s on the instance", address)
+                       : r;
     }
 }
 
@@ -361,5 +366,5 @@ int relay_dial(struct relay *relay, const struct ssh_watch *watch, const char *a
     (void) close(fd);
     if (relay->lost.code == 0)
         hang_up(stream);
-    return r == -EPIPE ? r : not_opened(r, address, err);
+    return r == -EPIPE || ssh_was_stopped(r) ? r : not_opened(r, address, err);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,11 @@ struct ssh_watch {
     void *arg;
     struct relay *relay; /* moved meanwhile (relay.h); NULL = none */
 };
+
+static inline bool ssh_was_stopped(int r)
+{
+    return r == -ECANCELED || r == -EINTR || r == -ENETRESET;
+}
 
 struct ssh_options {
     const char *address;

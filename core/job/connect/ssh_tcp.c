@@ -88,7 +88,7 @@ int ssh_tcp_open(const struct ssh_options *options, int64_t deadline, int *ret_f
         r = try_address(at, &options->watch,
                         MIN(deadline, now_ms() + fault_limit_ms("ssh_connect", CONNECT_MS)),
                         ret_fd);
-        if (r == -ECANCELED || r == -EINTR || r == -ENETRESET)
+        if (ssh_was_stopped(r))
             break;
     }
     freeaddrinfo(addresses);
