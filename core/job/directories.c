@@ -241,11 +241,18 @@ int directories_set(struct job *job, const char *login_dir, struct error *err)
     return job->build_dir ? 0 : set_root(job, root, err);
 }
 
+/* The last line, where the script came to its end. A status that was lost on its way tells that our commands are read
+ * by a PowerShell. */
+static const char *take_answer(struct job *job, const struct ssh_exit *exit, struct buf *out)
+{
+    job->nested_shell = job->shell->may_be_nested && exit->status == 1;
+    return exit->status == SHELL_ASKED || job->nested_shell ? output_last_line(out) : NULL;
+}
+
 struct end directories_find(struct job *job, int64_t until_ms)
 {
-    autobuf struct buf out = BUF_INIT;
-    struct ssh_exec exec = { .command = "echo; pwd", /* a profile may leave its line open */
-                             .on_output = collect,
+    autobuf struct buf out = BUF_INIT, command = BUF_INIT, script = BUF_INIT;
+    struct ssh_exec exec = { .on_output = collect,
                              .arg = &out,
                              .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,
                                                      stage_deadline(job, until_ms)) };
@@ -253,11 +260,18 @@ struct end directories_find(struct job *job, int64_t until_ms)
     struct error err = { 0 };
     int r;
 
-    if (job->build_dir && (job->cache_dir || !has_caches(job)))
+    if (job->build_dir && (job->cache_dir || !has_caches(job)) && !job->shell->may_be_nested)
         return (struct end) { .kind = END_OK };
+    job->shell->add_command(job->shell, &command, false);
+    job->shell->ask_directory(&script);
+    if (buf_error(&command) < 0 || buf_error(&script) < 0)
+        return end_make(END_SYSTEM, "the instance cannot be asked: memory is short");
+    exec.command = buf_str(&command);
+    exec.input = script.data;
+    exec.input_len = script.len;
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     if (r == 0)
-        r = directories_set(job, exit.status == 0 ? output_last_line(&out) : NULL, &err);
+        r = directories_set(job, take_answer(job, &exit, &out), &err);
     if (r == -EPERM)
         return end_make(END_CONFIG, err.message);
     if (r == -ETIMEDOUT && clock_mono_ms(&clock_system) < stage_deadline(job, until_ms))

@@ -242,9 +242,9 @@ static struct end remove_half(struct job *job, const struct helper_call *call)
 
     if (!call->file)
         return end_ok();
-    script_own_begin(&body);
-    script_command(&body, (const char *const[]) { "rm", "-f", "--", call->file, NULL });
-    script_own_end(&body);
+    job->shell->own_begin(&body);
+    job->shell->remove_tree(&body, call->file);
+    job->shell->own_end(&body);
     return stage_execute(job, &body, 0, job->deadline_ms, NULL);
 }
 
