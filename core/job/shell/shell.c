@@ -6,6 +6,7 @@
 
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
+#include "core/job/shell/powershell.h"
 
 #define YELLOW "\033[0;33m"
 #define GREEN "\033[32;1m"
@@ -13,7 +14,8 @@
 
 const struct shell *shell_by_name(const char *name)
 {
-    static const struct shell *const all[] = { &shell_bash, &shell_sh };
+    static const struct shell *const all[] = { &shell_bash, &shell_sh, &shell_pwsh,
+                                               &shell_powershell };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (str_eq(all[i]->name, name))

@@ -29,7 +29,7 @@ struct script_run {
 
 struct shell {
     const char *name; /* as in the configuration */
-    bool may_be_nested;
+    bool is_powershell;
     /* What starts it on the instance, for a script on its stdin. `nested`: what reads that command is a PowerShell,
      * which makes 1 of any other status unless it is told not to. */
     void (*add_command)(const struct shell *shell, struct buf *out, bool nested);
