@@ -97,6 +97,15 @@ static void say_nobody(struct job *job, const char *why)
     (void) trace_line(job->trace, TRACE_WARNING, "Artifacts and caches cannot be carried: %s", why);
 }
 
+static const char *nobody_for(const struct job *job)
+{
+    return str_starts(job->helper.machine, "Windows")
+               ? "neither " OURS ".exe nor " PEERS
+                 ".exe is in the PATH of the instance's account, and "
+                 "none can be brought to Windows"
+               : "the instance is neither Linux on x86-64 nor on arm64";
+}
+
 /* Where even that fails the job goes on as with a runner that finds no helper. */
 static struct end bring(struct job *job, const char *why)
 {
@@ -104,7 +113,7 @@ static struct end bring(struct job *job, const char *why)
     struct end end;
 
     if (!file || file->fd < 0) {
-        say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
+        say_nobody(job, file ? file->why : nobody_for(job));
         return end_ok();
     }
     (void) trace_line(job->trace, TRACE_PLAIN,

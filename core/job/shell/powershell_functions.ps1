@@ -8,11 +8,11 @@ $flotilla_windows = [IO.Path]::DirectorySeparatorChar -eq '\'
 
 # A line of the log as it is: PowerShell's own way of printing takes colours out and may break lines.
 function flotilla_print([string] $line) {
-    [Console]::Out.Write($line + [char] 10)
+    [Console]::Out.Write($line + "`n")
 }
 
 function flotilla_fail([string] $line) {
-    [Console]::Error.Write($line + [char] 10)
+    [Console]::Error.Write($line + "`n")
     exit 1
 }
 
@@ -45,7 +45,7 @@ function flotilla_start([string] $name, [string[]] $words, [string] $text = '') 
     trap { flotilla_fail $_ }
     $program = flotilla_program $name
     if (-not $program) {
-        [Console]::Error.Write($name + ': is not on this instance, or not in the PATH of its account' + [char] 10)
+        [Console]::Error.Write($name + ': is not on this instance, or not in the PATH of its account' + "`n")
         return 127
     }
     $start = New-Object Diagnostics.ProcessStartInfo
@@ -130,7 +130,9 @@ function flotilla_protect([string] $path) {
             $id, 'FullControl', 'ContainerInherit, ObjectInherit', 'None', 'Allow'
         $access.AddAccessRule($rule)
     }
-    Set-Acl -LiteralPath $path -AclObject $access
+    $folder = New-Object IO.DirectoryInfo -ArgumentList $path
+    if ($PSVersionTable.PSVersion.Major -lt 6) { $folder.SetAccessControl($access) }
+    else { [IO.FileSystemAclExtensions]::SetAccessControl($folder, $access) }
 }
 
 # It is private before anything is in it; its parents, which are the job's, are not. What an earlier job left in its
@@ -157,7 +159,7 @@ function flotilla_note([string] $directory) {
     } else {
         $more = ''
     }
-    [IO.File]::WriteAllText($file, ([string] $PID + ' ' + $more).Trim() + [char] 10)
+    [IO.File]::WriteAllText($file, ([string] $PID + ' ' + $more).Trim() + "`n")
 }
 
 function flotilla_begin([string] $directory) {
@@ -246,14 +248,14 @@ function flotilla_find([string[]] $names) {
     } else {
         $machine = [string] (& uname -s) + ' ' + [string] (& uname -m)
     }
-    flotilla_print ([char] 10 + $found + ' ' + $machine)
+    flotilla_print ("`n" + $found + ' ' + $machine)
 }
 
 # Where the login led, with slashes, on a line of its own.
 function flotilla_where() {
     $path = (Get-Location -PSProvider FileSystem).ProviderPath
     if ($flotilla_windows) { $path = $path.Replace('\', '/') }
-    flotilla_print ([char] 10 + $path)
+    flotilla_print ("`n" + $path)
 }
 
 # Those that live of the noted process and of all that descend from it: ids with their times of birth. `$known` has
