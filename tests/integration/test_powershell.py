@@ -168,6 +168,23 @@ def test_hardening_1_to_8_values_arrive_byte_for_byte_and_jobs_run_without_sourc
     assert out.read_bytes().decode().split("\0")[:-1] == [*ODD_VALUES, "mine", "1"]
 
 
+def test_a_helper_is_brought_to_a_linux_of_powershell(folder, binary, plugin_dir, program):
+    run, shell = start(folder, binary, plugin_dir, "pwsh", program)
+    first, second, out = make_job(1, str(run.marks), lines=4), make_job(2, str(run.marks), lines=4), folder / "out"
+    first.payload["artifacts"] = [{**ARCHIVE, "paths": ["made/"]}]
+    first.payload["steps"][0]["script"].append("mkdir made; echo content > 'made/a file'")
+    second.payload["dependencies"] = [{**dependency(1), "token": first.token}]
+    second.payload["variables"].append({"key": "GIT_STRATEGY", "value": "empty"})
+    second.payload["steps"][0]["script"].append(f"cat 'made/a file' > '{out}'")
+    for job in (first, second):
+        run.coordinator.add(in_both_shells(run, job))
+        assert run.coordinator.wait_ended(job.id, PATIENCE), run.log_tail()
+    assert_nothing_lost(run, run.finish(), log_of(run, 1) + log_of(run, 2))
+    shell.assert_they_parse(12)
+    assert "are carried through this connection" in log_of(run, 1)
+    assert out.read_text() == "content\n"
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_job_execution_10_5_45_a_status_comes_as_it_was(folder, binary, plugin_dir, nested, program):
     """Where sshd's shell is a PowerShell, it makes 1 of any other status unless it is told not to."""
