@@ -97,13 +97,16 @@ static void say_nobody(struct job *job, const char *why)
     (void) trace_line(job->trace, TRACE_WARNING, "Artifacts and caches cannot be carried: %s", why);
 }
 
-static const char *nobody_for(const struct job *job)
+/* What Windows has by itself: no helper of ours runs there without being installed. */
+static struct end pack(struct job *job, const char *why)
 {
-    return str_starts(job->helper.machine, "Windows")
-               ? "neither " OURS ".exe nor " PEERS
-                 ".exe is in the PATH of the instance's account, and "
-                 "none can be brought to Windows"
-               : "the instance is neither Linux on x86-64 nor on arm64";
+    job->helper.way = HELPER_STREAM;
+    job->helper.packs = true;
+    (void) trace_line(job->trace, TRACE_PLAIN,
+                      "Artifacts and caches are packed by PowerShell and carried through this "
+                      "connection (%s)",
+                      why);
+    return end_ok();
 }
 
 /* Where even that fails the job goes on as with a runner that finds no helper. */
@@ -112,8 +115,10 @@ static struct end bring(struct job *job, const char *why)
     const struct helper_file *file = file_for(job);
     struct end end;
 
+    if (str_starts(job->helper.machine, "Windows ") && job->shell->pack)
+        return pack(job, why);
     if (!file || file->fd < 0) {
-        say_nobody(job, file ? file->why : nobody_for(job));
+        say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
         return end_ok();
     }
     (void) trace_line(job->trace, TRACE_PLAIN,

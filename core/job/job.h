@@ -43,6 +43,7 @@ struct end {
 struct helper {
     enum helper_way { HELPER_UNKNOWN, HELPER_DIRECT, HELPER_STREAM, HELPER_NOBODY } way;
     const char *program; /* on the instance; NULL = none that answers */
+    bool packs;          /* the way through the manager without a helper, by what the shell can */
     char machine[64];    /* "Linux x86_64" */
     struct helper_file {
         int fd; /* negative = there is none, because of that */

@@ -7,10 +7,14 @@ for one of the job. test_powershell.py runs the same jobs with a real `pwsh` whe
 """
 
 import base64
+import gzip
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 OPTIONS = ("-NoProfile -NoLogo -InputFormat text -OutputFormat text -NonInteractive -ExecutionPolicy Bypass "
@@ -49,7 +53,8 @@ def show(text, stream=sys.stdout):
 class Script:
     def __init__(self, text):
         _, self.functions, rest = re.split(r"\A(.*?^exit 1\n\}\n)(?=flotilla_|if |\$Error)", text, maxsplit=1, flags=re.M | re.S)
-        self.lines = rest.splitlines()
+        rest = re.sub(r"^function flotilla_tell.*^flotilla_unzip \$file\n\}\n", "", rest, flags=re.M | re.S)
+        self.lines, self.chosen = rest.splitlines(), []
         self.kept = {}
 
     def run(self):
@@ -81,6 +86,8 @@ class Script:
             os.environ.pop(values(line)[0], None)
         elif line.startswith("flotilla_print ('Running on ' + "):
             show(f"Running on {os.uname().nodename} via {values(line)[2]}...")
+        elif line.startswith("$flotilla_names = "):
+            self.chosen = select(line)
         elif line.startswith("exit (flotilla_start "):
             name, *words = values(line)
             sys.exit(status_of(run([name, *words])))
@@ -154,18 +161,69 @@ class Script:
     def do_find(self, line):
         found = [name for name in values(line)
                  if subprocess.run(["sh", "-c", f"{name} --version > /dev/null 2>&1"], check=False).returncode == 0]
-        machine = os.uname()
-        show(f"\n{(found or ['none'])[0]} {machine.sysname} {machine.machine}")
+        machine = os.environ.get("KEPT_MACHINE") or f"{os.uname().sysname} {os.uname().machine}"
+        show(f"\n{(found or ['none'])[0]} {machine}")
+
+    def do_upload(self, line):
+        place, first, form = values(line)
+        if not self.chosen:
+            print("ERROR: No files to upload", file=sys.stderr)
+            return
+        if form == "zip":
+            zip_files(place, self.chosen)
+        else:
+            data = b"".join((gzip.compress if form == "gzip" else bytes)(Path(name).read_bytes()) for name in self.chosen)
+            Path(place).write_bytes(data)
+        send(first, place)
+
+    def do_keep(self, line):
+        file = Path(values(line)[0])
+        made = not file.exists() or any(os.stat(name).st_mtime > file.stat().st_mtime for name in self.chosen)
+        if made:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            zip_files(file, self.chosen)
+        if "$true" in line:
+            send(json.dumps({"size": file.stat().st_size, "modified": int(file.stat().st_mtime), "made": made}), file)
+
+    def do_download(self, _line):
+        zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())).extractall()
+
+    def do_restore(self, line):
+        file, data = Path(values(line)[0]), sys.stdin.buffer.read()
+        if data:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        if not file.exists():
+            sys.exit("WARNING: Cache file does not exist")
+        zipfile.ZipFile(file).extractall()
+
+
+def select(line):
+    """By the regular expressions, whose dialect is Python's but for their end."""
+    _, wanted, _, unwanted = (values(part.replace("\\z", "\\Z")) for part in re.findall(rf"@\(((?:{VALUE}(?:, )?)*)\)", line) for part in part[:1])
+    names = [os.path.relpath(os.path.join(folder, name)) for folder, folders, files in os.walk(".") for name in folders + files]
+    return sorted(name for name in names if any(re.match(one, name) for one in wanted)
+                  and not any(re.match(one, name) for one in unwanted))
+
+
+def zip_files(file, names):
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.write(name)
+
+
+def send(line, file):
+    sys.stdout.buffer.write(line.encode() + b"\n" + Path(file).read_bytes())
+    sys.stdout.flush()
 
 
 def read_script(stream):
     """What our program on the command line does."""
-    lines = []
-    for line in stream:
-        if line == ".\n":
-            return base64.b64decode("".join(lines)).decode()
-        lines.append(line.rstrip("\n"))
-    sys.exit("stand-in: the script did not arrive whole")
+    length = int(stream.readline())
+    text = stream.read(length)
+    if not length or len(text) < length:
+        sys.exit("stand-in: the script did not arrive whole")
+    return base64.b64decode(text).decode()
 
 
 def keep(folder, loader, script):
@@ -180,7 +238,7 @@ def keep(folder, loader, script):
 def main():
     if sys.argv[1:-1] != OPTIONS:
         sys.exit(f"stand-in: called by {sys.argv[1:]}")
-    loader, script = base64.b64decode(sys.argv[-1]).decode("utf-16-le"), read_script(sys.stdin)
+    loader, script = base64.b64decode(sys.argv[-1]).decode("utf-16-le"), read_script(sys.stdin.buffer)
     keep(os.environ["KEPT_SCRIPTS"], loader, script)
     Script(script).run()
 

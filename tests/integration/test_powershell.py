@@ -168,21 +168,39 @@ def test_hardening_1_to_8_values_arrive_byte_for_byte_and_jobs_run_without_sourc
     assert out.read_bytes().decode().split("\0")[:-1] == [*ODD_VALUES, "mine", "1"]
 
 
-def test_a_helper_is_brought_to_a_linux_of_powershell(folder, binary, plugin_dir, program):
+@pytest.mark.parametrize("machine", ["", "Windows AMD64"])
+def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(folder, binary, plugin_dir, machine, program):
+    """A helper is brought to Linux alone; on what calls itself Windows, PowerShell packs and unpacks."""
+    if machine and program == "pwsh":
+        pytest.skip("a real pwsh here does not call itself Windows")
     run, shell = start(folder, binary, plugin_dir, "pwsh", program)
+    begin_sessions(run, f"KEPT_MACHINE='{machine}'\nexport KEPT_MACHINE\n")
     first, second, out = make_job(1, str(run.marks), lines=4), make_job(2, str(run.marks), lines=4), folder / "out"
-    first.payload["artifacts"] = [{**ARCHIVE, "paths": ["made/"]}]
-    first.payload["steps"][0]["script"].append("mkdir made; echo content > 'made/a file'")
+    report = {**ARCHIVE, "paths": ["made/report"], "artifact_type": "junit", "artifact_format": "gzip"}
+    first.payload["artifacts"] = [{**ARCHIVE, "paths": ["$MADE/**"], "exclude": ["**/*.o"], "name": "it's"}, report]
+    first.payload["cache"] = [{**CACHE, "paths": ["made/a file"]}]
+    first.payload["variables"].append({"key": "MADE", "value": "made"})
+    first.payload["steps"][0]["script"].append("mkdir made; echo content > 'made/a file'; echo x > made/x.o; echo r > made/report")
     second.payload["dependencies"] = [{**dependency(1), "token": first.token}]
-    second.payload["variables"].append({"key": "GIT_STRATEGY", "value": "empty"})
-    second.payload["steps"][0]["script"].append(f"cat 'made/a file' > '{out}'")
+    second.payload["cache"] = [{**CACHE, "policy": "pull"}]
     for job in (first, second):
+        job.payload["variables"].append({"key": "GIT_STRATEGY", "value": "empty"})
+    second.payload["steps"][0]["script"].append(f"ls made > '{out}'; cat 'made/a file' >> '{out}'")
+    jobs = [first, second]
+    if machine:  # which is a format too many there
+        jobs.append(make_job(3, str(run.marks), lines=4))
+        jobs[2].payload["artifacts"] = [{**ARCHIVE, "paths": ["."], "artifact_format": "tarzstd"}]
+        jobs[2].lost_as, jobs[2].expect_exit_code = "script_failure", 1
+    for job in jobs:
         run.coordinator.add(in_both_shells(run, job))
         assert run.coordinator.wait_ended(job.id, PATIENCE), run.log_tail()
-    assert_nothing_lost(run, run.finish(), log_of(run, 1) + log_of(run, 2))
+    assert_nothing_lost(run, run.finish(), "".join(log_of(run, job.id) for job in jobs))
     shell.assert_they_parse(12)
-    assert "are carried through this connection" in log_of(run, 1)
-    assert out.read_text() == "content\n"
+    assert not machine or "the format tarzstd needs flotilla-helper or gitlab-runner on the instance" in log_of(run, 3)
+    how = "packed by PowerShell and carried" if machine else "carried"
+    assert f"Artifacts and caches are {how} through this connection" in log_of(run, 1)
+    assert out.read_text() == "a file\nreport\ncontent\n"
+    assert "Created cache" in log_of(run, 1) and "Successfully extracted cache" in log_of(run, 2)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -203,8 +221,10 @@ def test_job_execution_10_5_45_a_status_comes_as_it_was(folder, binary, plugin_d
 
 
 def test_our_functions_parse():
-    source = Path(__file__).parents[2] / "core/job/shell/powershell_functions.ps1"
-    assert faults_of(source.read_text(encoding="ascii")) == []
+    sources = list((Path(__file__).parents[2] / "core/job/shell").glob("*.ps1"))
+    assert len(sources) == 2
+    for source in sources:
+        assert faults_of(source.read_text(encoding="ascii")) == []
 
 
 def test_the_grammar_finds_what_is_broken():

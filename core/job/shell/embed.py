@@ -18,7 +18,8 @@ def main(script, output, name):
         lines = list(lines_of(source.read()))
     quoted = [line.replace("\\", "\\\\").replace('"', '\\"') for line in lines]
     with open(output, "w", encoding="ascii") as out:
-        out.write(f'#include "core/job/shell/{name}.h"\n\nconst char {name}[] =\n')
+        out.write('#include "core/job/shell/powershell_functions.h"\n\n')
+        out.write(f"const char {name}[] =\n")
         out.write("\n".join(f'    "{line}\\n"' for line in quoted) + ";\n")
 
 

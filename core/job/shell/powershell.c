@@ -1,23 +1,23 @@
 /* core/job/shell/powershell.c - script text for PowerShell (powershell.h).
  *
- * A script is delivered as lines of base64 that end with a line of its own, and read by a short program on the command
- * line: so it is parsed as a whole before any of it runs, no code page, line end or byte order mark can change it, and
- * one that did not arrive whole does not run. `-Command -`, with which the peer reads scripts, takes them line by
- * line, goes on behind errors and loses statuses.
+ * A script is delivered as base64 behind a line with its length, and read by a short program on the command line: so it
+ * is parsed as a whole before any of it runs, no code page, line end or byte order mark can change it, one that did not
+ * arrive whole does not run, and what comes behind it on stdin is there for it. `-Command -`, with which the peer reads
+ * scripts, takes them line by line, goes on behind errors and loses statuses.
  *
  * Values enter by powershell_quote.h only; names of variables stand in braces (hardening.md Q5). What takes more than
  * a line is a function of powershell_functions.ps1. */
 #include "core/job/shell/powershell.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/powershell_functions.h"
+#include "core/job/shell/powershell_glob.h"
 #include "core/job/shell/powershell_quote.h"
-
-#define LINE_LEN 4096
 
 /* Without a console, encodings can't be set, and need not be. */
 static const char loader[] =
@@ -26,16 +26,25 @@ static const char loader[] =
     "$OutputEncoding = $flotilla_utf8\n"
     "try { [Console]::OutputEncoding = $flotilla_utf8 } catch { [void] $_ }\n"
     "try { [Console]::InputEncoding = $flotilla_utf8 } catch { [void] $_ }\n"
-    "$flotilla_text = New-Object Text.StringBuilder\n"
-    "while (($flotilla_line = [Console]::In.ReadLine()) -ne '.') {\n"
-    "if ($null -eq $flotilla_line) {\n"
+    "$flotilla_in = [Console]::OpenStandardInput()\n"
+    "$flotilla_digits = ''\n"
+    "while (($flotilla_byte = $flotilla_in.ReadByte()) -ge 48) { $flotilla_digits += "
+    "$flotilla_byte - 48 }\n"
+    "$flotilla_text = New-Object byte[] ([int] $flotilla_digits)\n"
+    "$flotilla_at = 0\n"
+    "do {\n"
+    "$flotilla_n = $flotilla_in.Read($flotilla_text, $flotilla_at, $flotilla_text.Length - "
+    "$flotilla_at)\n"
+    "$flotilla_at += $flotilla_n\n"
+    "} while ($flotilla_n -gt 0 -and $flotilla_at -lt $flotilla_text.Length)\n"
+    "if ($flotilla_n -le 0) {\n"
     "[Console]::Error.WriteLine('the script did not arrive whole')\n"
     "exit 1\n"
     "}\n"
-    "[void] $flotilla_text.Append($flotilla_line)\n"
-    "}\n"
-    "$flotilla_text = [Convert]::FromBase64String($flotilla_text.ToString())\n"
-    ". ([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString($flotilla_text)))\n";
+    "$flotilla_text = [Text.Encoding]::ASCII.GetString($flotilla_text)\n"
+    "$flotilla_text = "
+    "[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($flotilla_text))\n"
+    ". ([ScriptBlock]::Create($flotilla_text))\n";
 
 /* Of the options, -OutputFormat keeps errors from being told as XML. */
 static void add_command(const struct shell *shell, struct buf *out, bool nested)
@@ -51,16 +60,9 @@ static void add_command(const struct shell *shell, struct buf *out, bool nested)
 
 static void deliver(struct buf *out, const struct buf *script)
 {
-    autobuf struct buf encoded = BUF_SECRET;
-
-    (void) base64_encode(&encoded, buf_str(script), script->len);
-    for (size_t at = 0; at < encoded.len; at += LINE_LEN) {
-        buf_add(out, encoded.data + at, MIN(encoded.len - at, (size_t) LINE_LEN));
-        buf_add_char(out, '\n');
-    }
-    buf_add_str(out, ".\n");
+    buf_addf(out, "%zu\n", (script->len + 2) / 3 * 4);
+    (void) base64_encode(out, buf_str(script), script->len);
     buf_inherit_error(out, script);
-    buf_inherit_error(out, &encoded);
 }
 
 /* `flotilla_NAME VALUE`. */
@@ -326,19 +328,25 @@ static void add_sh(struct buf *body, const char *tmp_dir, const char *text, bool
     buf_inherit_error(body, &script);
 }
 
+static void add_texts(struct buf *body, json_t *texts)
+{
+    buf_add_str(body, " @(");
+    for (size_t i = 0; texts && i < json_object_array_length(texts); i++) {
+        if (i > 0)
+            buf_add_str(body, ", ");
+        powershell_value(body, json_object_get_string(json_object_array_get_idx(texts, i)));
+    }
+    buf_add_char(body, ')');
+}
+
 static void run_program(struct buf *body, const struct script_run *run)
 {
     if (run->token)
         add_export(body, "CI_JOB_TOKEN", run->token);
     buf_add_str(body, "flotilla_check (flotilla_start ");
     powershell_value(body, run->program);
-    buf_add_str(body, " @(");
-    for (size_t i = 0; i < json_object_array_length(run->words); i++) {
-        if (i > 0)
-            buf_add_str(body, ", ");
-        powershell_value(body, json_object_get_string(json_object_array_get_idx(run->words, i)));
-    }
-    buf_add_str(body, ") ");
+    add_texts(body, run->words);
+    buf_add_char(body, ' ');
     powershell_value(body, run->input ? run->input : "");
     buf_add_str(body, ")\n");
 }
@@ -350,6 +358,52 @@ static void find_program(struct buf *body, const char *const *names, size_t n)
     buf_add_char(body, '\n');
 }
 
+static void add_globs(struct buf *body, json_t *patterns, bool deep)
+{
+    json_t *globs = json_object_new_array();
+
+    for (size_t i = 0; globs && patterns && i < json_object_array_length(patterns); i++) {
+        autobuf struct buf glob = BUF_INIT;
+
+        powershell_glob(&glob, json_object_get_string(json_object_array_get_idx(patterns, i)),
+                        deep);
+        buf_inherit_error(body, &glob);
+        (void) json_object_array_add(globs, json_object_new_string(buf_str(&glob)));
+    }
+    if (!globs)
+        body->error = -ENOMEM;
+    add_texts(body, globs);
+    json_object_put(globs);
+}
+
+static void pack(struct buf *body, const struct script_archive *archive)
+{
+    buf_add_str(body, powershell_archives);
+    buf_add_str(body, "$flotilla_names = @(flotilla_select");
+    add_texts(body, archive->patterns);
+    add_globs(body, archive->patterns, true);
+    add_texts(body, archive->excluded);
+    add_globs(body, archive->excluded, false);
+    buf_add_str(body, archive->untracked ? " $true)\n" : " $false)\n");
+    buf_add_str(body, archive->line ? "flotilla_upload " : "flotilla_keep ");
+    powershell_value(body, archive->file);
+    buf_add_char(body, ' ');
+    if (archive->line) {
+        powershell_value(body, archive->line);
+        buf_add_char(body, ' ');
+        powershell_value(body, archive->format);
+    } else {
+        buf_add_str(body, archive->sends ? "$true" : "$false");
+    }
+    buf_add_str(body, " $flotilla_names\n");
+}
+
+static void unpack(struct buf *body, const char *file, bool keeps)
+{
+    buf_add_str(body, powershell_archives);
+    call(body, keeps ? "restore" : "download", file);
+}
+
 #define WRITER                                                                                     \
     .is_powershell = true, .add_command = add_command, .wrap = wrap,                               \
     .ask_directory = ask_directory, .kill = kill_stage, .export = add_export,                      \
@@ -357,7 +411,8 @@ static void find_program(struct buf *body, const char *const *names, size_t n)
     .running_on = running_on, .change_directory = change_directory,                                \
     .make_directory = make_directory, .remove = remove_all, .remove_tree = remove_tree,            \
     .write_file = write_file, .job_command = job_command, .own_begin = own_begin, .unset = unset,  \
-    .own_end = own_end, .sh = add_sh, .run = run_program, .find_program = find_program
+    .own_end = own_end, .sh = add_sh, .run = run_program, .find_program = find_program,            \
+    .pack = pack, .unpack = unpack
 
 const struct shell shell_pwsh = { .name = "pwsh", .load_env = load_env, WRITER };
 const struct shell shell_powershell = { .name = "powershell",

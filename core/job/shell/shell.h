@@ -27,6 +27,17 @@ struct script_run {
     const char *token; /* its CI_JOB_TOKEN; NULL = the job's */
 };
 
+/* Files of the directory where the script is, packed by what the system has, to stdout: a line about it, then the
+ * archive; as flotilla-helper does (docs/design/transfers.md "Stream"). Nothing is sent where no file matches. */
+struct script_archive {
+    json_t *patterns, *excluded; /* texts */
+    bool untracked;
+    const char *line,
+        *format;      /* of an upload: the line, and "zip", "gzip" or "raw"; NULL = a cache */
+    const char *file; /* a cache's archive; of an upload, where one may be while it is made */
+    bool sends;       /* else a cache's archive stays there */
+};
+
 struct shell {
     const char *name; /* as in the configuration */
     bool is_powershell;
@@ -79,6 +90,10 @@ struct shell {
     /* Prints, on a line of its own, the first of these programs that answers --version, else "none"; the system and
      * the kind of machine. */
     void (*find_program)(struct buf *body, const char *const *names, size_t n);
+    /* Where no helper can be brought; NULL where one can. What comes behind the script on stdin is the archive that
+     * is unpacked; a cache's is kept in `file`, and taken from there when nothing comes. */
+    void (*pack)(struct buf *body, const struct script_archive *archive);
+    void (*unpack)(struct buf *body, const char *file, bool keeps);
 };
 
 /* How the script of ask_directory() ends: what lies between us and the shell (the login shell, and on Windows the one

@@ -11,6 +11,7 @@
 
 #include "core/base/str.h"
 #include "core/job/shell/powershell.h"
+#include "core/job/shell/powershell_glob.h"
 #include "core/job/shell/powershell_quote.h"
 
 #define BASE64(text) "([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('" text "')))"
@@ -117,17 +118,52 @@ static void test_the_command_line(void **unused)
     assert_string_equal(buf_str(&nested) + out.len, suffix);
 }
 
-static void test_a_script_is_delivered_in_lines_that_end_with_one_of_their_own(void **unused)
+static void test_a_script_is_delivered_behind_its_length(void **unused)
 {
-    autobuf struct buf out = BUF_INIT, body = BUF_INIT;
+    autobuf struct buf out = BUF_INIT, length = BUF_INIT;
 
     (void) unused;
-    for (int i = 0; i < 10000; i++)
-        buf_add_str(&body, "Write-Host \xe2\x80\x99\n");
-    shell_pwsh.wrap(&shell_pwsh, &out, "C:/b/p.tmp", buf_str(&body));
-    assert_true(str_ends(buf_str(&out), "\n.\n"));
-    for (const char *line = buf_str(&out); *line; line += strcspn(line, "\n") + 1)
-        assert_true(strcspn(line, "\n") <= 4096);
+    for (const char *body = "Write-Host \xe2\x80\x99\n\n\n"; body[1]; body++) {
+        buf_clear(&out);
+        shell_pwsh.wrap(&shell_pwsh, &out, "C:/b/p.tmp", body);
+        buf_clear(&length);
+        buf_addf(&length, "%zu\n", strlen(strchr(buf_str(&out), '\n') + 1));
+        assert_true(str_starts(buf_str(&out), buf_str(&length)));
+    }
+}
+
+/* job-execution.md 10.2, and what is special in regular expressions. */
+static void test_job_execution_10_2_patterns(void **unused)
+{
+    static const struct {
+        const char *pattern;
+        bool deep;
+        const char *want;
+    } cases[] = {
+        { "*", true, "\\A(?:[^/]*)(?:/.*)?\\z" },
+        { "dir", true, "\\A(?:dir)(?:/.*)?\\z" },
+        { "./dir/", true, "\\A(?:dir)(?:/.*)?\\z" },
+        { ".", true, "\\A(?:.*)(?:/.*)?\\z" },
+        { "dir/**", true, "\\A(?:dir(?:/.*)?)(?:/.*)?\\z" },
+        { "**/*.txt", false, "\\A(?:(?:.*/)?[^/]*\\.txt)\\z" },
+        { "a/**/b", false, "\\A(?:a/(?:.*/)?b)\\z" },
+        { "**", false, "\\A(?:.*)\\z" },
+        { "a**", false, "\\A(?:a[^/]*[^/]*)\\z" },
+        { "{top,none}.txt", false, "\\A(?:(?:top|none)\\.txt)\\z" },
+        { "a{", false, "\\A(?:a\\{)\\z" },
+        { "[!a-c]?[]x]", false, "\\A(?:[^a-c][^/][\\]x])\\z" },
+        { "[", false, "\\A(?:\\[)\\z" },
+        { "a+(b)|c^$.# ", false, "\\A(?:a\\+\\(b\\)\\|c\\^\\$\\.\\#\\ )\\z" },
+        { "\\*x\\", false, "\\A(?:\\*x\\\\)\\z" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autobuf struct buf out = BUF_INIT;
+
+        powershell_glob(&out, cases[i].pattern, cases[i].deep);
+        assert_string_equal(buf_str(&out), cases[i].want);
+    }
 }
 
 int main(void)
@@ -137,7 +173,8 @@ int main(void)
         cmocka_unit_test(test_no_value_ends_its_quotes),
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_the_command_line),
-        cmocka_unit_test(test_a_script_is_delivered_in_lines_that_end_with_one_of_their_own),
+        cmocka_unit_test(test_a_script_is_delivered_behind_its_length),
+        cmocka_unit_test(test_job_execution_10_2_patterns),
     };
 
     return cmocka_run_group_tests_name("job-shell-powershell", tests, NULL, NULL);
