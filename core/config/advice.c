@@ -92,6 +92,32 @@ static void advise_on_build_dir(const struct advised *on)
                     "or [runners.autoscaler] 'max_use_count' = 1: jobs would share a directory");
 }
 
+static bool is_windows(const struct toml_value *connector)
+{
+    const struct toml_value *os = toml_find(connector, "os");
+    const struct toml_value *username = toml_find(connector, "username");
+    const struct toml_value *protocol = toml_find(connector, "protocol");
+
+    if (os && !str_empty(os->text))
+        return str_eq(os->text, "windows");
+    return (username && str_eq(username->text, "Administrator")) ||
+           (protocol && protocol->text && str_starts(protocol->text, "winrm"));
+}
+
+/* job-execution.md 2.1: the name of the shell is run as it is, whatever the instance's system. */
+static void advise_on_shell(const struct advised *on)
+{
+    const struct toml_value *connector = toml_find(on->autoscaler, "connector_config");
+    const char *shell = on->runner->shell;
+
+    if (connector && is_windows(connector) && (str_eq(shell, "sh") || str_eq(shell, "bash")))
+        finding_add(on->reading, CONFIG_NOTE, place_in(on->entry, "shell"),
+                    "[[runners]] 'shell' = \"%s\" on Windows instances is that of Git for Windows, "
+                    "whose bin folder must be in their PATH; with \"powershell\" or \"pwsh\" jobs "
+                    "are written in PowerShell",
+                    shell);
+}
+
 /* Two scalers on one group remove each other's instances (autoscaler.md 14, 15). */
 static void advise_on_shared_group(const struct advised *on, const struct config_runner *other)
 {
@@ -252,6 +278,7 @@ void advise(struct config_reading *reading, const struct toml_value *table,
         advise_on_jobs(&on);
         advise_on_instances(&on);
         advise_on_build_dir(&on);
+        advise_on_shell(&on);
         for (size_t k = 0; k < i; k++)
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);

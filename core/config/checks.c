@@ -208,10 +208,9 @@ void check_executor(struct config_reading *reading, const struct toml_value *val
 void check_shell(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;
-    if (str_eq(value->text, "pwsh") || str_eq(value->text, "powershell"))
-        refuse(reading, value, "bash or sh (PowerShell is not there yet)");
-    else if (!str_eq(value->text, "bash") && !str_eq(value->text, "sh"))
-        refuse(reading, value, "bash or sh");
+    if (!str_eq(value->text, "bash") && !str_eq(value->text, "sh") &&
+        !str_eq(value->text, "pwsh") && !str_eq(value->text, "powershell"))
+        refuse(reading, value, "bash, sh, pwsh or powershell");
 }
 
 /* A folder on the instance (hardening.md V9). */
@@ -220,8 +219,8 @@ void check_directory(struct config_reading *reading, const struct toml_value *va
     const char *at = value->text;
 
     (void) record;
-    for (size_t len; *at; at += len + (at[len] == '/')) {
-        len = strcspn(at, "/");
+    for (size_t len; *at; at += len + (at[len] != '\0')) {
+        len = strcspn(at, "/\\");
         if (len == 2 && at[0] == '.' && at[1] == '.')
             break;
         if (memchr(at, '\n', len) || memchr(at, '\r', len))

@@ -7,7 +7,6 @@
 #include "core/base/str.h"
 #include "core/job/cache_settings.h"
 #include "core/job/helper.h"
-#include "core/job/shell/bash.h"
 #include "core/job/supply.h"
 #include "core/job/words.h"
 
@@ -144,7 +143,6 @@ static struct end remove_paths(struct job *job, json_t *entry)
     if (!paths || !job->flags[FF_CLEAN_UP_FAILED_CACHE_EXTRACT])
         return end_ok();
     stage_own_begin(job, &body);
-    script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
     for (size_t i = 0; i < json_object_array_length(paths); i++) {
         const char *path = words_at(paths, i);
         size_t len = strlen(path);
@@ -154,9 +152,9 @@ static struct end remove_paths(struct job *job, json_t *entry)
         if (!path_is_sound(path, len)) /* nothing was unpacked there */
             continue;
         (void) trace_line(job->trace, TRACE_INFO, "Removing %s", path);
-        script_command(&body, (const char *const[]) { "rm", "-rf", "--", path, NULL });
+        job->shell->remove(&body, job->build_dir, &path, 1);
     }
-    script_own_end(&body);
+    job->shell->own_end(&body);
     return stage_execute(job, &body, STAGE_VARIABLES, job->deadline_ms, NULL);
 }
 

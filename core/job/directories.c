@@ -42,6 +42,29 @@ bool path_is_sound(const char *path, size_t len)
     return valid;
 }
 
+/* "C:/" or "C:\". */
+static bool has_drive(const char *path)
+{
+    char letter = *path;
+
+    return ((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z')) &&
+           path[1] == ':' && (path[2] == '/' || path[2] == '\\');
+}
+
+static bool is_absolute(const char *path)
+{
+    return *path == '/' || has_drive(path);
+}
+
+/* Windows reads both, and everything that is made of a path here knows slashes. */
+static char *with_slashes(char *path)
+{
+    for (char *c = path; c && has_drive(path) && *c; c++)
+        if (*c == '\\')
+            *c = '/';
+    return path;
+}
+
 /* "https://user@host/group/project.git" → "group/project"; "project-ID" when that says nothing
  * usable. */
 static char *project_path(const char *url, int64_t project_id)
@@ -86,9 +109,9 @@ static char *clean_path(const char *path)
 static int custom_dir(struct job *job, const char *root, const char *given, char **ret,
                       struct error *err)
 {
-    size_t login_len = *job->builds_root == '/' ? 0 : strlen(root) - strlen(job->builds_root);
+    size_t login_len = is_absolute(job->builds_root) ? 0 : strlen(root) - strlen(job->builds_root);
     autofree char *joined =
-        *given == '/' ? mem_strdup(given) : mem_printf("%.*s%s", (int) login_len, root, given);
+        is_absolute(given) ? mem_strdup(given) : mem_printf("%.*s%s", (int) login_len, root, given);
     autofree char *path = joined ? clean_path(joined) : NULL;
     autofree char *clean_root = clean_path(root);
     size_t len = clean_root ? strlen(clean_root) : 0;
@@ -103,8 +126,8 @@ static int custom_dir(struct job *job, const char *root, const char *given, char
         (path[len] && path[len] != '/'))
         return error_set(err, -EPERM, "the GIT_CLONE_PATH=\"%s\" has to be within \"%s\"", given,
                          root);
-    *ret = take_ptr(path);
-    return 0;
+    *ret = has_drive(path + 1) ? mem_strdup(path + 1) : take_ptr(path);
+    return *ret ? 0 : error_set(err, -ENOMEM, "job: out of memory");
 }
 
 static int set_build_dir(struct job *job, const char *root, struct error *err)
@@ -134,19 +157,20 @@ static int set_cache_dir(struct job *job, const char *login_dir, struct error *e
 
     if (str_empty(root))
         root = "cache";
-    if (*root == '/')
-        job->cache_dir = mem_printf("%s/%s", root, job->cache_path);
+    if (is_absolute(root))
+        job->cache_dir = with_slashes(mem_printf("%s/%s", root, job->cache_path));
     else
-        job->cache_dir = mem_printf("%s/%s/%s", login_dir, root, job->cache_path);
+        job->cache_dir = with_slashes(mem_printf("%s/%s/%s", login_dir, root, job->cache_path));
     return job->cache_dir ? 0 : error_set(err, -ENOMEM, "job: out of memory");
 }
 
 /* The directories below an absolute root, the variables that name them, and those that refer to
  * these: GIT_CLONE_PATH may refer to the root. */
-static int set_root(struct job *job, const char *root, struct error *err)
+static int set_root(struct job *job, const char *given, struct error *err)
 {
     struct variables *list = &job->variables;
-    int r = variables_fill(list, "CI_BUILDS_DIR", root);
+    autofree char *root = with_slashes(mem_strdup(given));
+    int r = root ? variables_fill(list, "CI_BUILDS_DIR", root) : -ENOMEM;
 
     if (r < 0)
         return error_set(err, r, "job: out of memory");
@@ -191,9 +215,9 @@ int directories_plan(struct job *job, struct error *err)
         job->project_dir = mem_printf("%s/%" PRId64 "/%s", owner, slot, job->cache_path);
     if (!job->project_dir)
         return error_set(err, -ENOMEM, "job: out of memory");
-    if (*text_of(job->runner, "cache_dir", "") == '/' && set_cache_dir(job, "", err) < 0)
+    if (is_absolute(text_of(job->runner, "cache_dir", "")) && set_cache_dir(job, "", err) < 0)
         return -ENOMEM;
-    return *job->builds_root == '/' ? set_root(job, job->builds_root, err) : 0;
+    return is_absolute(job->builds_root) ? set_root(job, job->builds_root, err) : 0;
 }
 
 static int collect(void *arg, bool is_stderr, const void *data, size_t len)
@@ -224,12 +248,14 @@ char *output_last_line(struct buf *out)
 
 int directories_set(struct job *job, const char *login_dir, struct error *err)
 {
-    size_t len = login_dir ? strlen(login_dir) : 0;
+    size_t len = login_dir ? strlen(login_dir) : 0, skipped;
     autofree char *home = NULL, *root = NULL;
 
     while (len > 0 && login_dir[len - 1] == '/')
         len--;
-    if (!login_dir || *login_dir != '/' || (len > 0 && !path_is_sound(login_dir + 1, len - 1)))
+    skipped = login_dir && has_drive(login_dir) ? 3 : 1;
+    if (!login_dir || !is_absolute(login_dir) ||
+        (len >= skipped && !path_is_sound(login_dir + skipped, len - skipped)))
         return error_set(err, -EPROTO, "instance %s does not say what its login directory is",
                          job->instance);
     home = mem_strndup(login_dir, len);
@@ -241,11 +267,26 @@ int directories_set(struct job *job, const char *login_dir, struct error *err)
     return job->build_dir ? 0 : set_root(job, root, err);
 }
 
+/* The last line, where the script came to its end. A status that was lost on its way tells that our commands are read
+ * by a PowerShell. */
+static int set_from_answer(struct job *job, const struct ssh_exit *exit, struct buf *out,
+                           struct error *err)
+{
+    bool nested = job->shell->is_powershell && exit->status == 1 && out->len > 0;
+
+    if (exit->status != SHELL_ASKED && !nested)
+        return error_set(err, -EPROTO,
+                         "instance %s does not say what its login directory is: %s ended with "
+                         "status %d",
+                         job->instance, job->shell->name, exit->status);
+    job->nested_shell = nested;
+    return directories_set(job, output_last_line(out), err);
+}
+
 struct end directories_find(struct job *job, int64_t until_ms)
 {
-    autobuf struct buf out = BUF_INIT;
-    struct ssh_exec exec = { .command = "echo; pwd", /* a profile may leave its line open */
-                             .on_output = collect,
+    autobuf struct buf out = BUF_INIT, command = BUF_INIT, script = BUF_INIT;
+    struct ssh_exec exec = { .on_output = collect,
                              .arg = &out,
                              .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,
                                                      stage_deadline(job, until_ms)) };
@@ -253,11 +294,18 @@ struct end directories_find(struct job *job, int64_t until_ms)
     struct error err = { 0 };
     int r;
 
-    if (job->build_dir && (job->cache_dir || !has_caches(job)))
+    if (job->build_dir && (job->cache_dir || !has_caches(job)) && !job->shell->is_powershell)
         return (struct end) { .kind = END_OK };
+    job->shell->add_command(job->shell, &command, false);
+    job->shell->ask_directory(&script);
+    if (buf_error(&command) < 0 || buf_error(&script) < 0)
+        return end_make(END_SYSTEM, "the instance cannot be asked: memory is short");
+    exec.command = buf_str(&command);
+    exec.input = script.data;
+    exec.input_len = script.len;
     r = ssh_exec(job->ssh, &exec, &exit, &err);
     if (r == 0)
-        r = directories_set(job, exit.status == 0 ? output_last_line(&out) : NULL, &err);
+        r = set_from_answer(job, &exit, &out, &err);
     if (r == -EPERM)
         return end_make(END_CONFIG, err.message);
     if (r == -ETIMEDOUT && clock_mono_ms(&clock_system) < stage_deadline(job, until_ms))

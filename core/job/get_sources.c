@@ -46,28 +46,24 @@ void sources_add_flags(const struct job *job, struct buf *body, const char *name
 
 /* Git must not take a directory above for the repository, nor one object for another; nor what may be
  * in the login directory. */
-static void add_git_limits(const struct job *job, struct buf *body)
+static void add_git_limits(const struct job *job, struct buf *text)
 {
     const char *slash = strrchr(job->build_dir, '/');
     autobuf struct buf parent = BUF_INIT;
 
     buf_add(&parent, job->build_dir, (size_t) (slash - job->build_dir));
-    script_export(body, "GIT_CEILING_DIRECTORIES", buf_str(&parent));
-    buf_inherit_error(body, &parent);
-    script_export(body, "GIT_NO_REPLACE_OBJECTS", "1");
-    COMMAND(body, "cd", "/");
+    script_export(text, "GIT_CEILING_DIRECTORIES", buf_str(&parent));
+    buf_inherit_error(text, &parent);
+    script_export(text, "GIT_NO_REPLACE_OBJECTS", "1");
+    COMMAND(text, "cd", "/");
     /* Large files come all at once, behind the checkout. */
-    script_export(body, "GIT_LFS_SKIP_SMUDGE", "1");
+    script_export(text, "GIT_LFS_SKIP_SMUDGE", "1");
 }
 
 static void add_file(const struct job *job, struct buf *body, const char *name,
                      const struct buf *content)
 {
-    buf_add_str(body, "printf '%s' ");
-    quote_word(body, buf_str(content));
-    buf_add_str(body, " > ");
-    add_path(body, job->tmp_dir, name);
-    buf_add_char(body, '\n');
+    job->shell->write_file(body, job->tmp_dir, name, buf_str(content));
     buf_inherit_error(body, content);
 }
 
@@ -81,7 +77,7 @@ static void add_external(const struct job *job, struct buf *body, bool tells)
     add_file(job, body, GIT_EXTERNAL, &external);
     buf_addf(&notice, "Gitaly correlation ID: %s", id);
     if (tells)
-        script_notice(body, buf_str(&notice));
+        shell_notice(job->shell, body, buf_str(&notice));
     buf_inherit_error(body, &notice);
 }
 
@@ -108,7 +104,7 @@ void sources_export(const struct job *job, struct buf *body)
     if (!wants_global(job))
         return;
     buf_addf(&path, "%s/" GIT_GLOBAL, job->tmp_dir);
-    script_export(body, "GIT_CONFIG_GLOBAL", buf_str(&path));
+    job->shell->export(body, "GIT_CONFIG_GLOBAL", buf_str(&path));
     buf_inherit_error(body, &path);
 }
 
@@ -116,18 +112,13 @@ void sources_export(const struct job *job, struct buf *body)
 static void add_configuration(const struct job *job, struct buf *body, bool clone)
 {
     static const char *const files[] = { GIT_TEMPLATE, GIT_EXTERNAL, GIT_GLOBAL };
-    autobuf struct buf template = BUF_INIT, global = BUF_INIT;
+    autobuf struct buf template = BUF_INIT, global = BUF_INIT, dir = BUF_INIT;
 
-    buf_add_str(body, "rm -rf --");
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        buf_add_char(body, ' ');
-        add_path(body, job->tmp_dir, files[i]);
-    }
-    buf_add_char(body, '\n');
+    job->shell->remove(body, job->tmp_dir, files, ARRAY_LEN(files));
     if (clone) {
-        buf_add_str(body, "mkdir -- ");
-        add_path(body, job->tmp_dir, GIT_TEMPLATE);
-        buf_add_char(body, '\n');
+        buf_addf(&dir, "%s/" GIT_TEMPLATE, job->tmp_dir);
+        job->shell->make_directory(body, buf_str(&dir));
+        buf_inherit_error(body, &dir);
         git_config_template(job, &template);
         add_file(job, body, GIT_TEMPLATE "/config", &template);
     }
@@ -164,28 +155,34 @@ static void add_large_files(const struct job *job, struct buf *body)
 
 static void add_sources(const struct job *job, struct buf *body)
 {
-    add_git_limits(job, body);
-    add_safe_directory(job, body);
+    autobuf struct buf text = BUF_INIT;
+
     add_configuration(job, body, true);
-    repository_add(job, body);
-    COMMAND(body, "cd", "--", job->build_dir);
-    clean_submodule_links(job, body);
-    add_large_files(job, body);
-    submodules_add(job, body);
+    add_git_limits(job, &text);
+    add_safe_directory(job, &text);
+    repository_add(job, &text);
+    COMMAND(&text, "cd", "--", job->build_dir);
+    clean_submodule_links(job, &text);
+    add_large_files(job, &text);
+    submodules_add(job, &text);
+    stage_own_sh(job, body, &text, true);
 }
 
 static void add_directory(const struct job *job, struct buf *body, enum git_strategy strategy)
 {
+    const struct shell *shell = job->shell;
+
     add_configuration(job, body, false);
     if (strategy == GIT_EMPTY) {
-        script_notice(body, "Skipping Git repository setup and creating an empty build directory");
-        clean_remove(body, job->build_dir);
+        shell_notice(shell, body,
+                     "Skipping Git repository setup and creating an empty build directory");
+        shell->remove_tree(body, job->build_dir);
     } else {
-        script_notice(body, "Skipping Git repository setup");
+        shell_notice(shell, body, "Skipping Git repository setup");
     }
-    COMMAND(body, "mkdir", "-p", "--", job->build_dir);
-    script_notice(body, "Skipping Git checkout");
-    script_notice(body, "Skipping Git submodules setup");
+    shell->make_directory(body, job->build_dir);
+    shell_notice(shell, body, "Skipping Git checkout");
+    shell_notice(shell, body, "Skipping Git submodules setup");
 }
 
 /* Hooks see the job's variables as its script does (job-execution.md 1.5). */
@@ -200,7 +197,7 @@ static void add_runner_hook(const struct job *job, struct buf *body, const char 
     const char *command = text_of(job->runner, name, "");
 
     if (*command)
-        script_user_command(body, command, hook_commands(job, name), 0);
+        shell_user_command(job->shell, body, command, hook_commands(job, name), 0);
 }
 
 static void add_job_hooks(const struct job *job, struct buf *body, const char *name)
@@ -214,7 +211,7 @@ static void add_job_hooks(const struct job *job, struct buf *body, const char *n
         if (!str_eq(text_of(hook, "name", ""), name))
             continue;
         (void) json_opt_array(hook, "script", &lines, NULL);
-        script_user_commands(body, lines, hook_commands(job, name));
+        shell_user_commands(job->shell, body, lines, hook_commands(job, name));
     }
 }
 
@@ -224,10 +221,10 @@ void get_sources_script(const struct job *job, struct buf *body)
     bool clone = strategy == GIT_CLONE || strategy == GIT_FETCH;
     autobuf struct buf external = BUF_INIT;
 
-    script_export(body, "GIT_TERMINAL_PROMPT", "0");
-    script_export(body, "GCM_INTERACTIVE", "Never");
+    job->shell->export(body, "GIT_TERMINAL_PROMPT", "0");
+    job->shell->export(body, "GCM_INTERACTIVE", "Never");
     buf_addf(&external, "%s/" GIT_EXTERNAL, job->tmp_dir);
-    script_export(body, "GLR_EXT_GIT_CONFIG_PATH", buf_str(&external));
+    job->shell->export(body, "GLR_EXT_GIT_CONFIG_PATH", buf_str(&external));
     buf_inherit_error(body, &external);
     if (clone) {
         add_runner_hook(job, body, "pre_get_sources_script");
@@ -238,9 +235,9 @@ void get_sources_script(const struct job *job, struct buf *body)
         add_sources(job, body);
     else
         add_directory(job, body, strategy);
-    script_own_end(body);
+    job->shell->own_end(body);
     if (clone) {
-        COMMAND(body, "cd", "--", job->build_dir);
+        job->shell->change_directory(body, job->build_dir);
         add_job_hooks(job, body, "post_get_sources_script");
         add_runner_hook(job, body, "post_get_sources_script");
     }

@@ -1,6 +1,6 @@
 /* core/job/get_sources.h - what the files of the git stage share: get_sources.c has the order of
  * things, get_sources_repository.c the project itself, get_sources_clean.c takes away what earlier jobs left, get_sources_submodules.c is about
- * submodules. All of it is script text for stage_own_begin()'s subshell. */
+ * submodules. All of it but get_sources.c itself writes text for stage_own_sh(). */
 #pragma once
 
 #include <stdbool.h>
@@ -10,16 +10,6 @@
 #include "core/job/shell/quote.h"
 
 #define COMMAND(body, ...) script_command((body), (const char *const[]) { __VA_ARGS__, NULL })
-
-/* One word, the path. */
-static inline void add_path(struct buf *body, const char *dir, const char *name)
-{
-    autobuf struct buf path = BUF_INIT;
-
-    buf_addf(&path, "%s/%s", dir, name);
-    quote_word(body, buf_str(&path));
-    buf_inherit_error(body, &path);
-}
 
 /* `git` with what all its requests carry. No newline. */
 void sources_add_git(struct buf *body);
@@ -32,8 +22,6 @@ void sources_add_flags(const struct job *job, struct buf *body, const char *name
 void clean_if_repository(const struct job *job, struct buf *body);
 /* Locks, and what could make git run or trust something, in that repository (4.3). */
 void clean_repository(const struct job *job, struct buf *body);
-/* The directory, whatever it is. */
-void clean_remove(struct buf *body, const char *dir);
 /* In the repository: files that would change what git writes. */
 void clean_attributes(const struct job *job, struct buf *body);
 void clean_hidden(struct buf *body);

@@ -15,31 +15,21 @@
 void clean_if_repository(const struct job *job, struct buf *body)
 {
     buf_add_str(body, "if [ -d ");
-    add_path(body, job->build_dir, ".git");
+    quote_path(body, job->build_dir, ".git");
     buf_add_str(body, " ] && [ ! -L ");
-    add_path(body, job->build_dir, ".git");
+    quote_path(body, job->build_dir, ".git");
     buf_add_str(body, " ] && [ ! -L ");
     quote_word(body, job->build_dir);
     buf_add_str(body, " ]; then\n");
-}
-
-static void add_removals(const char *dir, struct buf *body, const char *const *names, size_t n)
-{
-    buf_add_str(body, "rm -rf --");
-    for (size_t i = 0; i < n; i++) {
-        buf_add_char(body, ' ');
-        add_path(body, dir, names[i]);
-    }
-    buf_add_char(body, '\n');
 }
 
 /* Files below a directory of the repository that `tests`, of find, are true for. */
 static void add_search(const struct job *job, struct buf *body, const char *name, const char *tests)
 {
     buf_add_str(body, "if [ -d ");
-    add_path(body, job->build_dir, name);
+    quote_path(body, job->build_dir, name);
     buf_add_str(body, " ]; then find ");
-    add_path(body, job->build_dir, name);
+    quote_path(body, job->build_dir, name);
     buf_addf(body, " %s -prune -exec rm -rf -- '{}' +; fi\n", tests);
 }
 
@@ -50,7 +40,7 @@ static void add_unlocking(const struct job *job, struct buf *body)
                                              ".git/HEAD.lock",   ".git/packed-refs.lock",
                                              ".git/config.lock", ".git/hooks/post-checkout" };
 
-    add_removals(job->build_dir, body, leftovers, ARRAY_LEN(leftovers));
+    script_remove(body, job->build_dir, leftovers, ARRAY_LEN(leftovers));
     add_search(job, body, ".git/refs", "-name '*.lock' -type f");
     add_search(job, body, ".git/modules",
                "'(' -name '*.lock' -o -path '*/hooks/post-checkout' ')' -type f");
@@ -65,7 +55,7 @@ static void add_distrust(const struct job *job, struct buf *body)
     static const char *const leftovers[] = { ".git/config", ".git/config.worktree",
                                              ".git/commondir", ".git/hooks", ".git/info" };
 
-    add_removals(job->build_dir, body, leftovers, ARRAY_LEN(leftovers));
+    script_remove(body, job->build_dir, leftovers, ARRAY_LEN(leftovers));
     add_search(job, body, ".git/modules",
                "'(' -type l -o -iname config -o -iname config.worktree -o -iname commondir -o "
                "-iname hooks -o -ipath '*/info/attributes' -o -ipath '*/info/exclude' -o "
@@ -77,17 +67,6 @@ void clean_repository(const struct job *job, struct buf *body)
     add_unlocking(job, body);
     if (git_cleans_config(job))
         add_distrust(job, body);
-}
-
-/* What is a link is not followed. */
-void clean_remove(struct buf *body, const char *dir)
-{
-    buf_add_str(body, "[ -L ");
-    quote_word(body, dir);
-    buf_add_str(body, " ] || chmod -R u+rwX -- ");
-    quote_word(body, dir);
-    buf_add_str(body, " 2> /dev/null || :\n");
-    COMMAND(body, "rm", "-rf", "--", dir);
 }
 
 /* Git heeds attributes in files that no commit has, while it writes those that the commit has. */
@@ -109,13 +88,15 @@ void clean_hidden(struct buf *body)
 
 /* Each file is written anew with the directory that was checked, as git might read another from it.
  * Every `.git` in a submodule's directory is such a link: git makes no other. */
+#define PHYSICAL "{ pwd -W 2> /dev/null || pwd; }" /* on Windows `C:/`, as git reads it */
+
 static const char relink[] =
     "modules=$1; shift\n"
     "for link do\n"
     "  dir=${link%/.git} to=\n"
     "  if [ -f \"$link\" ] && [ ! -L \"$link\" ]; then\n"
     "    to=$(sed -n 's/^gitdir: //p;q' \"$link\")\n"
-    "    to=$(cd -- \"$dir\" && cd -- \"${to:-.}\" 2> /dev/null && pwd -P) || to=\n"
+    "    to=$(cd -- \"$dir\" && cd -P -- \"${to:-.}\" 2> /dev/null && " PHYSICAL ") || to=\n"
     "  fi\n"
     "  rm -rf -- \"$link\"\n"
     "  case $to in\n"
@@ -128,7 +109,7 @@ void clean_submodule_links(const struct job *job, struct buf *body)
 {
     if (!git_cleans_config(job))
         return;
-    buf_add_str(body, "modules=$(cd .git/modules 2> /dev/null && pwd -P) || modules=\n"
+    buf_add_str(body, "modules=$(cd -P .git/modules 2> /dev/null && " PHYSICAL ") || modules=\n"
                       "git ls-files --stage -z | tr '\\000\\n' '\\n\\001' | "
                       "sed -n 's/^160000 [0-9a-f]* [0-3]\t/.\\//p' | tr '\\n\\001' '\\000\\n' | "
                       "xargs -0 sh -c ");
@@ -142,12 +123,15 @@ void clean_submodule_links(const struct job *job, struct buf *body)
  * an earlier job left. */
 void clear_worktree_script(const struct job *job, struct buf *body)
 {
+    autobuf struct buf text = BUF_INIT;
+
     stage_own_begin(job, body);
-    script_notice(body, "Deleting tracked and untracked files...");
-    clean_if_repository(job, body);
-    COMMAND(body, "cd", "--", job->build_dir);
-    buf_add_str(body, "find . ! -name . -prune ! -name .git -exec rm -rf -- '{}' +\nfi\n");
-    script_own_end(body);
+    script_notice(&text, "Deleting tracked and untracked files...");
+    clean_if_repository(job, &text);
+    COMMAND(&text, "cd", "--", job->build_dir);
+    buf_add_str(&text, "find . ! -name . -prune ! -name .git -exec rm -rf -- '{}' +\nfi\n");
+    stage_own_sh(job, body, &text, true);
+    job->shell->own_end(body);
 }
 
 /* Of a clone without its configuration, the next job must still know what kind it is. */
@@ -157,7 +141,7 @@ static void add_kind(const struct job *job, struct buf *body)
         return;
     buf_add_str(body, "printf '[core]\\n\\trepositoryformatversion = 1\\n"
                       "[extensions]\\n\\tobjectFormat = sha256\\n' > ");
-    add_path(body, job->build_dir, ".git/config");
+    quote_path(body, job->build_dir, ".git/config");
     buf_add_char(body, '\n');
 }
 
@@ -170,7 +154,7 @@ static void add_job_cleanup(const struct job *job, struct buf *body)
         return;
     case GIT_CLONE:
     case GIT_EMPTY:
-        clean_remove(body, job->build_dir);
+        script_remove_tree(body, job->build_dir);
         return;
     case GIT_FETCH:
         break;
@@ -194,24 +178,27 @@ void private_files_script(const struct job *job, struct buf *body)
 {
     static const char *const own[] = { "gitlab_runner_env", GIT_EXTERNAL, GIT_GLOBAL, HELPER_FILE };
 
-    add_removals(job->tmp_dir, body, own, ARRAY_LEN(own));
+    job->shell->remove(body, job->tmp_dir, own, ARRAY_LEN(own));
     for (size_t i = 0; i < job->variables.n; i++)
         if (job->variables.items[i].file)
-            add_removals(job->tmp_dir, body, (const char *const[]) { job->variables.items[i].key },
-                         1);
+            job->shell->remove(body, job->tmp_dir,
+                               (const char *const[]) { job->variables.items[i].key }, 1);
 }
 
 /* The job's own configuration and hooks go first: they must not run in what follows. */
 void cleanup_script(const struct job *job, struct buf *body)
 {
+    autobuf struct buf text = BUF_INIT;
+
     stage_own_begin(job, body);
     private_files_script(job, body);
-    add_removals(job->tmp_dir, body, (const char *const[]) { "stage.pid" }, 1);
-    clean_if_repository(job, body);
-    clean_repository(job, body);
-    add_kind(job, body);
-    buf_add_str(body, "fi\n");
+    job->shell->remove(body, job->tmp_dir, (const char *const[]) { "stage.pid" }, 1);
+    clean_if_repository(job, &text);
+    clean_repository(job, &text);
+    add_kind(job, &text);
+    buf_add_str(&text, "fi\n");
     if (job->flags[FF_ENABLE_JOB_CLEANUP])
-        add_job_cleanup(job, body);
-    script_own_end(body);
+        add_job_cleanup(job, &text);
+    stage_own_sh(job, body, &text, false);
+    job->shell->own_end(body);
 }

@@ -75,14 +75,14 @@ static void add_remote(const struct job *job, struct buf *body, const char *url)
     buf_add_str(body, " 2> /dev/null || ");
     COMMAND(body, "git", "remote", "set-url", "--", "origin", url);
     buf_add_str(body, "git config --replace-all include.path ");
-    add_path(body, job->tmp_dir, GIT_EXTERNAL);
+    quote_path(body, job->tmp_dir, GIT_EXTERNAL);
     buf_add_str(body, " '/\\.gitlab-runner\\.ext\\.conf$'\n");
 }
 
 static void add_init(const struct job *job, struct buf *body)
 {
     buf_add_str(body, "git -c init.defaultBranch=none init --template ");
-    add_path(body, job->tmp_dir, GIT_TEMPLATE);
+    quote_path(body, job->tmp_dir, GIT_TEMPLATE);
     if (git_is_sha256(job))
         buf_add_str(body, " --object-format=sha256");
     buf_add_str(body, " -- ");
@@ -106,7 +106,7 @@ static void add_update_function(const struct job *job, struct buf *body, const c
 
 static void add_fresh(const struct job *job, struct buf *body)
 {
-    clean_remove(body, job->build_dir);
+    script_remove_tree(body, job->build_dir);
     buf_add_str(body, "fresh=1\nflotilla_update\n");
 }
 
@@ -147,7 +147,7 @@ static void add_reuse(const struct job *job, struct buf *body, const char *url)
 
     clean_if_repository(job, body);
     buf_addf(body, "format=$(git config --default %s --file ", format);
-    add_path(body, job->build_dir, ".git/config");
+    quote_path(body, job->build_dir, ".git/config");
     buf_addf(body, " --get extensions.objectFormat 2> /dev/null) || format=%s\n", format);
     clean_repository(job, body);
     buf_addf(body, "if [ \"$format\" != %s ]; then\n", format);
@@ -189,7 +189,7 @@ static void add_clone_command(const struct job *job, struct buf *body, const cha
 
     sources_add_git(body);
     buf_add_str(body, " clone --no-checkout --template ");
-    add_path(body, job->tmp_dir, GIT_TEMPLATE);
+    quote_path(body, job->tmp_dir, GIT_TEMPLATE);
     if (depth > 0)
         buf_addf(body, " --depth %" PRId64, depth);
     buf_add_str(body, str_starts(ref, "refs/") ? " --revision " : " --branch ");
@@ -210,7 +210,7 @@ static void add_native_clone(const struct job *job, struct buf *body, const char
                       "minor=${version#*.} minor=${minor%%[!0-9]*}\n"
                       "if [ \"${version%%.*}\" -gt 2 ] || [ \"${minor:-0}\" -ge 49 ]; then\n");
     add_notice(job, body, "Cloning repository for ", git_ref(job));
-    clean_remove(body, job->build_dir);
+    script_remove_tree(body, job->build_dir);
     add_clone_command(job, body, url);
     COMMAND(body, "cd", "--", job->build_dir);
     buf_add_str(body, "fresh=1\nif ! ");

@@ -167,7 +167,7 @@ static void add_credentials(const struct job *job, struct buf *body)
 
     script_notice(body, "Configuring submodules to use parent git credentials...");
     buf_add_str(&command, "git config --replace-all include.path ");
-    add_path(&command, job->tmp_dir, GIT_EXTERNAL);
+    quote_path(&command, job->tmp_dir, GIT_EXTERNAL);
     add_foreach(body, true, &command);
 }
 

@@ -40,6 +40,16 @@ static void write_warnings(struct job *job)
         (void) trace_line(job->trace, TRACE_WARNING, "%s", buf_str(&job->warnings));
 }
 
+/* What is in the configuration as `sh` is run as `sh` (job-execution.md 2.1), and Windows has none of its own. */
+static void write_shell(struct job *job)
+{
+    if (str_eq(text_of(job->connect, "os", ""), "windows") && !job->shell->is_powershell)
+        (void) trace_line(job->trace, TRACE_PLAIN,
+                          "  shell: the %s of Git for Windows, which must be in the PATH of the "
+                          "instance; shell = \"powershell\" needs none",
+                          job->shell->name);
+}
+
 void header_write(struct job *job)
 {
     autobuf struct buf flags = BUF_INIT;
@@ -49,6 +59,7 @@ void header_write(struct job *job)
     (void) trace_line(job->trace, TRACE_PLAIN, "  on %s %s, system ID: %s",
                       text_of(job->runner, "name", ""), text_of(job->runner, "short_token", ""),
                       text_of(job->runner, "system_id", ""));
+    write_shell(job);
     if (flags.len > 0)
         (void) trace_line(job->trace, TRACE_PLAIN, "  feature flags: %s", buf_str(&flags));
     write_warnings(job);

@@ -14,27 +14,21 @@
 #include "core/base/str.h"
 #include "core/job/entry.h"
 #include "core/job/helper_files.h"
-#include "core/job/shell/bash.h"
-#include "core/job/shell/quote.h"
 #include "core/job/stream.h"
 #include "core/job/words.h"
 
 #define OURS "flotilla-helper"
 #define PEERS "gitlab-runner"
 
-/* The first that answers, and what kind of machine this is; on a line of its own, as a profile may have left
- * one open. */
+/* The first that answers, and what kind of machine this is. */
 static struct end ask(struct job *job, struct buf *answer)
 {
+    static const char *const names[] = { OURS, PEERS };
     autobuf struct buf body = BUF_INIT;
 
     stage_own_begin(job, &body);
-    buf_add_str(&body, "for helper in " OURS " " PEERS " none; do\n"
-                       "  [ \"$helper\" != none ] || break\n"
-                       "  ! \"$helper\" --version > /dev/null 2>&1 < /dev/null || break\n"
-                       "done\n"
-                       "printf '\\n%s %s %s\\n' \"$helper\" \"$(uname -s)\" \"$(uname -m)\"\n");
-    script_own_end(&body);
+    job->shell->find_program(&body, names, ARRAY_LEN(names));
+    job->shell->own_end(&body);
     return stage_execute(job, &body, STAGE_VARIABLES | STAGE_UNTRACED, job->deadline_ms, answer);
 }
 
@@ -103,12 +97,26 @@ static void say_nobody(struct job *job, const char *why)
     (void) trace_line(job->trace, TRACE_WARNING, "Artifacts and caches cannot be carried: %s", why);
 }
 
+/* What Windows has by itself: no helper of ours runs there without being installed. */
+static struct end pack(struct job *job, const char *why)
+{
+    job->helper.way = HELPER_STREAM;
+    job->helper.packs = true;
+    (void) trace_line(job->trace, TRACE_PLAIN,
+                      "Artifacts and caches are packed by PowerShell and carried through this "
+                      "connection (%s)",
+                      why);
+    return end_ok();
+}
+
 /* Where even that fails the job goes on as with a runner that finds no helper. */
 static struct end bring(struct job *job, const char *why)
 {
     const struct helper_file *file = file_for(job);
     struct end end;
 
+    if (str_starts(job->helper.machine, "Windows ") && job->shell->pack)
+        return pack(job, why);
     if (!file || file->fd < 0) {
         say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
         return end_ok();
@@ -162,59 +170,65 @@ void helper_say_missing(struct job *job, const char *what)
     (void) trace_line(job->trace, TRACE_CAUTION, "Missing " PEERS ". %s is disabled.", what);
 }
 
-static void add_words(struct buf *body, json_t *words)
+static void add_all(json_t **words, json_t *more)
 {
-    for (size_t i = 0; words && i < json_object_array_length(words); i++) {
-        buf_add_char(body, ' ');
-        quote_word(body, words_at(words, i));
-    }
+    for (size_t i = 0; more && i < json_object_array_length(more); i++)
+        words_add(words, words_at(more, i));
 }
 
-/* Others on the instance see its command line. What it has from stdin instead is printed by the shell itself. */
-static void add_call_of_ours(struct buf *body, const struct helper_call *call)
+/* Others on the instance see its command line. */
+static json_t *words_for_ours(const struct helper_call *call, bool signs)
 {
-    bool signs = call->signs && json_object_array_length(call->direct) > 0;
+    json_t *words = words_new();
 
-    if (call->token) {
-        buf_add_str(body, "printf '%s' ");
-        quote_word(body, call->token);
-    } else if (signs) {
-        buf_add_str(body, "printf '%s=%s\\n'");
-        add_words(body, call->direct);
-    }
-    buf_addf(body, "%s" OURS " %s", call->token || signs ? " | " : "", call->command);
+    words_add(&words, call->command);
     if (signs)
-        buf_add_str(body, " --options-stdin");
+        words_add(&words, "--options-stdin");
     else
-        add_words(body, call->direct);
+        add_all(&words, call->direct);
     if (call->token)
-        buf_add_str(body, " --token-stdin");
+        words_add(&words, "--token-stdin");
+    add_all(&words, call->words);
+    return words;
 }
 
-static void add_call_of_peers(struct buf *body, const struct helper_call *call)
+static json_t *words_for_peers(const struct helper_call *call)
 {
-    if (call->token) {
-        buf_add_str(body, "CI_JOB_TOKEN=");
-        quote_word(body, call->token);
-        buf_add_char(body, ' ');
-    }
-    buf_addf(body, PEERS " %s", call->command);
-    add_words(body, call->direct);
+    json_t *words = words_new();
+
+    words_add(&words, call->command);
+    add_all(&words, call->direct);
+    add_all(&words, call->words);
+    return words;
+}
+
+/* A line for each, as --options-stdin reads them. */
+static void add_options(json_t *options, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < json_object_array_length(options); i += 2)
+        buf_addf(out, "%s=%s\n", words_at(options, i), words_at(options, i + 1));
 }
 
 static struct end run_direct(struct job *job, const struct helper_call *call)
 {
-    autobuf struct buf body = BUF_SECRET;
+    bool ours = str_eq(job->helper.program, OURS);
+    bool signs = ours && call->signs && json_object_array_length(call->direct) > 0;
+    autojson json_t *words = ours ? words_for_ours(call, signs) : words_for_peers(call);
+    struct script_run run = { .program = job->helper.program, .words = words };
+    autobuf struct buf body = BUF_SECRET, options = BUF_SECRET;
 
-    stage_own_begin(job, &body);
-    script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    if (str_eq(job->helper.program, OURS))
-        add_call_of_ours(&body, call);
+    if (signs)
+        add_options(call->direct, &options);
+    if (ours)
+        run.input = call->token ? call->token : signs ? buf_str(&options) : NULL;
     else
-        add_call_of_peers(&body, call);
-    add_words(&body, call->words);
-    buf_add_char(&body, '\n');
-    script_own_end(&body);
+        run.token = call->token;
+    if (!words || buf_error(&options) < 0)
+        return end_make(END_SYSTEM, "the helper's command cannot be made: memory is short");
+    stage_own_begin(job, &body);
+    job->shell->change_directory(&body, job->build_dir);
+    job->shell->run(&body, &run);
+    job->shell->own_end(&body);
     return stage_execute(job, &body, STAGE_VARIABLES | STAGE_UNTRACED, job->deadline_ms, NULL);
 }
 

@@ -17,8 +17,6 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/str.h"
-#include "core/job/shell/bash.h"
-#include "core/job/shell/quote.h"
 #include "core/job/vm.h"
 
 #define LOG_TOPIC "job"
@@ -89,12 +87,10 @@ static struct end prepare_script(struct job *job, int64_t until)
     struct end end;
 
     (void) gethostname(host, sizeof(host) - 1);
-    script_own_begin(&body);
-    buf_add_str(&body, "printf 'Running on %s via %s...\\n' \"$(hostname)\" ");
-    quote_word(&body, host);
-    buf_add_str(&body, "\n");
+    job->shell->own_begin(&body);
+    job->shell->running_on(&body, host);
     private_files_script(job, &body);
-    script_own_end(&body);
+    job->shell->own_end(&body);
     end = stage_run(job, "prepare_script", "Preparing environment", &body, 0, until);
     if (end.kind == END_EXIT) {
         char text[sizeof(end.message)];

@@ -18,7 +18,7 @@
 #include "core/job/connect/ssh.h"
 #include "core/job/isolation.h"
 #include "core/job/report.h"
-#include "core/job/shell/bash.h"
+#include "core/job/shell/shell.h"
 #include "core/job/trace/trace.h"
 #include "core/job/variables.h"
 
@@ -43,6 +43,7 @@ struct end {
 struct helper {
     enum helper_way { HELPER_UNKNOWN, HELPER_DIRECT, HELPER_STREAM, HELPER_NOBODY } way;
     const char *program; /* on the instance; NULL = none that answers */
+    bool packs;          /* the way through the manager without a helper, by what the shell can */
     char machine[64];    /* "Linux x86_64" */
     struct helper_file {
         int fd; /* negative = there is none, because of that */
@@ -58,7 +59,9 @@ struct job {
         *connect; /* the last four are borrowed from the first */
 
     int64_t seq;
-    const char *instance, *shell;
+    const char *instance;
+    const struct shell *shell;
+    bool nested_shell;         /* what reads our commands there is a PowerShell */
     const char *builds_root;   /* as configured: absolute, or relative to the login directory */
     char *project_dir;         /* below the root */
     char *cache_path;          /* below cache_dir: neither slot nor token, so that all share it */
@@ -153,8 +156,10 @@ struct end stage_run(struct job *job, const char *name, const char *headline,
                      const struct buf *body, unsigned flags, int64_t until_ms);
 /* The earlier of that and the job's own deadline. */
 int64_t stage_deadline(const struct job *job, int64_t until_ms);
-/* script_own_begin(), and the job's variables of hostile names are gone, too. */
+/* own_begin() of the job's shell, and the job's variables of hostile names are gone, too; own_end() ends it. */
 void stage_own_begin(const struct job *job, struct buf *body);
+/* Inside of it: text for sh. */
+void stage_own_sh(const struct job *job, struct buf *body, const struct buf *text, bool needs_git);
 /* Its parts, for a stage that runs more than a script or none. */
 void stage_begin(struct job *job, const char *name, const char *headline);
 void stage_end(struct job *job, const char *name, const struct end *end);

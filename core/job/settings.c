@@ -290,7 +290,9 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     if (!job->payload || !job->runner || !job->slot || !job->connect)
         return error_set(err, -EPROTO, "worker: the start frame lacks a part");
     job->instance = text_of(job->slot, "instance", "");
-    job->shell = text_of(job->runner, "shell", "bash");
+    job->shell = shell_by_name(text_of(job->runner, "shell", "bash"));
+    if (!job->shell)
+        return error_set(err, -EPROTO, "worker: the start frame names no shell that there is");
     runner_info = object_of(job->payload, "runner_info");
     timeout_s = number_of(runner_info, "timeout", 0);
     if (timeout_s <= 0)

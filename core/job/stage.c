@@ -13,7 +13,7 @@
 #include "core/base/secret.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
-#include "core/job/shell/bash.h"
+#include "core/job/shell/shell.h"
 
 #define KILL_MS 10000
 
@@ -90,20 +90,26 @@ static void add_variables(const struct job *job, struct buf *body)
         const struct variable *variable = &job->variables.items[i];
 
         if (variable->file)
-            script_file_variable(body, job->tmp_dir, variable->key, variable_value(variable));
+            job->shell->file_variable(body, job->tmp_dir, variable->key, variable_value(variable));
         else
-            script_export(body, variable->key, variable_value(variable));
+            job->shell->export(body, variable->key, variable_value(variable));
     }
     sources_export(job, body);
-    script_load_env(body, job->tmp_dir);
+    job->shell->load_env(body, job->tmp_dir);
 }
 
 void stage_own_begin(const struct job *job, struct buf *body)
 {
-    script_own_begin(body);
+    job->shell->own_begin(body);
     for (size_t i = 0; i < job->variables.n; i++)
         if (script_name_is_hostile(job->variables.items[i].key))
-            script_unset(body, job->variables.items[i].key);
+            job->shell->unset(body, job->variables.items[i].key);
+}
+
+void stage_own_sh(const struct job *job, struct buf *body, const struct buf *text, bool needs_git)
+{
+    job->shell->sh(body, job->tmp_dir, buf_str(text), needs_git);
+    buf_inherit_error(body, text);
 }
 
 int stage_script(const struct job *job, const char *body, unsigned flags, struct buf *out)
@@ -114,11 +120,11 @@ int stage_script(const struct job *job, const char *body, unsigned flags, struct
     if (flags & STAGE_VARIABLES)
         add_variables(job, &inner);
     if (job->trace_script && !(flags & STAGE_UNTRACED))
-        script_trace(&inner);
+        job->shell->trace(&inner);
     buf_add_str(&inner, body);
     r = buf_error(&inner);
     if (r == 0)
-        script_wrap(out, job->shell, job->tmp_dir, buf_str(&inner));
+        job->shell->wrap(job->shell, out, job->tmp_dir, buf_str(&inner));
     if (inner.data)
         secret_wipe(inner.data, inner.cap);
     return r < 0 ? r : buf_error(out);
@@ -135,16 +141,17 @@ static int swallow(void *arg, bool is_stderr, const void *data, size_t len)
 
 void stage_kill(struct job *job)
 {
-    autobuf struct buf script = BUF_INIT;
-    struct ssh_exec exec = { .command = "sh",
-                             .on_output = swallow,
+    autobuf struct buf script = BUF_INIT, command = BUF_INIT;
+    struct ssh_exec exec = { .on_output = swallow,
                              .deadline_mono_ms = clock_mono_ms(&clock_system) + KILL_MS };
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
 
-    script_kill(&script, job->tmp_dir);
-    if (buf_error(&script))
+    job->shell->kill(&script, job->tmp_dir);
+    job->shell->add_command(job->shell, &command, job->nested_shell);
+    if (buf_error(&script) || buf_error(&command))
         return;
+    exec.command = buf_str(&command);
     exec.input = script.data;
     exec.input_len = script.len;
     /* Nothing that was ordered stops this. */
@@ -170,8 +177,8 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
                              int64_t deadline, struct buf *out)
 {
     struct capture capture = { .job = job, .out = out };
-    struct ssh_exec exec = { .command = str_eq(job->shell, "sh") ? "sh" : "bash",
-                             .input = script->data,
+    autobuf struct buf command = BUF_INIT;
+    struct ssh_exec exec = { .input = script->data,
                              .input_len = script->len,
                              .on_output = on_output,
                              .arg = &capture,
@@ -181,6 +188,10 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
     struct end end;
     int r;
 
+    job->shell->add_command(job->shell, &command, job->nested_shell);
+    if (buf_error(&command) < 0)
+        return end_make(END_SYSTEM, "the script cannot be started: memory is short");
+    exec.command = buf_str(&command);
     ssh_set_watch(job->ssh,
                   flags & STAGE_UNSTOPPABLE ? stage_watch_unstoppable(job) : stage_watch(job));
     r = ssh_exec(job->ssh, &exec, &exit, &err);

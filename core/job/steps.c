@@ -5,7 +5,6 @@
 #include "core/base/clock.h"
 #include "core/base/str.h"
 #include "core/job/job.h"
-#include "core/job/shell/bash.h"
 
 #define AFTER_SCRIPT_MS (5 * 60 * 1000)
 
@@ -43,12 +42,12 @@ static void step_script(const struct job *job, json_t *step, struct buf *body)
                                  ? expanded_lines(job, step)
                                  : json_object_get(lines_of(step));
 
-    script_command(body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
+    job->shell->change_directory(body, job->build_dir);
     if (!str_empty(before))
-        script_user_command(body, before, job_commands(job, "pre_build_script"), 0);
-    script_user_commands(body, lines, job_commands(job, "script_step"));
+        shell_user_command(job->shell, body, before, job_commands(job, "pre_build_script"), 0);
+    shell_user_commands(job->shell, body, lines, job_commands(job, "script_step"));
     if (!str_empty(after))
-        script_user_command(body, after, job_commands(job, "post_build_script"), 0);
+        shell_user_command(job->shell, body, after, job_commands(job, "post_build_script"), 0);
 }
 
 /* A limit of the job's variables; one that is no limit is said and left out (job-execution.md 1.6).
@@ -169,9 +168,9 @@ struct end steps_run_after(struct job *job, struct end script)
     (void) variables_add(&job->variables, "CI_JOB_STATUS", job_status(&script));
     if (!step)
         return script;
-    script_command(&body, (const char *const[]) { "cd", "--", job->build_dir, NULL });
-    script_notice(&body, "Running after script...");
-    script_user_commands(&body, lines_of(step), job_commands(job, "after_script_step"));
+    job->shell->change_directory(&body, job->build_dir);
+    shell_notice(job->shell, &body, "Running after script...");
+    shell_user_commands(job->shell, &body, lines_of(step), job_commands(job, "after_script_step"));
     return merge_after_script(job, script,
                               stage_run(job, "after_script", "Running after_script", &body,
                                         STAGE_VARIABLES,

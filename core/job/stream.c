@@ -16,6 +16,7 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/str.h"
+#include "core/job/packer.h"
 #include "core/job/shell/bash.h"
 #include "core/job/shell/quote.h"
 #include "core/job/supply.h"
@@ -137,8 +138,29 @@ static int add_first_line(const struct job *job, const struct helper_call *call,
     return buf_error(out);
 }
 
-static int run_helper(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
+static int run_packer(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
                       struct ssh_exit *ret, struct error *err)
+{
+    autobuf struct buf script = BUF_SECRET, command = BUF_INIT;
+    struct ssh_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
+    int r = packer_script(job, call, &script, err);
+
+    job->shell->add_command(job->shell, &command, job->nested_shell);
+    if (r == -EPERM) {
+        helper_line(job, HELPER_FATAL, err->message, "");
+        *ret = (struct ssh_exit) { .has_status = true, .status = 1 };
+        return 0;
+    }
+    if (r < 0 || buf_error(&command) < 0)
+        return error_set(err, -ENOMEM, "the archive cannot be made: memory is short");
+    exec.command = buf_str(&command);
+    exec.input = script.data;
+    exec.input_len = script.len;
+    return execute(job, &exec, ret, err);
+}
+
+static int run_ours(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
+                    struct ssh_exit *ret, struct error *err)
 {
     autobuf struct buf line = BUF_SECRET, script = BUF_INIT, command = BUF_INIT;
     struct ssh_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
@@ -153,6 +175,13 @@ static int run_helper(struct job *job, const struct helper_call *call, int stdin
     exec.input = line.data;
     exec.input_len = line.len;
     return execute(job, &exec, ret, err);
+}
+
+static int run_helper(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
+                      struct ssh_exit *ret, struct error *err)
+{
+    return job->helper.packs ? run_packer(job, call, stdin_fd, stdout_fd, ret, err)
+                             : run_ours(job, call, stdin_fd, stdout_fd, ret, err);
 }
 
 /* How one try ended: what the job's end is if no other follows, or what the transfer said. */
@@ -242,9 +271,9 @@ static struct end remove_half(struct job *job, const struct helper_call *call)
 
     if (!call->file)
         return end_ok();
-    script_own_begin(&body);
-    script_command(&body, (const char *const[]) { "rm", "-f", "--", call->file, NULL });
-    script_own_end(&body);
+    job->shell->own_begin(&body);
+    job->shell->remove_tree(&body, call->file);
+    job->shell->own_end(&body);
     return stage_execute(job, &body, 0, job->deadline_ms, NULL);
 }
 

@@ -60,8 +60,9 @@ def make_job(job_id: int, marks: str, lines: int = 20, seconds: float = 0.0, exi
             body.append(f"printf '%s\\n' '{line}'; {pause}")
     if gate:
         body.append(f"while ! test -e '{gate}'; do sleep 0.05; done")
+    # By its path: a busybox that is its own shell has a `date` without nanoseconds built in.
     note = ("printf '%s %s %s %s %s\\n' {what} " + str(job_id) +
-            " \"$(date +%s.%N)\" \"${{FLOTILLA_LOCAL_INSTANCE:-none}}\" \"$PWD\" >> '" + marks + "'")
+            " \"$(/bin/date +%s.%N)\" \"${{FLOTILLA_LOCAL_INSTANCE:-none}}\" \"$PWD\" >> '" + marks + "'")
     script = [note.format(what="begin") + "\n" + "\n".join(body) + "\n" + note.format(what="end")]
     if exit_code:
         script.append(f"exit {exit_code}")

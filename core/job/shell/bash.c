@@ -10,10 +10,6 @@
 #include "core/base/str.h"
 #include "core/job/shell/quote.h"
 
-#define YELLOW "\033[0;33m"
-#define GREEN "\033[32;1m"
-#define RESET "\033[0;m"
-
 void script_export(struct buf *body, const char *name, const char *value)
 {
     buf_addf(body, "export %s=", name);
@@ -21,45 +17,32 @@ void script_export(struct buf *body, const char *name, const char *value)
     buf_add_char(body, '\n');
 }
 
-static void add_path(struct buf *body, const char *dir, const char *name)
-{
-    autobuf struct buf path = BUF_INIT;
-
-    buf_addf(&path, "%s/%s", dir, name);
-    quote_word(body, buf_str(&path));
-    buf_inherit_error(body, &path);
-}
-
-void script_file_variable(struct buf *body, const char *dir, const char *name, const char *value)
+static void file_variable(struct buf *body, const char *dir, const char *name, const char *value)
 {
     buf_add_str(body, "(umask 077; printf '%s' ");
     quote_word(body, value);
     buf_add_str(body, " > ");
-    add_path(body, dir, name);
+    quote_path(body, dir, name);
     buf_addf(body, ")\nexport %s=", name);
-    add_path(body, dir, name);
+    quote_path(body, dir, name);
     buf_add_char(body, '\n');
 }
 
-static void add_print(struct buf *body, const char *before, const char *text, const char *after)
+static void print_line(struct buf *body, const char *text)
 {
-    autobuf struct buf line = BUF_INIT;
-
-    buf_addf(&line, "%s%s%s", before, text, after);
     buf_add_str(body, "printf '%s\\n' ");
-    quote_word(body, buf_str(&line));
-    buf_inherit_error(body, &line);
+    quote_word(body, text);
     buf_add_char(body, '\n');
 }
 
 void script_notice(struct buf *body, const char *text)
 {
-    add_print(body, GREEN, text, RESET);
+    shell_notice(&shell_sh, body, text);
 }
 
 void script_warning(struct buf *body, const char *text)
 {
-    add_print(body, YELLOW "WARNING: ", text, RESET);
+    shell_warning(&shell_sh, body, text);
 }
 
 void script_command(struct buf *body, const char *const *words)
@@ -67,160 +50,163 @@ void script_command(struct buf *body, const char *const *words)
     quote_command(body, words);
 }
 
-/* Only the instance knows when it gets there. */
-static void add_section(struct buf *body, const char *name, const char *echo)
+static void add_section(struct buf *body, const char *name, const char *text)
 {
     buf_add_str(body,
                 "printf 'section_start:%s:%s[hide_duration=true,collapsed=true]\\r\\033[0K%s\\n'"
                 " \"$(date +%s)\" ");
     quote_word(body, name);
     buf_add_char(body, ' ');
-    quote_word(body, echo);
+    quote_word(body, text);
     buf_add_str(body, "\nprintf 'section_end:%s:%s\\r\\033[0K\\n' \"$(date +%s)\" ");
     quote_word(body, name);
     buf_add_char(body, '\n');
 }
 
-static void add_echo(struct buf *body, const char *command, const char *sections, size_t place)
+static void job_command(struct buf *body, const char *command, struct script_commands how)
 {
-    const char *newline = strchr(command, '\n');
-    autobuf struct buf shown = BUF_INIT, name = BUF_INIT;
-
-    if (!newline) {
-        add_print(body, GREEN "$ ", command, RESET);
-    } else if (sections) {
-        buf_addf(&name, "section_%s_%zu", sections, place);
-        buf_addf(&shown, GREEN "$ %s" RESET, command);
-        add_section(body, buf_str(&name), buf_str(&shown));
-    } else {
-        buf_add(&shown, command, (size_t) (newline - command));
-        add_print(body, GREEN "$ ", buf_str(&shown), " # collapsed multi-line command" RESET);
-    }
-    buf_inherit_error(body, &name);
-    buf_inherit_error(body, &shown);
-}
-
-void script_user_command(struct buf *body, const char *command, struct script_commands how,
-                         size_t place)
-{
-    static const char blanks[] = " \t\r\n\v\f";
-    autobuf struct buf trimmed = BUF_INIT;
-    size_t len;
-
-    command += strspn(command, blanks);
-    for (len = strlen(command); len > 0 && strchr(blanks, command[len - 1]); len--)
-        continue;
-    buf_add(&trimmed, command, len);
-    if (len == 0) {
-        add_print(body, "", "", "");
-        return;
-    }
-    add_echo(body, buf_str(&trimmed), how.sections, place);
-    buf_addf(body, "%s\n", buf_str(&trimmed));
+    buf_addf(body, "%s\n", command);
     if (how.check_status)
         buf_add_str(body, "flotilla_status=$?; [ \"$flotilla_status\" -eq 0 ] || "
                           "exit \"$flotilla_status\"\n");
-    buf_inherit_error(body, &trimmed);
-}
-
-void script_user_commands(struct buf *body, json_t *lines, struct script_commands how)
-{
-    for (size_t i = 0; lines && i < json_object_array_length(lines); i++) {
-        const char *line = json_object_get_string(json_object_array_get_idx(lines, i));
-
-        script_user_command(body, line ? line : "", how, i);
-    }
 }
 
 /* KEY=VALUE a line, exported as written; the rules of job-execution.md 2.4. */
-void script_load_env(struct buf *body, const char *tmp_dir)
+static void load_env(struct buf *body, const char *tmp_dir)
 {
     buf_add_str(body, "export GITLAB_ENV=");
-    add_path(body, tmp_dir, "gitlab_runner_env");
+    quote_path(body, tmp_dir, "gitlab_runner_env");
     buf_add_str(body, "\n(umask 077; : >> \"$GITLAB_ENV\")\n"
                       "while read -r flotilla_line; do export \"$flotilla_line\"; done"
                       " < \"$GITLAB_ENV\"\nunset flotilla_line\n");
 }
 
-void script_trace(struct buf *body)
+static void trace(struct buf *body)
 {
     buf_add_str(body, "set -o xtrace\n");
 }
 
-static const char *const hostile_names[] = {
-    "BASH_ENV",
-    "ENV",
-    "PROMPT_COMMAND",
-    "CDPATH",
-    "LD_PRELOAD",
-    "LD_LIBRARY_PATH",
-    "LD_AUDIT",
-    "GLIBC_TUNABLES",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "GIT_ASKPASS",
-    "SSH_ASKPASS",
-    "GIT_DIR",
-    "GIT_COMMON_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_EXEC_PATH",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_TEMPLATE_DIR",
-    "GIT_DEFAULT_HASH",
-    "GIT_ALLOW_PROTOCOL",
-    "GIT_PROXY_COMMAND",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",
-    "GIT_EDITOR",
-};
-static const char *const hostile_prefixes[] = { "LD_", "GIT_CONFIG_", "GIT_SSH_", "GIT_TRACE" };
-
-bool script_name_is_hostile(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(hostile_names); i++)
-        if (str_eq(name, hostile_names[i]))
-            return true;
-    for (size_t i = 0; i < ARRAY_LEN(hostile_prefixes); i++)
-        if (str_starts(name, hostile_prefixes[i]))
-            return true;
-    return false;
-}
-
-void script_unset(struct buf *body, const char *name)
+static void unset(struct buf *body, const char *name)
 {
     buf_addf(body, "unset %s\n", name);
 }
 
-void script_own_begin(struct buf *body)
+void script_own_settings(struct buf *body)
 {
-    buf_add_str(body, "(\nset -o nounset\nunset");
-    for (size_t i = 0; i < ARRAY_LEN(hostile_names); i++)
-        buf_addf(body, " %s", hostile_names[i]);
+    buf_add_str(body, "set -o nounset\nunset");
+    for (size_t i = 0; script_hostile_names[i]; i++)
+        buf_addf(body, " %s", script_hostile_names[i]);
     buf_add_char(body, '\n');
 }
 
-void script_own_end(struct buf *body)
+static void own_begin(struct buf *body)
+{
+    buf_add_str(body, "(\n");
+    script_own_settings(body);
+}
+
+static void own_end(struct buf *body)
 {
     buf_add_str(body, ")\n");
+}
+
+/* The script's own language. */
+static void add_sh(struct buf *body, const char *tmp_dir, const char *text, bool needs_git)
+{
+    (void) tmp_dir;
+    (void) needs_git;
+    buf_add_str(body, text);
+}
+
+static void running_on(struct buf *body, const char *manager)
+{
+    buf_add_str(body, "printf 'Running on %s via %s...\\n' \"$(hostname)\" ");
+    quote_word(body, manager);
+    buf_add_char(body, '\n');
+}
+
+static void change_directory(struct buf *body, const char *dir)
+{
+    script_command(body, (const char *const[]) { "cd", "--", dir, NULL });
+}
+
+static void make_directory(struct buf *body, const char *dir)
+{
+    script_command(body, (const char *const[]) { "mkdir", "-p", "--", dir, NULL });
+}
+
+void script_remove(struct buf *body, const char *dir, const char *const *names, size_t n)
+{
+    buf_add_str(body, "rm -rf --");
+    for (size_t i = 0; i < n; i++) {
+        buf_add_char(body, ' ');
+        quote_path(body, dir, names[i]);
+    }
+    buf_add_char(body, '\n');
+}
+
+void script_remove_tree(struct buf *body, const char *dir)
+{
+    buf_add_str(body, "[ -L ");
+    quote_word(body, dir);
+    buf_add_str(body, " ] || chmod -R u+rwX -- ");
+    quote_word(body, dir);
+    buf_add_str(body, " 2> /dev/null || :\n");
+    script_command(body, (const char *const[]) { "rm", "-rf", "--", dir, NULL });
+}
+
+static void write_file(struct buf *body, const char *dir, const char *name, const char *content)
+{
+    buf_add_str(body, "printf '%s' ");
+    quote_word(body, content);
+    buf_add_str(body, " > ");
+    quote_path(body, dir, name);
+    buf_add_char(body, '\n');
+}
+
+/* What it has from stdin is printed by the shell itself: others on the instance see command lines. */
+static void run_program(struct buf *body, const struct script_run *run)
+{
+    if (run->input) {
+        buf_add_str(body, "printf '%s' ");
+        quote_word(body, run->input);
+        buf_add_str(body, " | ");
+    }
+    if (run->token) {
+        buf_add_str(body, "CI_JOB_TOKEN=");
+        quote_word(body, run->token);
+        buf_add_char(body, ' ');
+    }
+    buf_add_str(body, run->program);
+    for (size_t i = 0; i < json_object_array_length(run->words); i++) {
+        buf_add_char(body, ' ');
+        quote_word(body, json_object_get_string(json_object_array_get_idx(run->words, i)));
+    }
+    buf_add_char(body, '\n');
+}
+
+/* On a line of its own, as a profile may have left one open. */
+static void find_program(struct buf *body, const char *const *names, size_t n)
+{
+    buf_add_str(body, "for program in");
+    for (size_t i = 0; i < n; i++)
+        buf_addf(body, " %s", names[i]);
+    buf_add_str(body, " none; do\n"
+                      "  [ \"$program\" != none ] || break\n"
+                      "  ! \"$program\" --version > /dev/null 2>&1 < /dev/null || break\n"
+                      "done\n"
+                      "printf '\\n%s %s %s\\n' \"$program\" \"$(uname -s)\" \"$(uname -m)\"\n");
 }
 
 /* With what the system says of it: state, parent, group, session. */
 void script_note_process(struct buf *out, const char *tmp_dir)
 {
     buf_add_str(out, "rm -rf -- "); /* a link would be followed, and a pipe waited for */
-    add_path(out, tmp_dir, "stage.pid");
+    quote_path(out, tmp_dir, "stage.pid");
     buf_add_str(out, "\nflotilla_stat=\n"
                      "[ ! -r /proc/self/stat ] || read -r flotilla_stat < /proc/self/stat\n"
                      "(umask 077; printf '%s %s\\n' \"$$\" \"${flotilla_stat##*) }\" > ");
-    add_path(out, tmp_dir, "stage.pid");
+    quote_path(out, tmp_dir, "stage.pid");
     buf_add_str(out, ")\nunset flotilla_stat\n");
 }
 
@@ -236,9 +222,9 @@ static void add_private_directory(struct buf *out, const char *path)
     buf_inherit_error(out, &quoted);
 }
 
-void script_wrap(struct buf *out, const char *shell, const char *tmp_dir, const char *body)
+static void wrap(const struct shell *shell, struct buf *out, const char *tmp_dir, const char *body)
 {
-    buf_addf(out, "#!/usr/bin/env %s\n\n", str_eq(shell, "sh") ? "sh" : "bash");
+    buf_addf(out, "#!/usr/bin/env %s\n\n", shell->name);
     /* Without the trap bash prints the script when it is killed. */
     buf_add_str(out, "trap 'exit 1' TERM\n"
                      "if set -o | grep pipefail > /dev/null; then set -o pipefail; fi\n"
@@ -282,3 +268,28 @@ void script_kill(struct buf *out, const char *tmp_dir)
                      "  sleep 0.1\n"
                      "done\n");
 }
+
+static void add_command(const struct shell *shell, struct buf *out, bool nested)
+{
+    (void) nested;
+    buf_add_str(out, shell->name);
+}
+
+/* A profile may leave its line open. On Windows, where a path begins with a drive, the sh of git says `/c/` for
+ * what others call `C:/` unless it is asked. */
+static void ask_directory(struct buf *out)
+{
+    buf_addf(out, "echo; pwd -W 2> /dev/null || pwd; exit %d\n", SHELL_ASKED);
+}
+
+#define WRITER                                                                                     \
+    .add_command = add_command, .wrap = wrap, .ask_directory = ask_directory, .kill = script_kill, \
+    .export = script_export, .file_variable = file_variable, .load_env = load_env, .trace = trace, \
+    .print = print_line, .section = add_section, .running_on = running_on,                         \
+    .change_directory = change_directory, .make_directory = make_directory,                        \
+    .remove = script_remove, .remove_tree = script_remove_tree, .write_file = write_file,          \
+    .job_command = job_command, .own_begin = own_begin, .unset = unset, .own_end = own_end,        \
+    .sh = add_sh, .run = run_program, .find_program = find_program
+
+const struct shell shell_bash = { .name = "bash", WRITER };
+const struct shell shell_sh = { .name = "sh", WRITER };

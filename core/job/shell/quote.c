@@ -27,3 +27,12 @@ void quote_command(struct buf *out, const char *const *words)
     }
     buf_add_char(out, '\n');
 }
+
+void quote_path(struct buf *out, const char *dir, const char *name)
+{
+    autobuf struct buf path = BUF_INIT;
+
+    buf_addf(&path, "%s/%s", dir, name);
+    quote_word(out, buf_str(&path));
+    buf_inherit_error(out, &path);
+}

@@ -10,3 +10,6 @@ void quote_word(struct buf *out, const char *value);
 /* Appends a command: the words, NULL-terminated, quoted, separated by spaces, ended by a newline.
  */
 void quote_command(struct buf *out, const char *const *words);
+
+/* Appends one word: the path of `name` in `dir`. */
+void quote_path(struct buf *out, const char *dir, const char *name);

@@ -145,6 +145,28 @@ static void test_instances(void **unused)
     check_rows(rows, ARRAY_LEN(rows));
 }
 
+#define TABLE "[runners.autoscaler.connector_config]\n"
+#define OF_GIT                                                                                     \
+    " on Windows instances is that of Git for Windows, whose bin folder must be in their PATH; "   \
+    "with \"powershell\" or \"pwsh\" jobs are written in PowerShell"
+
+static void test_shells_on_windows(void **unused)
+{
+    static const struct row rows[] = {
+        { "the mission's examples",
+          RUNNER "shell = \"sh\"\n" PLUGIN TABLE "username = \"Administrator\"\n",
+          "note: F:6:9: [[runners]] 'shell' = \"sh\"" OF_GIT },
+        { "the default", CONNECTOR "os = \"windows\"\n",
+          "note: F:1:1: [[runners]] 'shell' = \"bash\"" OF_GIT },
+        { "PowerShell", RUNNER "shell = \"powershell\"\n" PLUGIN TABLE "os = \"windows\"\n", "" },
+        { "Linux, whatever its user is called",
+          CONNECTOR "os = \"linux\"\nusername = \"Administrator\"\n", "" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
 static void test_policies(void **unused)
 {
     static const struct row rows[] = {
@@ -359,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_vms),
         cmocka_unit_test(test_numbers_of_jobs),
         cmocka_unit_test(test_instances),
+        cmocka_unit_test(test_shells_on_windows),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_unknown_settings),
         cmocka_unit_test(test_stores_that_lack_something),

@@ -152,15 +152,15 @@ static void test_runner_settings(void **unused)
         { "a variable that begins with a digit", RUNNER "environment = [\"1A=1\"]\n" PLUGIN,
           "F:6:16: [[runners]] 'environment' item 1 must be \"NAME=value\" with a name of letters, "
           "digits and _" },
-        { "a shell to come", RUNNER "shell = \"pwsh\"\n" PLUGIN,
-          "F:6:9: [[runners]] 'shell' must be bash or sh (PowerShell is not there yet), not "
-          "\"pwsh\"" },
         { "another shell", RUNNER "shell = \"zsh\"\n" PLUGIN,
-          "F:6:9: [[runners]] 'shell' must be bash or sh, not \"zsh\"" },
+          "F:6:9: [[runners]] 'shell' must be bash, sh, pwsh or powershell, not \"zsh\"" },
         { "a directory that climbs out", RUNNER "builds_dir = \"/b/../../etc\"\n" PLUGIN,
           "F:6:14: [[runners]] 'builds_dir' must be a directory without \"..\" and line breaks, "
           "not "
           "\"/b/../../etc\"" },
+        { "and on Windows", RUNNER "builds_dir = 'C:\\b\\..\\c'\n" PLUGIN,
+          "F:6:14: [[runners]] 'builds_dir' must be a directory without \"..\" and line breaks, "
+          "not \"C:\\b\\..\\c\"" },
         { "half of a client certificate", RUNNER "tls-cert-file = \"/c.pem\"\n" PLUGIN,
           "F:6:1: [[runners]] 'tls-cert-file' and 'tls-key-file' go together; one is missing" },
         { "two entries of one name", ALL ALL,

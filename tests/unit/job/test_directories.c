@@ -50,6 +50,9 @@ static void test_project_directory(void **unused)
         { "a name that begins with dots is one", CLONE_PATH("/b/..foo"), CUSTOM("\"/b\""),
           "/b/..foo" },
         { "the root itself", CLONE_PATH("/b"), CUSTOM("\"/b/\""), "/b" },
+        { "on Windows", "{}", "{\"builds_dir\":\"C:\\\\ci\\\\b\"}", "C:/ci/b/abcdefghi/2/g/p" },
+        { "on Windows with slashes", "{}", "{\"builds_dir\":\"d:/b\"}", "d:/b/abcdefghi/2/g/p" },
+        { "the job's own on Windows", CLONE_PATH("C:\\\\b\\\\x"), CUSTOM("\"C:/b\""), "C:/b/x" },
     };
 
     (void) unused;
@@ -74,6 +77,9 @@ static void test_clone_paths_that_are_refused(void **unused)
     } cases[] = {
         { "/b/x", "{\"builds_dir\":\"/b\"}", not_allowed },
         { "/etc", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"/etc\" has to be within \"/b\"" },
+        { "D:/b/x", CUSTOM("\"C:/b\""), "the GIT_CLONE_PATH=\"D:/b/x\" has to be within \"C:/b\"" },
+        { "C:\\\\b\\\\..\\\\etc", CUSTOM("\"C:/b\""),
+          "the GIT_CLONE_PATH=\"C:\\b\\..\\etc\" has to be within \"C:/b\"" },
         { "/bc", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"/bc\" has to be within \"/b\"" },
         { "x", CUSTOM("\"/b\""), "the GIT_CLONE_PATH=\"x\" has to be within \"/b\"" },
         { "/b/a/../c", CUSTOM("\"/b\""),
@@ -107,6 +113,7 @@ static void test_cache_directory(void **unused)
         { "{\"cache\":[{}]}", "{\"cache_dir\":\"/c\"}", "/c/g/p" },
         { "{\"cache\":[{}],\"variables\":[{\"key\":\"GIT_STRATEGY\",\"value\":\"empty\"}]}",
           "{\"cache_dir\":\"/c\",\"builds_dir\":\"/b\"}", "/c/g/p-empty" },
+        { "{\"cache\":[{}]}", "{\"cache_dir\":\"C:\\\\c\"}", "C:/c/g/p" },
     };
 
     (void) unused;
@@ -127,6 +134,10 @@ static void test_what_an_instance_may_answer(void **unused)
         { "/", "/builds" },
         { "/srv", "/srv/builds" },
         { "/home/a b/", "/home/a b/builds" },
+        { "C:/Users/a b", "C:/Users/a b/builds" },
+        { "C:/", "C:/builds" },
+        { "C:/../x", NULL },
+        { "C:x", NULL },
         { NULL, NULL },
         { "", NULL },
         { "home", NULL },

@@ -37,6 +37,7 @@ struct world {
     const char *policy;
     int timeout_s, connect_ms;
     const char *after_script_timeout, *runner; /* more of the runner's part, or NULL */
+    const char *os;                            /* of the instance, as the provider says, or NULL */
     rlim_t spool_limit;                        /* bytes; 0 = none */
     size_t n_variables, variable_size;         /* beside its own */
     int64_t login_expires_ms;                  /* 0 = never */
@@ -129,6 +130,8 @@ static json_t *start_frame(const struct world *world)
     assert_int_equal(json_opt_object(start, "connect", &connect, NULL), 0);
     assert_int_equal(json_add_str(connect, "key", world->user_key), 0);
     assert_int_equal(json_add_i64(connect, "expires_ms", world->login_expires_ms), 0);
+    if (world->os)
+        assert_int_equal(json_add_str(connect, "os", world->os), 0);
     return start;
 }
 
@@ -440,6 +443,20 @@ static void test_a_first_script_that_fails_points_to_the_profiles(void **state)
     assert_int_equal(ssh_fake_count(&world->fake, "exec sh\n"), 1);
 }
 
+/* job-execution.md 2.1: the name is run as it is. */
+static void test_sh_on_windows_is_said_and_run(void **state)
+{
+    struct world *world = *state;
+
+    world->os = "windows";
+    fake_start(world);
+    worker_start(world);
+    take_result(world);
+    assert_string_equal(outcome(world), "success");
+    assert_log_has(world, "shell: the sh of Git for Windows, which must be in the PATH");
+    assert_true(ssh_fake_count(&world->fake, "exec sh\n") > 1);
+}
+
 /* What is behind the limit is dropped, the last line, too. */
 static void test_job_execution_10_5_34_a_log_at_its_limit(void **state)
 {
@@ -651,6 +668,7 @@ int main(void)
         ROW(test_time_that_runs_out_while_connecting_is_the_jobs),
         ROW(test_job_execution_10_5_35_an_instance_that_refuses_connections),
         ROW(test_the_limit_of_preparing),
+        ROW(test_sh_on_windows_is_said_and_run),
         ROW(test_a_first_script_that_fails_points_to_the_profiles),
         ROW(test_job_execution_10_5_34_a_log_at_its_limit),
         ROW(test_an_instance_that_fails_is_a_failure_of_the_system),

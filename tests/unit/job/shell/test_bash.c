@@ -51,7 +51,7 @@ static void run(struct place *place, enum harness_shell shell)
 
     buf_clear(&place->out);
     buf_clear(&place->errors);
-    script_wrap(&script, "sh", place->tmp_dir, buf_str(&place->body));
+    shell_sh.wrap(&shell_sh, &script, place->tmp_dir, buf_str(&place->body));
     assert_int_equal(buf_error(&script), 0);
     place->status = harness_run_shell(shell, place->dir, &script, &place->out, &place->errors);
 }
@@ -125,10 +125,10 @@ static void test_the_status_is_checked_behind_each_command(void **state)
     const struct script_commands checked = { .check_status = true };
     struct place *place = *state;
 
-    script_user_command(&place->body, "set +e", checked, 0);
-    script_user_command(&place->body, "cat <<E\nit's $((1 + 1))\nE", checked, 1);
-    script_user_command(&place->body, "(exit 5)", checked, 2);
-    script_user_command(&place->body, "echo never", checked, 3);
+    shell_user_command(&shell_sh, &place->body, "set +e", checked, 0);
+    shell_user_command(&shell_sh, &place->body, "cat <<E\nit's $((1 + 1))\nE", checked, 1);
+    shell_user_command(&shell_sh, &place->body, "(exit 5)", checked, 2);
+    shell_user_command(&shell_sh, &place->body, "echo never", checked, 3);
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         run(place, shell);
         assert_int_equal(place->status, 5);
@@ -161,7 +161,7 @@ static void test_a_stopped_stage_leaves_no_process_of_its_session(void **state)
         autobuf struct buf script = BUF_INIT, kill = BUF_INIT, driver = BUF_INIT;
 
         buf_clear(&place->out);
-        script_wrap(&script, "sh", place->tmp_dir, stage);
+        shell_sh.wrap(&shell_sh, &script, place->tmp_dir, stage);
         script_kill(&kill, place->tmp_dir);
         buf_addf(&driver, "setsid %s <<'STAGE' > /dev/null 2>&1 &\n%s\nSTAGE\n",
                  harness_shell_names[shell], buf_str(&script));
@@ -179,8 +179,8 @@ static void test_private_directory_in_a_public_one(void **state)
 {
     struct place *place = *state;
 
-    script_file_variable(&place->body, place->tmp_dir, "CONF", "it's\n\n");
-    script_load_env(&place->body, place->tmp_dir);
+    shell_sh.file_variable(&place->body, place->tmp_dir, "CONF", "it's\n\n");
+    shell_sh.load_env(&place->body, place->tmp_dir);
     buf_add_str(&place->body, "cd /\n"
                               "stat -c %a \"${CONF%/*}\" \"$CONF\" \"$GITLAB_ENV\"\n"
                               "stat -c %a \"${CONF%/*}/stage.pid\" \"${CONF%/*/*}\"\n"
@@ -226,7 +226,7 @@ static void test_job_keeps_the_umask_of_the_instance(void **state)
 {
     struct place *place = *state;
 
-    script_file_variable(&place->body, place->tmp_dir, "CONF", "x");
+    shell_sh.file_variable(&place->body, place->tmp_dir, "CONF", "x");
     buf_add_str(&place->body, "umask\n");
     assert_prints(place, "0022\n");
 }
@@ -237,13 +237,13 @@ static void test_variables_go_from_stage_to_stage(void **state)
 
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         buf_clear(&place->body);
-        script_load_env(&place->body, place->tmp_dir);
+        shell_sh.load_env(&place->body, place->tmp_dir);
         buf_add_str(&place->body, "cd /\nprintf '%s\\n' 'X= a=b $HOME \\ ' > \"$GITLAB_ENV\"\n");
         run(place, shell);
         assert_int_equal(place->status, 0);
         buf_clear(&place->body);
         script_export(&place->body, "line", "a variable of the job");
-        script_load_env(&place->body, place->tmp_dir);
+        shell_sh.load_env(&place->body, place->tmp_dir);
         buf_add_str(&place->body, "printf '%s|' \"$X\" \"$line\"\n");
         run(place, shell);
         assert_string_equal(buf_str(&place->out), " a=b $HOME \\|a variable of the job|");
@@ -256,9 +256,9 @@ static void test_trace_does_not_show_the_exports(void **state)
     struct place *place = *state;
 
     script_export(&place->body, "SECRET", "hunter'secret99");
-    script_file_variable(&place->body, place->tmp_dir, "FILE", "hunter'secret99");
-    script_load_env(&place->body, place->tmp_dir);
-    script_trace(&place->body);
+    shell_sh.file_variable(&place->body, place->tmp_dir, "FILE", "hunter'secret99");
+    shell_sh.load_env(&place->body, place->tmp_dir);
+    shell_sh.trace(&place->body);
     buf_add_str(&place->body, "printf 'shown\\n'\n");
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         run(place, shell);
@@ -284,11 +284,11 @@ static void test_hardening_11_hostile_variables_are_not_in_our_own_steps(void **
         script_export(&place->body, names[i], "");
         assert_true(script_name_is_hostile(names[i]));
     }
-    script_own_begin(&place->body);
+    shell_sh.own_begin(&place->body);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        script_unset(&place->body, names[i]);
+        shell_sh.unset(&place->body, names[i]);
     buf_add_str(&place->body, show);
-    script_own_end(&place->body);
+    shell_sh.own_end(&place->body);
     buf_add_str(&place->body, show);
     assert_prints(place, "0\n7\n");
     assert_false(script_name_is_hostile("GIT_STRATEGY"));
@@ -301,15 +301,15 @@ static void test_hostile_variables_of_the_env_file_are_not_in_our_own_steps(void
 {
     struct place *place = *state;
 
-    script_load_env(&place->body, place->tmp_dir);
+    shell_sh.load_env(&place->body, place->tmp_dir);
     buf_add_str(&place->body, "printf '%s=x\\n' BASH_ENV GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS "
                               "GIT_SSH_COMMAND > \"$GITLAB_ENV\"\n");
     assert_prints(place, "");
     buf_clear(&place->body);
-    script_load_env(&place->body, place->tmp_dir);
-    script_own_begin(&place->body);
+    shell_sh.load_env(&place->body, place->tmp_dir);
+    shell_sh.own_begin(&place->body);
     buf_add_str(&place->body, "export -p | grep 'BASH_ENV\\|GIT_' || printf 'none\\n'\n");
-    script_own_end(&place->body);
+    shell_sh.own_end(&place->body);
     assert_prints(place, "none\n");
 }
 
@@ -320,9 +320,9 @@ static void test_unset_variable_ends_our_own_steps_alone(void **state)
     buf_add_str(&place->body, "printf '%s.' \"$nothing\"\n");
     assert_prints(place, ".");
     buf_clear(&place->body);
-    script_own_begin(&place->body);
+    shell_sh.own_begin(&place->body);
     buf_add_str(&place->body, "printf '%s' \"$nothing\"\n");
-    script_own_end(&place->body);
+    shell_sh.own_end(&place->body);
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         run(place, shell);
         assert_int_not_equal(place->status, 0);
@@ -344,7 +344,8 @@ static void test_job_execution_10_5_1_2_and_4_echo_of_commands(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_clear(&place->body);
-        script_user_command(&place->body, cases[i].command, (struct script_commands) { 0 }, 0);
+        shell_user_command(&shell_sh, &place->body, cases[i].command,
+                           (struct script_commands) { 0 }, 0);
         assert_prints(place, cases[i].want);
     }
 }
@@ -359,9 +360,9 @@ static void test_job_execution_10_5_3_echo_of_many_lines_in_a_section(void **sta
     const struct script_commands in_sections = { .sections = "script_step" };
     struct place *place = *state;
 
-    script_user_command(&place->body, "\necho a\nprintf '%s\\n' '100% '\\''b'\\'' $X \\n'\n",
-                        in_sections, 7);
-    script_user_command(&place->body, "printf one", in_sections, 8);
+    shell_user_command(&shell_sh, &place->body,
+                       "\necho a\nprintf '%s\\n' '100% '\\''b'\\'' $X \\n'\n", in_sections, 7);
+    shell_user_command(&shell_sh, &place->body, "printf one", in_sections, 8);
     for (enum harness_shell shell = 0; shell < HARNESS_SHELLS; shell++) {
         const char *out;
 

@@ -56,7 +56,7 @@ static void assert_round_trip(const struct buf *body, const struct buf *want)
         autobuf struct buf script = BUF_INIT, out = BUF_INIT, errors = BUF_INIT;
         int status;
 
-        script_wrap(&script, "sh", dir, buf_str(body));
+        shell_sh.wrap(&shell_sh, &script, dir, buf_str(body));
         assert_int_equal(buf_error(&script), 0);
         status = harness_run_shell(shell, dir, &script, &out, &errors);
         if (status != 0 || errors.len > 0)
