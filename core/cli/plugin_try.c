@@ -19,6 +19,7 @@
 #include "core/cli/plugin_try_parts.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/vm_plugin.h"
 
 #define CHANGE_MS 120000
 #define LATE_MS 1000
@@ -33,11 +34,14 @@ static int64_t now_ms(void)
 
 static int find_plugin(struct trial *trial, struct buf *told, struct error *err)
 {
+    const struct config_vm_isolation *isolation = &trial->runner->autoscaler.vm_isolation;
     const char *parent = getenv("TMPDIR");
     autobuf struct buf notice = BUF_INIT;
     int r = plugin_find(trial->runner->autoscaler.plugin, trial->options->plugin_dirs, &trial->file,
                         &notice, err);
 
+    if (r == 0 && isolation->enabled)
+        r = vm_plugin_find(isolation, trial->options->plugin_dirs, &trial->vm_file, err);
     if (r == 0)
         r = connector_read_key(&trial->runner->autoscaler.connector, &trial->key, err);
     if (r < 0)
@@ -362,7 +366,7 @@ static bool go_through(struct trial *trial)
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)
         if (step(trial, steps[i].name, steps[i].run) < 0)
             return false;
-    return true;
+    return !trial->vm_file || step(trial, "vms", try_vms) == 0;
 }
 
 static void on_client_closed(void *arg)
@@ -387,6 +391,7 @@ static void finish(struct trial *trial)
     else if (trial->state_dir)
         (void) printf("note  what the provider keeps of it lies in %s\n", trial->state_dir);
     free(trial->file);
+    free(trial->vm_file);
     free(trial->state_dir);
     secret_free(trial->key);
     json_object_put(trial->reply);

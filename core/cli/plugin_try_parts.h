@@ -26,7 +26,7 @@ struct trial {
     bool overdue;
 
     struct provider_client *provider;
-    char *file, *state_dir;
+    char *file, *vm_file, *state_dir; /* vm_file: of the plugin that makes VMs, or NULL */
     struct secret *key;
     bool opened, closed;
     unsigned asked, answered; /* calls: the last one's number, and whose answer came last */
@@ -68,7 +68,8 @@ int try_call_well(struct trial *trial, json_t *request, int64_t deadline_ms, str
 /* Asks for the cloud's signals: what it says of growth is kept; negative when the instance is of no use. */
 int try_hear(struct trial *trial, struct error *err);
 
-/* plugin_try_probe.c: two steps, and the end of it. */
+/* plugin_try_probe.c: three steps, and the end of it. */
 int try_connect(struct trial *trial, struct buf *told, struct error *err);
 int try_command(struct trial *trial, struct buf *told, struct error *err);
+int try_vms(struct trial *trial, struct buf *told, struct error *err); /* with VM isolation */
 void try_end_probe(struct trial *trial);

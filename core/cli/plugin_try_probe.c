@@ -9,6 +9,7 @@
 #include "core/base/str.h"
 #include "core/cli/cli.h"
 #include "core/cli/plugin_try_parts.h"
+#include "core/supervisor/vm_plugin.h"
 
 #define PAUSE_MS 100
 
@@ -73,6 +74,15 @@ static int spawn_probe(struct trial *trial, int link, struct error *err)
     return r < 0 ? error_set(err, r, "the probe cannot be started: %s", uv_strerror(r)) : 0;
 }
 
+static void add_isolation(const struct trial *trial, json_t *request)
+{
+    json_t *isolation = json_object_new_object();
+
+    (void) json_add_str(isolation, "file", trial->vm_file);
+    (void) json_add(isolation, "config", vm_plugin_config(&trial->runner->autoscaler));
+    (void) json_add(request, "isolation", isolation);
+}
+
 static int start_probe(struct trial *trial, struct error *err)
 {
     autojson json_t *request = json_frame("probe");
@@ -93,6 +103,8 @@ static int start_probe(struct trial *trial, struct error *err)
     (void) json_add_str(request, "command", command);
     (void) json_add_bool(request, "filter_calls", trial->options->config->worker_seccomp);
     (void) json_add(request, "connect", json_object_get(trial->connect));
+    if (trial->vm_file)
+        add_isolation(trial, request);
     channel_send_secret(trial->probe, request, FRAME_MAX_LINK);
     return 0;
 }
@@ -159,5 +171,20 @@ int try_command(struct trial *trial, struct buf *told, struct error *err)
         return error_set(err, -EREMOTEIO, "the command ended with status %" PRId64 ": %s", status,
                          try_text(frame, "text"));
     buf_add_str(told, try_text(frame, "text"));
+    return 0;
+}
+
+/* No VM is made: what its daemon cannot do at all it says here. */
+int try_vms(struct trial *trial, struct buf *told, struct error *err)
+{
+    autojson json_t *frame = NULL;
+    int64_t count = 0;
+    int r = hear_probe(trial, "vms", TRY_CALL_MS + 2 * TRY_GRACE_MS, &frame, err);
+
+    if (r < 0)
+        return r;
+    (void) json_opt_i64(frame, "count", 0, INT_MAX, &count, NULL);
+    buf_addf(told, "plugin '%s' reaches what makes VMs, there %s %" PRId64,
+             trial->runner->autoscaler.vm_isolation.plugin, count == 1 ? "is" : "are", count);
     return 0;
 }

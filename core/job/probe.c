@@ -10,9 +10,11 @@
 #include "core/base/frame.h"
 #include "core/base/fs.h"
 #include "core/base/harden.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/divert.h"
 #include "core/job/connect/target.h"
+#include "core/job/isolation.h"
 #include "core/job/sandbox.h"
 #include "core/job/worker.h"
 
@@ -23,7 +25,9 @@
 
 /* One probe, from its request on; the frames' own documents stay whole until the end. */
 struct probe {
-    json_t *connect;   /* as in a worker's `start`; borrowed from the request */
+    json_t *connect; /* as in a worker's `start`; borrowed from the request, as */
+    json_t *vms;     /* its `isolation`; NULL = nobody asks for VMs */
+    struct isolation *isolation;
     json_t *connected; /* the frame about it, filled when the key is shown */
     struct buf output;
 };
@@ -72,8 +76,9 @@ static int take_output(void *arg, bool is_stderr, const void *data, size_t len)
     return buf_error(&probe->output);
 }
 
-static int confine(json_t *request, struct error *err)
+static int confine(struct probe *probe, json_t *request, struct error *err)
 {
+    const char *file = "";
     bool filter_calls = true;
     int r;
 
@@ -85,6 +90,11 @@ static int confine(json_t *request, struct error *err)
         r = fs_set_cloexec(LINK_FD);
     if (r == 0)
         r = job_worker_prepare(filter_calls, err);
+    (void) json_opt_object(request, "isolation", &probe->vms, NULL);
+    if (probe->vms)
+        (void) json_opt_str(probe->vms, "file", &file, NULL);
+    if (r == 0 && probe->vms)
+        r = isolation_start(file, &probe->isolation);
     if (r == 0)
         r = sandbox_enter();
     return r < 0 && !*err->message ? error_errno(err, r, "the probe's sandbox cannot be made") : r;
@@ -111,6 +121,32 @@ static int run_command(struct probe *probe, struct ssh_conn *ssh, const char *co
     return 0;
 }
 
+/* Whether what makes VMs answers, and what it says is there. Takes the connection. */
+static int look_at_vms(struct probe *probe, struct ssh_conn *ssh, struct error *err)
+{
+    autofree struct isolation_vms *vms = mem_zero(sizeof(*vms));
+    struct isolation_wait wait = { .deadline_mono_ms = clock_mono_ms(&clock_system) + COMMAND_MS };
+    autojson json_t *frame = json_frame("vms");
+    json_t *config = NULL;
+    struct relay *relay = NULL;
+    int r = vms ? relay_new(ssh, &relay, err) : error_set(err, -ENOMEM, "out of memory");
+
+    if (!relay)
+        ssh_close(ssh);
+    wait.watch.relay = relay;
+    (void) json_opt_object(probe->vms, "config", &config, NULL);
+    if (r == 0)
+        r = isolation_open(probe->isolation, config, err);
+    if (r == 0)
+        r = isolation_list(probe->isolation, &wait, vms, err);
+    relay_free(relay);
+    if (r < 0)
+        return r;
+    (void) json_add_i64(frame, "count", (int64_t) vms->n);
+    tell(frame);
+    return 0;
+}
+
 static int look(struct probe *probe, const char *command, struct error *err)
 {
     struct ssh_conn *ssh = NULL;
@@ -128,6 +164,8 @@ static int look(struct probe *probe, const char *command, struct error *err)
         return r;
     tell(probe->connected);
     r = run_command(probe, ssh, command, err);
+    if (r == 0 && probe->vms)
+        return look_at_vms(probe, ssh, err);
     ssh_close(ssh);
     return r;
 }
@@ -146,12 +184,13 @@ int probe_main(void)
     frame_decoder_done(&decoder);
     if (r != 1)
         return 1;
-    if (confine(request, &err) < 0 ||
+    if (confine(&probe, request, &err) < 0 ||
         json_opt_object(request, "connect", &probe.connect, &err) < 0 ||
         json_opt_str(request, "command", &command, &err) < 0)
         return fail(&err);
     divert_to_loopback(probe.connect);
     r = look(&probe, command, &err);
     buf_done(&probe.output);
+    isolation_stop(probe.isolation);
     return r < 0 ? fail(&err) : 0;
 }

@@ -5,9 +5,9 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/plugin/plugin.h"
 #include "core/supervisor/connector.h"
 #include "core/supervisor/group_parts.h"
+#include "core/supervisor/vm_plugin.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -22,27 +22,6 @@ const char *group_isolation_file(const struct group *group)
     return group_is_isolated(group) ? group->isolation.file : NULL;
 }
 
-/* Its code runs in workers alone; whether it is one can be seen from outside. */
-int isolation_find(const struct supervisor *supervisor, const struct config_vm_isolation *settings,
-                   char **ret_file, struct error *err)
-{
-    autofree char *file = NULL;
-    autoclose int fd = -1;
-    enum plugin_kind kind;
-    int r = plugin_find(settings->plugin, supervisor->options.plugin_dirs, &file, NULL, err);
-
-    if (r == 0)
-        r = plugin_open_file(file, &fd, err);
-    if (r == 0)
-        r = plugin_find_kind(file, &kind, err);
-    if (r == 0 && kind != PLUGIN_ISOLATION)
-        r = error_set(err, -ENOEXEC, "plugin '%s' makes instances and no VMs", settings->plugin);
-    if (r < 0)
-        return error_wrap(err, r, "vm_isolation");
-    *ret_file = take_ptr(file);
-    return 0;
-}
-
 int group_take_isolation(struct group *group, struct error *err)
 {
     const struct config_vm_isolation *settings = &group_settings(group)->vm_isolation;
@@ -51,7 +30,7 @@ int group_take_isolation(struct group *group, struct error *err)
     int r = 0;
 
     if (settings->enabled)
-        r = isolation_find(group->supervisor, settings, &file, err);
+        r = vm_plugin_find(settings, group->supervisor->options.plugin_dirs, &file, err);
     if (r == 0 && settings->enabled && connector_read_key(&settings->connector, &key, err) < 0)
         r = error_wrap(err, -EINVAL, "vm_isolation");
     if (r < 0)
@@ -69,22 +48,9 @@ void group_isolation_done(struct group *group)
     group->isolation = (struct group_isolation) { 0 };
 }
 
-/* What the plugin is opened with: the table less what is ours. */
-static json_t *plugin_config(const struct group *group)
-{
-    static const char *const ours[] = { "enabled", "plugin", "image", "connector_config" };
-    json_t *config = NULL;
-
-    if (json_object_deep_copy(group_settings(group)->isolation_table, &config, NULL) < 0)
-        return NULL;
-    for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-        json_object_object_del(config, ours[i]);
-    return config;
-}
-
 static json_t *base_frame(const struct group *group)
 {
-    json_t *frame = json_object_new_object(), *config = plugin_config(group);
+    json_t *frame = json_object_new_object(), *config = vm_plugin_config(group_settings(group));
 
     if (!frame || !config) {
         json_object_put(frame);

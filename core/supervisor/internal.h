@@ -346,10 +346,7 @@ void group_not_reached(struct group *group, const char *id);
 /* group_isolation.c */
 bool group_is_isolated(const struct group *group);
 const char *group_isolation_file(const struct group *group); /* NULL: its jobs run in no VMs */
-/* The plugin's file by these settings; nothing of it runs. */
-int isolation_find(const struct supervisor *supervisor, const struct config_vm_isolation *settings,
-                   char **ret_file, struct error *err);
-json_t *group_isolation_for_job(const struct group *group); /* `isolation` of a worker's start */
+json_t *group_isolation_for_job(const struct group *group);  /* `isolation` of a worker's start */
 /* An instance may hold a VM that nobody has: it gets no jobs until a gate has seen that it does not. */
 void group_doubt(struct group *group, const char *id, const char *why);
 

@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/str.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/vm_plugin.h"
 
 #define LOG_TOPIC "reload"
 #include "core/base/log.h"
@@ -46,8 +47,9 @@ static bool can_isolate(const struct supervisor *supervisor,
     auto_ptr(secret_free) struct secret *key = NULL;
     autofree char *file = NULL;
 
-    return !isolation->enabled || (isolation_find(supervisor, isolation, &file, err) == 0 &&
-                                   connector_read_key(&isolation->connector, &key, err) == 0);
+    return !isolation->enabled ||
+           (vm_plugin_find(isolation, supervisor->options.plugin_dirs, &file, err) == 0 &&
+            connector_read_key(&isolation->connector, &key, err) == 0);
 }
 
 static void check_entry(struct reload *reload, const struct config_runner *runner)

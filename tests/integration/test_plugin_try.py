@@ -10,6 +10,7 @@ import pytest
 
 from checker.run import PATIENCE, wait_for
 from machines import Machine
+from nesting_daemon import TYPES, Daemon
 from scripted import QUOTA
 
 CONFIG = """\
@@ -75,6 +76,34 @@ def test_a_group_that_works(new_try):
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     assert f"s  {user} on {os.uname().sysname} {os.uname().release}" in output
     assert "as the provider says" in output and output.endswith("runner 'cloud' works\n")
+    attempt.leaves_nothing()
+
+
+def isolated(folder, plugin="nesting"):
+    return (f'[runners.autoscaler.vm_isolation]\nenabled = true\nplugin = "{plugin}"\n'
+            f'nesting_host = "unix://{folder}/nesting.sock"\n')
+
+
+def test_with_vm_isolation_the_daemon_is_asked_and_its_vms_are_left_alone(new_try, folder, plugin_dir, build):
+    daemon = Daemon(f"unix:{folder}/nesting.sock")
+    daemon.vms["nesting-1"] = TYPES["VirtualMachine"](id="nesting-1")
+    attempt = new_try(isolated(folder), plugins=f"{plugin_dir}:{build / 'plugins' / 'nesting'}")
+    status, output = attempt.run()
+    daemon.close()
+    assert status == 0, output
+    assert [name for _, name in steps(output)][-3:] == ["command", "vms", "remove"]
+    assert "s  plugin 'nesting' reaches what makes VMs, there is 1\n" in output
+    assert daemon.names() == ["List", "Init", "List"]
+    attempt.leaves_nothing()
+
+
+@pytest.mark.parametrize("plugin, step, sentence", [("nesting", "vms", "nesting.sock"),
+                                                    ("local", "plugin", "plugin 'local' makes instances and no VMs")])
+def test_without_a_daemon_or_its_plugin_vm_isolation_does_not_work(new_try, folder, plugin_dir, build, plugin, step, sentence):
+    attempt = new_try(isolated(folder, plugin), plugins=f"{plugin_dir}:{build / 'plugins' / 'nesting'}")
+    status, output = attempt.run()
+    (failed,) = [line for line in output.splitlines() if line.startswith("FAIL")]
+    assert status == 1 and failed.split()[1] == step and sentence in failed, output
     attempt.leaves_nothing()
 
 
