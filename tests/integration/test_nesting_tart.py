@@ -220,3 +220,12 @@ def test_two_are_made_and_removed_at_once(tart, client):
             call.result()
         assert tart.vms() == {}
     assert tart.of("stop") == []
+
+
+def test_a_third_guest_waits_as_a_mac_runs_two(tart, served, client):
+    first, _ = (client.create(slot).vm.id for slot in (0, 1))
+    third = client.begin("Create", image="mac", slot=2)
+    served.wait_logged("a VM of image mac waits for room on this host")
+    assert len(tart.of("clone")) == 2
+    client("Delete", id=first)
+    assert third.result().vm.id in tart.vms() and len(tart.vms()) == 2
