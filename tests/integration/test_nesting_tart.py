@@ -2,6 +2,7 @@
 real SSH servers."""
 
 import json
+import signal
 
 import pytest
 
@@ -151,9 +152,11 @@ def test_a_vm_that_died_has_no_address_and_can_be_removed(tart, client):
     assert tart.vms() == {}
 
 
-def test_nesting_N12_N13_a_new_daemon_finds_and_removes_what_the_last_one_left(tart, served, client):
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_nesting_N12_N13_a_new_daemon_finds_and_removes_what_the_last_one_left(tart, served, client, end):
     running, stopped = (client.create(slot).vm for slot in (0, 1))
-    served.kill()
+    served.signal(end)
+    assert served.wait() == (0 if end == signal.SIGTERM else -end)
     assert tart.vms() == {running.id: True, stopped.id: True}  # guests outlive the daemon
     tart.run("stop", stopped.id)
     served.start()
@@ -217,3 +220,12 @@ def test_two_are_made_and_removed_at_once(tart, client):
             call.result()
         assert tart.vms() == {}
     assert tart.of("stop") == []
+
+
+def test_a_third_guest_waits_as_a_mac_runs_two(tart, served, client):
+    first, _ = (client.create(slot).vm.id for slot in (0, 1))
+    third = client.begin("Create", image="mac", slot=2)
+    served.wait_logged("a VM of image mac waits for room on this host")
+    assert len(tart.of("clone")) == 2
+    client("Delete", id=first)
+    assert third.result().vm.id in tart.vms() and len(tart.vms()) == 2
