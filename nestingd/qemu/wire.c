@@ -11,9 +11,11 @@ enum { SHOWN_MAX = 200 };
 static int read_error(json_t *object, struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
-    const char *text = "it does not say why";
+    const char *text = "";
 
     (void) json_opt_str(object, "desc", &text, NULL);
+    if (!*text)
+        text = "it does not say why";
     str_display(&shown, text, strlen(text), SHOWN_MAX);
     return error_set(err, -EREMOTEIO, "%s", buf_str(&shown));
 }

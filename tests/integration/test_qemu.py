@@ -16,6 +16,7 @@ from nesting_served import Client, failure
 
 PATIENCE = 300  # a guest is slow without KVM, and others use the machine
 UNKNOWN = 2
+FULL = pytest.mark.skipif(not os.environ.get("FLOTILLA_TEST_FULL"), reason="boots some guests more: with --full only")
 MINE = "cat /etc/machine-id; od -An -N16 -tx1 /dev/urandom; date +%s"
 
 
@@ -83,7 +84,6 @@ class Daemon:
         """As if it had ended by itself."""
         process, = (process for process in self.guests() if vm.id.encode() in process.cmdline)
         os.kill(process.pid, signal.SIGKILL)
-        assert wait_for(lambda: process.pid not in [guest.pid for guest in self.guests()], PATIENCE)
 
     def left(self):
         """Of VMs, in any state."""
@@ -144,7 +144,7 @@ def test_restored_guests_differ_survive_the_daemon_and_leave_nothing(daemon):
     daemon.run(third, "true")
 
     daemon.kill(second)
-    assert daemon.listed() == {second.id: "", third.id: third.addr}
+    assert wait_for(lambda: daemon.listed() == {second.id: "", third.id: third.addr}, PATIENCE)
     daemon.die()
     daemon.started()
     assert daemon.listed() == {third.id: third.addr}
@@ -153,7 +153,19 @@ def test_restored_guests_differ_survive_the_daemon_and_leave_nothing(daemon):
     assert (daemon.listed(), daemon.commands(), daemon.left()) == ({}, [], [])
 
 
-@pytest.mark.skipif(not os.environ.get("FLOTILLA_TEST_FULL"), reason="boots four guests: with --full only")
+@FULL
+def test_who_comes_while_a_guest_is_being_frozen_boots(daemon):
+    daemon.started()
+    calls = [daemon.begin("Create", image="guest") for _ in range(2)]
+    vms = [call.result().vm for call in calls]
+    assert sorted(command.count(b"-incoming") for command in daemon.commands()) == [0, 1]
+    assert len(looks(daemon, vms[0]) | looks(daemon, vms[1])) == 6
+    for vm in vms:
+        daemon.delete(vm.id)
+    assert (daemon.commands(), daemon.left()) == ([], [])
+
+
+@FULL
 def test_an_image_whose_guests_cannot_be_told_apart_boots_each_time(daemon):
     # An agent behind a port of another name is none.
     wrapper = daemon.folder / "qemu"

@@ -26,6 +26,8 @@ static void test_what_each_line_is(void **unused)
         { "a refusal", "{\"error\":{\"class\":\"GenericError\",\"desc\":\"no \\u001b[2Jway\"}}\n",
           "no \\x1b[2Jway", 1, WIRE_ERROR },
         { "a refusal without reason", "{\"error\":7}\n", "it does not say why", 1, WIRE_ERROR },
+        { "a refusal with an empty one", "{\"error\":{\"desc\":\"\"}}\n", "it does not say why", 1,
+          WIRE_ERROR },
         { "half a line", "{\"return\":", NULL, 0, WIRE_EVENT },
         { "no object", "[1]\n", "no object", -EPROTO, WIRE_EVENT },
         { "no JSON", "hello\n", "no JSON", -EPROTO, WIRE_EVENT },
