@@ -20,6 +20,7 @@
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/shell/shell.h"
 #include "core/job/worker.h"
 #include "tests/fakes/ssh_fake.h"
 #include "tests/harness/harness.h"
@@ -603,13 +604,20 @@ static void test_the_largest_payloads_fit_into_a_workers_memory(void **state)
     static const struct {
         const char *why;
         size_t n, size;
+        const char *runner;
     } rows[] = {
-        { "few and large", 15, 1024 * 1024 },
-        { "many and small", 9990, 1500 },
+        { "few and large", 15, 1024 * 1024, NULL },
+        { "many and small", 9990, 1500, NULL },
+        { "in PowerShell", 15, 1024 * 1024, ",\"shell\":\"pwsh\"" },
     };
     struct world *world = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world->runner = rows[i].runner;
+        if (rows[i].runner) /* it is asked for its directory first */
+            world->execs[PREPARE] = (struct ssh_fake_exec) { .output = "\n/home/u\n",
+                                                             .statuses = { SHELL_ASKED },
+                                                             .n_statuses = 1 };
         world->n_variables = rows[i].n;
         world->variable_size = rows[i].size;
         fake_start(world);
