@@ -497,7 +497,7 @@ def test_the_commands(served, folder):
     assert run("delete", last) == (0, "", "")
     assert run("shutdown") == (0, "", "")
     assert run("list")[2] == f"flotilla-nesting list: {not_yet}"
-    assert run("version")[1].startswith("Name:     flotilla-nesting\nVersion:  ")
+    assert run("version")[1].startswith("Name:        flotilla-nesting\nVersion:     ")
 
 
 def test_the_manual_has_the_commands_of_the_program(build):
