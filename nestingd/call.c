@@ -28,21 +28,19 @@ struct call call_within(const struct call *call, int64_t ms)
     return ret;
 }
 
-static int64_t left_ms(const struct call *call)
+static int64_t until(int64_t end, int64_t now)
 {
-    if (call->deadline_mono_ms == INT64_MAX)
-        return INT64_MAX;
-    return MAX(call->deadline_mono_ms - clock_mono_ms(&clock_system), 0);
+    return end > now ? end - now : 0;
 }
 
+/* The clock is read once for each decision: between two looks it may go on, and a wait of -1 ms has no end. */
 int call_poll(const struct call *call, struct pollfd *fds, nfds_t n, int64_t most_ms,
               struct error *err)
 {
-    int64_t end = most_ms < 0 ? INT64_MAX : in_ms(most_ms);
+    int64_t end = most_ms < 0 ? INT64_MAX : in_ms(most_ms), now = in_ms(0);
 
     for (;;) {
-        int64_t left = left_ms(call);
-        int64_t wait = MIN(left, end - MIN(end, in_ms(0)));
+        int64_t wait = until(MIN(call->deadline_mono_ms, end), now);
         int r;
 
         fds[0] = (struct pollfd) { .fd = call->cancel_fd, .events = POLLIN };
@@ -53,9 +51,10 @@ int call_poll(const struct call *call, struct pollfd *fds, nfds_t n, int64_t mos
             return error_set(err, -ECANCELED, "the call was cancelled");
         if (r > 0)
             return r;
-        if (left_ms(call) == 0)
+        now = in_ms(0);
+        if (now >= call->deadline_mono_ms)
             return error_set(err, -ETIMEDOUT, "the time for it is over");
-        if (in_ms(0) >= end)
+        if (now >= end)
             return 0;
     }
 }

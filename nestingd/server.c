@@ -301,11 +301,11 @@ static bool has_pending(const struct server *server)
 /* All calls are done: what is still to be said to clients. */
 static void say_farewell(struct server *server)
 {
-    int64_t end = now_ms() + FAREWELL_MS;
+    int64_t now = now_ms(), end = now + FAREWELL_MS;
 
-    while (has_pending(server) && now_ms() < end) {
+    for (; has_pending(server) && now < end; now = now_ms()) {
         watch_all(server);
-        (void) poll(server->fds, server->n_fds, (int) MAX(end - now_ms(), 0));
+        (void) poll(server->fds, server->n_fds, (int) (end - now));
         serve_connections(server);
         drop_lost(server);
     }
