@@ -237,7 +237,7 @@ _Noreturn void isolation_process_run(int link_fd, int parent, const char *file)
     frame_decoder_init(&served.decoder, FRAME_MAX_LINK);
     served.decoder.passed = &served.passed;
     (void) plugin_load_isolation(file, &served.plugin, &served.unable);
-    if (sandbox_enter() < 0 || sandbox_seal() < 0)
+    if (sandbox_enter_sealed() < 0)
         _exit(125);
     for (;;) {
         autojson json_t *request = hear(&served, -1);

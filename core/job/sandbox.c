@@ -72,11 +72,15 @@ int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, str
     return r < 0 ? error_errno(err, r, "the worker's sandbox cannot be made") : 0;
 }
 
-int sandbox_seal(void)
+int sandbox_enter_sealed(void)
 {
     const struct landlock_rules nothing = { 0 };
     int r = harden_limit(RLIMIT_FSIZE, 0);
 
+    if (r == 0 && filter.len > 0)
+        r = syscalls_forbid_sockets();
+    if (r == 0)
+        r = sandbox_enter();
     return r == 0 && possible ? landlock_confine(&nothing) : r;
 }
 

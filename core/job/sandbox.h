@@ -20,8 +20,8 @@ int sandbox_enter(void);
 /* Files and ports; `output_limit` is that of the log, in bytes. */
 int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, struct error *err);
 
-/* The same for a process that has what it needs: no file, no port (isolation_process.c). Negative errno. */
-int sandbox_seal(void);
+/* Both for a process that has all it needs: no file, no socket of its own (isolation_process.c). Negative errno. */
+int sandbox_enter_sealed(void);
 
 /* For the log, what this machine offers: "... Landlock (level 7)". False when a part is missing
  * that was wanted. */

@@ -213,3 +213,16 @@ int syscalls_confine(const struct sock_fprog *program)
 {
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) < 0 ? -errno : 0;
 }
+
+int syscalls_forbid_sockets(void)
+{
+    scmp_filter_ctx sealed = seccomp_init(SCMP_ACT_ALLOW);
+    int r = sealed ? seccomp_attr_set(sealed, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
+
+    if (r == 0)
+        r = seccomp_rule_add(sealed, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0);
+    if (r == 0)
+        r = seccomp_load(sealed);
+    seccomp_release(sealed);
+    return r;
+}

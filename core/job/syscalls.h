@@ -16,6 +16,8 @@ int syscalls_available(struct error *err);
 int syscalls_compile(struct sock_fprog *ret, struct error *err);
 /* For good; what is not on the list ends the process with SIGSYS. Negative errno. */
 int syscalls_confine(const struct sock_fprog *program);
+/* On top, before that: no socket is opened any more. Negative errno. */
+int syscalls_forbid_sockets(void);
 #else /* built without libseccomp */
 static inline int syscalls_available(struct error *err)
 {
@@ -29,6 +31,10 @@ static inline int syscalls_compile(struct sock_fprog *ret, struct error *err)
 static inline int syscalls_confine(const struct sock_fprog *program)
 {
     (void) program;
+    return -ENOTSUP;
+}
+static inline int syscalls_forbid_sockets(void)
+{
     return -ENOTSUP;
 }
 #endif

@@ -49,10 +49,19 @@ static const char *try_port(void)
                                          .sin_port = htons(9),
                                          .sin_addr = { htonl(INADDR_LOOPBACK) } };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int r = connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? errno : 0;
+    int r =
+        fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? errno : 0;
 
     (void) close(fd);
     return r == EACCES ? "denied" : "done";
+}
+
+static const char *try_socket(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void) close(fd);
+    return fd < 0 ? "denied" : "done";
 }
 
 /* A worker's descriptors are from 3 on; 3 is the link here, and one is the plugin's own file. */
@@ -72,7 +81,7 @@ static int32_t hostile_create(flt_vms *vms, flt_call *call, const char *image, i
 
     (void) slot;
     if (strcmp(image, "crash") == 0)
-        abort();
+        _exit(3); /* by a signal, cmocka would take it for a test of its own */
     if (strcmp(image, "hang") == 0)
         for (;;)
             (void) poll(NULL, 0, -1);
@@ -100,6 +109,8 @@ static int32_t hostile_create(flt_vms *vms, flt_call *call, const char *image, i
         return emit(try_file(), "", sink, arg);
     if (strcmp(image, "port") == 0)
         return emit(try_port(), "", sink, arg);
+    if (strcmp(image, "socket") == 0)
+        return emit(try_socket(), "", sink, arg);
     if (strcmp(image, "descriptors") == 0)
         return emit(try_descriptors(), "", sink, arg);
     return emit("good", "192.0.2.1:22", sink, arg);

@@ -21,6 +21,7 @@
 #include "core/base/str.h"
 #include "core/job/isolation.h"
 #include "core/job/sandbox.h"
+#include "core/job/syscalls.h"
 #include "tests/harness/harness.h"
 
 #define PATIENCE_MS 60000
@@ -194,6 +195,10 @@ static void test_a_plugin_has_no_file_no_port_and_no_program(void **unused)
     assert_string_equal(world.vm.id, "denied");
     if (landlock_level() >= 4) { /* from there on it knows ports */
         assert_int_equal(create(&world, "port"), 0);
+        assert_string_equal(world.vm.id, "denied");
+    }
+    if (syscalls_available(NULL) == 0) {
+        assert_int_equal(create(&world, "socket"), 0);
         assert_string_equal(world.vm.id, "denied");
     }
     assert_int_equal(create(&world, "descriptors"), 0);
