@@ -6,7 +6,7 @@
 #include "core/job/isolation.h"
 #include "core/job/job.h"
 
-/* The image as it was asked for, or the runner's own; END_SYSTEM with a sentence when it is not allowed, or none. Before
+/* The image as it was asked for, or the runner's own; END_CONFIG with a sentence when it is not allowed, or none. Before
  * anything is connected to. */
 struct end vm_choose_image(struct job *job);
 /* Makes the VM and connects to it; job->ssh was the instance's connection and is the VM's from then on. until_ms as of

@@ -58,7 +58,7 @@ static struct end refuse(struct job *job, json_t *patterns, const char *image)
     (void) trace_line(job->trace, TRACE_PLAIN,
                       "Name one of these as the job's image, or add it to allowed_images in "
                       "[runners.instance] of the runner's configuration");
-    return end_make(END_SYSTEM, "disallowed image");
+    return end_make(END_CONFIG, "disallowed image");
 }
 
 struct end vm_choose_image(struct job *job)
@@ -72,7 +72,7 @@ struct end vm_choose_image(struct job *job)
     if (buf_error(&image) < 0)
         return end_make(END_SYSTEM, "the image of the VM: out of memory");
     if (image.len == 0)
-        return end_make(END_SYSTEM,
+        return end_make(END_CONFIG,
                         "no nesting VM image specified to run the job in: set image in the job or "
                         "in [runners.autoscaler.vm_isolation]");
     if (*asked && patterns && !is_allowed(patterns, buf_str(&image)))
@@ -82,7 +82,7 @@ struct end vm_choose_image(struct job *job)
                  "%.100s cannot be the name of a VM image: it must begin with a letter or a digit "
                  "and have at most 255 letters, digits and ._/:@-",
                  buf_str(&image));
-        return end_make(END_SYSTEM, buf_str(&why));
+        return end_make(END_CONFIG, buf_str(&why));
     }
     job->vm_image = buf_take(&image);
     return end_ok();

@@ -330,13 +330,14 @@ def test_a_delete_that_fails_is_told_and_made_good(run):
 
 
 def test_images_that_are_not_allowed_or_not_there(run):
-    """Each a sentence, and no VM."""
+    """Each a sentence, and no VM. What the configuration rules out is no failure of the system; this GitLab has no other word
+    for it."""
     run.change(('allowed_images = ["*"]', 'allowed_images = ["mac", "nowhere*"]'))
     wanted = {1: ("other", 'The "other" image is not present on list of allowed images:'),
               2: (None, "no nesting VM image specified to run the job in"),
               3: ("nowhere", 'the specified VM "nowhere" does not exist')}
     for job_id, (image, _) in wanted.items():
-        run.add(job_id, image=image).lost_as = "runner_system_failure"
+        run.add(job_id, image=image).lost_as = "runner_system_failure" if image == "nowhere" else "script_failure"
     run.start()
     run.wait_ended(*wanted)
     for job_id, (_, why) in wanted.items():

@@ -36,6 +36,7 @@ def new_run(folder, build, plugin_dir):
 def image_job(run, number, name):
     job = make_job(number, str(run.marks))
     job.payload["image"] = {"name": name}
+    job.payload["features"]["failure_reasons"].append("runner_configuration_error")
     return job
 
 
@@ -82,9 +83,9 @@ def test_the_image_is_the_jobs_as_far_as_it_is_allowed(new_run):
     job.payload["variables"].append({"key": "FLAVOUR", "value": "sonoma:2", "public": True, "masked": False})
     assert run.end_of(job)[0]["state"] == "success"
     final, log = run.end_of(image_job(run, 3, "team/a/b"))
-    assert (final["state"], final["failure_reason"]) == ("failed", "runner_system_failure")
+    assert (final["state"], final["failure_reason"]) == ("failed", "runner_configuration_error")
     assert 'ERROR: The "team/a/b" image is not present on list of allowed images:' in log
-    assert "- team/*" in log and "Job failed (system failure): disallowed image" in log
+    assert "- team/*" in log and "Job failed: disallowed image" in log
     assert "Dialing" not in log
     assert [request.name for request in asked(run, "Create")] == ["default-0", "team/sonoma:2"]
 
