@@ -347,12 +347,18 @@ def test_images_that_are_not_allowed_or_not_there(run):
 
 
 def test_a_job_that_is_cancelled_while_its_vm_is_made_leaves_none(run):
+    """It hears of that by the answer to the piece of its log that says so."""
+    def cancel(_, path, body):
+        if "/jobs/1/trace" in path and b"Creating nesting VM mac" in run.coordinator.jobs[1].trace + body:
+            assert wait_for(lambda: run.tart.of("clone"))
+            run.coordinator.cancel(1)
+
     run.tart.break_({"command": "clone", "wait_for": str(run.folder / "never")})
+    run.coordinator.fault = cancel
     run.add(1).lost_as = "job_canceled"
     run.start()
-    assert wait_for(lambda: run.tart.of("clone"), PATIENCE), run.log_tail()
-    run.coordinator.cancel(1)
     run.wait_ended(1)
+    assert run.failure(1) == ("failed", "job_canceled")
     run.wait_empty()
     run.tart.break_()
     run.add(2)
