@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -25,11 +26,13 @@
 #define LOG_TOPIC "qemu"
 #include "core/base/log.h"
 
-enum { UNDO_MS = 60 * 1000, PROBE_MS = 10 * 1000, OVERHEAD_MIB = 96 };
+enum { UNFIT_MS = 60 * 60 * 1000, UNDO_MS = 60 * 1000, PROBE_MS = 10 * 1000, OVERHEAD_MIB = 96 };
 
-/* An image that no frozen guest can be made of, by what one would be made from. */
+/* An image that no frozen guest can be made of, by what one would be made from. It may have been the host's fault: it is
+ * tried again. */
 struct unfit {
     struct unfit *next;
+    int64_t until_mono_ms;
     char made_from[];
 };
 
@@ -284,31 +287,53 @@ static int qemu_need(struct backend *backend, const struct call *call, const cha
     return 0;
 }
 
-static bool is_unfit(struct backend *backend, const char *made_from)
+/* Under the lock. */
+static struct unfit *find_unfit(const struct backend *backend, const char *made_from)
 {
-    bool unfit = false;
+    struct unfit *unfit = backend->unfit;
 
-    (void) pthread_mutex_lock(&backend->lock);
-    for (const struct unfit *u = backend->unfit; u && !unfit; u = u->next)
-        unfit = str_eq(u->made_from, made_from);
-    (void) pthread_mutex_unlock(&backend->lock);
+    while (unfit && !str_eq(unfit->made_from, made_from))
+        unfit = unfit->next;
     return unfit;
 }
 
-/* Until the daemon ends, or the image changes. */
-static void set_unfit(struct backend *backend, const char *image, const char *made_from,
-                      const struct error *why)
+static bool is_unfit(struct backend *backend, const char *made_from)
+{
+    const struct unfit *unfit;
+    bool is;
+
+    (void) pthread_mutex_lock(&backend->lock);
+    unfit = find_unfit(backend, made_from);
+    is = unfit && clock_mono_ms(&clock_system) < unfit->until_mono_ms;
+    (void) pthread_mutex_unlock(&backend->lock);
+    return is;
+}
+
+/* Under the lock. NULL without memory. */
+static struct unfit *add_unfit(struct backend *backend, const char *made_from)
 {
     size_t size = strlen(made_from) + 1;
     struct unfit *unfit = mem_alloc(sizeof(*unfit) + size);
 
-    log_warning("no guest of image '%s' can be frozen (%s), its VMs boot", image, why->message);
     if (!unfit)
-        return;
+        return NULL;
     (void) memcpy(unfit->made_from, made_from, size);
-    (void) pthread_mutex_lock(&backend->lock);
     unfit->next = backend->unfit;
     backend->unfit = unfit;
+    return unfit;
+}
+
+static void set_unfit(struct backend *backend, const char *image, const char *made_from,
+                      const struct error *why)
+{
+    struct unfit *unfit;
+
+    log_warning("no guest of image '%s' can be frozen (%s), its VMs boot for an hour from now",
+                image, why->message);
+    (void) pthread_mutex_lock(&backend->lock);
+    unfit = find_unfit(backend, made_from) ?: add_unfit(backend, made_from);
+    if (unfit)
+        unfit->until_mono_ms = clock_mono_ms(&clock_system) + UNFIT_MS;
     (void) pthread_mutex_unlock(&backend->lock);
 }
 

@@ -116,41 +116,53 @@ def looks(daemon, vm):
     return {machine, seed, key}
 
 
-def test_restored_guests_differ_survive_the_daemon_and_leave_nothing(daemon):
-    daemon.started()
-    first, second = daemon.create(), daemon.create()
-    assert [command.count(b"-incoming") for command in daemon.commands()] == [1, 1]
-    assert daemon.logged().count("freezing a guest of image 'guest'") == 1
-    assert "warning" not in daemon.logged()
-    assert len(looks(daemon, first) | looks(daemon, second)) == 6
-
+@pytest.fixture(scope="module")
+def frozen(build, module_folder):
+    """A daemon that has frozen a guest, and restored `first` from that."""
+    daemon = Daemon(build, module_folder, guest_folder(build)).started()
+    daemon.first = daemon.create()
+    yield daemon
     daemon.die()
-    daemon.started()
+
+
+def test_restored_guests_differ_and_leave_nothing(frozen):
+    second = frozen.create()
+    assert [command.count(b"-incoming") for command in frozen.commands()] == [1, 1]
+    assert len(looks(frozen, frozen.first) | looks(frozen, second)) == 6
+    frozen.delete(second.id)
+    frozen.delete(second.id)
+    assert frozen.listed() == {frozen.first.id: frozen.first.addr}
+    assert (len(frozen.commands()), len(frozen.left())) == (1, 1)
+
+
+def test_guests_survive_the_daemon_unless_they_have_ended(frozen):
+    first, second = frozen.first, frozen.create()
+    frozen.die()
+    frozen.started()
     for vm in (first, second):
-        assert f"VM {vm.id} of image 'guest' at {vm.addr} goes on" in daemon.logged()
-    assert daemon.listed() == {first.id: first.addr, second.id: second.addr}
-    daemon.run(first, "true")
-    daemon.delete(first.id)
-    daemon.delete(first.id)
-    assert daemon.listed() == {second.id: second.addr}
-    assert len(daemon.commands()) == 1
+        assert f"VM {vm.id} of image 'guest' at {vm.addr} goes on" in frozen.logged()
+    assert frozen.listed() == {first.id: first.addr, second.id: second.addr}
+    frozen.run(first, "true")
 
-    # A state that was cut brings no guest: the VM boots.
-    os.truncate(daemon.state / "qemu/templates/guest/frozen/state", 1 << 20)
-    third = daemon.create()
-    assert "the frozen guest of image 'guest' is of no use (" in daemon.logged()
-    assert f"it is thrown away and VM {third.id} boots" in daemon.logged()
-    assert not (daemon.state / "qemu/templates/guest/frozen").exists()
-    daemon.run(third, "true")
+    frozen.kill(second)
+    assert wait_for(lambda: frozen.listed() == {first.id: first.addr, second.id: ""}, PATIENCE)
+    frozen.die()
+    frozen.started()
+    assert frozen.listed() == {first.id: first.addr}
+    assert len(frozen.left()) == 1
 
-    daemon.kill(second)
-    assert wait_for(lambda: daemon.listed() == {second.id: "", third.id: third.addr}, PATIENCE)
-    daemon.die()
-    daemon.started()
-    assert daemon.listed() == {third.id: third.addr}
-    daemon.kill(third)
-    daemon.delete(third.id)
-    assert (daemon.listed(), daemon.commands(), daemon.left()) == ({}, [], [])
+
+def test_a_frozen_guest_that_is_broken_is_thrown_away_and_the_vm_boots(frozen):
+    assert "warning" not in frozen.logged()
+    os.truncate(frozen.state / "qemu/templates/guest/frozen/state", 1 << 20)
+    vm = frozen.create()
+    assert "the frozen guest of image 'guest' is of no use (" in frozen.logged()
+    assert f"it is thrown away and VM {vm.id} boots" in frozen.logged()
+    assert not (frozen.state / "qemu/templates/guest/frozen").exists()
+    frozen.run(vm, "true")
+    frozen.kill(vm)
+    frozen.delete(vm.id)
+    assert frozen.listed() == {frozen.first.id: frozen.first.addr}
 
 
 @FULL
