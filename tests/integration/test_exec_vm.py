@@ -37,6 +37,7 @@ use:
   stage: use
   parallel: 2
   script:
+    - test -s made
     - echo "used=$(md5sum <made)"
 """
 JOB = "one:\n  script: 'true'\n"
