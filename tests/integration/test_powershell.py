@@ -86,16 +86,18 @@ def start(folder, binary, plugin_dir, name, program):
 
 
 def make_full_job(run, server, sha, job_id, out, *commands):
-    """With something in every stage."""
+    """With something in every stage, and variables by which git would find no server, were they heard in ours."""
     strategy = [("GIT_STRATEGY", "clone")] if job_id == 1 else []
     job = make_git_job(run, server.url, sha, [f"cat README >> '{out}'", *commands],
                        [("CI_DEBUG_TRACE", "true" if job_id == 3 else "false"), ("FF_SCRIPT_SECTIONS", "true"),
-                        ("GIT_SUBMODULE_STRATEGY", "recursive"), *strategy], job_id=job_id)
+                        ("GIT_SUBMODULE_STRATEGY", "recursive"), ("GIT_CONFIG_COUNT", "1"), *strategy,
+                        ("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf"), ("GIT_CONFIG_VALUE_0", "http://")],
+                       job_id=job_id)
     job.payload["allow_git_fetch"] = True
     job.payload["variables"] += [{"key": "CONF", "value": "it\u2019s the content\n", "file": True}]
     job.payload["hooks"] = [{"name": "pre_get_sources_script", "script": [f"sh -c 'echo pre >> {out}'"]},
                             {"name": "post_get_sources_script", "script": [f"sh -c 'echo post >> {out}'"]}]
-    job.payload["steps"][0]["script"] += [f"cat \"$CONF\" >> '{out}'", "echo LATER=handed=on >> \"$GITLAB_ENV\""]
+    job.payload["steps"][0]["script"] += [f"cat \"$CONF\" >> '{out}'; echo \"$GIT_CONFIG_VALUE_0\" >> '{out}'", "echo LATER=handed=on >> \"$GITLAB_ENV\""]
     job.payload["steps"].append({"name": "after_script", "timeout": 300, "when": "always", "allow_failure": True,
                                  "script": [f"echo \"after $CI_JOB_STATUS $LATER\" >> '{out}'"]})
     job.payload["artifacts"], job.payload["cache"] = [{**ARCHIVE, "name": "it's \"a\" \u2019"}], [CACHE]
@@ -131,7 +133,7 @@ def test_all_stages_with_a_clone_a_fetch_and_a_cancel(folder, binary, plugin_dir
     logs = {job.id: log_of(run, job.id) for job in jobs}
     assert_nothing_lost(run, breaches, "".join(logs.values()))
     shell.assert_they_parse(30)
-    whole = "pre\npost\n{}it\u2019s the content\nafter success handed=on\n"
+    whole = "pre\npost\n{}it\u2019s the content\nhttp://\nafter success handed=on\n"
     assert out.read_text() == whole.format("hello\n") + whole.format("hello again\n") + "pre\npost\nhello again\nafter canceled \n"
     assert "Created fresh repository." in logs[1] and "Reinitialized existing Git repository in" in logs[2]
     assert "Updated submodules" in logs[1] and "Updated submodules" in logs[2]
