@@ -12,7 +12,7 @@ import pytest
 from checker.jobs import make_job
 from checker.run import PATIENCE
 from liar import explain, wait_explained
-from test_reload import ask_reload, put, rows
+from test_reload import ask_reload, change, put, rows
 from vm_run import VmRun
 
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
@@ -198,7 +198,7 @@ def test_a_vm_that_is_just_being_made_is_nobodys_to_remove(run):
 
 def test_a_plugin_that_cannot_be_used_is_no_hosts_fault(run, folder):
     right = run.config.read_text()
-    put(run, right.replace(f'"unix://{folder}/a nesting.sock"', '"unix:///~/nesting.sock"'))
+    change(run, (f'"unix://{folder}/a nesting.sock"', '"unix:///~/nesting.sock"'))
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     run.await_log("no VM can be made: ")
@@ -216,7 +216,7 @@ def test_a_plugin_that_becomes_useless_costs_one_job(run, folder):
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     run.await_ended(1)
-    put(run, right.replace(f'"unix://{folder}/nesting.sock"', '"unix:///~/nesting.sock"'))
+    change(run, (f'"unix://{folder}/a nesting.sock"', '"unix:///~/nesting.sock"'))
     ask_reload(run)
     run.coordinator.add(make_job(2, str(run.marks)))
     run.coordinator.jobs[2].job.lost_as = "runner_system_failure"
