@@ -50,8 +50,7 @@ def test_a_host_is_looked_through_before_it_takes_jobs(run):
 
 def test_two_jobs_of_a_host_have_a_vm_each_which_is_told(run):
     """With heartbeats, which are of the host itself."""
-    put(run, run.config.read_text().replace("  [runners.autoscaler]\n", f"  [runners.feature_flags]\n    {HEARTBEATS} = true\n"
-                                            "  [runners.autoscaler]\n"))
+    change(run, ("  [runners.autoscaler]\n", f"  [runners.feature_flags]\n    {HEARTBEATS} = true\n  [runners.autoscaler]\n"))
     run.start()
     (_, first), (_, second) = run.start_job(1), run.start_job(2)
     assert run.vms_of_jobs() == {1: first, 2: second}
@@ -160,12 +159,18 @@ def test_a_host_gets_no_job_until_a_vm_is_removed_that_could_not_be(run):
 
 
 def test_a_host_on_which_a_vm_cannot_be_removed_is_replaced(run):
-    put(run, run.config.read_text().replace('timeout = "30s"', 'timeout = "5s"'))
+    """Within the connector's timeout, which is short only while that is waited for."""
+    patient = run.config.read_text()
     run.daemon.faults["Delete"] = lambda _, context: context.abort(grpc.StatusCode.UNKNOWN, "it is running")
     run.coordinator.add(make_job(1, str(run.marks)))
     run.start()
     run.await_ended(1)
+    run.await_log(NOT_USED)
+    change(run, ('timeout = "30s"', 'timeout = "1s"'))
+    ask_reload(run)
     run.await_log("marked for removal")
+    put(run, patient)
+    ask_reload(run)
     del run.daemon.faults["Delete"]
     run.coordinator.add(make_job(2, str(run.marks)))
     run.await_ended(2)
