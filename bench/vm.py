@@ -44,7 +44,6 @@ class Daemon:
             self.process = subprocess.Popen([program, "serve", "-hypervisor", "qemu", "-state", folder / "state",
                                              "-config", folder / "settings.json"], env=self.environment, stderr=log)
         wait_until(lambda: listens(folder / "nesting.sock"), "the daemon")
-        self.ask("init")
 
     def ask(self, *words):
         ran = subprocess.run([self.program, *words], env=self.environment, capture_output=True, text=True, check=False)
@@ -89,6 +88,7 @@ def measure(program, guest, settings, count):
         with tempfile.TemporaryDirectory(prefix="flt-bench-", dir="/tmp") as folder:
             daemon = Daemon(program, Path(folder), image_directory=str(guest), snapshot=snapshot, **settings)
             try:
+                daemon.ask("init")
                 if not snapshot:
                     found["boot"] = median(make_and_remove(daemon, guest / "key", count)[0])
                     continue
