@@ -6,6 +6,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/relay.h"
 #include "core/job/connect/winrm.h"
 
 /* One of the two. */
@@ -54,6 +55,20 @@ int remote_open(const struct ssh_options *options, struct remote **ret, struct e
         free(remote);
     else
         *ret = remote;
+    return r;
+}
+
+int remote_relay(struct remote *remote, struct relay **ret, struct error *err)
+{
+    int r;
+
+    if (remote->winrm)
+        return error_set(
+            err, -EPROTONOSUPPORT,
+            "VMs are made on instances that are reached by SSH: WinRM carries no streams");
+    r = relay_new(remote->ssh, ret, err);
+    if (r == 0)
+        free(remote);
     return r;
 }
 

@@ -19,6 +19,8 @@ struct remote_files {
 };
 struct remote_files remote_files(const struct ssh_options *options);
 int remote_open(const struct ssh_options *options, struct remote **ret, struct error *err);
+/* As relay_new(), which takes the connection; -EPROTONOSUPPORT with a sentence when its protocol carries no streams. */
+int remote_relay(struct remote *remote, struct relay **ret, struct error *err);
 void remote_set_watch(struct remote *remote, struct ssh_watch watch);
 void remote_close(struct remote *remote); /* bounded time; accepts NULL */
 int remote_exec(struct remote *remote, const struct ssh_exec *exec, struct ssh_exit *ret,

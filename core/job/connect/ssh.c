@@ -38,8 +38,7 @@ int64_t ssh_channel_deadline(void)
 static int connect_once(const struct ssh_options *options, int64_t deadline, void *ret,
                         struct error *err)
 {
-    int fd = -1, r = options->dial ? options->dial(options->dial_arg, deadline, &fd, err)
-                                   : ssh_tcp_open(options, deadline, &fd, err);
+    int fd = -1, r = ssh_tcp_open(options, deadline, &fd, err);
 
     return r < 0 ? r : ssh_start(options, fd, deadline, ret, err);
 }

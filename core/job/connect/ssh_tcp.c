@@ -79,6 +79,8 @@ int ssh_tcp_open(const struct ssh_options *options, int64_t deadline, int *ret_f
     char port[8];
     int r;
 
+    if (options->dial)
+        return options->dial(options->dial_arg, deadline, ret_fd, err);
     (void) snprintf(port, sizeof(port), "%u", options->port);
     r = getaddrinfo(options->address, port, &hints, &addresses);
     if (r != 0)
