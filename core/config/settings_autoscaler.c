@@ -44,6 +44,8 @@ static const struct setting connector_settings[] = {
     DURATION("timeout", struct config_connector, timeout_ms, 7 * MS_DAY, .initial = 10 * MS_MINUTE,
              .flags = SETTING_ZERO_IS_DEFAULT),
     TEXT("host_key_policy", struct config_connector, host_key_policy, .choices = host_key_policies),
+    TEXT("tls_ca_file", struct config_connector, tls_ca_file),
+    BOOL("accept_self_signed", struct config_connector, accept_self_signed),
 };
 static const struct section connector_section = { .name = "[runners.autoscaler.connector_config]",
                                                   .size = sizeof(struct config_connector),

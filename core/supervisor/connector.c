@@ -113,6 +113,8 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
     if (!policy)
         policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
     (void) json_add_str(connect, "host_key_policy", policy);
+    (void) json_add_str(connect, "tls_ca_file", connector->tls_ca_file);
+    (void) json_add_bool(connect, "accept_self_signed", connector->accept_self_signed);
     add_log_address(settings, connect, internal, external);
     return connect;
 }

@@ -237,10 +237,8 @@ static void test_connector_and_policy_settings(void **unused)
 {
     static const struct broken cases[] = {
         { "an unknown protocol", CONNECTOR "protocol = \"telnet\"\n",
-          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh, not \"telnet\"" },
-        { "a protocol to come", CONNECTOR "protocol = \"winrm\"\n",
-          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh (no other is there "
-          "yet), not \"winrm\"" },
+          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh, winrm "
+          "or winrm+https, not \"telnet\"" },
         { "a port that does not exist", CONNECTOR "protocol_port = 70000\n",
           "F:9:17: [runners.autoscaler.connector_config] 'protocol_port' must be 0 to 65535, not "
           "70000" },
