@@ -91,6 +91,14 @@ def test_commands_follow_each_other_on_the_same_connections(new_service, call):
     assert (out, result, len(service.logins)) == (b"xxxxx", "RESULT 0", 2)
 
 
+def test_a_command_may_end_before_its_input_is_acknowledged(new_service, call):
+    """Its connection has an answer in it then, which is not the next command's."""
+    service = new_service()
+    service.hold_sends = True
+    out, _, result = call(service, "sh", "again=3", data=b"echo done")
+    assert (out, result) == (b"done\n" * 3, "RESULT 0")
+
+
 def test_a_connection_whose_end_is_announced_is_made_anew(new_service, call):
     service = new_service()
     service.close_after = 3
@@ -271,19 +279,23 @@ def test_nothing_that_listens(call, new_service):
         "protocol_port right?")
 
 
-@pytest.mark.parametrize("how", ["cancel", "deadline"])
-def test_what_is_stopped_does_not_run_on(new_service, call, folder, how):
+def test_a_command_has_its_time(new_service, call):
+    service = new_service()
+    assert call(service, "sleep 600", "deadline=500")[2] == "RESULT ETIMEDOUT "
+    assert not service.shells
+
+
+def test_what_is_stopped_does_not_run_on(new_service, call, folder):
     """The command has children that it does not wait for."""
     service, stop, pid = new_service(), folder / "stop", folder / "pid"
-    settings = [f"cancel={stop}"] if how == "cancel" else ["deadline=3000"]
     script = f"sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}; sleep 600"
     done = []
-    runner = threading.Thread(target=lambda: done.append(call(service, "sh", *settings, data=script.encode())))
+    runner = threading.Thread(target=lambda: done.append(call(service, "sh", f"cancel={stop}", data=script.encode())))
     runner.start()
     assert wait_for(pid.exists)
     stop.touch()
     runner.join()
-    assert done[0][2] == ("RESULT ECANCELED stopped: Operation canceled" if how == "cancel" else "RESULT ETIMEDOUT ")
+    assert done[0][2] == "RESULT ECANCELED stopped: Operation canceled"
     assert not service.shells and len(service.killed) == 1
     assert wait_for(lambda: not alive(int(pid.read_text()))), "a child of the command lives"
 

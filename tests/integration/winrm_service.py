@@ -63,7 +63,7 @@ class Command:
         except OSError:
             raise Fault("not_found") from None
         self.changed, self.output, self.open = threading.Condition(), [], {"stdout", "stderr"}
-        self.input = queue.Queue()
+        self.input, self.told = queue.Queue(), threading.Event()
         for name in ("stdout", "stderr"):
             threading.Thread(target=self.read, args=(name,), daemon=True).start()
         threading.Thread(target=self.write, daemon=True).start()
@@ -279,6 +279,7 @@ class Service:
         self.says_why = True  # of an envelope that is too large, by a fault
         self.max_envelope, self.shells, self.requests, self.logins, self.connections = 512000, {}, [], [], []
         self.faults = {}  # action: [what goes wrong, one request after the other; None = nothing]
+        self.hold_sends = False  # until the command's end was told
         self.close_after = 0  # this many answers on a connection, those of its login among them
         self.killed, self.home = [], folder / "winrm-home"
         self.home.mkdir(exist_ok=True)
@@ -363,6 +364,8 @@ class Service:
                 command.input.put(base64.b64decode(stream.text, validate=True))
             if stream.get("End", "").upper() == "TRUE":
                 command.input.put(None)
+        if self.hold_sends:
+            command.told.wait()
         return "<rsp:SendResponse/>"
 
     def on_receive(self, root):
@@ -377,6 +380,7 @@ class Service:
             return f'<rsp:ReceiveResponse>{text}<rsp:CommandState CommandId="{name}" State="{SHELL}/CommandState/Running"/></rsp:ReceiveResponse>'
         text += "".join(f'<rsp:Stream Name="{stream}" CommandId="{name}" End="true"/>' for stream in ("stdout", "stderr"))
         status = command.process.wait()
+        command.told.set()
         return (f'<rsp:ReceiveResponse>{text}<rsp:CommandState CommandId="{name}" State="{SHELL}/CommandState/Done"><rsp:ExitCode>'
                 f"{status if status >= 0 else 2 ** 32 + status}</rsp:ExitCode></rsp:CommandState></rsp:ReceiveResponse>")
 

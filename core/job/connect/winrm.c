@@ -307,6 +307,8 @@ int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_
         r = start_command(conn, exec, &running.place, running.err);
     if (r == 0)
         r = pump(&running);
+    if (r == 0 && running.sending && !winrm_http_is_busy(conn->feed))
+        (void) end_send(&running); /* so that its connection can be used again */
     ssh_sink_done(&running.sink);
     if (*running.place.shell && r != -EPIPE && r != -ENETRESET)
         removed = remove_shell(conn, &running.place, r < 0, NULL);

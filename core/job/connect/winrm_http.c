@@ -34,6 +34,7 @@ struct winrm_http {
     int fd;
     bool may_connect; /* what is sent now begins a connection */
     bool busy;
+    bool unread; /* an answer was not taken: what encrypts would lose count */
     CURLcode result;
     struct winrm_login *login; /* NULL by basic authentication */
     bool logged_in;
@@ -141,7 +142,7 @@ static void drop_connection(struct winrm_http *http)
 {
     if (http->busy)
         (void) curl_multi_remove_handle(http->multi, http->easy);
-    http->busy = http->logged_in = false;
+    http->busy = http->unread = http->logged_in = false;
     curl_easy_cleanup(http->easy);
     http->easy = NULL;
     if (http->multi)
@@ -224,7 +225,7 @@ void winrm_http_free(struct winrm_http *http)
 
 void winrm_http_abandon(struct winrm_http *http)
 {
-    if (http->busy)
+    if (http->unread)
         drop_connection(http);
 }
 
@@ -514,11 +515,13 @@ int winrm_http_begin(struct winrm_http *http, const struct buf *envelope, int64_
         r = log_in(http, deadline, err);
     if (r == 0)
         r = send_envelope(http, envelope, err);
-    if (r < 0)
+    if (r < 0) {
         drop_connection(http);
-    else
-        go_on(http);
-    return r;
+        return r;
+    }
+    http->unread = true;
+    go_on(http);
+    return 0;
 }
 
 int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *err)
@@ -534,6 +537,7 @@ int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *er
     }
     if (status != STATUS_OK && status != STATUS_FAULT)
         return winrm_failed_status(err, &http->site->options, status);
+    http->unread = false;
     if (http->sealed && http->login)
         return winrm_login_open(http->login, &http->body, out, err);
     if (http->login && !winrm_tls_is_for(&http->site->options))
