@@ -47,6 +47,7 @@ static const struct setting connector_settings[] = {
     TEXT("tls_ca_file", struct config_connector, tls_ca_file),
     BOOL("accept_self_signed", struct config_connector, accept_self_signed),
 };
+#define NOT_OF_VMS 2 /* at the end of these */
 static const struct section connector_section = { .name = "[runners.autoscaler.connector_config]",
                                                   .size = sizeof(struct config_connector),
                                                   .settings = connector_settings,
@@ -58,7 +59,7 @@ static const struct section vm_connector_section = {
     .name = "[runners.autoscaler.vm_isolation.connector_config]",
     .size = sizeof(struct config_connector),
     .settings = connector_settings,
-    .n_settings = ARRAY_LEN(connector_settings),
+    .n_settings = ARRAY_LEN(connector_settings) - NOT_OF_VMS,
     .check = check_vm_connector
 };
 

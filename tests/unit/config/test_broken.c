@@ -224,6 +224,10 @@ static void test_autoscaler_settings(void **unused)
           "F:8:35: [runners.autoscaler] 'instance_life_duration_buckets' must be an array of "
           "rising "
           "numbers, not a string" },
+        { "VMs by WinRM",
+          ALL "[runners.autoscaler.vm_isolation.connector_config]\nprotocol = \"winrm\"\n",
+          "F:9:12: [runners.autoscaler.vm_isolation.connector_config] 'protocol' must be ssh: a VM "
+          "is not reached by WinRM" },
         { "isolation that is neither on nor off",
           ALL "[runners.autoscaler.vm_isolation]\nenabled = \"yes\"\n",
           "F:9:11: [runners.autoscaler.vm_isolation] 'enabled' must be true or false, not a "
