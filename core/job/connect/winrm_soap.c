@@ -8,8 +8,8 @@
 #include "core/base/random.h"
 #include "core/base/secret.h"
 #include "core/base/str.h"
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/base64.h"
+#include "sdk/lib/xml.h"
 
 #define SHELL "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 #define TRANSFER "http://schemas.xmlsoap.org/ws/2004/09/transfer"
