@@ -30,7 +30,7 @@ static const struct setting connector_settings[] = {
     /* These are the plugin's to act on: it gets the table as it is written. */
     CHECKED("os", SETTING_TEXT),
     CHECKED("arch", SETTING_TEXT),
-    CHECKED("protocol", SETTING_TEXT, .initial_text = "ssh", .check = check_protocol),
+    CHECKED("protocol", SETTING_TEXT, .check = check_protocol),
     INTEGER("protocol_port", struct config_connector, protocol_port, 0, 65535, .initial = 0),
     TEXT("username", struct config_connector, username),
     { .name = "password",
