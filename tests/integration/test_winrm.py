@@ -271,14 +271,6 @@ def test_a_connection_that_is_cut_is_lost(new_service, call, action):
     assert service.actions().count(action) == 1
 
 
-def test_nothing_that_listens(call, new_service):
-    service = new_service()
-    service.close()
-    assert call(service, "exit 0", "timeout=1")[2] == (
-        f"RESULT ECONNREFUSED connecting to 127.0.0.1 port {service.port}: Connection refused; does WinRM listen there, and is "
-        "protocol_port right?")
-
-
 def test_a_command_has_its_time(new_service, call):
     service = new_service()
     assert call(service, "sleep 600", "deadline=500")[2] == "RESULT ETIMEDOUT "

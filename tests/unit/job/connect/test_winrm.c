@@ -1,4 +1,5 @@
-/* tests/unit/job/connect/test_winrm.c - what core/job/connect/winrm_soap.c and winrm_sealed.c write and read. */
+/* tests/unit/job/connect/test_winrm.c - what core/job/connect/winrm_soap.c and winrm_sealed.c write and read, and what is
+ * said of it. Commands are run by tests/integration/test_winrm.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,10 +8,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/base/str.h"
+#include "core/job/connect/ssh_tcp.h"
 #include "core/job/connect/winrm_failure.h"
 #include "core/job/connect/winrm_sealed.h"
 #include "core/job/connect/winrm_soap.h"
@@ -280,6 +285,28 @@ static void test_what_is_sealed_is_found_in_its_parts(void **unused)
     }
 }
 
+static void test_nothing_that_listens(void **unused)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    autoclose int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct ssh_options options = { .protocol = "winrm", .address = "127.0.0.1" };
+    socklen_t len = sizeof(address);
+    struct error err = { 0 };
+    char want[160];
+    int fd = -1;
+
+    /* Bound, but nobody listens. */
+    assert_int_equal(bind(taken, (const struct sockaddr *) &address, len), 0);
+    assert_int_equal(getsockname(taken, (struct sockaddr *) &address, &len), 0);
+    options.port = ntohs(address.sin_port);
+    assert_int_equal(ssh_tcp_open(&options, INT64_MAX, &fd, &err), -ECONNREFUSED);
+    (void) snprintf(want, sizeof(want),
+                    "connecting to 127.0.0.1 port %u: Connection refused; does WinRM listen there, "
+                    "and is protocol_port right?",
+                    options.port);
+    assert_string_equal(err.message, want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_faults_are_said_in_words),
         cmocka_unit_test(test_what_is_sealed_travels_in_two_parts),
         cmocka_unit_test(test_what_is_sealed_is_found_in_its_parts),
+        cmocka_unit_test(test_nothing_that_listens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
