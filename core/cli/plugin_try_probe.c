@@ -13,8 +13,9 @@
 
 #define PAUSE_MS 100
 
-/* Put together by the instance's shell: user and system. */
+/* Put together by the instance's shell: user and system. Of Windows' shells the user is told by this alone. */
 static const char command[] = "printf '%s on %s' \"$(id -un)\" \"$(uname -srm)\"";
+static const char windows_command[] = "whoami";
 
 static void on_probe_frame(void *arg, json_t *frame)
 {
@@ -74,6 +75,12 @@ static int spawn_probe(struct trial *trial, int link, struct error *err)
     return r < 0 ? error_set(err, r, "the probe cannot be started: %s", uv_strerror(r)) : 0;
 }
 
+static bool is_windows(const struct trial *trial)
+{
+    return str_starts(try_text(trial->connect, "protocol"), "winrm") ||
+           str_eq(try_text(trial->connect, "os"), "windows");
+}
+
 static void add_isolation(const struct trial *trial, json_t *request)
 {
     json_t *isolation = json_object_new_object();
@@ -100,7 +107,7 @@ static int start_probe(struct trial *trial, struct error *err)
                      &trial->probe, err);
     if (r < 0)
         return r;
-    (void) json_add_str(request, "command", command);
+    (void) json_add_str(request, "command", is_windows(trial) ? windows_command : command);
     (void) json_add_bool(request, "filter_calls", trial->options->config->worker_seccomp);
     (void) json_add(request, "connect", json_object_get(trial->connect));
     if (trial->vm_file)
@@ -153,6 +160,10 @@ int try_connect(struct trial *trial, struct buf *told, struct error *err)
     if (r < 0)
         return r;
     (void) json_opt_bool(frame, "vouched", &vouched, NULL);
+    if (str_empty(try_text(frame, "key_type"))) { /* WinRM's */
+        buf_addf(told, "by %s", try_text(trial->connect, "protocol"));
+        return 0;
+    }
     buf_addf(told, "host key %s %s, %s", try_text(frame, "key_type"), try_text(frame, "key"),
              vouched ? "as the provider says" : "for which nobody vouches");
     return 0;

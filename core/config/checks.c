@@ -32,10 +32,9 @@ static void refuse(struct config_reading *reading, const struct toml_value *valu
 void check_protocol(struct config_reading *reading, const struct toml_value *value, void *record)
 {
     (void) record;
-    if (str_eq(value->text, "winrm") || str_eq(value->text, "winrm+https"))
-        refuse(reading, value, "ssh (no other is there yet)");
-    else if (!str_eq(value->text, "ssh") && !str_empty(value->text))
-        refuse(reading, value, "ssh");
+    if (!str_empty(value->text) && !str_eq(value->text, "ssh") && !str_eq(value->text, "winrm") &&
+        !str_eq(value->text, "winrm+https"))
+        refuse(reading, value, "ssh, winrm or winrm+https");
 }
 
 void check_plugin(struct config_reading *reading, const struct toml_value *value, void *record)

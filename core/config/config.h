@@ -34,6 +34,9 @@ struct config_connector {
     int64_t keepalive_ms, timeout_ms;
     /* pin, tofu, accept; NULL = pin when the provider gives keys, else tofu */
     char *host_key_policy;
+    /* winrm+https: authorities, NULL = the system's; or certificates that are known by their key, as host keys are */
+    char *tls_ca_file;
+    bool accept_self_signed;
 };
 
 struct config_vm_isolation {

@@ -30,8 +30,12 @@ void check_vm_connector(struct config_reading *reading, const struct toml_value 
 {
     const struct config_connector *connector = record;
     const struct toml_value *policy = toml_find(value, "host_key_policy");
+    const struct toml_value *protocol = toml_find(value, "protocol");
 
     check_connector(reading, value, record);
+    if (protocol && (str_eq(protocol->text, "winrm") || str_eq(protocol->text, "winrm+https")))
+        finding_add(reading, CONFIG_ERROR, protocol->place,
+                    CONNECTOR " 'protocol' must be ssh: a VM is not reached by WinRM");
     if (policy && str_eq(connector->host_key_policy, "pin"))
         finding_add(reading, CONFIG_ERROR, policy->place,
                     CONNECTOR " 'host_key_policy' must not be pin: each VM is new, and nobody "

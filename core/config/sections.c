@@ -19,7 +19,13 @@ void check_connector(struct config_reading *reading, const struct toml_value *va
 {
     const struct config_connector *connector = record;
     const struct toml_value *setting = toml_find(value, "use_static_credentials");
+    const struct toml_value *own = toml_find(value, "accept_self_signed");
 
+    if (connector->accept_self_signed)
+        finding_add(reading, CONFIG_WARNING, own->place,
+                    "%s 'accept_self_signed': no authority vouches for an instance's certificate; "
+                    "host_key_policy rules what is made of its key",
+                    reading->section);
     if (!connector->use_static_credentials)
         return;
     if (str_empty(connector->username))

@@ -30,7 +30,7 @@ static const struct setting connector_settings[] = {
     /* These are the plugin's to act on: it gets the table as it is written. */
     CHECKED("os", SETTING_TEXT),
     CHECKED("arch", SETTING_TEXT),
-    CHECKED("protocol", SETTING_TEXT, .initial_text = "ssh", .check = check_protocol),
+    CHECKED("protocol", SETTING_TEXT, .check = check_protocol),
     INTEGER("protocol_port", struct config_connector, protocol_port, 0, 65535, .initial = 0),
     TEXT("username", struct config_connector, username),
     { .name = "password",
@@ -44,7 +44,10 @@ static const struct setting connector_settings[] = {
     DURATION("timeout", struct config_connector, timeout_ms, 7 * MS_DAY, .initial = 10 * MS_MINUTE,
              .flags = SETTING_ZERO_IS_DEFAULT),
     TEXT("host_key_policy", struct config_connector, host_key_policy, .choices = host_key_policies),
+    TEXT("tls_ca_file", struct config_connector, tls_ca_file),
+    BOOL("accept_self_signed", struct config_connector, accept_self_signed),
 };
+#define NOT_OF_VMS 2 /* at the end of these */
 static const struct section connector_section = { .name = "[runners.autoscaler.connector_config]",
                                                   .size = sizeof(struct config_connector),
                                                   .settings = connector_settings,
@@ -56,7 +59,7 @@ static const struct section vm_connector_section = {
     .name = "[runners.autoscaler.vm_isolation.connector_config]",
     .size = sizeof(struct config_connector),
     .settings = connector_settings,
-    .n_settings = ARRAY_LEN(connector_settings),
+    .n_settings = ARRAY_LEN(connector_settings) - NOT_OF_VMS,
     .check = check_vm_connector
 };
 

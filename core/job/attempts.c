@@ -59,8 +59,8 @@ struct end attempts_rest(struct job *job, int64_t until, int64_t deadline)
     int r;
 
     (void) trace_flush(job->trace);
-    ssh_set_watch(job->ssh, stage_watch(job));
-    r = ssh_idle(job->ssh, MIN(until, deadline), &err);
+    remote_set_watch(job->remote, stage_watch(job));
+    r = remote_idle(job->remote, MIN(until, deadline), &err);
     if (r == 0 && until > deadline)
         r = -ETIMEDOUT;
     return r < 0 ? end_from_error(job, r, err.message) : end_ok();

@@ -303,7 +303,7 @@ struct end directories_find(struct job *job, int64_t until_ms)
     exec.command = buf_str(&command);
     exec.input = script.data;
     exec.input_len = script.len;
-    r = ssh_exec(job->ssh, &exec, &exit, &err);
+    r = remote_exec(job->remote, &exec, &exit, &err);
     if (r == 0)
         r = set_from_answer(job, &exit, &out, &err);
     if (r == -EPERM)

@@ -57,7 +57,7 @@ struct end end_name_limit(struct end end, const char *what, int64_t limit_ms)
     return end;
 }
 
-/* The codes of ssh_exec() and ssh_open() as ends of a stage. */
+/* The codes of remote_exec() and remote_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message)
 {
     const struct report_orders *orders = report_poll(job->report);

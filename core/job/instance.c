@@ -55,7 +55,7 @@ static int dial_once(struct job *job, int64_t deadline, struct error *err)
     options.check_arg = job;
     options.watch = stage_watch(job);
     options.timeout_ms = left;
-    return ssh_open(&options, &job->ssh, err);
+    return remote_open(&options, &job->remote, err);
 }
 
 static int pause_for(struct job *job, int64_t until)
@@ -118,8 +118,8 @@ struct end instance_connect(struct job *job, int64_t until_ms)
     (void) trace_line(job->trace, TRACE_PLAIN, "Dialing instance %s%s%s...", job->instance,
                       *shown ? ", " : "", shown);
     (void) trace_flush(job->trace);
-    if (job->ssh) /* a probe's, which has just been proved */
-        ssh_set_watch(job->ssh, stage_watch(job));
+    if (job->remote) /* a probe's, which has just been proved */
+        remote_set_watch(job->remote, stage_watch(job));
     else
         r = dial(job, MIN(deadline, now + options.timeout_ms), &err);
     if (r < 0)

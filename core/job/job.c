@@ -244,7 +244,7 @@ void job_run(struct job *job)
         log_error("the log of job row %" PRId64 " is not complete: %s", job->seq, strerror(-r));
         end = end_make(END_SYSTEM, "the log is not complete");
     }
-    ssh_close(job->ssh);
-    job->ssh = NULL;
+    remote_close(job->remote);
+    job->remote = NULL;
     end_tell_result(job, &end, r < 0 ? -r : 0);
 }

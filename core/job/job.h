@@ -15,7 +15,7 @@
 #include "core/base/buf.h"
 #include "core/base/feature_flags.h"
 #include "core/base/json.h"
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 #include "core/job/isolation.h"
 #include "core/job/report.h"
 #include "core/job/shell/shell.h"
@@ -54,7 +54,7 @@ struct helper {
 struct job {
     struct report *report;
     struct trace *trace;
-    struct ssh_conn *ssh; /* to where its scripts run: the instance, or a VM there */
+    struct remote *remote; /* to where its scripts run: the instance, or a VM there */
     json_t *start, *payload, *runner, *slot,
         *connect; /* the last four are borrowed from the first */
 
@@ -97,7 +97,7 @@ static inline struct end end_ok(void)
     return (struct end) { .kind = END_OK };
 }
 struct end end_make(enum end_kind kind, const char *message);
-/* The codes of ssh_exec() and ssh_open() as ends of a stage. */
+/* The codes of remote_exec() and remote_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message);
 /* Whether such a code ends more than what was asked for: the job was stopped or is out of time, or its
  * connection is gone. */

@@ -100,7 +100,7 @@ static int confine(struct probe *probe, json_t *request, struct error *err)
     return r < 0 && !*err->message ? error_errno(err, r, "the probe's sandbox cannot be made") : r;
 }
 
-static int run_command(struct probe *probe, struct ssh_conn *ssh, const char *command,
+static int run_command(struct probe *probe, struct remote *remote, const char *command,
                        struct error *err)
 {
     struct ssh_exec exec = { .command = command,
@@ -110,7 +110,7 @@ static int run_command(struct probe *probe, struct ssh_conn *ssh, const char *co
     autojson json_t *frame = json_frame("output");
     autobuf struct buf shown = BUF_INIT;
     struct ssh_exit end = { 0 };
-    int r = ssh_exec(ssh, &exec, &end, err);
+    int r = remote_exec(remote, &exec, &end, err);
 
     if (r < 0)
         return r;
@@ -122,17 +122,17 @@ static int run_command(struct probe *probe, struct ssh_conn *ssh, const char *co
 }
 
 /* Whether what makes VMs answers, and what it says is there. Takes the connection. */
-static int look_at_vms(struct probe *probe, struct ssh_conn *ssh, struct error *err)
+static int look_at_vms(struct probe *probe, struct remote *remote, struct error *err)
 {
     autofree struct isolation_vms *vms = mem_zero(sizeof(*vms));
     struct isolation_wait wait = { .deadline_mono_ms = clock_mono_ms(&clock_system) + COMMAND_MS };
     autojson json_t *frame = json_frame("vms");
     json_t *config = NULL;
     struct relay *relay = NULL;
-    int r = vms ? relay_new(ssh, &relay, err) : error_set(err, -ENOMEM, "out of memory");
+    int r = vms ? remote_relay(remote, &relay, err) : error_set(err, -ENOMEM, "out of memory");
 
     if (!relay)
-        ssh_close(ssh);
+        remote_close(remote);
     wait.watch.relay = relay;
     (void) json_opt_object(probe->vms, "config", &config, NULL);
     if (r == 0)
@@ -149,24 +149,24 @@ static int look_at_vms(struct probe *probe, struct ssh_conn *ssh, struct error *
 
 static int look(struct probe *probe, const char *command, struct error *err)
 {
-    struct ssh_conn *ssh = NULL;
+    struct remote *remote = NULL;
     struct ssh_options options;
     int r = target_options(probe->connect, &options, err);
 
     if (r == 0)
-        r = sandbox_narrow(options.address, options.port, OUTPUT_MAX, err);
+        r = sandbox_narrow(&options, OUTPUT_MAX, err);
     if (r < 0)
         return r;
     options.check_host_key = check_host_key;
     options.check_arg = probe;
-    r = ssh_open(&options, &ssh, err);
+    r = remote_open(&options, &remote, err);
     if (r < 0)
         return r;
     tell(probe->connected);
-    r = run_command(probe, ssh, command, err);
+    r = run_command(probe, remote, command, err);
     if (r == 0 && probe->vms)
-        return look_at_vms(probe, ssh, err);
-    ssh_close(ssh);
+        return look_at_vms(probe, remote, err);
+    remote_close(remote);
     return r;
 }
 

@@ -59,7 +59,7 @@ static int look_again(struct look *look, struct error *err)
     return r;
 }
 
-int probe_vms_clean(struct isolation *isolation, struct ssh_conn *ssh, json_t *settings,
+int probe_vms_clean(struct isolation *isolation, struct remote *remote, json_t *settings,
                     const struct isolation_wait *wait,
                     void (*on_removed)(void *arg, const char *id), void *arg, struct error *err)
 {
@@ -68,10 +68,10 @@ int probe_vms_clean(struct isolation *isolation, struct ssh_conn *ssh, json_t *s
                          .wait = &through,
                          .vms = mem_zero(sizeof(*look.vms)) };
     struct relay *relay = NULL;
-    int r = look.vms ? relay_new(ssh, &relay, err) : error_set(err, -ENOMEM, "out of memory");
+    int r = look.vms ? remote_relay(remote, &relay, err) : error_set(err, -ENOMEM, "out of memory");
 
     if (!relay)
-        ssh_close(ssh);
+        remote_close(remote);
     through.watch.relay = relay;
     (void) json_opt_array(settings, "keep", &look.keep, NULL);
     if (r == 0)

@@ -99,14 +99,14 @@ static void begin_output(struct probe *probe)
         probe->streams[i] = (struct stream) { .token = { .prefixes = &probe->prefixes } };
 }
 
-static int run_command(struct probe *probe, struct ssh_conn *ssh, struct error *err)
+static int run_command(struct probe *probe, struct remote *remote, struct error *err)
 {
     struct ssh_exec exec = { .command = probe->command,
                              .on_output = take_output,
                              .arg = probe,
                              .deadline_mono_ms = probe->deadline_ms };
     struct ssh_exit end = { 0 };
-    int r = ssh_exec(ssh, &exec, &end, err);
+    int r = remote_exec(remote, &exec, &end, err);
 
     if (r == -ETIMEDOUT)
         return error_set(err, r, "it did not end in time");
@@ -132,24 +132,24 @@ static void tell_removed(void *arg, const char *id)
 }
 
 /* The connection is the job's that may follow, or is done with. */
-static int leave_connection(struct probe *probe, struct ssh_conn *ssh, int r, struct error *err)
+static int leave_connection(struct probe *probe, struct remote *remote, int r, struct error *err)
 {
     const struct isolation_wait wait = { .watch = watch_of(probe),
                                          .deadline_mono_ms = probe->deadline_ms };
 
     if (r == 0 && probe->isolation)
-        return probe_vms_clean(probe->job.isolation, ssh, probe->isolation, &wait, tell_removed,
+        return probe_vms_clean(probe->job.isolation, remote, probe->isolation, &wait, tell_removed,
                                probe, err);
     if (r == 0 && probe->wait_s > 0)
-        probe->job.ssh = ssh;
+        probe->job.remote = remote;
     else
-        ssh_close(ssh);
+        remote_close(remote);
     return r;
 }
 
 static int try_once(struct probe *probe, struct error *err)
 {
-    struct ssh_conn *ssh = NULL;
+    struct remote *remote = NULL;
     struct ssh_options options;
     int r = target_options(probe->connect, &options, err);
 
@@ -161,12 +161,12 @@ static int try_once(struct probe *probe, struct error *err)
     options.check_host_key = check_host_key;
     options.check_arg = probe;
     options.watch = watch_of(probe);
-    r = ssh_open(&options, &ssh, err);
+    r = remote_open(&options, &remote, err);
     if (r < 0)
         return r;
     fault_breach();
-    r = run_command(probe, ssh, err);
-    return leave_connection(probe, ssh, r, err);
+    r = run_command(probe, remote, err);
+    return leave_connection(probe, remote, r, err);
 }
 
 /* The last lines, made safe for a terminal. */
@@ -292,8 +292,7 @@ static int serve(struct probe *probe)
     if (r == 0 && probe->wait_s > 0)
         helper_open_files(&probe->job);
     if (r == 0)
-        r = sandbox_narrow(options.address, options.port,
-                           probe->wait_s > 0 ? probe->output_limit : 0, &err);
+        r = sandbox_narrow(&options, probe->wait_s > 0 ? probe->output_limit : 0, &err);
     if (r == 0)
         r = open_isolation(probe, start, &err);
     if (r == 1)

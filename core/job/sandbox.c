@@ -58,15 +58,22 @@ static bool is_literal(const char *address)
     return inet_pton(AF_INET, address, &parsed) == 1 || inet_pton(AF_INET6, address, &parsed) == 1;
 }
 
-int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, struct error *err)
+int sandbox_narrow(const struct ssh_options *instance, int64_t output_limit, struct error *err)
 {
-    const uint16_t ports[] = { port, DNS_PORT };
-    bool literal = is_literal(address); /* there is nothing to look up */
-    const struct landlock_rules rules = { .resolver = !literal,
+    const uint16_t ports[] = { instance->port, DNS_PORT };
+    bool literal = is_literal(instance->address); /* there is nothing to look up */
+    const struct remote_files files = remote_files(instance);
+    const struct landlock_rules rules = { .readable = files.paths,
+                                          .n_readable = files.n,
+                                          .certificates = files.certificates,
+                                          .resolver = !literal || files.modules,
                                           .ports = ports,
                                           .n_ports = literal ? 1 : ARRAY_LEN(ports) };
-    int r = harden_limit(RLIMIT_FSIZE, (uint64_t) output_limit + FILE_SIZE_SPARE);
+    int r = remote_prepare(instance, err);
 
+    if (r < 0)
+        return r;
+    r = harden_limit(RLIMIT_FSIZE, (uint64_t) output_limit + FILE_SIZE_SPARE);
     if (r == 0 && possible)
         r = landlock_confine(&rules);
     return r < 0 ? error_errno(err, r, "the worker's sandbox cannot be made") : 0;

@@ -12,13 +12,15 @@
 
 #include "core/base/buf.h"
 #include "core/base/error.h"
+#include "core/job/connect/remote.h"
 
 /* Once, in the spawner. 0 also where the kernel, or the build, has no filter of system calls. */
 int sandbox_prepare(bool filter_calls, struct error *err);
 /* In the worker: limits, no privileges, the filter of system calls. Negative errno. */
 int sandbox_enter(void);
-/* Files and ports; `output_limit` is that of the log, in bytes. */
-int sandbox_narrow(const char *address, uint16_t port, int64_t output_limit, struct error *err);
+/* Files and ports, once the connection to that instance has been prepared (remote.h); `output_limit` is that of the log,
+ * in bytes. */
+int sandbox_narrow(const struct ssh_options *instance, int64_t output_limit, struct error *err);
 
 /* Both for a process that has all it needs: no file, no socket of its own (isolation_process.c). Negative errno. */
 int sandbox_enter_sealed(void);

@@ -399,7 +399,7 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
 
 void job_done(struct job *job)
 {
-    ssh_close(job->ssh);
+    remote_close(job->remote);
     vm_done(job);
     helper_close_files(job);
     trace_free(job->trace);

@@ -47,12 +47,12 @@ int stage_wait(void *arg)
 {
     struct job *job = arg;
 
-    if (!job->ssh)
+    if (!job->remote)
         return poll_control(job);
     if (clock_mono_ms(&clock_system) >= job->deadline_ms)
         return -ETIMEDOUT;
-    ssh_set_watch(job->ssh, stage_watch(job));
-    return ssh_idle(job->ssh, clock_mono_ms(&clock_system) + 1, NULL);
+    remote_set_watch(job->remote, stage_watch(job));
+    return remote_idle(job->remote, clock_mono_ms(&clock_system) + 1, NULL);
 }
 
 struct ssh_watch stage_watch(struct job *job)
@@ -147,6 +147,8 @@ void stage_kill(struct job *job)
     struct ssh_exit exit = { 0 };
     struct error err = { 0 };
 
+    if (!remote_left_running(job->remote))
+        return;
     job->shell->kill(&script, job->tmp_dir);
     job->shell->add_command(job->shell, &command, job->nested_shell);
     if (buf_error(&script) || buf_error(&command))
@@ -155,8 +157,8 @@ void stage_kill(struct job *job)
     exec.input = script.data;
     exec.input_len = script.len;
     /* Nothing that was ordered stops this. */
-    ssh_set_watch(job->ssh, (struct ssh_watch) { .relay = job->relay });
-    if (ssh_exec(job->ssh, &exec, &exit, &err) < 0 || exit.status != 0)
+    remote_set_watch(job->remote, (struct ssh_watch) { .relay = job->relay });
+    if (remote_exec(job->remote, &exec, &exit, &err) < 0 || exit.status != 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "processes of the stopped script may still run on instance %s%s%s",
                           job->instance, *err.message ? ": " : "", err.message);
@@ -192,9 +194,9 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
     if (buf_error(&command) < 0)
         return end_make(END_SYSTEM, "the script cannot be started: memory is short");
     exec.command = buf_str(&command);
-    ssh_set_watch(job->ssh,
-                  flags & STAGE_UNSTOPPABLE ? stage_watch_unstoppable(job) : stage_watch(job));
-    r = ssh_exec(job->ssh, &exec, &exit, &err);
+    remote_set_watch(job->remote,
+                     flags & STAGE_UNSTOPPABLE ? stage_watch_unstoppable(job) : stage_watch(job));
+    r = remote_exec(job->remote, &exec, &exit, &err);
     (void) trace_end_stream(job->trace, TRACE_STDOUT, r < 0);
     (void) trace_end_stream(job->trace, TRACE_STDERR, r < 0);
     if (r < 0) {

@@ -38,9 +38,9 @@ static bool wait_for_word(struct job *job, int64_t seconds)
                                      .poll_control = look_for_word,
                                      .arg = job };
 
-    ssh_set_watch(job->ssh, watch);
+    remote_set_watch(job->remote, watch);
     return control_fd_of(job) >= 0 &&
-           ssh_idle(job->ssh, clock_mono_ms(&clock_system) + seconds * 1000, NULL) == -EINTR;
+           remote_idle(job->remote, clock_mono_ms(&clock_system) + seconds * 1000, NULL) == -EINTR;
 }
 
 /* Its keepalives are too far apart for what is about to be trusted to it. */
@@ -48,8 +48,8 @@ static bool is_alive(struct job *job)
 {
     const struct ssh_watch none = { 0 };
 
-    ssh_set_watch(job->ssh, none);
-    return ssh_prove(job->ssh, NULL) == 0;
+    remote_set_watch(job->remote, none);
+    return remote_prove(job->remote, NULL) == 0;
 }
 
 int standby_run(struct job *job, json_t *connect, int64_t seconds)

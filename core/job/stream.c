@@ -41,7 +41,7 @@ static void add_command(struct buf *out, const char *script, const char *dir)
     quote_word(out, dir);
 }
 
-/* 0 when it ended by itself; else as ssh_exec(), and it does not run on. */
+/* 0 when it ended by itself; else as remote_exec(), and it does not run on. */
 static int execute(struct job *job, struct ssh_exec *exec, struct ssh_exit *ret, struct error *err)
 {
     int r;
@@ -49,8 +49,8 @@ static int execute(struct job *job, struct ssh_exec *exec, struct ssh_exit *ret,
     exec->on_output = on_output;
     exec->arg = job;
     exec->deadline_mono_ms = job->deadline_ms;
-    ssh_set_watch(job->ssh, stage_watch(job));
-    r = ssh_exec(job->ssh, exec, ret, err);
+    remote_set_watch(job->remote, stage_watch(job));
+    r = remote_exec(job->remote, exec, ret, err);
     (void) trace_end_stream(job->trace, TRACE_STDOUT, r < 0);
     (void) trace_end_stream(job->trace, TRACE_STDERR, r < 0);
     if (r < 0 && r != -EPIPE && r != -ENETRESET)
@@ -253,10 +253,10 @@ static int wait_for_answer(struct job *job, int fd, struct error *err)
 {
     struct pollfd look = { .fd = fd, .events = POLLIN };
 
-    ssh_set_watch(job->ssh, stage_watch(job));
+    remote_set_watch(job->remote, stage_watch(job));
     while (poll(&look, 1, LOOK_MS) == 0) {
         int64_t now = clock_mono_ms(&clock_system);
-        int r = now < job->deadline_ms ? ssh_idle(job->ssh, now + 1, err) : -ETIMEDOUT;
+        int r = now < job->deadline_ms ? remote_idle(job->remote, now + 1, err) : -ETIMEDOUT;
 
         if (r < 0)
             return r;

@@ -1,4 +1,4 @@
-/* core/job/syscalls.c - the list behind syscalls.h: what the worker itself, libssh, libcrypto, json-c
+/* core/job/syscalls.c - the list behind syscalls.h: what the worker itself, libssh, libcurl, GSSAPI, libcrypto, json-c
  * and glibc's resolver need, and nothing that makes a process, changes a file's name or touches the
  * system. */
 #include "core/job/syscalls.h"

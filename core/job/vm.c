@@ -100,6 +100,9 @@ static int connect_to_vm(struct job *job, int64_t deadline, struct error *err)
 
     if (r < 0)
         return r;
+    if (!str_eq(options.protocol, "ssh"))
+        return error_set(err, -EPROTONOSUPPORT, "VMs are reached by ssh alone, not by %s",
+                         options.protocol);
     if (strchr(options.address, ':'))
         target = mem_printf("tcp:[%s]:%u", options.address, options.port);
     else
@@ -113,7 +116,7 @@ static int connect_to_vm(struct job *job, int64_t deadline, struct error *err)
     options.check_arg = job;
     options.watch = stage_watch(job);
     options.timeout_ms = MIN(options.timeout_ms, deadline - clock_mono_ms(&clock_system));
-    r = ssh_open(&options, &job->ssh, err);
+    r = remote_open(&options, &job->remote, err);
     return r < 0 && relay_lost(job->relay, err) < 0 ? -EPIPE : r;
 }
 
@@ -191,10 +194,10 @@ struct end vm_start(struct job *job, int64_t until_ms)
 
     (void) trace_line(job->trace, TRACE_PLAIN, "Enforcing VM Isolation");
     (void) trace_line(job->trace, TRACE_PLAIN, "Creating %s VM tunnel", plugin_of(job));
-    r = relay_new(job->ssh, &job->relay, &err);
+    r = remote_relay(job->remote, &job->relay, &err);
     if (r < 0)
         return end_make(END_SYSTEM, err.message);
-    job->ssh = NULL;
+    job->remote = NULL;
     (void) json_opt_object(job->isolation_settings, "config", &config, NULL);
     if (!job->isolation)
         r = error_set(&err, -EINVAL, "this worker was started without its plugin");
@@ -224,8 +227,8 @@ void vm_remove(struct job *job)
 
     if (!job->relay)
         return;
-    ssh_close(job->ssh);
-    job->ssh = NULL;
+    remote_close(job->remote);
+    job->remote = NULL;
     if (*job->vm.id && remove_vm(job, &err) == 0)
         job->unclean = false;
     else if (*job->vm.id)

@@ -9,7 +9,7 @@
 /* The image as it was asked for, or the runner's own; END_CONFIG with a sentence when it is not allowed, or none. Before
  * anything is connected to. */
 struct end vm_choose_image(struct job *job);
-/* Makes the VM and connects to it; job->ssh was the instance's connection and is the VM's from then on. until_ms as of
+/* Makes the VM and connects to it; job->remote was the instance's connection and is the VM's from then on. until_ms as of
  * stage_run(). */
 struct end vm_start(struct job *job, int64_t until_ms);
 /* Whatever became of the job: closes the VM's connection and removes it, within a minute of its own. */

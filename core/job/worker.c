@@ -82,12 +82,15 @@ static json_t *identity_of(const struct job *job, bool debug_trace)
  * has done it. */
 static int get_ready(struct job *job, struct error *err)
 {
-    if (job->ssh)
+    struct ssh_options options;
+    int r;
+
+    if (job->remote)
         return 0;
     if (helper_is_needed(job))
         helper_open_files(job);
-    return sandbox_narrow(text_of(job->connect, "address", ""), target_port(job->connect),
-                          job_output_limit(job), err);
+    r = target_options(job->connect, &options, err);
+    return r < 0 ? r : sandbox_narrow(&options, job_output_limit(job), err);
 }
 
 int job_worker_serve(struct job *job, int spool_fd, json_t *connect)

@@ -22,7 +22,7 @@ int probe_worker_main(int control_fd, unsigned seconds, const char *isolation);
 
 struct job;
 /* The same from the start frame on, in a process that is confined. `connect` is NULL for one that connects
- * itself; else job->ssh is a connection that was made by it, and the sandbox is narrowed to that. */
+ * itself; else job->remote is a connection that was made by it, and the sandbox is narrowed to that. */
 int job_worker_serve(struct job *job, int spool_fd, json_t *connect);
 
 /* What every process of the spawner's does before it reads its start frame, with the plugin's process where there is one:

@@ -215,7 +215,7 @@ int provider_connect_json(const struct flt_connect_info *info, uint64_t capabili
         return error_set(err, -ERANGE, "protocol port is invalid: %u", info->port);
     if (str_empty(info->address) && str_empty(info->external_address))
         return error_set(err, -EINVAL, "it names no address");
-    (void) json_add_str(obj, "protocol", protocol);
+    (void) json_add_str(obj, "protocol", info->protocol);
     if (info->port > 0)
         (void) json_add_i64(obj, "port", info->port);
     r = add_address(obj, "address", info->address, this_machine, err);

@@ -74,6 +74,22 @@ static void drop_credentials(json_t *connect)
     json_object_object_del(connect, "key");
 }
 
+/* The configuration's word counts, then the provider's; else what the system is known for. */
+static const char *protocol_of(json_t *settings, json_t *given)
+{
+    const char *protocol = "", *os = "";
+
+    (void) json_opt_str(settings, "protocol", &protocol, NULL);
+    if (str_empty(protocol))
+        (void) json_opt_str(given, "protocol", &protocol, NULL);
+    if (!str_empty(protocol))
+        return protocol;
+    (void) json_opt_str(settings, "os", &os, NULL);
+    if (str_empty(os))
+        (void) json_opt_str(given, "os", &os, NULL);
+    return str_eq(os, "windows") ? "winrm" : "ssh";
+}
+
 json_t *connector_connect(const struct config_autoscaler *settings, const struct secret *key,
                           json_t *reply)
 {
@@ -99,6 +115,7 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
                   ? external
                   : internal;
     (void) json_add_str(connect, "address", address);
+    (void) json_add_str(connect, "protocol", protocol_of(settings->connector_config, given));
     if (str_empty(username))
         (void) json_add_str(connect, "username", connector->username);
     if (str_empty(login) && key)
@@ -113,6 +130,8 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
     if (!policy)
         policy = keys && json_object_array_length(keys) > 0 ? "pin" : "tofu";
     (void) json_add_str(connect, "host_key_policy", policy);
+    (void) json_add_str(connect, "tls_ca_file", connector->tls_ca_file);
+    (void) json_add_bool(connect, "accept_self_signed", connector->accept_self_signed);
     add_log_address(settings, connect, internal, external);
     return connect;
 }

@@ -41,13 +41,18 @@ static void warn_about_host_keys(struct group *group, const char *policy, bool h
 static json_t *build_connect(struct group *group, json_t *reply)
 {
     json_t *connect = connector_connect(group_settings(group), group->key, reply);
-    const char *policy = "", *password = NULL;
+    const char *policy = "", *password = NULL, *protocol = "ssh";
+    bool has_key = false;
 
     if (!connect)
         return NULL;
+    (void) json_opt_str(connect, "protocol", &protocol, NULL);
+    (void) json_opt_bool(connect, "accept_self_signed", &has_key, NULL);
+    has_key = str_eq(protocol, "ssh") || (has_key && str_eq(protocol, "winrm+https"));
     (void) json_opt_str(connect, "host_key_policy", &policy, NULL);
     (void) json_opt_str(connect, "password", &password, NULL);
-    warn_about_host_keys(group, policy, !str_empty(password));
+    if (has_key)
+        warn_about_host_keys(group, policy, !str_empty(password));
     return connect;
 }
 
@@ -103,20 +108,6 @@ static enum connect_kind kind_of(int code)
     return code == 0 ? CONNECT_KNOWN : code == FLT_E_NOT_READY ? CONNECT_NOT_YET : CONNECT_FAILED;
 }
 
-/* A worker would find out, and its instance would be replaced for it. */
-static void check_protocol(struct connect_answer *answer)
-{
-    const char *protocol = "ssh";
-
-    (void) json_opt_str(answer->connect, "protocol", &protocol, NULL);
-    if (str_eq(protocol, "ssh"))
-        return;
-    answer->kind = CONNECT_UNSUPPORTED;
-    (void) snprintf(answer->why, sizeof(answer->why),
-                    "its instances are reached by %s, which is not supported yet", protocol);
-    json_object_put(take_ptr(answer->connect));
-}
-
 void group_read_connect(struct group *group, int code, const char *message, int64_t retry_after_ms,
                         json_t *reply, struct connect_answer *ret)
 {
@@ -125,15 +116,13 @@ void group_read_connect(struct group *group, int code, const char *message, int6
     (void) str_cut(ret->why, sizeof(ret->why), message);
     if (ret->kind == CONNECT_KNOWN) {
         ret->connect = build_connect(group, reply);
-        if (ret->connect) {
-            check_protocol(ret);
-        } else {
+        if (!ret->connect) {
             ret->kind = CONNECT_FAILED;
             (void) str_copy(ret->why, sizeof(ret->why), "out of memory");
         }
     }
-    if (ret->kind == CONNECT_REFUSED || ret->kind == CONNECT_UNSUPPORTED) {
-        tell_refusal(group, code == 0 ? FLT_E_UNSUPPORTED : code, ret->why);
+    if (ret->kind == CONNECT_REFUSED) {
+        tell_refusal(group, code, ret->why);
         ret->pause_ms = refusal_pause(group);
     } else if (ret->kind == CONNECT_KNOWN ||
                (ret->kind == CONNECT_NOT_YET && !group_cannot_connect(group))) {
@@ -191,10 +180,6 @@ static void take_connect_answer(struct group *group, struct job *job,
     job->connecting = false;
     log_error("job %" PRId64 ": instance %s cannot be reached: %s", job->job_id, job->instance_id,
               answer->why);
-    if (answer->kind == CONNECT_UNSUPPORTED) {
-        job_fail_system(job, answer->why);
-        return;
-    }
     if (answer->kind != CONNECT_REFUSED) {
         group_not_reached(group, job->instance_id);
         group_mark_removing(group, job->instance_id, REASON_UNHEALTHY);

@@ -59,11 +59,10 @@ int group_ask(struct group *group, const char *type, const char *instance, provi
               void *arg);
 enum connect_kind {
     CONNECT_KNOWN,
-    CONNECT_NOT_YET,     /* there is nothing to connect to yet */
-    CONNECT_BAD,         /* the instance is to blame */
-    CONNECT_REFUSED,     /* somebody has to change something first; no instance is to blame */
-    CONNECT_UNSUPPORTED, /* the same, and `why` is a sentence of ours */
-    CONNECT_FAILED,      /* it could not be asked */
+    CONNECT_NOT_YET, /* there is nothing to connect to yet */
+    CONNECT_BAD,     /* the instance is to blame */
+    CONNECT_REFUSED, /* somebody has to change something first; no instance is to blame */
+    CONNECT_FAILED,  /* it could not be asked */
 };
 /* An answer to connect_info. */
 struct connect_answer {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 #define LOOK_BACK "100" /* the most that one answer has */
 #define TERMINATING "Terminating EC2 instance: "

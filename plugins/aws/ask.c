@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 static const struct {
     const char *service, *version;

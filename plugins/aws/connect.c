@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/host_keys.h"
 #include "sdk/lib/ssh_key.h"
 #include "sdk/lib/wipe.h"
+#include "sdk/lib/xml.h"
 
 #define BOOT_AGAIN_MS INT64_C(2000)
 #define BOOT_AGAIN_MAX_MS INT64_C(15000)

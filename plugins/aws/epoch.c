@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/manager.h"
+#include "sdk/lib/xml.h"
 
 #define FORGET                                                                                     \
     "aws autoscaling delete-tags --tags "                                                          \

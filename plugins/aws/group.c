@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 #define PAGES_MAX 1000
 #define MEMBERS_MAX 10000

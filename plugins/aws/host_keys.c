@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/base64.h"
+#include "sdk/lib/xml.h"
 
 /* A console that shows none after that shows none at all. */
 #define TRIES 3

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 /* What says which type an instance has. */
 struct question {

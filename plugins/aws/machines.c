@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 #define FRESH_MS 2000
 #define AT_ONCE 100 /* half of what a filter may name */

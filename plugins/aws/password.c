@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/password.h"
 #include "sdk/lib/ssh_key.h"
+#include "sdk/lib/xml.h"
 
 char *password_decrypt(const char *data, const char *key_text, char error[256])
 {

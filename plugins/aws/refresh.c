@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 static bool is_running(const char *status)
 {

@@ -10,8 +10,8 @@
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/aws_error.h"
 #include "sdk/lib/aws_sign.h"
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/json.h"
+#include "sdk/lib/xml.h"
 
 #define ATTEMPT_MS 20000
 #define URL_MAX 512

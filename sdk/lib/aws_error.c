@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/json.h"
+#include "sdk/lib/xml.h"
 
 #define SHARE "all callers of the account in this region share the limit; ask less often"
 #define RENEW "renew the credentials, and check this machine's clock"

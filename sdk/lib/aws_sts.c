@@ -6,10 +6,10 @@
 #include "sdk/lib/aws_endpoint.h"
 #include "sdk/lib/aws_error.h"
 #include "sdk/lib/aws_sign.h"
-#include "sdk/lib/aws_xml.h"
 #include "sdk/lib/file.h"
 #include "sdk/lib/text.h"
 #include "sdk/lib/wipe.h"
+#include "sdk/lib/xml.h"
 
 #define VERSION "2011-06-15"
 #define FORM "Content-Type: application/x-www-form-urlencoded; charset=utf-8"

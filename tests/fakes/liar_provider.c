@@ -482,15 +482,6 @@ static int32_t wrong_key(const struct call *c)
     return liar.host->fail(c->call, FLT_E_INVALID, 0, "key_path is another's key");
 }
 
-static int32_t by_winrm(const struct call *c)
-{
-    struct flt_connect_info info = { .struct_size = sizeof(info),
-                                     .protocol = "winrm",
-                                     .address = "192.0.2.1" };
-
-    return c->connect(c->arg, &info) == 0 ? FLT_OK : FLT_E_CANCELLED;
-}
-
 static int32_t connect_elsewhere(const struct call *c)
 {
     struct flt_connect_info info = { .struct_size = sizeof(info), .address = "1.2.3.4 -oProxy=x" };
@@ -616,7 +607,6 @@ static const struct lie {
     { "connect_info", "never_ready", never_ready, true },
     { "connect_info", "booting", booting, true },
     { "connect_info", "wrong_key", wrong_key, true },
-    { "connect_info", "by_winrm", by_winrm, true },
     { "connect_info", "elsewhere", connect_elsewhere, true },
     { "connect_info", "expired", expired, true },
     { "heartbeat", "unhealthy", unhealthy, true },

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "sdk/lib/aws_error.h"
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

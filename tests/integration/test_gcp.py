@@ -18,6 +18,7 @@ from gcp.cloud import PROJECT, ZONE, Cloud
 from gcp.guests import Guests
 from gcp.oslogin import OsLogin
 from gcp.run import GcpRun, write_credentials
+from winrm_service import Service
 
 RIGHTS = set(yaml.safe_load((ROOT / "docs" / "gcp-role.yaml").read_text())["includedPermissions"])
 RUNNER = "runner@my-gcp-project.iam.gserviceaccount.com"
@@ -123,11 +124,13 @@ def test_no_call_is_refused_for_want_of_a_right(first_example):
 @pytest.fixture
 def operator(folder, binary, build):
     """`flotilla plugin COMMAND`, by an account that has the documented role."""
-    def make(world, *words, account=None):
+    def make(world, *words, account=None, port=None):
         write_credentials(folder, account or world.cloud.service_account(RIGHTS))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("FLOTILLA_", "GOOGLE_"))}
         (folder / "tmp").mkdir(exist_ok=True)
         environment.update(world.machines.environment, TMPDIR=str(folder / "tmp"))
+        if port:  # of WinRM, at each of those addresses
+            environment["FLOTILLA_LOOPBACK"] = str(port)
         done = subprocess.run([binary, "plugin", *words, "--plugin-dir", build / "plugins" / "gcp"], cwd=folder,
                               env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * PATIENCE)
         return done.returncode, done.stdout + done.stderr
@@ -192,14 +195,16 @@ def test_credentials_that_are_wrong_are_refused_by_the_cloud(operator, folder, b
     assert f"{folder}/application_default_credentials.json" in output and account["private_key"][40:80] not in output, output
 
 
-def test_the_second_example_comes_as_far_as_the_connector(operator, folder, binary, build, world):
+def test_a_try_of_the_second_example_reads_the_password_and_runs_a_command(operator, folder, binary, build, world):
+    service = Service(folder, address="0.0.0.0")
     world.cloud.groups.all.clear()
     group = world.cloud.group("my-windows-instance-group")
-    world.cloud.compute.settings = {"os": "windows", "password_looks": 1, "password": "Pa$$w0rd;<>&"}
+    world.cloud.compute.settings = {"os": "windows", "password_looks": 1, "password": service.password}
     config = example(folder, binary, build, world, "gcp-5-jobs.toml")
-    status, output = operator(world, "try", "instance autoscaler example", "--config", config)
-    assert status == 1 and ("ok", "address") in steps(output) and ("FAIL", "connect") in steps(output), output
-    assert "Administrator@" in output and "winrm is not supported" in output, output
+    status, output = operator(world, "try", "instance autoscaler example", "--config", config, port=service.port)
+    service.close()
+    assert status == 0 and [step for _, step in steps(output)] == ALL_STEPS, output
+    assert "Administrator@" in output and service.logins == ["ntlm", "ntlm"], output
     asked = [json.loads(item["value"].splitlines()[-1]) for call in world.cloud.endpoint.calls_of("instances.setMetadata")
              for item in json.loads(call.body)["items"] if item["key"] == "windows-keys"]
     assert asked and {one["userName"] for one in asked} == {"Administrator"}

@@ -32,6 +32,7 @@ static inline bool ssh_was_stopped(int r)
 }
 
 struct ssh_options {
+    const char *protocol; /* "ssh"; "winrm", "winrm+https" (winrm.h) */
     const char *address;
     uint16_t port;
     /* Another way there than TCP: a stream that becomes the connection's. As ssh_tcp_open(). NULL = TCP. */
@@ -51,6 +52,10 @@ struct ssh_options {
     int (*check_host_key)(void *arg, const char *type, const char *key_base64,
                           int64_t deadline_mono_ms, struct error *err);
     void *check_arg;
+    /* Of winrm+https: the authorities' certificates, NULL = the system's; or the key of a certificate that they do not
+     * know is checked by check_host_key, as "x509-sha256". */
+    const char *ca_file;
+    bool own_certificate;
     struct ssh_watch watch;
 };
 

@@ -52,6 +52,7 @@ static int tcp_failed(const struct ssh_options *options, int r, struct error *er
         { -ENETUNREACH, "; check routes, and use_external_addr" },
         { -EHOSTDOWN, "; check routes, and use_external_addr" },
     };
+    bool by_winrm = options->protocol && str_starts(options->protocol, "winrm");
     const char *hint = "";
 
     if (r == -ETIMEDOUT)
@@ -62,6 +63,8 @@ static int tcp_failed(const struct ssh_options *options, int r, struct error *er
     for (size_t i = 0; i < ARRAY_LEN(hints); i++)
         if (r == hints[i].code)
             hint = hints[i].hint;
+    if (r == -ECONNREFUSED && by_winrm)
+        hint = "; does WinRM listen there, and is protocol_port right?";
     return error_set(err, r, "connecting to %s port %u: %s%s", options->address, options->port,
                      strerror(-r), hint);
 }
@@ -76,6 +79,8 @@ int ssh_tcp_open(const struct ssh_options *options, int64_t deadline, int *ret_f
     char port[8];
     int r;
 
+    if (options->dial)
+        return options->dial(options->dial_arg, deadline, ret_fd, err);
     (void) snprintf(port, sizeof(port), "%u", options->port);
     r = getaddrinfo(options->address, port, &hints, &addresses);
     if (r != 0)

@@ -1,4 +1,5 @@
-/* core/job/connect/ssh_tcp.h - a TCP connection to an instance, by our own clock; for ssh_open(). */
+/* core/job/connect/ssh_tcp.h - a TCP connection to an instance, by our own clock, or the way there that the options
+ * name instead; for ssh_open() and WinRM. */
 #pragma once
 
 #include "core/job/connect/ssh.h"

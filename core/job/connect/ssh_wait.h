@@ -8,7 +8,7 @@
 #include "core/base/clock.h"
 #include "core/job/connect/ssh.h"
 
-#define SSH_WAIT_FDS 3
+#define SSH_WAIT_FDS 4
 
 static inline int64_t now_ms(void)
 {

@@ -8,10 +8,20 @@
 #define CONNECT_MS (10 * 60 * 1000)
 #define ARRIVAL_MS 60000
 
+static const struct {
+    const char *name;
+    uint16_t port;
+} protocols[] = { { "ssh", 22 }, { "winrm", 5985 }, { "winrm+https", 5986 } };
+
 uint16_t target_port(json_t *connect)
 {
-    int64_t port = 22;
+    const char *protocol = "ssh";
+    int64_t port = 0;
 
+    (void) json_opt_str(connect, "protocol", &protocol, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+        if (str_eq(protocol, protocols[i].name))
+            port = protocols[i].port;
     (void) json_opt_i64(connect, "port", 1, 65535, &port, NULL);
     return (uint16_t) port;
 }
@@ -19,12 +29,12 @@ uint16_t target_port(json_t *connect)
 int target_options(json_t *connect, struct ssh_options *ret, struct error *err)
 {
     struct ssh_options options = { .timeout_ms = CONNECT_MS, .keepalive_ms = 30000 };
-    const char *protocol = "ssh";
     int64_t expires_ms = 0;
 
-    (void) json_opt_str(connect, "protocol", &protocol, NULL);
-    if (!str_eq(protocol, "ssh"))
-        return error_set(err, -EPROTONOSUPPORT, "protocol %s is not supported yet", protocol);
+    options.protocol = "ssh";
+    (void) json_opt_str(connect, "protocol", &options.protocol, NULL);
+    (void) json_opt_str(connect, "tls_ca_file", &options.ca_file, NULL);
+    (void) json_opt_bool(connect, "accept_self_signed", &options.own_certificate, NULL);
     (void) json_opt_str(connect, "address", &options.address, NULL);
     (void) json_opt_str(connect, "username", &options.username, NULL);
     (void) json_opt_str(connect, "password", &options.password, NULL);
@@ -36,6 +46,8 @@ int target_options(json_t *connect, struct ssh_options *ret, struct error *err)
     if (expires_ms != 0)
         options.arrival_ms = ARRIVAL_MS;
     options.port = target_port(connect);
+    if (options.port == 0)
+        return error_set(err, -EPROTONOSUPPORT, "protocol '%s' is not known", options.protocol);
     if (str_empty(options.address) || str_empty(options.username))
         return error_set(err, -EINVAL, "the provider gave no address or no user name");
     *ret = options;

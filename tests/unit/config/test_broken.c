@@ -224,6 +224,10 @@ static void test_autoscaler_settings(void **unused)
           "F:8:35: [runners.autoscaler] 'instance_life_duration_buckets' must be an array of "
           "rising "
           "numbers, not a string" },
+        { "VMs by WinRM",
+          ALL "[runners.autoscaler.vm_isolation.connector_config]\nprotocol = \"winrm\"\n",
+          "F:9:12: [runners.autoscaler.vm_isolation.connector_config] 'protocol' must be ssh: a VM "
+          "is not reached by WinRM" },
         { "isolation that is neither on nor off",
           ALL "[runners.autoscaler.vm_isolation]\nenabled = \"yes\"\n",
           "F:9:11: [runners.autoscaler.vm_isolation] 'enabled' must be true or false, not a "
@@ -237,10 +241,8 @@ static void test_connector_and_policy_settings(void **unused)
 {
     static const struct broken cases[] = {
         { "an unknown protocol", CONNECTOR "protocol = \"telnet\"\n",
-          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh, not \"telnet\"" },
-        { "a protocol to come", CONNECTOR "protocol = \"winrm\"\n",
-          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh (no other is there "
-          "yet), not \"winrm\"" },
+          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh, winrm "
+          "or winrm+https, not \"telnet\"" },
         { "a port that does not exist", CONNECTOR "protocol_port = 70000\n",
           "F:9:17: [runners.autoscaler.connector_config] 'protocol_port' must be 0 to 65535, not "
           "70000" },

@@ -104,10 +104,12 @@ static int tear_down(void **unused)
 
 static void enter(enum where where, const char *address)
 {
+    const struct ssh_options instance = { .address = address, .port = world.instance_port };
+
     if (where == OUTSIDE)
         return;
     if (harden_process() < 0 || sandbox_enter() < 0 ||
-        sandbox_narrow(address, world.instance_port, OUTPUT_LIMIT, NULL) < 0)
+        sandbox_narrow(&instance, OUTPUT_LIMIT, NULL) < 0)
         _exit(255);
 }
 

@@ -1,12 +1,12 @@
-/* sdk/lib/aws_xml.h - XML that a cloud sent, read by libxml2 as far as it may be trusted: no document type and thus
- * no entities of its own, nothing fetched, UTF-8 alone, at most 64 elements deep (hardening.md V15), no tag that takes long. Used by aws_client.c and
- * plugins/aws.
+/* sdk/lib/xml.h - XML that a cloud or an instance sent, read by libxml2 as far as it may be trusted: no document type and
+ * thus no entities of its own, nothing fetched, UTF-8 alone, at most 64 elements deep (hardening.md V15), no tag that
+ * takes long. Used by aws_client.c, plugins/aws and core/job/connect.
  *
  * Names are compared without their namespaces. A path is names with slashes, "result/group/name", from below
  * the node; of several elements of a name it takes the first. Texts are borrowed from the document.
  */
-#ifndef FLOTILLA_LIB_AWS_XML_H
-#define FLOTILLA_LIB_AWS_XML_H
+#ifndef FLOTILLA_LIB_XML_H
+#define FLOTILLA_LIB_XML_H
 
 #include "sdk/lib/text.h"
 

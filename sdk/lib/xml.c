@@ -1,5 +1,5 @@
-/* sdk/lib/aws_xml.c - see aws_xml.h. */
-#include "sdk/lib/aws_xml.h"
+/* sdk/lib/xml.c - see xml.h. */
+#include "sdk/lib/xml.h"
 
 #include <inttypes.h>
 #include <libxml/parser.h>
@@ -96,7 +96,7 @@ static void on_document_type(void *arg, const xmlChar *name, const xmlChar *publ
 {
     xmlParserCtxtPtr parser = arg;
 
-    parser->_private = "has a document type, which no service of AWS sends";
+    parser->_private = "has a document type, which no service sends";
     xmlStopParser(parser);
 }
 

@@ -1,4 +1,4 @@
-/* tests/unit/sdk/test_aws_xml.c - mirrors sdk/lib/aws_xml.c */
+/* tests/unit/sdk/test_xml.c - mirrors sdk/lib/xml.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdk/lib/aws_xml.h"
+#include "sdk/lib/xml.h"
 
 static const char groups[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -166,7 +166,7 @@ static void test_what_may_not_be_trusted_is_refused(void **unused)
     static const struct {
         const char *xml, *want;
     } rows[] = {
-        { "<!DOCTYPE a><a/>", "XML has a document type, which no service of AWS sends in line 1" },
+        { "<!DOCTYPE a><a/>", "XML has a document type, which no service sends in line 1" },
         { "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>", "XML has a document type" },
         { "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><a>&e;</a>",
           "XML has a document type" },

@@ -1,0 +1,73 @@
+/* core/job/connect/winrm_tls.c - see the header. */
+#include "core/job/connect/winrm_tls.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "core/base/autoclean.h"
+#include "core/base/str.h"
+#include "core/job/connect/ssh_backend.h"
+
+bool winrm_tls_is_for(const struct ssh_options *options)
+{
+    return str_eq(options->protocol, "winrm+https");
+}
+
+/* SHA-256 of the public key, which outlives the certificate. */
+static int add_key(struct buf *out, X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE], *der = NULL;
+    int len = i2d_PUBKEY(X509_get0_pubkey(certificate), &der);
+    unsigned digest_len = 0;
+    bool ok =
+        len > 0 && EVP_Digest(der, (size_t) len, digest, &digest_len, EVP_sha256(), NULL) == 1;
+
+    OPENSSL_free(der);
+    return ok ? base64_encode(out, digest, digest_len) : -EPROTO;
+}
+
+static int check_own(X509_STORE_CTX *store, void *arg)
+{
+    const struct winrm_tls *tls = arg;
+    const struct ssh_options *options = tls->options;
+    X509 *certificate = X509_STORE_CTX_get0_cert(store);
+    autobuf struct buf key = BUF_INIT;
+    int r = certificate ? add_key(&key, certificate) : -EPROTO;
+
+    if (r < 0) {
+        (void) error_set(tls->why, r, "the instance's certificate has no key that can be read");
+        return 0;
+    }
+    r = options->check_host_key(options->check_arg, "x509-sha256", buf_str(&key),
+                                ssh_handshake_deadlines(INT64_MAX).whole, tls->why);
+    if (r < 0 && !*tls->why->message)
+        (void) error_errno(tls->why, r, "checking the instance's certificate");
+    X509_STORE_CTX_set_error(store, r < 0 ? X509_V_ERR_CERT_REJECTED : X509_V_OK);
+    return r == 0;
+}
+
+static CURLcode set_context(CURL *easy, void *context, void *tls)
+{
+    (void) easy;
+    SSL_CTX_set_cert_verify_callback(context, check_own, tls);
+    return CURLE_OK;
+}
+
+int winrm_tls_set(CURL *easy, struct winrm_tls *tls)
+{
+    const struct ssh_options *options = tls->options;
+    bool own = options->own_certificate;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+
+    if (code == CURLE_OK && !str_empty(options->ca_file))
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, own ? 0L : 2L);
+    if (code == CURLE_OK && own)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_context);
+    if (code == CURLE_OK && own)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
+    return code == CURLE_OK ? 0 : -ENOMEM;
+}

@@ -1,0 +1,19 @@
+/* core/job/connect/winrm_tls.h - the certificate of an instance's WinRM; for winrm_http.c.
+ *
+ * It is checked as any: by the system's authorities or those of a file, and by name. An instance that made its own is
+ * known by the key in it instead, as by an SSH host key, when the configuration says so.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+#include "core/job/connect/ssh.h"
+
+bool winrm_tls_is_for(const struct ssh_options *options);
+/* What a handshake needs; lives as long as the handle. */
+struct winrm_tls {
+    const struct ssh_options *options;
+    struct error *why; /* gets the sentence of a key that is refused */
+};
+int winrm_tls_set(CURL *easy, struct winrm_tls *tls); /* -ENOMEM */

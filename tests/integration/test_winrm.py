@@ -1,0 +1,301 @@
+"""Commands by WinRM (core/job/connect/winrm.h) against a service that runs them, which pywinrm and pypsrp accept, too."""
+
+import hashlib
+import os
+import subprocess
+import threading
+
+import pytest
+import winrm
+from pypsrp.shell import Process, SignalCode, WinRS
+from pypsrp.wsman import WSMan
+
+from checker.run import PATIENCE, wait_for
+from kerberos import Realm
+from winrm_service import Cut, Service
+
+
+def make_certificate(folder, name="127.0.0.1"):
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    kind = "IP" if name[0].isdigit() else "DNS"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}:{name}", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def new_service(folder):
+    made = []
+
+    def make(**settings):
+        made.append(Service(folder, **settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def call(build):
+    """Runs a command; returns what it printed and the last line of what is said of it."""
+    def run(service, command, *settings, data=b"", user=r"WORKGROUP\Administrator", password=None, address="127.0.0.1"):
+        done = subprocess.run([build / "tests" / "integration" / "call_winrm", "winrm+https" if service.tls else "winrm", address,
+                               str(service.port), user, service.password if password is None else password, command, *settings],
+                              input=data, capture_output=True, timeout=PATIENCE * 4)
+        return done.stdout, done.stderr, done.stderr.decode().splitlines()[-1]
+
+    return run
+
+
+# The service is a fair one.
+
+def test_pywinrm_accepts_the_service(new_service):
+    service = new_service()
+    session = winrm.Session(f"http://127.0.0.1:{service.port}/wsman", auth=(r"WORKGROUP\Administrator", service.password),
+                            transport="ntlm", message_encryption="always")
+    answer = session.run_cmd("echo out; echo err >&2; exit 7")
+    assert (answer.status_code, answer.std_out, answer.std_err) == (7, b"out\n", b"err\n")
+
+
+def test_pypsrp_accepts_the_service(new_service):
+    service = new_service()
+    with WSMan("127.0.0.1", port=service.port, ssl=False, auth="negotiate", username=r"WORKGROUP\Administrator",
+               password=service.password, encryption="always") as wsman, WinRS(wsman) as shell:
+        process = Process(shell, "cat; exit 3")
+        process.begin_invoke()
+        process.send(b"hello\n", end=True)
+        process.end_invoke()
+        process.signal(SignalCode.CTRL_C)
+        assert (process.rc, process.stdout) == (3, b"hello\n")
+
+
+# What goes well
+
+def test_a_command_has_input_two_outputs_and_a_status(new_service, call):
+    service = new_service()
+    out, err, result = call(service, "sh", data="echo \u00e9\u2019; echo no >&2; exit 7\n".encode())
+    assert (out.decode(), err[:3], result) == ("\u00e9\u2019\n", b"no\n", "RESULT 7")
+    assert service.logins == ["ntlm", "ntlm"], "one for each connection, for all that is said on it"
+    assert service.actions().count("Delete") == 2 and not service.shells
+
+
+def test_a_user_without_a_domain_is_the_machines_own(new_service, call):
+    assert call(new_service(), "exit 0", user="Administrator")[2] == "RESULT 0"
+
+
+def test_commands_follow_each_other_on_the_same_connections(new_service, call):
+    service = new_service()
+    out, _, result = call(service, "cat", "again=5", data=b"x")
+    assert (out, result, len(service.logins)) == (b"xxxxx", "RESULT 0", 2)
+
+
+def test_a_command_may_end_before_its_input_is_acknowledged(new_service, call):
+    """Its connection has an answer in it then, which is not the next command's."""
+    service = new_service()
+    service.hold_sends = True
+    out, _, result = call(service, "sh", "again=3", data=b"echo done")
+    assert (out, result) == (b"done\n" * 3, "RESULT 0")
+
+
+def test_a_connection_whose_end_is_announced_is_made_anew(new_service, call):
+    service = new_service()
+    service.close_after = 3
+    out, _, result = call(service, "cat", "again=5", data=b"x")
+    assert (out, result) == (b"xxxxx", "RESULT 0")
+    assert len(service.logins) > 2
+
+
+def test_a_connection_that_was_closed_between_two_commands_is_made_anew(new_service, call, folder):
+    """As Windows closes one that has been idle for two minutes."""
+    service, waiting, go_on = new_service(), folder / "go-on.waiting", folder / "go-on"
+    done = []
+    runner = threading.Thread(target=lambda: done.append(call(service, "cat", "again=2", f"between={go_on}", data=b"x")))
+    runner.start()
+    assert wait_for(waiting.exists)
+    service.cut_connections()
+    go_on.touch()
+    runner.join()
+    assert done[0][0::2] == (b"xx", "RESULT 0")
+    assert len(service.logins) == 4
+
+
+def test_100000_lines_arrive(new_service, call):
+    out, _, result = call(new_service(), "sh", data=b"seq 100000")
+    assert result == "RESULT 0"
+    assert out == b"".join(b"%d\n" % i for i in range(1, 100001))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_large_input_goes_in_pieces_while_output_comes(new_service, call, streamed):
+    data = os.urandom(2_000_000)
+    out, _, result = call(new_service(), "cat", *["stream=1"] * streamed, data=data)
+    assert (hashlib.sha256(out).digest(), result) == (hashlib.sha256(data).digest(), "RESULT 0")
+
+
+def test_input_that_the_command_does_not_want_is_no_failure(new_service, call):
+    assert call(new_service(), "exec <&-; exit 5", data=b"x" * 1_000_000)[2] == "RESULT 5"
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+def test_a_server_that_takes_less_is_sent_less(new_service, call, says_why):
+    service = new_service()
+    service.says_why = says_why
+    service.max_envelope = 40_000
+    data = os.urandom(300_000)
+    out, _, result = call(service, "cat", data=data)
+    assert (out == data, result) == (True, "RESULT 0")
+    assert "TooLarge" in service.actions()
+
+
+def test_a_command_that_is_silent_for_long_is_waited_for(new_service, call):
+    service = new_service()
+    service.faults["Receive"] = ["timed_out"] * 3
+    assert call(service, "echo late")[0::2] == (b"late\n", "RESULT 0")
+    assert service.actions().count("Receive") >= 4
+
+
+# Who may come
+
+@pytest.mark.parametrize("user, password, sentence", [
+    (r"WORKGROUP\Administrator", "wrong", r"WinRM authentication as 'WORKGROUP\Administrator' was refused; check username and password"),
+    ("nobody", None, "WinRM authentication as 'nobody' was refused; check username and password"),
+    ("Administrator", "", "WinRM authentication as 'Administrator' was refused with no password configured; check username and password")])
+def test_a_wrong_login_is_refused(new_service, call, user, password, sentence):
+    service = new_service()
+    assert call(service, "exit 0", user=user, password=password)[2] == f"RESULT EACCES {sentence}"
+    assert not service.requests
+
+
+def test_a_password_is_not_told_without_tls(new_service, call):
+    service = new_service(schemes=("Basic",))
+    assert call(service, "exit 0")[2] == (
+        "RESULT EACCES WinRM on 127.0.0.1 takes passwords in the clear alone (Basic), which are not sent without TLS: allow "
+        'Negotiate on the instance, or use protocol = "winrm+https"')
+    assert not service.logins
+
+
+def test_a_service_without_a_login_that_we_know(new_service, call):
+    assert "takes neither Negotiate: allow Negotiate on the instance" in call(new_service(schemes=("CredSSP",)), "exit 0")[2]
+
+
+# Kerberos
+
+@pytest.fixture
+def realm(folder):
+    made = Realm(folder)
+    yield made
+    made.close()
+
+
+def test_kerberos_logs_in_and_encrypts(new_service, call, realm):
+    service = new_service(kerberos=True)
+    data = os.urandom(300_000)
+    out, _, result = call(service, "cat", user=realm.user, address="localhost", data=data)
+    assert (out == data, result) == (True, "RESULT 0")
+    assert service.logins == ["kerberos", "kerberos"]
+
+
+def test_what_kerberos_refuses_is_said_in_its_words(new_service, call, realm):
+    service = new_service(kerberos=True)
+    for settings, sentence in [
+            ({"password": "wrong"}, "Kerberos does not let the user in: Decrypt integrity check failed"),
+            ({"user": "nobody@EXAMPLE.TEST"}, "Kerberos does not let the user in: Client 'nobody@EXAMPLE.TEST' not found in Kerberos "
+             "database"),
+            ({"address": "127.0.0.1"}, "Kerberos gives no ticket for the instance's WinRM: ")]:
+        result = call(service, "exit 0", **{"user": realm.user, "address": "localhost", **settings})[2]
+        assert result.startswith("RESULT EACCES " + sentence), result
+    assert not service.requests
+
+
+# Certificates
+
+@pytest.mark.parametrize("schemes, logins", [(("Negotiate", "Basic"), ["ntlm", "ntlm"]), (("Basic",), None)])
+def test_tls_with_an_authority_that_is_named(new_service, call, folder, schemes, logins):
+    certificate, key = make_certificate(folder)
+    service = new_service(schemes=schemes, tls=(certificate, key), user="Administrator")
+    user = "Administrator" if logins is None else r"WORKGROUP\Administrator"
+    out, _, result = call(service, "cat", f"ca={certificate}", data=b"x" * 300_000, user=user)
+    assert (len(out), result) == (300_000, "RESULT 0")
+    assert logins is None or service.logins == logins
+
+
+@pytest.mark.parametrize("known, name", [(False, "127.0.0.1"), (True, "localhost")])
+def test_a_certificate_that_is_not_vouched_for_ends_the_connection(new_service, call, folder, known, name):
+    certificate, key = make_certificate(folder, name)
+    service = new_service(tls=(certificate, key))
+    result = call(service, "exit 0", *[f"ca={certificate}"] * known)[2]
+    assert result.startswith("RESULT EKEYREJECTED the certificate that 127.0.0.1 shows is not one of a known authority, or not for "
+                             "that name; nothing was sent. Set connector_config.tls_ca_file, or accept_self_signed = true")
+    assert not service.requests and not service.logins
+
+
+@pytest.mark.parametrize("verdict, result", [("accept", "RESULT 0"), ("refuse", "RESULT EKEYREJECTED that key is refused")])
+def test_the_key_of_a_certificate_counts_where_that_is_wanted(new_service, call, folder, verdict, result):
+    certificate, key = make_certificate(folder, "somewhere")
+    service = new_service(tls=(certificate, key))
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+    _, err, got = call(service, "exit 0", f"own={verdict}")
+    shown = subprocess.run(["openssl", "base64"], input=hashlib.sha256(public).digest(), capture_output=True).stdout.decode().strip()
+    assert f"KEY x509-sha256 {shown}" in err.decode()
+    assert got == result
+    assert bool(service.requests) == (verdict == "accept")
+
+
+# What goes wrong
+
+@pytest.mark.parametrize("action, fault, sentence", [
+    ("Create", "quota", "EAGAIN making a shell: WinRM says: The WS-Management service cannot process the request. This user is "
+     "allowed a maximum number of 5 concurrent shells, which has been exceeded.; raise MaxShellsPerUser"),
+    ("Create", "denied", "EACCES making a shell: WinRM says: Access is denied.; the account must be an administrator"),
+    ("Command", "not_found", "ENOENT starting the shell's program: WinRM says: The system cannot find the file specified."),
+    ("Command", "no_shell", "EPIPE starting the shell's program: WinRM says: The request for the Windows Remote Shell failed because "
+     "the shell was not found on the server.; its shell has expired, or WinRM was restarted"),
+    ("Receive", "no_shell", "EPIPE reading the output: WinRM says: The request for the Windows Remote Shell failed because the shell "
+     "was not found on the server.; its shell has expired, or WinRM was restarted")])
+def test_what_windows_refuses_is_said_in_words(new_service, call, action, fault, sentence):
+    service = new_service()
+    service.faults[action] = [fault] * 4
+    assert call(service, "cat")[2].startswith("RESULT " + sentence)
+
+
+@pytest.mark.parametrize("action", ["Command", "Send", "Receive"])
+def test_a_connection_that_is_cut_is_lost(new_service, call, action):
+    """Nobody knows whether the request was taken, so it is not sent again."""
+    service = new_service()
+    service.faults[action] = [Cut()]
+    result = call(service, "cat", data=b"x")[2]
+    assert result.startswith("RESULT EPIPE the connection to WinRM on 127.0.0.1 is lost: ") or \
+        result.startswith("RESULT EPIPE asking the instance: the connection to the instance is lost"), result
+    assert service.actions().count(action) == 1
+
+
+def test_a_command_has_its_time(new_service, call):
+    service = new_service()
+    assert call(service, "sleep 600", "deadline=500")[2] == "RESULT ETIMEDOUT "
+    assert not service.shells
+
+
+def test_what_is_stopped_does_not_run_on(new_service, call, folder):
+    """The command has children that it does not wait for."""
+    service, stop, pid = new_service(), folder / "stop", folder / "pid"
+    script = f"sleep 600 & echo $! > {pid}.new; mv {pid}.new {pid}; sleep 600"
+    done = []
+    runner = threading.Thread(target=lambda: done.append(call(service, "sh", f"cancel={stop}", data=script.encode())))
+    runner.start()
+    assert wait_for(pid.exists)
+    stop.touch()
+    runner.join()
+    assert done[0][2] == "RESULT ECANCELED stopped: Operation canceled"
+    assert not service.shells and len(service.killed) == 1
+    assert wait_for(lambda: not alive(int(pid.read_text()))), "a child of the command lives"
+
+
+def alive(pid):
+    """A zombie whose parent does not look has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
