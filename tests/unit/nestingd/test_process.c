@@ -301,6 +301,13 @@ static void test_a_call_within_a_call(void **unused)
     assert_int_equal(call_sleep(&inner, 1000000, NULL), -ETIMEDOUT);
 }
 
+/* However the clock goes on between two looks at it: a wait of -1 ms would have no end. */
+static void test_a_look_at_a_call_never_waits(void **unused)
+{
+    for (int i = 0; i < 200000; i++)
+        assert_int_equal(call_ended(&forever, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_one_beside_that_ends_ends_the_other),
         cmocka_unit_test(test_no_memory_leaves_nothing),
         cmocka_unit_test(test_a_call_within_a_call),
+        cmocka_unit_test(test_a_look_at_a_call_never_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
