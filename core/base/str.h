@@ -7,12 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/param.h> /* MIN, MAX */
 
 #include "core/base/buf.h"
 #include "core/base/error.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Each argument is worked out once: of a look at the clock, a second one may say something else. For constants, the
+ * macros of <sys/param.h> would do. */
+#undef MIN
+#undef MAX
+#define MIN(a, b) STR_PICK(<, a, b, __COUNTER__)
+#define MAX(a, b) STR_PICK(>, a, b, __COUNTER__)
+#define STR_PICK(is, a, b, n) STR_PICK_AS(is, a, b, n)
+#define STR_PICK_AS(is, a, b, n)                                                                   \
+    __extension__({                                                                                \
+        const __typeof__(a) left_##n##_ = (a);                                                     \
+        const __typeof__(b) right_##n##_ = (b);                                                    \
+        left_##n##_ is right_##n##_ ? left_##n##_ : right_##n##_;                                  \
+    })
 
 static inline bool str_eq(const char *a, const char *b)
 {
