@@ -33,7 +33,8 @@ static int64_t until(int64_t end, int64_t now)
     return end > now ? end - now : 0;
 }
 
-/* The clock is read once for each decision: between two looks it may go on, and a wait of -1 ms has no end. */
+/* The clock is read once for each decision: between two looks it may go on, and a wait of -1 ms has no end. Who comes
+ * behind its deadline gets nothing more, be it ready: a peer that says more and more would keep it for ever. */
 int call_poll(const struct call *call, struct pollfd *fds, nfds_t n, int64_t most_ms,
               struct error *err)
 {
@@ -49,7 +50,7 @@ int call_poll(const struct call *call, struct pollfd *fds, nfds_t n, int64_t mos
             return error_errno(err, -errno, "poll");
         if (r > 0 && fds[0].revents)
             return error_set(err, -ECANCELED, "the call was cancelled");
-        if (r > 0)
+        if (r > 0 && now < call->deadline_mono_ms)
             return r;
         now = in_ms(0);
         if (now >= call->deadline_mono_ms)

@@ -149,6 +149,45 @@ static int answer_dial(struct running *running, json_t *frame, struct error *err
     return r < 0 ? fell(running, err, "does not hear that it is connected") : 0;
 }
 
+/* The watch's own code asks the plugin to end; what it waits for then is the plugin alone. */
+static struct ssh_watch watch_of(const struct running *running)
+{
+    if (running->wait && running->stopped == 0)
+        return running->wait->watch;
+    return (struct ssh_watch) { .relay = running->wait ? running->wait->watch.relay : NULL };
+}
+
+/* What a look at the watch has come to. */
+static int heed(struct running *running, int r, struct error *err)
+{
+    if (r >= 0)
+        return 0;
+    if (r == -ETIMEDOUT && now_ms() >= running->limit_ms)
+        return fell(running, err, "did not return in time");
+    running->stopped = r;
+    running->limit_ms =
+        MIN(running->limit_ms, now_ms() + fault_limit_ms("isolation_cancel", CANCEL_MS));
+    (void) close(running->cancel_fd);
+    running->cancel_fd = -1;
+    return 0;
+}
+
+static int wait_once(struct running *running, struct error *err)
+{
+    struct pollfd link = { .fd = running->isolation->fd, .events = POLLIN };
+    const struct ssh_watch watch = watch_of(running);
+
+    return heed(running, ssh_wait(&watch, &link, 1, running->limit_ms), err);
+}
+
+/* One that talks and talks must hear of its end, too. */
+static int look_up(struct running *running, struct error *err)
+{
+    const struct ssh_watch watch = watch_of(running);
+
+    return heed(running, ssh_may_go_on(&watch, running->limit_ms), err);
+}
+
 /* What is there to be read; 1 = the call's end, in *ret. */
 static int take_frames(struct running *running, json_t **ret, struct error *err)
 {
@@ -173,31 +212,11 @@ static int take_frames(struct running *running, json_t **ret, struct error *err)
             r = answer_dial(running, frame, err);
         else
             r = fell(running, err, "said what it may not");
+        if (r == 0)
+            r = look_up(running, err);
         if (r < 0)
             return r;
     }
-}
-
-/* The watch's own code asks the plugin to end; what it waits for then is the plugin alone. */
-static int wait_once(struct running *running, struct error *err)
-{
-    struct pollfd link = { .fd = running->isolation->fd, .events = POLLIN };
-    struct ssh_watch watch = { .relay = running->wait ? running->wait->watch.relay : NULL };
-    int r;
-
-    if (running->wait && running->stopped == 0)
-        watch = running->wait->watch;
-    r = ssh_wait(&watch, &link, 1, running->limit_ms);
-    if (r >= 0)
-        return 0;
-    if (r == -ETIMEDOUT && now_ms() >= running->limit_ms)
-        return fell(running, err, "did not return in time");
-    running->stopped = r;
-    running->limit_ms =
-        MIN(running->limit_ms, now_ms() + fault_limit_ms("isolation_cancel", CANCEL_MS));
-    (void) close(running->cancel_fd);
-    running->cancel_fd = -1;
-    return 0;
 }
 
 static int wait_done(struct running *running, json_t **ret, struct error *err)

@@ -93,7 +93,9 @@ static int tart_begin(struct backend *tart, const struct call *call, struct erro
     return r;
 }
 
-/* The disk is not counted: a clone shares its image's blocks, and Tart frees what it can by itself. Of an image in a
+/* Tart clones whatever it has: a job must not name another's VM and be given its disk. Before anything is made.
+ *
+ * The disk is not counted: a clone shares its image's blocks, and Tart frees what it can by itself. Of an image in a
  * registry nothing is known before it is pulled. */
 static int tart_need(struct backend *tart, const struct call *call, const char *image,
                      struct need *ret, struct error *err)
@@ -101,6 +103,8 @@ static int tart_need(struct backend *tart, const struct call *call, const char *
     struct error why = { 0 };
 
     *ret = (struct need) { 0 };
+    if (tart_is_ours(image))
+        return error_set(err, -EINVAL, "%s is the name of a VM, not of an image", image);
     if (strchr(image, '/') || tart_get(call, image, ret, &why) == 0)
         return 0;
     log_debug("%s: what it takes is not known: %s", image, why.message);

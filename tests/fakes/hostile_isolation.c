@@ -74,6 +74,17 @@ static const char *try_descriptors(void)
     return others <= 2 ? "denied" : "done";
 }
 
+/* Many words at once, past the host, on its link: nobody reads them as fast. */
+static int say_much(void)
+{
+    static const char frame[] = "\0\0\0\016{\"type\":\"log\"}";
+    char words[1000 * (sizeof(frame) - 1)];
+
+    for (size_t at = 0; at < sizeof(words); at += sizeof(frame) - 1)
+        memcpy(words + at, frame, sizeof(frame) - 1);
+    return write(3, words, sizeof(words)) == (ssize_t) sizeof(words) ? 0 : -1;
+}
+
 static int32_t hostile_create(flt_vms *vms, flt_call *call, const char *image, int32_t slot,
                               flt_vm_sink sink, void *arg)
 {
@@ -93,6 +104,11 @@ static int32_t hostile_create(flt_vms *vms, flt_call *call, const char *image, i
         return FLT_OK;
     if (strcmp(image, "twice") == 0)
         (void) emit("a", "", sink, arg);
+    if (strcmp(image, "much") == 0)
+        (void) say_much();
+    while (strcmp(image, "endless") == 0)
+        if (say_much() < 0)
+            _exit(0);
     for (int i = 0; i < 1000 && strcmp(image, "talk") == 0; i++)
         vms->host->log(call, FLT_LOG_DEBUG, "words\n\x1b[2J");
     if (strcmp(image, "id") == 0)

@@ -211,6 +211,14 @@ def test_a_list_that_cannot_be_read_proves_nothing(tart, client, rule, why):
     assert tart.vms() == {}
 
 
+def test_a_vm_is_no_image(tart, client):
+    """Whose log names it is another job's, and Tart would clone its disk."""
+    vm = client.create(0).vm.id
+    assert client.error("Create", image=vm, slot=1) == (
+        UNKNOWN, f"starting vm: {vm} is the name of a VM, not of an image")
+    assert len(tart.of("clone")) == 1 and set(tart.vms()) == {vm}
+
+
 def test_two_are_made_and_removed_at_once(tart, client):
     """And none of them meets the lock of a VM that still ends (trap 9 of the reference)."""
     for _ in range(2):

@@ -89,7 +89,8 @@ static bool for_later(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/* Both of these return whether something moved. */
+/* Both of these return whether something moved. While keys are exchanged nothing does, for as long as the instance
+ * likes. */
 static bool move_out(struct stream *stream)
 {
     struct half *out = &stream->out;
@@ -111,7 +112,7 @@ static bool move_out(struct stream *stream)
     n = ssh_tunnel_send(stream->tunnel, out->data + out->at, MIN(out->len, room));
     out->len = n < 0 ? 0 : out->len - (size_t) n;
     out->at += (size_t) MAX(n, (ssize_t) 0);
-    return true;
+    return out->ended || n != 0;
 }
 
 static bool move_in(struct stream *stream)
@@ -206,7 +207,7 @@ static short events_of(const struct stream *stream)
 {
     short events = 0;
 
-    if (!stream->out.ended && ssh_tunnel_room(stream->tunnel) > 0)
+    if (!stream->out.ended && stream->out.len == 0 && ssh_tunnel_room(stream->tunnel) > 0)
         events |= POLLIN;
     if (stream->in.len > 0)
         events |= POLLOUT;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +41,16 @@ struct world {
     struct isolation_wait wait;
     struct isolation_vm vm;
     struct error err;
-    int stop; /* what the watch says; 0 = go on */
+    int stop;  /* what the watch says; 0 = go on */
+    int looks; /* how often it was asked */
 };
 
 static int poll_control(void *arg)
 {
-    return ((struct world *) arg)->stop;
+    struct world *world = arg;
+
+    world->looks++;
+    return world->stop;
 }
 
 /* A copy of the fake, where nobody else can write. */
@@ -183,6 +188,21 @@ static void test_a_plugin_that_crashes_or_hangs_is_given_up(void **unused)
     stop(&world);
 }
 
+static void test_a_plugin_that_talks_without_an_end_is_given_up(void **unused)
+{
+    struct world world;
+
+    start_open(&world, "hostile_isolation");
+    assert_int_equal(create(&world, "much"), 0);
+    assert_in_range(world.looks, 1000, INT_MAX); /* a cancel between any two words is heard */
+    assert_int_equal(setenv("FLOTILLA_LIMITS", "isolation_late=1", 1), 0);
+    world.wait.deadline_mono_ms = clock_mono_ms(&clock_system) + 1;
+    assert_int_equal(create(&world, "endless"), -ESHUTDOWN);
+    assert_non_null(strstr(world.err.message, "did not return in time"));
+    assert_int_equal(unsetenv("FLOTILLA_LIMITS"), 0);
+    stop(&world);
+}
+
 /* hardening.md X5, of the plugin's process. */
 static void test_a_plugin_has_no_file_no_port_and_no_program(void **unused)
 {
@@ -215,6 +235,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_a_plugin_may_not_hand_out_is_refused),
         cmocka_unit_test(test_a_vm_that_is_made_is_known_though_the_call_was_stopped),
         cmocka_unit_test(test_a_plugin_that_crashes_or_hangs_is_given_up),
+        cmocka_unit_test(test_a_plugin_that_talks_without_an_end_is_given_up),
         cmocka_unit_test(test_a_plugin_has_no_file_no_port_and_no_program),
     };
 

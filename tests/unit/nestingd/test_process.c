@@ -308,6 +308,18 @@ static void test_a_look_at_a_call_never_waits(void **unused)
         assert_int_equal(call_ended(&forever, NULL), 0);
 }
 
+/* Whoever is at the other end says more and more. */
+static void test_time_that_is_over_is_so_for_what_is_ready_too(void **unused)
+{
+    struct call outer = call_fresh(1000000), over = call_within(&outer, 0);
+    struct pollfd fds[] = { { 0 },
+                            { .fd = open("/dev/zero", O_RDONLY | O_CLOEXEC), .events = POLLIN } };
+
+    assert_int_equal(call_poll(&outer, fds, ARRAY_LEN(fds), -1, NULL), 1);
+    assert_int_equal(call_poll(&over, fds, ARRAY_LEN(fds), -1, NULL), -ETIMEDOUT);
+    (void) close(fds[1].fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_no_memory_leaves_nothing),
         cmocka_unit_test(test_a_call_within_a_call),
         cmocka_unit_test(test_a_look_at_a_call_never_waits),
+        cmocka_unit_test(test_time_that_is_over_is_so_for_what_is_ready_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -409,6 +409,107 @@ static void test_a_server_that_forwards_nothing_is_told_so(void **state)
     tear_down(&setup);
 }
 
+/* Between us and the server; once `hold` has a byte, nothing that we send arrives. */
+struct between {
+    uint16_t port;
+    int hold[2];
+    pid_t pid;
+};
+
+static void copy(int from, int to)
+{
+    char piece[16384];
+    ssize_t n = read(from, piece, sizeof(piece));
+
+    if (n <= 0 || fs_write_all(to, piece, (size_t) n) < 0)
+        _exit(0);
+}
+
+static void pass_on(int hold, int ours, int server)
+{
+    struct pollfd fds[] = { { .fd = server, .events = POLLIN },
+                            { .fd = hold, .events = POLLIN },
+                            { .fd = ours, .events = POLLIN } };
+
+    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void) signal(SIGPIPE, SIG_IGN);
+    while (poll(fds, ARRAY_LEN(fds), -1) > 0) {
+        if (fds[0].revents)
+            copy(server, ours);
+        if (fds[1].revents)
+            fds[1].fd = fds[2].fd = -1;
+        else if (fds[2].revents)
+            copy(ours, server);
+    }
+    _exit(0);
+}
+
+static int dial_between(void *arg, int64_t deadline_mono_ms, int *ret_fd, struct error *err)
+{
+    struct between *between = arg;
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(between->port),
+                                         .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ends[2];
+
+    assert_int_equal(pipe2(between->hold, O_CLOEXEC), 0);
+    assert_int_equal(connect(server, (const struct sockaddr *) &address, sizeof(address)), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    between->pid = fork();
+    if (between->pid == 0) {
+        (void) close(ends[0]);
+        pass_on(between->hold[0], ends[1], server);
+    }
+    (void) close(ends[1]);
+    (void) close(server);
+    assert_int_equal(fs_set_nonblock(ends[0]), 0);
+    *ret_fd = ends[0];
+    return 0;
+}
+
+/* Until it waits for something to come; taking what there is. */
+static void come_to_rest(struct setup *setup, int fd)
+{
+    char piece[16384];
+
+    setup->world->quiet = 0;
+    for (int turns = 0; setup->world->quiet < 2; turns++) {
+        while (read(fd, piece, sizeof(piece)) > 0)
+            continue;
+        assert_true(turns < 100000); /* or it does not wait, but spins */
+        turn(setup, -1, 0);
+    }
+}
+
+/* sshd wants new keys behind so many bytes of its own, and never hears what we say to that. */
+static void test_keys_that_are_never_exchanged_cost_nothing(void **state)
+{
+    struct ssh_world *world = *state;
+    struct between between = { 0 };
+    struct setup setup;
+    autoclose int fd = -1;
+
+    ssh_world_start(world, SSH_SERVER_OPENSSH, "RekeyLimit 256K\n");
+    between.port = world->options.port;
+    world->options.dial = dial_between;
+    world->options.dial_arg = &between;
+    ssh_world_connect(world);
+    set_up(&setup, world);
+    listen_any(&setup, flood_first);
+    fd = dial(&setup);
+    assert_int_equal(write(between.hold[1], "x", 1), 1);
+    come_to_rest(&setup, fd);
+    assert_int_equal(write(fd, "word", 4), 4);
+    come_to_rest(&setup, fd);
+    assert_int_equal(write(fd, "more", 4), 4);
+    come_to_rest(&setup, fd);
+    tear_down(&setup);
+    (void) kill(between.pid, SIGKILL);
+    (void) waitpid(between.pid, NULL, 0);
+    (void) close(between.hold[0]);
+    (void) close(between.hold[1]);
+}
+
 static int cancel(struct ssh_world *world)
 {
     return -ECANCELED;
@@ -500,6 +601,7 @@ int main(void)
         ROW(test_a_socket_that_is_not_there_is_named),
         ROW(test_addresses_that_are_none_are_refused),
         ROW(test_a_server_that_forwards_nothing_is_told_so),
+        ROW(test_keys_that_are_never_exchanged_cost_nothing),
         ROW(test_a_dial_is_stopped_as_any_wait),
         ROW(test_a_lost_instance_ends_its_streams_and_says_why),
         ROW(test_a_second_connection_goes_through_the_first),
