@@ -45,7 +45,10 @@ def asked(run, name):
 
 
 def descendants(pid):
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+    children = ""
+    with contextlib.suppress(OSError):  # what a job starts may have ended by now
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    for child in map(int, children.split()):
         yield child
         yield from descendants(child)
 
