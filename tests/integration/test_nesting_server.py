@@ -423,7 +423,7 @@ def test_a_second_signal_ends_the_calls(client, served):
 
 
 def test_calls_have_a_limited_time_to_finish(start, monkeypatch):
-    monkeypatch.setenv("FLOTILLA_LIMITS", "nesting.finish=1")
+    monkeypatch.setenv("FLOTILLA_LIMITS", "nesting_finish=1")
     served = start()
     served.initialised()
     served.order("hold")
