@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/error.h"
@@ -48,6 +49,7 @@ struct backend_kind {
     /* Lays the members of an object over the settings there are; unknown ones are ignored. -EINVAL with a sentence that
      * names the key, and nothing is changed. */
     int (*configure)(struct backend *backend, const json_t *settings, struct error *err);
+    bool (*knows)(const char *key); /* whether it is one of those settings */
     /* The first call, once: whether what it needs is there, and which VMs of an earlier daemon go on. */
     int (*start)(struct backend *backend, const struct call *call, struct error *err);
     /* What a VM of the image will take; before create(). */

@@ -132,6 +132,16 @@ static int read_size(json_t *settings, const char *key, int64_t *ret, struct err
                  : 0;
 }
 
+bool room_limits_know(const char *key)
+{
+    static const char *const keys[] = { "max_vms", "max_cpus", "max_memory", "max_disk" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (str_eq(key, keys[i]))
+            return true;
+    return false;
+}
+
 int room_limits_configure(struct room_limits *limits, const json_t *settings, struct error *err)
 {
     json_t *object = (json_t *) (uintptr_t) settings;

@@ -45,3 +45,4 @@ void room_set_limits(struct room *room, const struct room_limits *limits);
 
 /* Lays max_vms, max_cpus, max_memory and max_disk over the limits; -EINVAL names the key, and nothing is changed. */
 int room_limits_configure(struct room_limits *limits, const json_t *settings, struct error *err);
+bool room_limits_know(const char *key);

@@ -179,7 +179,7 @@ static void collect(struct server *server)
 static void begin_stop(struct server *server)
 {
     server->is_stopping = true;
-    server->cancel_at_ms = now_ms() + fault_limit_ms("nesting.finish", FINISH_MS);
+    server->cancel_at_ms = now_ms() + fault_limit_ms("nesting_finish", FINISH_MS);
     server->give_up_at_ms = server->cancel_at_ms + TIDY_MS;
     (void) unlink(server->options->path);
     for (struct connection *c = server->connections; c; c = c->next)

@@ -96,6 +96,17 @@ static int check_limits(const struct vms *vms, const struct room_limits *limits,
     return 0;
 }
 
+/* A file or a manager may be for another daemon, too, so this is no failure; but it may be a slip. */
+static void tell_unknown(const struct vms *vms, const json_t *settings)
+{
+    json_object_object_foreach((json_t *) (uintptr_t) settings, key, value)
+    {
+        (void) value;
+        if (!room_limits_know(key) && !vms->kind->knows(key))
+            log_warning("setting '%.100s' is not known with %s, ignoring", key, vms->kind->name);
+    }
+}
+
 int vms_configure(struct vms *vms, const json_t *settings, struct error *err)
 {
     struct room_limits limits = vms->limits;
@@ -107,6 +118,7 @@ int vms_configure(struct vms *vms, const json_t *settings, struct error *err)
         r = vms->kind->configure(vms->backend, settings, err);
     if (r < 0)
         return r;
+    tell_unknown(vms, settings);
     (void) pthread_mutex_lock(&vms->lock);
     vms->limits = limits;
     room_set_limits(&vms->room, &limits);

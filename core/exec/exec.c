@@ -25,12 +25,10 @@
 #include "core/exec/listen_address.h"
 #include "core/exec/report.h"
 #include "core/exec/screen.h"
-#include "core/exec/sources.h"
 #include "core/exec/table.h"
 #include "core/page/page.h"
 
 #define INTERRUPTED_STATUS 130
-#define NAME_SHOWN 64
 
 static const int stop_signals[EXEC_STOP_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -39,7 +37,7 @@ static int64_t now_ms(void)
     return clock_mono_ms(&clock_system);
 }
 
-static void complain(const struct exec *exec, const struct error *err)
+void exec_complain(const struct exec *exec, const struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
 
@@ -80,7 +78,7 @@ static void on_drained(void *arg)
     supervisor_stop(exec->supervisor, STOP_DELETES_ALL, on_stopped, exec);
 }
 
-static void end(struct exec *exec)
+void exec_end(struct exec *exec)
 {
     if (exec->ending)
         return;
@@ -91,9 +89,7 @@ static void end(struct exec *exec)
         close_handles(exec);
 }
 
-/* No further job starts, those that run are ended, instances are removed. Other runners hear of it
- * when they next tell of their job, so the coordinator stays for that. */
-static void abandon(struct exec *exec)
+void exec_abandon(struct exec *exec)
 {
     pipeline_cancel(exec->pipeline);
     for (size_t i = 0; i < exec->pipeline->n_jobs; i++) {
@@ -106,7 +102,7 @@ static void abandon(struct exec *exec)
     if (exec->supervisor)
         supervisor_abort_jobs(exec->supervisor);
     if (exec->supervisor || pipeline_done(exec->pipeline))
-        end(exec);
+        exec_end(exec);
 }
 
 /* Whoever interrupts again does not want to wait for an orderly end. The ledger is the only way to
@@ -144,7 +140,7 @@ static void on_signal(uv_signal_t *handle, int signum)
                                "for nothing)"
                              : "interrupted: ending jobs and removing instances (once more kills "
                                "them at once)");
-    abandon(exec);
+    exec_abandon(exec);
 }
 
 /* Between the steps of the beginning, in which the loop does not turn. */
@@ -154,241 +150,19 @@ static bool was_interrupted(struct exec *exec)
     return exec->interrupted;
 }
 
-/* Runners may be refused while the supervisor still starts. */
-static void abandon_when_nobody_can_run(struct exec *exec)
+void exec_abandon_when_nobody_can_run(struct exec *exec)
 {
     if (!exec->supervisor || exec->refused < exec->config->n_runners)
         return;
     exec->failed = true;
-    abandon(exec);
-}
-
-static void on_runner_refused(struct exec *exec, const char *runner, const char *why)
-{
-    struct error err = { 0 };
-
-    (void) error_set(&err, -EINVAL, "runner '%s' can't run jobs: %s", runner, why);
-    complain(exec, &err);
-    exec->refused++;
-    abandon_when_nobody_can_run(exec);
-}
-
-/* Nobody may be there to make room: waiting for it, as a manager does, could last for ever. */
-static void on_disk_full(struct exec *exec)
-{
-    struct error err = { 0 };
-
-    (void) error_set(&err, -ENOSPC, EXEC_DISK_FULL, exec->state_dir);
-    complain(exec, &err);
-    exec->failed = true;
-    abandon(exec);
-}
-
-/* What the coordinator asks and tells. */
-
-static int make_payload(const struct exec *exec, const struct pipeline_job *job, const char *token,
-                        json_t **ret)
-{
-    autofree struct payload_source *sources = NULL;
-    struct payload_job of = { .job = job->job, .id = job->id, .token = token };
-    int r = sources_of(exec->pipeline, exec->artifacts, job->job, &sources, &of.n_sources);
-
-    of.sources = sources;
-    return r < 0 ? r : payload_new(&exec->shared, exec->ci, &of, ret, NULL);
-}
-
-static bool take_job(void *arg, struct embedded_job *ret)
-{
-    struct exec *exec = arg;
-    struct pipeline_job *job = exec->ending ? NULL : pipeline_take(exec->pipeline);
-    char token[PAYLOAD_TOKEN_SIZE];
-    autojson json_t *payload = NULL;
-
-    if (!job)
-        return false;
-    payload_token(&rng_system, token);
-    if (make_payload(exec, job, token, &payload) == 0)
-        *ret = (struct embedded_job) { .id = job->id,
-                                       .token = mem_strdup(token),
-                                       .payload = mem_strdup(json_text(payload)) };
-    secret_wipe(token, sizeof(token));
-    if (ret->token && ret->payload)
-        return true;
-    free(ret->token);
-    free(ret->payload);
-    pipeline_give_back(exec->pipeline, job->id);
-    return false;
-}
-
-static void on_returned(void *arg, int64_t job_id)
-{
-    struct exec *exec = arg;
-
-    pipeline_give_back(exec->pipeline, job_id);
-    if (exec->pipeline->canceled)
-        abandon(exec);
-    else
-        embedded_coordinator_wake(exec->coordinator);
-}
-
-/* Where the job of this id is in the pipeline; its number of jobs when there is none. */
-static size_t index_of(const struct exec *exec, int64_t job_id)
-{
-    const struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
-
-    return job ? (size_t) (job - exec->pipeline->jobs) : exec->pipeline->n_jobs;
-}
-
-static void job_runs(struct exec *exec, int64_t job_id, const char *instance)
-{
-    size_t index = index_of(exec, job_id);
-
-    pipeline_started(exec->pipeline, job_id, now_ms());
-    history_started(&exec->history, job_id, now_ms());
-    if (index < exec->pipeline->n_jobs)
-        show_running(exec->show, index, instance);
-}
-
-/* Where there is a supervisor it says better when a job runs: this only means that it was
- * accepted. */
-static void on_running(void *arg, int64_t job_id)
-{
-    struct exec *exec = arg;
-
-    if (!exec_is_alone(exec))
-        return;
-    history_assigned(&exec->history, exec->pipeline, job_id, NULL, 0, now_ms());
-    job_runs(exec, job_id, NULL);
-}
-
-static void on_trace(void *arg, int64_t job_id, const char *data, size_t len)
-{
-    struct exec *exec = arg;
-    size_t index = index_of(exec, job_id);
-
-    if (index < exec->pipeline->n_jobs)
-        show_log(exec->show, index, data, len);
-}
-
-static void on_final(void *arg, int64_t job_id, bool success, const char *failure_reason,
-                     int exit_code)
-{
-    struct exec *exec = arg;
-    size_t index = index_of(exec, job_id);
-    const struct pipeline_job *job = &exec->pipeline->jobs[index];
-
-    if (index == exec->pipeline->n_jobs)
-        return;
-    pipeline_finished(exec->pipeline, job_id, success, exit_code, failure_reason, now_ms());
-    history_ended(&exec->history, job_id, job, exit_code, failure_reason, now_ms());
-    show_ended(exec->show, index, failure_reason);
-    if (pipeline_done(exec->pipeline))
-        end(exec);
-    else if (pipeline_has_ready(exec->pipeline))
-        embedded_coordinator_wake(exec->coordinator);
-}
-
-static void on_refused(void *arg, int64_t job_id, const char *why)
-{
-    struct exec *exec = arg;
-    const struct pipeline_job *job = pipeline_find(exec->pipeline, job_id);
-    autobuf struct buf name = BUF_INIT;
-
-    if (!job || exec->told_job == job_id)
-        return;
-    exec->told_job = job_id;
-    str_display(&name, job->job->name, strlen(job->job->name), NAME_SHOWN);
-    show_say(exec->show, "artifacts of job %s are refused: %s", buf_str(&name), why);
-}
-
-/* What the supervisor tells. */
-
-static unsigned slots_of(const struct exec *exec, const char *runner)
-{
-    for (size_t i = 0; i < exec->config->n_runners; i++)
-        if (str_eq(exec->config->runners[i].name, runner))
-            return (unsigned) exec->config->runners[i].autoscaler.capacity_per_instance;
-    return 1;
-}
-
-static void on_instance(struct exec *exec, const struct supervisor_event *event)
-{
-    const char *id = event->instance, *why;
-
-    switch (event->kind) {
-    case EVENT_INSTANCE_APPEARED:
-        exec->instances++;
-        history_appeared(&exec->history, id, slots_of(exec, event->runner), now_ms());
-        show_say(exec->show, "instance %s appeared", id);
-        break;
-    case EVENT_INSTANCE_READY:
-        history_ready(&exec->history, id, now_ms());
-        show_say(exec->show, "instance %s is ready", id);
-        break;
-    case EVENT_INSTANCE_REMOVING:
-        why = fleet_reason_text(fleet_reason_parse(event->detail));
-        history_removing(&exec->history, id, why, now_ms());
-        show_say(exec->show, "instance %s is being removed", id);
-        break;
-    default:
-        exec->instances -= exec->instances > 0;
-        history_gone(&exec->history, id, now_ms());
-        show_say(exec->show, "instance %s is gone", id);
-        break;
-    }
-}
-
-static void on_event(void *arg, const struct supervisor_event *event)
-{
-    struct exec *exec = arg;
-
-    switch (event->kind) {
-    case EVENT_INSTANCE_APPEARED:
-    case EVENT_INSTANCE_READY:
-    case EVENT_INSTANCE_REMOVING:
-    case EVENT_INSTANCE_GONE:
-        on_instance(exec, event);
-        break;
-    case EVENT_SCALED:
-        history_decided(&exec->history, event->detail, now_ms());
-        break;
-    case EVENT_RUNNER_REFUSED:
-        on_runner_refused(exec, event->runner, event->detail);
-        break;
-    case EVENT_FATAL:
-        screen_leave();
-        break;
-    case EVENT_DISK_FULL:
-        on_disk_full(exec);
-        break;
-    case EVENT_JOB_ASSIGNED:
-        pipeline_set_instance(exec->pipeline, event->job_id, event->instance);
-        history_assigned(&exec->history, exec->pipeline, event->job_id, event->instance,
-                         event->slot, now_ms());
-        break;
-    case EVENT_JOB_RUNNING:
-        job_runs(exec, event->job_id, event->instance);
-        break;
-    default:
-        break;
-    }
+    exec_abandon(exec);
 }
 
 /* The beginning. */
 
 static int start_coordinator(struct exec *exec, struct error *err)
 {
-    struct embedded_options options = { .runner_token = exec->runner_token,
-                                        .interval_s = 1,
-                                        .take_job = take_job,
-                                        .on_returned = on_returned,
-                                        .on_running = on_running,
-                                        .on_trace = on_trace,
-                                        .on_final = on_final,
-                                        .artifacts = exec->artifacts,
-                                        .on_refused = on_refused,
-                                        .repository = exec->options->vms ? exec->bare : NULL,
-                                        .arg = exec };
+    struct embedded_options options = exec_coordinator_options(exec);
     struct sockaddr_storage address;
     char random[41];
     int r = 0;
@@ -436,7 +210,7 @@ static void on_daemon_ended(void *arg, const char *why)
 
     show_say(exec->show, "no VMs any more: %s", why);
     exec->failed = true;
-    abandon(exec);
+    exec_abandon(exec);
 }
 
 static int start_daemon(struct exec *exec, struct error *err)
@@ -466,7 +240,7 @@ static int start_supervisor(struct exec *exec, struct error *err)
                                             .passing = true,
                                             .self_exe = exec->options->self_exe,
                                             .plugin_dirs = exec->options->plugin_dirs,
-                                            .on_event = on_event,
+                                            .on_event = exec_on_event,
                                             .arg = exec };
     return supervisor_start(&exec->loop, &options, &exec->supervisor, err);
 }
@@ -517,12 +291,12 @@ static void run_loop(struct exec *exec)
     watch_signals(exec);
     if (set_up(exec, &err) == 0) {
         if (pipeline_done(exec->pipeline)) /* all wait for a person, or for a failure */
-            end(exec);
+            exec_end(exec);
         else
-            abandon_when_nobody_can_run(exec);
+            exec_abandon_when_nobody_can_run(exec);
     } else {
         exec_explain_full_disk(exec, &err);
-        complain(exec, &err);
+        exec_complain(exec, &err);
         exec->failed = true;
         close_handles(exec);
     }
@@ -567,7 +341,7 @@ static int write_report(const struct exec *exec, struct error *err)
     int r = report_write(&report, exec->options->report, err);
 
     if (r < 0)
-        complain(exec, err);
+        exec_complain(exec, err);
     else
         (void) printf("report: %s\n", exec->options->report);
     return r;
@@ -609,7 +383,7 @@ int exec_run(const struct exec_options *options)
     if (r == 0 && options->report)
         r = page_check_file(options->report, &err);
     if (r < 0) {
-        complain(&exec, &err);
+        exec_complain(&exec, &err);
         done(&exec);
         return status;
     }

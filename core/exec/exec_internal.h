@@ -1,5 +1,5 @@
 /* core/exec/exec_internal.h - a run of `flotilla exec` or `flotilla coordinator`, for exec.c, which lets it
- * happen, and exec_begin.c, which finds out what is run and where.
+ * happen, exec_begin.c, which finds out what is run and where, and exec_events.c, which follows its jobs.
  */
 #pragma once
 
@@ -49,7 +49,7 @@ struct exec {
 bool exec_is_alone(const struct exec *exec);
 const char *exec_command_name(const struct exec *exec); /* "exec" */
 
-/* In this order. Findings are printed; an error without a sentence has been told by them. */
+/* exec_begin.c, in this order. Findings are printed; an error without a sentence has been told by them. */
 int exec_read_file(struct exec *exec, struct error *err);
 int exec_check_options(struct exec *exec, struct error *err);
 int exec_load_config(struct exec *exec, struct error *err); /* once the daemon of VMs listens */
@@ -64,3 +64,16 @@ int exec_lead_sources(struct exec *exec, const char *url, struct error *err);
 void exec_explain_full_disk(const struct exec *exec, struct error *err);
 /* A directory whose instances are still there is kept: it is the only way to them. */
 void exec_remove_work_dir(const struct exec *exec);
+
+/* exec_events.c */
+struct embedded_options exec_coordinator_options(struct exec *exec);
+void exec_on_event(void *arg, const struct supervisor_event *event); /* `arg` is the run */
+
+/* exec.c */
+void exec_complain(const struct exec *exec, const struct error *err);
+void exec_end(struct exec *exec); /* once; what runs is ended in its order */
+/* No further job starts, those that run are ended, instances are removed. Other runners hear of it
+ * when they next tell of their job, so the coordinator stays for that. */
+void exec_abandon(struct exec *exec);
+/* Runners may be refused while the supervisor still starts. */
+void exec_abandon_when_nobody_can_run(struct exec *exec);

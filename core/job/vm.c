@@ -193,6 +193,7 @@ struct end vm_start(struct job *job, int64_t until_ms)
     int r;
 
     (void) trace_line(job->trace, TRACE_PLAIN, "Enforcing VM Isolation");
+    (void) trace_line(job->trace, TRACE_PLAIN, "Dialing %s daemon", plugin_of(job));
     (void) trace_line(job->trace, TRACE_PLAIN, "Creating %s VM tunnel", plugin_of(job));
     r = remote_relay(job->remote, &job->relay, &err);
     if (r < 0)

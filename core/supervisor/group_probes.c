@@ -1,57 +1,27 @@
 /* core/supervisor/group_probes.c - the ready gate and heartbeats of a group: one probe is a question to
  * the provider how to reach an instance, and a process of the spawner's that runs a command there
- * (core/job/probe_worker.c; autoscaler.md 9).
+ * (probe_process.c; autoscaler.md 9).
  *
  * A probe ends in a verdict, or in none when it was not the instance that failed; then it is due again.
  * group_run_probes() begins what is due at each evaluation. What a verdict means for growth is in
  * group_boots.c. */
-#include <errno.h>
 #include <flotilla/provider.h>
 #include <inttypes.h>
-#include <sys/socket.h>
 
-#include "core/base/frame.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/plugin/plugin.h"
-#include "core/provider/check.h"
 #include "core/supervisor/connector.h"
-#include "core/supervisor/group_parts.h"
+#include "core/supervisor/probe.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
 /* Of each kind in a group: gates that hang must not keep jobs from instances that are ready. */
 #define AT_ONCE 32
-#define AGAIN_MS 1000
-/* What a process may need beyond its own time before it is given up, and before the kernel ends it. */
-#define GRACE_MS 15000
-#define KILL_GRACE_S 30
+#define GRACE_MS 15000 /* that a process may need beyond its own time before it is given up */
 /* An instance that was ready is not waited for as one that boots. */
 #define HEARTBEAT_MS 30000
-
-enum probe_kind { PROBE_GATE, PROBE_HEARTBEAT };
-enum verdict { VERDICT_NONE, VERDICT_GOOD, VERDICT_BAD };
-
-struct probe {
-    struct group *group;
-    struct probe *next;
-    int64_t number;
-    enum probe_kind kind;
-    char instance[256];
-    struct channel *channel; /* NULL = no process runs */
-    int64_t pid;             /* of that; 0 = not known */
-    int64_t wait_s;          /* for a job, once it has passed */
-    unsigned standby_round;  /* when it was started */
-    int64_t limit_ms;        /* for connecting and the command */
-    int64_t due_mono;        /* a verdict is due */
-    int64_t patience_mono;   /* until then there may be nothing to connect to */
-    int64_t again_at_mono;   /* 0 = an answer is awaited, or the process runs */
-    enum verdict when_late;
-    char trouble[400]; /* what it met last */
-    bool failing_told, waiting_told;
-};
 
 static struct probe *find_probe(const struct group *group, const char *instance)
 {
@@ -62,7 +32,7 @@ static struct probe *find_probe(const struct group *group, const char *instance)
     return probe;
 }
 
-static struct probe *probe_of(struct group *group, int64_t number)
+struct probe *group_find_probe(const struct group *group, int64_t number)
 {
     struct probe *probe = group->probes;
 
@@ -133,8 +103,7 @@ static void note_heartbeat(struct group *group, const struct fleet_instance *ins
         group_mark_removing(group, instance->id, REASON_UNHEALTHY);
 }
 
-/* Ends the probe. A gate is a heartbeat, too. */
-static void conclude(struct probe *probe, enum verdict verdict, const char *why)
+void probe_conclude(struct probe *probe, enum verdict verdict, const char *why)
 {
     struct group *group = probe->group;
     const struct fleet_instance *instance = fleet_find(group->fleet, probe->instance);
@@ -160,9 +129,7 @@ static void conclude(struct probe *probe, enum verdict verdict, const char *why)
     supervisor_evaluate_soon(group->supervisor);
 }
 
-/* Its link goes at once, should it still have one. */
-static void try_again(struct probe *probe, int64_t pause_ms, enum verdict when_late,
-                      const char *why)
+void probe_try_again(struct probe *probe, int64_t pause_ms, enum verdict when_late, const char *why)
 {
     int64_t now = now_mono(probe->group->supervisor);
 
@@ -170,185 +137,11 @@ static void try_again(struct probe *probe, int64_t pause_ms, enum verdict when_l
     probe->channel = NULL;
     (void) str_cut(probe->trouble, sizeof(probe->trouble), why);
     if (now >= probe->due_mono) {
-        conclude(probe, when_late, why);
+        probe_conclude(probe, when_late, why);
         return;
     }
     probe->when_late = when_late;
     probe->again_at_mono = MIN(now + pause_ms, probe->due_mono);
-}
-
-/* The process. */
-
-static bool looks_for_vms(const struct probe *probe)
-{
-    return probe->kind == PROBE_GATE && group_is_isolated(probe->group);
-}
-
-/* Once: an instance that is still setting itself up fails often, and one that never will is removed only
- * when the connector's timeout is over. */
-static void note_failing(struct probe *probe, const char *message)
-{
-    (void) str_cut(probe->trouble, sizeof(probe->trouble), message);
-    if (probe->failing_told)
-        return;
-    probe->failing_told = true;
-    log_info("instance %s of runner '%s' is not ready yet: ready command: %s, trying again",
-             probe->instance, probe->group->runner->name, probe->trouble);
-}
-
-/* It goes on with its connection, should it be of use still. */
-static void keep_process(struct probe *probe)
-{
-    const struct standby_process process = { .channel = probe->channel,
-                                             .tag = -probe->number,
-                                             .pid = probe->pid };
-
-    if (probe->wait_s == 0 || probe->pid == 0 ||
-        probe->standby_round != probe->group->supervisor->standby_round)
-        return;
-    probe->channel = NULL;
-    standby_add(probe->group, probe->instance, &process);
-}
-
-/* The probe's word: it is shown, and nothing else is done by it. */
-static void note_removed(const struct probe *probe, json_t *frame)
-{
-    const char *vm = "";
-
-    (void) json_opt_str(frame, "vm", &vm, NULL);
-    if (plugin_id_valid(vm))
-        log_notice("instance %s of runner '%s': VM %s was there and no job has it, removed",
-                   probe->instance, probe->group->runner->name, vm);
-}
-
-/* No instance is to blame, and the next one would say the same. */
-static void take_unable(struct probe *probe, const char *message)
-{
-    group_isolation_unable(probe->group, message);
-    conclude(probe, VERDICT_NONE, message);
-}
-
-static void on_probe_frame(void *arg, json_t *frame)
-{
-    struct probe *probe = arg;
-    const char *type = "", *message = "";
-
-    (void) json_opt_str(frame, "type", &type, NULL);
-    (void) json_opt_str(frame, "message", &message, NULL);
-    if (str_eq(type, "host_key"))
-        worker_answer_host_key(probe->group, probe->instance, probe->channel, frame);
-    else if (str_eq(type, "failing"))
-        note_failing(probe, message);
-    else if (str_eq(type, "removed"))
-        note_removed(probe, frame);
-    else if (str_eq(type, "unable"))
-        take_unable(probe, message);
-    else if (str_eq(type, "passed")) {
-        keep_process(probe);
-        conclude(probe, VERDICT_GOOD, "");
-    } else if (str_eq(type, "failed"))
-        conclude(probe, VERDICT_BAD, message);
-    else
-        try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe sent an unknown frame");
-}
-
-/* Without a verdict. The spawner says how it ended, if it still can. */
-static void on_probe_closed(void *arg, const char *why)
-{
-    struct probe *probe = arg;
-
-    (void) why;
-    probe->channel = NULL;
-    try_again(probe, AGAIN_MS, VERDICT_NONE, "its probe ended without a verdict");
-}
-
-/* It makes an instance fit for its first job: beside jobs, and between two, it would only disturb. */
-static const char *command_of(const struct probe *probe)
-{
-    const char *command = group_settings(probe->group)->instance_ready_command;
-    const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
-    bool first = probe->kind == PROBE_GATE && instance && !instance->in_doubt &&
-                 instance_busy(instance) == 0;
-
-    return first && !str_empty(command) ? command : "exit 0";
-}
-
-static json_t *build_start(const struct probe *probe, json_t *connect, int64_t timeout_ms)
-{
-    const struct config_runner *runner = probe->group->runner;
-    json_t *start = json_frame("start");
-
-    (void) json_add_str(start, "command", command_of(probe));
-    if (looks_for_vms(probe))
-        (void) json_add(start, "isolation",
-                        group_isolation_for_gate(probe->group, probe->instance));
-    (void) json_add_i64(start, "timeout_ms", timeout_ms);
-    (void) json_add_i64(start, "wait_s", probe->wait_s);
-    if (runner->output_limit_kib > 0)
-        (void) json_add_i64(start, "output_limit", runner->output_limit_kib * 1024);
-    (void) json_add(start, "connect", json_object_get(connect));
-    return start;
-}
-
-static int start_process(struct probe *probe, json_t *connect, struct error *err)
-{
-    struct supervisor *supervisor = probe->group->supervisor;
-    int64_t timeout_ms = MAX(probe->due_mono - now_mono(supervisor), (int64_t) AGAIN_MS);
-    autojson json_t *start = NULL;
-    autoclose int ours = -1, theirs = -1;
-    int fds[2];
-    int r;
-
-    probe->pid = 0;
-    probe->wait_s = standby_wait_s(probe->group);
-    probe->standby_round = supervisor->standby_round;
-    start = build_start(probe, connect, timeout_ms);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-        return error_errno(err, -errno, "probe: socketpair");
-    ours = fds[0];
-    theirs = fds[1];
-    r = spawner_probe(supervisor->spawner, -probe->number, theirs, timeout_ms / 1000 + KILL_GRACE_S,
-                      looks_for_vms(probe) ? group_isolation_file(probe->group) : NULL, err);
-    if (r == 0)
-        r = channel_open(supervisor->loop, take_fd(&ours), FRAME_MAX_OPERATOR, on_probe_frame,
-                         on_probe_closed, probe, &probe->channel, err);
-    if (r < 0)
-        return r;
-    channel_send_secret(probe->channel, start, FRAME_MAX_START);
-    return 0;
-}
-
-static struct probe *probe_with_tag(struct supervisor *supervisor, int64_t tag)
-{
-    struct probe *probe = NULL;
-
-    for (size_t i = 0; i < supervisor->n_groups && !probe; i++)
-        probe = probe_of(supervisor->groups[i], -tag);
-    return probe;
-}
-
-void probe_on_spawned(struct supervisor *supervisor, int64_t tag, int64_t pid, const char *failure)
-{
-    struct probe *probe = probe_with_tag(supervisor, tag);
-
-    if (probe)
-        probe->pid = pid;
-    if (probe && failure)
-        try_again(probe, AGAIN_MS, VERDICT_NONE, failure);
-}
-
-/* An instance that does that to its probes is replaced as one that does it to its jobs' workers. */
-void probe_on_exited(struct supervisor *supervisor, int64_t tag, int status, int signal)
-{
-    struct probe *probe = probe_with_tag(supervisor, tag);
-
-    if (signal == 0 && status == 0)
-        return;
-    log_warning("a probe%s%s ended with %s %d", probe ? " of instance " : "",
-                probe ? probe->instance : "", signal != 0 ? "signal" : "status",
-                signal != 0 ? signal : status);
-    if (probe && signal != 0)
-        group_worker_crashed(probe->group, probe->instance);
 }
 
 /* The provider's part. */
@@ -371,7 +164,7 @@ static void take_not_yet(struct probe *probe, const struct connect_answer *answe
     int64_t left_ms = probe->patience_mono - now_mono(probe->group->supervisor);
 
     if (left_ms <= 0) {
-        conclude(probe, VERDICT_BAD, answer->why);
+        probe_conclude(probe, VERDICT_BAD, answer->why);
         return;
     }
     if (!probe->waiting_told)
@@ -387,24 +180,24 @@ static void take_connect_answer(struct probe *probe, const struct connect_answer
     struct error err = { 0 };
 
     if (answer->kind == CONNECT_KNOWN) {
-        if (start_process(probe, answer->connect, &err) < 0)
-            try_again(probe, AGAIN_MS, VERDICT_NONE, err.message);
+        if (probe_start_process(probe, answer->connect, &err) < 0)
+            probe_try_again(probe, PROBE_AGAIN_MS, VERDICT_NONE, err.message);
     } else if (answer->kind == CONNECT_BAD)
-        conclude(probe, VERDICT_BAD, answer->why);
+        probe_conclude(probe, VERDICT_BAD, answer->why);
     else if (answer->kind == CONNECT_NOT_YET && gate)
         take_not_yet(probe, answer);
     else if (answer->kind != CONNECT_FAILED && gate) /* refused, for all instances */
         wait_for_way(probe, answer->pause_ms, answer->why);
     else
-        try_again(probe, answer->pause_ms,
-                  answer->kind == CONNECT_NOT_YET ? VERDICT_BAD : VERDICT_NONE, answer->why);
+        probe_try_again(probe, answer->pause_ms,
+                        answer->kind == CONNECT_NOT_YET ? VERDICT_BAD : VERDICT_NONE, answer->why);
 }
 
 static void on_connect_info(void *arg, int code, const char *message, int64_t retry_after_ms,
                             json_t *reply)
 {
     autofree struct answer_turn *turn = arg;
-    struct probe *probe = probe_of(turn->group, turn->number);
+    struct probe *probe = group_find_probe(turn->group, turn->number);
     struct connect_answer answer;
 
     if (!probe)
@@ -426,7 +219,7 @@ static void ask(struct probe *probe, const char *type, provider_reply_fn fn)
             return;
     }
     free(turn);
-    try_again(probe, AGAIN_MS, VERDICT_NONE, "the provider cannot be asked");
+    probe_try_again(probe, PROBE_AGAIN_MS, VERDICT_NONE, "the provider cannot be asked");
 }
 
 /* One that could not ask has no opinion: the connection decides. */
@@ -434,14 +227,14 @@ static void on_heartbeat(void *arg, int code, const char *message, int64_t retry
                          json_t *reply)
 {
     autofree struct answer_turn *turn = arg;
-    struct probe *probe = probe_of(turn->group, turn->number);
+    struct probe *probe = group_find_probe(turn->group, turn->number);
 
     (void) retry_after_ms;
     (void) reply;
     if (!probe)
         return;
     if (code == FLT_E_UNHEALTHY || code == FLT_E_NOT_FOUND)
-        conclude(probe, VERDICT_BAD, message);
+        probe_conclude(probe, VERDICT_BAD, message);
     else
         ask(probe, "connect_info", on_connect_info);
 }
@@ -531,10 +324,10 @@ static void tick_probe(struct probe *probe)
     if (is_pointless(probe)) {
         give_up(probe);
     } else if (probe->channel && now >= probe->due_mono + fault_limit_ms("probe_grace", GRACE_MS)) {
-        conclude(probe, VERDICT_BAD, "its probe did not end in time");
+        probe_conclude(probe, VERDICT_BAD, "its probe did not end in time");
     } else if (probe->again_at_mono != 0 && now >= probe->again_at_mono) {
         if (now >= probe->due_mono)
-            conclude(probe, probe->when_late, probe->trouble);
+            probe_conclude(probe, probe->when_late, probe->trouble);
         else
             ask(probe, "connect_info", on_connect_info);
     }

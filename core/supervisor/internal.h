@@ -310,10 +310,12 @@ void group_connection_lost(struct group *group, const char *id);
 /* A worker died without a result: an instance that does that to its workers is replaced (X6). */
 void group_worker_crashed(struct group *group, const char *id);
 
-/* group_probes.c */
+/* probe_process.c */
 /* The spawner's word about a process of ours: workers have positive tags, probes negative ones. */
 void probe_on_spawned(struct supervisor *supervisor, int64_t tag, int64_t pid, const char *failure);
 void probe_on_exited(struct supervisor *supervisor, int64_t tag, int status, int signal);
+
+/* group_probes.c */
 /* After a restart, once the jobs that go on have their slots: idle instances prove themselves anew. */
 void group_recheck(struct group *group);
 /* Of an instance that is not ready yet: what its gate met last, or NULL. */

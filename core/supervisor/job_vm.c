@@ -6,7 +6,6 @@
 #include "core/base/json.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
-#include "core/provider/check.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "job"

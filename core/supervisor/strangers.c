@@ -19,7 +19,6 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
-#include "core/provider/check.h"
 
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"

@@ -454,6 +454,7 @@ const struct backend_kind backend_qemu = {
     .open = qemu_open,
     .close = qemu_close,
     .configure = qemu_configure,
+    .knows = settings_know,
     .start = qemu_start,
     .need = qemu_need,
     .create = qemu_create,

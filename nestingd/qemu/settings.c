@@ -161,7 +161,7 @@ static int check(const struct settings *settings, struct error *err)
     return 0;
 }
 
-static int lay_over(struct settings *settings, const json_t *object, enum whose not,
+static int lay_over(struct settings *settings, const json_t *object, enum whose except,
                     struct error *err)
 {
     struct settings laid = *settings;
@@ -170,7 +170,8 @@ static int lay_over(struct settings *settings, const json_t *object, enum whose 
     for (size_t i = 0; i < ARRAY_LEN(keys) && r == 0; i++) {
         json_t *value = NULL;
 
-        if (keys[i].whose != not &&json_object_object_get_ex(object, keys[i].name, &value) && value)
+        if (keys[i].whose != except && json_object_object_get_ex(object, keys[i].name, &value) &&
+            value)
             r = set(&laid, &keys[i], value, err);
     }
     r = r ?: check(&laid, err);
@@ -184,17 +185,26 @@ int settings_lay_over(struct settings *settings, const json_t *object, struct er
     return lay_over(settings, object, OF_IMAGE, err);
 }
 
+static bool is_key(const char *name, enum whose except)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (keys[i].whose != except && str_eq(keys[i].name, name))
+            return true;
+    return false;
+}
+
+bool settings_know(const char *key)
+{
+    return is_key(key, OF_IMAGE);
+}
+
 /* A slip in a description would be noticed late: it is told. */
 static int check_keys(const json_t *object, struct error *err)
 {
     json_object_object_foreach((json_t *) (uintptr_t) object, name, value)
     {
-        bool known = false;
-
         (void) value;
-        for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-            known = known || (keys[i].whose != OF_DAEMON && str_eq(keys[i].name, name));
-        if (!known)
+        if (!is_key(name, OF_DAEMON))
             return error_set(err, -EINVAL, "'%s' is no key of an image", name);
     }
     return 0;

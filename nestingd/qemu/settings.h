@@ -37,5 +37,6 @@ void settings_init(struct settings *settings);
 /* Lays the members of an object over what there is; keys that it does not know are none of its business. -EINVAL with a
  * sentence that names the key, and nothing is changed. */
 int settings_lay_over(struct settings *settings, const json_t *object, struct error *err);
+bool settings_know(const char *key);
 /* The same for the description of an image, which may say all but where images are and which programs run them. */
 int settings_lay_image_over(struct settings *settings, const json_t *object, struct error *err);

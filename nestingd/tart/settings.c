@@ -54,3 +54,14 @@ int tart_settings_read(struct tart_settings *settings, const json_t *object, str
         *settings = new;
     return r;
 }
+
+bool tart_settings_know(const char *key)
+{
+    static const char *const keys[] = { "network",  "resolver",    "address_timeout",
+                                        "insecure", "concurrency", "prune_limit" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (str_eq(key, keys[i]))
+            return true;
+    return false;
+}

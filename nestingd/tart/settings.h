@@ -22,3 +22,4 @@ struct tart_settings {
 void tart_settings_init(struct tart_settings *settings);
 /* Lays what an object holds over them; -EINVAL and a sentence that names the key, and nothing changed. */
 int tart_settings_read(struct tart_settings *settings, const json_t *object, struct error *err);
+bool tart_settings_know(const char *key);

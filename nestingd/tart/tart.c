@@ -316,6 +316,7 @@ const struct backend_kind backend_tart = {
     .open = tart_open,
     .close = tart_close,
     .configure = tart_configure,
+    .knows = tart_settings_know,
     .start = tart_begin,
     .need = tart_need,
     .create = tart_create,

@@ -88,6 +88,11 @@ static int fake_configure(struct backend *backend, const json_t *settings, struc
     return r;
 }
 
+static bool fake_knows(const char *key)
+{
+    return str_eq(key, "cpus") || str_eq(key, "memory_bytes") || str_eq(key, "comment");
+}
+
 static int fake_start(struct backend *backend, const struct call *call, struct error *err)
 {
     (void) call;
@@ -203,6 +208,7 @@ static const struct backend_kind fake = {
     .open = fake_open,
     .close = fake_close,
     .configure = fake_configure,
+    .knows = fake_knows,
     .start = fake_start,
     .need = fake_need,
     .create = fake_create,

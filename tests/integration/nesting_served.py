@@ -68,7 +68,7 @@ class Served:
 
     def environment(self):
         """On a slow machine a call may need longer to finish than the daemon gives it when it stops."""
-        return {"FLOTILLA_LIMITS": "nesting.finish=600000", **os.environ, "NESTING_SOCKET": str(self.path)}
+        return {"FLOTILLA_LIMITS": "nesting_finish=600000", **os.environ, "NESTING_SOCKET": str(self.path)}
 
     def start(self):
         begin = self.logged().count("listens at")

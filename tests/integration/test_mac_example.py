@@ -225,7 +225,8 @@ def test_two_jobs_at_once_each_in_a_vm_of_its_own(run):
     assert run.tart.vms() == dict.fromkeys(vms, True) and len(vms) == 2
     for job_id in (1, 2):
         lines = [f"Dialing instance {run.host}...", f"Instance {run.host} connected", "Enforcing VM Isolation",
-                 "Creating nesting VM tunnel", "Creating nesting VM mac", f"Created nesting VM {run.vm_of(job_id)} "]
+                 "Dialing nesting daemon", "Creating nesting VM tunnel", "Creating nesting VM mac",
+                 f"Created nesting VM {run.vm_of(job_id)} "]
         trace = run.trace(job_id)
         assert [trace.find(line) for line in lines] == sorted(trace.find(line) for line in lines if line in trace), trace
     run.release(1, 2)

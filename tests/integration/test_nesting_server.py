@@ -77,6 +77,15 @@ def test_configurations_that_change_nothing(served, config):
     served.client()("Init", config=config)
 
 
+def test_a_setting_that_nobody_knows_is_named_in_the_log(start, folder):
+    """Of the file and of a client; the others hold."""
+    (folder / "config.toml").write_text("max_vm = 1\nmax_vms = 2\ncpus = 1\n")
+    served = start(config=folder / "config.toml")
+    served.initialised(memroy="1GiB", max_cpus=1).create()
+    for key, count in {"max_vm": 1, "memroy": 1, "max_vms": 0, "cpus": 0, "max_cpus": 0}.items():
+        assert served.logged().count(f"setting '{key}' is not known with fake, ignoring") == count
+
+
 def test_a_back_end_that_cannot_start_fails_init_alone(served):
     served.order("fail-start", "no hypervisor")
     client = served.client()
@@ -414,7 +423,7 @@ def test_a_second_signal_ends_the_calls(client, served):
 
 
 def test_calls_have_a_limited_time_to_finish(start, monkeypatch):
-    monkeypatch.setenv("FLOTILLA_LIMITS", "nesting.finish=1")
+    monkeypatch.setenv("FLOTILLA_LIMITS", "nesting_finish=1")
     served = start()
     served.initialised()
     served.order("hold")

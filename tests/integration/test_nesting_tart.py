@@ -55,6 +55,7 @@ def test_settings_become_options(tart, served):
     assert tart.of("clone") == [["--insecure", "--concurrency", "2", "--prune-limit", "0", "--", "ghcr.io/a/mac:1", vm.id]]
     assert tart.of("run") == [[vm.id, "--no-graphics"]]
     assert tart.of("ip") == [[vm.id, "--wait", "20", "--resolver", "agent"]]
+    assert "is not known" not in served.logged()
 
 
 @pytest.mark.parametrize("config, why", [

@@ -135,6 +135,8 @@ static void test_an_images_keys_are_not_the_daemons(void **unused)
     settings_init(&got);
     assert_int_equal(lay(settings_lay_over, &got, "{\"disk\":\"/x\",\"format\":7}", NULL), 0);
     assert_string_equal(got.disk, "");
+    assert_false(settings_know("disk"));
+    assert_true(settings_know("bridge") && settings_know("cpus"));
 }
 
 int main(void)
