@@ -271,6 +271,39 @@ def test_a_connection_that_is_cut_is_lost(new_service, call, action):
     assert service.actions().count(action) == 1
 
 
+def test_a_session_that_is_lost_does_not_run_on(new_service, call, monkeypatch):
+    """Its next connection has no answer to its login, which is not the command's time that is over."""
+    service = new_service()
+    service.close_after = 3  # that is behind the command's start on the one connection, and the shell's end on the other
+
+    def start(root, on_command=service.on_command):
+        service.may_log_in.clear()
+        return on_command(root)
+
+    service.on_command = start
+    monkeypatch.setenv("FLOTILLA_LIMITS", "winrm_login=3000")
+    assert call(service, "sleep 600", "deadline=300000")[2].startswith("RESULT EPIPE WinRM on 127.0.0.1: connected, but no answer in time")
+    assert service.actions()[-1] == "Delete" and not service.shells
+
+
+@pytest.mark.parametrize("login", ["has no answer", "is cut"])
+def test_a_session_that_is_lost_for_good_is_given_up(new_service, call, monkeypatch, login):
+    service = new_service()
+
+    def lose(root):
+        if login == "is cut":
+            service.cut_logins = True
+        else:
+            service.may_log_in.clear()
+        service.cut_connections()
+        raise Cut
+
+    service.on_receive = lose
+    monkeypatch.setenv("FLOTILLA_LIMITS", "winrm_login=3000")
+    assert call(service, "sleep 600")[2].startswith("RESULT EPIPE ")
+    assert service.shells, "who would have ended it?"
+
+
 def test_a_command_has_its_time(new_service, call):
     service = new_service()
     assert call(service, "sleep 600", "deadline=500")[2] == "RESULT ETIMEDOUT "

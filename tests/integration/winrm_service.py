@@ -154,8 +154,11 @@ class Handler(BaseHTTPRequestHandler):
         if not said:
             if self.context and self.context.complete:
                 return True
+            owner.may_log_in.wait()
             self.refuse()
             return False
+        if owner.cut_logins:
+            raise Cut
         scheme, _, value = said.partition(" ")
         if scheme not in owner.schemes:
             self.refuse()
@@ -280,6 +283,9 @@ class Service:
         self.max_envelope, self.shells, self.requests, self.logins, self.connections = 512000, {}, [], [], []
         self.faults = {}  # action: [what goes wrong, one request after the other; None = nothing]
         self.hold_sends = False  # until the command's end was told
+        self.may_log_in = threading.Event()  # until then a login has no answer
+        self.may_log_in.set()
+        self.cut_logins = False  # once they tell who they are
         self.close_after = 0  # this many answers on a connection, those of its login among them
         self.killed, self.home = [], folder / "winrm-home"
         self.home.mkdir(exist_ok=True)
@@ -300,6 +306,7 @@ class Service:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
+        self.may_log_in.set()
         self.server.shutdown()
         self.server.server_close()
         for shell in list(self.shells):

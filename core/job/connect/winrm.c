@@ -45,15 +45,22 @@ static int64_t earlier(int64_t a, int64_t b)
 
 /* Shells. */
 
+/* An instance that does not answer is lost; a command's own time is its caller's. */
+static int lost_if_early(int r, int64_t deadline, struct error *err)
+{
+    if (r != -ETIMEDOUT || (deadline > 0 && now_ms() >= deadline))
+        return r;
+    if (err)
+        err->code = -EPIPE;
+    return -EPIPE;
+}
+
 static int ask(struct winrm_conn *conn, struct winrm_http *http, const struct buf *request,
                int64_t deadline, struct buf *answer, struct error *err)
 {
     int r = winrm_http_ask(http, request, earlier(deadline, answer_deadline(conn)), answer, err);
 
-    /* An instance that does not answer is lost; a command's own time is its caller's. */
-    if (r == -ETIMEDOUT && (deadline == 0 || now_ms() < deadline))
-        err->code = r = -EPIPE;
-    return r;
+    return lost_if_early(r, deadline, err);
 }
 
 static struct soap_place place_of(const struct winrm_conn *conn)
@@ -164,7 +171,7 @@ static int begin_send(struct running *running)
     running->send_deadline = answer_deadline(conn);
     r = winrm_http_begin(conn->feed, &request, running->exec->deadline_mono_ms, running->err);
     running->sending = r == 0;
-    return r;
+    return lost_if_early(r, running->exec->deadline_mono_ms, running->err);
 }
 
 /* A server that takes less than it must is sent less. What a command does not read any more it cannot be sent: that is
@@ -219,7 +226,7 @@ static int begin_receive(struct running *running)
     running->receive_deadline = answer_deadline(conn);
     r = winrm_http_begin(conn->talk, &request, running->exec->deadline_mono_ms, running->err);
     running->receiving = r == 0;
-    return r;
+    return lost_if_early(r, running->exec->deadline_mono_ms, running->err);
 }
 
 static int end_receive(struct running *running)
@@ -310,7 +317,8 @@ int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_
     if (r == 0 && running.sending && !winrm_http_is_busy(conn->feed))
         (void) end_send(&running); /* so that its connection can be used again */
     ssh_sink_done(&running.sink);
-    if (*running.place.shell && r != -EPIPE && r != -ENETRESET)
+    /* A connection that is lost need not be the instance, on which the script would run on. */
+    if (*running.place.shell && r != -ENETRESET)
         removed = remove_shell(conn, &running.place, r < 0, NULL);
     conn->left_running = r < 0 && removed < 0;
     conn->broken = r == -EPIPE;

@@ -412,12 +412,14 @@ static int negotiate(struct winrm_http *http, struct error *err)
     buf_clear(&http->token);
     for (int round = 0; r == 0 && round < LOGIN_ROUNDS; round++) {
         autobuf struct buf token = BUF_SECRET;
+        int told;
 
         r = winrm_login_step(http->login, buf_str(&http->token), &token, err);
         if (r < 0 || (r == 1 && token.len == 0))
             return MIN(r, 0);
-        if (tell_token(http, &token, &status, err) < 0)
-            return err->code;
+        told = tell_token(http, &token, &status, err);
+        if (told < 0)
+            return told;
         if (status == STATUS_UNAUTHORIZED && http->token.len == 0)
             return winrm_failed_login(err, options);
         if (status != STATUS_UNAUTHORIZED && status != STATUS_OK)

@@ -1,6 +1,7 @@
 /* core/job/connect/winrm_login.c - see the header. */
 #include "core/job/connect/winrm_login.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <gssapi/gssapi_ext.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 #define TOKEN_MAX (64 * 1024)
 #define NTLM_SIGNATURE 16
+#define NTLM_FLAGS_AT 20 /* in a challenge */
+/* Keys of 128 bits; and signatures of MD5 with a key, not of CRC. */
+#define NTLM_FLAGS_NEEDED (0x20000000U | 0x00080000U)
 
 static gss_OID_desc spnego = { 6, "\x2b\x06\x01\x05\x05\x02" };
 static gss_OID_desc ntlm = { 10, "\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a" };
@@ -145,6 +149,18 @@ static int add_token(struct buf *out, gss_buffer_t token)
     return buf_error(out);
 }
 
+/* Nobody vouches for a challenge: who changes it on its way would have messages that he can read. gss-ntlmssp goes down to
+ * 40 bits. What is too short for flags is its to refuse. */
+static bool is_weak(const struct winrm_login *login, const gss_buffer_desc *told)
+{
+    uint32_t flags;
+
+    if (login->by_ticket || told->length < NTLM_FLAGS_AT + sizeof(flags))
+        return false;
+    memcpy(&flags, (const char *) told->value + NTLM_FLAGS_AT, sizeof(flags));
+    return (le32toh(flags) & NTLM_FLAGS_NEEDED) != NTLM_FLAGS_NEEDED;
+}
+
 int winrm_login_step(struct winrm_login *login, const char *token, struct buf *out,
                      struct error *err)
 {
@@ -160,6 +176,9 @@ int winrm_login_step(struct winrm_login *login, const char *token, struct buf *o
             return error_set(err, -EPROTO, "what the instance says to the login is not base64");
         told.value = bytes;
     }
+    if (is_weak(login, &told))
+        return error_set(err, -EACCES,
+                         "the instance wants NTLM with weak encryption; nothing is told to it");
     major = gss_init_sec_context(&minor, login->credential, &login->context, login->target,
                                  dialect_of(login), wanted, 0, GSS_C_NO_CHANNEL_BINDINGS, &told,
                                  NULL, &answer, &got, NULL);

@@ -173,7 +173,7 @@ static bool is_taken(const char *name)
 /* As the peer's: a variable of the environment, and one of PowerShell. */
 static void add_export(struct buf *body, const char *name, const char *value)
 {
-    if (!is_taken(name) && !str_starts(name, "flotilla_"))
+    if (!is_taken(name) && strncasecmp(name, "flotilla_", strlen("flotilla_")) != 0)
         buf_addf(body, "${%s} = ", name);
     buf_addf(body, "${env:%s} = ", name);
     powershell_value(body, value);

@@ -17,6 +17,7 @@
 #include "core/base/str.h"
 #include "core/job/connect/ssh_tcp.h"
 #include "core/job/connect/winrm_failure.h"
+#include "core/job/connect/winrm_login.h"
 #include "core/job/connect/winrm_sealed.h"
 #include "core/job/connect/winrm_soap.h"
 
@@ -285,6 +286,59 @@ static void test_what_is_sealed_is_found_in_its_parts(void **unused)
     }
 }
 
+/* A challenge whose flags somebody changed on its way. */
+static int answer_challenge(uint32_t flags, struct buf *answer, struct error *err)
+{
+    /* The flags are at 20; its name, and the same as that of its machine. */
+    static const char whole[] = "NTLMSSP\0\2\0\0\0"
+                                "\4\0\4\0\70\0\0\0"
+                                "\0\0\0\0"
+                                "\1\2\3\4\5\6\7\10"
+                                "\0\0\0\0\0\0\0\0"
+                                "\14\0\14\0\74\0\0\0"
+                                "\0\14\4\0\0\0\0\17"
+                                "V\0M\0"
+                                "\1\0\4\0V\0M\0"
+                                "\0\0\0";
+    const struct ssh_options options = { .address = "192.0.2.1",
+                                         .username = "DOMAIN\\user",
+                                         .password = "password" };
+    char challenge[sizeof(whole)];
+    autobuf struct buf first = BUF_INIT, token = BUF_INIT;
+    struct winrm_login *login = NULL;
+    int r;
+
+    memcpy(challenge, whole, sizeof(whole));
+    for (size_t i = 0; i < sizeof(flags); i++)
+        challenge[20 + i] = (char) (flags >> (8 * i));
+    (void) base64_encode(&token, challenge, sizeof(challenge));
+    assert_int_equal(winrm_login_new(&options, &login, NULL), 0);
+    assert_int_equal(winrm_login_step(login, "", &first, NULL), 0);
+    r = winrm_login_step(login, buf_str(&token), answer, err);
+    winrm_login_free(login);
+    return r;
+}
+
+static void test_nothing_is_told_to_ntlm_that_is_weak(void **unused)
+{
+    static const uint32_t all = 0xe28a8235, bits_128 = 0x20000000, bits_56 = 0x80000000,
+                          session_security = 0x00080000;
+    const uint32_t weak[] = { all & ~bits_128, all & ~(bits_128 | bits_56),
+                              all & ~session_security };
+    autobuf struct buf answer = BUF_INIT;
+    struct error err = { 0 };
+
+    assert_int_equal(answer_challenge(all, &answer, &err), 1);
+    assert_true(answer.len > 0);
+    for (size_t i = 0; i < ARRAY_LEN(weak); i++) {
+        buf_clear(&answer);
+        assert_int_equal(answer_challenge(weak[i], &answer, &err), -EACCES);
+        assert_string_equal(err.message,
+                            "the instance wants NTLM with weak encryption; nothing is told to it");
+        assert_int_equal(answer.len, 0);
+    }
+}
+
 static void test_nothing_that_listens(void **unused)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -317,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_faults_are_said_in_words),
         cmocka_unit_test(test_what_is_sealed_travels_in_two_parts),
         cmocka_unit_test(test_what_is_sealed_is_found_in_its_parts),
+        cmocka_unit_test(test_nothing_is_told_to_ntlm_that_is_weak),
         cmocka_unit_test(test_nothing_that_listens),
     };
 

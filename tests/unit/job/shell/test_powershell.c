@@ -86,6 +86,7 @@ static void test_variables(void **unused)
         { "home", "${env:home} = 'it''s'\n" },
         { "PsScriptRoot", "${env:PsScriptRoot} = 'it''s'\n" },
         { "flotilla_kept", "${env:flotilla_kept} = 'it''s'\n" },
+        { "FLOTILLA_WINDOWS", "${env:FLOTILLA_WINDOWS} = 'it''s'\n" },
     };
 
     (void) unused;
