@@ -1,10 +1,13 @@
 /* core/config/isolation.c - what must hold of [runners.autoscaler.vm_isolation], and what will hardly do what one
  * wants there (nesting.md 3, 6.4). Named by the tables of settings_autoscaler.c, and asked by advice.c. */
+#include <string.h>
+
 #include "core/base/buf.h"
 #include "core/base/str.h"
 #include "core/config/checks.h"
 
 #define SECTION "[runners.autoscaler.vm_isolation]"
+#define SHOWN_MAX 80
 #define CONNECTOR "[runners.autoscaler.vm_isolation.connector_config]"
 
 bool isolation_has_own_keys(const struct toml_value *table)
@@ -82,6 +85,37 @@ static void advise_on_login(struct config_reading *reading, const struct toml_va
                               "its instance knows");
 }
 
+/* As the plugin nesting takes it, but for what only it knows: it tells that of the first instance. */
+static bool may_be_a_socket(const char *host)
+{
+    const char *colon;
+    int64_t port;
+
+    if (str_starts(host, "unix:")) {
+        host += strlen("unix:");
+        return host[str_starts(host, "//") ? 2 : 0] == '/';
+    }
+    host += str_starts(host, "tcp://") ? strlen("tcp://") : 0;
+    colon = strrchr(host, ':');
+    return colon && colon > host && !strchr(host, '/') &&
+           parse_i64(colon + 1, 1, UINT16_MAX, &port) == 0;
+}
+
+static void advise_on_host(struct config_reading *reading, const struct toml_value *table,
+                           const char *host)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    if (may_be_a_socket(host))
+        return;
+    str_display(&shown, host, strlen(host), SHOWN_MAX);
+    finding_add(reading, CONFIG_WARNING, place_of(table, table, "nesting_host"),
+                SECTION
+                " 'nesting_host' must be unix:///PATH, tcp://HOST:PORT or HOST:PORT, as the "
+                "instance sees it, not \"%s\": no VM can be made",
+                buf_str(&shown));
+}
+
 /* Is it there, and what it has to be? */
 static void check_plugin_file(struct config_reading *reading, const struct toml_value *table,
                               const char *plugin)
@@ -109,8 +143,14 @@ void advise_on_isolation(struct config_reading *reading, const struct toml_value
             finding_add(reading, CONFIG_NOTE,
                         toml_find(toml_find(entry, "instance"), "allowed_images")->place,
                         "[runners.instance] 'allowed_images' has no effect without VM isolation");
+        if (table && !toml_find(table, "enabled"))
+            finding_add(reading, CONFIG_WARNING, table->place,
+                        SECTION " has no 'enabled = true': jobs run on the instance itself, and "
+                                "not in VMs");
         return;
     }
+    if (str_eq(isolation->plugin, CONFIG_ISOLATION_NESTING))
+        advise_on_host(reading, table, isolation->nesting_host);
     advise_on_login(reading, table, &isolation->connector);
     if (str_empty(isolation->image))
         finding_add(reading, CONFIG_NOTE, place_of(table, table, "image"),

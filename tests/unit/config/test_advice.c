@@ -41,6 +41,10 @@ static void check_rows(const struct row *rows, size_t count)
     "concurrent = 10\n" ALL "[runners.autoscaler.vm_isolation]\nenabled = true\n" /* 10 lines */
 #define NESTED ISOLATED "nesting_host = \"unix:/n\"\n"                            /* 11 lines */
 #define INTO "[runners.autoscaler.vm_isolation.connector_config]\n"
+#define HOST                                                                                       \
+    "[runners.autoscaler.vm_isolation] 'nesting_host' must be unix:///PATH, tcp://HOST:PORT or "   \
+    "HOST:PORT, as the instance sees it, not "
+#define NO_VM ": no VM can be made"
 #define LOGIN INTO "username = \"u\"\npassword = \"p\"\n"
 
 static void test_vms(void **unused)
@@ -79,6 +83,24 @@ static void test_vms(void **unused)
         { "images of VMs where there are none",
           "concurrent = 10\n" RUNNER "[runners.instance]\nallowed_images = [\"*\"]\n" PLUGIN,
           "note: F:8:18: [runners.instance] 'allowed_images' has no effect without VM isolation" },
+        { "a path that is no address", ISOLATED "nesting_host = \"/n\"\nimage = \"i\"\n" LOGIN,
+          "warning: F:11:16: " HOST "\"/n\"" NO_VM },
+        { "a socket of no absolute path",
+          ISOLATED "nesting_host = \"unix://n/s\"\nimage = \"i\"\n" LOGIN,
+          "warning: F:11:16: " HOST "\"unix://n/s\"" NO_VM },
+        { "a port that is none", ISOLATED "nesting_host = \"tcp://h:65536\"\nimage = \"i\"\n" LOGIN,
+          "warning: F:11:16: " HOST "\"tcp://h:65536\"" NO_VM },
+        { "an address of the web", ISOLATED "nesting_host = \"http://h:80\"\nimage = \"i\"\n" LOGIN,
+          "warning: F:11:16: " HOST "\"http://h:80\"" NO_VM },
+        { "a port of the instance",
+          ISOLATED "nesting_host = \"tcp://[::1]:80\"\nimage = \"i\"\n" LOGIN, "" },
+        { "the same without its kind", ISOLATED "nesting_host = \"h:80\"\nimage = \"i\"\n" LOGIN,
+          "" },
+        { "isolation that nobody turned on",
+          "concurrent = 10\n" ALL
+          "[runners.autoscaler.vm_isolation]\nnesting_host = \"unix:///n\"\n",
+          "warning: F:9:1: [runners.autoscaler.vm_isolation] has no 'enabled = true': jobs run on "
+          "the instance itself, and not in VMs" },
         { "isolation that is off needs nothing",
           "concurrent = 10\n" ALL "[runners.autoscaler.vm_isolation]\nenabled = false\n", "" },
     };
