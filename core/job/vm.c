@@ -117,7 +117,12 @@ static int connect_to_vm(struct job *job, int64_t deadline, struct error *err)
     options.watch = stage_watch(job);
     options.timeout_ms = MIN(options.timeout_ms, deadline - clock_mono_ms(&clock_system));
     r = remote_open(&options, &job->remote, err);
-    return r < 0 && relay_lost(job->relay, err) < 0 ? -EPIPE : r;
+    if (r < 0 && relay_lost(job->relay, err) < 0)
+        return -EPIPE;
+    /* Who reads of a login or a key thinks of the instance's. */
+    if (r == -EACCES || r == -EINVAL)
+        return error_wrap(err, r, "login by [runners.autoscaler.vm_isolation.connector_config]");
+    return r;
 }
 
 static void tell_supervisor(struct job *job)

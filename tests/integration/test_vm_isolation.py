@@ -113,6 +113,14 @@ def test_a_vm_that_is_never_reached_is_removed_and_named(new_run):
     assert run.daemon.deleted() == ["nesting-00000001"]
 
 
+def test_a_vm_that_refuses_the_login_is_told_with_whose_login_it_is(new_run):
+    run = new_run(login='password = "wrong"')
+    final, log = run.end_of(make_job(1, str(run.marks)))
+    assert final["failure_reason"] == "runner_system_failure"
+    assert ("login by [runners.autoscaler.vm_isolation.connector_config]: SSH authentication as '") in log, log
+    assert run.daemon.deleted() == ["nesting-00000001"]
+
+
 def test_a_create_that_fails_is_told_with_the_daemons_words(new_run):
     run = new_run()
     run.daemon.faults["Create"] = lambda _, context: context.abort(UNKNOWN, "no such image")

@@ -97,13 +97,14 @@ class VmDaemon(Daemon):
 class VmRun(Run):
     """One host with places for two VMs."""
 
-    def __init__(self, folder, binary, build, plugin_dir, vm=Vm, image="image", timeout="60s", **settings):
+    def __init__(self, folder, binary, build, plugin_dir, vm=Vm, image="image", timeout="60s", login=None, **settings):
         self.daemon = VmDaemon(folder, vm)
+        login = login or f'key_path = "{self.daemon.key}"'
         user = "runner" if vm is DropbearVm else getpass.getuser()
         self.isolation = (f'    [runners.autoscaler.vm_isolation]\n      enabled = true\n      image = "{image}"\n'
                           f'      nesting_host = "unix://{folder}/a nesting.sock"\n'
                           f'      [runners.autoscaler.vm_isolation.connector_config]\n        username = "{user}"\n'
-                          f'        key_path = "{self.daemon.key}"\n        timeout = "{timeout}"\n')
+                          f'        {login}\n        timeout = "{timeout}"\n')
         super().__init__(folder, binary, f"{plugin_dir}:{build / 'plugins' / 'nesting'}", autoscaler_extra=self.isolation,
                          **{"capacity": 2, "max_instances": 1, "idle_time": "1h", **settings})
         self.environment["FLOTILLA_LIMITS"] = "probe_pause=100,back_off=100"
