@@ -2,6 +2,7 @@
  * image and the address. Files beside it are orders of a test:
  *
  *   hold         create() waits while it is there, its VM made and without an address yet
+ *   late         create() has its VM only once its call has ended
  *   fail-METHOD  create, remove, list or start fails with its text
  *   journal      what was done, a line each
  *
@@ -117,9 +118,19 @@ static int write_vm(struct backend *backend, const char *id, const char *image, 
     return text ? fs_replace_file(backend->vms_fd, id, text, strlen(text), 0600, NULL) : -ENOMEM;
 }
 
+static bool is_there(const struct backend *backend, const char *file)
+{
+    return faccessat(backend->folder_fd, file, F_OK, 0) == 0;
+}
+
 static int wait_for_test(struct backend *backend, const struct call *call, struct error *err)
 {
-    while (faccessat(backend->folder_fd, "hold", F_OK, 0) == 0) {
+    if (is_there(backend, "late")) {
+        while (call_sleep(call, HOLD_STEP_MS, NULL) == 0)
+            continue;
+        return 0;
+    }
+    while (is_there(backend, "hold")) {
         int r = call_sleep(call, HOLD_STEP_MS, err);
 
         if (r < 0)

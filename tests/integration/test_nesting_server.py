@@ -260,6 +260,16 @@ def test_nesting_N15_nor_of_one_whose_time_is_over(client, served):
     assert served.vms() == []
 
 
+def test_nesting_N15_nor_of_one_that_ended_as_its_vm_was_made(client, served):
+    served.order("late")
+    call = served.client().begin("Create", image="mac", slot=0)
+    served.wait_noted("making")
+    call.cancel()
+    served.wait_noted("removed")
+    assert wait_for(lambda: served.kept() == {}, PATIENCE)
+    assert (len(served.noted("made")), served.vms()) == (1, [])
+
+
 def test_names_of_images(client, served):
     for image in ("", "-a", "--insecure", "a b", "a\nb", "a\0b", "../a", "ä", "x" * 256):
         assert client.error("Create", image=image)[0] == INVALID
