@@ -37,6 +37,13 @@ static const char *status_name(int status)
     return names[status];
 }
 
+/* A manager does it by itself; who asks by hand may not know. */
+static const char *what_to_do(const struct flt_grpc_answer *answer)
+{
+    return str_eq(answer->message, "not initialized") ? "; `flotilla-nesting init` comes first"
+                                                      : "";
+}
+
 static int connect_to_daemon(int *ret_fd, struct error *err)
 {
     autobuf struct buf path = BUF_INIT;
@@ -80,8 +87,8 @@ int client_call(const char *command, const char *method, const ProtobufCMessage 
         (void) protobuf_c_message_pack(request, message);
     r = message ? call(method, message, len, ret, &err) : error_set(&err, -ENOMEM, "out of memory");
     if (r == 0 && ret->status != FLT_GRPC_OK)
-        r = error_set(&err, -EIO, "rpc error: code = %s desc = %s", status_name(ret->status),
-                      ret->message);
+        r = error_set(&err, -EIO, "rpc error: code = %s desc = %s%s", status_name(ret->status),
+                      ret->message, what_to_do(ret));
     if (r == 0)
         return 0;
     (void) command_failed(command, &err);

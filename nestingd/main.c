@@ -63,6 +63,12 @@ static void usage(FILE *out)
                         "`man " PROGRAM "`.\n");
 }
 
+/* No image and no VM has such a name. */
+static bool is_help(const char *word)
+{
+    return str_eq(word, "--help") || str_eq(word, "-help") || str_eq(word, "-h");
+}
+
 int main(int argc, char **argv)
 {
     fs_keep_private();
@@ -73,13 +79,14 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_MISUSE;
     }
-    if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help")) {
+    if (is_help(argv[1]) || str_eq(argv[1], "help") || (argc == 3 && is_help(argv[2]))) {
         usage(stdout);
         return EXIT_SUCCESS;
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (str_eq(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
+    say(argv[1], "there is no such command", "");
     usage(stderr);
     return EXIT_MISUSE;
 }

@@ -20,6 +20,7 @@
 #include "core/exec/leftovers.h"
 
 #define FILE_DEFAULT ".gitlab-ci.yml"
+#define NAME_SHOWN 80
 #define FILE_MAX ((size_t) 2 << 20)
 #define JOB_TIMEOUT_S 3600
 #define ARTIFACT_MAX ((int64_t) 1 << 30) /* of one file, as on GitLab.com */
@@ -116,8 +117,8 @@ int exec_check_options(struct exec *exec, struct error *err)
 
     if (options->vms && options->config)
         return error_set(err, -EINVAL,
-                         "--isolate is for instances of this machine alone; give %s a "
-                         "[runners.autoscaler.vm_isolation]",
+                         "--isolate makes VMs by a configuration of its own; leave out --isolate, "
+                         "or --config %s",
                          options->config);
     if (options->cache && options->config)
         return error_set(err, -EINVAL,
@@ -130,6 +131,24 @@ int exec_check_options(struct exec *exec, struct error *err)
     return options->vms ? vm_image_find(options->vms, &exec->vm_image, err) : 0;
 }
 
+/* Those of --isolate get their sources over HTTP, at an address that is the same with each. */
+static void warn_of_sources(const struct exec *exec)
+{
+    for (size_t i = 0; exec->options->config && i < exec->config->n_runners; i++) {
+        const struct config_runner *runner = &exec->config->runners[i];
+        autobuf struct buf shown = BUF_INIT;
+
+        if (!runner->autoscaler.vm_isolation.enabled)
+            continue;
+        str_display(&shown, runner->name, strlen(runner->name), NAME_SHOWN);
+        (void) fprintf(stderr,
+                       "warning: %s: runner '%s' makes VMs, which do not see the folder of this "
+                       "machine that jobs clone from: those jobs fail; --isolate vm instead of "
+                       "--config gives VMs the sources\n",
+                       exec->options->config, buf_str(&shown));
+    }
+}
+
 int exec_load_config(struct exec *exec, struct error *err)
 {
     struct config_findings findings = { 0 };
@@ -140,7 +159,10 @@ int exec_load_config(struct exec *exec, struct error *err)
     int r = exec_config_load(exec->options->config, exec->vm_daemon ? &vms : NULL, &exec->config,
                              &findings, err);
 
-    return tell_findings(r, &findings, err);
+    r = tell_findings(r, &findings, err);
+    if (r == 0)
+        warn_of_sources(exec);
+    return r;
 }
 
 /* The rest of a socket's path has room in `state_dir`. */

@@ -11,7 +11,7 @@ import pytest
 
 from checker.processes import processes_of
 from guest import guest_folder
-from test_exec import Project
+from test_exec import Project, runner
 
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
 # In seconds: emulation on a machine that is busy, too.
@@ -68,11 +68,22 @@ def image(folder, name="guest.json"):
     (["--isolate", "vm", "--cache", "c"], 1,
      "--cache is a folder of this machine, which VMs do not see; leave out --cache or --isolate"),
     (["--isolate", "vm", "--config", "c.toml"], 1,
-     "--isolate is for instances of this machine alone; give c.toml a [runners.autoscaler.vm_isolation]"),
+     "--isolate makes VMs by a configuration of its own; leave out --isolate, or --config c.toml"),
 ])
 def test_what_does_not_go_together_is_said(project, words, status, sentence):
     ran = project.run(*words)
     assert (ran.returncode, ran.problems) == (status, f"flotilla exec: {sentence}\n")
+
+
+def test_a_configuration_whose_vms_do_not_see_the_sources_is_said(project, folder):
+    (folder / "c.toml").write_text(runner("vms", plugin="nowhere") + '''
+    [runners.autoscaler.vm_isolation]
+      enabled = true
+      nesting_host = "unix:///n.sock"
+''')
+    ran = project.run("--config", folder / "c.toml")
+    assert f"warning: {folder}/c.toml: runner 'vms' makes VMs, which do not see the folder of this machine that jobs clone from" \
+        in ran.problems
 
 
 def test_programs_that_are_missing_are_said_with_the_package(project, folder):

@@ -86,6 +86,26 @@ def test_a_setting_that_nobody_knows_is_named_in_the_log(start, folder):
         assert served.logged().count(f"setting '{key}' is not known with fake, ignoring") == count
 
 
+@pytest.mark.parametrize("hypervisor, settings", [
+    ("qemu", {"image_directory": "/images", "memory": "1GiB", "snapshot": False, "max_memory": "8GiB", "max_disk": 0}),
+    ("tart", {"network": "shared", "resolver": "agent", "address_timeout": 60, "insecure": True, "concurrency": 2,
+              "prune_limit": 1, "max_vms": 2, "max_cpus": 8}),
+])
+def test_each_hypervisor_knows_its_settings(build, folder, hypervisor, settings):
+    (folder / "settings.json").write_text(json.dumps({**settings, "disk": "d", "imge": 1}))
+    child = subprocess.Popen([build / "nestingd" / "flotilla-nesting", "serve", "-hypervisor", hypervisor, "-config",
+                              folder / "settings.json", "-state", folder / "state"], stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "NESTING_SOCKET": str(folder / "n.sock")})
+    lines = [child.stderr.readline()]
+    while lines[-1] and "listens at" not in lines[-1]:
+        lines.append(child.stderr.readline())
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=PATIENCE)
+    assert child.returncode == 0
+    assert [line.split(": ", 1)[1] for line in lines[:-1]] == [
+        f"setting '{key}' is not known with {hypervisor}, ignoring\n" for key in ("disk", "imge")]
+
+
 def test_a_back_end_that_cannot_start_fails_init_alone(served):
     served.order("fail-start", "no hypervisor")
     client = served.client()
@@ -472,7 +492,7 @@ def test_where_the_socket_is(build, folder, variables, path):
     assert f"listens at {folder / path}" in child.stderr.readline()
     listed = subprocess.run([program, "list"], env=environment, cwd=folder, capture_output=True, text=True,
                             timeout=PATIENCE)
-    assert listed.stderr == "flotilla-nesting list: rpc error: code = FailedPrecondition desc = not initialized\n"
+    assert listed.stderr.startswith("flotilla-nesting list: rpc error: code = FailedPrecondition desc = not initialized")
     child.send_signal(signal.SIGTERM)
     child.communicate(timeout=PATIENCE)
     assert child.returncode == 0
@@ -497,7 +517,7 @@ def test_the_commands(served, folder):
         done = served.run(*words)
         return done.returncode, done.stdout, done.stderr
 
-    not_yet = "rpc error: code = FailedPrecondition desc = not initialized\n"
+    not_yet = "rpc error: code = FailedPrecondition desc = not initialized; `flotilla-nesting init` comes first\n"
     assert run("list") == (2, "", f"flotilla-nesting list: {not_yet}")
     (folder / "bad.json").write_text("{bad")
     code, _, why = run("init", "-config", str(folder / "bad.json"))
@@ -529,7 +549,7 @@ def test_the_manual_has_the_commands_of_the_program(build):
 
 @pytest.mark.parametrize("words, why", [
     ([], "Usage: flotilla-nesting COMMAND"),
-    (["other"], "Usage: flotilla-nesting COMMAND"),
+    (["other"], "flotilla-nesting other: there is no such command\nUsage: flotilla-nesting COMMAND"),
     (["create"], "flotilla-nesting create: usage: flotilla-nesting create IMAGE [SLOT]; see `man flotilla-nesting`"),
     (["create", "a", "b"], "flotilla-nesting create: SLOT is a whole number of 32 bits, not 'b'"),
     (["create", "a", "4294967296"], "flotilla-nesting create: SLOT is a whole number of 32 bits"),
@@ -545,6 +565,13 @@ def test_command_lines_that_are_wrong(build, folder, words, why):
     done = subprocess.run([build / "tests" / "fakes" / "fake-nesting", *words], capture_output=True, text=True, cwd=folder,
                           timeout=PATIENCE)
     assert (done.returncode, done.stdout, done.stderr.startswith(why)) == (1, "", True), done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["create", "--help"], ["serve", "-h"]])
+def test_help_asks_no_daemon(build, folder, words):
+    done = subprocess.run([build / "tests" / "fakes" / "fake-nesting", *words], capture_output=True, text=True, cwd=folder,
+                          timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Usage: flotilla-nesting COMMAND")
 
 
 @pytest.mark.parametrize("words, why", [
