@@ -176,6 +176,34 @@ def test_a_password_is_not_told_without_tls(new_service, call):
     assert not service.logins
 
 
+def test_what_is_not_encrypted_is_not_believed(new_service, call):
+    service = new_service()
+
+    def tell_plain(root, on_receive=service.on_receive):
+        service.next_is_plain = True
+        return on_receive(root)
+
+    service.on_receive = tell_plain
+    out, _, result = call(service, "echo forged")
+    assert (out, result) == (b"", "RESULT EPROTO the instance's answer is not encrypted")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_nobody_is_sent_elsewhere(new_service, call, folder, tls):
+    certificate, key = make_certificate(folder)
+    other = new_service(schemes=("Basic",))
+    service = new_service(tls=(certificate, key) if tls else None, schemes=("Basic",) if tls else ("Negotiate",))
+
+    def redirect(root, on_receive=service.on_receive):
+        service.next_leads_to = f"http://127.0.0.1:{other.port}/wsman"
+        return on_receive(root)
+
+    service.on_receive = redirect
+    result = call(service, "echo out", f"ca={certificate}", user="Administrator")[2]
+    assert result.startswith(f"RESULT EPROTO WinRM on 127.0.0.1 port {service.port} answers HTTP status 307: "), result
+    assert not other.connections
+
+
 def test_a_service_without_a_login_that_we_know(new_service, call):
     assert "takes neither Negotiate: allow Negotiate on the instance" in call(new_service(schemes=("CredSSP",)), "exit 0")[2]
 

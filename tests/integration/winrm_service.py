@@ -215,10 +215,13 @@ class Handler(BaseHTTPRequestHandler):
                 f'multipart/encrypted;protocol="{kind}";boundary="{BOUNDARY}"')
 
     def reply(self, status, text):
-        body, kind = text, "application/soap+xml;charset=UTF-8"
-        if body and self.context and not self.server.owner.tls:
+        owner, body, kind = self.server.owner, text, "application/soap+xml;charset=UTF-8"
+        if body and self.context and not owner.tls and not owner.next_is_plain:
             body, kind = self.seal(text)
-        self.send_response(status)
+        self.send_response(307 if owner.next_leads_to else status)
+        if owner.next_leads_to:
+            self.send_header("Location", owner.next_leads_to)
+        owner.next_is_plain, owner.next_leads_to = False, None
         if self.answer_token:
             self.send_header("WWW-Authenticate", f"{self.scheme} {base64.b64encode(self.answer_token).decode()}")
             self.answer_token = None
@@ -286,6 +289,7 @@ class Service:
         self.may_log_in = threading.Event()  # until then a login has no answer
         self.may_log_in.set()
         self.cut_logins = False  # once they tell who they are
+        self.next_is_plain, self.next_leads_to = False, None  # of the answers, whatever was agreed
         self.close_after = 0  # this many answers on a connection, those of its login among them
         self.killed, self.home = [], folder / "winrm-home"
         self.home.mkdir(exist_ok=True)

@@ -15,7 +15,9 @@
 
 #define TOKEN_MAX (64 * 1024)
 #define NTLM_SIGNATURE 16
-#define NTLM_FLAGS_AT 20 /* in a challenge */
+/* In a challenge. */
+#define NTLM_NAME_AT 12
+#define NTLM_FLAGS_AT 20
 /* Keys of 128 bits; and signatures of MD5 with a key, not of CRC. */
 #define NTLM_FLAGS_NEEDED (0x20000000U | 0x00080000U)
 
@@ -150,15 +152,24 @@ static int add_token(struct buf *out, gss_buffer_t token)
 }
 
 /* Nobody vouches for a challenge: who changes it on its way would have messages that he can read. gss-ntlmssp goes down to
- * 40 bits. What is too short for flags is its to refuse. */
-static bool is_weak(const struct winrm_login *login, const gss_buffer_desc *told)
+ * 40 bits; and of a name that is empty it makes a crash. What is too short is its to refuse. */
+static int check_challenge(const struct winrm_login *login, const gss_buffer_desc *told,
+                           struct error *err)
 {
+    const char *at = told->value;
+    uint16_t name_len;
     uint32_t flags;
 
     if (login->by_ticket || told->length < NTLM_FLAGS_AT + sizeof(flags))
-        return false;
-    memcpy(&flags, (const char *) told->value + NTLM_FLAGS_AT, sizeof(flags));
-    return (le32toh(flags) & NTLM_FLAGS_NEEDED) != NTLM_FLAGS_NEEDED;
+        return 0;
+    memcpy(&name_len, at + NTLM_NAME_AT, sizeof(name_len));
+    memcpy(&flags, at + NTLM_FLAGS_AT, sizeof(flags));
+    if (name_len == 0)
+        return error_set(err, -EPROTO, "the instance's NTLM does not say its name");
+    if ((le32toh(flags) & NTLM_FLAGS_NEEDED) != NTLM_FLAGS_NEEDED)
+        return error_set(err, -EACCES,
+                         "the instance wants NTLM with weak encryption; nothing is told to it");
+    return 0;
 }
 
 int winrm_login_step(struct winrm_login *login, const char *token, struct buf *out,
@@ -169,6 +180,7 @@ int winrm_login_step(struct winrm_login *login, const char *token, struct buf *o
     gss_buffer_desc told = GSS_C_EMPTY_BUFFER, answer = GSS_C_EMPTY_BUFFER;
     OM_uint32 major, minor, got = 0;
     autofree char *bytes = NULL;
+    int r;
 
     if (*token) {
         bytes = strlen(token) <= TOKEN_MAX ? flt_base64_read(token, &told.length) : NULL;
@@ -176,9 +188,9 @@ int winrm_login_step(struct winrm_login *login, const char *token, struct buf *o
             return error_set(err, -EPROTO, "what the instance says to the login is not base64");
         told.value = bytes;
     }
-    if (is_weak(login, &told))
-        return error_set(err, -EACCES,
-                         "the instance wants NTLM with weak encryption; nothing is told to it");
+    r = check_challenge(login, &told, err);
+    if (r < 0)
+        return r;
     major = gss_init_sec_context(&minor, login->credential, &login->context, login->target,
                                  dialect_of(login), wanted, 0, GSS_C_NO_CHANNEL_BINDINGS, &told,
                                  NULL, &answer, &got, NULL);

@@ -286,8 +286,8 @@ static void test_what_is_sealed_is_found_in_its_parts(void **unused)
     }
 }
 
-/* A challenge whose flags somebody changed on its way. */
-static int answer_challenge(uint32_t flags, struct buf *answer, struct error *err)
+/* A challenge whose flags and length of its name somebody changed on its way. */
+static int answer_challenge(uint32_t flags, char name_len, struct buf *answer, struct error *err)
 {
     /* The flags are at 20; its name, and the same as that of its machine. */
     static const char whole[] = "NTLMSSP\0\2\0\0\0"
@@ -311,6 +311,7 @@ static int answer_challenge(uint32_t flags, struct buf *answer, struct error *er
     memcpy(challenge, whole, sizeof(whole));
     for (size_t i = 0; i < sizeof(flags); i++)
         challenge[20 + i] = (char) (flags >> (8 * i));
+    challenge[12] = challenge[14] = name_len;
     (void) base64_encode(&token, challenge, sizeof(challenge));
     assert_int_equal(winrm_login_new(&options, &login, NULL), 0);
     assert_int_equal(winrm_login_step(login, "", &first, NULL), 0);
@@ -328,15 +329,24 @@ static void test_nothing_is_told_to_ntlm_that_is_weak(void **unused)
     autobuf struct buf answer = BUF_INIT;
     struct error err = { 0 };
 
-    assert_int_equal(answer_challenge(all, &answer, &err), 1);
+    assert_int_equal(answer_challenge(all, 4, &answer, &err), 1);
     assert_true(answer.len > 0);
     for (size_t i = 0; i < ARRAY_LEN(weak); i++) {
         buf_clear(&answer);
-        assert_int_equal(answer_challenge(weak[i], &answer, &err), -EACCES);
+        assert_int_equal(answer_challenge(weak[i], 4, &answer, &err), -EACCES);
         assert_string_equal(err.message,
                             "the instance wants NTLM with weak encryption; nothing is told to it");
         assert_int_equal(answer.len, 0);
     }
+}
+
+static void test_ntlm_without_a_name_is_no_crash(void **unused)
+{
+    autobuf struct buf answer = BUF_INIT;
+    struct error err = { 0 };
+
+    assert_int_equal(answer_challenge(0xe28a8235, 0, &answer, &err), -EPROTO);
+    assert_string_equal(err.message, "the instance's NTLM does not say its name");
 }
 
 static void test_nothing_that_listens(void **unused)
@@ -372,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_what_is_sealed_travels_in_two_parts),
         cmocka_unit_test(test_what_is_sealed_is_found_in_its_parts),
         cmocka_unit_test(test_nothing_is_told_to_ntlm_that_is_weak),
+        cmocka_unit_test(test_ntlm_without_a_name_is_no_crash),
         cmocka_unit_test(test_nothing_that_listens),
     };
 
