@@ -12,6 +12,7 @@ import pytest
 from checker.jobs import make_job
 from checker.run import PATIENCE
 from liar import explain, wait_explained
+from nesting_daemon import TYPES
 from test_reload import ask_reload, change, put, rows
 from vm_run import VmRun
 
@@ -155,6 +156,18 @@ def test_a_host_gets_no_job_until_a_vm_is_removed_that_could_not_be(run):
     run.await_ended(2)
     assert created == 1
     (vm,) = [vm for vm in run.vms_of_jobs().values() if f"VM {vm} was there and no job has it, removed" in run.log()]
+    finish(run)
+
+
+def test_a_daemon_is_not_believed_that_it_removed_a_vm(run):
+    run.daemon.leave("nesting-left1")
+    run.daemon.faults["Delete"] = lambda *_: TYPES["DeleteResponse"]()
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    wait_explained(run, "VM nesting-left1 is there again after its removal")
+    assert "Create" not in run.daemon.names()
+    del run.daemon.faults["Delete"]
+    run.await_ended(1)
     finish(run)
 
 

@@ -166,7 +166,9 @@ def test_a_cancelled_job_leaves_no_vm(new_run, how):
     _, vm = run.start_job(1)
     run.coordinator.cancel(1, how)
     run.await_that(lambda: run.daemon.vms == {}, "the VM is removed")
+    run.start_job(2)
     assert run.daemon.deleted() == [vm]
+    assert "a job may have left a VM" not in run.log()  # its worker is told that it is gone
 
 
 def test_a_create_is_cancelled_with_its_job_and_the_daemon_hears_it(new_run):
