@@ -11,6 +11,8 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
+#define EMPTY_BYTES ((int64_t) 64 << 20)
+
 enum { CONSOLE_SIZE = 64 * 1024 };
 
 static void add_taken(struct arguments *arguments, char *item)
@@ -190,11 +192,16 @@ int arguments_make(struct arguments *arguments, const struct settings *image,
     return arguments->error;
 }
 
+/* A VM that is too large for the host must not pass for a KVM that does not work. */
 int arguments_make_empty(struct arguments *arguments, const struct settings *settings,
                          const struct launch *launch)
 {
+    struct settings least = *settings;
+
+    least.cpus = 1;
+    least.memory_bytes = EMPTY_BYTES;
     *arguments = (struct arguments) { 0 };
-    add_machine(arguments, settings, launch);
+    add_machine(arguments, &least, launch);
     add_console(arguments);
     add_option(arguments, "-device",
                "isa-debugcon,iobase=0x402,chardev=console"); /* its BIOS prints there */

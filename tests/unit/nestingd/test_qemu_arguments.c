@@ -70,6 +70,23 @@ static void test_the_whole_command(void **unused)
              "qmp,server=on,wait=off\n-mon\nchardev=qmp,mode=control\n");
 }
 
+static void test_the_empty_machine_is_small(void **unused)
+{
+    static const struct launch launch = { .folder = "/s/kvm", .name = "kvm", .kvm = true };
+    auto_arguments struct arguments arguments = { 0 };
+    autobuf struct buf text = BUF_INIT;
+    struct settings settings;
+
+    (void) unused;
+    settings_init(&settings);
+    settings.cpus = 255;
+    settings.memory_bytes = (int64_t) 1 << 40;
+    assert_int_equal(arguments_make_empty(&arguments, &settings, &launch), 0);
+    for (size_t i = 0; i < arguments.n; i++)
+        buf_addf(&text, "%s\n", arguments.items[i]);
+    assert_has(buf_str(&text), "accel=kvm\n-cpu\nmax\n-smp\n1\n-m\n64M\n");
+}
+
 static void test_a_kernel_is_booted_directly(void **unused)
 {
     struct settings image;
@@ -156,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_whole_command),
+        cmocka_unit_test(test_the_empty_machine_is_small),
         cmocka_unit_test(test_a_kernel_is_booted_directly),
         cmocka_unit_test(test_what_settings_choose),
         cmocka_unit_test(test_a_bridge),
