@@ -9,13 +9,6 @@
 #include "core/job/connect/winrm_sealed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
-
-/* gss-ntlmssp 1.2 keeps OpenSSL's state of a login. */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
-{
-    return "leak:gssntlmssp\nleak:OSSL_LIB_CTX_new\n";
-}
 
 static void require(bool holds)
 {

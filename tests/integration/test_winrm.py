@@ -176,6 +176,14 @@ def test_a_password_is_not_told_without_tls(new_service, call):
     assert not service.logins
 
 
+def test_a_password_is_not_told_to_a_stranger(new_service, call, folder):
+    service = new_service(schemes=("Basic",), tls=make_certificate(folder), user="Administrator")
+    assert call(service, "exit 0", "own=accept", user="Administrator")[2] == (
+        "RESULT EACCES WinRM on 127.0.0.1 takes passwords in the clear alone (Basic), which are not sent where nobody vouches for "
+        "the certificate: allow Negotiate on the instance, or use tls_ca_file in place of accept_self_signed")
+    assert not service.logins
+
+
 def test_what_is_not_encrypted_is_not_believed(new_service, call):
     service = new_service()
 

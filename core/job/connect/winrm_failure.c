@@ -57,6 +57,12 @@ int winrm_failed_login(struct error *err, const struct ssh_options *options)
 
 int winrm_failed_offer(struct error *err, const struct ssh_options *options, bool basic)
 {
+    if (basic && winrm_tls_is_for(options))
+        return error_set(err, -EACCES,
+                         "WinRM on %s takes passwords in the clear alone (Basic), which are not "
+                         "sent where nobody vouches for the certificate: allow Negotiate on the "
+                         "instance, or use tls_ca_file in place of accept_self_signed",
+                         options->address);
     if (basic)
         return error_set(err, -EACCES,
                          "WinRM on %s takes passwords in the clear alone (Basic), which are not "

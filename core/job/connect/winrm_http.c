@@ -453,7 +453,12 @@ static int say_password(struct winrm_http *http, struct error *err)
     return status == STATUS_OK ? 0 : winrm_failed_status(err, options, status);
 }
 
-/* A password is told as it is inside TLS alone. */
+/* A password is told as it is inside TLS alone, and to no stranger: the first key that an instance shows may be anybody's. */
+static bool may_say_password(const struct ssh_options *options)
+{
+    return winrm_tls_is_for(options) && !options->own_certificate;
+}
+
 static int log_in(struct winrm_http *http, int64_t deadline, struct error *err)
 {
     const struct ssh_options *options = &http->site->options;
@@ -470,7 +475,7 @@ static int log_in(struct winrm_http *http, int64_t deadline, struct error *err)
         return winrm_failed_status(err, options, status);
     if (http->negotiates)
         r = negotiate(http, err);
-    else if (http->basic && winrm_tls_is_for(options))
+    else if (http->basic && may_say_password(options))
         r = say_password(http, err);
     else
         r = winrm_failed_offer(err, options, http->basic);
