@@ -43,6 +43,9 @@ void find_certificates(struct config_reading *reading, struct config_runner *run
 
 /* isolation.c: the table is for a plugin that has keys of its own. */
 bool isolation_has_own_keys(const struct toml_value *table);
+/* `autoscaler` is the table of the settings. */
+void check_way_to_vms(struct config_reading *reading, const struct toml_value *autoscaler,
+                      const struct config_vm_isolation *isolation);
 /* What is allowed of VMs and will hardly do what one wants. */
 void advise_on_isolation(struct config_reading *reading, const struct toml_value *entry,
                          const struct config_runner *runner);

@@ -27,6 +27,11 @@ void check_isolation_plugin(struct config_reading *reading, const struct toml_va
                             "for \"" CONFIG_ISOLATION_NESTING "\"");
 }
 
+static bool is_winrm(const struct toml_value *protocol)
+{
+    return protocol && (str_eq(protocol->text, "winrm") || str_eq(protocol->text, "winrm+https"));
+}
+
 /* Each VM is new, and so is its host key: nobody can have told it. */
 void check_vm_connector(struct config_reading *reading, const struct toml_value *value,
                         void *record)
@@ -36,7 +41,7 @@ void check_vm_connector(struct config_reading *reading, const struct toml_value 
     const struct toml_value *protocol = toml_find(value, "protocol");
 
     check_connector(reading, value, record);
-    if (protocol && (str_eq(protocol->text, "winrm") || str_eq(protocol->text, "winrm+https")))
+    if (is_winrm(protocol))
         finding_add(reading, CONFIG_ERROR, protocol->place,
                     CONNECTOR " 'protocol' must be ssh: a VM is not reached by WinRM");
     if (policy && str_eq(connector->host_key_policy, "pin"))
@@ -57,6 +62,19 @@ void check_vm_isolation(struct config_reading *reading, const struct toml_value 
                                                      : value->place,
                     SECTION " 'nesting_host' is missing: it names the socket of the nesting "
                             "daemon on the instance, as in \"unix:///run/nesting.sock\"");
+}
+
+/* No instance would ever pass its gate, and each would be replaced. */
+void check_way_to_vms(struct config_reading *reading, const struct toml_value *autoscaler,
+                      const struct config_vm_isolation *isolation)
+{
+    const struct toml_value *connector = toml_find(autoscaler, "connector_config");
+    const struct toml_value *protocol = connector ? toml_find(connector, "protocol") : NULL;
+
+    if (isolation->enabled && is_winrm(protocol))
+        finding_add(reading, CONFIG_ERROR, protocol->place,
+                    "[runners.autoscaler.connector_config] 'protocol' must be ssh with VM "
+                    "isolation: what makes VMs is reached by way of SSH");
 }
 
 /* Of the setting in `table`, else of the table, else of `outer`. */

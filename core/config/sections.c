@@ -49,6 +49,7 @@ void check_autoscaler(struct config_reading *reading, const struct toml_value *v
     else if (reading->plugins && !str_empty(autoscaler->plugin))
         check_plugin_config(reading, value);
     check_policies(reading, value, record);
+    check_way_to_vms(reading, value, &autoscaler->vm_isolation);
     if (autoscaler->update_interval_when_expecting_ms <= autoscaler->update_interval_ms)
         return;
     format_duration(&shown, autoscaler->update_interval_when_expecting_ms);

@@ -228,6 +228,11 @@ static void test_autoscaler_settings(void **unused)
           ALL "[runners.autoscaler.vm_isolation.connector_config]\nprotocol = \"winrm\"\n",
           "F:9:12: [runners.autoscaler.vm_isolation.connector_config] 'protocol' must be ssh: a VM "
           "is not reached by WinRM" },
+        { "VMs on an instance that is reached by WinRM",
+          ALL "[runners.autoscaler.connector_config]\nprotocol = \"winrm+https\"\n"
+              "[runners.autoscaler.vm_isolation]\nenabled = true\nnesting_host = \"unix:/n\"\n",
+          "F:9:12: [runners.autoscaler.connector_config] 'protocol' must be ssh with VM isolation: "
+          "what makes VMs is reached by way of SSH" },
         { "isolation that is neither on nor off",
           ALL "[runners.autoscaler.vm_isolation]\nenabled = \"yes\"\n",
           "F:9:11: [runners.autoscaler.vm_isolation] 'enabled' must be true or false, not a "
