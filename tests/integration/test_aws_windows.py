@@ -61,7 +61,8 @@ def test_the_second_example_says_what_it_lacks_and_waits_for_passwords_and_works
         machine.password_data = secret
     assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
     assert run.coordinator.jobs[1].finals[0]["state"] == "success", run.coordinator.jobs[1].trace.decode()
-    assert set(service.logins) == {"ntlm"} and not service.shells
+    assert wait_for(lambda: not service.shells), "further instances are being looked at, and then they are not"
+    assert set(service.logins) == {"ntlm"}
     assert run.stop() == 0
     assert not run.cloud.endpoint.calls_of("TerminateInstanceInAutoScalingGroup")
     assert "Pa$$w0rd" not in run.daemon_log.read_text()

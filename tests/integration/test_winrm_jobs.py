@@ -70,7 +70,8 @@ def test_jobs_run_by_winrm_in_their_sandbox(new_run, folder):
     for job_id in (1, 2):
         state = run_job(run, job_id)
         assert b"[MASKED]" in state.trace
-    assert not service.shells and set(service.logins) == {"ntlm"}
+    assert wait_for(lambda: not service.shells), "a probe has one, and then it has not"
+    assert set(service.logins) == {"ntlm"}
     assert "host_key_policy" not in run.daemon_log.read_text(), "there is no host key, and no password is told"
 
 
@@ -78,7 +79,7 @@ def test_a_gate_passes_by_winrm_and_its_process_becomes_the_jobs_worker(new_run,
     service = Service(folder)
     run = new_run(service, autoscaler_extra='instance_ready_command = "test -n \\"$USERNAME\\" && echo ready"')
     run_job(run, 1)
-    assert not service.shells
+    assert wait_for(lambda: not service.shells)
 
 
 def test_a_job_runs_by_kerberos(new_run, folder):
