@@ -44,21 +44,34 @@ def asked(run, name):
     return [request for method, request, *_ in run.daemon.calls if method == name]
 
 
-def descendants(pid):
-    children = ""
-    with contextlib.suppress(OSError):  # what a job starts may have ended by now
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    for child in map(int, children.split()):
-        yield child
-        yield from descendants(child)
+def name_of(pid):
+    """"" of one that is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def children(pid):
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def freeze(pid):
+    """All that it has started, from the top: what is frozen starts nothing more."""
+    for child in children(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGSTOP)
+        freeze(child)
 
 
 def kill_sessions(pid):
-    """The connections of an sshd break; it takes new ones. What ran in them is left alone: its end would be told."""
-    for session in list(descendants(pid)):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{session}/comm").read_text().strip() == "sshd":
-                os.kill(session, signal.SIGKILL)
+    """The connections of an sshd break; it takes new ones. What runs in them cannot end before: that would be told."""
+    freeze(pid)
+    sessions = [child for child in children(pid) if name_of(child) == "sshd"]
+    assert sessions, "nobody is connected"
+    for session in sessions:
+        os.kill(session, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("binary,vm", [("flotilla", Vm), ("flotilla-libssh2", Vm), ("flotilla", DropbearVm)])
@@ -68,8 +81,8 @@ def test_a_job_runs_in_a_vm_that_is_made_for_it_and_removed(new_run, binary, vm)
     job.payload["steps"][0]["script"].append('echo "in $MACHINE."')
     final, log = run.end_of(job)
     assert final["state"] == "success", log + run.log_tail()
-    said = ["Instance local-", "Enforcing VM Isolation", "Dialing nesting daemon", "Creating nesting VM tunnel",
-            "Creating nesting VM image", "Created nesting VM nesting-00000001 127.0.0.1:", "VM nesting-00000001 on instance local-",
+    said = ["Instance local-", "Enforcing VM Isolation", "Creating nesting VM tunnel", "Creating nesting VM image",
+            "Created nesting VM nesting-00000001 127.0.0.1:", "VM nesting-00000001 on instance local-",
             "in nesting-00000001." if vm is Vm else "in ", "Job succeeded"]
     places = [log.find(words) for words in said]
     assert places == sorted(places) and places[0] > 0, log
