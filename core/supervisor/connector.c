@@ -74,20 +74,29 @@ static void drop_credentials(json_t *connect)
     json_object_object_del(connect, "key");
 }
 
-/* The configuration's word counts, then the provider's; else what the system is known for. */
-static const char *protocol_of(json_t *settings, json_t *given)
+/* The configuration's word counts, then the provider's. */
+static void add_kind(json_t *settings, json_t *connect)
+{
+    static const char *const keys[] = { "os", "arch", "protocol" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *text = "";
+
+        (void) json_opt_str(settings, keys[i], &text, NULL);
+        if (!str_empty(text))
+            (void) json_add_str(connect, keys[i], text);
+    }
+}
+
+/* Where nobody says it, what the system is known for. */
+static void add_protocol(json_t *connect)
 {
     const char *protocol = "", *os = "";
 
-    (void) json_opt_str(settings, "protocol", &protocol, NULL);
+    (void) json_opt_str(connect, "protocol", &protocol, NULL);
+    (void) json_opt_str(connect, "os", &os, NULL);
     if (str_empty(protocol))
-        (void) json_opt_str(given, "protocol", &protocol, NULL);
-    if (!str_empty(protocol))
-        return protocol;
-    (void) json_opt_str(settings, "os", &os, NULL);
-    if (str_empty(os))
-        (void) json_opt_str(given, "os", &os, NULL);
-    return str_eq(os, "windows") ? "winrm" : "ssh";
+        (void) json_add_str(connect, "protocol", str_eq(os, "windows") ? "winrm" : "ssh");
 }
 
 json_t *connector_connect(const struct config_autoscaler *settings, const struct secret *key,
@@ -115,7 +124,8 @@ json_t *connector_connect(const struct config_autoscaler *settings, const struct
                   ? external
                   : internal;
     (void) json_add_str(connect, "address", address);
-    (void) json_add_str(connect, "protocol", protocol_of(settings->connector_config, given));
+    add_kind(settings->connector_config, connect);
+    add_protocol(connect);
     if (str_empty(username))
         (void) json_add_str(connect, "username", connector->username);
     if (str_empty(login) && key)

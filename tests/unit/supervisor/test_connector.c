@@ -57,20 +57,20 @@ static void test_static_credentials_are_the_only_ones(void **state)
           true, (struct login) { "mine", "my-password", "my-key" });
 }
 
-static void test_a_protocol_is_the_configurations_or_the_providers_or_the_systems(void **state)
+static void test_protocol_and_system_are_the_configurations_or_the_providers(void **state)
 {
     static const struct {
-        const char *settings, *given, *want;
+        const char *settings, *given, *want, *os;
     } cases[] = {
-        { "{}", "{}", "ssh" },
-        { "{}", "{\"os\":\"linux\"}", "ssh" },
-        { "{}", "{\"os\":\"windows\"}", "winrm" },
-        { "{\"os\":\"windows\"}", "{}", "winrm" },
-        { "{\"os\":\"linux\"}", "{\"os\":\"windows\"}", "ssh" },
-        { "{}", "{\"os\":\"windows\",\"protocol\":\"ssh\"}", "ssh" },
-        { "{\"os\":\"windows\"}", "{\"protocol\":\"winrm+https\"}", "winrm+https" },
-        { "{\"protocol\":\"winrm\"}", "{\"protocol\":\"ssh\"}", "winrm" },
-        { "{\"protocol\":\"\"}", "{\"os\":\"windows\"}", "winrm" },
+        { "{}", "{}", "ssh", "" },
+        { "{}", "{\"os\":\"linux\"}", "ssh", "linux" },
+        { "{}", "{\"os\":\"windows\"}", "winrm", "windows" },
+        { "{\"os\":\"windows\"}", "{}", "winrm", "windows" },
+        { "{\"os\":\"linux\"}", "{\"os\":\"windows\"}", "ssh", "linux" },
+        { "{}", "{\"os\":\"windows\",\"protocol\":\"ssh\"}", "ssh", "windows" },
+        { "{\"os\":\"windows\"}", "{\"protocol\":\"winrm+https\"}", "winrm+https", "windows" },
+        { "{\"protocol\":\"winrm\"}", "{\"protocol\":\"ssh\"}", "winrm", "" },
+        { "{\"protocol\":\"\"}", "{\"os\":\"windows\"}", "winrm", "windows" },
     };
 
     (void) state;
@@ -78,14 +78,15 @@ static void test_a_protocol_is_the_configurations_or_the_providers_or_the_system
         autojson json_t *reply = json_object_new_object(), *connect = NULL;
         struct config_autoscaler settings = { .connector_config =
                                                   json_tokener_parse(cases[i].settings) };
-        const char *got = "";
+        const char *got = "", *os = "";
 
         (void) json_add(reply, "connect", json_tokener_parse(cases[i].given));
         connect = connector_connect(&settings, NULL, reply);
         assert_non_null(connect);
         (void) json_opt_str(connect, "protocol", &got, NULL);
-        if (strcmp(got, cases[i].want) != 0)
-            fail_msg("%s and %s: got %s", cases[i].settings, cases[i].given, got);
+        (void) json_opt_str(connect, "os", &os, NULL);
+        if (strcmp(got, cases[i].want) != 0 || strcmp(os, cases[i].os) != 0)
+            fail_msg("%s and %s: got %s, %s", cases[i].settings, cases[i].given, got, os);
         json_object_put(settings.connector_config);
     }
 }
@@ -95,7 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_providers_credentials_come_first),
         cmocka_unit_test(test_static_credentials_are_the_only_ones),
-        cmocka_unit_test(test_a_protocol_is_the_configurations_or_the_providers_or_the_systems),
+        cmocka_unit_test(test_protocol_and_system_are_the_configurations_or_the_providers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
