@@ -109,6 +109,24 @@ static struct end pack(struct job *job, const char *why)
     return end_ok();
 }
 
+/* As the `uname` of Git for Windows and its kin begins. */
+static bool is_unix_on_windows(const char *machine)
+{
+    return str_starts(machine, "MINGW") || str_starts(machine, "MSYS") ||
+           str_starts(machine, "CYGWIN");
+}
+
+static const char *why_nothing_is_brought(const struct job *job, const struct helper_file *file)
+{
+    if (file)
+        return file->why;
+    if (is_unix_on_windows(job->helper.machine))
+        return "nothing can be brought to Windows, and only PowerShell packs by itself there: put "
+               "flotilla-helper.exe or gitlab-runner.exe into the PATH of the instance, or set the "
+               "runner's shell to \"powershell\"";
+    return "the instance is neither Linux on x86-64 nor on arm64";
+}
+
 /* Where even that fails the job goes on as with a runner that finds no helper. */
 static struct end bring(struct job *job, const char *why)
 {
@@ -118,7 +136,7 @@ static struct end bring(struct job *job, const char *why)
     if (str_starts(job->helper.machine, "Windows ") && job->shell->pack)
         return pack(job, why);
     if (!file || file->fd < 0) {
-        say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
+        say_nobody(job, why_nothing_is_brought(job, file));
         return end_ok();
     }
     (void) trace_line(job->trace, TRACE_PLAIN,

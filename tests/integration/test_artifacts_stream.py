@@ -65,6 +65,15 @@ def cut_off(run):
         new.rename(session)
 
 
+def git_bash(folder):
+    """What is in the PATH of an instance with Windows."""
+    path = folder / "git bash"
+    path.mkdir()
+    (path / "uname").write_text("#!/bin/sh\nif [ \"$1\" = -s ]; then echo MINGW64_NT-10.0-20348; else echo x86_64; fi\n")
+    (path / "uname").chmod(0o755)
+    return path
+
+
 class Faults:
     """Answers to uploads and downloads of single jobs, by their ids."""
 
@@ -100,6 +109,7 @@ def first_jobs(jobs, faults):
     offer(440, dependency(440)["token"], archive_of(("fine", "fine"), ("../x", "escaped")))
     make("denied", dependencies=[dependency(403)], failed=("script_failure", 1))
     offer(403, "another token", b"")
+    make("git bash", artifacts=[ARCHIVE], variables=[("PATH", f"{git_bash(jobs.run.folder)}:{os.environ['PATH']}")])
     make("env file", script=["echo DIR=out >> \"$GITLAB_ENV\"", *TREE], artifacts=[{**ARCHIVE, "paths": ["$DIR/one"]}])
 
 
@@ -143,6 +153,12 @@ def test_the_log_says_which_way_and_why(jobs):
     line = "Artifacts and caches are carried through this connection (neither flotilla-helper nor gitlab-runner answers " \
            "on the instance)"
     assert jobs.log("tree").splitlines().count(line) == 1
+
+
+def test_sh_on_windows_is_told_what_it_needs(jobs):
+    assert jobs.final("git bash")["state"] == "success"
+    assert "Artifacts and caches cannot be carried: nothing can be brought to Windows" in jobs.log("git bash")
+    assert "Missing gitlab-runner. Uploading artifacts is disabled." in jobs.log("git bash")
 
 
 def test_a_tree_comes_back_as_it_was(jobs):
