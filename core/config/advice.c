@@ -118,6 +118,28 @@ static void advise_on_shell(const struct advised *on)
                     shell);
 }
 
+/* Where no protocol is said, the provider may say the one that has certificates. */
+static void advise_on_certificates(const struct advised *on)
+{
+    const struct config_connector *settings = &on->runner->autoscaler.connector;
+    const struct toml_value *connector = toml_find(on->autoscaler, "connector_config");
+    const struct toml_value *protocol = connector ? toml_find(connector, "protocol") : NULL;
+    const char *key = settings->accept_self_signed        ? "accept_self_signed"
+                      : !str_empty(settings->tls_ca_file) ? "tls_ca_file"
+                                                          : NULL;
+
+    if (key && protocol && !str_empty(protocol->text) && !str_eq(protocol->text, "winrm+https"))
+        finding_add(on->reading, CONFIG_NOTE, place_in(connector, key),
+                    "[runners.autoscaler.connector_config] '%s' has no effect: certificates are "
+                    "of 'protocol' = \"winrm+https\", not of \"%s\"",
+                    key, protocol->text);
+    else if (settings->accept_self_signed && !str_empty(settings->tls_ca_file))
+        finding_add(
+            on->reading, CONFIG_NOTE, place_in(connector, "tls_ca_file"),
+            "[runners.autoscaler.connector_config] 'tls_ca_file' has no effect beside "
+            "'accept_self_signed': the key of a certificate counts, whoever vouches for it");
+}
+
 /* Two scalers on one group remove each other's instances (autoscaler.md 14, 15). */
 static void advise_on_shared_group(const struct advised *on, const struct config_runner *other)
 {
@@ -279,6 +301,7 @@ void advise(struct config_reading *reading, const struct toml_value *table,
         advise_on_instances(&on);
         advise_on_build_dir(&on);
         advise_on_shell(&on);
+        advise_on_certificates(&on);
         for (size_t k = 0; k < i; k++)
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);

@@ -189,6 +189,33 @@ static void test_shells_on_windows(void **unused)
     check_rows(rows, ARRAY_LEN(rows));
 }
 
+#define OWN                                                                                        \
+    "warning: F:11:22: [runners.autoscaler.connector_config] 'accept_self_signed': no authority "  \
+    "vouches for an instance's certificate; host_key_policy rules what is made of its key"
+
+#define PWSH RUNNER "shell = \"pwsh\"\n" PLUGIN TABLE /* 9 lines */
+
+static void test_certificates(void **unused)
+{
+    static const struct row rows[] = {
+        { "an authority", PWSH "protocol = \"winrm+https\"\ntls_ca_file = \"/ca\"\n", "" },
+        { "what the provider will say", PWSH "tls_ca_file = \"/ca\"\n", "" },
+        { "another protocol", PWSH "protocol = \"winrm\"\ntls_ca_file = \"/ca\"\n",
+          "note: F:11:15: [runners.autoscaler.connector_config] 'tls_ca_file' has no effect: "
+          "certificates are of 'protocol' = \"winrm+https\", not of \"winrm\"" },
+        { "another protocol, and a key", PWSH "protocol = \"ssh\"\naccept_self_signed = true\n",
+          "note: F:11:22: [runners.autoscaler.connector_config] 'accept_self_signed' has no "
+          "effect: certificates are of 'protocol' = \"winrm+https\", not of \"ssh\"\n" OWN },
+        { "both ways to know a certificate",
+          PWSH "tls_ca_file = \"/ca\"\naccept_self_signed = true\n",
+          "note: F:10:15: [runners.autoscaler.connector_config] 'tls_ca_file' has no effect beside "
+          "'accept_self_signed': the key of a certificate counts, whoever vouches for it\n" OWN },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
 static void test_policies(void **unused)
 {
     static const struct row rows[] = {
@@ -404,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_numbers_of_jobs),
         cmocka_unit_test(test_instances),
         cmocka_unit_test(test_shells_on_windows),
+        cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_unknown_settings),
         cmocka_unit_test(test_stores_that_lack_something),
