@@ -120,9 +120,8 @@ struct flt_host_key {
  * says. The plugin wipes its own copies of secrets when it returns. */
 struct flt_connect_info {
     uint32_t struct_size;
-    uint32_t port; /* 0 = the protocol's own */
-    const char
-        *protocol; /* "ssh", "winrm", "winrm+https"; NULL = winrm where os is windows, else ssh */
+    uint32_t port;         /* 0 = the protocol's own */
+    const char *protocol;  /* "ssh", "winrm", "winrm+https"; NULL = what os is known for */
     const char *os, *arch; /* Go's names: linux, windows, darwin; amd64, arm64 */
     const char *address;   /* internal */
     const char *external_address;
