@@ -489,6 +489,9 @@ static void test_keys_that_are_never_exchanged_cost_nothing(void **state)
     struct setup setup;
     autoclose int fd = -1;
 
+#if defined(WITH_LIBSSH2) && defined(FLOTILLA_SANITIZED)
+    harness_skip("libssh2 loses memory when an exchange of keys does not come to its end");
+#endif
     ssh_world_start(world, SSH_SERVER_OPENSSH, "RekeyLimit 256K\n");
     between.port = world->options.port;
     world->options.dial = dial_between;
