@@ -204,7 +204,7 @@ def test_a_try_of_the_second_example_reads_the_password_and_runs_a_command(opera
     status, output = operator(world, "try", "instance autoscaler example", "--config", config, port=service.port)
     service.close()
     assert status == 0 and [step for _, step in steps(output)] == ALL_STEPS, output
-    assert "Administrator@" in output and service.logins == ["ntlm", "ntlm"], output
+    assert "Administrator@" in output and set(service.logins) == {"ntlm"}, output
     asked = [json.loads(item["value"].splitlines()[-1]) for call in world.cloud.endpoint.calls_of("instances.setMetadata")
              for item in json.loads(call.body)["items"] if item["key"] == "windows-keys"]
     assert asked and {one["userName"] for one in asked} == {"Administrator"}

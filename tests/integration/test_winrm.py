@@ -207,7 +207,8 @@ def test_nobody_is_sent_elsewhere(new_service, call, folder, tls):
         return on_receive(root)
 
     service.on_receive = redirect
-    result = call(service, "echo out", f"ca={certificate}", user="Administrator")[2]
+    # A command that has not ended: there is a request behind the one that armed the service.
+    result = call(service, "echo out; exec sleep 600", f"ca={certificate}", user="Administrator")[2]
     assert result.startswith(f"RESULT EPROTO WinRM on 127.0.0.1 port {service.port} answers HTTP status 307: "), result
     assert not other.connections
 

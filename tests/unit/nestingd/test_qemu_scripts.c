@@ -234,5 +234,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cloud_init_is_waited_for, set_up, tear_down),
     };
 
+    (void) signal(SIGHUP, SIG_DFL); /* a run under nohup ignores it, and so would the server */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@
 #include "nestingd/claims.h"
 #include "nestingd/room.h"
 
-static int64_t told; /* the CPUs of those that were told, as digits */
+static uint64_t
+    told; /* the CPUs of those that were told, as digits; of many, the last ones at best */
 
 static void on_room(struct room_asker *asker)
 {
