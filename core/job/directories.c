@@ -269,7 +269,7 @@ int directories_set(struct job *job, const char *login_dir, struct error *err)
 
 /* The last line, where the script came to its end. A status that was lost on its way tells that our commands are read
  * by a PowerShell. */
-static int set_from_answer(struct job *job, const struct ssh_exit *exit, struct buf *out,
+static int set_from_answer(struct job *job, const struct remote_exit *exit, struct buf *out,
                            struct error *err)
 {
     bool nested = job->shell->is_powershell && exit->status == 1 && out->len > 0;
@@ -286,11 +286,11 @@ static int set_from_answer(struct job *job, const struct ssh_exit *exit, struct 
 struct end directories_find(struct job *job, int64_t until_ms)
 {
     autobuf struct buf out = BUF_INIT, command = BUF_INIT, script = BUF_INIT;
-    struct ssh_exec exec = { .on_output = collect,
-                             .arg = &out,
-                             .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,
-                                                     stage_deadline(job, until_ms)) };
-    struct ssh_exit exit = { 0 };
+    struct remote_exec exec = { .on_output = collect,
+                                .arg = &out,
+                                .deadline_mono_ms = MIN(clock_mono_ms(&clock_system) + ASK_MS,
+                                                        stage_deadline(job, until_ms)) };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int r;
 

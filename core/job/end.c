@@ -81,7 +81,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
 
 bool end_is_for_all(const struct job *job, int code)
 {
-    return ssh_was_stopped(code) || code == -EPIPE ||
+    return remote_was_stopped(code) || code == -EPIPE ||
            (code == -ETIMEDOUT && clock_mono_ms(&clock_system) >= job->deadline_ms);
 }
 

@@ -6,7 +6,7 @@
 #include "core/base/footprint.h"
 #include "core/base/str.h"
 #include "core/job/connect/divert.h"
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/target.h"
 #include "core/job/job.h"
 
@@ -27,7 +27,7 @@ struct end instance_unreached(struct job *job, int r, int64_t deadline, const ch
 {
     bool out_of_time = clock_mono_ms(&clock_system) >= deadline;
 
-    if (ssh_was_stopped(r))
+    if (remote_was_stopped(r))
         return end_from_error(job, r, message);
     return out_of_time ? end_from_error(job, -ETIMEDOUT, message) : end_make(END_SYSTEM, message);
 }
@@ -44,7 +44,7 @@ static int64_t login_left_ms(const struct job *job)
 static int dial_once(struct job *job, int64_t deadline, struct error *err)
 {
     int64_t left = MIN(deadline - clock_mono_ms(&clock_system), login_left_ms(job));
-    struct ssh_options options;
+    struct remote_options options;
     int r = target_options(job->connect, &options, err);
 
     if (r < 0)
@@ -60,11 +60,11 @@ static int dial_once(struct job *job, int64_t deadline, struct error *err)
 
 static int pause_for(struct job *job, int64_t until)
 {
-    const struct ssh_watch watch = stage_watch(job);
+    const struct remote_watch watch = stage_watch(job);
     int r;
 
     do
-        r = ssh_wait(&watch, NULL, 0, until);
+        r = remote_wait(&watch, NULL, 0, until);
     while (r >= 0 && clock_mono_ms(&clock_system) < until);
     return r < 0 && r != -ETIMEDOUT ? r : 0;
 }
@@ -95,7 +95,7 @@ static int dial(struct job *job, int64_t deadline, struct error *err)
 
     for (;;) {
         r = dial_once(job, deadline, err);
-        if (r == 0 || ssh_was_stopped(r) || login_left_ms(job) > 0 ||
+        if (r == 0 || remote_was_stopped(r) || login_left_ms(job) > 0 ||
             clock_mono_ms(&clock_system) >= deadline)
             return r;
         renewed = renew_login(job, deadline, err);
@@ -107,7 +107,7 @@ static int dial(struct job *job, int64_t deadline, struct error *err)
 struct end instance_connect(struct job *job, int64_t until_ms)
 {
     int64_t deadline = stage_deadline(job, until_ms), now = clock_mono_ms(&clock_system);
-    struct ssh_options options;
+    struct remote_options options;
     struct error err = { 0 };
     const char *shown;
     int r = target_options(job->connect, &options, &err);

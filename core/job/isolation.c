@@ -14,7 +14,7 @@
 #include "core/base/mem.h"
 #include "core/base/rights.h"
 #include "core/base/str.h"
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/isolation_process.h"
 #include "core/plugin/plugin.h"
 
@@ -150,11 +150,11 @@ static int answer_dial(struct running *running, json_t *frame, struct error *err
 }
 
 /* The watch's own code asks the plugin to end; what it waits for then is the plugin alone. */
-static struct ssh_watch watch_of(const struct running *running)
+static struct remote_watch watch_of(const struct running *running)
 {
     if (running->wait && running->stopped == 0)
         return running->wait->watch;
-    return (struct ssh_watch) { .relay = running->wait ? running->wait->watch.relay : NULL };
+    return (struct remote_watch) { .relay = running->wait ? running->wait->watch.relay : NULL };
 }
 
 /* What a look at the watch has come to. */
@@ -175,17 +175,17 @@ static int heed(struct running *running, int r, struct error *err)
 static int wait_once(struct running *running, struct error *err)
 {
     struct pollfd link = { .fd = running->isolation->fd, .events = POLLIN };
-    const struct ssh_watch watch = watch_of(running);
+    const struct remote_watch watch = watch_of(running);
 
-    return heed(running, ssh_wait(&watch, &link, 1, running->limit_ms), err);
+    return heed(running, remote_wait(&watch, &link, 1, running->limit_ms), err);
 }
 
 /* One that talks and talks must hear of its end, too. */
 static int look_up(struct running *running, struct error *err)
 {
-    const struct ssh_watch watch = watch_of(running);
+    const struct remote_watch watch = watch_of(running);
 
-    return heed(running, ssh_may_go_on(&watch, running->limit_ms), err);
+    return heed(running, remote_may_go_on(&watch, running->limit_ms), err);
 }
 
 /* What is there to be read; 1 = the call's end, in *ret. */

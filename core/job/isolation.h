@@ -36,7 +36,7 @@ int isolation_open(struct isolation *isolation, json_t *config, struct error *er
 
 /* How a call is waited for: its relay leads to the instance. */
 struct isolation_wait {
-    struct ssh_watch watch;
+    struct remote_watch watch;
     int64_t deadline_mono_ms;
 };
 /* FLT_E_* with a sentence; the watch's code when stopped; -EPIPE with the relay's sentence when the instance is lost,

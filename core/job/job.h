@@ -166,14 +166,14 @@ void stage_end(struct job *job, const char *name, const struct end *end);
 /* stdout goes to `out` where there is one, else to the log as stderr does. */
 struct end stage_execute(struct job *job, const struct buf *body, unsigned flags,
                          int64_t deadline_ms, struct buf *out);
-struct end stage_exit(const struct ssh_exit *exit);
+struct end stage_exit(const struct remote_exit *exit);
 /* Ends what runs on the instance, by the process id in the job's directory. */
 void stage_kill(struct job *job);
 /* For waits for the supervisor: why they must end, or 0; the connection is served meanwhile. */
 int stage_wait(void *job);
 /* The watch of every SSH wait of this job, and that of what nothing stops but a deadline. */
-struct ssh_watch stage_watch(struct job *job);
-struct ssh_watch stage_watch_unstoppable(struct job *job);
+struct remote_watch stage_watch(struct job *job);
+struct remote_watch stage_watch_unstoppable(struct job *job);
 
 /* get_sources.c and its parts (get_sources.h) */
 /* What git needs in each stage that has the job's variables. */
@@ -202,7 +202,7 @@ struct end attempts_run(struct job *job, const char *variable,
 
 /* instance.c */
 struct end instance_connect(struct job *job, int64_t until_ms); /* as of stage_run() */
-/* What came of not getting there in time, or at all: a code of ssh_open() and its sentence. */
+/* What came of not getting there in time, or at all: a code of remote_open() and its sentence. */
 struct end instance_unreached(struct job *job, int r, int64_t deadline, const char *message);
 
 /* inputs.c */

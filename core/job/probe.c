@@ -103,13 +103,13 @@ static int confine(struct probe *probe, json_t *request, struct error *err)
 static int run_command(struct probe *probe, struct remote *remote, const char *command,
                        struct error *err)
 {
-    struct ssh_exec exec = { .command = command,
-                             .on_output = take_output,
-                             .arg = probe,
-                             .deadline_mono_ms = clock_mono_ms(&clock_system) + COMMAND_MS };
+    struct remote_exec exec = { .command = command,
+                                .on_output = take_output,
+                                .arg = probe,
+                                .deadline_mono_ms = clock_mono_ms(&clock_system) + COMMAND_MS };
     autojson json_t *frame = json_frame("output");
     autobuf struct buf shown = BUF_INIT;
-    struct ssh_exit end = { 0 };
+    struct remote_exit end = { 0 };
     int r = remote_exec(remote, &exec, &end, err);
 
     if (r < 0)
@@ -150,7 +150,7 @@ static int look_at_vms(struct probe *probe, struct remote *remote, struct error 
 static int look(struct probe *probe, const char *command, struct error *err)
 {
     struct remote *remote = NULL;
-    struct ssh_options options;
+    struct remote_options options;
     int r = target_options(probe->connect, &options, err);
 
     if (r == 0)

@@ -82,5 +82,5 @@ int probe_vms_clean(struct isolation *isolation, struct remote *remote, json_t *
         r = look_again(&look, err);
     relay_free(relay);
     free(look.vms);
-    return r < 0 && !ssh_was_stopped(r) ? error_set(err, -EREMOTEIO, "%s", err->message) : r;
+    return r < 0 && !remote_was_stopped(r) ? error_set(err, -EREMOTEIO, "%s", err->message) : r;
 }

@@ -101,11 +101,11 @@ static void begin_output(struct probe *probe)
 
 static int run_command(struct probe *probe, struct remote *remote, struct error *err)
 {
-    struct ssh_exec exec = { .command = probe->command,
-                             .on_output = take_output,
-                             .arg = probe,
-                             .deadline_mono_ms = probe->deadline_ms };
-    struct ssh_exit end = { 0 };
+    struct remote_exec exec = { .command = probe->command,
+                                .on_output = take_output,
+                                .arg = probe,
+                                .deadline_mono_ms = probe->deadline_ms };
+    struct remote_exit end = { 0 };
     int r = remote_exec(remote, &exec, &end, err);
 
     if (r == -ETIMEDOUT)
@@ -115,11 +115,11 @@ static int run_command(struct probe *probe, struct remote *remote, struct error 
     return end.status == 0 ? 0 : error_set(err, -EREMOTEIO, "exit status %d", end.status);
 }
 
-static struct ssh_watch watch_of(struct probe *probe)
+static struct remote_watch watch_of(struct probe *probe)
 {
-    return (struct ssh_watch) { .control_fd = control_fd_of,
-                                .poll_control = poll_control,
-                                .arg = probe };
+    return (struct remote_watch) { .control_fd = control_fd_of,
+                                   .poll_control = poll_control,
+                                   .arg = probe };
 }
 
 static void tell_removed(void *arg, const char *id)
@@ -150,7 +150,7 @@ static int leave_connection(struct probe *probe, struct remote *remote, int r, s
 static int try_once(struct probe *probe, struct error *err)
 {
     struct remote *remote = NULL;
-    struct ssh_options options;
+    struct remote_options options;
     int r = target_options(probe->connect, &options, err);
 
     probe->tries++;
@@ -281,7 +281,7 @@ static int serve(struct probe *probe)
 {
     autojson json_t *start = NULL;
     struct error err = { 0 };
-    struct ssh_options options;
+    struct remote_options options;
     int r = report_wait_start(probe->report, &start, &err);
 
     if (r <= 0)

@@ -58,7 +58,7 @@ static bool is_literal(const char *address)
     return inet_pton(AF_INET, address, &parsed) == 1 || inet_pton(AF_INET6, address, &parsed) == 1;
 }
 
-int sandbox_narrow(const struct ssh_options *instance, int64_t output_limit, struct error *err)
+int sandbox_narrow(const struct remote_options *instance, int64_t output_limit, struct error *err)
 {
     const uint16_t ports[] = { instance->port, DNS_PORT };
     bool literal = is_literal(instance->address); /* there is nothing to look up */

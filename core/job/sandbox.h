@@ -20,7 +20,7 @@ int sandbox_prepare(bool filter_calls, struct error *err);
 int sandbox_enter(void);
 /* Files and ports, once the connection to that instance has been prepared (remote.h); `output_limit` is that of the log,
  * in bytes. */
-int sandbox_narrow(const struct ssh_options *instance, int64_t output_limit, struct error *err);
+int sandbox_narrow(const struct remote_options *instance, int64_t output_limit, struct error *err);
 
 /* Both for a process that has all it needs: no file, no socket of its own (isolation_process.c). Negative errno. */
 int sandbox_enter_sealed(void);

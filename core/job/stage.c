@@ -55,16 +55,16 @@ int stage_wait(void *arg)
     return remote_idle(job->remote, clock_mono_ms(&clock_system) + 1, NULL);
 }
 
-struct ssh_watch stage_watch(struct job *job)
+struct remote_watch stage_watch(struct job *job)
 {
-    return (struct ssh_watch) {
+    return (struct remote_watch) {
         .control_fd = control_fd, .poll_control = poll_control, .arg = job, .relay = job->relay
     };
 }
 
-struct ssh_watch stage_watch_unstoppable(struct job *job)
+struct remote_watch stage_watch_unstoppable(struct job *job)
 {
-    struct ssh_watch watch = stage_watch(job);
+    struct remote_watch watch = stage_watch(job);
 
     watch.poll_control = poll_only;
     return watch;
@@ -142,9 +142,9 @@ static int swallow(void *arg, bool is_stderr, const void *data, size_t len)
 void stage_kill(struct job *job)
 {
     autobuf struct buf script = BUF_INIT, command = BUF_INIT;
-    struct ssh_exec exec = { .on_output = swallow,
-                             .deadline_mono_ms = clock_mono_ms(&clock_system) + KILL_MS };
-    struct ssh_exit exit = { 0 };
+    struct remote_exec exec = { .on_output = swallow,
+                                .deadline_mono_ms = clock_mono_ms(&clock_system) + KILL_MS };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
 
     if (!remote_left_running(job->remote))
@@ -157,14 +157,14 @@ void stage_kill(struct job *job)
     exec.input = script.data;
     exec.input_len = script.len;
     /* Nothing that was ordered stops this. */
-    remote_set_watch(job->remote, (struct ssh_watch) { .relay = job->relay });
+    remote_set_watch(job->remote, (struct remote_watch) { .relay = job->relay });
     if (remote_exec(job->remote, &exec, &exit, &err) < 0 || exit.status != 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "processes of the stopped script may still run on instance %s%s%s",
                           job->instance, *err.message ? ": " : "", err.message);
 }
 
-struct end stage_exit(const struct ssh_exit *exit)
+struct end stage_exit(const struct remote_exit *exit)
 {
     struct end end = { .kind = exit->status == 0 ? END_OK : END_EXIT, .exit_code = exit->status };
 
@@ -180,12 +180,12 @@ static struct end run_script(struct job *job, const struct buf *script, unsigned
 {
     struct capture capture = { .job = job, .out = out };
     autobuf struct buf command = BUF_INIT;
-    struct ssh_exec exec = { .input = script->data,
-                             .input_len = script->len,
-                             .on_output = on_output,
-                             .arg = &capture,
-                             .deadline_mono_ms = deadline };
-    struct ssh_exit exit = { 0 };
+    struct remote_exec exec = { .input = script->data,
+                                .input_len = script->len,
+                                .on_output = on_output,
+                                .arg = &capture,
+                                .deadline_mono_ms = deadline };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     struct end end;
     int r;

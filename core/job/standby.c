@@ -34,9 +34,9 @@ static int look_for_word(void *arg)
 /* False when the time is over, the connection is lost, or nobody was there any more to hear that it passed. */
 static bool wait_for_word(struct job *job, int64_t seconds)
 {
-    const struct ssh_watch watch = { .control_fd = control_fd_of,
-                                     .poll_control = look_for_word,
-                                     .arg = job };
+    const struct remote_watch watch = { .control_fd = control_fd_of,
+                                        .poll_control = look_for_word,
+                                        .arg = job };
 
     remote_set_watch(job->remote, watch);
     return control_fd_of(job) >= 0 &&
@@ -46,7 +46,7 @@ static bool wait_for_word(struct job *job, int64_t seconds)
 /* Its keepalives are too far apart for what is about to be trusted to it. */
 static bool is_alive(struct job *job)
 {
-    const struct ssh_watch none = { 0 };
+    const struct remote_watch none = { 0 };
 
     remote_set_watch(job->remote, none);
     return remote_prove(job->remote, NULL) == 0;

@@ -42,7 +42,8 @@ static void add_command(struct buf *out, const char *script, const char *dir)
 }
 
 /* 0 when it ended by itself; else as remote_exec(), and it does not run on. */
-static int execute(struct job *job, struct ssh_exec *exec, struct ssh_exit *ret, struct error *err)
+static int execute(struct job *job, struct remote_exec *exec, struct remote_exit *ret,
+                   struct error *err)
 {
     int r;
 
@@ -65,8 +66,8 @@ struct end stream_begin(struct job *job, int program_fd)
         "umask 077; rm -rf -- \"$1/" HELPER_FILE "\" && set -C && cat > \"$1/" HELPER_FILE
         "\" && chmod 700 \"$1/" HELPER_FILE "\" && \"$1/" HELPER_FILE "\" --version > /dev/null";
     autobuf struct buf command = BUF_INIT;
-    struct ssh_exec exec = { .stdin_fd = program_fd };
-    struct ssh_exit exit = { 0 };
+    struct remote_exec exec = { .stdin_fd = program_fd };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int r;
 
@@ -139,16 +140,16 @@ static int add_first_line(const struct job *job, const struct helper_call *call,
 }
 
 static int run_packer(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
-                      struct ssh_exit *ret, struct error *err)
+                      struct remote_exit *ret, struct error *err)
 {
     autobuf struct buf script = BUF_SECRET, command = BUF_INIT;
-    struct ssh_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
+    struct remote_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
     int r = packer_script(job, call, &script, err);
 
     job->shell->add_command(job->shell, &command, job->nested_shell);
     if (r == -EPERM) {
         helper_line(job, HELPER_FATAL, err->message, "");
-        *ret = (struct ssh_exit) { .has_status = true, .status = 1 };
+        *ret = (struct remote_exit) { .has_status = true, .status = 1 };
         return 0;
     }
     if (r < 0 || buf_error(&command) < 0)
@@ -160,10 +161,10 @@ static int run_packer(struct job *job, const struct helper_call *call, int stdin
 }
 
 static int run_ours(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
-                    struct ssh_exit *ret, struct error *err)
+                    struct remote_exit *ret, struct error *err)
 {
     autobuf struct buf line = BUF_SECRET, script = BUF_INIT, command = BUF_INIT;
-    struct ssh_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
+    struct remote_exec exec = { .stdin_fd = stdin_fd, .stdout_fd = stdout_fd };
 
     script_note_process(&script, job->tmp_dir);
     buf_add_str(&script, "umask 077; exec \"$1/" HELPER_FILE "\" stream");
@@ -178,7 +179,7 @@ static int run_ours(struct job *job, const struct helper_call *call, int stdin_f
 }
 
 static int run_helper(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
-                      struct ssh_exit *ret, struct error *err)
+                      struct remote_exit *ret, struct error *err)
 {
     return job->helper.packs ? run_packer(job, call, stdin_fd, stdout_fd, ret, err)
                              : run_ours(job, call, stdin_fd, stdout_fd, ret, err);
@@ -198,7 +199,7 @@ static struct attempt decided(struct end end)
 
 static struct end failed(void)
 {
-    const struct ssh_exit exit = { .has_status = true, .status = 1 };
+    const struct remote_exit exit = { .has_status = true, .status = 1 };
 
     return stage_exit(&exit);
 }
@@ -223,7 +224,7 @@ static struct attempt wait_for_end(struct job *job)
 
 static struct attempt upload_once(struct job *job, const struct helper_call *call)
 {
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
     struct attempt attempt;
     struct error err = { 0 };
     int fd = -1, r = supply_transfer(job->report, call->request, &fd, &err);
@@ -282,7 +283,7 @@ static struct end remove_half(struct job *job, const struct helper_call *call)
 static struct attempt unpack_nothing(struct job *job, const struct helper_call *call, int fd)
 {
     struct attempt attempt = wait_for_end(job);
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int r;
 
@@ -295,7 +296,7 @@ static struct attempt unpack_nothing(struct job *job, const struct helper_call *
 static struct attempt unpack_stream(struct job *job, const struct helper_call *call, int stream_fd)
 {
     autoclose int fd = stream_fd;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
     struct attempt attempt;
     struct error err = { 0 };
     int r = run_helper(job, call, fd, 0, &exit, &err);
@@ -378,7 +379,7 @@ static struct end say_result(struct job *job, const struct helper_call *call,
 /* Nothing is carried away: the archive stays on the instance. */
 static struct end run_there(struct job *job, const struct helper_call *call)
 {
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int r = run_helper(job, call, 0, 0, &exit, &err);
 

@@ -55,7 +55,7 @@ static uint16_t split_address(char *addr, char **ret_host, uint16_t port)
 }
 
 /* How to log in to the VM, with where it is. */
-static int find_target(struct job *job, struct ssh_options *ret, struct error *err)
+static int find_target(struct job *job, struct remote_options *ret, struct error *err)
 {
     char addr[ISOLATION_TEXT_SIZE], *host;
     json_t *connect = NULL;
@@ -85,7 +85,7 @@ struct way {
 static int dial(void *arg, int64_t deadline_mono_ms, int *ret_fd, struct error *err)
 {
     const struct way *way = arg;
-    const struct ssh_watch watch = stage_watch(way->job);
+    const struct remote_watch watch = stage_watch(way->job);
 
     return relay_dial(way->job->relay, &watch, way->target, deadline_mono_ms, ret_fd, err);
 }
@@ -95,7 +95,7 @@ static int connect_to_vm(struct job *job, int64_t deadline, struct error *err)
 {
     autofree char *target = NULL;
     struct way way = { .job = job };
-    struct ssh_options options;
+    struct remote_options options;
     int r = find_target(job, &options, err);
 
     if (r < 0)

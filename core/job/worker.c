@@ -16,6 +16,7 @@
 #include "core/base/harden.h"
 #include "core/base/str.h"
 #include "core/job/connect/divert.h"
+#include "core/job/connect/ssh.h"
 #include "core/job/connect/target.h"
 #include "core/job/helper.h"
 #include "core/job/job.h"
@@ -82,7 +83,7 @@ static json_t *identity_of(const struct job *job, bool debug_trace)
  * has done it. */
 static int get_ready(struct job *job, struct error *err)
 {
-    struct ssh_options options;
+    struct remote_options options;
     int r;
 
     if (job->remote)

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "core/base/str.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/ssh_backend.h"
-#include "core/job/connect/ssh_wait.h"
 #include "tests/fuzz/ssh_play.h"
 
 #define require ssh_peer_require
@@ -103,7 +103,7 @@ static void judge_output(struct play *play, bool whole)
             "output is missing");
 }
 
-static void judge_status(const struct play *play, const struct ssh_exit *exit)
+static void judge_status(const struct play *play, const struct remote_exit *exit)
 {
     const struct told *told = &play->told;
     int status = (int) (told->status & 255);
@@ -121,7 +121,7 @@ static void judge_status(const struct play *play, const struct ssh_exit *exit)
     require(exit->status == status && exit->signal[0] == '\0', "the status is another one");
 }
 
-static void judge(struct play *play, int r, bool was_broken, const struct ssh_exit *exit,
+static void judge(struct play *play, int r, bool was_broken, const struct remote_exit *exit,
                   const struct error *err)
 {
     bool ended = play->told.open && play->told.closed && play->told.has_status;
@@ -151,12 +151,12 @@ static int make_input(const struct play *play, size_t from)
 static void run_command(struct play *play, struct ssh_conn *conn, bool was_broken)
 {
     size_t in_memory = play->settings.stdin_is_stream ? play->input_len / 2 : play->input_len;
-    struct ssh_exec exec = { .command = "command",
-                             .input = play->input,
-                             .input_len = in_memory,
-                             .on_output = on_output,
-                             .arg = play };
-    struct ssh_exit exit = { 0 };
+    struct remote_exec exec = { .command = "command",
+                                .input = play->input,
+                                .input_len = in_memory,
+                                .on_output = on_output,
+                                .arg = play };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int stream[2] = { -1, -1 }, input = -1, r;
 
@@ -203,7 +203,7 @@ static void use_connection(struct play *play, struct ssh_conn *conn)
 
 static void run_client(struct play *play, int fd)
 {
-    const struct ssh_options options = {
+    const struct remote_options options = {
         .address = "peer",
         .username = "runner",
         .password = "secret",

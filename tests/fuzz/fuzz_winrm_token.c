@@ -28,9 +28,9 @@ static void open_forged(struct winrm_login *login, const uint8_t *data, size_t s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct ssh_options options = { .address = "192.0.2.1",
-                                         .username = "DOMAIN\\user",
-                                         .password = "password" };
+    const struct remote_options options = { .address = "192.0.2.1",
+                                            .username = "DOMAIN\\user",
+                                            .password = "password" };
     autobuf struct buf first = BUF_INIT, token = BUF_INIT, second = BUF_INIT;
     struct winrm_login *login = NULL;
 

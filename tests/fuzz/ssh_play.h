@@ -82,7 +82,7 @@ struct play {
 #define PLAY_SETTINGS 5
 void play_init(struct play *play, const uint8_t *data, size_t size, int fd);
 void play_done(struct play *play);
-/* A turn, whenever the client would wait: the `poll_control` of struct ssh_watch. */
+/* A turn, whenever the client would wait: the `poll_control` of struct remote_watch. */
 int play_turn(void *arg);
 /* Takes what stdout's stream holds. */
 void play_read_stream(struct play *play);

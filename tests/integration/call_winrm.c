@@ -17,7 +17,7 @@
 #include "core/job/connect/winrm.h"
 
 struct settings {
-    struct ssh_options options;
+    struct remote_options options;
     const char *cancel, *between;
     bool refuse, stream;
     int64_t deadline_ms, again;
@@ -86,9 +86,9 @@ static void wait_for_word(const char *path)
 }
 
 static int run(struct settings *settings, struct winrm_conn *conn, const char *command,
-               const struct buf *input, struct ssh_exit *exit, struct error *err)
+               const struct buf *input, struct remote_exit *exit, struct error *err)
 {
-    struct ssh_exec exec = { .command = command, .on_output = print, .arg = settings };
+    struct remote_exec exec = { .command = command, .on_output = print, .arg = settings };
 
     if (settings->deadline_ms > 0)
         exec.deadline_mono_ms = clock_mono_ms(&clock_system) + settings->deadline_ms;
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
                                  .again = 1 };
     struct winrm_conn *conn = NULL;
     autobuf struct buf input = BUF_INIT;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
     struct error err = { 0 };
     int64_t port = 0;
     int r;
@@ -134,7 +134,8 @@ int main(int argc, char **argv)
         read_setting(&settings, argv[i]);
     settings.options.check_host_key = check_key;
     settings.options.check_arg = &settings;
-    settings.options.watch = (struct ssh_watch) { .poll_control = poll_control, .arg = &settings };
+    settings.options.watch =
+        (struct remote_watch) { .poll_control = poll_control, .arg = &settings };
     r = settings.stream ? 0 : read_input(&input);
     if (r == 0)
         r = winrm_prepare(&settings.options, &err);

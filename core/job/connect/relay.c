@@ -12,8 +12,8 @@
 #include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/ssh_tunnel.h"
-#include "core/job/connect/ssh_wait.h"
 
 #define OPEN_MS 20000 /* one try: what drops our packets is asked again */
 #define PIECE 32768
@@ -46,7 +46,7 @@ int relay_new(struct ssh_conn *conn, struct relay **ret, struct error *err)
 
     if (!relay)
         return error_set(err, -ENOMEM, "relay: out of memory");
-    ssh_set_watch(conn, (struct ssh_watch) { 0 });
+    ssh_set_watch(conn, (struct remote_watch) { 0 });
     relay->conn = conn;
     *ret = relay;
     return 0;
@@ -298,7 +298,7 @@ static int add_stream(struct relay *relay, const struct ssh_target *target, int 
     return 0;
 }
 
-static int wait_open(struct relay *relay, struct stream *stream, const struct ssh_watch *watch,
+static int wait_open(struct relay *relay, struct stream *stream, const struct remote_watch *watch,
                      const char *address, int64_t deadline, struct error *err)
 {
     int r;
@@ -307,17 +307,17 @@ static int wait_open(struct relay *relay, struct stream *stream, const struct ss
         r = relay_lost(relay, err); /* then the stream is gone */
         if (r < 0)
             return r;
-        r = ssh_may_go_on(watch, deadline);
+        r = remote_may_go_on(watch, deadline);
         if (r == 0)
             r = ssh_tunnel_open(stream->tunnel, err);
         if (r == -EAGAIN)
-            r = ssh_wait(watch, NULL, 0, deadline);
+            r = remote_wait(watch, NULL, 0, deadline);
         else if (r == 0)
             return 0;
         if (r == -ETIMEDOUT)
             return error_set(err, r, "no answer in time");
         if (r < 0)
-            return ssh_was_stopped(r)
+            return remote_was_stopped(r)
                        ? error_errno(err, r, "connecting to %s on the instance", address)
                        : r;
     }
@@ -341,7 +341,7 @@ static int not_opened(int r, const char *address, struct error *err)
     return error_wrap(err, r, "the instance does not connect us to %s%s", address, hint);
 }
 
-int relay_dial(struct relay *relay, const struct ssh_watch *watch, const char *address,
+int relay_dial(struct relay *relay, const struct remote_watch *watch, const char *address,
                int64_t deadline_mono_ms, int *ret_fd, struct error *err)
 {
     autofree char *copy = mem_strdup(address);
@@ -367,5 +367,5 @@ int relay_dial(struct relay *relay, const struct ssh_watch *watch, const char *a
     (void) close(fd);
     if (relay->lost.code == 0)
         hang_up(stream);
-    return r == -EPIPE || ssh_was_stopped(r) ? r : not_opened(r, address, err);
+    return r == -EPIPE || remote_was_stopped(r) ? r : not_opened(r, address, err);
 }

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/relay.h"
+#include "core/job/connect/ssh.h"
 #include "core/job/connect/winrm.h"
 
 /* One of the two. */
@@ -15,13 +16,13 @@ struct remote {
     struct winrm_conn *winrm;
 };
 
-static bool is_winrm(const struct ssh_options *options)
+static bool is_winrm(const struct remote_options *options)
 {
     return options->protocol && str_starts(options->protocol, "winrm");
 }
 
 /* GSSAPI looks whether its settings have changed. */
-struct remote_files remote_files(const struct ssh_options *options)
+struct remote_files remote_files(const struct remote_options *options)
 {
     const char *kerberos = getenv("KRB5_CONFIG");
     struct remote_files files = { 0 };
@@ -37,12 +38,12 @@ struct remote_files remote_files(const struct ssh_options *options)
     return files;
 }
 
-int remote_prepare(const struct ssh_options *options, struct error *err)
+int remote_prepare(const struct remote_options *options, struct error *err)
 {
     return is_winrm(options) ? winrm_prepare(options, err) : 0;
 }
 
-int remote_open(const struct ssh_options *options, struct remote **ret, struct error *err)
+int remote_open(const struct remote_options *options, struct remote **ret, struct error *err)
 {
     struct remote *remote = mem_zero(sizeof(*remote));
     int r;
@@ -72,7 +73,7 @@ int remote_relay(struct remote *remote, struct relay **ret, struct error *err)
     return r;
 }
 
-void remote_set_watch(struct remote *remote, struct ssh_watch watch)
+void remote_set_watch(struct remote *remote, struct remote_watch watch)
 {
     if (remote->winrm)
         winrm_set_watch(remote->winrm, watch);
@@ -89,7 +90,7 @@ void remote_close(struct remote *remote)
     free(remote);
 }
 
-int remote_exec(struct remote *remote, const struct ssh_exec *exec, struct ssh_exit *ret,
+int remote_exec(struct remote *remote, const struct remote_exec *exec, struct remote_exit *ret,
                 struct error *err)
 {
     return remote->winrm ? winrm_exec(remote->winrm, exec, ret, err)

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "core/base/str.h"
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
@@ -17,7 +17,7 @@ struct refusals {
 };
 
 /* Keys are put in place late in a boot, and those that are made for an instance, when they have come to it. */
-static bool may_be_let_in(const struct ssh_options *options, struct refusals *refusals)
+static bool may_be_let_in(const struct remote_options *options, struct refusals *refusals)
 {
     if (refusals->n++ == 0)
         refusals->since_ms = now_ms();
@@ -25,7 +25,7 @@ static bool may_be_let_in(const struct ssh_options *options, struct refusals *re
 }
 
 /* What an instance that still boots looks like. */
-static bool worth_retrying(int r, const struct ssh_options *options, struct refusals *refusals)
+static bool worth_retrying(int r, const struct remote_options *options, struct refusals *refusals)
 {
     switch (r) {
     case -ECONNREFUSED:
@@ -44,8 +44,8 @@ static bool worth_retrying(int r, const struct ssh_options *options, struct refu
     }
 }
 
-int retry_connect(const struct ssh_options *options,
-                  int (*once)(const struct ssh_options *options, int64_t deadline, void *arg,
+int retry_connect(const struct remote_options *options,
+                  int (*once)(const struct remote_options *options, int64_t deadline, void *arg,
                               struct error *err),
                   void *arg, struct error *err)
 {
@@ -60,7 +60,7 @@ int retry_connect(const struct ssh_options *options,
         if (!worth_retrying(r, options, &refusals))
             return r;
         for (int64_t until = MIN(now_ms() + pause, deadline); now_ms() < until;) {
-            int stop = ssh_wait(&options->watch, NULL, 0, until);
+            int stop = remote_wait(&options->watch, NULL, 0, until);
 
             if (stop < 0 && stop != -ETIMEDOUT)
                 return error_errno(err, stop, "connecting to %s", options->address);

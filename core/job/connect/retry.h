@@ -3,10 +3,10 @@
  */
 #pragma once
 
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
 /* Tries `once` until it succeeds, fails for good, or options->timeout_ms is over. */
-int retry_connect(const struct ssh_options *options,
-                  int (*once)(const struct ssh_options *options, int64_t deadline, void *arg,
+int retry_connect(const struct remote_options *options,
+                  int (*once)(const struct remote_options *options, int64_t deadline, void *arg,
                               struct error *err),
                   void *arg, struct error *err);

@@ -6,11 +6,11 @@
 
 #include "core/base/fault.h"
 #include "core/base/str.h"
+#include "core/job/connect/remote_tcp.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/retry.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_key.h"
-#include "core/job/connect/ssh_tcp.h"
-#include "core/job/connect/ssh_wait.h"
 
 #define BANNER_MS 10000
 #define HANDSHAKE_MS 20000
@@ -35,15 +35,15 @@ int64_t ssh_channel_deadline(void)
     return now_ms() + fault_limit_ms("ssh_channel", CHANNEL_MS);
 }
 
-static int connect_once(const struct ssh_options *options, int64_t deadline, void *ret,
+static int connect_once(const struct remote_options *options, int64_t deadline, void *ret,
                         struct error *err)
 {
-    int fd = -1, r = ssh_tcp_open(options, deadline, &fd, err);
+    int fd = -1, r = remote_tcp_open(options, deadline, &fd, err);
 
     return r < 0 ? r : ssh_start(options, fd, deadline, ret, err);
 }
 
-int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err)
+int ssh_open(const struct remote_options *options, struct ssh_conn **ret, struct error *err)
 {
     int r = str_empty(options->private_key) ? 0 : ssh_key_check(options->private_key, err);
 

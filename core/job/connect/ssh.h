@@ -1,93 +1,20 @@
-/* core/job/connect/ssh.h - one SSH connection to an instance, blocking, with deadlines and a way to
- * stop (hardening.md §6).
+/* core/job/connect/ssh.h - one SSH connection to an instance, as remote.h has it; called through that, and by relay.c.
  *
  * The back end, libssh or libssh2, is chosen at build time; ssh.c and its neighbours are what both share. Only we
  * open channels.
- * Everything read is hostile.
  */
 #pragma once
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "core/base/error.h"
-
-/* What every wait watches besides the socket: the worker's control descriptor. `poll_control` is
- * called before each wait, and a wait ends when `control_fd` is readable and after 250 ms; it
- * returns 0 to go on, or negative to stop the operation with that code (-ECANCELED for cancel,
- * -EINTR for abort, -ENETRESET for a lost instance). */
-struct relay;
-struct ssh_watch {
-    int (*control_fd)(void *arg); /* asked for each wait, because it changes; NULL or -1 = none */
-    int (*poll_control)(void *arg);
-    void *arg;
-    struct relay *relay; /* moved meanwhile (relay.h); NULL = none */
-};
-
-static inline bool ssh_was_stopped(int r)
-{
-    return r == -ECANCELED || r == -EINTR || r == -ENETRESET;
-}
-
-struct ssh_options {
-    const char *protocol; /* "ssh"; "winrm", "winrm+https" (winrm.h) */
-    const char *address;
-    uint16_t port;
-    /* Another way there than TCP: a stream that becomes the connection's. As ssh_tcp_open(). NULL = TCP. */
-    int (*dial)(void *arg, int64_t deadline_mono_ms, int *ret_fd, struct error *err);
-    void *dial_arg;
-    const char *username;
-    const char *password;    /* NULL or "" = none */
-    const char *private_key; /* text of an unencrypted key; NULL or "" = none */
-    int64_t timeout_ms; /* whole connect, retries included: an instance that still boots is tried
-                           again */
-    /* A login that was made for the instance just now: so long, from its first refusal on, it may still be on its way
-     * there. 0 = it is known there since the boot. */
-    int64_t arrival_ms;
-    int64_t keepalive_ms;
-    /* Before authentication: type ("ssh-ed25519"), key in base64. 0 = accept; -EKEYREJECTED with a
-     * sentence = refuse, and it is not tried again; a code of the watch when it was stopped. */
-    int (*check_host_key)(void *arg, const char *type, const char *key_base64,
-                          int64_t deadline_mono_ms, struct error *err);
-    void *check_arg;
-    /* Of winrm+https: the authorities' certificates, NULL = the system's; or the key of a certificate that they do not
-     * know is checked by check_host_key, as "x509-sha256". */
-    const char *ca_file;
-    bool own_certificate;
-    struct ssh_watch watch;
-};
+#include "core/job/connect/remote.h"
 
 struct ssh_conn;
-int ssh_open(const struct ssh_options *options, struct ssh_conn **ret, struct error *err);
+int ssh_open(const struct remote_options *options, struct ssh_conn **ret, struct error *err);
 /* Replaces what later waits watch. */
-void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch);
+void ssh_set_watch(struct ssh_conn *conn, struct remote_watch watch);
 void ssh_close(struct ssh_conn *conn); /* bounded time; accepts NULL */
 
-struct ssh_exit {
-    bool has_status;
-    int status;      /* 128 + signal when killed by one */
-    char signal[16]; /* "KILL", or "" */
-};
-struct ssh_exec {
-    const char *command;
-    const void *input; /* stdin, to its end */
-    size_t input_len;
-    /* Streams; 0 = none, because descriptors 0 to 2 are never streams here. They stay the caller's and are made
-     * non-blocking. SIGPIPE is ignored by whoever has them. */
-    int stdin_fd; /* behind `input`, what can be read there until its end. A shell reads ahead: before a stream its
-                     script goes into `command` */
-    int stdout_fd; /* stdout goes there, not to on_output; the command waits for a reader that stalls */
-    int (*on_output)(void *arg, bool is_stderr, const void *data, size_t len); /* negative stops */
-    void *arg;
-    int64_t deadline_mono_ms; /* 0 = none; -ETIMEDOUT */
-};
-/* Runs a command to its end. 0 with *ret filled when the channel closed after an exit status or
- * signal; -EPIPE with a sentence when the connection broke or the channel closed without one (N7);
- * the watch's code when stopped; -ESHUTDOWN when the reader of stdout_fd has gone, -EIO when a stream fails
- * otherwise. stdout_fd has everything when this returns 0. */
-int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+/* As remote_exec(); the channel closed after an exit status or signal (N7). */
+int ssh_exec(struct ssh_conn *conn, const struct remote_exec *exec, struct remote_exit *ret,
              struct error *err);
 
 /* Waits between two commands: the instance is asked whether it lives, and answered when it asks, or it

@@ -14,5 +14,5 @@ int64_t ssh_auth_deadline(int64_t deadline);
 int64_t ssh_channel_deadline(void);
 
 /* Handshake, host key, authentication. `fd` becomes the connection's whatever happens. */
-int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
+int ssh_start(const struct remote_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
               struct error *err);

@@ -6,7 +6,7 @@
 
 #include "core/base/str.h"
 
-void ssh_exit_status(struct ssh_exit *exit, uint32_t status)
+void ssh_exit_status(struct remote_exit *exit, uint32_t status)
 {
     if (exit->has_status)
         return;
@@ -35,7 +35,7 @@ static int signal_number(const char *name)
     return 0;
 }
 
-void ssh_exit_signal(struct ssh_exit *exit, const char *name)
+void ssh_exit_signal(struct remote_exit *exit, const char *name)
 {
     if (exit->has_status)
         return;

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
-void ssh_exit_status(struct ssh_exit *exit, uint32_t status);
+void ssh_exit_status(struct remote_exit *exit, uint32_t status);
 /* `name` as in "KILL"; NULL or an unknown one gives 128. */
-void ssh_exit_signal(struct ssh_exit *exit, const char *name);
+void ssh_exit_signal(struct remote_exit *exit, const char *name);

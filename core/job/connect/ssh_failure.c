@@ -25,7 +25,7 @@ int ssh_failed_greeting(struct error *err, const char *where, const char *why)
                      where, why);
 }
 
-int ssh_failed_auth(struct error *err, const struct ssh_options *options, const char *takes)
+int ssh_failed_auth(struct error *err, const struct remote_options *options, const char *takes)
 {
     bool has_key = !str_empty(options->private_key), has_password = !str_empty(options->password);
 
@@ -43,7 +43,7 @@ int ssh_failed_auth(struct error *err, const struct ssh_options *options, const 
         has_key ? " and its authorized_keys" : "", has_password ? " and password" : "");
 }
 
-int ssh_failed_auth_late(struct error *err, const struct ssh_options *options)
+int ssh_failed_auth_late(struct error *err, const struct remote_options *options)
 {
     return error_set(err, -ETIMEDOUT,
                      "SSH authentication as '%s': the instance does not decide in time",

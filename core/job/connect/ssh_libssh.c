@@ -25,7 +25,7 @@
 
 int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline)
 {
-    struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->fd, .events = POLLIN } };
+    struct pollfd fds[REMOTE_WAIT_FDS] = { { .fd = conn->fd, .events = POLLIN } };
     int one = 1;
 
     if (ssh_get_poll_flags(conn->session) & SSH_WRITE_PENDING)
@@ -35,12 +35,13 @@ int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, i
     /* sshd leaves Nagle's algorithm on for commands, so its next small packet waits for our acknowledgement, which
      * the kernel would delay by 40 ms. It forgets the wish, so it is told again. */
     (void) setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-    return ssh_wait(&conn->watch, fds, n + 1, deadline);
+    return remote_wait(&conn->watch, fds, n + 1, deadline);
 }
 
 /* Session. */
 
-static int set_options(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+static int set_options(struct ssh_conn *conn, const struct remote_options *options,
+                       struct error *err)
 {
     const struct {
         enum ssh_options_e option;
@@ -120,7 +121,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
 }
 
 /* Before authentication, so that nothing of ours reaches a host that is not the instance (N1). */
-static int check_host_key(struct ssh_conn *conn, const struct ssh_options *options,
+static int check_host_key(struct ssh_conn *conn, const struct remote_options *options,
                           int64_t deadline, struct error *err)
 {
     ssh_key key = NULL;
@@ -138,8 +139,8 @@ static int check_host_key(struct ssh_conn *conn, const struct ssh_options *optio
     return r;
 }
 
-static int start_session(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
-                         struct error *err)
+static int start_session(struct ssh_conn *conn, const struct remote_options *options,
+                         int64_t deadline, struct error *err)
 {
     char where[300];
     int r;
@@ -162,7 +163,7 @@ static int start_session(struct ssh_conn *conn, const struct ssh_options *option
     return 0;
 }
 
-int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
+int ssh_start(const struct remote_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
               struct error *err)
 {
     struct ssh_conn *conn = mem_zero(sizeof(*conn));
@@ -189,7 +190,7 @@ int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struc
     return 0;
 }
 
-void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch)
+void ssh_set_watch(struct ssh_conn *conn, struct remote_watch watch)
 {
     conn->watch = watch;
 }
@@ -217,10 +218,10 @@ static int accept_any_host_key(void *arg, const char *type, const char *key, int
 /* A rehearsal that fails costs memory in every worker, and nothing else. */
 static void rehearse(const char *private_key)
 {
-    struct ssh_options options = { .address = "rehearsal",
-                                   .username = "rehearsal",
-                                   .private_key = private_key,
-                                   .check_host_key = accept_any_host_key };
+    struct remote_options options = { .address = "rehearsal",
+                                      .username = "rehearsal",
+                                      .private_key = private_key,
+                                      .check_host_key = accept_any_host_key };
     struct ssh_conn *conn = NULL;
     int pid = -1, fd = ssh_rehearsal_start(&pid);
 

@@ -6,15 +6,15 @@
 
 #include <libssh/libssh.h>
 
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/ssh_pulse.h"
-#include "core/job/connect/ssh_wait.h"
 
 struct ssh_conn {
     ssh_session session;
     ssh_event event;  /* handles what came in, whatever the state of a channel */
     ssh_channel left; /* of a command that was stopped */
     int fd;
-    struct ssh_watch watch;
+    struct remote_watch watch;
     struct ssh_counter_struct traffic; /* counted by the library */
     uint64_t heard_bytes;
     struct ssh_pulse pulse;
@@ -30,7 +30,7 @@ static inline void note_traffic(struct ssh_conn *conn)
     ssh_pulse_heard(&conn->pulse);
 }
 
-/* ssh_wait() for the connection and others. */
+/* remote_wait() for the connection and others. */
 int wait_session(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline);
 
 /* -EPIPE with a sentence: nothing goes either way any more. */
@@ -39,5 +39,5 @@ int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing);
 int conn_keep_alive(struct ssh_conn *conn, struct error *err);
 
 /* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
-int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
-                         struct error *err);
+int session_authenticate(struct ssh_conn *conn, const struct remote_options *options,
+                         int64_t deadline, struct error *err);

@@ -86,7 +86,8 @@ const char *conn_why(const struct ssh_conn *conn)
 
 int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline)
 {
-    struct pollfd fds[SSH_WAIT_FDS] = { { .fd = conn->hung_up ? -1 : conn->fd, .events = POLLIN } };
+    struct pollfd fds[REMOTE_WAIT_FDS] = { { .fd = conn->hung_up ? -1 : conn->fd,
+                                             .events = POLLIN } };
     int one = 1, r;
 
     conn_flush(conn);
@@ -96,7 +97,7 @@ int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int6
         fds[i + 1] = others[i];
     /* As in the other back end: sshd's next small packet waits for our acknowledgement. */
     (void) setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-    r = ssh_wait(&conn->watch, fds, n + 1, deadline);
+    r = remote_wait(&conn->watch, fds, n + 1, deadline);
     conn_allow(conn);
     return r;
 }
@@ -200,7 +201,7 @@ static int handshake(struct ssh_conn *conn, const char *where, int64_t deadline,
 }
 
 /* Before authentication, so that nothing of ours reaches a host that is not the instance (N1). */
-static int check_host_key(struct ssh_conn *conn, const struct ssh_options *options,
+static int check_host_key(struct ssh_conn *conn, const struct remote_options *options,
                           int64_t deadline, struct error *err)
 {
     size_t len = 0;
@@ -218,8 +219,8 @@ static int check_host_key(struct ssh_conn *conn, const struct ssh_options *optio
     return options->check_host_key(options->check_arg, name, text, deadline, err);
 }
 
-static int start_session(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
-                         struct error *err)
+static int start_session(struct ssh_conn *conn, const struct remote_options *options,
+                         int64_t deadline, struct error *err)
 {
     char where[300];
     int r;
@@ -239,7 +240,7 @@ static int start_session(struct ssh_conn *conn, const struct ssh_options *option
     return r;
 }
 
-int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
+int ssh_start(const struct remote_options *options, int fd, int64_t deadline, struct ssh_conn **ret,
               struct error *err)
 {
     struct ssh_conn *conn = mem_zero(sizeof(*conn));
@@ -268,7 +269,7 @@ int ssh_start(const struct ssh_options *options, int fd, int64_t deadline, struc
     return 0;
 }
 
-void ssh_set_watch(struct ssh_conn *conn, struct ssh_watch watch)
+void ssh_set_watch(struct ssh_conn *conn, struct remote_watch watch)
 {
     conn->watch = watch;
 }

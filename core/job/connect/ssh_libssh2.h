@@ -7,15 +7,15 @@
 #include <libssh2.h>
 
 #include "core/base/buf.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/ssh.h"
 #include "core/job/connect/ssh_pulse.h"
-#include "core/job/connect/ssh_wait.h"
 
 /* What the library knows about its packets and does not tell (ssh_libssh2_packets.c). */
 struct ssh_packets {
-    uint32_t channel;     /* our number of the one that was opened last */
-    struct ssh_exit exit; /* of its command */
-    struct ssh_refusal {  /* of a channel, the latest */
+    uint32_t channel;        /* our number of the one that was opened last */
+    struct remote_exit exit; /* of its command */
+    struct ssh_refusal {     /* of a channel, the latest */
         uint32_t reason;
         char words[80];
     } refusal;
@@ -34,7 +34,7 @@ struct ssh_conn {
     bool opening_quiet;
     struct ssh_tunnel *opening; /* whose channel the library is opening */
     int fd;
-    struct ssh_watch watch;
+    struct remote_watch watch;
     struct ssh_pulse pulse;
     struct ssh_packets packets;
     struct buf out;  /* what the library sent and the socket has not taken */
@@ -54,7 +54,7 @@ void *ssh_packets_dup(const void *data, size_t len);
 /* Before each call of the library that may read: it reads what came as long as something comes, and a server that
  * sends without a pause would keep it. */
 void conn_allow(struct ssh_conn *conn);
-/* ssh_wait() for the connection and others; sends what was kept. */
+/* remote_wait() for the connection and others; sends what was kept. */
 int conn_wait(struct ssh_conn *conn, const struct pollfd *others, size_t n, int64_t deadline);
 /* Sends what was kept, as far as the socket takes it. */
 void conn_flush(struct ssh_conn *conn);
@@ -72,5 +72,5 @@ int conn_lost(struct ssh_conn *conn, struct error *err, const char *doing);
 int conn_keep_alive(struct ssh_conn *conn, struct error *err);
 
 /* Logs in with what the options hold; -EACCES with a sentence when the instance refuses it all. */
-int conn_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
+int conn_authenticate(struct ssh_conn *conn, const struct remote_options *options, int64_t deadline,
                       struct error *err);

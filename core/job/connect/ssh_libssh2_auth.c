@@ -13,7 +13,7 @@ enum auth_method { AUTH_KEY, AUTH_PASSWORD, AUTH_INTERACTIVE };
 
 struct auth {
     struct ssh_conn *conn;
-    const struct ssh_options *options;
+    const struct remote_options *options;
     struct buf key; /* its text */
     struct ssh_rsa rsa;
 };
@@ -37,7 +37,7 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(answer_prompts)
 
 static int auth_step(struct auth *auth, enum auth_method method)
 {
-    const struct ssh_options *options = auth->options;
+    const struct remote_options *options = auth->options;
     LIBSSH2_SESSION *session = auth->conn->session;
     unsigned user_len = (unsigned) strlen(options->username);
     void *signer = auth->rsa.key;
@@ -108,7 +108,7 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
 /* What the instance would take, which it says only when it refuses what we have not tried: nothing. */
 static int refused(struct auth *auth, int64_t deadline, struct error *err)
 {
-    const struct ssh_options *options = auth->options;
+    const struct remote_options *options = auth->options;
     LIBSSH2_SESSION *session = auth->conn->session;
     autobuf struct buf takes = BUF_INIT;
     const char *list = NULL;
@@ -151,7 +151,7 @@ static int log_in(struct auth *auth, int64_t deadline, struct error *err)
     return r == -EACCES ? refused(auth, deadline, err) : r;
 }
 
-int conn_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
+int conn_authenticate(struct ssh_conn *conn, const struct remote_options *options, int64_t deadline,
                       struct error *err)
 {
     struct auth auth = { .conn = conn, .options = options, .key = BUF_SECRET };

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/job/connect/remote_stream.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_failure.h"
 #include "core/job/connect/ssh_libssh2.h"
-#include "core/job/connect/ssh_stream.h"
 
 #define STDOUT 0
 #define STDERR SSH_EXTENDED_DATA_STDERR
@@ -18,10 +18,10 @@
 struct running {
     struct ssh_conn *conn;
     LIBSSH2_CHANNEL *channel;
-    const struct ssh_exec *exec;
+    const struct remote_exec *exec;
     bool closed, eof_sent;
-    struct ssh_source source;
-    struct ssh_sink sink;
+    struct remote_source source;
+    struct remote_sink sink;
     struct buf merged; /* output whose packet has not been read to its end */
 };
 
@@ -108,9 +108,9 @@ static bool may_send(const struct running *running)
 /* Sends the next piece; returns its length, 0 when nothing can be sent now. */
 static ssize_t send_piece(struct running *running, struct error *err)
 {
-    struct ssh_source *source = &running->source;
-    ssize_t n =
-        libssh2_channel_write(running->channel, source->next, MIN(source->len, (size_t) SSH_PIECE));
+    struct remote_source *source = &running->source;
+    ssize_t n = libssh2_channel_write(running->channel, source->next,
+                                      MIN(source->len, (size_t) REMOTE_PIECE));
 
     /* A command that ended without reading its input closes the channel: its status counts. */
     if (n < 0 && n != LIBSSH2_ERROR_EAGAIN && !libssh2_channel_eof(running->channel))
@@ -118,21 +118,21 @@ static ssize_t send_piece(struct running *running, struct error *err)
     if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
         running->eof_sent = true; /* as good as */
     n = MAX(n, (ssize_t) 0);
-    ssh_source_sent(source, (size_t) n);
+    remote_source_sent(source, (size_t) n);
     return n;
 }
 
 /* All that is in memory, as far as it may be sent; of a stream what one read gives, so that nothing else waits. */
 static int feed_input(struct running *running, struct error *err)
 {
-    struct ssh_source *source = &running->source;
+    struct remote_source *source = &running->source;
     ssize_t r = 1;
 
     while (r > 0 && !running->eof_sent && may_send(running)) {
-        r = ssh_source_fill(source, err);
+        r = remote_source_fill(source, err);
         if (r < 0)
             return (int) r;
-        if (ssh_source_ended(source)) {
+        if (remote_source_ended(source)) {
             running->eof_sent = true;
             (void) libssh2_channel_send_eof(running->channel);
             return 0;
@@ -152,7 +152,7 @@ static int give_output(struct running *running, bool is_stderr, const void *data
     if (len == 0)
         return 0;
     if (!is_stderr && running->sink.fd > 0)
-        return ssh_sink_put(&running->sink, data, len, err);
+        return remote_sink_put(&running->sink, data, len, err);
     r = running->exec->on_output(running->exec->arg, is_stderr, data, len);
     return r < 0 ? error_errno(err, r, "storing the output") : 0;
 }
@@ -182,11 +182,11 @@ static int give_merged(struct running *running, struct error *err)
 static int read_stream(struct running *running, int stream, struct error *err)
 {
     bool merging = running->sink.fd == 0;
-    char piece[SSH_PIECE];
+    char piece[REMOTE_PIECE];
     ssize_t n = 1;
     int r = 0;
 
-    while (r == 0 && !(stream == STDOUT && ssh_sink_busy(&running->sink))) {
+    while (r == 0 && !(stream == STDOUT && remote_sink_busy(&running->sink))) {
         n = libssh2_channel_read_ex(running->channel, stream, piece, sizeof(piece));
         if (n <= 0)
             break;
@@ -228,7 +228,7 @@ static int serve(struct running *running, struct error *err)
         r = read_stream(running, STDOUT, err);
     if (r == 0)
         r = look_for_end(running, err);
-    if (r == 0 && is_last && !running->closed && !ssh_sink_busy(&running->sink))
+    if (r == 0 && is_last && !running->closed && !remote_sink_busy(&running->sink))
         r = conn_lost(running->conn, err, "running a command");
     return r;
 }
@@ -236,7 +236,7 @@ static int serve(struct running *running, struct error *err)
 /* There is something in memory, and nothing to wait for. */
 static bool can_feed(const struct running *running)
 {
-    const struct ssh_source *source = &running->source;
+    const struct remote_source *source = &running->source;
 
     return !running->eof_sent && may_send(running) && (source->len > 0 || source->fd == 0);
 }
@@ -247,12 +247,12 @@ static int turn(struct running *running, struct error *err)
     struct ssh_conn *conn = running->conn;
     int64_t deadline = running->exec->deadline_mono_ms;
     struct pollfd streams[2];
-    size_t n = ssh_stream_poll(&running->source, !running->eof_sent && may_send(running),
-                               &running->sink, streams);
+    size_t n = remote_stream_poll(&running->source, !running->eof_sent && may_send(running),
+                                  &running->sink, streams);
     int r;
 
     if (can_feed(running)) {
-        r = ssh_may_go_on(&conn->watch, deadline);
+        r = remote_may_go_on(&conn->watch, deadline);
         conn_allow(conn);
     } else {
         r = conn_wait(conn, streams, n, deadline);
@@ -262,7 +262,7 @@ static int turn(struct running *running, struct error *err)
 
 static bool ended(const struct running *running)
 {
-    return running->closed && !ssh_sink_busy(&running->sink);
+    return running->closed && !remote_sink_busy(&running->sink);
 }
 
 /* Whatever is sent may make the library read, so what came is dealt with before each wait: the socket would not tell
@@ -278,20 +278,20 @@ static int pump(struct running *running, struct error *err)
         if (r == 0 && !ended(running))
             r = turn(running, err);
         if (r == 0)
-            r = ssh_sink_flush(&running->sink, err);
+            r = remote_sink_flush(&running->sink, err);
     }
     if (r < 0)
         return r;
     return running->conn->packets.exit.has_status ? 0 : ssh_failed_no_status(err);
 }
 
-static int run(struct running *running, struct ssh_exit *ret, struct error *err)
+static int run(struct running *running, struct remote_exit *ret, struct error *err)
 {
     struct ssh_packets *packets = &running->conn->packets;
     int r;
 
     packets->channel = UINT32_MAX; /* the last one may still have something to say */
-    packets->exit = (struct ssh_exit) { 0 };
+    packets->exit = (struct remote_exit) { 0 };
     buf_clear(&packets->segments);
     r = open_channel(running->conn, running->exec->command, &running->channel, err);
     if (r < 0)
@@ -305,7 +305,7 @@ static int run(struct running *running, struct ssh_exit *ret, struct error *err)
     return r;
 }
 
-int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+int ssh_exec(struct ssh_conn *conn, const struct remote_exec *exec, struct remote_exit *ret,
              struct error *err)
 {
     struct running running = { .conn = conn, .exec = exec };
@@ -313,11 +313,11 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
 
     if (conn->broken)
         return error_set(err, -EPIPE, "the connection to the instance is lost");
-    ssh_source_init(&running.source, exec);
-    ssh_sink_init(&running.sink, exec);
+    remote_source_init(&running.source, exec);
+    remote_sink_init(&running.sink, exec);
     r = run(&running, ret, err);
     leave_channel(conn, running.channel, running.closed);
-    ssh_sink_done(&running.sink);
+    remote_sink_done(&running.sink);
     buf_done(&running.merged);
     return r;
 }

@@ -14,7 +14,7 @@ enum auth_method { AUTH_KEY, AUTH_PASSWORD, AUTH_INTERACTIVE };
 
 struct auth {
     struct ssh_conn *conn;
-    const struct ssh_options *options;
+    const struct remote_options *options;
     ssh_key key;
 };
 
@@ -62,7 +62,7 @@ static int auth_with(struct auth *auth, enum auth_method method, int64_t deadlin
             return -EACCES;
         if (state == SSH_AUTH_INFO) {
             answer_prompts(auth);
-            r = ssh_may_go_on(&auth->conn->watch, deadline);
+            r = remote_may_go_on(&auth->conn->watch, deadline);
         } else {
             r = wait_session(auth->conn, NULL, 0, deadline);
         }
@@ -102,7 +102,7 @@ static void add_methods(struct ssh_conn *conn, struct buf *out)
             buf_addf(out, "%s%s", out->len > 0 ? ", " : "", names[i].name);
 }
 
-static int refused(struct ssh_conn *conn, const struct ssh_options *options, struct error *err)
+static int refused(struct ssh_conn *conn, const struct remote_options *options, struct error *err)
 {
     autobuf struct buf methods = BUF_INIT;
 
@@ -110,8 +110,8 @@ static int refused(struct ssh_conn *conn, const struct ssh_options *options, str
     return ssh_failed_auth(err, options, buf_str(&methods));
 }
 
-int session_authenticate(struct ssh_conn *conn, const struct ssh_options *options, int64_t deadline,
-                         struct error *err)
+int session_authenticate(struct ssh_conn *conn, const struct remote_options *options,
+                         int64_t deadline, struct error *err)
 {
     struct auth auth = { .conn = conn, .options = options };
     bool has_key = !str_empty(options->private_key), has_password = !str_empty(options->password);

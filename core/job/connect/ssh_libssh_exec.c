@@ -8,10 +8,10 @@
 #include <libssh/server.h> /* ssh_send_keepalive */
 
 #include "core/base/str.h"
+#include "core/job/connect/remote_stream.h"
 #include "core/job/connect/ssh_backend.h"
 #include "core/job/connect/ssh_exit.h"
 #include "core/job/connect/ssh_failure.h"
-#include "core/job/connect/ssh_stream.h"
 
 /* While a sink is busy, the library keeps what comes for it and lets the window close. It opens it anew for each
  * word on stderr, however, so that from here on nothing is read. */
@@ -20,24 +20,24 @@
 struct running {
     struct ssh_conn *conn;
     ssh_channel channel;
-    const struct ssh_exec *exec;
+    const struct remote_exec *exec;
     struct ssh_channel_callbacks_struct callbacks;
-    struct ssh_exit exit;
+    struct remote_exit exit;
     bool closed, eof_sent;
     int output_error;
     struct error *err; /* of the sink; on_output has no sentence */
-    struct ssh_source source;
-    struct ssh_sink sink;
+    struct remote_source source;
+    struct remote_sink sink;
     size_t kept; /* output in the library that the sink did not take; at least this much */
 };
 
 /* What it does not take stays in the library, whose window then closes. */
 static size_t take_stream(struct running *running, const void *data, size_t len)
 {
-    running->kept = ssh_sink_busy(&running->sink) ? len : 0;
+    running->kept = remote_sink_busy(&running->sink) ? len : 0;
     if (running->kept > 0)
         return 0;
-    running->output_error = ssh_sink_put(&running->sink, data, len, running->err);
+    running->output_error = remote_sink_put(&running->sink, data, len, running->err);
     return len;
 }
 
@@ -130,7 +130,7 @@ static bool may_send(const struct running *running)
 
 static bool must_pause(const struct running *running)
 {
-    return running->kept >= KEPT_MAX && ssh_sink_busy(&running->sink) && !running->closed;
+    return running->kept >= KEPT_MAX && remote_sink_busy(&running->sink) && !running->closed;
 }
 
 /* Waits for the reader alone. That nothing is heard meanwhile is our own doing. */
@@ -138,7 +138,7 @@ static int pause_reading(struct running *running, const struct pollfd *streams, 
                          struct error *err)
 {
     struct ssh_conn *conn = running->conn;
-    int r = ssh_wait(&conn->watch, streams, n, running->exec->deadline_mono_ms);
+    int r = remote_wait(&conn->watch, streams, n, running->exec->deadline_mono_ms);
 
     ssh_pulse_skip(&conn->pulse);
     return r < 0 && r != -ETIMEDOUT ? error_errno(err, r, "stopped") : MIN(r, 0);
@@ -150,7 +150,7 @@ static int turn(struct running *running, struct error *err)
     struct pollfd streams[2];
     bool pause = must_pause(running);
     size_t n =
-        ssh_stream_poll(&running->source, !pause && may_send(running), &running->sink, streams);
+        remote_stream_poll(&running->source, !pause && may_send(running), &running->sink, streams);
     int r = pause ? pause_reading(running, streams, n, err)
                   : wait_and_serve(running->conn, streams, n, running->exec->deadline_mono_ms, err);
 
@@ -216,30 +216,30 @@ static int open_channel(struct running *running, struct error *err)
 /* Sends the next piece; returns its length, 0 when nothing can be sent now. */
 static int send_piece(struct running *running, struct error *err)
 {
-    struct ssh_source *source = &running->source;
+    struct remote_source *source = &running->source;
     uint32_t window = ssh_channel_window_size(running->channel);
     int n = ssh_channel_write(running->channel, source->next,
-                              (uint32_t) MIN(MIN(source->len, (size_t) SSH_PIECE), window));
+                              (uint32_t) MIN(MIN(source->len, (size_t) REMOTE_PIECE), window));
 
     /* A command that ended without reading its input closes the channel: its status counts. */
     if (n < 0 && n != SSH_AGAIN && !running->closed && !ssh_channel_is_closed(running->channel))
         return conn_lost(running->conn, err, "sending the script");
     n = MAX(n, 0);
-    ssh_source_sent(source, (size_t) n);
+    remote_source_sent(source, (size_t) n);
     return n;
 }
 
 /* All that is in memory, as far as it may be sent; of a stream what one read gives, so that nothing else waits. */
 static int feed_input(struct running *running, struct error *err)
 {
-    struct ssh_source *source = &running->source;
+    struct remote_source *source = &running->source;
     int r = 1;
 
     while (r > 0 && !running->eof_sent && may_send(running)) {
-        r = ssh_source_fill(source, err);
+        r = remote_source_fill(source, err);
         if (r < 0)
             return r;
-        if (ssh_source_ended(source)) {
+        if (remote_source_ended(source)) {
             running->eof_sent = true;
             (void) ssh_channel_send_eof(running->channel);
             return 0;
@@ -259,7 +259,7 @@ static int pass_kept(struct running *running, struct error *err)
     autobuf struct buf taken = BUF_INIT;
     int n;
 
-    if (running->kept == 0 || (ssh_sink_busy(&running->sink) && !running->closed))
+    if (running->kept == 0 || (remote_sink_busy(&running->sink) && !running->closed))
         return 0;
     n = ssh_channel_poll(running->channel, 0);
     running->kept = (size_t) MAX(n, 0);
@@ -270,12 +270,12 @@ static int pass_kept(struct running *running, struct error *err)
     n = ssh_channel_read_nonblocking(running->channel, taken.data, (uint32_t) n, 0);
     if (n < 0)
         return conn_lost(running->conn, err, "reading the output");
-    return ssh_sink_put(&running->sink, taken.data, (size_t) n, err);
+    return remote_sink_put(&running->sink, taken.data, (size_t) n, err);
 }
 
 static bool ended(const struct running *running)
 {
-    return running->closed && running->kept == 0 && !ssh_sink_busy(&running->sink);
+    return running->closed && running->kept == 0 && !remote_sink_busy(&running->sink);
 }
 
 static int pump(struct running *running, struct error *err)
@@ -288,7 +288,7 @@ static int pump(struct running *running, struct error *err)
         if (r == 0)
             r = running->output_error;
         if (r == 0)
-            r = ssh_sink_flush(&running->sink, err);
+            r = remote_sink_flush(&running->sink, err);
         if (r == 0)
             r = pass_kept(running, err);
         if (r < 0)
@@ -312,7 +312,7 @@ static void leave_channel(struct running *running)
         ssh_channel_free(running->channel);
 }
 
-int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+int ssh_exec(struct ssh_conn *conn, const struct remote_exec *exec, struct remote_exit *ret,
              struct error *err)
 {
     struct running running = { .conn = conn, .exec = exec, .err = err };
@@ -329,14 +329,14 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
     running.callbacks.channel_exit_status_function = on_exit_status;
     running.callbacks.channel_exit_signal_function = on_exit_signal;
     ssh_callbacks_init(&running.callbacks);
-    ssh_source_init(&running.source, exec);
-    ssh_sink_init(&running.sink, exec);
+    remote_source_init(&running.source, exec);
+    remote_sink_init(&running.sink, exec);
     (void) ssh_set_channel_callbacks(running.channel, &running.callbacks);
     r = open_channel(&running, err);
     if (r == 0)
         r = pump(&running, err);
     leave_channel(&running);
-    ssh_sink_done(&running.sink);
+    remote_sink_done(&running.sink);
     if (r == 0)
         *ret = running.exit;
     return r;
@@ -344,7 +344,7 @@ int ssh_exec(struct ssh_conn *conn, const struct ssh_exec *exec, struct ssh_exit
 
 int ssh_prove(struct ssh_conn *conn, struct error *err)
 {
-    const struct ssh_exec nothing = { 0 };
+    const struct remote_exec nothing = { 0 };
     struct running running = { .conn = conn, .exec = &nothing };
     int r;
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 
 #define MISSES 3
 

@@ -26,9 +26,9 @@ uint16_t target_port(json_t *connect)
     return (uint16_t) port;
 }
 
-int target_options(json_t *connect, struct ssh_options *ret, struct error *err)
+int target_options(json_t *connect, struct remote_options *ret, struct error *err)
 {
-    struct ssh_options options = { .timeout_ms = CONNECT_MS, .keepalive_ms = 30000 };
+    struct remote_options options = { .timeout_ms = CONNECT_MS, .keepalive_ms = 30000 };
     int64_t expires_ms = 0;
 
     options.protocol = "ssh";

@@ -8,9 +8,9 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/remote_stream.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/retry.h"
-#include "core/job/connect/ssh_stream.h"
-#include "core/job/connect/ssh_wait.h"
 #include "core/job/connect/winrm_failure.h"
 #include "core/job/connect/winrm_http.h"
 #include "core/job/connect/winrm_login.h"
@@ -83,7 +83,7 @@ static int make_shell(struct winrm_conn *conn, int64_t deadline, struct soap_pla
     return r == -EREMOTEIO ? winrm_failed_fault(err, "making a shell", &fault) : r;
 }
 
-static int start_command(struct winrm_conn *conn, const struct ssh_exec *exec,
+static int start_command(struct winrm_conn *conn, const struct remote_exec *exec,
                          struct soap_place *place, struct error *err)
 {
     autobuf struct buf request = BUF_INIT, answer = BUF_INIT;
@@ -116,13 +116,13 @@ static int order(struct winrm_conn *conn, void (*write)(struct buf *, const stru
 static int remove_shell(struct winrm_conn *conn, const struct soap_place *place, bool running,
                         struct error *err)
 {
-    const struct ssh_watch watch = conn->site.options.watch;
+    const struct remote_watch watch = conn->site.options.watch;
     int64_t deadline = now_ms() + fault_limit_ms("winrm_stop", STOP_MS);
     int r;
 
     winrm_http_abandon(conn->talk);
     winrm_http_abandon(conn->feed);
-    conn->site.options.watch = (struct ssh_watch) { 0 };
+    conn->site.options.watch = (struct remote_watch) { 0 };
     if (*place->command && running)
         (void) order(conn, soap_terminate, place, deadline, NULL);
     r = order(conn, soap_delete, place, deadline, err);
@@ -134,12 +134,12 @@ static int remove_shell(struct winrm_conn *conn, const struct soap_place *place,
 
 struct running {
     struct winrm_conn *conn;
-    const struct ssh_exec *exec;
+    const struct remote_exec *exec;
     struct error *err;
     struct soap_place place;
     struct soap_output output;
-    struct ssh_source source;
-    struct ssh_sink sink;
+    struct remote_source source;
+    struct remote_sink sink;
     size_t chunk;                /* the most that is sent at once */
     size_t sent;                 /* of what is on its way */
     bool sends_end, input_ended; /* the end is on its way, has been taken */
@@ -153,7 +153,7 @@ static int take_output(void *arg, bool is_stderr, const void *data, size_t len)
     int r;
 
     if (!is_stderr && running->sink.fd > 0)
-        return ssh_sink_put(&running->sink, data, len, running->err);
+        return remote_sink_put(&running->sink, data, len, running->err);
     r = running->exec->on_output(running->exec->arg, is_stderr, data, len);
     return r < 0 ? error_errno(running->err, r, "storing the output") : 0;
 }
@@ -161,7 +161,7 @@ static int take_output(void *arg, bool is_stderr, const void *data, size_t len)
 static int begin_send(struct running *running)
 {
     struct winrm_conn *conn = running->conn;
-    const struct ssh_source *source = &running->source;
+    const struct remote_source *source = &running->source;
     autobuf struct buf request = BUF_SECRET;
     int r;
 
@@ -196,7 +196,7 @@ static int end_send(struct running *running)
         return 0;
     }
     if (r == 0) {
-        ssh_source_sent(&running->source, running->sent);
+        remote_source_sent(&running->source, running->sent);
         running->input_ended = running->sends_end;
     }
     return r;
@@ -210,7 +210,7 @@ static int feed(struct running *running)
         r = end_send(running);
     if (r < 0 || running->sending || running->input_ended || running->output.done)
         return r;
-    r = ssh_source_fill(&running->source, running->err);
+    r = remote_source_fill(&running->source, running->err);
     if (r < 0 || (running->source.len == 0 && running->source.fd > 0))
         return r;
     return begin_send(running);
@@ -251,8 +251,8 @@ static int receive(struct running *running)
     if (running->receiving && !winrm_http_is_busy(running->conn->talk))
         r = end_receive(running);
     if (r == 0)
-        r = ssh_sink_flush(&running->sink, running->err);
-    if (r < 0 || running->receiving || running->output.done || ssh_sink_busy(&running->sink))
+        r = remote_sink_flush(&running->sink, running->err);
+    if (r < 0 || running->receiving || running->output.done || remote_sink_busy(&running->sink))
         return r;
     return begin_receive(running);
 }
@@ -263,7 +263,7 @@ static int wait_for_either(struct running *running)
     struct winrm_http *const https[] = { conn->talk, conn->feed };
     struct pollfd streams[2];
     bool may_send = !running->sending && !running->input_ended;
-    size_t n = ssh_stream_poll(&running->source, may_send, &running->sink, streams);
+    size_t n = remote_stream_poll(&running->source, may_send, &running->sink, streams);
     int r = winrm_http_wait(https, ARRAY_LEN(https), streams, n, running->exec->deadline_mono_ms);
 
     if (r == -ETIMEDOUT)
@@ -283,7 +283,7 @@ static int pump(struct running *running)
     for (;;) {
         int r = receive(running);
 
-        if (r == 0 && running->output.done && !ssh_sink_busy(&running->sink))
+        if (r == 0 && running->output.done && !remote_sink_busy(&running->sink))
             return 0;
         if (r == 0)
             r = feed(running);
@@ -294,7 +294,7 @@ static int pump(struct running *running)
     }
 }
 
-int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+int winrm_exec(struct winrm_conn *conn, const struct remote_exec *exec, struct remote_exit *ret,
                struct error *err)
 {
     struct error unread = { 0 };
@@ -307,8 +307,8 @@ int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_
         return error_set(err, -EPIPE, "the connection to the instance is lost");
     running.output.take = take_output;
     running.output.arg = &running;
-    ssh_source_init(&running.source, exec);
-    ssh_sink_init(&running.sink, exec);
+    remote_source_init(&running.source, exec);
+    remote_sink_init(&running.sink, exec);
     r = make_shell(conn, exec->deadline_mono_ms, &running.place, running.err);
     if (r == 0)
         r = start_command(conn, exec, &running.place, running.err);
@@ -316,14 +316,14 @@ int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_
         r = pump(&running);
     if (r == 0 && running.sending && !winrm_http_is_busy(conn->feed))
         (void) end_send(&running); /* so that its connection can be used again */
-    ssh_sink_done(&running.sink);
+    remote_sink_done(&running.sink);
     /* A connection that is lost need not be the instance, on which the script would run on. */
     if (*running.place.shell && r != -ENETRESET)
         removed = remove_shell(conn, &running.place, r < 0, NULL);
     conn->left_running = r < 0 && removed < 0;
     conn->broken = r == -EPIPE;
     if (r == 0)
-        *ret = (struct ssh_exit) { .has_status = true, .status = running.output.status };
+        *ret = (struct remote_exit) { .has_status = true, .status = running.output.status };
     return r;
 }
 
@@ -337,7 +337,7 @@ int winrm_idle(struct winrm_conn *conn, int64_t until_mono_ms, struct error *err
     int r = 0;
 
     while (r >= 0)
-        r = ssh_wait(&conn->site.options.watch, NULL, 0, until_mono_ms);
+        r = remote_wait(&conn->site.options.watch, NULL, 0, until_mono_ms);
     return r == -ETIMEDOUT ? 0 : error_errno(err, r, "stopped");
 }
 
@@ -351,7 +351,7 @@ int winrm_prove(struct winrm_conn *conn, struct error *err)
 
 /* Connecting. */
 
-void winrm_set_watch(struct winrm_conn *conn, struct ssh_watch watch)
+void winrm_set_watch(struct winrm_conn *conn, struct remote_watch watch)
 {
     conn->site.options.watch = watch;
 }
@@ -367,7 +367,7 @@ void winrm_close(struct winrm_conn *conn)
 }
 
 /* A shell shows that all of it works: the login, its rights, and a place among the others. */
-static int try_once(const struct ssh_options *options, int64_t deadline, void *arg,
+static int try_once(const struct remote_options *options, int64_t deadline, void *arg,
                     struct error *err)
 {
     struct winrm_conn *conn = arg;
@@ -378,7 +378,7 @@ static int try_once(const struct ssh_options *options, int64_t deadline, void *a
     return r < 0 ? r : remove_shell(conn, &place, false, err);
 }
 
-static char *url_of(const struct ssh_options *options)
+static char *url_of(const struct remote_options *options)
 {
     bool bare_v6 = strchr(options->address, ':') && *options->address != '[';
 
@@ -386,7 +386,7 @@ static char *url_of(const struct ssh_options *options)
                       bare_v6 ? "[" : "", options->address, bare_v6 ? "]" : "", options->port);
 }
 
-int winrm_open(const struct ssh_options *options, struct winrm_conn **ret, struct error *err)
+int winrm_open(const struct remote_options *options, struct winrm_conn **ret, struct error *err)
 {
     struct winrm_conn *conn = mem_zero(sizeof(*conn));
     int r;
@@ -413,7 +413,7 @@ int winrm_open(const struct ssh_options *options, struct winrm_conn **ret, struc
     return r;
 }
 
-int winrm_prepare(const struct ssh_options *options, struct error *err)
+int winrm_prepare(const struct remote_options *options, struct error *err)
 {
     return winrm_login_prepare(options, err);
 }

@@ -1,21 +1,20 @@
-/* core/job/connect/winrm.h - an instance reached by WinRM, as ssh.h has it for SSH: the same options, watches, commands and
- * codes. Called through remote.h.
+/* core/job/connect/winrm.h - an instance reached by WinRM, as remote.h has it; called through that.
  *
  * There is no lasting connection: each command has a shell of its own on the instance, whose end is the end of all that
  * runs in it. Input and output travel on two HTTP connections, so that neither waits for the other.
  */
 #pragma once
 
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
 struct winrm_conn;
 /* What must happen before the sandbox is narrowed; -EACCES and others with a sentence. */
-int winrm_prepare(const struct ssh_options *options, struct error *err);
-int winrm_open(const struct ssh_options *options, struct winrm_conn **ret, struct error *err);
-void winrm_set_watch(struct winrm_conn *conn, struct ssh_watch watch);
+int winrm_prepare(const struct remote_options *options, struct error *err);
+int winrm_open(const struct remote_options *options, struct winrm_conn **ret, struct error *err);
+void winrm_set_watch(struct winrm_conn *conn, struct remote_watch watch);
 void winrm_close(struct winrm_conn *conn); /* accepts NULL */
-/* As ssh_exec(); what is stopped does not run on. */
-int winrm_exec(struct winrm_conn *conn, const struct ssh_exec *exec, struct ssh_exit *ret,
+/* As remote_exec(); what is stopped does not run on. */
+int winrm_exec(struct winrm_conn *conn, const struct remote_exec *exec, struct remote_exit *ret,
                struct error *err);
 /* Whether a command that was stopped could not be ended on the instance. */
 bool winrm_left_running(const struct winrm_conn *conn);

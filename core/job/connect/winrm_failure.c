@@ -32,7 +32,7 @@ int winrm_failed_certificate(struct error *err, const char *address)
                      address);
 }
 
-int winrm_failed_status(struct error *err, const struct ssh_options *options, long status)
+int winrm_failed_status(struct error *err, const struct remote_options *options, long status)
 {
     const char *hint = "what answers there is not WinRM, or it still boots; check protocol_port";
 
@@ -48,14 +48,14 @@ int winrm_failed_status(struct error *err, const struct ssh_options *options, lo
                      options->port, status, hint);
 }
 
-int winrm_failed_login(struct error *err, const struct ssh_options *options)
+int winrm_failed_login(struct error *err, const struct remote_options *options)
 {
     return error_set(
         err, -EACCES, "WinRM authentication as '%s' was refused%s; check username and password",
         options->username, str_empty(options->password) ? " with no password configured" : "");
 }
 
-int winrm_failed_offer(struct error *err, const struct ssh_options *options, bool basic)
+int winrm_failed_offer(struct error *err, const struct remote_options *options, bool basic)
 {
     if (basic && winrm_tls_is_for(options))
         return error_set(err, -EACCES,

@@ -9,9 +9,9 @@
 #include "core/base/fault.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/remote_tcp.h"
+#include "core/job/connect/remote_wait.h"
 #include "core/job/connect/ssh_failure.h"
-#include "core/job/connect/ssh_tcp.h"
-#include "core/job/connect/ssh_wait.h"
 #include "core/job/connect/winrm_failure.h"
 #include "core/job/connect/winrm_login.h"
 #include "core/job/connect/winrm_sealed.h"
@@ -59,7 +59,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     (void) address;
     if (!http->may_connect)
         (void) ssh_failed_lost(&http->why, "asking the instance", NULL);
-    else if (ssh_tcp_open(&http->site->options, http->deadline, &fd, &http->why) < 0)
+    else if (remote_tcp_open(&http->site->options, http->deadline, &fd, &http->why) < 0)
         fd = -1;
     http->fd = fd;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
@@ -312,8 +312,8 @@ static bool must_wait(const struct winrm_http *http, struct pollfd *ret, int64_t
 int winrm_http_wait(struct winrm_http *const *https, size_t n, const struct pollfd *others,
                     size_t n_others, int64_t deadline)
 {
-    struct pollfd fds[SSH_WAIT_FDS];
-    const struct ssh_watch *watch = NULL;
+    struct pollfd fds[REMOTE_WAIT_FDS];
+    const struct remote_watch *watch = NULL;
     int64_t until = deadline > 0 ? deadline : INT64_MAX;
     size_t n_fds = 0;
     bool wait = true;
@@ -328,7 +328,7 @@ int winrm_http_wait(struct winrm_http *const *https, size_t n, const struct poll
     }
     for (size_t i = 0; i < n_others; i++)
         fds[n_fds++] = others[i];
-    r = wait ? ssh_wait(watch, fds, n_fds, until) : ssh_may_go_on(watch, deadline);
+    r = wait ? remote_wait(watch, fds, n_fds, until) : remote_may_go_on(watch, deadline);
     if (r == -ETIMEDOUT && (deadline == 0 || now_ms() < deadline))
         r = 0;
     for (size_t i = 0; r >= 0 && i < n; i++)
@@ -405,7 +405,7 @@ static int tell_token(struct winrm_http *http, const struct buf *token, long *re
 
 static int negotiate(struct winrm_http *http, struct error *err)
 {
-    const struct ssh_options *options = &http->site->options;
+    const struct remote_options *options = &http->site->options;
     long status = STATUS_UNAUTHORIZED;
     int r = winrm_login_new(options, &http->login, err);
 
@@ -433,7 +433,7 @@ static int negotiate(struct winrm_http *http, struct error *err)
 
 static int say_password(struct winrm_http *http, struct error *err)
 {
-    const struct ssh_options *options = &http->site->options;
+    const struct remote_options *options = &http->site->options;
     autobuf struct buf both = BUF_SECRET;
     struct buf *line = &http->authorization;
     long status = 0;
@@ -454,14 +454,14 @@ static int say_password(struct winrm_http *http, struct error *err)
 }
 
 /* A password is told as it is inside TLS alone, and to no stranger: the first key that an instance shows may be anybody's. */
-static bool may_say_password(const struct ssh_options *options)
+static bool may_say_password(const struct remote_options *options)
 {
     return winrm_tls_is_for(options) && !options->own_certificate;
 }
 
 static int log_in(struct winrm_http *http, int64_t deadline, struct error *err)
 {
-    const struct ssh_options *options = &http->site->options;
+    const struct remote_options *options = &http->site->options;
     long status = 0;
     int r = new_connection(http, err);
 

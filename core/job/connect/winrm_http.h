@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 #include "core/base/buf.h"
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
 /* What all connections to an instance have in common; its owner keeps it for as long as they live. */
 struct winrm_site {
-    struct ssh_options options; /* its watch is that of all waits */
+    struct remote_options options; /* its watch is that of all waits */
     char *url;
 };
 
@@ -23,7 +23,7 @@ struct winrm_http *winrm_http_new(struct winrm_site *site); /* NULL without memo
 void winrm_http_free(struct winrm_http *http);
 
 /* Sends an envelope, which is copied, once the connection is there; that much blocks. 0, -EPIPE and other codes of
- * ssh_exec(), those of ssh_open() while it connects; with a sentence. */
+ * remote_exec(), those of remote_open() while it connects; with a sentence. */
 int winrm_http_begin(struct winrm_http *http, const struct buf *envelope, int64_t deadline,
                      struct error *err);
 bool winrm_http_is_busy(const struct winrm_http *http); /* the answer is not all here */
@@ -33,7 +33,7 @@ void winrm_http_abandon(struct winrm_http *http);
 int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *err);
 
 /* Waits until something has come for one of the connections (NULL is none), or one of the others is ready, or a moment
- * has passed. 0, or as ssh_wait(). */
+ * has passed. 0, or as remote_wait(). */
 int winrm_http_wait(struct winrm_http *const *https, size_t n, const struct pollfd *others,
                     size_t n_others, int64_t deadline);
 

@@ -106,7 +106,8 @@ static int acquire(struct winrm_login *login, const char *password, struct error
                   major, minor, dialect_of(login));
 }
 
-int winrm_login_new(const struct ssh_options *options, struct winrm_login **ret, struct error *err)
+int winrm_login_new(const struct remote_options *options, struct winrm_login **ret,
+                    struct error *err)
 {
     struct winrm_login *login;
     int r;
@@ -293,7 +294,7 @@ int winrm_login_open(struct winrm_login *login, const struct buf *body, struct b
     return r;
 }
 
-int winrm_login_prepare(const struct ssh_options *options, struct error *err)
+int winrm_login_prepare(const struct remote_options *options, struct error *err)
 {
     autobuf struct buf token = BUF_INIT;
     struct winrm_login *login = NULL;

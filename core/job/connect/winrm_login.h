@@ -8,14 +8,15 @@
 #include <stdbool.h>
 
 #include "core/base/buf.h"
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
 /* What needs more than the instance, and files: loads GSSAPI's mechanisms and fetches Kerberos' ticket into this process.
  * Before the sandbox is narrowed. */
-int winrm_login_prepare(const struct ssh_options *options, struct error *err);
+int winrm_login_prepare(const struct remote_options *options, struct error *err);
 
 struct winrm_login;
-int winrm_login_new(const struct ssh_options *options, struct winrm_login **ret, struct error *err);
+int winrm_login_new(const struct remote_options *options, struct winrm_login **ret,
+                    struct error *err);
 void winrm_login_free(struct winrm_login *login);
 
 /* `token` is what the instance said last, in base64, "" at first; *out gets what it is to be told, likewise, and may

@@ -22,7 +22,7 @@ struct fetching {
     krb5_creds user_ticket, *service_ticket;
 };
 
-static krb5_error_code fetch_user(struct fetching *fetching, const struct ssh_options *options)
+static krb5_error_code fetch_user(struct fetching *fetching, const struct remote_options *options)
 {
     krb5_error_code r = krb5_parse_name(fetching->context, options->username, &fetching->user);
 
@@ -37,7 +37,8 @@ static krb5_error_code fetch_user(struct fetching *fetching, const struct ssh_op
     return r;
 }
 
-static krb5_error_code fetch_service(struct fetching *fetching, const struct ssh_options *options)
+static krb5_error_code fetch_service(struct fetching *fetching,
+                                     const struct remote_options *options)
 {
     krb5_creds wanted = { 0 };
     krb5_error_code r = krb5_sname_to_principal(fetching->context, options->address, "HTTP",
@@ -72,7 +73,7 @@ static int failed(const struct fetching *fetching, krb5_error_code code, const c
     return r;
 }
 
-int winrm_ticket_fetch(const struct ssh_options *options, struct error *err)
+int winrm_ticket_fetch(const struct remote_options *options, struct error *err)
 {
     struct fetching fetching = { 0 };
     OM_uint32 minor;

@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
 /* Whether that is a user with a realm. */
 bool winrm_ticket_is_for(const char *username);
 /* With the user's password, from the realm's servers as krb5.conf or the DNS name them. -EACCES with a sentence. */
-int winrm_ticket_fetch(const struct ssh_options *options, struct error *err);
+int winrm_ticket_fetch(const struct remote_options *options, struct error *err);

@@ -10,7 +10,7 @@
 #include "core/base/str.h"
 #include "core/job/connect/ssh_backend.h"
 
-bool winrm_tls_is_for(const struct ssh_options *options)
+bool winrm_tls_is_for(const struct remote_options *options)
 {
     return str_eq(options->protocol, "winrm+https");
 }
@@ -31,7 +31,7 @@ static int add_key(struct buf *out, X509 *certificate)
 static int check_own(X509_STORE_CTX *store, void *arg)
 {
     const struct winrm_tls *tls = arg;
-    const struct ssh_options *options = tls->options;
+    const struct remote_options *options = tls->options;
     X509 *certificate = X509_STORE_CTX_get0_cert(store);
     autobuf struct buf key = BUF_INIT;
     int r = certificate ? add_key(&key, certificate) : -EPROTO;
@@ -57,7 +57,7 @@ static CURLcode set_context(CURL *easy, void *context, void *tls)
 
 int winrm_tls_set(CURL *easy, struct winrm_tls *tls)
 {
-    const struct ssh_options *options = tls->options;
+    const struct remote_options *options = tls->options;
     bool own = options->own_certificate;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 

@@ -8,12 +8,12 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-#include "core/job/connect/ssh.h"
+#include "core/job/connect/remote.h"
 
-bool winrm_tls_is_for(const struct ssh_options *options);
+bool winrm_tls_is_for(const struct remote_options *options);
 /* What a handshake needs; lives as long as the handle. */
 struct winrm_tls {
-    const struct ssh_options *options;
+    const struct remote_options *options;
     struct error *why; /* gets the sentence of a key that is refused */
 };
 int winrm_tls_set(CURL *easy, struct winrm_tls *tls); /* -ENOMEM */

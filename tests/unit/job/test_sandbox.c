@@ -104,7 +104,7 @@ static int tear_down(void **unused)
 
 static void enter(enum where where, const char *address)
 {
-    const struct ssh_options instance = { .address = address, .port = world.instance_port };
+    const struct remote_options instance = { .address = address, .port = world.instance_port };
 
     if (where == OUTSIDE)
         return;

@@ -69,15 +69,15 @@ void ssh_world_start(struct ssh_world *world, enum ssh_server_kind kind, const c
     world->dir = harness_temp_dir();
     ssh_server_start(&world->server, kind, world->dir, settings);
     world->options =
-        (struct ssh_options) { .address = "127.0.0.1",
-                               .port = world->server.port,
-                               .username = SSH_SERVER_USER,
-                               .private_key = world->server.user_key,
-                               .timeout_ms = 20000,
-                               .keepalive_ms = 30000,
-                               .check_host_key = accept_host_key,
-                               .check_arg = world,
-                               .watch = { .poll_control = poll_control, .arg = world } };
+        (struct remote_options) { .address = "127.0.0.1",
+                                  .port = world->server.port,
+                                  .username = SSH_SERVER_USER,
+                                  .private_key = world->server.user_key,
+                                  .timeout_ms = 20000,
+                                  .keepalive_ms = 30000,
+                                  .check_host_key = accept_host_key,
+                                  .check_arg = world,
+                                  .watch = { .poll_control = poll_control, .arg = world } };
 }
 
 void ssh_world_connect(struct ssh_world *world)
@@ -112,12 +112,12 @@ void ssh_world_each(struct ssh_world *world, void (*test)(struct ssh_world *worl
 
 int ssh_world_run(struct ssh_world *world, const char *command, int stdin_fd, int stdout_fd)
 {
-    const struct ssh_exec exec = { .command = command,
-                                   .stdin_fd = stdin_fd,
-                                   .stdout_fd = stdout_fd,
-                                   .on_output = on_output,
-                                   .arg = world };
-    struct ssh_exit exit = { 0 };
+    const struct remote_exec exec = { .command = command,
+                                      .stdin_fd = stdin_fd,
+                                      .stdout_fd = stdout_fd,
+                                      .on_output = on_output,
+                                      .arg = world };
+    struct remote_exit exit = { 0 };
     int r = ssh_exec(world->conn, &exec, &exit, &world->err);
 
     return r < 0 ? r : exit.status;

@@ -12,7 +12,7 @@ struct ssh_world {
     enum ssh_server_kind kind;
     char *dir;
     struct ssh_server server;
-    struct ssh_options options;
+    struct remote_options options;
     struct ssh_conn *conn;
     struct error err;
     struct buf output, errors;

@@ -25,7 +25,7 @@
 #include "core/base/fs.h"
 #include "core/base/str.h"
 #include "core/job/connect/relay.h"
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/job/connect/ssh_world.h"
 
@@ -42,7 +42,7 @@ struct peer {
 struct setup {
     struct ssh_world *world;
     struct relay *relay;
-    struct ssh_watch watch;
+    struct remote_watch watch;
     struct peer peer;
     struct error err;
 };
@@ -150,7 +150,7 @@ static int dial_error(struct setup *setup, const char *address)
 static void turn(struct setup *setup, int fd, short events)
 {
     struct pollfd ready = { .fd = fd, .events = events };
-    int r = ssh_wait(&setup->watch, &ready, 1, 0);
+    int r = remote_wait(&setup->watch, &ready, 1, 0);
 
     assert_true(r >= 0);
 }
@@ -568,7 +568,7 @@ static int dial_server(void *arg, int64_t deadline_mono_ms, int *ret_fd, struct 
 static void ssh_through_ssh(struct ssh_world *world)
 {
     struct setup setup;
-    struct ssh_options options = world->options;
+    struct remote_options options = world->options;
 
     set_up(&setup, world);
     (void) snprintf(setup.peer.address, sizeof(setup.peer.address), "tcp:127.0.0.1:%u",

@@ -42,7 +42,7 @@
 struct world {
     char *dir, *user_key;
     struct ssh_fake fake;
-    struct ssh_options options;
+    struct remote_options options;
     struct ssh_conn *conn;
     struct error err;
     struct buf output;
@@ -93,7 +93,7 @@ static int set_up(void **state)
     world->dir = harness_temp_dir();
     world->user_key = ssh_fake_user_key();
     world->control_fds[0] = world->control_fds[1] = -1;
-    world->options = (struct ssh_options) {
+    world->options = (struct remote_options) {
         .address = "127.0.0.1",
         .username = "runner",
         .private_key = world->user_key,
@@ -142,14 +142,14 @@ static int on_output(void *arg, bool is_stderr, const void *data, size_t len)
     return 0;
 }
 
-static int run(struct world *world, int64_t limit_ms, struct ssh_exit *ret)
+static int run(struct world *world, int64_t limit_ms, struct remote_exit *ret)
 {
-    const struct ssh_exec exec = { .command = "sh",
-                                   .input = "the script\n",
-                                   .input_len = 11,
-                                   .on_output = on_output,
-                                   .arg = world,
-                                   .deadline_mono_ms = now_ms() + limit_ms };
+    const struct remote_exec exec = { .command = "sh",
+                                      .input = "the script\n",
+                                      .input_len = 11,
+                                      .on_output = on_output,
+                                      .arg = world,
+                                      .deadline_mono_ms = now_ms() + limit_ms };
 
     return ssh_exec(world->conn, &exec, ret, &world->err);
 }
@@ -160,7 +160,7 @@ static void test_a_command_gets_its_input_and_gives_output_and_status(void **sta
                                                .statuses = { 7 },
                                                .n_statuses = 1 };
     struct world *world = *state;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -175,7 +175,7 @@ static void test_hardening_36_of_two_statuses_the_first_counts(void **state)
 {
     static const struct ssh_fake_exec exec = { .statuses = { 3, 0 }, .n_statuses = 2 };
     struct world *world = *state;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -188,7 +188,7 @@ static void test_a_status_that_is_not_0_is_no_success(void **state)
 {
     static const struct ssh_fake_exec exec = { .statuses = { 256 }, .n_statuses = 1 };
     struct world *world = *state;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -212,10 +212,10 @@ static void test_both_outputs_come_in_their_order(void **state)
                                                .statuses = { 1 },
                                                .n_statuses = 1 };
     struct world *world = *state;
-    const struct ssh_exec command = { .command = "sh",
-                                      .on_output = on_turn,
-                                      .arg = &world->output };
-    struct ssh_exit exit = { 0 };
+    const struct remote_exec command = { .command = "sh",
+                                         .on_output = on_turn,
+                                         .arg = &world->output };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -227,7 +227,7 @@ static void test_hardening_36_no_status_is_never_a_success(void **state)
 {
     static const struct ssh_fake_exec exec = { .output = "done\n" };
     struct world *world = *state;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -242,7 +242,7 @@ static void test_hardening_36_data_after_the_end_changes_nothing(void **state)
         .output = "before\n", .after_eof = "after\n", .statuses = { 4 }, .n_statuses = 1
     };
     struct world *world = *state;
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -442,7 +442,7 @@ static void test_each_way_to_lose_a_command_has_its_sentence(void **state)
     struct world *world = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct ssh_exit exit = { 0 };
+        struct remote_exit exit = { 0 };
 
         start(world, rows[i].kind, &exec);
         assert_int_equal(open_connection(world), 0);
@@ -525,7 +525,7 @@ static void test_a_control_descriptor_that_went_away_is_not_watched(void **state
     static const struct ssh_fake_exec exec = { .wait_ms = -1 };
     struct world *world = *state;
     autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* poll() returns at once */
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     start(world, SSH_FAKE_SERVER, &exec);
     assert_int_equal(open_connection(world), 0);
@@ -543,7 +543,7 @@ static void test_keepalives_keep_a_silent_command(void **state)
     static const struct ssh_fake_exec exec = { .wait_ms = -1 };
     struct world *world = *state;
     autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* waits of no length */
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     world->options.keepalive_ms = 50;
     start(world, SSH_FAKE_SERVER, &exec);
@@ -565,7 +565,7 @@ static void test_a_connection_without_answers_is_lost_after_three_keepalives(voi
     ssh_fake_start(&world->fake, world->dir, &options);
     world->options.port = world->fake.port;
     for (size_t i = 0; i < ARRAY_LEN(every_ms); i++) {
-        struct ssh_exit exit = { 0 };
+        struct remote_exit exit = { 0 };
         int64_t began = now_ms();
 
         world->options.keepalive_ms = every_ms[i];
@@ -585,7 +585,7 @@ static void test_an_idle_connection_is_kept_and_can_be_stopped(void **state)
     static const struct ssh_fake_exec exec = { .n_statuses = 1 };
     struct world *world = *state;
     autoclose int ended = open("/dev/null", O_RDONLY | O_CLOEXEC); /* waits of no length */
-    struct ssh_exit exit = { 0 };
+    struct remote_exit exit = { 0 };
 
     world->options.keepalive_ms = 50;
     start(world, SSH_FAKE_SERVER, &exec);

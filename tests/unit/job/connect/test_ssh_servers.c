@@ -129,7 +129,7 @@ static void test_a_passphrase_is_refused_before_any_connection(void **state)
     struct ssh_world *world = *state;
 
     world->dir = harness_temp_dir();
-    world->options = (struct ssh_options) {
+    world->options = (struct remote_options) {
         .address = "127.0.0.1", .port = 1, .username = "runner", .timeout_ms = 20000
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

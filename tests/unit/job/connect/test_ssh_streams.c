@@ -113,8 +113,8 @@ static void test_streams_carry_every_byte_both_ways(void **state)
 
 static void input_before_stream(struct ssh_world *world)
 {
-    struct ssh_exit exit = { 0 };
-    struct ssh_exec exec = { .command = "cat", .input = "first\n", .input_len = 6 };
+    struct remote_exit exit = { 0 };
+    struct remote_exec exec = { .command = "cat", .input = "first\n", .input_len = 6 };
 
     assert_int_equal(pipe2(world->pipe, O_CLOEXEC), 0);
     assert_int_equal(write(world->pipe[1], "second\n", 7), 7);

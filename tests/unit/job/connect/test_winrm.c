@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #include "core/base/str.h"
-#include "core/job/connect/ssh_tcp.h"
+#include "core/job/connect/remote_tcp.h"
 #include "core/job/connect/winrm_failure.h"
 #include "core/job/connect/winrm_login.h"
 #include "core/job/connect/winrm_sealed.h"
@@ -300,9 +300,9 @@ static int answer_challenge(uint32_t flags, char name_len, struct buf *answer, s
                                 "V\0M\0"
                                 "\1\0\4\0V\0M\0"
                                 "\0\0\0";
-    const struct ssh_options options = { .address = "192.0.2.1",
-                                         .username = "DOMAIN\\user",
-                                         .password = "password" };
+    const struct remote_options options = { .address = "192.0.2.1",
+                                            .username = "DOMAIN\\user",
+                                            .password = "password" };
     char challenge[sizeof(whole)];
     autobuf struct buf first = BUF_INIT, token = BUF_INIT;
     struct winrm_login *login = NULL;
@@ -353,7 +353,7 @@ static void test_nothing_that_listens(void **unused)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     autoclose int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct ssh_options options = { .protocol = "winrm", .address = "127.0.0.1" };
+    struct remote_options options = { .protocol = "winrm", .address = "127.0.0.1" };
     socklen_t len = sizeof(address);
     struct error err = { 0 };
     char want[160];
@@ -363,7 +363,7 @@ static void test_nothing_that_listens(void **unused)
     assert_int_equal(bind(taken, (const struct sockaddr *) &address, len), 0);
     assert_int_equal(getsockname(taken, (struct sockaddr *) &address, &len), 0);
     options.port = ntohs(address.sin_port);
-    assert_int_equal(ssh_tcp_open(&options, INT64_MAX, &fd, &err), -ECONNREFUSED);
+    assert_int_equal(remote_tcp_open(&options, INT64_MAX, &fd, &err), -ECONNREFUSED);
     (void) snprintf(want, sizeof(want),
                     "connecting to 127.0.0.1 port %u: Connection refused; does WinRM listen there, "
                     "and is protocol_port right?",

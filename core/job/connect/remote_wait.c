@@ -1,5 +1,5 @@
-/* core/job/connect/ssh_wait.c - see the header. */
-#include "core/job/connect/ssh_wait.h"
+/* core/job/connect/remote_wait.c - see the header. */
+#include "core/job/connect/remote_wait.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define WATCH_MS 250 /* the longest single wait */
 
-int ssh_may_go_on(const struct ssh_watch *watch, int64_t deadline)
+int remote_may_go_on(const struct remote_watch *watch, int64_t deadline)
 {
     if (deadline > 0 && now_ms() >= deadline)
         return -ETIMEDOUT;
@@ -17,11 +17,12 @@ int ssh_may_go_on(const struct ssh_watch *watch, int64_t deadline)
 }
 
 /* The control descriptor is asked for after poll_control, which may have closed it or opened another. */
-int ssh_wait(const struct ssh_watch *watch, const struct pollfd *fds, size_t n, int64_t deadline)
+int remote_wait(const struct remote_watch *watch, const struct pollfd *fds, size_t n,
+                int64_t deadline)
 {
-    struct pollfd all[1 + SSH_WAIT_FDS + RELAY_FDS];
+    struct pollfd all[1 + REMOTE_WAIT_FDS + RELAY_FDS];
     int64_t left = WATCH_MS;
-    int r = ssh_may_go_on(watch, deadline);
+    int r = remote_may_go_on(watch, deadline);
     size_t relayed = 0;
     bool at_once = false;
 
@@ -30,7 +31,7 @@ int ssh_wait(const struct ssh_watch *watch, const struct pollfd *fds, size_t n, 
     all[0] = (struct pollfd) { .fd = -1, .events = POLLIN };
     if (watch->control_fd)
         all[0].fd = watch->control_fd(watch->arg);
-    n = MIN(n, (size_t) SSH_WAIT_FDS);
+    n = MIN(n, (size_t) REMOTE_WAIT_FDS);
     for (size_t i = 0; i < n; i++)
         all[i + 1] = fds[i];
     if (watch->relay)

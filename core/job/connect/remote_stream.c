@@ -1,5 +1,5 @@
-/* core/job/connect/ssh_stream.c - see the header. */
-#include "core/job/connect/ssh_stream.h"
+/* core/job/connect/remote_stream.c - see the header. */
+#include "core/job/connect/remote_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static bool for_later(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-void ssh_source_init(struct ssh_source *source, const struct ssh_exec *exec)
+void remote_source_init(struct remote_source *source, const struct remote_exec *exec)
 {
     source->next = exec->input;
     source->len = exec->input_len;
@@ -29,7 +29,7 @@ void ssh_source_init(struct ssh_source *source, const struct ssh_exec *exec)
     do_not_block(source->fd);
 }
 
-int ssh_source_fill(struct ssh_source *source, struct error *err)
+int remote_source_fill(struct remote_source *source, struct error *err)
 {
     ssize_t n;
 
@@ -47,7 +47,7 @@ int ssh_source_fill(struct ssh_source *source, struct error *err)
     return 0;
 }
 
-void ssh_sink_init(struct ssh_sink *sink, const struct ssh_exec *exec)
+void remote_sink_init(struct remote_sink *sink, const struct remote_exec *exec)
 {
     sink->fd = exec->stdout_fd;
     sink->held = BUF_INIT;
@@ -55,13 +55,13 @@ void ssh_sink_init(struct ssh_sink *sink, const struct ssh_exec *exec)
     do_not_block(sink->fd);
 }
 
-void ssh_sink_done(struct ssh_sink *sink)
+void remote_sink_done(struct remote_sink *sink)
 {
     buf_done(&sink->held);
 }
 
-/* Returns how much was taken, or as ssh_sink_put(). */
-static ssize_t write_some(const struct ssh_sink *sink, const char *data, size_t len,
+/* Returns how much was taken, or as remote_sink_put(). */
+static ssize_t write_some(const struct remote_sink *sink, const char *data, size_t len,
                           struct error *err)
 {
     size_t done = 0;
@@ -80,9 +80,9 @@ static ssize_t write_some(const struct ssh_sink *sink, const char *data, size_t 
     return (ssize_t) done;
 }
 
-int ssh_sink_put(struct ssh_sink *sink, const void *data, size_t len, struct error *err)
+int remote_sink_put(struct remote_sink *sink, const void *data, size_t len, struct error *err)
 {
-    ssize_t n = ssh_sink_busy(sink) ? 0 : write_some(sink, data, len, err);
+    ssize_t n = remote_sink_busy(sink) ? 0 : write_some(sink, data, len, err);
 
     if (n < 0)
         return (int) n;
@@ -90,11 +90,11 @@ int ssh_sink_put(struct ssh_sink *sink, const void *data, size_t len, struct err
     return buf_error(&sink->held) < 0 ? error_set(err, -ENOMEM, "output: out of memory") : 0;
 }
 
-int ssh_sink_flush(struct ssh_sink *sink, struct error *err)
+int remote_sink_flush(struct remote_sink *sink, struct error *err)
 {
     ssize_t n;
 
-    if (!ssh_sink_busy(sink))
+    if (!remote_sink_busy(sink))
         return 0;
     n = write_some(sink, sink->held.data + sink->written, sink->held.len - sink->written, err);
     if (n < 0)
@@ -107,14 +107,14 @@ int ssh_sink_flush(struct ssh_sink *sink, struct error *err)
     return 0;
 }
 
-size_t ssh_stream_poll(const struct ssh_source *source, bool may_send, const struct ssh_sink *sink,
-                       struct pollfd *fds)
+size_t remote_stream_poll(const struct remote_source *source, bool may_send,
+                          const struct remote_sink *sink, struct pollfd *fds)
 {
     size_t n = 0;
 
     if (source->fd > 0 && source->len == 0 && may_send)
         fds[n++] = (struct pollfd) { .fd = source->fd, .events = POLLIN };
-    if (ssh_sink_busy(sink))
+    if (remote_sink_busy(sink))
         fds[n++] = (struct pollfd) { .fd = sink->fd, .events = POLLOUT };
     return n;
 }

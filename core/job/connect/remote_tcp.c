@@ -1,5 +1,5 @@
-/* core/job/connect/ssh_tcp.c - see the header. */
-#include "core/job/connect/ssh_tcp.h"
+/* core/job/connect/remote_tcp.c - see the header. */
+#include "core/job/connect/remote_tcp.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -12,11 +12,11 @@
 #include "core/base/autoclean.h"
 #include "core/base/fault.h"
 #include "core/base/str.h"
-#include "core/job/connect/ssh_wait.h"
+#include "core/job/connect/remote_wait.h"
 
 #define CONNECT_MS 10000
 
-static int try_address(const struct addrinfo *address, const struct ssh_watch *watch,
+static int try_address(const struct addrinfo *address, const struct remote_watch *watch,
                        int64_t deadline, int *ret_fd)
 {
     autoclose int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -30,7 +30,7 @@ static int try_address(const struct addrinfo *address, const struct ssh_watch *w
     (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
         return -errno;
-    while ((r = ssh_wait(watch, &ready, 1, deadline)) == 0)
+    while ((r = remote_wait(watch, &ready, 1, deadline)) == 0)
         continue;
     if (r < 0)
         return r;
@@ -41,7 +41,7 @@ static int try_address(const struct addrinfo *address, const struct ssh_watch *w
 }
 
 /* What was tried, what came of it, and what to look at. */
-static int tcp_failed(const struct ssh_options *options, int r, struct error *err)
+static int tcp_failed(const struct remote_options *options, int r, struct error *err)
 {
     static const struct {
         int code;
@@ -69,8 +69,8 @@ static int tcp_failed(const struct ssh_options *options, int r, struct error *er
                      strerror(-r), hint);
 }
 
-int ssh_tcp_open(const struct ssh_options *options, int64_t deadline, int *ret_fd,
-                 struct error *err)
+int remote_tcp_open(const struct remote_options *options, int64_t deadline, int *ret_fd,
+                    struct error *err)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC,
                                     .ai_socktype = SOCK_STREAM,
@@ -93,7 +93,7 @@ int ssh_tcp_open(const struct ssh_options *options, int64_t deadline, int *ret_f
         r = try_address(at, &options->watch,
                         MIN(deadline, now_ms() + fault_limit_ms("ssh_connect", CONNECT_MS)),
                         ret_fd);
-        if (ssh_was_stopped(r))
+        if (remote_was_stopped(r))
             break;
     }
     freeaddrinfo(addresses);
