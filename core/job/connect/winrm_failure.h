@@ -1,5 +1,5 @@
-/* core/job/connect/winrm_failure.h - what is said when WinRM fails: what happened, and what to look at; for winrm.c and
- * winrm_http.c. Each returns the code that it sets.
+/* core/job/connect/winrm_failure.h - what is said when WinRM fails: what happened, and what to look at; for the other
+ * winrm files. Each returns the code that it sets.
  */
 #pragma once
 

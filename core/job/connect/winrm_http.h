@@ -1,5 +1,4 @@
-/* core/job/connect/winrm_http.h - an HTTP connection to an instance's WinRM, logged in and encrypted, on libcurl; for
- * winrm.c.
+/* core/job/connect/winrm_http.h - an HTTP connection to an instance's WinRM, logged in and encrypted; for winrm.c.
  *
  * One request at a time. A request is sent once: when its connection breaks, nobody knows whether it was taken. Between
  * two of them a connection may end, and the next one logs in anew.
@@ -32,7 +31,7 @@ void winrm_http_abandon(struct winrm_http *http);
 /* Of one that is not busy any more: the envelope, -EPIPE or -EPROTO with a sentence. */
 int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *err);
 
-/* Waits until something has come for one of the connections (NULL is none), or one of the others is ready, or a moment
+/* Waits until something has come for one of the connections, two at most, or one of the others is ready, or a moment
  * has passed. 0, or as remote_wait(). */
 int winrm_http_wait(struct winrm_http *const *https, size_t n, const struct pollfd *others,
                     size_t n_others, int64_t deadline);

@@ -1,5 +1,5 @@
 /* core/job/connect/winrm_login.h - who we are to an instance's WinRM, by GSSAPI: NTLM, or Kerberos for a user with a
- * realm (`ci@EXAMPLE.COM`). For winrm_http.c.
+ * realm (`ci@EXAMPLE.COM`). For winrm_auth.c and winrm_http.c.
  *
  * Each HTTP connection has a login of its own, and on it the messages are encrypted.
  */

@@ -1,4 +1,4 @@
-/* core/job/connect/winrm_tls.h - the certificate of an instance's WinRM; for winrm_http.c.
+/* core/job/connect/winrm_tls.h - the certificate of an instance's WinRM; for winrm_wire.c.
  *
  * It is checked as any: by the system's authorities or those of a file, and by name. An instance that made its own is
  * known by the key in it instead, as by an SSH host key, when the configuration says so.
