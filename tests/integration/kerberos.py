@@ -73,10 +73,16 @@ class Piece(ctypes.Structure):
     _fields_ = [("type", ctypes.c_uint32), ("buffer", Buffer)]
 
 
+class Channel(ctypes.Structure):
+    _fields_ = [("initiator_type", ctypes.c_uint32), ("initiator", Buffer), ("acceptor_type", ctypes.c_uint32),
+                ("acceptor", Buffer), ("application_data", Buffer)]
+
+
 class Acceptor:
     negotiated_protocol = "kerberos"
 
-    def __init__(self):
+    def __init__(self, channel=None):
+        self.channel = ctypes.byref(Channel(application_data=Buffer.of(channel))) if channel else None
         self.library, self.context, self.complete = ctypes.CDLL("libgssapi_krb5.so.2"), ctypes.c_void_p(), False
 
     def call(self, name, *arguments):
@@ -89,7 +95,7 @@ class Acceptor:
 
     def step(self, token):
         said, answer = Buffer.of(token), Buffer()
-        major = self.call("gss_accept_sec_context", ctypes.byref(self.context), None, ctypes.byref(said), None, None, None,
+        major = self.call("gss_accept_sec_context", ctypes.byref(self.context), None, ctypes.byref(said), self.channel, None, None,
                           ctypes.byref(answer), None, None, None)
         self.complete = major == 0
         return answer.data()

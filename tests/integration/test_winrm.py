@@ -15,10 +15,10 @@ from kerberos import Realm
 from winrm_service import Cut, Service
 
 
-def make_certificate(folder, name="127.0.0.1"):
+def make_certificate(folder, name="127.0.0.1", digest="sha256"):
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     kind = "IP" if name[0].isdigit() else "DNS"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", f"-{digest}",
                     "-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}:{name}", "-keyout", key, "-out", certificate],
                    check=True, capture_output=True)
     return certificate, key
@@ -256,6 +256,30 @@ def test_tls_with_an_authority_that_is_named(new_service, call, folder, schemes,
     out, _, result = call(service, "cat", f"ca={certificate}", data=b"x" * 300_000, user=user)
     assert (len(out), result) == (300_000, "RESULT 0")
     assert logins is None or service.logins == logins
+
+
+def channel_of(certificate, digest):
+    """RFC 5929's tls-server-end-point."""
+    der = subprocess.run(["openssl", "x509", "-in", certificate, "-outform", "DER"], check=True, capture_output=True).stdout
+    return b"tls-server-end-point:" + hashlib.new(digest, der).digest()
+
+
+@pytest.mark.parametrize("kerberos, signed, digest", [(False, "sha256", "sha256"), (False, "sha384", "sha384"),
+                                                      (False, "sha1", "sha256"), (True, "sha256", "sha256")])
+def test_a_login_is_bound_to_the_certificate(new_service, call, folder, request, kerberos, signed, digest):
+    """What Windows asks for where CbtHardeningLevel is Strict: who passes a login on shows another certificate."""
+    user = request.getfixturevalue("realm").user if kerberos else r"WORKGROUP\Administrator"
+    certificate, key = make_certificate(folder, "localhost", signed)
+    service = new_service(tls=(certificate, key), kerberos=kerberos)
+
+    def result(channel):
+        service.channel = channel
+        return call(service, "exit 0", "own=accept", user=user, address="localhost")[2]
+
+    assert result(channel_of(certificate, digest)) == "RESULT 0"
+    logins = len(service.logins)
+    assert result(channel_of(certificate, digest)[:-1] + b"?").startswith("RESULT EACCES WinRM authentication as ")
+    assert len(service.logins) == logins
 
 
 @pytest.mark.parametrize("known, name", [(False, "127.0.0.1"), (True, "localhost")])

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
 import spnego
+from spnego.channel_bindings import GssChannelBindings
 
 from kerberos import Acceptor
 
@@ -286,6 +287,7 @@ class Service:
         self.max_envelope, self.shells, self.requests, self.logins, self.connections = 512000, {}, [], [], []
         self.faults = {}  # action: [what goes wrong, one request after the other; None = nothing]
         self.hold_sends = False  # until the command's end was told
+        self.channel = None  # which a login must be bound to, as RFC 5929 writes it
         self.may_log_in = threading.Event()  # until then a login has no answer
         self.may_log_in.set()
         self.cut_logins = False  # once they tell who they are
@@ -322,7 +324,11 @@ class Service:
             ThreadingHTTPServer.handle_error(self.server, request, client)
 
     def new_context(self, scheme):
-        return Acceptor() if self.kerberos else spnego.server(hostname="127.0.0.1", service="http", protocol="negotiate")
+        """Both let in a login that is bound to nothing."""
+        if self.kerberos:
+            return Acceptor(self.channel)
+        return spnego.server(hostname="127.0.0.1", service="http", protocol="negotiate",
+                             channel_bindings=self.channel and GssChannelBindings(application_data=self.channel))
 
     def cut_connections(self):
         for connection in self.connections:

@@ -38,6 +38,8 @@ static int negotiate(struct winrm_auth *auth, struct winrm_wire *wire, struct er
     long status = STATUS_UNAUTHORIZED;
     int r = winrm_login_new(options, &auth->login, err);
 
+    if (r == 0)
+        winrm_login_bind(auth->login, &wire->channel);
     buf_clear(&wire->token);
     for (int round = 0; r == 0 && round < LOGIN_ROUNDS; round++) {
         autobuf struct buf token = BUF_SECRET;

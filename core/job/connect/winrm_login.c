@@ -31,7 +31,7 @@ struct winrm_login {
     gss_cred_id_t credential;
     gss_name_t target;
     gss_ctx_id_t context;
-    bool complete;
+    struct gss_channel_bindings_struct channel; /* no application data = none */
 };
 
 /* GSSAPI's own words, of the mechanism where it has some. */
@@ -130,6 +130,11 @@ int winrm_login_new(const struct remote_options *options, struct winrm_login **r
     return 0;
 }
 
+void winrm_login_bind(struct winrm_login *login, const struct buf *channel)
+{
+    login->channel.application_data = (gss_buffer_desc) { channel->len, channel->data };
+}
+
 void winrm_login_free(struct winrm_login *login)
 {
     OM_uint32 minor;
@@ -173,6 +178,11 @@ static int check_challenge(const struct winrm_login *login, const gss_buffer_des
     return 0;
 }
 
+static gss_channel_bindings_t channel_of(struct winrm_login *login)
+{
+    return login->channel.application_data.length > 0 ? &login->channel : GSS_C_NO_CHANNEL_BINDINGS;
+}
+
 int winrm_login_step(struct winrm_login *login, const char *token, struct buf *out,
                      struct error *err)
 {
@@ -193,8 +203,8 @@ int winrm_login_step(struct winrm_login *login, const char *token, struct buf *o
     if (r < 0)
         return r;
     major = gss_init_sec_context(&minor, login->credential, &login->context, login->target,
-                                 dialect_of(login), wanted, 0, GSS_C_NO_CHANNEL_BINDINGS, &told,
-                                 NULL, &answer, &got, NULL);
+                                 dialect_of(login), wanted, 0, channel_of(login), &told, NULL,
+                                 &answer, &got, NULL);
     if (add_token(out, &answer) < 0)
         return error_set(err, -ENOMEM, "WinRM login: out of memory");
     if (GSS_ERROR(major))
@@ -203,7 +213,6 @@ int winrm_login_step(struct winrm_login *login, const char *token, struct buf *o
         return 0;
     if ((got & (GSS_C_CONF_FLAG | GSS_C_INTEG_FLAG)) != (GSS_C_CONF_FLAG | GSS_C_INTEG_FLAG))
         return error_set(err, -EACCES, "the instance does not agree to encrypt");
-    login->complete = true;
     return 1;
 }
 

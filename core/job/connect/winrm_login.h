@@ -17,6 +17,8 @@ int winrm_login_prepare(const struct remote_options *options, struct error *err)
 struct winrm_login;
 int winrm_login_new(const struct remote_options *options, struct winrm_login **ret,
                     struct error *err);
+/* It counts on this connection alone; `channel` as winrm_tls_channel() says, borrowed. Empty = anywhere. */
+void winrm_login_bind(struct winrm_login *login, const struct buf *channel);
 void winrm_login_free(struct winrm_login *login);
 
 /* `token` is what the instance said last, in base64, "" at first; *out gets what it is to be told, likewise, and may

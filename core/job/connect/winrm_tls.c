@@ -71,3 +71,32 @@ int winrm_tls_set(CURL *easy, struct winrm_tls *tls)
         code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
     return code == CURLE_OK ? 0 : -ENOMEM;
 }
+
+/* The hash of its signature's, but SHA-256 for those that are too weak. */
+static const EVP_MD *hash_for(X509 *certificate)
+{
+    int hash = NID_undef;
+
+    if (X509_get_signature_info(certificate, &hash, NULL, NULL, NULL) != 1)
+        return NULL;
+    return hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+}
+
+void winrm_tls_channel(CURL *easy, struct buf *out)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct curl_tlssessioninfo *session = NULL;
+    X509 *certificate = NULL;
+    const EVP_MD *hash;
+    unsigned len = 0;
+
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session &&
+        session->backend == CURLSSLBACKEND_OPENSSL && session->internals)
+        certificate = SSL_get1_peer_certificate(session->internals);
+    hash = certificate ? hash_for(certificate) : NULL;
+    if (hash && X509_digest(certificate, hash, digest, &len) == 1) {
+        buf_add_str(out, "tls-server-end-point:");
+        buf_add(out, digest, len);
+    }
+    X509_free(certificate);
+}

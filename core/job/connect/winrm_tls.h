@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "core/base/buf.h"
 #include "core/job/connect/remote.h"
 
 bool winrm_tls_is_for(const struct remote_options *options);
@@ -17,3 +18,6 @@ struct winrm_tls {
     struct error *why; /* gets the sentence of a key that is refused */
 };
 int winrm_tls_set(CURL *easy, struct winrm_tls *tls); /* -ENOMEM */
+/* During an answer: what a login is bound to, so that nobody can use it on a connection of his own (RFC 5929,
+ * tls-server-end-point). Stays empty of a certificate that has no such thing. */
+void winrm_tls_channel(CURL *easy, struct buf *out);

@@ -89,6 +89,8 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 
     buf_add(&line, data, size * n);
     if (str_starts(buf_str(&line), "HTTP/")) {
+        if (winrm_tls_is_for(wire->options) && wire->channel.len == 0)
+            winrm_tls_channel(wire->easy, &wire->channel);
         wire->negotiates = wire->basic = wire->sealed = false;
         buf_clear(&wire->token);
     }
@@ -117,6 +119,7 @@ void winrm_wire_drop(struct winrm_wire *wire)
     curl_slist_free_all(wire->headers);
     curl_slist_free_all(wire->place);
     wire->headers = wire->place = NULL;
+    buf_clear(&wire->channel);
     wire->fd = -1;
 }
 
@@ -174,6 +177,7 @@ void winrm_wire_done(struct winrm_wire *wire)
     buf_done(&wire->request);
     buf_done(&wire->body);
     buf_done(&wire->token);
+    buf_done(&wire->channel);
 }
 
 /* One request. */

@@ -27,7 +27,8 @@ struct winrm_wire {
     /* What the last answer's headers say. */
     bool negotiates, basic, sealed;
     struct buf token;
-    struct error why; /* of what happened in a callback */
+    struct buf channel; /* what a login is bound to; empty without TLS */
+    struct error why;   /* of what happened in a callback */
     struct winrm_tls tls;
     int64_t deadline; /* of a connection that is made, and of its login */
 };
