@@ -49,10 +49,10 @@ def in_both_shells(run, job):
 
 
 class Shell:
-    """The program of that name on each instance of a run."""
+    """The program of that name."""
 
-    def __init__(self, run, name, program, instances=1):
-        self.program, self.bin, self.kept = program, run.folder / "shells", run.folder / "kept"
+    def __init__(self, folder, name, program):
+        self.program, self.bin, self.kept = program, folder / "shells", folder / "kept"
         self.bin.mkdir()
         self.kept.mkdir()
         if program == "stand-in":
@@ -60,7 +60,10 @@ class Shell:
             (self.bin / name).chmod(0o755)
         else:
             (self.bin / name).symlink_to(shutil.which(program))
-        begin_sessions(run, f"PATH='{self.bin}':$PATH KEPT_SCRIPTS='{self.kept}'\nexport PATH KEPT_SCRIPTS\n", instances)
+
+    def begin_sessions(self, run, more=""):
+        """On each instance of the run."""
+        begin_sessions(run, f"PATH='{self.bin}':$PATH KEPT_SCRIPTS='{self.kept}'\nexport PATH KEPT_SCRIPTS\n{more}")
 
     def scripts(self, kind="script"):
         return [file.read_text() for file in sorted(self.kept.glob(f"*.{kind}.ps1"))]
@@ -82,7 +85,9 @@ def program(request):
 def start(folder, binary, plugin_dir, name, program):
     run = Run(folder, binary, plugin_dir, shell=name, idle_count=1, max_instances=1, idle_time="1h")
     run.start()
-    return run, Shell(run, name, program)
+    shell = Shell(folder, name, program)
+    shell.begin_sessions(run)
+    return run, shell
 
 
 def make_full_job(run, server, sha, job_id, out, *commands):
@@ -170,14 +175,9 @@ def test_hardening_1_to_8_values_arrive_byte_for_byte_and_jobs_run_without_sourc
     assert out.read_bytes().decode().split("\0")[:-1] == [*ODD_VALUES, "mine", "1"]
 
 
-@pytest.mark.parametrize("machine", ["", "Windows AMD64"])
-def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(folder, binary, plugin_dir, machine, program):
-    """A helper is brought to Linux alone; on what calls itself Windows, PowerShell packs and unpacks."""
-    if machine and program == "pwsh":
-        pytest.skip("a real pwsh here does not call itself Windows")
-    run, shell = start(folder, binary, plugin_dir, "pwsh", program)
-    begin_sessions(run, f"KEPT_MACHINE='{machine}'\nexport KEPT_MACHINE\n")
-    first, second, out = make_job(1, str(run.marks), lines=4), make_job(2, str(run.marks), lines=4), folder / "out"
+def make_jobs_with_files(run, out):
+    """The second has what the first made, which it shows in a file."""
+    first, second = make_job(1, str(run.marks), lines=4), make_job(2, str(run.marks), lines=4)
     report = {**ARCHIVE, "paths": ["made/report"], "artifact_type": "junit", "artifact_format": "gzip"}
     first.payload["artifacts"] = [{**ARCHIVE, "paths": ["$MADE/**"], "exclude": ["**/*.o"], "name": "it's"}, report]
     first.payload["cache"] = [{**CACHE, "paths": ["made/a file"]}]
@@ -188,7 +188,18 @@ def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(f
     for job in (first, second):
         job.payload["variables"].append({"key": "GIT_STRATEGY", "value": "empty"})
     second.payload["steps"][0]["script"].append(f"ls made > '{out}'; cat 'made/a file' >> '{out}'")
-    jobs = [first, second]
+    return first, second
+
+
+@pytest.mark.parametrize("machine", ["", "Windows AMD64"])
+def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(folder, binary, plugin_dir, machine, program):
+    """A helper is brought to Linux alone; on what calls itself Windows, PowerShell packs and unpacks."""
+    if machine and program == "pwsh":
+        pytest.skip("a real pwsh here does not call itself Windows")
+    run, shell = start(folder, binary, plugin_dir, "pwsh", program)
+    begin_sessions(run, f"KEPT_MACHINE='{machine}'\nexport KEPT_MACHINE\n")
+    out = folder / "out"
+    jobs = [*make_jobs_with_files(run, out)]
     if machine:  # which is a format too many there
         jobs.append(make_job(3, str(run.marks), lines=4))
         jobs[2].payload["artifacts"] = [{**ARCHIVE, "paths": ["."], "artifact_format": "tarzstd"}]
@@ -214,7 +225,7 @@ def test_job_execution_10_5_45_a_status_comes_as_it_was(folder, binary, plugin_d
                             "sh -c \"$exact\"; status=$?\n"
                             "[ \"$exact\" = \"$SSH_ORIGINAL_COMMAND\" ] || exit $status\n"
                             "[ $status -eq 0 ] || exit 1\nexit 0\n")
-        begin_sessions(run, f"PATH='{shell.bin}':$PATH KEPT_SCRIPTS='{shell.kept}'\nexport PATH KEPT_SCRIPTS\ncd\n")
+        shell.begin_sessions(run, "cd\n")
     job = make_job(1, str(run.marks), lines=4, exit_code=7)
     job.payload["steps"][0]["script"].append("echo never")
     run.coordinator.add(in_both_shells(run, job))

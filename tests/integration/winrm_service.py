@@ -293,6 +293,7 @@ class Service:
         self.cut_logins = False  # once they tell who they are
         self.next_is_plain, self.next_leads_to = False, None  # of the answers, whatever was agreed
         self.close_after = 0  # this many answers on a connection, those of its login among them
+        self.environment = {}  # of the commands, beside this process' own
         self.killed, self.home = [], folder / "winrm-home"
         self.home.mkdir(exist_ok=True)
         users = folder / "winrm-users"
@@ -371,7 +372,7 @@ class Service:
         wanted = root.find("s:Body/rsp:CommandLine", NS).get("CommandId")
         name = wanted or str(uuid.uuid4()).upper()
         shell[name] = Command(shlex.split(words) if plain else ["sh", "-c", words],
-                              {**os.environ, "HOME": str(self.home), "USERNAME": self.user})
+                              {**os.environ, "HOME": str(self.home), "USERNAME": self.user, **self.environment})
         return f"<rsp:CommandResponse><rsp:CommandId>{name}</rsp:CommandId></rsp:CommandResponse>"
 
     def on_send(self, root):
