@@ -56,6 +56,7 @@ static const struct cli_command commands[] = {
     { "status", "show runners, instances and jobs of the running manager", cli_status },
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "fleet", "show each instance with its jobs, age and cost", cli_fleet },
+    { "logs", "print the log of a job that runs, as it grows", cli_logs },
     { "audit", "compare the clouds with the ledger", cli_audit },
     { "drain", "let an instance or a runner take no new jobs", cli_drain },
     { "undrain", "take a drained instance or runner back", cli_undrain },

@@ -15,6 +15,10 @@ static int take_words(int argc, char **argv, const struct ask_usage *usage, stru
 {
     if (optind < argc && usage->takes_word)
         ret->word = argv[optind++];
+    if (optind < argc && usage->takes_command) {
+        ret->command = argv + optind;
+        return 0;
+    }
     if (optind < argc)
         return cli_misuse(argv[0], "there is no argument '%s'", argv[optind]);
     if (usage->missing && str_empty(ret->word))
@@ -22,20 +26,63 @@ static int take_words(int argc, char **argv, const struct ask_usage *usage, stru
     return 0;
 }
 
+/* Those that some commands have alone. */
+static int take_own_option(int c, struct ask_options *ret)
+{
+    switch (c) {
+    case 'f':
+        ret->follow = true;
+        return 0;
+    case 'x':
+        ret->force = true;
+        return 0;
+    case 'n':
+        ret->dry_run = true;
+        return 0;
+    case 'r':
+        ret->raw = true;
+        return 0;
+    case 't':
+        ret->time = optarg;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+static int check_options(const char *command, const struct ask_usage *usage,
+                         const struct ask_options *options)
+{
+    const struct {
+        const char *name;
+        bool given, taken;
+    } rows[] = {
+        { "force", options->force, usage->takes_force },
+        { "dry-run", options->dry_run, usage->takes_dry_run },
+        { "follow", options->follow, usage->takes_follow },
+        { "raw", options->raw, usage->takes_raw },
+        { "for", options->time, usage->takes_for },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].given && !rows[i].taken)
+            return cli_misuse(command, "there is no option --%s", rows[i].name);
+    return 0;
+}
+
 int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret)
 {
     static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "state-dir", required_argument, NULL, 's' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { "force", no_argument, NULL, 'f' },
-        { "dry-run", no_argument, NULL, 'n' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' }, { "state-dir", required_argument, NULL, 's' },
+        { "json", no_argument, NULL, 'j' },         { "help", no_argument, NULL, 'h' },
+        { "force", no_argument, NULL, 'x' },        { "dry-run", no_argument, NULL, 'n' },
+        { "follow", no_argument, NULL, 'f' },       { "raw", no_argument, NULL, 'r' },
+        { "for", required_argument, NULL, 't' },    { NULL, 0, NULL, 0 },
     };
+    const char *letters = usage->takes_follow ? ":c:hf" : ":c:h";
     int c;
 
-    while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         switch (c) {
         case 'c':
             ret->config = optarg;
@@ -49,20 +96,13 @@ int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_o
         case 'h':
             (void) fputs(usage->text, stdout);
             return 1;
-        case 'f':
-            ret->force = true;
-            break;
-        case 'n':
-            ret->dry_run = true;
-            break;
         default:
-            return cli_wrong_option(argv[0], c, argv);
+            if (take_own_option(c, ret) < 0)
+                return cli_wrong_option(argv[0], c, argv);
         }
     }
-    if (ret->force && !usage->takes_force)
-        return cli_misuse(argv[0], "there is no option --force");
-    if (ret->dry_run && !usage->takes_dry_run)
-        return cli_misuse(argv[0], "there is no option --dry-run");
+    if (check_options(argv[0], usage, ret) < 0)
+        return -EINVAL;
     return take_words(argc, argv, usage, ret);
 }
 
@@ -74,7 +114,7 @@ int ask_manager(const struct ask_options *options, json_t *request, int timeout_
 
     if (dir && !request)
         (void) error_set(&err, -ENOMEM, "out of memory");
-    else if (dir && control_ask(dir, request, timeout_ms, ret, &err) == 0)
+    else if (dir && control_ask(dir, request, timeout_ms, ret, NULL, &err) == 0)
         return 0;
     str_display(&shown, err.message, strlen(err.message), LINE_MAX_BYTES);
     (void) fprintf(stderr, "flotilla: %s\n", buf_str(&shown));

@@ -10,11 +10,12 @@
 struct ask_usage {
     const char *text;    /* of --help */
     const char *missing; /* what is said when the word lacks; NULL = it may */
-    bool takes_word, takes_force, takes_dry_run;
+    bool takes_word, takes_force, takes_dry_run, takes_follow, takes_raw, takes_for, takes_command;
 };
 struct ask_options {
-    const char *config, *state_dir, *word;
-    bool json, force, dry_run;
+    const char *config, *state_dir, *word, *time; /* time: of --for */
+    char **command;                               /* behind the word, after "--"; or NULL */
+    bool json, force, dry_run, follow, raw;
 };
 /* 0, 1 when help was shown and nothing is left to do, negative when the command line is wrong. */
 int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret);

@@ -17,6 +17,7 @@ int cli_audit(int argc, char **argv);       /* audit.c */
 int cli_drain(int argc, char **argv);       /* drain.c */
 int cli_undrain(int argc, char **argv);     /* drain.c */
 int cli_remove(int argc, char **argv);      /* drain.c */
+int cli_logs(int argc, char **argv);        /* logs.c */
 int cli_reload(int argc, char **argv);      /* reload.c */
 int cli_plugin(int argc, char **argv);      /* plugin.c */
 int cli_exec(int argc, char **argv);        /* exec.c */

@@ -52,10 +52,10 @@ static int connect_to(const char *state_dir, struct error *err)
     return take_fd(&fd);
 }
 
-int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t **ret,
+int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t **ret, int *ret_fd,
                 struct error *err)
 {
-    autoclose int fd = connect_to(state_dir, err);
+    autoclose int fd = connect_to(state_dir, err), passed = -1;
     struct frame_decoder decoder;
     autojson json_t *answer = NULL;
     const char *type = "", *message = "";
@@ -67,6 +67,7 @@ int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t *
     if (r < 0)
         return r;
     frame_decoder_init(&decoder, FRAME_MAX_ANSWER);
+    decoder.passed = &passed;
     r = frame_recv(fd, &decoder, timeout_ms, &answer, err);
     frame_decoder_done(&decoder);
     if (r == 0)
@@ -78,5 +79,7 @@ int control_ask(const char *state_dir, json_t *request, int timeout_ms, json_t *
     if (str_eq(type, "error"))
         return error_set(err, -EINVAL, "%s", message);
     *ret = take_ptr(answer);
+    if (ret_fd)
+        *ret_fd = take_fd(&passed);
     return 0;
 }

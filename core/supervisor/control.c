@@ -16,6 +16,7 @@
 #include "core/base/str.h"
 #include "core/supervisor/audit.h"
 #include "core/supervisor/explain.h"
+#include "core/supervisor/job_log.h"
 #include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "control"
@@ -106,6 +107,21 @@ static void answer_audit(struct control_client *client)
         channel_send(client->channel, refusal, FRAME_MAX_ANSWER);
 }
 
+/* With the log itself, where there is one: the answer's descriptor is read by whoever asked. */
+static void answer_log(struct control_client *client, json_t *request)
+{
+    autoclose int fd = -1;
+    autojson json_t *answer = job_log_report(client->control->supervisor, request, &fd);
+    struct error err = { 0 };
+
+    if (!answer)
+        return;
+    if (fd < 0)
+        channel_send(client->channel, answer, FRAME_MAX_ANSWER);
+    else if (channel_send_with(client->channel, answer, FRAME_MAX_OPERATOR, fd, &err) < 0)
+        log_warning("control socket: a log could not be handed over: %s", err.message);
+}
+
 static json_t *refuse_unknown(struct supervisor *supervisor, json_t *request)
 {
     json_t *answer = json_frame("error");
@@ -148,6 +164,8 @@ static void on_client_frame(void *arg, json_t *frame)
         attach_worker(client, frame);
     else if (str_eq(type, "audit"))
         answer_audit(client);
+    else if (str_eq(type, "log"))
+        answer_log(client, frame);
     else
         answer_operator(client, type, frame);
 }

@@ -2,6 +2,8 @@
 #include "core/supervisor/names.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #include "core/base/json.h"
 #include "core/base/nearest.h"
@@ -31,6 +33,47 @@ int64_t name_job_id(const struct operator_name *name)
     if (name->kind == NAMED_ANY || name->kind == NAMED_JOB)
         (void) parse_i64(name->text, 1, INT64_MAX, &id);
     return id;
+}
+
+/* "NUMBER", or "RUNNER/NUMBER"; false when it is neither. */
+static bool split_job(const struct operator_name *name, size_t *ret_runner_len, int64_t *ret_id)
+{
+    const char *slash = strrchr(name->text, '/'), *digits = slash ? slash + 1 : name->text;
+
+    *ret_runner_len = slash ? (size_t) (slash - name->text) : 0;
+    return (name->kind == NAMED_ANY || name->kind == NAMED_JOB) &&
+           parse_i64(digits, 1, INT64_MAX, ret_id) == 0;
+}
+
+static bool is_named(const struct job *job, const char *text, size_t runner_len, int64_t id)
+{
+    const char *runner = job->group->runner->name;
+
+    return job->job_id == id && (runner_len == 0 || (strlen(runner) == runner_len &&
+                                                     strncmp(runner, text, runner_len) == 0));
+}
+
+int name_find_job(const struct supervisor *supervisor, const struct operator_name *name,
+                  struct job **ret, int64_t *ret_id, struct error *err)
+{
+    size_t runner_len = 0;
+    struct job *found = NULL;
+
+    *ret_id = 0;
+    if (!split_job(name, &runner_len, ret_id))
+        return 0;
+    for (struct job *job = supervisor->jobs; job; job = job->next) {
+        if (!is_named(job, name->text, runner_len, *ret_id))
+            continue;
+        if (found)
+            return error_set(err, -EINVAL,
+                             "several jobs are numbered %" PRId64 "; say which, as in "
+                             "job:%.80s/%" PRId64,
+                             *ret_id, job->group->runner->name, *ret_id);
+        found = job;
+    }
+    *ret = found;
+    return found != NULL;
 }
 
 int name_of_request(json_t *request, bool needed, struct operator_name *ret, struct error *err)

@@ -25,6 +25,10 @@ struct named {
  * apart; where none has, which one is near. */
 int name_find(struct supervisor *supervisor, const struct operator_name *name, struct named *ret,
               struct error *err);
+/* The job of that number, which is not closed: "17", or "RUNNER/17" where several servers have one. 1; 0 when the name is
+ * no number of one, or none such is here: then *ret_id is the number, 0 for none. */
+int name_find_job(const struct supervisor *supervisor, const struct operator_name *name,
+                  struct job **ret, int64_t *ret_id, struct error *err);
 /* "no runner, instance or job is called 'x'; did you mean 'y'?" */
 int name_unknown(const struct supervisor *supervisor, const struct operator_name *name,
                  const char *kinds, struct error *err);

@@ -186,6 +186,51 @@ static void test_the_entry_of_a_name_comes_before_one_that_left(void **unused)
     }
 }
 
+static void test_a_number_finds_one_job_or_says_what_to_say(void **unused)
+{
+    static const struct {
+        const char *word;
+        int r;
+        int64_t seq, id;
+        const char *why;
+    } cases[] = {
+        { "7", 1, 1, 7, "" },
+        { "job:7", 1, 1, 7, "" },
+        { "8", -EINVAL, 0, 8, "several jobs are numbered 8; say which, as in job:b/8" },
+        { "b/8", 1, 3, 8, "" },
+        { "job:a/8", 1, 2, 8, "" },
+        { "b/7", 0, 0, 7, "" },
+        { "9", 0, 0, 9, "" },
+        { "runner:7", 0, 0, 0, "" },
+        { "a", 0, 0, 0, "" },
+    };
+    static const char *const none[] = { NULL };
+    struct place place = { 0 };
+    struct job jobs[] = { { .seq = 1, .job_id = 7, .group = &place.groups[0], .next = &jobs[1] },
+                          { .seq = 2, .job_id = 8, .group = &place.groups[0], .next = &jobs[2] },
+                          { .seq = 3, .job_id = 8, .group = &place.groups[1] } };
+
+    (void) unused;
+    add(&place, 0, "a", none);
+    add(&place, 1, "b", none);
+    place.supervisor.jobs = jobs;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct operator_name name = name_parse(cases[i].word);
+        struct error err = { 0 };
+        struct job *job = NULL;
+        int64_t id = 0;
+        int r = name_find_job(&place.supervisor, &name, &job, &id, &err);
+
+        if (r != cases[i].r || id != cases[i].id || !str_eq(err.message, cases[i].why) ||
+            (r == 1 && job->seq != cases[i].seq))
+            fail_msg("%s: %d, '%s'", cases[i].word, r, err.message);
+    }
+    for (size_t k = 0; k < 2; k++) {
+        fleet_free(place.groups[k].fleet);
+        free(place.runners[k].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_a_request_without_a_fit_name_is_refused),
         cmocka_unit_test(test_a_name_finds_one_thing_or_says_what_to_say),
         cmocka_unit_test(test_the_entry_of_a_name_comes_before_one_that_left),
+        cmocka_unit_test(test_a_number_finds_one_job_or_says_what_to_say),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
