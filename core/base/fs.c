@@ -123,16 +123,20 @@ int fs_check_private_file(const char *path, bool *ret_readable, struct error *er
     return r < 0 ? r : fs_check_parents(path, false, err);
 }
 
-/* A failed fsync is reported, never retried: the second may lie (hardening.md P5). */
-static int write_synced(int dir_fd, const char *tmp, const void *data, size_t len, mode_t mode)
+/* As `former` in whose it is, too; one who may not give it away makes nothing.
+ * A failed fsync is reported, never retried: the second may lie (hardening.md P5). */
+static int write_synced(int dir_fd, const char *tmp, const void *data, size_t len, mode_t mode,
+                        const struct stat *former)
 {
     autoclose int fd =
-        io_openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        io_openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r;
 
     if (fd < 0)
         return -errno;
     r = fs_write_all(fd, data, len);
+    if (r == 0 && former && fchown(fd, former->st_uid, former->st_gid) < 0)
+        r = -errno;
     if (r == 0 && fchmod(fd, mode) < 0)
         r = -errno;
     if (r == 0 && io_fsync(fd) < 0)
@@ -140,8 +144,8 @@ static int write_synced(int dir_fd, const char *tmp, const void *data, size_t le
     return r;
 }
 
-int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-                    struct error *err)
+static int replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                        const struct stat *former, struct error *err)
 {
     autofree char *tmp = NULL;
     autoclose int dir = -1;
@@ -152,7 +156,7 @@ int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, 
     tmp = mem_printf(".%s.%s", name, random);
     if (!tmp)
         return error_set(err, -ENOMEM, "%s: out of memory", name);
-    r = write_synced(dir_fd, tmp, data, len, mode);
+    r = write_synced(dir_fd, tmp, data, len, mode, former);
     if (r == 0 && io_renameat(dir_fd, tmp, dir_fd, name) < 0)
         r = -errno;
     if (r < 0) {
@@ -163,6 +167,18 @@ int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, 
     if (dir < 0 || io_fsync(dir) < 0)
         return error_errno(err, -errno, "%s: its directory cannot be synced", name);
     return 0;
+}
+
+int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                    struct error *err)
+{
+    return replace_file(dir_fd, name, data, len, mode, NULL, err);
+}
+
+int fs_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
+                         const struct stat *former, struct error *err)
+{
+    return replace_file(dir_fd, name, data, len, former->st_mode & 0777, former, err);
 }
 
 int fs_mkdirs(const char *path, mode_t mode, struct error *err)

@@ -19,6 +19,9 @@ int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out,
 int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                     struct error *err); /* write, fsync, rename, fsync of the directory; the mode
                                            holds whatever the umask is */
+/* The same with the mode, the owner and the group of the file before it. */
+int fs_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
+                         const struct stat *former, struct error *err);
 
 /* What we create from here on is for us alone (umask 077). */
 void fs_keep_private(void);
