@@ -35,7 +35,7 @@ static void usage(void)
 {
     (void) printf(
         "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
-        "                    [--log-level LEVEL] [--log-format text|json]\n"
+        "                    [--log-level LEVEL] [--log-format text|json|runner]\n"
         "Takes jobs from GitLab and runs them on autoscaled instances.\n"
         "\n"
         "  --config FILE       %s unless named\n"
@@ -45,7 +45,8 @@ static void usage(void)
         "                      the installed folder and PATH\n"
         "  --log-level LEVEL   error, warning, notice, info or debug; else log_level of the\n"
         "                      configuration, else info\n"
-        "  --log-format FORMAT text or json; else log_format of the configuration, else text\n"
+        "  --log-format FORMAT text, json or runner (GitLab Runner's lines); else log_format of the\n"
+        "                      configuration, else text\n"
         "\n"
         "SIGTERM and SIGINT stop it at once: jobs go on and are adopted at the next start.\n"
         "SIGQUIT takes no new jobs, waits for those that run, and stops. SIGHUP reads the\n"
@@ -110,7 +111,7 @@ static int open_log(const struct run_options *options, const struct config *conf
         return -EINVAL;
     }
     if (options->log_format && log_parse_format(options->log_format, &format) < 0) {
-        (void) fprintf(stderr, "flotilla run: --log-format '%s' is neither text nor json\n",
+        (void) fprintf(stderr, "flotilla run: --log-format '%s' is none of text, json, runner\n",
                        options->log_format);
         return -EINVAL;
     }

@@ -1,7 +1,7 @@
 /* core/config/settings.c - the settings above all [[runners]], and with them the whole file. */
 #include "core/config/settings.h"
 
-/* As in GitLab Runner; fatal and panic are our error, runner is our text. */
+/* As in GitLab Runner; fatal and panic are our error. */
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug",
                                           "warn",  "fatal",   "panic",  NULL };
 static const char *const log_formats[] = { "runner", "text", "json", NULL };
