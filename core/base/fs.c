@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -108,6 +109,15 @@ int fs_check_parents(const char *path, bool owner, struct error *err)
     return 0;
 }
 
+/* What systemd gives to a service in files is read by it through an access list, whose mask stands where the
+ * group's rights do. Nobody else gets into that folder. */
+static bool is_credential(const char *path)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    return !str_empty(directory) && str_starts(path, directory) && path[strlen(directory)] == '/';
+}
+
 int fs_check_private_file(const char *path, bool *ret_readable, struct error *err)
 {
     struct stat st;
@@ -118,7 +128,7 @@ int fs_check_private_file(const char *path, bool *ret_readable, struct error *er
         return error_errno(err, -errno, "%s", path);
     if (!S_ISREG(st.st_mode))
         return 0;
-    *ret_readable = st.st_mode & (S_IRGRP | S_IROTH);
+    *ret_readable = (st.st_mode & (S_IRGRP | S_IROTH)) && !is_credential(path);
     r = fs_check_writers(&st, path, false, err);
     return r < 0 ? r : fs_check_parents(path, false, err);
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,8 +20,10 @@
 #define SCOPES_MAX 8
 #define MESSAGE_MAX 4096
 #define SCOPE_SHOWN_MAX 256
+#define RUNNER_COLUMNS 50
 
 static const char *const level_names[] = { "error", "warning", "notice", "info", "debug" };
+static const char *const format_names[] = { "text", "json", "runner" };
 
 /* The logger is the process's one piece of global state: every line of the process goes here, also
  * those of a plugin's thread. */
@@ -29,6 +32,7 @@ static struct {
     int fd;
     enum log_format format;
     enum log_level level;
+    bool coloured; /* runner's lines on a terminal */
     struct buf queue;
     uint64_t dropped;
 } logger = { .fd = 2, .level = LOG_LEVEL_INFO };
@@ -44,6 +48,7 @@ void log_open(int fd, enum log_format format, enum log_level level)
     logger.fd = fd;
     logger.format = format;
     logger.level = level;
+    logger.coloured = format == LOG_FORMAT_RUNNER && isatty(fd) == 1;
     (void) pthread_mutex_unlock(&lock);
 }
 
@@ -63,13 +68,12 @@ int log_parse_level(const char *text, enum log_level *ret)
 
 int log_parse_format(const char *text, enum log_format *ret)
 {
-    if (str_eq(text, "json"))
-        *ret = LOG_FORMAT_JSON;
-    else if (str_eq(text, "text") || str_eq(text, "runner"))
-        *ret = LOG_FORMAT_TEXT;
-    else
-        return -EINVAL;
-    return 0;
+    for (size_t i = 0; i < ARRAY_LEN(format_names); i++)
+        if (str_eq(text, format_names[i])) {
+            *ret = (enum log_format) i;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 const char *log_level_name(enum log_level level)
@@ -79,7 +83,7 @@ const char *log_level_name(enum log_level level)
 
 const char *log_format_name(enum log_format format)
 {
-    return format == LOG_FORMAT_JSON ? "json" : "text";
+    return format_names[format];
 }
 
 bool log_enabled(enum log_level level)
@@ -157,6 +161,56 @@ static void add_json_line(struct buf *out, const char *when, const char *level, 
     buf_addf(out, "%s\n", json_text(line));
 }
 
+static int compare_scopes(const void *a, const void *b)
+{
+    return strcmp(scopes[*(const int *) a].key, scopes[*(const int *) b].key);
+}
+
+/* GitLab Runner's own lines (coordinator-protocol.md 6.7): no time and no topic, the message padded to 50
+ * columns with what stands before it, the fields by their names. */
+static void add_runner_line(struct buf *out, const char *when, const char *level, const char *topic,
+                            const char *message)
+{
+    static const struct {
+        const char *level, *prefix, *colour;
+    } looks[] = { { "error", "ERROR: ", "\033[31;1m" },
+                  { "warning", "WARNING: ", "\033[0;33m" },
+                  { "debug", "", "\033[0;37;1m" } };
+    const char *prefix = "", *colour = "", *reset = logger.coloured ? "\033[0;m" : "";
+    autobuf struct buf clean = BUF_INIT;
+    int order[SCOPES_MAX];
+
+    (void) when;
+    (void) topic;
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++)
+        if (str_eq(level, looks[i].level)) {
+            prefix = looks[i].prefix;
+            colour = logger.coloured ? looks[i].colour : "";
+        }
+    str_display(&clean, message, strlen(message), MESSAGE_MAX);
+    buf_addf(out, "%s%s%-*s%s ", colour, prefix, (int) (RUNNER_COLUMNS - strlen(prefix)),
+             buf_str(&clean), reset);
+    for (int i = 0; i < scope_depth; i++)
+        order[i] = i;
+    qsort(order, (size_t) scope_depth, sizeof(*order), compare_scopes);
+    for (int i = 0; i < scope_depth; i++) {
+        buf_addf(out, " %s%s%s=", colour, scopes[order[i]].key, reset);
+        str_display(out, scopes[order[i]].value, strlen(scopes[order[i]].value), SCOPE_SHOWN_MAX);
+    }
+    buf_add_char(out, '\n');
+}
+
+static void add_line(struct buf *out, const char *when, const char *level, const char *topic,
+                     const char *message)
+{
+    static void (*const writers[])(struct buf *, const char *, const char *, const char *,
+                                   const char *) = { [LOG_FORMAT_TEXT] = add_text_line,
+                                                     [LOG_FORMAT_JSON] = add_json_line,
+                                                     [LOG_FORMAT_RUNNER] = add_runner_line };
+
+    writers[logger.format](out, when, level, topic, message);
+}
+
 static void queue_line(const struct buf *line)
 {
     if (logger.queue.len + line->len > QUEUE_MAX || buf_error(line)) {
@@ -180,10 +234,7 @@ static void queue_loss(const char *when)
         return;
     (void) snprintf(note, sizeof(note), "%" PRIu64 " log lines were dropped: stderr was blocked",
                     logger.dropped);
-    if (logger.format == LOG_FORMAT_JSON)
-        add_json_line(&line, when, "warning", "log", note);
-    else
-        add_text_line(&line, when, "warning", "log", note);
+    add_line(&line, when, "warning", "log", note);
     logger.dropped = 0;
     queue_line(&line);
 }
@@ -204,10 +255,7 @@ void log_line(enum log_level level, const char *topic, const char *fmt, ...)
     (void) pthread_mutex_lock(&lock);
     flush_queue();
     queue_loss(when);
-    if (logger.format == LOG_FORMAT_JSON)
-        add_json_line(&line, when, level_names[level], topic, buf_str(&message));
-    else
-        add_text_line(&line, when, level_names[level], topic, buf_str(&message));
+    add_line(&line, when, level_names[level], topic, buf_str(&message));
     queue_line(&line);
     flush_queue();
     (void) pthread_mutex_unlock(&lock);

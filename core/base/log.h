@@ -1,4 +1,5 @@
-/* core/base/log.h - what the operator reads on stderr, as text or as one JSON object a line.
+/* core/base/log.h - what the operator reads on stderr: as text, as one JSON object a line, or as GitLab
+ * Runner writes it (`runner`), with colours on a terminal.
  *
  * A function is either a logging function or not: leaf code returns errors and at most debugs. A
  * file defines LOG_TOPIC before including this header. Scopes add fields (runner, job, instance) to
@@ -19,12 +20,12 @@ enum log_level {
     LOG_LEVEL_INFO,
     LOG_LEVEL_DEBUG
 };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_RUNNER };
 
 void log_open(int fd, enum log_format format, enum log_level level);
 int log_parse_level(const char *text,
                     enum log_level *ret); /* error, warning (warn), notice, info, debug */
-int log_parse_format(const char *text, enum log_format *ret); /* text, json; "runner" is text */
+int log_parse_format(const char *text, enum log_format *ret); /* text, json, runner */
 const char *log_level_name(enum log_level level);
 const char *log_format_name(enum log_format format);
 bool log_enabled(enum log_level level);

@@ -5,7 +5,6 @@
 #include "core/config/checks.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include "core/base/str.h"
 
 #define SHOWN_MAX 80
-#define TOKEN_FILE_MAX 4096
 #define ENVIRONMENT_NAME_MAX 256
 
 /* "SECTION 'KEY' must be WANTED, not "VALUE"". */
@@ -70,8 +68,7 @@ void check_file_is_here(struct config_reading *reading, const struct toml_value 
                                                : "");
 }
 
-/* A file with a secret (hardening.md P2). */
-static void check_private(struct config_reading *reading, const struct toml_value *value)
+void check_private_file(struct config_reading *reading, const struct toml_value *value)
 {
     struct error err = { 0 };
     bool readable = false;
@@ -88,7 +85,7 @@ void check_key_file(struct config_reading *reading, const struct toml_value *val
 {
     check_file_is_here(reading, value, record);
     if (!str_empty(value->text) && access(value->text, F_OK) == 0)
-        check_private(reading, value);
+        check_private_file(reading, value);
 }
 
 /* http or https, a host, no white space, control bytes or userinfo (hardening.md V8). */
@@ -159,31 +156,14 @@ void check_token(struct config_reading *reading, const struct toml_value *value,
                     "[[runners]] 'token' is empty or has characters that no token has");
 }
 
+/* A file that is not here was noted. */
 void check_token_file(struct config_reading *reading, const struct toml_value *value, void *record)
 {
-    autobuf struct buf text = BUF_SECRET;
-    struct config_runner *runner = record;
-    struct error err = { 0 };
+    const struct config_runner *runner = record;
 
-    if (reading->plugins && access(value->text, F_OK) < 0) {
-        check_file_is_here(reading, value, record);
-        return;
-    }
-    if (fs_read_file(AT_FDCWD, value->text, TOKEN_FILE_MAX, &text, &err) < 0) {
-        finding_add(reading, CONFIG_ERROR, value->place, "[[runners]] 'token_file': %s",
-                    err.message);
-        return;
-    }
-    check_private(reading, value);
-    while (text.len > 0 && isspace((unsigned char) text.data[text.len - 1]))
-        text.data[--text.len] = '\0';
-    if (!token_is_sound(buf_str(&text)))
+    if (runner->token && !token_is_sound(secret_reveal(runner->token)))
         finding_add(reading, CONFIG_ERROR, value->place,
-                    "[[runners]] 'token_file' holds no token, or characters that no token has");
-    secret_free(runner->token);
-    runner->token = secret_new(buf_str(&text), text.len);
-    if (!runner->token)
-        reading->out_of_memory = true;
+                    "[[runners]] 'token_file' holds characters that no token has");
 }
 
 void check_slot_cgroup(struct config_reading *reading, const struct toml_value *value, void *record)

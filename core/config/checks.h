@@ -13,6 +13,8 @@ DECLARE_CHECK(check_plugin_host);
 DECLARE_CHECK(check_isolation_plugin); /* isolation.c */
 DECLARE_CHECK(check_file_is_here);
 DECLARE_CHECK(check_key_file);
+/* Who may write or read a file with a secret that is there (hardening.md P2). */
+void check_private_file(struct config_reading *reading, const struct toml_value *value);
 DECLARE_CHECK(check_url);
 DECLARE_CHECK(check_clone_url);
 DECLARE_CHECK(check_token);

@@ -11,7 +11,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/config/schema.h"
+#include "core/config/secret_file.h"
 
 #define FILE_MAX ((size_t) 4 * 1024 * 1024)
 
@@ -82,6 +82,8 @@ static struct config *read_text(struct config_reading *reading, const char *text
     if (parse(reading, text, len, &root) < 0)
         return NULL;
     letter_case_mend(reading, &config_section, root);
+    reading->section = "";
+    credentials_place(reading, root);
     config = config_new(reading);
     if (config)
         section_fill(reading, &config_section, root, config);

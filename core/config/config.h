@@ -176,7 +176,7 @@ struct config {
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
     char *state_dir; /* NULL = the default */
     json_t *labels;
-    bool worker_seccomp, strict_check_interval;
+    bool worker_seccomp, strict_check_interval, stop_jobs;
     enum log_level log_level;
     enum log_format log_format;
     struct config_runner *runners;

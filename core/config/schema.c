@@ -9,6 +9,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/config/secret_file.h"
 #include "core/config/unknown.h"
 #include "core/config/values.h"
 
@@ -170,6 +171,7 @@ static void fill_members(struct config_reading *reading, const struct section *s
         if (!known && !(section->has_others && section->has_others(table)))
             unknown_setting(reading, section, value);
     }
+    secret_file_check_once(reading, section, table);
     if (section->check && !reading->out_of_memory)
         section->check(reading, table, record);
     reading->section = outer;

@@ -6,21 +6,22 @@
 #include "core/config/findings.h"
 
 enum setting_kind {
-    SETTING_TEXT,     /* char * */
-    SETTING_SECRET,   /* struct secret * */
-    SETTING_INTEGER,  /* int64_t */
-    SETTING_SECONDS,  /* whole seconds in the file, int64_t of milliseconds in the struct */
-    SETTING_DURATION, /* "1m30s" in the file, int64_t of milliseconds in the struct */
-    SETTING_BOOL,     /* bool */
-    SETTING_TRISTATE, /* int: -1 unset, 0, 1 */
-    SETTING_REAL,     /* double */
-    SETTING_TEXTS,    /* char **, its size_t at `count` */
-    SETTING_REALS,    /* an array of numbers, rising; SETTING_NOWHERE only */
-    SETTING_JSON,     /* a table as json_t *, {} when absent */
-    SETTING_SECTION,  /* a table, filled into the struct at `offset` */
-    SETTING_SECTIONS, /* an array of tables: pointer at `offset`, its size_t at `count` */
-    SETTING_IGNORED,  /* for people or for GitLab Runner's own use: nothing is to be done */
-    SETTING_KNOWN     /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
+    SETTING_TEXT,        /* char * */
+    SETTING_SECRET,      /* struct secret * */
+    SETTING_SECRET_FILE, /* a file with the SETTING_SECRET at the same place of the struct */
+    SETTING_INTEGER,     /* int64_t */
+    SETTING_SECONDS,     /* whole seconds in the file, int64_t of milliseconds in the struct */
+    SETTING_DURATION,    /* "1m30s" in the file, int64_t of milliseconds in the struct */
+    SETTING_BOOL,        /* bool */
+    SETTING_TRISTATE,    /* int: -1 unset, 0, 1 */
+    SETTING_REAL,        /* double */
+    SETTING_TEXTS,       /* char **, its size_t at `count` */
+    SETTING_REALS,       /* an array of numbers, rising; SETTING_NOWHERE only */
+    SETTING_JSON,        /* a table as json_t *, {} when absent */
+    SETTING_SECTION,     /* a table, filled into the struct at `offset` */
+    SETTING_SECTIONS,    /* an array of tables: pointer at `offset`, its size_t at `count` */
+    SETTING_IGNORED,     /* for people or for GitLab Runner's own use: nothing is to be done */
+    SETTING_KNOWN /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
 };
 
 enum {

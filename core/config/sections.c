@@ -86,9 +86,6 @@ static void check_token_given(struct config_reading *reading, const struct toml_
 
     if (!token && !file)
         missing(reading, table, "[[runners]] 'token'");
-    if (token && file)
-        finding_add(reading, CONFIG_ERROR, file->key_place,
-                    "[[runners]] has both 'token' and 'token_file'; keep one");
 }
 
 static void check_tls(struct config_reading *reading, const struct toml_value *table,

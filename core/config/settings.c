@@ -1,7 +1,7 @@
 /* core/config/settings.c - the settings above all [[runners]], and with them the whole file. */
 #include "core/config/settings.h"
 
-/* As in GitLab Runner; fatal and panic are our error, runner is our text. */
+/* As in GitLab Runner; fatal and panic are our error. */
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug",
                                           "warn",  "fatal",   "panic",  NULL };
 static const char *const log_formats[] = { "runner", "text", "json", NULL };
@@ -23,11 +23,11 @@ static const struct setting global_settings[] = {
       .max = SECONDS_MAX },
     { .name = "shutdown_timeout",
       .kind = SETTING_SECONDS,
-      .flags = SETTING_ZERO_IS_DEFAULT | SETTING_NOT_YET,
+      .flags = SETTING_ZERO_IS_DEFAULT,
       .offset = offsetof(struct config, shutdown_timeout_ms),
       .initial = 30,
-      .max = SECONDS_MAX,
-      .note = "is not acted on yet: jobs go on and are adopted at the next start" },
+      .max = SECONDS_MAX },
+    BOOL("stop_jobs", struct config, stop_jobs),
     DURATION("connection_max_age", struct config, connection_max_age_ms, 366 * MS_DAY,
              .initial = 15 * MS_MINUTE),
     TEXT("state_dir", struct config, state_dir, .check = check_state_dir),

@@ -33,6 +33,11 @@
     {                                                                                              \
         .name = (key), .kind = SETTING_SECRET, .offset = offsetof(type, field)                     \
     }
+/* Beside a SECRET of the same place: the file that holds it. */
+#define SECRET_FILE(key, type, field)                                                              \
+    {                                                                                              \
+        .name = (key), .kind = SETTING_SECRET_FILE, .offset = offsetof(type, field)                \
+    }
 #define BOOL(key, type, field, ...)                                                                \
     {                                                                                              \
         .name = (key), .kind = SETTING_BOOL,                                                       \

@@ -36,6 +36,7 @@ static const struct setting connector_settings[] = {
     { .name = "password",
       .kind = SETTING_SECRET,
       .offset = offsetof(struct config_connector, password) },
+    SECRET_FILE("password_file", struct config_connector, password),
     TEXT("key_path", struct config_connector, key_path, .check = check_key_file),
     BOOL("use_static_credentials", struct config_connector, use_static_credentials),
     BOOL("use_external_addr", struct config_connector, use_external_addr),

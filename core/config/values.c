@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/config/secret_file.h"
 
 /* What is shown of a wrong value. */
 #define SHOWN_MAX 80
@@ -29,6 +30,7 @@ const char *setting_wants(const struct setting *setting)
     switch (setting->kind) {
     case SETTING_TEXT:
     case SETTING_SECRET:
+    case SETTING_SECRET_FILE:
         return "a string";
     case SETTING_INTEGER:
         return "a whole number";
@@ -190,9 +192,22 @@ static void fill_secret(struct config_reading *reading, const struct section *se
         value_wrong_type(reading, section, setting, value);
         return;
     }
+    secret_free(*ret); /* its file's, where both are given, which is refused */
     *ret = secret_from_str(value->text);
     if (!*ret)
         reading->out_of_memory = true;
+}
+
+static void fill_from_file(struct config_reading *reading, const struct section *section,
+                           const struct setting *setting, const struct toml_value *value,
+                           struct secret **ret)
+{
+    if (value->type != TOML_STRING) {
+        value_wrong_type(reading, section, setting, value);
+        return;
+    }
+    secret_free(*ret); /* where both are given, which is refused */
+    *ret = secret_file_read(reading, value);
 }
 
 static void fill_bool(struct config_reading *reading, const struct section *section,
@@ -287,6 +302,9 @@ void value_fill(struct config_reading *reading, const struct section *section,
         break;
     case SETTING_SECRET:
         fill_secret(reading, section, setting, value, at);
+        break;
+    case SETTING_SECRET_FILE:
+        fill_from_file(reading, section, setting, value, at);
         break;
     case SETTING_INTEGER:
     case SETTING_SECONDS:

@@ -57,6 +57,15 @@ struct end end_name_limit(struct end end, const char *what, int64_t limit_ms)
     return end;
 }
 
+static struct end end_make_aborted(const struct report_orders *orders)
+{
+    struct end end = { .kind = *orders->signal ? END_INTERRUPTED : END_ABORTED };
+
+    (void) snprintf(end.message, sizeof(end.message), "%s%s",
+                    *orders->signal ? "aborted: " : "canceled", orders->signal);
+    return end;
+}
+
 /* The codes of remote_exec() and remote_open() as ends of a stage. */
 struct end end_from_error(struct job *job, int code, const char *message)
 {
@@ -64,7 +73,7 @@ struct end end_from_error(struct job *job, int code, const char *message)
 
     switch (code) {
     case -EINTR:
-        return end_make(END_ABORTED, "canceled");
+        return end_make_aborted(orders);
     case -ECANCELED:
         job->canceled = true;
         return end_make(END_CANCELED, "canceled");
@@ -111,6 +120,8 @@ static const char *reason_of(const struct end *end)
     case END_CANCELED:
     case END_ABORTED:
         return "job_canceled";
+    case END_INTERRUPTED:
+        return "runner_interrupted";
     case END_CONFIG:
         return "runner_configuration_error";
     default:

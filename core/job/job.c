@@ -180,8 +180,9 @@ static bool goes_on(const struct job *job, const struct end *end)
 {
     bool stopped = end->kind == END_CANCELED || end->kind == END_LIMIT;
 
-    return !job->lost && end->kind != END_ABORTED && end->kind != END_SYSTEM &&
-           clock_mono_ms(&clock_system) < job->deadline_ms && !(stopped && job->cancel_stops);
+    return !job->lost && end->kind != END_ABORTED && end->kind != END_INTERRUPTED &&
+           end->kind != END_SYSTEM && clock_mono_ms(&clock_system) < job->deadline_ms &&
+           !(stopped && job->cancel_stops);
 }
 
 /* Caches and artifacts, of the kind that the result asks for; the first failure counts. */

@@ -24,13 +24,14 @@
 
 enum end_kind {
     END_OK,
-    END_EXIT,     /* a command ended with a status other than 0 */
-    END_TIMEOUT,  /* of the whole job */
-    END_LIMIT,    /* a shorter one's, of a stage or the script */
-    END_CANCELED, /* gracefully: after_script still runs */
-    END_ABORTED,  /* by GitLab: nothing more runs */
-    END_SYSTEM,   /* lost instance, lost connection, our own failure */
-    END_CONFIG,   /* the job asks for what we can't do */
+    END_EXIT,        /* a command ended with a status other than 0 */
+    END_TIMEOUT,     /* of the whole job */
+    END_LIMIT,       /* a shorter one's, of a stage or the script */
+    END_CANCELED,    /* gracefully: after_script still runs */
+    END_ABORTED,     /* by GitLab: nothing more runs */
+    END_INTERRUPTED, /* the same, because the manager was told to stop its jobs */
+    END_SYSTEM,      /* lost instance, lost connection, our own failure */
+    END_CONFIG,      /* the job asks for what we can't do */
 };
 struct end {
     enum end_kind kind;

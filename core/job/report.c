@@ -256,6 +256,16 @@ static void take_going(struct report_orders *orders, json_t *frame)
     (void) json_opt_i64(frame, "left_ms", 0, INT64_MAX, &orders->going_left_ms, NULL);
 }
 
+static void take_abort(struct report_orders *orders, json_t *frame)
+{
+    const char *signal = "";
+
+    (void) json_opt_str(frame, "signal", &signal, NULL);
+    if (!orders->abort)
+        (void) snprintf(orders->signal, sizeof(orders->signal), "%.31s", signal);
+    orders->abort = true;
+}
+
 static bool is_answer(const char *type)
 {
     for (size_t i = 0; i < ARRAY_LEN(answer_types); i++)
@@ -287,7 +297,7 @@ static void take_frame(struct report *report, json_t *frame)
     } else if (str_eq(type, "cancel")) {
         report->orders.cancel = true;
     } else if (str_eq(type, "abort")) {
-        report->orders.abort = true;
+        take_abort(&report->orders, frame);
     } else if (str_eq(type, "instance_lost")) {
         report->orders.instance_lost = true;
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);

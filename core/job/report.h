@@ -37,6 +37,7 @@ enum report_going { REPORT_STAYS, REPORT_INTERRUPTED, REPORT_DELETING };
 struct report_orders {
     bool cancel, abort, instance_lost;
     char message[256]; /* why the instance is lost */
+    char signal[32]; /* for which the manager stops its jobs, with an abort; "" = GitLab wants it */
     enum report_going going;
     int64_t going_left_ms; /* when that was told; negative = not said */
 };

@@ -285,6 +285,15 @@ int ledger_checkpoint(struct ledger *ledger, struct error *err)
     return 0;
 }
 
+int ledger_check(struct ledger *ledger, struct error *err)
+{
+    int r = ledger_begin(ledger, err);
+
+    if (r == 0)
+        (void) ledger_end(ledger, -ECANCELED, NULL);
+    return r;
+}
+
 int ledger_skip_seq(struct ledger *ledger, int64_t seq, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_SKIP_SEQ, err);

@@ -45,6 +45,9 @@ int reserve_write_all(int fd, const void *data, size_t len);
 int ledger_begin(struct ledger *ledger, struct error *err);
 int ledger_end(struct ledger *ledger, int r, struct error *err);
 
+/* Does it take a change? Makes none. */
+int ledger_check(struct ledger *ledger, struct error *err);
+
 /* Finds or makes the group and raises its epoch. */
 int ledger_open_group(struct ledger *ledger, const char *key, int64_t *ret_id, int64_t *ret_epoch,
                       struct error *err);

@@ -48,6 +48,8 @@ int connector_text(const struct config_autoscaler *settings, const struct secret
         return -ENOMEM;
     if (key)
         (void) json_add_str(copy, "key", secret_reveal(key));
+    if (settings->connector.password) /* which may come from a file */
+        (void) json_add_str(copy, "password", secret_reveal(settings->connector.password));
     buf_add_str(out, json_text(copy));
     return buf_error(out);
 }

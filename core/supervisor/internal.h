@@ -230,6 +230,7 @@ struct supervisor {
     int64_t prune_at_mono;
     int64_t trim_at_mono; /* 0 = done */
     bool draining, stopping;
+    const char *interrupt;     /* the signal for which jobs are stopped; NULL = none is */
     enum supervisor_stop stop; /* while stopping */
     void (*on_drained)(void *arg);
     void *drained_arg;
@@ -391,9 +392,10 @@ void job_drop_reservation(struct job *job);
 
 /* job_end.c */
 void job_instance_lost(struct job *job, const char *why); /* why: as fleet_reason_name() */
-/* Cancel (after_script still runs) or abort; without a worker the job ends at once. */
+/* Cancel (after_script still runs) or abort, by GitLab's word or for the supervisor's `interrupt`; without a
+ * worker the job ends at once. */
 void job_stop(struct job *job, bool abort);
-void job_end_canceled(struct job *job); /* one that has no worker */
+void job_end_stopped(struct job *job); /* one that has no worker */
 /* A failure reason as this server knows it (coordinator-protocol.md 4.2): `reasons` is the payload's
  * features.failure_reasons or NULL. The result is a constant. */
 const char *job_map_reason(json_t *reasons, const char *reason);

@@ -293,7 +293,7 @@ static void on_acknowledged(void *arg, const struct update_outcome *outcome)
         /* As it is: the mapping of 4.2 does not hold yet (coordinator-protocol.md 1.7, V8). */
         job_finish(job, "failed", "job_canceled", 0, NULL);
     else if (job->abort_told)
-        job_end_canceled(job);
+        job_end_stopped(job);
     else
         job_wait(job);
     supervisor_evaluate_soon(supervisor);
@@ -365,6 +365,8 @@ static void check_acquire_timeout(struct job *job)
 
 void job_tick(struct job *job)
 {
+    if (job->supervisor->interrupt)
+        job_stop(job, true);
     if (job->acknowledge_at_mono != 0 && now_mono(job->supervisor) >= job->acknowledge_at_mono)
         job_acknowledge(job);
     if (job->state == JOB_ACKNOWLEDGED && job->waiting_since_mono == 0)

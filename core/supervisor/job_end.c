@@ -30,8 +30,10 @@ const char *job_map_reason(json_t *reasons, const char *reason)
 }
 
 /* For a job without a worker: its payload is still at hand. */
-void job_end_canceled(struct job *job)
+void job_end_stopped(struct job *job)
 {
+    const char *signal = job->supervisor->interrupt;
+    autobuf struct buf line = BUF_INIT;
     autojson json_t *payload = NULL;
     json_t *features = NULL, *reasons = NULL;
 
@@ -40,8 +42,11 @@ void job_end_canceled(struct job *job)
         (void) json_opt_object(payload, "features", &features, NULL);
     if (features)
         (void) json_opt_array(features, "failure_reasons", &reasons, NULL);
+    buf_addf(&line, "Job failed: %s%s", signal ? "aborted: " : "canceled", signal ? signal : "");
     fleet_stop_waiting(job->group->fleet, job->seq);
-    job_finish(job, "failed", job_map_reason(reasons, "job_canceled"), 0, "Job failed: canceled");
+    job_finish(job, "failed",
+               job_map_reason(reasons, signal ? "runner_interrupted" : "job_canceled"), 0,
+               buf_str(&line));
 }
 
 void job_stop(struct job *job, bool abort)
@@ -53,7 +58,7 @@ void job_stop(struct job *job, bool abort)
     *told = true;
     log_notice("job %" PRId64 ": %s", job->job_id, abort ? "aborted" : "canceled");
     if (!job->start_sent && job->state > JOB_RECEIVED)
-        job_end_canceled(job);
+        job_end_stopped(job);
     else if (abort)
         worker_abort(job);
     else

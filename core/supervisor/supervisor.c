@@ -375,8 +375,16 @@ bool supervisor_is_responsible(const struct supervisor *supervisor)
 
 void supervisor_abort_jobs(struct supervisor *supervisor)
 {
-    for (struct job *job = supervisor->jobs; job; job = job->next)
+    for (struct job *job = supervisor->jobs, *next; job; job = next) {
+        next = job->next;
         job_stop(job, true);
+    }
+}
+
+void supervisor_interrupt_jobs(struct supervisor *supervisor, const char *signal)
+{
+    supervisor->interrupt = signal;
+    supervisor_abort_jobs(supervisor);
 }
 
 static void close_providers(struct supervisor *supervisor)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 #include "core/config/config.h"
 #include "core/fleet/fleet.h"
@@ -68,6 +69,16 @@ bool supervisor_is_responsible(const struct supervisor *supervisor);
 
 /* Aborts every job that runs: they end as canceled. */
 void supervisor_abort_jobs(struct supervisor *supervisor);
+/* Every open job ends as "aborted: SIGNAL" (a name as GitLab Runner writes it, a constant), those to come, too. */
+void supervisor_interrupt_jobs(struct supervisor *supervisor, const char *signal);
+
+/* health.c */
+/* Could it note what it does now? */
+int supervisor_check(struct supervisor *supervisor, struct error *err);
+/* "3 jobs, 5 instances" */
+void supervisor_describe(const struct supervisor *supervisor, struct buf *out);
+/* What it is at, at debug level. */
+void supervisor_log_state(const struct supervisor *supervisor);
 
 enum supervisor_stop {
     STOP_KEEPS_INSTANCES, /* for the next start */

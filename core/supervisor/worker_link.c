@@ -130,9 +130,20 @@ void worker_expect(struct job *job)
     check_lock(job);
 }
 
+/* With the signal for which the manager stops its jobs, where that is why. */
+static void tell_abort(struct job *job)
+{
+    autojson json_t *frame = json_frame("abort");
+
+    if (!job->worker || !frame)
+        return;
+    (void) json_add_str(frame, "signal", job->supervisor->interrupt);
+    channel_send(job->worker, frame, FRAME_MAX_OPERATOR);
+}
+
 void worker_abort(struct job *job)
 {
-    worker_tell(job, "abort", NULL);
+    tell_abort(job);
     expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
 }
 
@@ -431,7 +442,7 @@ void worker_attach(struct job *job, struct channel *channel)
     if (job->cancel_told)
         worker_tell(job, "cancel", NULL);
     if (job->abort_told)
-        worker_tell(job, "abort", NULL);
+        tell_abort(job);
     if (*job->lost_reason)
         worker_lose_instance(job);
     job_tell_going(job);

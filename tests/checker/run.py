@@ -90,6 +90,7 @@ class Run:
         self.killed_instances: set[str] = set()
         self.environment: dict[str, str] = {}  # of the manager, beside ours
         self.prefix: list[str] = []  # the command that starts it, such as prlimit with its options
+        self.options: list[str] = []  # further ones of `flotilla run`
         self.watch: Watch | None = None
 
     def start(self, kill_at: str = "", effects_log: Path | None = None):
@@ -106,7 +107,7 @@ class Run:
         with open(self.daemon_log, "ab") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self.prefix, self.binary, "run", "--config", self.config,
-                 "--state-dir", self.state_dir, "--plugin-dir", self.plugin_dir],
+                 "--state-dir", self.state_dir, "--plugin-dir", self.plugin_dir, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
         remember_session(self.folder, self.process.pid)
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,6 +124,53 @@ static void test_more_scopes_than_there_is_room_for_are_dropped(void **unused)
         log_scope_close(&scopes[i - 1]);
     log_info("x");
     assert_string_equal(after_time(read_output()), "info    topic: x\n");
+}
+
+/* coordinator-protocol.md 6.7: the prefix counts among the 50 columns, two spaces, fields by name. */
+static void test_runner_lines_are_those_of_gitlab_runner(void **unused)
+{
+    static const struct {
+        const char *why, *prefix;
+        enum log_level level;
+        const char *message;
+    } cases[] = {
+        { "padded to 50 columns", "", LOG_LEVEL_INFO, "received" },
+        { "with its prefix", "WARNING: ", LOG_LEVEL_WARNING, "received" },
+        { "one that is long", "ERROR: ", LOG_LEVEL_ERROR,
+          "a message that takes more than its columns, much more" },
+    };
+    auto_log_scope struct log_scope runner = log_scope_open("runner", "%s", "a");
+    auto_log_scope struct log_scope job = log_scope_open("job", "%d", 7);
+
+    log_open(output.fds[1], LOG_FORMAT_RUNNER, LOG_LEVEL_DEBUG);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *want = mem_printf("%s%-*s  job=7 runner=a\n", cases[i].prefix,
+                                         50 - (int) strlen(cases[i].prefix), cases[i].message);
+
+        log_line(cases[i].level, "topic", "%s", cases[i].message);
+        if (strcmp(read_output(), want) != 0)
+            fail_msg("%s: got '%s', not '%s'", cases[i].why, output.text, want);
+    }
+}
+
+static void test_runner_lines_have_colours_on_a_terminal_alone(void **unused)
+{
+    int primary = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal;
+    char text[200];
+    ssize_t n;
+
+    assert_true(primary >= 0 && grantpt(primary) == 0 && unlockpt(primary) == 0);
+    terminal = open(ptsname(primary), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(terminal >= 0);
+    log_open(terminal, LOG_FORMAT_RUNNER, LOG_LEVEL_INFO);
+    log_error("x");
+    n = read(primary, text, sizeof(text) - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_ptr_equal(strstr(text, "\033[31;1mERROR: x "), text);
+    assert_non_null(strstr(text, " \033[0;m "));
+    (void) close(terminal);
+    (void) close(primary);
 }
 
 /* In the message and in a field. */
@@ -277,9 +325,9 @@ static void test_names_of_levels_and_formats(void **unused)
     assert_int_equal(log_parse_level("loud", &level), -EINVAL);
     assert_int_equal(level, LOG_LEVEL_NOTICE);
     assert_int_equal(log_parse_format("runner", &format), 0);
-    assert_int_equal(format, LOG_FORMAT_TEXT);
+    assert_int_equal(format, LOG_FORMAT_RUNNER);
     assert_int_equal(log_parse_format("xml", &format), -EINVAL);
-    assert_int_equal(format, LOG_FORMAT_TEXT);
+    assert_int_equal(format, LOG_FORMAT_RUNNER);
 }
 
 #define WITH_OUTPUT(test) cmocka_unit_test_setup_teardown(test, open_output, close_output)
@@ -296,6 +344,8 @@ int main(void)
         WITH_OUTPUT(test_blocked_descriptor_drops_counts_and_never_blocks),
         WITH_OUTPUT(test_lines_stay_whole_and_all_are_accounted_for_when_blocked),
         WITH_OUTPUT(test_threads_do_not_mix_their_lines_or_scopes),
+        WITH_OUTPUT(test_runner_lines_are_those_of_gitlab_runner),
+        WITH_OUTPUT(test_runner_lines_have_colours_on_a_terminal_alone),
         cmocka_unit_test(test_names_of_levels_and_formats),
     };
 

@@ -391,7 +391,6 @@ static void test_what_has_no_effect_is_told(void **unused)
     static const struct {
         const char *text, *want;
     } cases[] = {
-        { "shutdown_timeout = 9\n" ALL, "F:1:1: [global] 'shutdown_timeout' is not acted on yet" },
         { RUNNER "[runners.cache]\nType = \"s3\"\n[runners.cache.s3]\nRoleARN = \"r\"\n" PLUGIN,
           "F:9:1: [runners.cache.s3] 'RoleARN' is not acted on yet" },
         { "machine = 1\n" ALL, "F:1:1: [global] 'machine' is for another executor, ignoring" },

@@ -639,6 +639,24 @@ static void test_the_journals_of_other_groups_go(void **state)
     assert_int_equal(n[other], 4);
 }
 
+/* The manager's watchdog asks. */
+static void test_a_ledger_that_another_holds_takes_no_change(void **state)
+{
+    struct fixture *f = *state;
+    autofree char *path = mem_printf("%s/ledger.db", f->dir);
+    struct error err = { 0 };
+    sqlite3 *other = NULL;
+
+    assert_int_equal(ledger_check(f->ledger, &err), 0);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(ledger_check(f->ledger, &err), -EBUSY);
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(ledger_check(f->ledger, &err), 0);
+    add_job(f); /* none is left open */
+    (void) sqlite3_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +689,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_drained_stays_so_until_it_is_undrained, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_last_row_of_a_job_is_found_for_each_gitlab, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_ledger_that_another_holds_takes_no_change, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),

@@ -91,11 +91,29 @@ static void test_protocol_and_system_are_the_configurations_or_the_providers(voi
     }
 }
 
+/* Wherever they came from; the plugin is told what the table would have said. */
+static void test_the_plugin_is_told_the_secrets_that_came_from_files(void **state)
+{
+    struct secret *password = secret_from_str("my-password"), *key = secret_from_str("my-key");
+    struct config_autoscaler settings = { .connector = { .password = password } };
+    autobuf struct buf text = BUF_SECRET;
+
+    (void) state;
+    settings.connector_config = json_tokener_parse("{\"username\":\"me\"}");
+    assert_int_equal(connector_text(&settings, key, &text), 0);
+    assert_string_equal(buf_str(&text),
+                        "{\"username\":\"me\",\"key\":\"my-key\",\"password\":\"my-password\"}");
+    json_object_put(settings.connector_config);
+    secret_free(password);
+    secret_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_providers_credentials_come_first),
         cmocka_unit_test(test_static_credentials_are_the_only_ones),
+        cmocka_unit_test(test_the_plugin_is_told_the_secrets_that_came_from_files),
         cmocka_unit_test(test_protocol_and_system_are_the_configurations_or_the_providers),
     };
 
