@@ -3,6 +3,7 @@
 #include "core/job/shell/shell.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/str.h"
 #include "core/job/shell/bash.h"
@@ -130,13 +131,24 @@ const char *const script_hostile_names[] = {
 };
 static const char *const hostile_prefixes[] = { "LD_", "GIT_CONFIG_", "GIT_SSH_", "GIT_TRACE" };
 
+/* Git of Windows reads its names in any case; what the others are read by minds it. */
+static bool begins_hostile(const char *name, const char *hostile)
+{
+    size_t len = strlen(hostile);
+
+    return str_starts(hostile, "GIT_") || str_starts(hostile, "SSH_")
+               ? strncasecmp(name, hostile, len) == 0
+               : strncmp(name, hostile, len) == 0;
+}
+
 bool script_name_is_hostile(const char *name)
 {
     for (size_t i = 0; script_hostile_names[i]; i++)
-        if (str_eq(name, script_hostile_names[i]))
+        if (strlen(name) == strlen(script_hostile_names[i]) &&
+            begins_hostile(name, script_hostile_names[i]))
             return true;
     for (size_t i = 0; i < ARRAY_LEN(hostile_prefixes); i++)
-        if (str_starts(name, hostile_prefixes[i]))
+        if (begins_hostile(name, hostile_prefixes[i]))
             return true;
     return false;
 }

@@ -272,11 +272,12 @@ static void test_trace_does_not_show_the_exports(void **state)
 /* Absent in our own steps, present in the job's script. */
 static void test_hardening_11_hostile_variables_are_not_in_our_own_steps(void **state)
 {
-    static const char *const names[] = { "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "BASH_ENV",
-                                         "LD_PRELOAD",       "LD_WHATEVER",      "GIT_SSH_COMMAND",
-                                         "GIT_TRACE_CURL" };
+    static const char *const names[] = {
+        "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "BASH_ENV", "LD_PRELOAD",     "LD_WHATEVER",
+        "GIT_SSH_COMMAND",  "GIT_TRACE_CURL",   "git_dir",  "Git_Ssh_Variant"
+    };
     static const char show[] = "(export -p | grep -c 'LD_PRELOAD\\|LD_WHATEVER\\|"
-                               "GIT_\\|BASH_ENV' || :)\n";
+                               "GIT_\\|git_\\|Git_\\|BASH_ENV' || :)\n";
     struct place *place = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -290,9 +291,10 @@ static void test_hardening_11_hostile_variables_are_not_in_our_own_steps(void **
     buf_add_str(&place->body, show);
     shell_sh.own_end(&place->body);
     buf_add_str(&place->body, show);
-    assert_prints(place, "0\n7\n");
+    assert_prints(place, "0\n9\n");
     assert_false(script_name_is_hostile("GIT_STRATEGY"));
     assert_false(script_name_is_hostile("LD"));
+    assert_false(script_name_is_hostile("env"));
     assert_false(script_name_is_hostile("ENVIRONMENT"));
 }
 
