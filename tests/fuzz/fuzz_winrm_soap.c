@@ -38,7 +38,7 @@ static int count(void *arg, bool is_stderr, const void *data, size_t len)
 
 static void read_answers(const struct buf *answer)
 {
-    size_t total = 0;
+    size_t total = 0, envelope = 0;
     struct soap_output output = { .take = count, .arg = &total };
     struct soap_fault fault = { 0 };
     char id[SOAP_ID_SIZE] = "";
@@ -51,6 +51,8 @@ static void read_answers(const struct buf *answer)
     r = soap_read_output(answer, &output, &fault, NULL);
     require(r == 0 || !output.done);
     require(total <= answer->len);
+    r = soap_read_config(answer, &envelope, &fault, NULL);
+    require(r < 0 || (envelope >= 1024 && envelope / 1024 <= INT32_MAX));
     require_fault(soap_read_nothing(answer, &fault, NULL), &fault);
 }
 

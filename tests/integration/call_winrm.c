@@ -2,7 +2,7 @@
  *
  * Usage: call_winrm PROTOCOL ADDRESS PORT USER PASSWORD COMMAND [SETTING=VALUE...]
  * Settings: ca=FILE, own=accept|refuse (its key is asked about), timeout=MS (of connecting), deadline=MS (of the command),
- * stream=1 (input and output by descriptors), cancel=FILE (once that exists), again=N (times), between=FILE (before each
+ * stream=1 (input and output by descriptors), cancel=FILE (once that exists; then it is taken away), again=N (times), between=FILE (before each
  * but the first it makes FILE.waiting, and waits for the file).
  * Standard input is the command's. The last line on standard error is "RESULT STATUS", or "RESULT CODE SENTENCE". */
 #include <errno.h>
@@ -19,7 +19,7 @@
 struct settings {
     struct remote_options options;
     const char *cancel, *between;
-    bool refuse, stream;
+    bool refuse, stream, cancelled;
     int64_t deadline_ms, again;
 };
 
@@ -41,9 +41,11 @@ static int check_key(void *arg, const char *type, const char *key, int64_t deadl
 
 static int poll_control(void *arg)
 {
-    const struct settings *settings = arg;
+    struct settings *settings = arg;
 
-    return settings->cancel && access(settings->cancel, F_OK) == 0 ? -ECANCELED : 0;
+    if (settings->cancel && unlink(settings->cancel) == 0)
+        settings->cancelled = true;
+    return settings->cancelled ? -ECANCELED : 0;
 }
 
 static void read_setting(struct settings *settings, char *word)

@@ -63,6 +63,9 @@ def test_pypsrp_accepts_the_service(new_service):
     service = new_service()
     with WSMan("127.0.0.1", port=service.port, ssl=False, auth="negotiate", username=r"WORKGROUP\Administrator",
                password=service.password, encryption="always") as wsman, WinRS(wsman) as shell:
+        assert wsman.max_envelope_size != service.max_envelope
+        wsman.update_max_payload_size()
+        assert wsman.max_envelope_size == service.max_envelope
         process = Process(shell, "cat; exit 3")
         process.begin_invoke()
         process.send(b"hello\n", end=True)
@@ -140,7 +143,9 @@ def test_input_that_the_command_does_not_want_is_no_failure(new_service, call):
 
 @pytest.mark.parametrize("says_why", [True, False])
 def test_a_server_that_takes_less_is_sent_less(new_service, call, says_why):
+    """Who may run commands need not be one who may read the limit."""
     service = new_service()
+    service.faults["Get"] = ["denied"]
     service.says_why = says_why
     service.max_envelope = 40_000
     data = os.urandom(300_000)
@@ -149,11 +154,31 @@ def test_a_server_that_takes_less_is_sent_less(new_service, call, says_why):
     assert "TooLarge" in service.actions()
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_server_that_says_how_much_it_takes_is_sent_no_more(new_service, call, streamed):
+    service = new_service()
+    service.max_envelope = 40_000
+    data = os.urandom(300_000)
+    out, _, result = call(service, "cat", "again=2", *["stream=1"] * streamed, data=data)
+    assert (out == data * (1 if streamed else 2), result) == (True, "RESULT 0")
+    assert "TooLarge" not in service.actions() and service.actions().count("Get") == 1
+
+
+def test_what_each_server_takes_is_sent_without_a_question(new_service, call):
+    service = new_service()
+    assert call(service, "cat", data=b"x" * 16_000)[2] == "RESULT 0"
+    assert "Get" not in service.actions()
+
+
 def test_a_command_that_is_silent_for_long_is_waited_for(new_service, call):
+    """And is not asked without a pause, though the server has its answer at once."""
     service = new_service()
     service.faults["Receive"] = ["timed_out"] * 3
     assert call(service, "echo late")[0::2] == (b"late\n", "RESULT 0")
-    assert service.actions().count("Receive") >= 4
+    told = [moment for action, moment in service.told if action == "Receive"]
+    heard = [moment for action, moment in service.heard if action == "Receive"]
+    assert len(told) == 3 and len(heard) >= 4
+    assert all(then - answered > 0.4 for answered, then in zip(told, heard[1:]))
 
 
 # Who may come
@@ -319,6 +344,52 @@ def test_what_windows_refuses_is_said_in_words(new_service, call, action, fault,
     service = new_service()
     service.faults[action] = [fault] * 4
     assert call(service, "cat")[2].startswith("RESULT " + sentence)
+
+
+def test_input_that_is_refused_while_the_command_waits_for_it(new_service, call, monkeypatch):
+    service = new_service()
+    service.faults["Send"] = ["quota"]
+    monkeypatch.setenv("FLOTILLA_LIMITS", "winrm_refused=200")
+    result = call(service, "cat", data=b"x")[2]
+    assert result.startswith("RESULT EAGAIN sending the input: WinRM says: The WS-Management service cannot process the request.")
+    assert not service.shells, "it does not wait on"
+
+
+def test_input_that_is_refused_by_a_command_which_ends(new_service, call, monkeypatch):
+    """Whatever the refusal says: Windows' words for it are not all known."""
+    service = new_service()
+    service.faults["Send"] = ["quota"]
+    monkeypatch.setenv("FLOTILLA_LIMITS", "winrm_refused=600000")
+    assert call(service, "exec <&-; exit 5", data=b"x")[2] == "RESULT 5"
+
+
+def test_input_that_nobody_reads_ends_no_command(new_service, call, monkeypatch, folder):
+    service, go_on = new_service(), folder / "go-on"
+    service.faults["Send"], service.faults["Receive"] = ["closed"], ["timed_out"] * 4
+    monkeypatch.setenv("FLOTILLA_LIMITS", "winrm_refused=1")
+    done = []
+    runner = threading.Thread(target=lambda: done.append(call(service, f"exec <&-; while ! test -e {go_on}; do sleep 0.05; done; exit 5",
+                                                              data=b"x")))
+    runner.start()
+    wait_for(lambda: done or len(service.told) == 5 and service.heard[-1][1] > service.told[-1][1])
+    go_on.touch()
+    runner.join()
+    assert done[0][2] == "RESULT 5"
+
+
+def test_a_shell_that_comes_after_a_cancel_is_removed(new_service, call, folder):
+    """It would be among those that the instance allows the user."""
+    service, stop = new_service(), folder / "stop"
+
+    def make_late(root, on_create=service.on_create):
+        if service.actions().count("Create") > 1:  # which is the connection's own
+            stop.touch()
+            assert wait_for(lambda: not stop.exists()), "who cancels?"
+        return on_create(root)
+
+    service.on_create = make_late
+    assert call(service, "cat", f"cancel={stop}")[2] == "RESULT ECANCELED stopped: Operation canceled"
+    assert service.actions()[-2:] == ["Create", "Delete"] and not service.shells
 
 
 @pytest.mark.parametrize("action", ["Command", "Send", "Receive"])

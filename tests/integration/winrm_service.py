@@ -42,6 +42,7 @@ FAULTS = {  # name: (subcode, code of Windows, its words)
     "quota": ("w:QuotaLimit", 2150859173, "The WS-Management service cannot process the request. This user is allowed a maximum "
               "number of 5 concurrent shells, which has been exceeded."),
     "denied": ("w:AccessDenied", 5, "Access is denied."),
+    "closed": ("w:InternalError", 2147942509, "The pipe has been ended."),
     "not_found": ("w:InternalError", 2147942402, "The system cannot find the file specified."),
 }
 
@@ -252,12 +253,14 @@ class Handler(BaseHTTPRequestHandler):
         root = ET.fromstring(text)
         action = root.findtext("s:Header/a:Action", "", NS).rsplit("/", 1)[-1]
         relates = root.findtext("s:Header/a:MessageID", "", NS)
+        owner.heard.append((action, time.monotonic()))
         owner.requests.append((action, root))
         try:
             if wrong := owner.fault(action):
                 raise wrong if isinstance(wrong, Exception) else Fault(wrong)
             text = getattr(owner, "on_" + action.lower())(root)
         except Fault as fault:
+            owner.told.append((action, time.monotonic()))
             return self.reply(500, fault_text(fault.args[0], relates))
         return self.reply(200, envelope(action + "Response", relates, text))
 
@@ -284,6 +287,7 @@ class Service:
         self.folder, self.schemes, self.tls, self.user, self.password = folder, list(schemes), tls, user, password
         self.kerberos = kerberos  # and no NTLM
         self.says_why = True  # of an envelope that is too large, by a fault
+        self.heard, self.told = [], []  # when each request came; the action and the time of each fault
         self.max_envelope, self.shells, self.requests, self.logins, self.connections = 512000, {}, [], [], []
         self.faults = {}  # action: [what goes wrong, one request after the other; None = nothing]
         self.hold_sends = False  # until the command's end was told
@@ -356,6 +360,10 @@ class Service:
         if not found:
             raise Fault("no_shell")
         return found
+
+    def on_get(self, _root):
+        return (f'<cfg:Config xmlns:cfg="http://schemas.microsoft.com/wbem/wsman/1/config"><cfg:MaxEnvelopeSizekb>'
+                f"{self.max_envelope // 1024}</cfg:MaxEnvelopeSizekb><cfg:MaxTimeoutms>60000</cfg:MaxTimeoutms></cfg:Config>")
 
     def on_create(self, root):
         shell = str(uuid.uuid4()).upper()

@@ -14,74 +14,16 @@
 #include "core/job/connect/winrm_failure.h"
 #include "core/job/connect/winrm_http.h"
 #include "core/job/connect/winrm_login.h"
+#include "core/job/connect/winrm_shell.h"
 #include "core/job/connect/winrm_soap.h"
 #include "core/job/connect/winrm_tls.h"
 
 #define OPERATION_MAX_MS 60000
 #define OPERATION_DEFAULT_MS 30000
-#define ANSWER_GRACE_MS 60000 /* behind the time in which the instance said it would answer */
-#define IDLE_MS (15 * 60 * 1000)
-#define STOP_MS 10000
-/* As base64 in an envelope of SOAP_ENVELOPE_MAX, encrypted. */
-#define CHUNK_MAX ((SOAP_ENVELOPE_MAX - 8192) / 4 * 3)
-#define CHUNK_MIN 1024
+#define REFUSED_MS 10000
+#define PAUSE_MS 500
 
-struct winrm_conn {
-    struct winrm_site site;
-    struct winrm_http *talk, *feed; /* all but input, and input */
-    int64_t operation_ms;
-    bool broken, left_running;
-};
-
-static int64_t answer_deadline(const struct winrm_conn *conn)
-{
-    return now_ms() + conn->operation_ms + fault_limit_ms("winrm_answer", ANSWER_GRACE_MS);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a > 0 ? MIN(a, b) : b;
-}
-
-/* Shells. */
-
-/* An instance that does not answer is lost; a command's own time is its caller's. */
-static int lost_if_early(int r, int64_t deadline, struct error *err)
-{
-    if (r != -ETIMEDOUT || (deadline > 0 && now_ms() >= deadline))
-        return r;
-    if (err)
-        err->code = -EPIPE;
-    return -EPIPE;
-}
-
-static int ask(struct winrm_conn *conn, struct winrm_http *http, const struct buf *request,
-               int64_t deadline, struct buf *answer, struct error *err)
-{
-    int r = winrm_http_ask(http, request, earlier(deadline, answer_deadline(conn)), answer, err);
-
-    return lost_if_early(r, deadline, err);
-}
-
-static struct soap_place place_of(const struct winrm_conn *conn)
-{
-    return (struct soap_place) { .url = conn->site.url, .timeout_ms = conn->operation_ms };
-}
-
-static int make_shell(struct winrm_conn *conn, int64_t deadline, struct soap_place *place,
-                      struct error *err)
-{
-    autobuf struct buf request = BUF_INIT, answer = BUF_INIT;
-    struct soap_fault fault;
-    int r;
-
-    *place = place_of(conn);
-    soap_create(&request, place, IDLE_MS);
-    r = ask(conn, conn->talk, &request, deadline, &answer, err);
-    if (r == 0)
-        r = soap_read_shell(&answer, place->shell, &fault, err);
-    return r == -EREMOTEIO ? winrm_failed_fault(err, "making a shell", &fault) : r;
-}
+/* Commands. */
 
 static int start_command(struct winrm_conn *conn, const struct remote_exec *exec,
                          struct soap_place *place, struct error *err)
@@ -91,46 +33,11 @@ static int start_command(struct winrm_conn *conn, const struct remote_exec *exec
     int r;
 
     soap_command(&request, place, exec->command);
-    r = ask(conn, conn->talk, &request, exec->deadline_mono_ms, &answer, err);
+    r = winrm_ask(conn, conn->talk, &request, exec->deadline_mono_ms, &answer, err);
     if (r == 0)
         r = soap_read_command(&answer, place->command, &fault, err);
     return r == -EREMOTEIO ? winrm_failed_fault(err, "starting the shell's program", &fault) : r;
 }
-
-/* An order to the instance that has no other answer than that it was taken. */
-static int order(struct winrm_conn *conn, void (*write)(struct buf *, const struct soap_place *),
-                 const struct soap_place *place, int64_t deadline, struct error *err)
-{
-    autobuf struct buf request = BUF_INIT, answer = BUF_INIT;
-    struct soap_fault fault;
-    int r;
-
-    write(&request, place);
-    r = ask(conn, conn->feed, &request, deadline, &answer, err);
-    if (r == 0)
-        r = soap_read_nothing(&answer, &fault, err);
-    return r == -EREMOTEIO ? winrm_failed_fault(err, "ending a shell", &fault) : r;
-}
-
-/* The end of a shell is that of every process in it. What ordered the stop must not stop this. */
-static int remove_shell(struct winrm_conn *conn, const struct soap_place *place, bool running,
-                        struct error *err)
-{
-    const struct remote_watch watch = conn->site.options.watch;
-    int64_t deadline = now_ms() + fault_limit_ms("winrm_stop", STOP_MS);
-    int r;
-
-    winrm_http_abandon(conn->talk);
-    winrm_http_abandon(conn->feed);
-    conn->site.options.watch = (struct remote_watch) { 0 };
-    if (*place->command && running)
-        (void) order(conn, soap_terminate, place, deadline, NULL);
-    r = order(conn, soap_delete, place, deadline, err);
-    conn->site.options.watch = watch;
-    return r;
-}
-
-/* Commands. */
 
 struct running {
     struct winrm_conn *conn;
@@ -140,11 +47,13 @@ struct running {
     struct soap_output output;
     struct remote_source source;
     struct remote_sink sink;
-    size_t chunk;                /* the most that is sent at once */
     size_t sent;                 /* of what is on its way */
     bool sends_end, input_ended; /* the end is on its way, has been taken */
     bool sending, receiving;     /* their answers are awaited */
     int64_t send_deadline, receive_deadline;
+    int64_t asked, ask_from; /* when output was asked for, and when it may be again */
+    struct error refused;    /* why the instance takes no more input */
+    int64_t refused_until;   /* 0 = it takes it; else that is the command's end then */
 };
 
 static int take_output(void *arg, bool is_stderr, const void *data, size_t len)
@@ -165,17 +74,28 @@ static int begin_send(struct running *running)
     autobuf struct buf request = BUF_SECRET;
     int r;
 
-    running->sent = MIN(source->len, running->chunk);
+    running->sent = MIN(source->len, conn->chunk);
     running->sends_end = running->sent == source->len && source->fd == 0;
     soap_send(&request, &running->place, source->next, running->sent, running->sends_end);
-    running->send_deadline = answer_deadline(conn);
+    running->send_deadline = winrm_answer_deadline(conn);
     r = winrm_http_begin(conn->feed, &request, running->exec->deadline_mono_ms, running->err);
     running->sending = r == 0;
-    return lost_if_early(r, running->exec->deadline_mono_ms, running->err);
+    return winrm_lost_if_early(r, running->exec->deadline_mono_ms, running->err);
 }
 
-/* A server that takes less than it must is sent less. What a command does not read any more it cannot be sent: that is
- * no failure, and its status counts. */
+/* What a command does not read any more it cannot be sent: that is no failure, and its status counts. So it does
+ * whatever the refusal says, when the command ends by itself. But one that waits for what does not come would wait for
+ * ever. */
+static void refuse_input(struct running *running, const struct soap_fault *fault)
+{
+    running->input_ended = true;
+    if (winrm_is_unread_input(fault))
+        return;
+    (void) winrm_failed_fault(&running->refused, "sending the input", fault);
+    running->refused_until = now_ms() + fault_limit_ms("winrm_refused", REFUSED_MS);
+}
+
+/* A server that takes less than it said is sent less. */
 static int end_send(struct running *running)
 {
     autobuf struct buf answer = BUF_INIT;
@@ -186,13 +106,13 @@ static int end_send(struct running *running)
     if (r == 0)
         r = soap_read_nothing(&answer, &fault, running->err);
     if (r == -EREMOTEIO && str_eq(fault.subcode, "EncodingLimit"))
-        r = winrm_failed_fault(running->err, "sending the script", &fault);
-    if (r == -EMSGSIZE && running->chunk > CHUNK_MIN) {
-        running->chunk /= 2;
+        r = winrm_failed_fault(running->err, "sending the input", &fault);
+    if (r == -EMSGSIZE && running->conn->chunk > WINRM_CHUNK_MIN) {
+        running->conn->chunk /= 2;
         return 0;
     }
     if (r == -EREMOTEIO) {
-        running->input_ended = true;
+        refuse_input(running, &fault);
         return 0;
     }
     if (r == 0) {
@@ -223,10 +143,11 @@ static int begin_receive(struct running *running)
     int r;
 
     soap_receive(&request, &running->place);
-    running->receive_deadline = answer_deadline(conn);
+    running->asked = now_ms();
+    running->receive_deadline = winrm_answer_deadline(conn);
     r = winrm_http_begin(conn->talk, &request, running->exec->deadline_mono_ms, running->err);
     running->receiving = r == 0;
-    return lost_if_early(r, running->exec->deadline_mono_ms, running->err);
+    return winrm_lost_if_early(r, running->exec->deadline_mono_ms, running->err);
 }
 
 static int end_receive(struct running *running)
@@ -238,12 +159,16 @@ static int end_receive(struct running *running)
     running->receiving = false;
     if (r == 0)
         r = soap_read_output(&answer, &running->output, &fault, running->err);
-    if (r == -EREMOTEIO && str_eq(fault.subcode, "TimedOut")) /* there was nothing to say */
+    if (r == -EREMOTEIO && str_eq(fault.subcode, "TimedOut")) { /* there was nothing to say */
+        if (now_ms() < running->asked + running->conn->operation_ms / 2)
+            running->ask_from = now_ms() + PAUSE_MS;
         return 0;
+    }
     return r == -EREMOTEIO ? winrm_failed_fault(running->err, "reading the output", &fault) : r;
 }
 
-/* Output is asked for when the last was taken, so that a reader that stalls stops the command. */
+/* Output is asked for when the last was taken, so that a reader that stalls stops the command; and with a pause where
+ * the instance does not wait until it has some. */
 static int receive(struct running *running)
 {
     int r = 0;
@@ -254,6 +179,8 @@ static int receive(struct running *running)
         r = remote_sink_flush(&running->sink, running->err);
     if (r < 0 || running->receiving || running->output.done || remote_sink_busy(&running->sink))
         return r;
+    if (now_ms() < running->ask_from)
+        return 0;
     return begin_receive(running);
 }
 
@@ -275,6 +202,8 @@ static int wait_for_either(struct running *running)
         (void) winrm_failed_late(running->err, conn->site.options.address);
         return running->err->code = -EPIPE;
     }
+    if (running->refused_until > 0 && now_ms() >= running->refused_until)
+        return error_set(running->err, running->refused.code, "%s", running->refused.message);
     return 0;
 }
 
@@ -298,10 +227,8 @@ int winrm_exec(struct winrm_conn *conn, const struct remote_exec *exec, struct r
                struct error *err)
 {
     struct error unread = { 0 };
-    struct running running = {
-        .conn = conn, .exec = exec, .err = err ? err : &unread, .chunk = CHUNK_MAX
-    };
-    int r, removed = 0;
+    struct running running = { .conn = conn, .exec = exec, .err = err ? err : &unread };
+    int r = 0, removed = 0;
 
     if (conn->broken)
         return error_set(err, -EPIPE, "the connection to the instance is lost");
@@ -309,7 +236,10 @@ int winrm_exec(struct winrm_conn *conn, const struct remote_exec *exec, struct r
     running.output.arg = &running;
     remote_source_init(&running.source, exec);
     remote_sink_init(&running.sink, exec);
-    r = make_shell(conn, exec->deadline_mono_ms, &running.place, running.err);
+    if (!conn->chunk_is_told && (exec->stdin_fd > 0 || exec->input_len > conn->chunk))
+        r = winrm_learn_chunk(conn, exec->deadline_mono_ms, running.err);
+    if (r == 0)
+        r = winrm_shell_make(conn, exec->deadline_mono_ms, &running.place, running.err);
     if (r == 0)
         r = start_command(conn, exec, &running.place, running.err);
     if (r == 0)
@@ -319,7 +249,7 @@ int winrm_exec(struct winrm_conn *conn, const struct remote_exec *exec, struct r
     remote_sink_done(&running.sink);
     /* A connection that is lost need not be the instance, on which the script would run on. */
     if (*running.place.shell && r != -ENETRESET)
-        removed = remove_shell(conn, &running.place, r < 0, NULL);
+        removed = winrm_shell_remove(conn, &running.place, r < 0, NULL);
     conn->left_running = r < 0 && removed < 0;
     conn->broken = r == -EPIPE;
     if (r == 0)
@@ -344,9 +274,9 @@ int winrm_idle(struct winrm_conn *conn, int64_t until_mono_ms, struct error *err
 int winrm_prove(struct winrm_conn *conn, struct error *err)
 {
     struct soap_place place;
-    int r = make_shell(conn, 0, &place, err);
+    int r = winrm_shell_make(conn, 0, &place, err);
 
-    return r < 0 ? r : remove_shell(conn, &place, false, err);
+    return r < 0 ? r : winrm_shell_remove(conn, &place, false, err);
 }
 
 /* Connecting. */
@@ -372,10 +302,10 @@ static int try_once(const struct remote_options *options, int64_t deadline, void
 {
     struct winrm_conn *conn = arg;
     struct soap_place place;
-    int r = make_shell(conn, deadline, &place, err);
+    int r = winrm_shell_make(conn, deadline, &place, err);
 
     (void) options;
-    return r < 0 ? r : remove_shell(conn, &place, false, err);
+    return r < 0 ? r : winrm_shell_remove(conn, &place, false, err);
 }
 
 static char *url_of(const struct remote_options *options)
@@ -397,6 +327,7 @@ int winrm_open(const struct remote_options *options, struct winrm_conn **ret, st
     }
     conn->site.options = *options;
     conn->site.url = url_of(options);
+    conn->chunk = WINRM_CHUNK_SURE;
     conn->operation_ms = options->keepalive_ms > 0
                              ? MIN(options->keepalive_ms, (int64_t) OPERATION_MAX_MS)
                              : OPERATION_DEFAULT_MS;

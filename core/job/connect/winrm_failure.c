@@ -9,6 +9,9 @@
 #define STATUS_NOT_FOUND 404
 #define STATUS_UNAUTHORIZED 401
 #define STATUS_FORBIDDEN 403
+/* Windows' codes for a pipe that nobody reads. */
+#define BROKEN_PIPE 109
+#define NO_DATA 232
 
 int winrm_failed_late(struct error *err, const char *address)
 {
@@ -92,6 +95,14 @@ static const struct {
     { NULL, 0x80070002, -ENOENT,
       "; is the program of connector_config's shell installed, and in the account's PATH?" },
 };
+
+/* Windows' codes alone, or as those of COM. */
+bool winrm_is_unread_input(const struct soap_fault *fault)
+{
+    int64_t code = fault->code >> 16 == 0x8007 ? fault->code & 0xffff : fault->code;
+
+    return code == BROKEN_PIPE || code == NO_DATA;
+}
 
 int winrm_failed_fault(struct error *err, const char *doing, const struct soap_fault *fault)
 {

@@ -14,5 +14,7 @@ int winrm_failed_status(struct error *err, const struct remote_options *options,
 int winrm_failed_login(struct error *err, const struct remote_options *options);
 /* It takes no login of ours; perhaps basic authentication. */
 int winrm_failed_offer(struct error *err, const struct remote_options *options, bool basic);
+/* Whether that is a command which has closed its input, or has ended. */
+bool winrm_is_unread_input(const struct soap_fault *fault);
 /* `doing` as "making a shell". */
 int winrm_failed_fault(struct error *err, const char *doing, const struct soap_fault *fault);

@@ -145,13 +145,18 @@ int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *er
     return buf_error(out) < 0 ? error_set(err, -ENOMEM, "WinRM: out of memory") : 0;
 }
 
+int winrm_http_finish(struct winrm_http *http, int64_t deadline, struct error *err)
+{
+    return winrm_wire_finish(&http->wire, deadline, err);
+}
+
 int winrm_http_ask(struct winrm_http *http, const struct buf *envelope, int64_t deadline,
                    struct buf *out, struct error *err)
 {
     int r = winrm_http_begin(http, envelope, deadline, err);
 
     if (r == 0)
-        r = winrm_wire_finish(&http->wire, deadline, err);
+        r = winrm_http_finish(http, deadline, err);
     if (r < 0)
         winrm_http_abandon(http);
     return r < 0 ? r : winrm_http_answer(http, out, err);

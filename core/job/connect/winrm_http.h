@@ -36,6 +36,8 @@ int winrm_http_answer(struct winrm_http *http, struct buf *out, struct error *er
 int winrm_http_wait(struct winrm_http *const *https, size_t n, const struct pollfd *others,
                     size_t n_others, int64_t deadline);
 
-/* begin, wait, answer. */
+/* Waits for the answer of one; 0, -ETIMEDOUT with a sentence, or the watch's code. */
+int winrm_http_finish(struct winrm_http *http, int64_t deadline, struct error *err);
+/* begin, finish, answer. */
 int winrm_http_ask(struct winrm_http *http, const struct buf *envelope, int64_t deadline,
                    struct buf *out, struct error *err);

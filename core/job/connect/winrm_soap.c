@@ -11,7 +11,8 @@
 #include "sdk/lib/base64.h"
 #include "sdk/lib/xml.h"
 
-#define SHELL "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+#define WSMAN "http://schemas.microsoft.com/wbem/wsman/1"
+#define SHELL WSMAN "/windows/shell"
 #define TRANSFER "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 #define ANONYMOUS "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
 
@@ -37,7 +38,8 @@ static void add_attribute(struct buf *out, const char *name, const char *value)
     buf_add_char(out, '"');
 }
 
-static void open_envelope(struct buf *out, const struct soap_place *place, const char *action)
+static void open_envelope_of(struct buf *out, const struct soap_place *place, const char *resource,
+                             const char *action)
 {
     char id[UUID_SIZE];
 
@@ -57,9 +59,10 @@ static void open_envelope(struct buf *out, const struct soap_place *place, const
              "<w:Locale s:mustUnderstand=\"false\" xml:lang=\"en-US\"/>"
              "<p:DataLocale s:mustUnderstand=\"false\" xml:lang=\"en-US\"/>"
              "<w:OperationTimeout>PT%" PRId64 ".%03dS</w:OperationTimeout>"
-             "<w:ResourceURI s:mustUnderstand=\"true\">" SHELL "/cmd</w:ResourceURI>"
+             "<w:ResourceURI s:mustUnderstand=\"true\">%s</w:ResourceURI>"
              "<a:Action s:mustUnderstand=\"true\">",
-             SOAP_ENVELOPE_MAX, id, place->timeout_ms / 1000, (int) (place->timeout_ms % 1000));
+             SOAP_ENVELOPE_MAX, id, place->timeout_ms / 1000, (int) (place->timeout_ms % 1000),
+             resource);
     buf_add_str(out, action);
     buf_add_str(out, "</a:Action>");
     if (*place->shell) {
@@ -67,6 +70,11 @@ static void open_envelope(struct buf *out, const struct soap_place *place, const
         buf_add_str(out, place->shell);
         buf_add_str(out, "</w:Selector></w:SelectorSet>");
     }
+}
+
+static void open_envelope(struct buf *out, const struct soap_place *place, const char *action)
+{
+    open_envelope_of(out, place, SHELL "/cmd", action);
 }
 
 static void add_option(struct buf *out, const char *name, const char *value)
@@ -147,6 +155,13 @@ void soap_terminate(struct buf *out, const struct soap_place *place)
     buf_add_str(out, "<rsp:Signal");
     add_attribute(out, "CommandId", place->command);
     buf_add_str(out, "><rsp:Code>" SHELL "/signal/terminate</rsp:Code></rsp:Signal>");
+    close_envelope(out);
+}
+
+void soap_get_config(struct buf *out, const struct soap_place *place)
+{
+    open_envelope_of(out, place, WSMAN "/config", TRANSFER "/Get");
+    open_body(out);
     close_envelope(out);
 }
 
@@ -327,6 +342,23 @@ int soap_read_output(const struct buf *answer, struct soap_output *output,
          at = flt_xml_next(response, "Stream", at))
         r = take_stream(at, output, err);
     return r == 0 ? read_state(response, output, err) : r;
+}
+
+int soap_read_config(const struct buf *answer, size_t *ret_envelope, struct soap_fault *ret_fault,
+                     struct error *err)
+{
+    auto_ptr(xmlFreeDoc) xmlDoc *doc = NULL;
+    xmlNodePtr config = NULL;
+    int64_t kib = 0;
+    int r = open_answer(answer, "Config", &doc, &config, ret_fault, err);
+    const char *text = r == 0 ? flt_xml_text(config, "MaxEnvelopeSizekb") : NULL;
+
+    if (r < 0)
+        return r;
+    if (!text || parse_i64(text, 1, INT32_MAX, &kib) < 0)
+        return no_answer(err, "its settings have no size of an envelope");
+    *ret_envelope = (size_t) kib * 1024;
+    return 0;
 }
 
 int soap_read_nothing(const struct buf *answer, struct soap_fault *ret_fault, struct error *err)

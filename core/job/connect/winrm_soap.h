@@ -10,7 +10,7 @@
 
 #include "core/base/buf.h"
 
-/* What Windows takes at least, in bytes: older ones 150 KiB, later ones 500. */
+/* What Windows takes unless it is set up otherwise, in bytes: older ones 150 KiB, later ones 500. */
 #define SOAP_ENVELOPE_MAX (150 * 1024)
 
 #define SOAP_ID_SIZE 65
@@ -29,6 +29,8 @@ void soap_send(struct buf *out, const struct soap_place *place, const void *data
                bool end);
 void soap_receive(struct buf *out, const struct soap_place *place);
 void soap_terminate(struct buf *out, const struct soap_place *place);
+/* Its service's settings, in which no shell is named. */
+void soap_get_config(struct buf *out, const struct soap_place *place);
 void soap_delete(struct buf *out, const struct soap_place *place);
 
 /* What is wrong, in Windows' words. */
@@ -53,4 +55,7 @@ int soap_read_command(const struct buf *answer, char ret[static SOAP_ID_SIZE],
                       struct soap_fault *ret_fault, struct error *err);
 int soap_read_output(const struct buf *answer, struct soap_output *output,
                      struct soap_fault *ret_fault, struct error *err);
+/* The size of an envelope, in bytes, that it takes. */
+int soap_read_config(const struct buf *answer, size_t *ret_envelope, struct soap_fault *ret_fault,
+                     struct error *err);
 int soap_read_nothing(const struct buf *answer, struct soap_fault *ret_fault, struct error *err);

@@ -286,6 +286,61 @@ static void test_what_is_sealed_is_found_in_its_parts(void **unused)
     }
 }
 
+static void test_the_size_of_an_envelope_is_read(void **unused)
+{
+#define CONFIG(inside) ENVELOPE("<r:Config>" inside "</r:Config>")
+    static const struct {
+        const char *why, *answer;
+        int r;
+        size_t want;
+    } cases[] = {
+        { "KiB", CONFIG("<r:MaxEnvelopeSizekb>500</r:MaxEnvelopeSizekb>"), 0, 512000 },
+        { "the most that there is", CONFIG("<r:MaxEnvelopeSizekb>2147483647</r:MaxEnvelopeSizekb>"),
+          0, 2147483647UL * 1024 },
+        { "more", CONFIG("<r:MaxEnvelopeSizekb>2147483648</r:MaxEnvelopeSizekb>"), -EPROTO, 0 },
+        { "none", CONFIG("<r:MaxTimeoutms>60000</r:MaxTimeoutms>"), -EPROTO, 0 },
+        { "nothing at all", CONFIG("<r:MaxEnvelopeSizekb>0</r:MaxEnvelopeSizekb>"), -EPROTO, 0 },
+        { "no number", CONFIG("<r:MaxEnvelopeSizekb>-5</r:MaxEnvelopeSizekb>"), -EPROTO, 0 },
+        { "a refusal", FAULT("w:AccessDenied", ""), -EREMOTEIO, 0 },
+    };
+#undef CONFIG
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autobuf struct buf answer = BUF_INIT;
+        struct soap_fault fault;
+        size_t size = 0;
+        int r;
+
+        set(&answer, cases[i].answer);
+        r = soap_read_config(&answer, &size, &fault, NULL);
+        if (r != cases[i].r || size != cases[i].want)
+            fail_msg("%s: got %d, %zu", cases[i].why, r, size);
+    }
+}
+
+static void test_who_does_not_read_is_no_failure(void **unused)
+{
+    static const struct {
+        const char *why;
+        int64_t code;
+        bool want;
+    } cases[] = {
+        { "a broken pipe", 109, true },
+        { "one that is being closed", 232, true },
+        { "as COM says it", 0x8007006d, true },
+        { "another's code with that number", 0x8033006d, false },
+        { "no code", 0, false },
+        { "a file that is not there", 0x80070002, false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct soap_fault fault = { .code = cases[i].code };
+
+        if (winrm_is_unread_input(&fault) != cases[i].want)
+            fail_msg("%s", cases[i].why);
+    }
+}
+
 /* A challenge whose flags and length of its name somebody changed on its way. */
 static int answer_challenge(uint32_t flags, char name_len, struct buf *answer, struct error *err)
 {
@@ -381,6 +436,8 @@ int main(void)
         cmocka_unit_test(test_faults_are_said_in_words),
         cmocka_unit_test(test_what_is_sealed_travels_in_two_parts),
         cmocka_unit_test(test_what_is_sealed_is_found_in_its_parts),
+        cmocka_unit_test(test_the_size_of_an_envelope_is_read),
+        cmocka_unit_test(test_who_does_not_read_is_no_failure),
         cmocka_unit_test(test_nothing_is_told_to_ntlm_that_is_weak),
         cmocka_unit_test(test_ntlm_without_a_name_is_no_crash),
         cmocka_unit_test(test_nothing_that_listens),
