@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT
 from debian_root import DebianRoot
 
+pytestmark = pytest.mark.timeout(1800)  # the mirror may be slow
+
 PACKAGES = ["flotilla", "flotilla-dev", "flotilla-helper", "flotilla-isolation-nesting", "flotilla-nesting",
             "flotilla-provider-aws", "flotilla-provider-gcp", "flotilla-provider-local", "flotilla-provider-static"]
 OLDER = "0.0.9"
@@ -126,7 +128,8 @@ def test_a_provider_is_built_from_the_package_alone(root):
     told = root.sh("cp -r /usr/share/flotilla/template /my-cloud && cd /my-cloud && chmod 600 config.toml && "
                    "make && make check && make try && make install && flotilla plugin info example")
     assert " 0 failed, " in told and "runner 'example' works\n" in told
-    assert list(root.path.glob("usr/lib/*/flotilla/plugins/example.so"))
+    [installed] = root.path.glob("usr/lib/*/flotilla/plugins/example.so")
+    installed.unlink()  # no package's: no purge would take it away
 
 
 def test_an_upgrade_keeps_what_people_have_made(root, packages, tmp_path):
@@ -164,7 +167,6 @@ def test_a_purge_leaves_the_account_and_says_what_the_cloud_has(root):
 
 
 @pytest.mark.skipif(not os.environ.get("FLOTILLA_TEST_FULL"), reason="two whole builds: scripts/test --full")
-@pytest.mark.timeout(3600)
 def test_the_same_files_give_the_same_bytes(tmp_path):
     first, second = pack(tmp_path / "first"), pack(tmp_path / "second")
     assert sorted(first) == PACKAGES
