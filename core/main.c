@@ -4,6 +4,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/str.h"
+#include "core/cli/as_runner.h"
 #include "core/cli/cli.h"
 #include "core/job/probe.h"
 #include "core/provider/client.h"
@@ -51,6 +52,13 @@ static int run_transfer(int argc, char **argv)
 
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
+    { "register", "make a runner known to GitLab and write its entry into config.toml",
+      cli_register },
+    { "verify", "ask GitLab whether it still knows the runners of config.toml", cli_verify },
+    { "unregister", "take a runner out of GitLab and out of config.toml", cli_unregister },
+    { "list", "list the runners of config.toml", cli_list },
+    { "reset-token", "get a new token for a runner, in GitLab and in config.toml",
+      cli_reset_token },
     { "exec", "run the pipeline of this directory on instances of this machine", cli_exec },
     { "coordinator", "give the jobs of this directory's pipeline to any runner", cli_coordinator },
     { "status", "show runners, instances and jobs of the running manager", cli_status },
@@ -86,9 +94,13 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
+    int status;
+
     fs_keep_private();
     if (fs_open_std_null() < 0)
         return 125;
+    if (as_runner_is_called(argv[0]) && as_runner_prepare(&argc, &argv, &status))
+        return status;
     if (argc < 2) {
         usage(stderr);
         return 2;

@@ -5,6 +5,18 @@
 
 #include "core/base/str.h"
 
+#define TOKEN_MAX 512
+
+bool token_is_sound(const char *token)
+{
+    size_t len = strlen(token);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char) token[i] <= ' ' || (unsigned char) token[i] >= 0x7f)
+            return false;
+    return len > 0 && len <= TOKEN_MAX;
+}
+
 /* Length of the prefix that tells the kind of a token and nothing about it. */
 static size_t prefix_len(const char *token)
 {

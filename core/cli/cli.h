@@ -25,6 +25,11 @@ int cli_coordinator(int argc, char **argv); /* coordinator.c */
 int cli_config(int argc, char **argv);      /* config.c */
 int cli_policy(int argc, char **argv);      /* policy.c */
 int cli_simulate(int argc, char **argv);    /* simulate.c */
+int cli_register(int argc, char **argv);    /* register.c */
+int cli_verify(int argc, char **argv);      /* verify.c */
+int cli_unregister(int argc, char **argv);  /* unregister.c */
+int cli_list(int argc, char **argv);        /* list.c */
+int cli_reset_token(int argc, char **argv); /* reset_token.c */
 
 /* A line on stderr, safe for a terminal whatever names are in it. */
 void cli_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -36,7 +41,8 @@ int cli_wrong_option(const char *command, int c, char *const *argv);
 /* Reads the configuration and prints its findings, from the severity `least` on, on stderr; negative when it can't
  * be used. load_config.c */
 int cli_load_config(const char *file, enum config_severity least, struct config **ret);
-/* /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others. */
+/* CONFIG_FILE of the environment; else /etc/flotilla/config.toml for root, ~/.flotilla/config.toml for others; where
+ * that is not there, GitLab Runner's own file if that is. */
 const char *cli_default_config(void);
 /* Our own binary, for the processes that it starts. */
 const char *cli_self_exe(void);

@@ -8,15 +8,27 @@
 #include "core/base/str.h"
 #include "core/cli/cli.h"
 
-const char *cli_default_config(void)
+/* As GitLab Runner has it: of the system for root, else of the user. */
+static void default_path(char *path, size_t size, const char *program)
 {
-    static char path[PATH_MAX];
     const char *home = getenv("HOME");
 
     if (geteuid() == 0 || str_empty(home))
-        return "/etc/flotilla/config.toml";
-    (void) snprintf(path, sizeof(path), "%s/.flotilla/config.toml", home);
-    return path;
+        (void) snprintf(path, size, "/etc/%s/config.toml", program);
+    else
+        (void) snprintf(path, size, "%s/.%s/config.toml", home, program);
+}
+
+const char *cli_default_config(void)
+{
+    static char own[PATH_MAX], runners[PATH_MAX];
+    const char *named = getenv("CONFIG_FILE");
+
+    if (!str_empty(named))
+        return named;
+    default_path(own, sizeof(own), "flotilla");
+    default_path(runners, sizeof(runners), "gitlab-runner");
+    return access(own, F_OK) < 0 && access(runners, F_OK) == 0 ? runners : own;
 }
 
 /* The path is resolved once, so that an upgrade in place is used for the next process. */

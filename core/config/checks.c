@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/token.h"
 
 #define SHOWN_MAX 80
 #define ENVIRONMENT_NAME_MAX 256
@@ -137,15 +138,6 @@ void check_clone_url(struct config_reading *reading, const struct toml_value *va
                     "name, spaces and control characters");
     else
         cut_slashes(runner->clone_url);
-}
-
-/* A token goes into a header line and into logs as its first characters. */
-static bool token_is_sound(const char *token)
-{
-    for (const char *at = token; *at; at++)
-        if ((unsigned char) *at <= ' ' || (unsigned char) *at >= 0x7f)
-            return false;
-    return *token != '\0';
 }
 
 void check_token(struct config_reading *reading, const struct toml_value *value, void *record)

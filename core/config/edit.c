@@ -355,24 +355,29 @@ static size_t end_of_entry(const struct document *document, const struct stateme
     return at;
 }
 
-/* An entry may be in several places: its tables can stand behind other tables. */
-static void cut_entry(const struct document *document, size_t runner, struct buf *ret)
+/* Puts the entry, or all but it, into *ret. It may be in several places: its tables can stand behind other tables. */
+static void part_entry(const struct document *document, size_t runner, bool entry_alone,
+                       struct buf *ret)
 {
-    size_t kept = 0;
+    size_t kept = 0, start = 0;
 
     for (size_t i = 0; i < document->n; i++) {
-        bool begins = document->owners[i] == (int) runner &&
-                      (i == 0 || document->owners[i - 1] != (int) runner);
-        bool ends = document->owners[i] == (int) runner &&
-                    (i + 1 == document->n || document->owners[i + 1] != (int) runner);
+        bool is_its = document->owners[i] == (int) runner;
+        bool begins = is_its && (i == 0 || document->owners[i - 1] != (int) runner);
+        bool ends = is_its && (i + 1 == document->n || document->owners[i + 1] != (int) runner);
 
         if (begins)
-            add_slice(ret, document, kept, document->statements[i].lines.start);
+            start = document->statements[i].lines.start;
+        if (begins && !entry_alone)
+            add_slice(ret, document, kept, start);
         if (ends)
             kept = end_of_entry(document, &document->statements[i],
                                 i + 1 < document->n ? &document->statements[i + 1] : NULL);
+        if (ends && entry_alone)
+            add_slice(ret, document, start, kept);
     }
-    add_slice(ret, document, kept, document->len);
+    if (!entry_alone)
+        add_slice(ret, document, kept, document->len);
 }
 
 int edit_remove_runner(const struct buf *text, const char *file, size_t runner, struct buf *ret,
@@ -387,9 +392,36 @@ int edit_remove_runner(const struct buf *text, const char *file, size_t runner, 
     table = entry(&document, runner, err);
     if (!table)
         return -ENOENT;
-    cut_entry(&document, runner, ret);
+    part_entry(&document, runner, false, ret);
     toml_remove(document.runners, table);
     if (document.runners->n_items == 0)
         toml_remove(document.root, document.runners);
+    return check_meaning(&document, ret, err);
+}
+
+static void keep_entry_alone(struct document *document, size_t runner)
+{
+    for (size_t i = document->runners->n_items; i-- > 0;)
+        if (i != runner)
+            toml_remove(document->runners, &document->runners->items[i]);
+    for (size_t i = document->root->n_items; i-- > 0;)
+        if (document->root->items[i].items != document->runners->items) {
+            toml_remove(document->root, &document->root->items[i]);
+            document->runners = toml_find_any_case(document->root, RUNNERS);
+        }
+}
+
+int edit_extract_runner(const struct buf *text, const char *file, size_t runner, struct buf *ret,
+                        struct error *err)
+{
+    auto_document struct document document = { 0 };
+    int r = document_read(text, file, &document, err);
+
+    if (r < 0)
+        return r;
+    if (!entry(&document, runner, err))
+        return -ENOENT;
+    part_entry(&document, runner, true, ret);
+    keep_entry_alone(&document, runner);
     return check_meaning(&document, ret, err);
 }

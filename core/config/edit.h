@@ -22,3 +22,6 @@ int edit_add_runner(const struct buf *text, const char *file, const char *entry,
 /* With the comments within it; one above it stays. */
 int edit_remove_runner(const struct buf *text, const char *file, size_t runner, struct buf *ret,
                        struct error *err);
+/* One entry alone, with all that is its own: a text that edit_add_runner() takes. */
+int edit_extract_runner(const struct buf *text, const char *file, size_t runner, struct buf *ret,
+                        struct error *err);

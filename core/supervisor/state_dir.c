@@ -17,7 +17,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/coordinator/rules.h"
+#include "core/coordinator/system_id.h"
 
 #define LOG_TOPIC "supervisor"
 #include "core/base/log.h"
@@ -86,41 +86,18 @@ int state_dir_open(struct supervisor *supervisor, struct error *err)
     return 0;
 }
 
-static bool system_id_valid(const char *id)
+/* Of a manager that leaves nothing behind the file is not kept, either. */
+static int load_system_id(struct supervisor *supervisor, struct error *err)
 {
-    if (strlen(id) != 14 || (!str_starts(id, "s_") && !str_starts(id, "r_")))
-        return false;
-    for (const char *c = id + 2; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')))
-            return false;
-    return true;
-}
+    struct error unsaved = { 0 };
+    const char *file = supervisor->options.passing ? NULL : supervisor->config->file;
+    int r = system_id_load(file, supervisor->state_fd, supervisor->system_id, &unsaved);
 
-/* One value for each state directory (coordinator-protocol.md 1.13). */
-static void load_system_id(struct supervisor *supervisor)
-{
-    autobuf struct buf text = BUF_INIT, machine = BUF_INIT;
-    struct error err = { 0 };
-    char id[64];
-
-    if (fs_read_file(supervisor->state_fd, "system_id", 64, &text, NULL) == 0 &&
-        str_copy(id, sizeof(id), buf_str(&text)) == 0) {
-        id[strcspn(id, " \r\n\t")] = '\0';
-        if (system_id_valid(id)) {
-            (void) str_copy(supervisor->system_id, sizeof(supervisor->system_id), id);
-            return;
-        }
-    }
-    if (fs_read_file(AT_FDCWD, "/var/lib/dbus/machine-id", 256, &machine, NULL) < 0 ||
-        machine.len == 0) {
-        buf_clear(&machine);
-        (void) fs_read_file(AT_FDCWD, "/etc/machine-id", 256, &machine, NULL);
-    }
-    if (rules_system_id(machine.len > 0 ? buf_str(&machine) : NULL, supervisor->system_id) < 0)
-        return;
-    if (fs_replace_file(supervisor->state_fd, "system_id", supervisor->system_id, 14, 0600, &err) <
-        0)
-        log_warning("%s; the system id holds for this run only", err.message);
+    if (r < 0)
+        return error_set(err, r, "%s", unsaved.message);
+    if (r > 0)
+        log_warning("%s; the system id holds for this run only", unsaved.message);
+    return 0;
 }
 
 /* Machine and state directory, which one manager has at a time: a ledger that was lost, or even all of
@@ -200,7 +177,10 @@ static int open_ledger(struct supervisor *supervisor, struct error *err)
 
 int state_dir_load(struct supervisor *supervisor, struct error *err)
 {
-    load_system_id(supervisor);
+    int r = load_system_id(supervisor, err);
+
+    if (r < 0)
+        return r;
     name_manager(supervisor);
     open_timeline(supervisor);
     return open_ledger(supervisor, err);

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .artifacts import PIECE, ArtifactApi
+from .runner_api import RunnerApi
 
 LOSE = "lose"  # act, then cut the connection without an answer
 DROP = "drop"  # cut the connection without acting
@@ -73,7 +74,6 @@ class JobState:
 class Coordinator:
     def __init__(self, runner_token="glrt-t1_checkerRunner0123456", poll_seconds=5.0, fault=None,
                  interval=1, certificate=None, checks_size=True):
-        self.runner_token = runner_token
         self.poll_seconds = poll_seconds
         self.interval = interval
         self.fault = fault
@@ -86,6 +86,7 @@ class Coordinator:
         self.max_connections = 0
         self.lock = threading.Condition()
         self.artifacts = ArtifactApi()
+        self.runners = RunnerApi(runner_token)
         self.cursor = 1
         self.parked = 0  # job requests that wait for a job
         self.sent = 0  # answers
@@ -122,7 +123,7 @@ class Coordinator:
                 else:
                     self.close_connection = True
 
-            do_POST = do_PUT = do_PATCH = do_GET = handle_any
+            do_POST = do_PUT = do_PATCH = do_GET = do_DELETE = handle_any
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -139,6 +140,15 @@ class Coordinator:
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
+
+    @property
+    def runner_token(self):
+        """Of the runner that asks for jobs."""
+        return self.runners.token
+
+    @runner_token.setter
+    def runner_token(self, token):
+        self.runners.token = token
 
     def close(self):
         self.server.shutdown()
@@ -160,7 +170,7 @@ class Coordinator:
     def secrets(self) -> list[str]:
         """What nobody may show: the runner's token, and all that the jobs have to hide."""
         with self.lock:
-            return [self.runner_token, *(s for state in self.jobs.values() for s in state.job.secrets)]
+            return [*self.runners.given, *(s for state in self.jobs.values() for s in state.job.secrets)]
 
     def all_ended(self):
         with self.lock:
@@ -275,6 +285,9 @@ class Coordinator:
     def act(self, request, body):
         if request.command == "POST" and request.path == "/api/v4/jobs/request":
             return self.request_job(request, body)
+        if answer := self.runners.act(request.command, request.path, request.headers, body):
+            self.record(request, answer[0])
+            return answer
         match = re.fullmatch(r"/api/v4/jobs/(\d+)", request.path)
         if match and request.command == "PUT":
             return self.update_job(request, int(match[1]), body)

@@ -14,14 +14,14 @@ def ask(binary, *arguments):
 
 
 def commands(binary):
-    return re.findall(r"^  (\w+)  ", ask(binary, "--help"), re.M)
+    return re.findall(r"^  ([\w-]+)  ", ask(binary, "--help"), re.M)
 
 
 def test_the_synopsis_has_each_command_with_its_options(binary):
     synopsis = PAGE.read_text().split(".Sh SYNOPSIS\n")[1].split(".Sh ")[0]
     told = {}
     for call in synopsis.split(".Nm flotilla\n")[1:]:
-        command = re.match(r"\.Cm (\w+)", call).group(1)
+        command = re.match(r"\.Cm ([\w-]+)", call).group(1)
         told.setdefault(command, set()).update("--" + name for name in re.findall(r"Fl -([a-z-]+)", call))
     assert told == {command: set(re.findall(r"--[a-z-]+", ask(binary, command, "--help"))) for command in
                     commands(binary)}
@@ -40,7 +40,7 @@ def test_each_variable_that_is_a_setting_of_jobs_is_described():
 def test_each_command_and_each_option_is_described(binary):
     page = PAGE.read_text().split(".Sh DESCRIPTION\n")[1]
     for command in commands(binary):
-        part = re.search(rf"^\.Ss {command}\b.*?(?=^\.S[sh] )", page, re.M | re.S)
+        part = re.search(rf"^\.Ss {command}(?= |$).*?(?=^\.S[sh] )", page, re.M | re.S)
         assert part, command
         for option in re.findall(r"--([a-z-]+)", ask(binary, command, "--help")):
             described = part.group(0) + (page if command in OPTIONS_OF_STATUS else "")

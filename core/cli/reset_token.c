@@ -1,0 +1,218 @@
+/* core/cli/reset_token.c - `flotilla reset-token`: a new token for a runner, in GitLab and in the configuration
+ * (coordinator-protocol.md 1.5).
+ *
+ * From GitLab's answer on, the former token is of no use. So whatever could keep the new one out of the file is looked
+ * for before GitLab is asked. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/base/token.h"
+#include "core/cli/runners.h"
+#include "core/config/edit_token.h"
+
+#define LOG_TOPIC "reset-token"
+#include "core/base/log.h"
+
+struct reset_options {
+    struct runners_options runners;
+    const char *name, *url;
+    struct secret *pat;
+    int64_t id;
+    bool all;
+};
+
+static void usage(void)
+{
+    (void) printf(
+        "Usage: flotilla reset-token (--name NAME | --url URL --id ID | --all-runners)\n"
+        "Asks GitLab for a new token of the runner and writes it into the configuration. The\n"
+        "former one is of no use from then on.\n\n"
+        "  -n, --name NAME         of the entry\n"
+        "  -u, --url URL           with --id, of the entry\n"
+        "  -i, --id ID             with --url, of the entry\n"
+        "      --all-runners       each entry; those that fail keep their token\n"
+        "      --pat TOKEN         a personal access token in place of the runner's own\n"
+        "      --pat-file FILE     the same from a file, where no list of processes shows "
+        "it\n" RUNNERS_HELP,
+        cli_default_config());
+}
+
+/* 1 when it is another's. */
+static int take_option(struct reset_options *ret, int c)
+{
+    switch (c) {
+    case 'n':
+        ret->name = optarg;
+        return 0;
+    case 'u':
+        ret->url = optarg;
+        return 0;
+    case 'i':
+        return parse_i64(optarg, 1, INT64_MAX, &ret->id) < 0
+                   ? cli_misuse("reset-token", "--id '%s' is no number from 1 up", optarg)
+                   : 0;
+    case 'A':
+        ret->all = true;
+        return 0;
+    case 'P':
+    case 'Q':
+        secret_free(ret->pat);
+        ret->pat = c == 'P' ? runners_take_secret(optarg) : runners_read_secret(optarg);
+        return ret->pat ? 0 : -EINVAL;
+    default:
+        return 1;
+    }
+}
+
+static int parse(int argc, char **argv, struct reset_options *ret)
+{
+    static const struct option options[] = { { "name", required_argument, NULL, 'n' },
+                                             { "url", required_argument, NULL, 'u' },
+                                             { "id", required_argument, NULL, 'i' },
+                                             { "all-runners", no_argument, NULL, 'A' },
+                                             { "pat", required_argument, NULL, 'P' },
+                                             { "pat-file", required_argument, NULL, 'Q' },
+                                             RUNNERS_OPTIONS };
+    int c, r;
+
+    while ((c = getopt_long(argc, argv, ":c:n:u:i:h", options, NULL)) != -1) {
+        if (c == 'h') {
+            usage();
+            return 1;
+        }
+        r = take_option(ret, c);
+        if (r < 0)
+            return r;
+        if (r > 0 && !runners_take_option(&ret->runners, c))
+            return cli_wrong_option("reset-token", c, argv);
+    }
+    if (optind < argc)
+        return cli_misuse("reset-token", "there is no argument '%s'", argv[optind]);
+    if (!ret->all && !ret->name && !(ret->url && ret->id > 0))
+        return cli_misuse("reset-token",
+                          "say which runner by --name, or by --url and --id, or --all-runners");
+    return 0;
+}
+
+static void options_done(struct reset_options *options)
+{
+    secret_free(options->pat);
+}
+
+static bool can_reset(const struct reset_options *options, const struct entry *entry)
+{
+    struct error err = { 0 };
+
+    if (entry->has_token_file)
+        log_error(
+            "the token of '%s' is in its token_file, which flotilla does not write; take a new "
+            "one at GitLab and put it there",
+            entry->name);
+    else if (options->pat && entry->id == 0)
+        log_error("the entry of '%s' has no id, which --pat needs; add it, GitLab shows it beside "
+                  "the runner",
+                  entry->name);
+    else if (runners_check_config(options->runners.config, &err) < 0)
+        log_error("%s", err.message);
+    else
+        return true;
+    return false;
+}
+
+static int ask(const struct reset_options *options, const struct entry *entry,
+               struct gitlab_answer *ret)
+{
+    const char *pat = options->pat ? secret_reveal(options->pat) : NULL;
+    struct coordinator_host host;
+    struct error err = { 0 };
+
+    runners_host(entry, &host);
+    if (gitlab_reset_token(&host, secret_reveal(entry->token), entry->id, pat, ret, &err) < 0)
+        log_error("Resetting runner authentication token... client error: %s", err.message);
+    else if (ret->status == 201)
+        log_info("Resetting runner authentication token... succeeded");
+    else if (ret->status == 403)
+        log_error("Resetting runner authentication token... failed (check used token)");
+    else
+        log_error("Resetting runner authentication token... failed: %s", ret->message);
+    return ret->status == 201 && ret->token ? 0 : -EACCES;
+}
+
+static int write_token(const char *config, const struct entry *entry,
+                       const struct gitlab_answer *answer)
+{
+    const struct edit_token change = { .config = config,
+                                       .url = entry->url,
+                                       .former = secret_reveal(entry->token),
+                                       .token = secret_reveal(answer->token),
+                                       .obtained_ms = clock_wall_ms(&clock_system),
+                                       .expires_ms = answer->expires_ms };
+    struct error err = { 0 };
+    int r = edit_token(&change, RUNNERS_EDIT_WAIT_MS, &err);
+
+    if (r == 0)
+        log_info("Updated %s", config);
+    else
+        log_error(
+            "Failed to update %s, and the new token is lost with that: %s. Reset it once more "
+            "with --pat, or take a new one at GitLab",
+            config, err.message);
+    return r;
+}
+
+static int reset(const struct reset_options *options, const struct entry *entry)
+{
+    auto_answer struct gitlab_answer answer = { 0 };
+    char token[TOKEN_SHORT_SIZE];
+
+    token_shorten(secret_reveal(entry->token), token);
+    auto_log_scope struct log_scope scope = log_scope_open("runner", "%.8s", token);
+    if (!can_reset(options, entry) || ask(options, entry, &answer) < 0) {
+        log_error("Failed to reset runner token");
+        return -1;
+    }
+    return write_token(options->runners.config, entry, &answer);
+}
+
+static bool is_meant(const struct reset_options *options, const struct entry *entry)
+{
+    return options->all ||
+           (options->name ? str_eq(entry->name, options->name)
+                          : entry->id == options->id && str_eq(entry->url, options->url));
+}
+
+static int reset_meant(const struct reset_options *options, const struct entries *entries)
+{
+    size_t n = 0;
+    int r = 0;
+
+    if (options->all)
+        log_warning("Resetting all runner tokens");
+    for (size_t i = 0; i < entries->n; i++) {
+        if (!is_meant(options, &entries->items[i]))
+            continue;
+        n++;
+        if (reset(options, &entries->items[i]) < 0)
+            r = -1;
+    }
+    if (n > 0)
+        return r;
+    log_error("no such runner is in %s; `flotilla list` shows them", options->runners.config);
+    return -ENOENT;
+}
+
+int cli_reset_token(int argc, char **argv)
+{
+    __attribute__((cleanup(options_done))) struct reset_options options = { 0 };
+    autoentries struct entries entries = { 0 };
+    int r = parse(argc, argv, &options);
+
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    if (runners_begin("reset-token", &options.runners) < 0)
+        return 2;
+    return runners_load(&options.runners, &entries) < 0 || reset_meant(&options, &entries) < 0;
+}

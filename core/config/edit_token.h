@@ -1,0 +1,17 @@
+/* core/config/edit_token.h - a new token for an entry of config.toml, with its times. By `flotilla reset-token` and the
+ * manager that renews tokens by itself. */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/base/buf.h"
+
+struct edit_token {
+    const char *config, *url, *former; /* the entry has this URL and this token */
+    const char *token;
+    int64_t obtained_ms, expires_ms; /* 0 = never */
+};
+/* As edit_file(); -ENOENT when there is no such entry. */
+int edit_token(const struct edit_token *change, int wait_ms, struct error *err);
+/* Whole seconds, as GitLab Runner writes them; 0 is its year 1. */
+void edit_add_time(struct buf *out, int64_t wall_ms);

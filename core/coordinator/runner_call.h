@@ -1,0 +1,10 @@
+/* core/coordinator/runner_call.h - what the calls of runners.h share: how they are sent, and how their answers are read. */
+#pragma once
+
+#include "core/coordinator/call.h"
+#include "core/coordinator/runners.h"
+
+/* Sends `request` with its body (taken). `success` is the status whose answer is a runner's, unless that is 204. */
+int runner_call(struct coordinator_client *client, const struct coordinator_host *host,
+                struct call_request *request, int success, coordinator_runner_fn fn, void *arg,
+                struct coordinator_call **ret, struct error *err);
