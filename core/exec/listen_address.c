@@ -4,39 +4,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "core/base/mem.h"
-#include "core/base/str.h"
-
-static bool parse_host(const char *host, int64_t port, struct sockaddr_storage *ret)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t) port) };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t) port) };
-    size_t len = strlen(host);
-
-    if (inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &in.sin_addr) == 1) {
-        memcpy(ret, &in, sizeof(in));
-        return true;
-    }
-    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-        autofree char *inner = mem_strndup(host + 1, len - 2);
-
-        if (inner && inet_pton(AF_INET6, inner, &in6.sin6_addr) == 1) {
-            memcpy(ret, &in6, sizeof(in6));
-            return true;
-        }
-    }
-    return false;
-}
+#include "core/base/address.h"
 
 int listen_address_parse(const char *text, struct sockaddr_storage *ret, struct error *err)
 {
-    const char *colon = strrchr(text, ':');
-    autofree char *host = colon ? mem_strndup(text, (size_t) (colon - text)) : NULL;
-    int64_t port = 0;
-
     *ret = (struct sockaddr_storage) { 0 };
-    if (host && parse_i64(colon + 1, 0, UINT16_MAX, &port) == 0 && parse_host(host, port, ret))
+    if (address_parse(text, 0, ret) == 0)
         return 0;
     return error_set(err, -EINVAL,
                      "--listen '%s' is no address to listen on: write HOST:PORT with a number for "
