@@ -75,8 +75,7 @@ static void test_files_that_are_wrong_are_put_aside(void **state)
         "{\"vms\": [{\"id\": \"../../etc\"}]}",
         "{\"vms\": [{\"id\": \"nesting-aaaaaaaa\", \"slot\": 4294967296}]}",
         "{\"vms\": [{\"id\": \"nesting-aaaaaaaa\"}, {\"id\": \"nesting-aaaaaaaa\"}]}",
-        "{\"vms\": [{\"id\": \"nesting-aaaaaaaa\", \"slot\": 1}, {\"id\": \"nesting-bbbbbbbb\", "
-        "\"slot\": 1}]}",
+        "{\"vms\": [{\"id\": \"nesting-a\", \"slot\": 1}, {\"id\": \"nesting-b\", \"slot\": 1}]}",
         "{\"vms\": [{\"id\": \"nesting-aaaaaaaa\", \"memory_bytes\": -1}]}",
     };
 
