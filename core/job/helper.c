@@ -14,6 +14,7 @@
 #include "core/base/str.h"
 #include "core/job/entry.h"
 #include "core/job/helper_files.h"
+#include "core/job/packer.h"
 #include "core/job/stream.h"
 #include "core/job/words.h"
 
@@ -100,31 +101,23 @@ static void say_nobody(struct job *job, const char *why)
 /* What Windows has by itself: no helper of ours runs there without being installed. */
 static struct end pack(struct job *job, const char *why)
 {
+    struct end end = packer_find(job);
+
+    if (end.kind == END_EXIT) {
+        say_nobody(job, "nothing can be brought to Windows, and its cygpath, which could tell "
+                        "PowerShell where the files are, does not answer: put flotilla-helper.exe "
+                        "or gitlab-runner.exe into the PATH of the instance, or set the runner's "
+                        "shell to \"powershell\"");
+        return end_ok();
+    }
+    if (end.kind != END_OK)
+        return end;
     job->helper.way = HELPER_STREAM;
-    job->helper.packs = true;
     (void) trace_line(job->trace, TRACE_PLAIN,
                       "Artifacts and caches are packed by PowerShell and carried through this "
                       "connection (%s)",
                       why);
     return end_ok();
-}
-
-/* As the `uname` of Git for Windows and its kin begins. */
-static bool is_unix_on_windows(const char *machine)
-{
-    return str_starts(machine, "MINGW") || str_starts(machine, "MSYS") ||
-           str_starts(machine, "CYGWIN");
-}
-
-static const char *why_nothing_is_brought(const struct job *job, const struct helper_file *file)
-{
-    if (file)
-        return file->why;
-    if (is_unix_on_windows(job->helper.machine))
-        return "nothing can be brought to Windows, and only PowerShell packs by itself there: put "
-               "flotilla-helper.exe or gitlab-runner.exe into the PATH of the instance, or set the "
-               "runner's shell to \"powershell\"";
-    return "the instance is neither Linux on x86-64 nor on arm64";
 }
 
 /* Where even that fails the job goes on as with a runner that finds no helper. */
@@ -133,10 +126,10 @@ static struct end bring(struct job *job, const char *why)
     const struct helper_file *file = file_for(job);
     struct end end;
 
-    if (str_starts(job->helper.machine, "Windows ") && job->shell->pack)
+    if (packer_may_be(job))
         return pack(job, why);
     if (!file || file->fd < 0) {
-        say_nobody(job, why_nothing_is_brought(job, file));
+        say_nobody(job, file ? file->why : "the instance is neither Linux on x86-64 nor on arm64");
         return end_ok();
     }
     (void) trace_line(job->trace, TRACE_PLAIN,

@@ -39,13 +39,19 @@ struct end {
     char message[400];
 };
 
+/* What packs and unpacks where no helper can be (packer.h): a shell's language, and what it calls our directories. */
+struct packer {
+    const struct shell *shell; /* NULL = nothing does */
+    char *build_dir, *tmp_dir, *cache_dir;
+};
+
 /* helper.h */
 #define HELPER_MACHINES 2
 struct helper {
     enum helper_way { HELPER_UNKNOWN, HELPER_DIRECT, HELPER_STREAM, HELPER_NOBODY } way;
-    const char *program; /* on the instance; NULL = none that answers */
-    bool packs;          /* the way through the manager without a helper, by what the shell can */
-    char machine[64];    /* "Linux x86_64" */
+    const char *program;  /* on the instance; NULL = none that answers */
+    struct packer packer; /* of the way through the manager without a helper */
+    char machine[64];     /* "Linux x86_64" */
     struct helper_file {
         int fd; /* negative = there is none, because of that */
         char why[200];

@@ -12,6 +12,7 @@
 #include "core/job/git_settings.h"
 #include "core/job/helper.h"
 #include "core/job/job.h"
+#include "core/job/packer.h"
 #include "core/job/trace/spool.h"
 #include "core/job/vm.h"
 
@@ -402,6 +403,7 @@ void job_done(struct job *job)
     remote_close(job->remote);
     vm_done(job);
     helper_close_files(job);
+    packer_done(job);
     trace_free(job->trace);
     variables_done(&job->variables);
     buf_done(&job->warnings);

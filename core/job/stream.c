@@ -139,7 +139,7 @@ static int add_first_line(const struct job *job, const struct helper_call *call,
     return buf_error(out);
 }
 
-static int run_packer(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
+static int run_script(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
                       struct remote_exit *ret, struct error *err)
 {
     autobuf struct buf script = BUF_SECRET, command = BUF_INIT;
@@ -158,6 +158,17 @@ static int run_packer(struct job *job, const struct helper_call *call, int stdin
     exec.input = script.data;
     exec.input_len = script.len;
     return execute(job, &exec, ret, err);
+}
+
+static int run_packer(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
+                      struct remote_exit *ret, struct error *err)
+{
+    int r;
+
+    packer_swap(job);
+    r = run_script(job, call, stdin_fd, stdout_fd, ret, err);
+    packer_swap(job);
+    return r;
 }
 
 static int run_ours(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
@@ -181,8 +192,8 @@ static int run_ours(struct job *job, const struct helper_call *call, int stdin_f
 static int run_helper(struct job *job, const struct helper_call *call, int stdin_fd, int stdout_fd,
                       struct remote_exit *ret, struct error *err)
 {
-    return job->helper.packs ? run_packer(job, call, stdin_fd, stdout_fd, ret, err)
-                             : run_ours(job, call, stdin_fd, stdout_fd, ret, err);
+    return job->helper.packer.shell ? run_packer(job, call, stdin_fd, stdout_fd, ret, err)
+                                    : run_ours(job, call, stdin_fd, stdout_fd, ret, err);
 }
 
 /* How one try ended: what the job's end is if no other follows, or what the transfer said. */

@@ -216,6 +216,30 @@ def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(f
     assert "Created cache" in log_of(run, 1) and "Successfully extracted cache" in log_of(run, 2)
 
 
+def test_files_of_a_job_in_sh_on_windows_are_packed_by_powershell(folder, binary, plugin_dir, program):
+    """Which knows the directories by other names than Git's sh; here they lead through a link."""
+    run = Run(folder, binary, plugin_dir, shell="sh", idle_count=1, max_instances=1, idle_time="1h")
+    run.start()
+    shell, out = Shell(folder, "powershell", program), folder / "out"
+    (folder / "c:").symlink_to("/")
+    for name, text in [("uname", 'if [ "$1" = -s ]; then echo MINGW64_NT-10.0-20348; else echo x86_64; fi'),
+                       ("cygpath", f'test "$1 $2" = "-m --" || exit 1\nshift 2\nprintf "{folder}/c:%s\\n" "$@"')]:
+        (shell.bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (shell.bin / name).chmod(0o755)
+    shell.begin_sessions(run)
+    first, second = make_jobs_with_files(run, out)
+    first.payload["artifacts"][0]["paths"] = ["$CI_PROJECT_DIR/made/**"]
+    for job in (first, second):
+        run.coordinator.add(job)
+        assert run.coordinator.wait_ended(job.id, PATIENCE), run.log_tail()
+    assert_nothing_lost(run, run.finish(), log_of(run, 1) + log_of(run, 2))
+    shell.assert_they_parse(5)
+    assert all(f"flotilla_cd '{folder}/c:/" in text for text in shell.scripts())
+    assert "Artifacts and caches are packed by PowerShell and carried through this connection" in log_of(run, 1)
+    assert out.read_text() == "a file\nreport\ncontent\n"
+    assert "Created cache" in log_of(run, 1) and "Successfully extracted cache" in log_of(run, 2)
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_job_execution_10_5_45_a_status_comes_as_it_was(folder, binary, plugin_dir, nested, program):
     """Where sshd's shell is a PowerShell, it makes 1 of any other status unless it is told not to."""
