@@ -18,6 +18,12 @@
 #define FRAME_MAX_ANSWER (16 * 1024 * 1024)
 #define FRAME_MAX_START (24 * 1024 * 1024)
 
+/* What a job worker and its supervisor say to each other, by number; the worker tells it when it attaches. It rises
+ * with a change that one of the version before would take wrongly, not with a field that it may overlook. A supervisor
+ * takes workers from the oldest on, so that an upgrade costs no job. None at all is 1. */
+#define WORKER_PROTOCOL 1
+#define WORKER_PROTOCOL_OLDEST 1
+
 /* Appends one encoded frame to `out`. */
 int frame_encode(struct buf *out, json_t *json, size_t max, struct error *err);
 

@@ -239,7 +239,8 @@ void job_run(struct job *job)
     header_write(job);
     end = run_stages(job);
     vm_remove(job);
-    end_write_last_line(job, &end);
+    if (!report_is_dismissed(job->report))
+        end_write_last_line(job, &end);
     r = trace_finish(job->trace, false);
     if (r < 0) { /* a log with a piece missing is no success, whatever the script did */
         log_error("the log of job row %" PRId64 " is not complete: %s", job->seq, strerror(-r));

@@ -10,10 +10,14 @@
 #include <sys/un.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/target.h"
+
+#define LOG_TOPIC "job"
+#include "core/base/log.h"
 
 #define SEND_MS 5000
 #define RETRY_MIN_MS 200
@@ -223,6 +227,7 @@ static void try_attach(struct report *report)
         return;
     (void) json_add_i64(frame, "seq", report->seq);
     (void) json_add_str(frame, "key", report->key);
+    (void) json_add_i64(frame, "protocol", fault_limit_ms("worker_protocol", WORKER_PROTOCOL));
     if (frame_send(fd, frame, FRAME_MAX_OPERATOR, SEND_MS, NULL) < 0)
         return;
     report->fd = take_fd(&fd);
@@ -284,6 +289,10 @@ static void take_frame(struct report *report, json_t *frame)
         if (str_eq(type, "identify")) {
             send_identity(report);
             return;
+        }
+        if (str_eq(type, "refused")) {
+            log_error("the supervisor refuses this worker: %s", message);
+            dismiss(report);
         }
         if (!str_eq(type, "attached")) {
             disconnect(report);
@@ -364,6 +373,11 @@ int report_take_descriptor(struct report *report)
 struct report_supply *report_supply(struct report *report)
 {
     return &report->supply;
+}
+
+bool report_is_dismissed(const struct report *report)
+{
+    return report->dismissed;
 }
 
 unsigned report_connection(const struct report *report)

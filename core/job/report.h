@@ -46,6 +46,8 @@ const struct report_orders *report_poll(struct report *report);
 /* Why what runs now must stop: -EINTR for an abort, -ENETRESET for a lost instance, -ECANCELED for a
  * cancel, or 0. */
 int report_stopped(const struct report_orders *orders);
+/* Nobody waits for this job any more, or whoever does has refused us: its end is no longer ours to write. */
+bool report_is_dismissed(const struct report *report);
 int report_fd(const struct report *report); /* to poll beside a socket; -1 = none now */
 
 /* Who says, instead of report_stopped(), why a wait of this file or supply.c must end: a negative code, or

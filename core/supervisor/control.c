@@ -84,7 +84,7 @@ static void attach_worker(struct control_client *client, json_t *frame)
         return;
     }
     forget_client(client);
-    worker_attach(job, channel);
+    worker_attach(job, channel, frame);
 }
 
 static void on_audited(void *arg, json_t *answer)

@@ -434,7 +434,8 @@ void worker_hear(struct job *job, struct channel *channel); /* over which it spe
 void worker_expect_end(struct job *job);                    /* it has begun: by its job's timeout */
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);
 void worker_on_exited(void *arg, int64_t tag, int status, int signal);
-void worker_attach(struct job *job, struct channel *channel);
+/* `attach` is what it came with; NULL for one that was asked who it is. */
+void worker_attach(struct job *job, struct channel *channel, json_t *attach);
 void worker_tell(struct job *job, const char *type, const char *message);
 /* A host_key frame, of a job's worker or a probe: by what the ledger knows. */
 void worker_answer_host_key(struct group *group, const char *instance, struct channel *asker,

@@ -262,7 +262,7 @@ static int take_back(struct stranger *stranger, struct group *group, struct ledg
         return error_set(err, -ENOMEM, "out of memory");
     fleet_count_use(group->fleet, job->instance_id);
     adopt_running(job);
-    worker_attach(job, take_ptr(stranger->channel));
+    worker_attach(job, take_ptr(stranger->channel), NULL);
     unmark(stranger);
     supervisor_evaluate_soon(supervisor);
     return 0;

@@ -424,15 +424,48 @@ void worker_hear(struct job *job, struct channel *channel)
     channel_set_owner(channel, FRAME_MAX_OPERATOR, on_worker_frame, on_worker_closed, job);
 }
 
-void worker_attach(struct job *job, struct channel *channel)
+static bool is_understood(json_t *attach, int64_t *ret_protocol)
+{
+    if (attach)
+        (void) json_opt_i64(attach, "protocol", 0, INT64_MAX, ret_protocol, NULL);
+    *ret_protocol = MAX(*ret_protocol, (int64_t) 1);
+    return *ret_protocol >= WORKER_PROTOCOL_OLDEST && *ret_protocol <= WORKER_PROTOCOL;
+}
+
+/* One of a version that is too old or too new. It ends its script and then itself; the job's end is written when it
+ * no longer holds the spool. */
+static void refuse_worker(struct job *job, struct channel *channel, int64_t protocol)
+{
+    autojson json_t *refused = json_frame("refused");
+
+    (void) str_copy(job->end_reason, sizeof(job->end_reason),
+                    "the manager was replaced by a version that cannot go on with this job");
+    log_error("job %" PRId64 ": its worker speaks protocol %" PRId64
+              " and this manager %d to %d: the "
+              "job ends as a failure of the system",
+              job->job_id, protocol, WORKER_PROTOCOL_OLDEST, WORKER_PROTOCOL);
+    (void) json_add_str(refused, "message", job->end_reason);
+    if (refused)
+        channel_send(channel, refused, FRAME_MAX_OPERATOR);
+    channel_close_flushed(channel);
+    job->starts = MAX_STARTS; /* no other is tried */
+    expect_end(job, fault_limit_ms("abort_grace", ABORT_GRACE_MS));
+}
+
+void worker_attach(struct job *job, struct channel *channel, json_t *attach)
 {
     autojson json_t *attached = json_frame("attached");
     struct ucred peer = { 0 };
     socklen_t len = sizeof(peer);
+    int64_t protocol = 0;
 
     if (getsockopt(channel_fd(channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
         note_pid(job, peer.pid);
     worker_hang_up(job);
+    if (!is_understood(attach, &protocol)) {
+        refuse_worker(job, channel, protocol);
+        return;
+    }
     worker_hear(job, channel);
     job->spawned = job->start_sent = true;
     job->spawned_here = false;
