@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "core/base/address.h"
 #include "core/base/harden.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -21,7 +22,7 @@
 #include "core/base/log.h"
 
 struct run_options {
-    const char *config, *state_dir, *plugin_dirs, *log_level, *log_format;
+    const char *config, *state_dir, *plugin_dirs, *log_level, *log_format, *listen_address;
     bool stop_jobs;
 };
 
@@ -57,6 +58,8 @@ static void usage(void)
         "  --log-format FORMAT text, json or runner (GitLab Runner's lines); else log_format of "
         "the\n"
         "                      configuration, else text\n"
+        "  --listen-address HOST:PORT  where metrics, health and the status page are served; else\n"
+        "                      listen_address of the configuration, else nowhere\n"
         "\n"
         "SIGTERM and SIGINT stop it at once: jobs go on and are adopted at the next start. With\n"
         "--stop-jobs they are interrupted, for at most shutdown_timeout; another signal ends "
@@ -77,9 +80,11 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
         { "stop-jobs", no_argument, NULL, 'j' },
         { "log-level", required_argument, NULL, 'l' },
         { "log-format", required_argument, NULL, 'f' },
+        { "listen-address", required_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
+    struct sockaddr_storage address;
     int c;
 
     while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
@@ -102,6 +107,9 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
         case 'f':
             ret->log_format = optarg;
             break;
+        case 'a':
+            ret->listen_address = optarg;
+            break;
         case 'h':
             usage();
             return 1;
@@ -111,6 +119,12 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
     }
     if (optind < argc)
         return cli_misuse("run", "there is no argument '%s'", argv[optind]);
+    if (!str_empty(ret->listen_address) &&
+        address_parse(ret->listen_address, CONFIG_WEB_PORT, &address) < 0)
+        return cli_misuse("run",
+                          "--listen-address '%s' must be HOST:PORT, HOST or :PORT with a number or "
+                          "localhost for HOST",
+                          ret->listen_address);
     return 0;
 }
 
@@ -319,6 +333,7 @@ int cli_run(int argc, char **argv)
                                                        .state_dir = options.state_dir,
                                                        .self_exe = cli_self_exe(),
                                                        .plugin_dirs = options.plugin_dirs,
+                                                       .listen_address = options.listen_address,
                                                        .follows_config = true,
                                                        .on_config = on_config,
                                                        .on_event = on_event,

@@ -25,7 +25,8 @@ DECLARE_CHECK(check_shell);
 DECLARE_CHECK(check_directory);
 DECLARE_CHECK(check_environment);
 DECLARE_CHECK(check_state_dir);
-DECLARE_CHECK(check_labels); /* labels.c */
+DECLARE_CHECK(check_labels);         /* labels.c */
+DECLARE_CHECK(check_listen_address); /* web.c */
 DECLARE_CHECK(check_log_level);
 DECLARE_CHECK(check_log_format);
 
@@ -36,6 +37,7 @@ DECLARE_CHECK(check_vm_isolation); /* isolation.c */
 DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
+DECLARE_CHECK(check_web);      /* web.c */
 DECLARE_CHECK(check_policies); /* policies.c; of [runners.autoscaler] */
 
 /* labels.c: those of the manager hold for each runner. */

@@ -95,6 +95,16 @@ enum config_store config_cache_store(const struct config_cache *cache);
  * it is about (may be NULL, for the store's table); NULL = it can. */
 const char *config_cache_problem(const struct config_cache *cache, const char **ret_setting);
 
+/* Upper bounds of a histogram, rising; none = the metric's own. */
+struct config_buckets {
+    double *bounds;
+    size_t n;
+};
+struct config_instance_buckets {
+    struct config_buckets operation_time, creation_time, is_running_time, deletion_time,
+        readiness_time, life_duration;
+};
+
 struct config_autoscaler {
     char *plugin;
     json_t *plugin_config;    /* object, never NULL */
@@ -114,6 +124,7 @@ struct config_autoscaler {
     bool reservation_throttling;
     bool delete_instances_on_shutdown, log_internal_ip, log_external_ip;
     struct config_storage storage;
+    struct config_instance_buckets buckets;
     struct config_flags flags;
     struct config_policy *policies;
     size_t n_policies;
@@ -169,12 +180,22 @@ struct config_stamp {
 struct config_stamp config_stamp(const char *file);
 bool config_stamp_equal(const struct config_stamp *a, const struct config_stamp *b);
 
+#define CONFIG_WEB_PORT 9252 /* where listen_address names none */
+
+struct config_web { /* [web] */
+    struct secret *token;
+    char *certificate_file, *key_file; /* both or none */
+    bool status_page, exemplars;
+};
+
 struct config {
     unsigned refs;
     char *file;
     struct config_stamp stamp; /* of the file, before it was read */
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
-    char *state_dir; /* NULL = the default */
+    char *state_dir;      /* NULL = the default */
+    char *listen_address; /* NULL = nothing is served */
+    struct config_web web;
     json_t *labels;
     bool worker_seccomp, strict_check_interval, stop_jobs;
     enum log_level log_level;

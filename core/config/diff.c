@@ -74,6 +74,16 @@ static char *show_texts(char *const *texts, size_t n)
     return mem_strdup(buf_str(&out));
 }
 
+static char *show_reals(const double *reals, size_t n)
+{
+    autobuf struct buf out = BUF_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&out, "%s%g", i > 0 ? ", " : "[", reals[i]);
+    buf_add_str(&out, n > 0 ? "]" : "[]");
+    return mem_strdup(buf_str(&out));
+}
+
 static char *show_duration(int64_t ms)
 {
     autobuf struct buf out = BUF_INIT;
@@ -97,6 +107,8 @@ static char *show(const struct setting *setting, const void *record)
         return show_text(*(char *const *) at);
     case SETTING_TEXTS:
         return show_texts(*(char **const *) at, *(const size_t *) member(record, setting->count));
+    case SETTING_REALS:
+        return show_reals(*(double *const *) at, *(const size_t *) member(record, setting->count));
     case SETTING_INTEGER:
         return mem_printf("%" PRId64, *(const int64_t *) at);
     case SETTING_SECONDS:
@@ -122,6 +134,11 @@ static bool same_texts(char *const *a, size_t n_a, char *const *b, size_t n_b)
     return same;
 }
 
+static bool same_reals(const double *a, size_t n_a, const double *b, size_t n_b)
+{
+    return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
+}
+
 static bool same_secret(const struct secret *a, const struct secret *b)
 {
     return secret_len(a) == secret_len(b) &&
@@ -139,6 +156,9 @@ static bool same_value(const struct setting *setting, const void *a, const void 
     case SETTING_TEXTS:
         return same_texts(*(char **const *) at_a, *(const size_t *) member(a, setting->count),
                           *(char **const *) at_b, *(const size_t *) member(b, setting->count));
+    case SETTING_REALS:
+        return same_reals(*(double *const *) at_a, *(const size_t *) member(a, setting->count),
+                          *(double *const *) at_b, *(const size_t *) member(b, setting->count));
     case SETTING_SECRET:
         return same_secret(*(struct secret *const *) at_a, *(struct secret *const *) at_b);
     case SETTING_INTEGER:

@@ -216,6 +216,9 @@ void section_free(const struct section *section, void *record)
         case SETTING_TEXTS:
             free_texts(*(char ***) at, *(size_t *) member(record, setting->count));
             break;
+        case SETTING_REALS:
+            free(*(double **) at);
+            break;
         case SETTING_JSON:
             json_object_put(*(json_t **) at);
             break;

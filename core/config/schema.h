@@ -16,7 +16,7 @@ enum setting_kind {
     SETTING_TRISTATE,    /* int: -1 unset, 0, 1 */
     SETTING_REAL,        /* double */
     SETTING_TEXTS,       /* char **, its size_t at `count` */
-    SETTING_REALS,       /* an array of numbers, rising; SETTING_NOWHERE only */
+    SETTING_REALS,       /* an array of numbers, rising: double *, its size_t at `count` */
     SETTING_JSON,        /* a table as json_t *, {} when absent */
     SETTING_SECTION,     /* a table, filled into the struct at `offset` */
     SETTING_SECTIONS,    /* an array of tables: pointer at `offset`, its size_t at `count` */

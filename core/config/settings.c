@@ -13,6 +13,21 @@ static const struct setting session_settings[] = {
 };
 static const struct section session_section = CHECKED_SECTION("[session_server]", session_settings);
 
+/* Ours: what is served on listen_address beside what GitLab Runner serves there. */
+static const struct setting web_settings[] = {
+    SECRET("token", struct config_web, token),
+    SECRET_FILE("token_file", struct config_web, token),
+    TEXT("certificate_file", struct config_web, certificate_file, .check = check_file_is_here),
+    TEXT("key_file", struct config_web, key_file, .check = check_key_file),
+    BOOL("status_page", struct config_web, status_page, .initial = true),
+    BOOL("exemplars", struct config_web, exemplars),
+};
+static const struct section web_section = { .name = "[web]",
+                                            .size = sizeof(struct config_web),
+                                            .settings = web_settings,
+                                            .n_settings = ARRAY_LEN(web_settings),
+                                            .check = check_web };
+
 static const struct setting global_settings[] = {
     INTEGER("concurrent", struct config, concurrent, 1, COUNT_MAX, .initial = 1),
     { .name = "check_interval",
@@ -41,7 +56,8 @@ static const struct setting global_settings[] = {
       .offset = offsetof(struct config, runners),
       .count = offsetof(struct config, n_runners),
       .section = &runner_section },
-    NOT_YET("listen_address", SETTING_TEXT),
+    TEXT("listen_address", struct config, listen_address, .check = check_listen_address),
+    SECTION("web", struct config, web, &web_section),
     NOT_YET("session_server", SETTING_SECTION, .section = &session_section),
     KNOWN("sentry_dsn"),
     KNOWN("experimental"),

@@ -104,6 +104,12 @@ static const struct section storage_section = { .name = "[runners.autoscaler.sta
 
 static const char *const plugin_hosts[] = { "worker", "inline", NULL };
 
+#define BUCKETS(key, field)                                                                        \
+    {                                                                                              \
+        .name = (key), .kind = SETTING_REALS,                                                      \
+        .offset = offsetof(struct config_autoscaler, field.bounds),                                \
+        .count = offsetof(struct config_autoscaler, field.n)                                       \
+    }
 static const struct setting autoscaler_settings[] = {
     TEXT("plugin", struct config_autoscaler, plugin, .check = check_plugin),
     CHECKED("plugin_host", SETTING_TEXT, .choices = plugin_hosts, .initial_text = "worker",
@@ -168,12 +174,12 @@ static const struct setting autoscaler_settings[] = {
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_autoscaler, storage),
       .section = &storage_section },
-    NOT_YET("instance_operation_time_buckets", SETTING_REALS),
-    NOT_YET("instance_creation_time_buckets", SETTING_REALS),
-    NOT_YET("instance_is_running_time_buckets", SETTING_REALS),
-    NOT_YET("instance_deletion_time_buckets", SETTING_REALS),
-    NOT_YET("instance_readiness_time_buckets", SETTING_REALS),
-    NOT_YET("instance_life_duration_buckets", SETTING_REALS),
+    BUCKETS("instance_operation_time_buckets", buckets.operation_time),
+    BUCKETS("instance_creation_time_buckets", buckets.creation_time),
+    BUCKETS("instance_is_running_time_buckets", buckets.is_running_time),
+    BUCKETS("instance_deletion_time_buckets", buckets.deletion_time),
+    BUCKETS("instance_readiness_time_buckets", buckets.readiness_time),
+    BUCKETS("instance_life_duration_buckets", buckets.life_duration),
 };
 const struct section autoscaler_section = { .name = "[runners.autoscaler]",
                                             .size = sizeof(struct config_autoscaler),

@@ -266,29 +266,38 @@ static void fill_json(struct config_reading *reading, const struct section *sect
     *ret = json;
 }
 
-/* Nothing acts on such a list so far: it is looked at and not kept. */
-static void check_reals(struct config_reading *reading, const struct section *section,
+/* Upper bounds of a histogram. */
+static bool check_reals(struct config_reading *reading, const struct section *section,
                         const struct setting *setting, const struct toml_value *value)
 {
-    if (value->type != TOML_ARRAY) {
-        value_wrong_type(reading, section, setting, value);
-        return;
-    }
     for (size_t i = 0; i < value->n_items; i++) {
         const struct toml_value *item = &value->items[i];
 
         if (item->type != TOML_FLOAT && item->type != TOML_INTEGER) {
             value_wrong_type(reading, section, setting, item);
-            return;
+            return false;
         }
         /* The comparison is false for a NaN, too. */
         if (!(i == 0 ? number_of(item) >= 0 : number_of(item) > number_of(item - 1))) {
             finding_add(reading, CONFIG_ERROR, item->place,
                         "%s '%s' must hold numbers from 0 up, each above the one before it",
                         section->name, setting->name);
-            return;
+            return false;
         }
     }
+    return true;
+}
+
+static void fill_reals(struct config_reading *reading, const struct section *section,
+                       const struct setting *setting, const struct toml_value *value, double **ret,
+                       size_t *ret_count)
+{
+    *ret = value_array(reading, section, setting, value, sizeof(double));
+    if (!*ret || !check_reals(reading, section, setting, value))
+        return;
+    for (size_t i = 0; i < value->n_items; i++)
+        (*ret)[i] = number_of(&value->items[i]);
+    *ret_count = value->n_items;
 }
 
 void value_fill(struct config_reading *reading, const struct section *section,
@@ -325,7 +334,8 @@ void value_fill(struct config_reading *reading, const struct section *section,
                    (size_t *) ((char *) record + setting->count));
         break;
     case SETTING_REALS:
-        check_reals(reading, section, setting, value);
+        fill_reals(reading, section, setting, value, at,
+                   (size_t *) ((char *) record + setting->count));
         break;
     case SETTING_JSON:
         fill_json(reading, section, setting, value, at);

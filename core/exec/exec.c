@@ -240,6 +240,7 @@ static int start_supervisor(struct exec *exec, struct error *err)
                                             .passing = true,
                                             .self_exe = exec->options->self_exe,
                                             .plugin_dirs = exec->options->plugin_dirs,
+                                            .listen_address = "",
                                             .on_event = exec_on_event,
                                             .arg = exec };
     return supervisor_start(&exec->loop, &options, &exec->supervisor, err);

@@ -220,6 +220,7 @@ struct supervisor {
     struct standby *standbys;   /* the newest first (standby.c) */
     unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
+    struct web *web;     /* what is served on listen_address (web.c) */
     struct audit *audit; /* under way */
     uv_timer_t tick;
     struct journals journals;
@@ -530,6 +531,13 @@ void adopt_done(struct supervisor *supervisor);
 int control_start(struct supervisor *supervisor, struct error *err);
 void control_tick(struct supervisor *supervisor); /* listens again after a pause */
 void control_stop(struct supervisor *supervisor);
+
+/* web.c */
+int web_start(struct supervisor *supervisor, struct error *err);
+/* Another configuration holds: another address, certificate or token, perhaps. */
+void web_reconfigure(struct supervisor *supervisor);
+void web_tick(struct supervisor *supervisor); /* tries again where it could not listen */
+void web_stop(struct supervisor *supervisor);
 
 /* status.c */
 json_t *status_report(struct supervisor *supervisor, json_t *request);

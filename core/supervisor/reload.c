@@ -144,6 +144,7 @@ static void apply(struct reload *reload)
     replace_spawner(supervisor);
     apply_entries(supervisor);
     config_free(former);
+    web_reconfigure(supervisor);
     if (supervisor->options.on_config)
         supervisor->options.on_config(supervisor->options.arg, supervisor->config);
     supervisor_trim_soon(supervisor);

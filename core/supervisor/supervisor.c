@@ -212,6 +212,7 @@ static void on_tick(uv_timer_t *timer)
     trim_if_due(supervisor);
     prune_if_due(supervisor);
     control_tick(supervisor);
+    web_tick(supervisor);
     log_flush();
     (void) uv_timer_start(&supervisor->tick, on_tick,
                           supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
@@ -275,6 +276,8 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
         r = adopt_all(supervisor, err);
     if (r == 0)
         r = control_start(supervisor, err);
+    if (r == 0)
+        r = web_start(supervisor, err);
     return r;
 }
 
@@ -303,6 +306,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
 {
     struct error err = { 0 };
 
+    web_stop(supervisor);
     control_stop(supervisor);
     free_jobs(supervisor);
     transfers_close(supervisor);

@@ -44,10 +44,11 @@ struct supervisor_options {
     bool follows_config;   /* its file is read again when it changes, and on request */
     /* Another one holds from now on; may be NULL. */
     void (*on_config)(void *arg, const struct config *config);
-    const char *state_dir;   /* NULL = the configuration's, else the default */
-    bool passing;            /* it leaves nothing behind, so no manager need make way for it */
-    const char *self_exe;    /* our own binary, for the spawner and the provider workers */
-    const char *plugin_dirs; /* --plugin-dir, colon-separated, or NULL */
+    const char *state_dir;      /* NULL = the configuration's, else the default */
+    bool passing;               /* it leaves nothing behind, so no manager need make way for it */
+    const char *self_exe;       /* our own binary, for the spawner and the provider workers */
+    const char *plugin_dirs;    /* --plugin-dir, colon-separated, or NULL */
+    const char *listen_address; /* instead of the configuration's, or NULL; "" = nowhere */
     void (*on_event)(void *arg, const struct supervisor_event *event); /* may be NULL */
     void *arg;
 };

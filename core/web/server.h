@@ -25,8 +25,6 @@
 #include "core/base/error.h"
 #include "core/base/secret.h"
 
-#define WEB_DEFAULT_PORT 9252
-
 struct web_server;
 struct web_request;
 

@@ -203,7 +203,7 @@ static int read_pem(const char *file, struct buf *out)
 static int take_options(int argc, char **argv, struct web_options *ret, struct buf *certificate,
                         struct buf *key)
 {
-    if (argc < 2 || address_parse(argv[1], WEB_DEFAULT_PORT, &ret->address) < 0)
+    if (argc < 2 || address_parse(argv[1], 9252, &ret->address) < 0)
         return -1;
     for (int i = 2; i < argc; i++) {
         int64_t ms;

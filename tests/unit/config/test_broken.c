@@ -324,6 +324,12 @@ static void test_settings_to_come(void **unused)
           "whole number" },
         { "a negative time", RUNNER "get_sources_timeout = \"-1s\"\n" PLUGIN,
           "F:6:23: [[runners]] 'get_sources_timeout' must be 0s to 8784h0m0s, not -1s" },
+        { "a name to listen on", "listen_address = \"ci.example:9252\"\n",
+          "F:1:18: 'listen_address' must be HOST:PORT, HOST or :PORT with a number or localhost "
+          "for "
+          "HOST, such as \"127.0.0.1:9252\" or \":9252\"" },
+        { "a certificate without its key", "[web]\ncertificate_file = \"/dev/null\"\n",
+          "F:1:1: [web] 'certificate_file' and 'key_file' must both be set, or none of them" },
         { "a session in minutes", "[session_server]\nsession_timeout = \"30m\"\n",
           "F:2:19: [session_server] 'session_timeout' must be a whole number of seconds, not a "
           "string" },

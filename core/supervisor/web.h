@@ -1,0 +1,12 @@
+/* core/supervisor/web.h - the handlers of what is served on listen_address; `arg` is the supervisor. */
+#pragma once
+
+#include "core/supervisor/internal.h"
+#include "core/web/server.h"
+
+/* web_health.c */
+void web_answer_live(void *arg, struct web_request *request);
+void web_answer_ready(void *arg, struct web_request *request);
+void web_answer_process_state(void *arg, struct web_request *request);
+/* As GitLab Runner names them: "starting", "running", "graceful-shutdown", "forceful-shutdown". */
+const char *web_process_state(const struct supervisor *supervisor);
