@@ -72,6 +72,7 @@ static const struct cli_command commands[] = {
     { "reload", "let the running manager read its configuration again, or show the difference",
       cli_reload },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
+    { "migrate", "print a configuration of GitLab Runner as one for flotilla", cli_migrate },
     { "policy", "show which policy holds, until when, and what it asks for", cli_policy },
     { "simulate", "say how long jobs would wait and what instances would cost", cli_simulate },
     { "plugin", "list plugins, show one, check one against the contract, try a configured one",

@@ -23,6 +23,7 @@ int cli_plugin(int argc, char **argv);      /* plugin.c */
 int cli_exec(int argc, char **argv);        /* exec.c */
 int cli_coordinator(int argc, char **argv); /* coordinator.c */
 int cli_config(int argc, char **argv);      /* config.c */
+int cli_migrate(int argc, char **argv);     /* migrate.c */
 int cli_policy(int argc, char **argv);      /* policy.c */
 int cli_simulate(int argc, char **argv);    /* simulate.c */
 int cli_register(int argc, char **argv);    /* register.c */

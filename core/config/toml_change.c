@@ -14,7 +14,7 @@ struct toml_value *toml_find_any_case(const struct toml_value *table, const char
 {
     const struct toml_value *exact = toml_find(table, key);
 
-    for (size_t i = 0; i < table->n_items; i++)
+    for (size_t i = 0; table && i < table->n_items; i++)
         if (exact ? &table->items[i] == exact
                   : table->items[i].key && strcasecmp(table->items[i].key, key) == 0)
             return &table->items[i];
