@@ -18,7 +18,8 @@ int fs_read_file(int dir_fd, const char *path, size_t max, struct buf *out,
                  struct error *err); /* O_NOFOLLOW is not set: `path` may be the operator's */
 int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                     struct error *err); /* write, fsync, rename, fsync of the directory; the mode
-                                           holds whatever the umask is */
+                                           holds whatever the umask is; what root writes belongs
+                                           to whom the directory does */
 /* The same with the mode, the owner and the group of the file before it. */
 int fs_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
                          const struct stat *former, struct error *err);

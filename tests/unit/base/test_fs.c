@@ -88,6 +88,23 @@ static void test_replace_file_sets_mode_and_contents(void **unused)
     assert_int_equal(count_entries(dir), 1);
 }
 
+/* Else a manager of another account could not read what root registered for it. */
+static void test_a_file_of_root_belongs_to_whom_its_directory_does(void **unused)
+{
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autoclose int dir_fd = open_dir(dir);
+    struct stat st;
+
+    if (geteuid() != 0)
+        harness_skip("only root has files of others");
+    assert_int_equal(fchown(dir_fd, 1234, 1235), 0);
+    assert_int_equal(fs_replace_file(dir_fd, "config", "x", 1, 0600, NULL), 0);
+    assert_int_equal(fstatat(dir_fd, "config", &st, 0), 0);
+    assert_int_equal(st.st_uid, 1234);
+    assert_int_equal(st.st_gid, 1235);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 static void test_a_file_for_people_has_the_mode_of_their_umask(void **unused)
 {
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
@@ -325,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_read_file_keeps_to_its_limit),
         cmocka_unit_test(test_read_file_names_the_file_that_is_missing),
         cmocka_unit_test(test_replace_file_sets_mode_and_contents),
+        cmocka_unit_test(test_a_file_of_root_belongs_to_whom_its_directory_does),
         cmocka_unit_test(test_a_file_for_people_has_the_mode_of_their_umask),
         cmocka_unit_test(test_replace_file_survives_each_failing_call),
         cmocka_unit_test(test_replace_file_survives_short_writes_and_failing_allocations),
