@@ -127,7 +127,7 @@ int winrm_shell_make(struct winrm_conn *conn, int64_t deadline, struct soap_plac
     return winrm_lost_if_early(r, deadline, err);
 }
 
-/* Who may run commands need not be one who may read settings; then it takes what Windows takes at least. */
+/* Who may run commands need not be one who may read settings; then it takes what Windows does by itself. */
 int winrm_learn_chunk(struct winrm_conn *conn, int64_t deadline, struct error *err)
 {
     autobuf struct buf request = BUF_INIT, answer = BUF_INIT;
