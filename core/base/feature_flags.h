@@ -8,7 +8,7 @@
 #define FEATURE_FLAGS(X)                                                                           \
     X(FF_CLEAN_UP_FAILED_CACHE_EXTRACT, false, true)                                               \
     X(FF_CONCRETE, false, false)                                                                   \
-    X(FF_DISABLE_AUTOMATIC_TOKEN_ROTATION, false, false)                                           \
+    X(FF_DISABLE_AUTOMATIC_TOKEN_ROTATION, false, true)                                            \
     X(FF_DISABLE_POWERSHELL_STDIN, false, false)                                                   \
     X(FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR, false, false)                                          \
     X(FF_DISABLE_UMASK_FOR_KUBERNETES_EXECUTOR, false, false)                                      \

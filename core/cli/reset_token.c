@@ -102,20 +102,23 @@ static void options_done(struct reset_options *options)
     secret_free(options->pat);
 }
 
+static struct edit_token change_of(const struct reset_options *options, const struct entry *entry)
+{
+    return (struct edit_token) { .config = options->runners.config,
+                                 .url = entry->url,
+                                 .former = secret_reveal(entry->token) };
+}
+
 static bool can_reset(const struct reset_options *options, const struct entry *entry)
 {
+    const struct edit_token change = change_of(options, entry);
     struct error err = { 0 };
 
-    if (entry->has_token_file)
-        log_error(
-            "the token of '%s' is in its token_file, which flotilla does not write; take a new "
-            "one at GitLab and put it there",
-            entry->name);
-    else if (options->pat && entry->id == 0)
+    if (options->pat && entry->id == 0)
         log_error("the entry of '%s' has no id, which --pat needs; add it, GitLab shows it beside "
                   "the runner",
                   entry->name);
-    else if (runners_check_config(options->runners.config, &err) < 0)
+    else if (edit_token_check(&change, RUNNERS_EDIT_WAIT_MS, &err) < 0)
         log_error("%s", err.message);
     else
         return true;
@@ -141,25 +144,24 @@ static int ask(const struct reset_options *options, const struct entry *entry,
     return ret->status == 201 && ret->token ? 0 : -EACCES;
 }
 
-static int write_token(const char *config, const struct entry *entry,
+static int write_token(const struct reset_options *options, const struct entry *entry,
                        const struct gitlab_answer *answer)
 {
-    const struct edit_token change = { .config = config,
-                                       .url = entry->url,
-                                       .former = secret_reveal(entry->token),
-                                       .token = secret_reveal(answer->token),
-                                       .obtained_ms = clock_wall_ms(&clock_system),
-                                       .expires_ms = answer->expires_ms };
+    struct edit_token change = change_of(options, entry);
     struct error err = { 0 };
-    int r = edit_token(&change, RUNNERS_EDIT_WAIT_MS, &err);
+    int r;
 
+    change.token = secret_reveal(answer->token);
+    change.obtained_ms = clock_wall_ms(&clock_system);
+    change.expires_ms = answer->expires_ms;
+    r = edit_token(&change, RUNNERS_EDIT_WAIT_MS, &err);
     if (r == 0)
-        log_info("Updated %s", config);
+        log_info("Updated %s", change.config);
     else
         log_error(
             "Failed to update %s, and the new token is lost with that: %s. Reset it once more "
             "with --pat, or take a new one at GitLab",
-            config, err.message);
+            change.config, err.message);
     return r;
 }
 
@@ -174,7 +176,7 @@ static int reset(const struct reset_options *options, const struct entry *entry)
         log_error("Failed to reset runner token");
         return -1;
     }
-    return write_token(options->runners.config, entry, &answer);
+    return write_token(options, entry, &answer);
 }
 
 static bool is_meant(const struct reset_options *options, const struct entry *entry)

@@ -109,31 +109,23 @@ void runners_host(const struct entry *entry, struct coordinator_host *ret)
                                        .tls_key_file = entry->tls_key_file };
 }
 
-/* Goes as far as a change would, and then keeps the text. */
-static int try_change(void *config, const struct buf *text, struct buf *ret, struct error *err)
+static int add_empty(void *config, const struct buf *text, struct buf *ret, struct error *err)
 {
-    autobuf struct buf added = BUF_SECRET;
-
-    buf_add(ret, buf_str(text), text->len);
-    return edit_add_runner(text, config, "[[runners]]\n", &added, err);
+    return edit_add_runner(text, config, "[[runners]]\n", ret, err);
 }
 
 int runners_check_config(const char *config, struct error *err)
 {
-    autofree char *real = realpath(config, NULL), *folder = NULL, *name = mem_strdup(config);
-    const char *path = real ? real : config, *slash = strrchr(path, '/');
+    autofree char *name = mem_strdup(config), *folder = NULL;
+    const char *slash = strrchr(config, '/');
     int r = 0;
 
-    folder = slash ? mem_strndup(path, (size_t) (slash - path) + 1) : mem_strdup("./");
+    folder = slash ? mem_strndup(config, (size_t) (slash - config) + 1) : mem_strdup("./");
     if (!folder || !name)
         return error_set(err, -ENOMEM, "out of memory");
-    if (real)
-        r = edit_file(config, RUNNERS_EDIT_WAIT_MS, try_change, name, err);
-    else if (slash)
+    if (access(folder, F_OK) < 0)
         r = fs_mkdirs(folder, 0700, err);
-    if (r == 0 && access(folder, W_OK | X_OK) < 0)
-        r = error_errno(err, -errno, "%s cannot be replaced, because of its directory", config);
-    return r;
+    return r < 0 ? r : edit_file_check(config, RUNNERS_EDIT_WAIT_MS, add_empty, name, err);
 }
 
 struct removal {

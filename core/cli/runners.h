@@ -43,6 +43,6 @@ int runners_load(const struct runners_options *options, struct entries *ret);
 int runners_system_id(const struct runners_options *options, char dst[SYSTEM_ID_SIZE]);
 void runners_host(const struct entry *entry, struct coordinator_host *ret);
 
-/* What can be known before: can the file be changed, and can it be replaced? Its directory is made if need be. */
+/* What can be known before: could an entry be added? The file's directory is made if need be. */
 int runners_check_config(const char *config, struct error *err);
 int runners_remove(const char *config, const struct entry *entry, struct error *err);

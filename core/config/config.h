@@ -148,7 +148,8 @@ struct config_runner {
     char *name, *url, *shell, *builds_dir, *cache_dir, *helper, *clone_url, *tls_ca_file,
         *tls_cert_file, *tls_key_file;
     struct secret *token;
-    json_t *labels; /* the manager's, too */
+    int64_t token_obtained_ms, token_expires_ms; /* wall clock; 0 = not known; never */
+    json_t *labels;                              /* the manager's, too */
     int64_t id, limit, request_concurrency, output_limit_kib;
     bool strict_check_interval;
     int64_t unhealthy_requests_limit, unhealthy_interval_ms;

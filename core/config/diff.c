@@ -97,6 +97,16 @@ static char *show_tristate(int value)
     return mem_strdup(value < 0 ? "unset" : value ? "true" : "false");
 }
 
+static char *show_time(int64_t wall_ms)
+{
+    autobuf struct buf shown = BUF_INIT;
+
+    if (wall_ms == 0)
+        return mem_strdup("none");
+    format_utc(&shown, wall_ms);
+    return buf_take(&shown);
+}
+
 /* What stands in one place of the struct; sections and tables have none. */
 static char *show(const struct setting *setting, const void *record)
 {
@@ -114,6 +124,8 @@ static char *show(const struct setting *setting, const void *record)
     case SETTING_SECONDS:
     case SETTING_DURATION:
         return show_duration(*(const int64_t *) at);
+    case SETTING_TIME:
+        return show_time(*(const int64_t *) at);
     case SETTING_BOOL:
         return show_tristate(*(const bool *) at);
     case SETTING_TRISTATE:
@@ -164,6 +176,7 @@ static bool same_value(const struct setting *setting, const void *a, const void 
     case SETTING_INTEGER:
     case SETTING_SECONDS:
     case SETTING_DURATION:
+    case SETTING_TIME:
         return *(const int64_t *) at_a == *(const int64_t *) at_b;
     case SETTING_BOOL:
         return *(const bool *) at_a == *(const bool *) at_b;

@@ -85,8 +85,26 @@ static int replace(const struct target *target, const struct stat *former, const
     return r;
 }
 
-static int edit(const struct target *target, const char *file, edit_file_fn fn, void *arg,
-                struct error *err)
+struct request {
+    const char *file;
+    edit_file_fn fn;
+    void *arg;
+    bool only_check;
+};
+
+static bool same_text(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static int check_folder(const struct target *target, const char *file, struct error *err)
+{
+    if (faccessat(target->dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        return error_errno(err, -errno, "%s cannot be replaced, because of its directory", file);
+    return 0;
+}
+
+static int edit(const struct target *target, const struct request *request, struct error *err)
 {
     autobuf struct buf text = BUF_SECRET, edited = BUF_SECRET;
     struct stat st;
@@ -94,27 +112,43 @@ static int edit(const struct target *target, const char *file, edit_file_fn fn, 
     int r = 0;
 
     if (there && !S_ISREG(st.st_mode))
-        return error_set(err, -EINVAL, "%s: is no regular file", file);
+        return error_set(err, -EINVAL, "%s: is no regular file", request->file);
     if (there)
         r = fs_read_file(target->dir_fd, target->name, FILE_MAX, &text, err);
     if (r == 0)
-        r = fn(arg, &text, &edited, err);
-    if (r < 0 || (there && text.len == edited.len &&
-                  (text.len == 0 || memcmp(text.data, edited.data, text.len) == 0)))
+        r = request->fn(request->arg, &text, &edited, err);
+    if (r < 0)
         return r;
-    return replace(target, there ? &st : NULL, &edited, err);
+    if (request->only_check)
+        return check_folder(target, request->file, err);
+    return there && same_text(&text, &edited) ? 0
+                                              : replace(target, there ? &st : NULL, &edited, err);
+}
+
+static int edit_or_check(const struct request *request, int wait_ms, struct error *err)
+{
+    struct target target = { .dir_fd = -1 };
+    int r = find_target(request->file, &target, err);
+
+    if (r == 0)
+        r = lock(&target, request->file, wait_ms, err);
+    if (r == 0)
+        r = edit(&target, request, err);
+    if (target.dir_fd >= 0)
+        (void) close(target.dir_fd);
+    return r;
 }
 
 int edit_file(const char *file, int wait_ms, edit_file_fn fn, void *arg, struct error *err)
 {
-    struct target target = { .dir_fd = -1 };
-    int r = find_target(file, &target, err);
+    const struct request request = { .file = file, .fn = fn, .arg = arg };
 
-    if (r == 0)
-        r = lock(&target, file, wait_ms, err);
-    if (r == 0)
-        r = edit(&target, file, fn, arg, err);
-    if (target.dir_fd >= 0)
-        (void) close(target.dir_fd);
-    return r;
+    return edit_or_check(&request, wait_ms, err);
+}
+
+int edit_file_check(const char *file, int wait_ms, edit_file_fn fn, void *arg, struct error *err)
+{
+    const struct request request = { .file = file, .fn = fn, .arg = arg, .only_check = true };
+
+    return edit_or_check(&request, wait_ms, err);
 }

@@ -1,6 +1,8 @@
 /* core/config/edit_token.c - see edit_token.h. */
 #include "core/config/edit_token.h"
 
+#include <errno.h>
+
 #include "core/base/str.h"
 #include "core/config/edit.h"
 #include "core/config/edit_file.h"
@@ -29,12 +31,29 @@ static int set_times(const struct edit_token *change, size_t at, const struct bu
                             err);
 }
 
+static int find_entry(const struct edit_token *change, const struct buf *text, size_t *ret,
+                      struct error *err)
+{
+    autoentries struct entries entries = { 0 };
+    int r = entries_find(text, change->config, change->url, change->former, ret, err);
+
+    if (r == 0)
+        r = entries_read(text, change->config, &entries, err);
+    if (r == 0 && entries.items[*ret].has_token_file)
+        r = error_set(
+            err, -ENOTSUP,
+            "the token of '%s' is in its token_file, which flotilla does not write; take a "
+            "new one at GitLab and put it there",
+            entries.items[*ret].name);
+    return r;
+}
+
 static int set_token(void *arg, const struct buf *text, struct buf *ret, struct error *err)
 {
     const struct edit_token *change = arg;
     autobuf struct buf token = BUF_SECRET, half = BUF_SECRET;
     size_t at = 0;
-    int r = entries_find(text, change->config, change->url, change->former, &at, err);
+    int r = find_entry(change, text, &at, err);
 
     if (r < 0)
         return r;
@@ -48,4 +67,13 @@ int edit_token(const struct edit_token *change, int wait_ms, struct error *err)
     struct edit_token copy = *change;
 
     return edit_file(change->config, wait_ms, set_token, &copy, err);
+}
+
+int edit_token_check(const struct edit_token *change, int wait_ms, struct error *err)
+{
+    struct edit_token copy = {
+        .config = change->config, .url = change->url, .former = change->former, .token = "none"
+    };
+
+    return edit_file_check(change->config, wait_ms, set_token, &copy, err);
 }

@@ -11,7 +11,9 @@ struct edit_token {
     const char *token;
     int64_t obtained_ms, expires_ms; /* 0 = never */
 };
-/* As edit_file(); -ENOENT when there is no such entry. */
+/* As edit_file(); -ENOENT when there is no such entry, -ENOTSUP also when its token is in a file of its own. */
 int edit_token(const struct edit_token *change, int wait_ms, struct error *err);
+/* Before there is a token: could it be written? Of the change only who it is for is looked at. */
+int edit_token_check(const struct edit_token *change, int wait_ms, struct error *err);
 /* Whole seconds, as GitLab Runner writes them; 0 is its year 1. */
 void edit_add_time(struct buf *out, int64_t wall_ms);

@@ -12,6 +12,7 @@ enum setting_kind {
     SETTING_INTEGER,     /* int64_t */
     SETTING_SECONDS,     /* whole seconds in the file, int64_t of milliseconds in the struct */
     SETTING_DURATION,    /* "1m30s" in the file, int64_t of milliseconds in the struct */
+    SETTING_TIME,     /* a date and time in the file, int64_t of wall ms in the struct; none = 0 */
     SETTING_BOOL,        /* bool */
     SETTING_TRISTATE,    /* int: -1 unset, 0, 1 */
     SETTING_REAL,        /* double */
@@ -20,7 +21,6 @@ enum setting_kind {
     SETTING_JSON,        /* a table as json_t *, {} when absent */
     SETTING_SECTION,     /* a table, filled into the struct at `offset` */
     SETTING_SECTIONS,    /* an array of tables: pointer at `offset`, its size_t at `count` */
-    SETTING_IGNORED,     /* for people or for GitLab Runner's own use: nothing is to be done */
     SETTING_KNOWN /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
 };
 

@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/when.h"
 #include "core/config/secret_file.h"
 
 /* What is shown of a wrong value. */
@@ -38,6 +39,8 @@ const char *setting_wants(const struct setting *setting)
         return "a whole number of seconds";
     case SETTING_DURATION:
         return "a duration such as \"1m30s\"";
+    case SETTING_TIME:
+        return "a date and time such as 2026-01-01T00:00:00Z";
     case SETTING_BOOL:
     case SETTING_TRISTATE:
         return "true or false";
@@ -124,6 +127,18 @@ static void fill_duration(struct config_reading *reading, const struct section *
         return;
     }
     *ret = ms;
+}
+
+/* GitLab Runner writes its year 1 for none. */
+static void fill_time(struct config_reading *reading, const struct section *section,
+                      const struct setting *setting, const struct toml_value *value, int64_t *ret)
+{
+    int64_t at_ms;
+
+    if (value->type != TOML_DATE_TIME || when_parse(value->text, NULL, &at_ms) < 0)
+        value_wrong_type(reading, section, setting, value);
+    else
+        *ret = MAX(at_ms, (int64_t) 0);
 }
 
 static double number_of(const struct toml_value *value)
@@ -322,6 +337,9 @@ void value_fill(struct config_reading *reading, const struct section *section,
     case SETTING_DURATION:
         fill_duration(reading, section, setting, value, at);
         break;
+    case SETTING_TIME:
+        fill_time(reading, section, setting, value, at);
+        break;
     case SETTING_BOOL:
     case SETTING_TRISTATE:
         fill_bool(reading, section, setting, value, at);
@@ -342,7 +360,6 @@ void value_fill(struct config_reading *reading, const struct section *section,
         break;
     case SETTING_SECTION:
     case SETTING_SECTIONS:
-    case SETTING_IGNORED:
     case SETTING_KNOWN:
         break;
     }

@@ -177,6 +177,10 @@ struct group {
     unsigned requests_failed; /* in a row */
     int failed_status;        /* of the last one that was told, */
     int64_t tell_again_mono;  /* and when others like it are told again */
+
+    /* Its token (rotation.c). */
+    int64_t rotate_again_mono;  /* not before */
+    int64_t rotation_kept_back; /* the token_expires_at of which it was told that nothing is done */
 };
 
 /* The configuration file, looked at from time to time (reload.c). */
@@ -192,11 +196,23 @@ struct journals { /* lines of journals that are not written yet (journals.c) */
     bool incomplete;
 };
 
+/* A token that GitLab gave for another (rotation.c), from its answer on until the configuration has it. */
+struct rotation {
+    struct coordinator_call *call; /* that asks for one; NULL = none does */
+    char *url;                     /* of the runner whose token it is */
+    struct secret *former, *token; /* token: NULL until it came */
+    int64_t obtained_ms, expires_ms;
+    bool written; /* into the configuration, which is to be read yet */
+    int64_t again_mono,
+        tell_again_mono; /* when it is written next, and when a failure is told again */
+};
+
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
     struct config *config;
     struct config_watch watch;
+    struct rotation rotation;
     struct timeline timeline;
     const struct clock *clock; /* the timeline's */
     const struct rng *rng;
@@ -365,6 +381,16 @@ void reload_begin(struct supervisor *supervisor);
 void reload_tick(struct supervisor *supervisor); /* was the file changed? */
 /* An operator asks; the answer tells the difference. */
 json_t *reload_request(struct supervisor *supervisor, json_t *request);
+
+/* rotation.c */
+/* What a former run could not write into the configuration. */
+void rotation_load(struct supervisor *supervisor);
+void rotation_tick(struct supervisor *supervisor);
+/* GitLab may be answering: whoever stops now waits a moment for it. */
+bool rotation_is_asking(const struct supervisor *supervisor);
+void rotation_done(struct supervisor *supervisor);
+/* The entry's token, or the one that GitLab gave for it since. */
+const char *rotation_token(const struct supervisor *supervisor, const struct config_runner *runner);
 
 /* scheduler.c */
 /* At each turn: are there descriptors for the jobs that may come? */

@@ -230,10 +230,10 @@ static int ask(struct group *group, struct error *err)
         *poll = (struct poll) { .group = group,
                                 .next = group->polls,
                                 .started_mono = now_mono(supervisor) };
-        r = coordinator_request_job(supervisor->coordinator, &group->host,
-                                    secret_reveal(group->runner->token), supervisor->system_id,
-                                    *group->last_update ? group->last_update : NULL, group->info,
-                                    on_answer, poll, &poll->call, err);
+        r = coordinator_request_job(
+            supervisor->coordinator, &group->host, rotation_token(supervisor, group->runner),
+            supervisor->system_id, *group->last_update ? group->last_update : NULL, group->info,
+            on_answer, poll, &poll->call, err);
     } else {
         r = error_set(err, -ENOMEM, "out of memory");
     }

@@ -18,6 +18,8 @@
 #define LOG_TOPIC "supervisor"
 #include "core/base/log.h"
 
+/* A new token that is on its way is waited for. */
+#define ROTATION_STOP_MS 10000
 #define TICK_MS 1000
 #define TRIM_AFTER_MS 1000
 #define PRUNE_EVERY_MS (3600 * 1000)
@@ -208,6 +210,7 @@ static void on_tick(uv_timer_t *timer)
     groups_reap(supervisor);
     journals_end_turn(supervisor);
     reload_tick(supervisor);
+    rotation_tick(supervisor);
     checkpoint_if_due(supervisor);
     trim_if_due(supervisor);
     prune_if_due(supervisor);
@@ -273,6 +276,8 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
     if (r == 0)
         r = start_groups(supervisor, err);
     if (r == 0)
+        rotation_load(supervisor);
+    if (r == 0)
         r = adopt_all(supervisor, err);
     if (r == 0)
         r = control_start(supervisor, err);
@@ -310,6 +315,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     control_stop(supervisor);
     free_jobs(supervisor);
     transfers_close(supervisor);
+    rotation_done(supervisor);
     coordinator_client_free(supervisor->coordinator);
     spawner_stop(supervisor->spawner);
     journals_done(supervisor);
@@ -416,7 +422,10 @@ static void continue_stopping(struct supervisor *supervisor)
         limit = MAX(limit, autoscaler->shutdown_deletion_retries *
                                autoscaler->shutdown_deletion_interval_ms);
     }
-    if (deleting && now_mono(supervisor) - supervisor->stop_since_mono < limit)
+    if (rotation_is_asking(supervisor))
+        limit = MAX(limit, (int64_t) ROTATION_STOP_MS);
+    if ((deleting || rotation_is_asking(supervisor)) &&
+        now_mono(supervisor) - supervisor->stop_since_mono < limit)
         return;
     for (size_t i = 0; deleting && i < supervisor->n_groups; i++)
         if (group_is_deleting(supervisor->groups[i]))

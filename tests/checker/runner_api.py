@@ -42,7 +42,8 @@ class RunnerApi:
         self.requests: list[Request] = []
         self.answers: list = []  # given in turn in place of what would be done: (status, headers, body)
         self.expires = None  # of tokens that are given
-        self.held = None  # an Event: answers wait for it
+        self.waits = None  # an Event: nothing is done before
+        self.held = None  # an Event: it is done, but answers wait
         self.lock = threading.Lock()
 
     @property
@@ -60,6 +61,8 @@ class RunnerApi:
         if not path.startswith("/api/v4/runners"):
             return None
         request = Request(method, path.removeprefix("/api/v4/"), headers, json.loads(body or "null"))
+        if self.waits:
+            self.waits.wait(60)
         with self.lock:
             answer = self.answers.pop(0) if self.answers else self.answer(request)
             request.status = answer[0]

@@ -82,6 +82,9 @@ static void test_global_settings(void **unused)
         { "a duration without a unit", "connection_max_age = 15\n",
           "F:1:22: [global] 'connection_max_age' must be a duration such as \"1m30s\", not a whole "
           "number" },
+        { "a time in quotes", RUNNER "token_expires_at = \"2030-01-01T00:00:00Z\"\n" PLUGIN,
+          "F:6:20: [[runners]] 'token_expires_at' must be a date and time such as "
+          "2026-01-01T00:00:00Z, not a string" },
         { "a label with a blank", "labels = { zone = \"a b\" }\n",
           "F:1:19: [global] 'labels': 'zone' must be a string of 1 to 256 letters, digits and "
           "\"._-\"" },

@@ -65,6 +65,10 @@ static void test_every_change_is_told_in_words(void **unused)
           HEAD TOKEN "limit = 3\nshell = \"sh\"\noutput_limit = 100\n" EXECUTOR PLUGIN,
           "runner 'a': limit: 2 → 3\nrunner 'a': output_limit: 4096 → 100\n"
           "runner 'a': shell: \"bash\" → \"sh\"\n" },
+        { "a time, of which the year 1 is none",
+          RUNNER "token_expires_at = 0001-01-01T00:00:00Z\n" PLUGIN,
+          RUNNER "token_expires_at = 2030-01-01T01:00:00+01:00\n" PLUGIN,
+          "runner 'a': token_expires_at: none → 2030-01-01T00:00:00Z\n" },
         { "a token that the other begins with", HEAD "token = \"glrt-abc\"\n" EXECUTOR PLUGIN,
           HEAD "token = \"glrt-abcdef\"\n" EXECUTOR PLUGIN, "runner 'a': token: changed\n" },
         { "what may be secret is not shown", HEAD "token = \"glrt-abc\"\n" EXECUTOR PLUGIN,

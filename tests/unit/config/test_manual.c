@@ -100,8 +100,7 @@ static bool is_also_a_section(const struct section *section, const struct settin
 
 static bool is_acted_on(const struct setting *setting)
 {
-    return setting->kind != SETTING_KNOWN && setting->kind != SETTING_IGNORED &&
-           !(setting->flags & SETTING_NOT_YET);
+    return setting->kind != SETTING_KNOWN && !(setting->flags & SETTING_NOT_YET);
 }
 
 /* The part of the page that is about a section: from its heading to the next. */
