@@ -10,6 +10,7 @@ struct cli_command {
 };
 
 int cli_run(int argc, char **argv);         /* run.c */
+int cli_ssh(int argc, char **argv);         /* ssh.c */
 int cli_status(int argc, char **argv);      /* status.c */
 int cli_explain(int argc, char **argv);     /* explain.c */
 int cli_fleet(int argc, char **argv);       /* fleet.c */

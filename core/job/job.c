@@ -71,6 +71,7 @@ static struct end prepare_executor(struct job *job, int64_t until)
         end = vm_start(job, until);
     if (end.kind == END_OK)
         end = directories_find(job, until);
+    report_directory(job->report, job->build_dir);
     if (end.kind == END_SYSTEM)
         (void) trace_line(job->trace, TRACE_ERROR, "Preparation failed: %s", end.message);
     (void) trace_section_end(job->trace, "prepare_executor");

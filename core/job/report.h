@@ -55,6 +55,8 @@ int report_fd(const struct report *report); /* to poll beside a socket; -1 = non
 void report_stop_rule(struct report *report, int (*stopped)(void *arg), void *arg);
 
 void report_stage(struct report *report, const char *name);
+/* Where the job works (borrowed), told with each stage and to each supervisor that comes. */
+void report_directory(struct report *report, const char *path);
 void report_tell(struct report *report, json_t *frame); /* lost when nobody is there */
 
 struct shown_key {

@@ -197,6 +197,12 @@ int ledger_each_late_intent(struct ledger *ledger, int64_t group_id, int64_t sin
 /* Host keys: the first is recorded, a different one later is -EKEYREJECTED with a sentence. */
 int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
                           const char *type, const char *key_base64, struct error *err);
+struct ledger_host_key {
+    char type[64], key[4096]; /* base64 */
+};
+/* 1 and the key that was recorded, 0 when there is none. */
+int ledger_find_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                         struct ledger_host_key *ret, struct error *err);
 int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *instance_id,
                        int64_t project_id, struct error *err);
 

@@ -15,6 +15,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/audit.h"
+#include "core/supervisor/enter.h"
 #include "core/supervisor/explain.h"
 #include "core/supervisor/job_log.h"
 #include "core/supervisor/operator.h"
@@ -44,6 +45,7 @@ static void forget_client(struct control_client *client)
     struct control *control = client->control;
 
     audit_forget(control->supervisor, client);
+    enter_forget(control->supervisor, client);
 
     for (struct control_client **at = &control->clients; *at; at = &(*at)->next)
         if (*at == client) {
@@ -94,17 +96,43 @@ static void on_audited(void *arg, json_t *answer)
     channel_send(client->channel, answer, FRAME_MAX_ANSWER);
 }
 
-static void answer_audit(struct control_client *client)
+static void refuse(struct control_client *client, const struct error *err)
 {
-    autojson json_t *refusal = NULL;
-    struct error err = { 0 };
+    autojson json_t *refusal = json_frame("error");
 
-    if (audit_start(client->control->supervisor, on_audited, client, &err) == 0)
-        return;
-    refusal = json_frame("error");
-    (void) json_add_str(refusal, "message", err.message);
+    (void) json_add_str(refusal, "message", err->message);
     if (refusal)
         channel_send(client->channel, refusal, FRAME_MAX_ANSWER);
+}
+
+static void answer_audit(struct control_client *client)
+{
+    struct error err = { 0 };
+
+    if (audit_start(client->control->supervisor, on_audited, client, &err) < 0)
+        refuse(client, &err);
+}
+
+static void on_entered(void *arg, json_t *answer)
+{
+    struct control_client *client = arg;
+
+    channel_send_secret(client->channel, answer, FRAME_MAX_ANSWER);
+}
+
+/* It is told what opens an instance: the log says to whom. */
+static void answer_enter(struct control_client *client, json_t *request)
+{
+    struct ucred peer = { 0 };
+    socklen_t len = sizeof(peer);
+    struct error err = { 0 };
+    char who[64] = "somebody";
+
+    if (getsockopt(channel_fd(client->channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        (void) snprintf(who, sizeof(who), "user %" PRIu32 " (process %" PRId32 ")", peer.uid,
+                        peer.pid);
+    if (enter_start(client->control->supervisor, request, who, on_entered, client, &err) < 0)
+        refuse(client, &err);
 }
 
 /* With the log itself, where there is one: the answer's descriptor is read by whoever asked. */
@@ -164,6 +192,8 @@ static void on_client_frame(void *arg, json_t *frame)
         attach_worker(client, frame);
     else if (str_eq(type, "audit"))
         answer_audit(client);
+    else if (str_eq(type, "enter"))
+        answer_enter(client, frame);
     else if (str_eq(type, "log"))
         answer_log(client, frame);
     else

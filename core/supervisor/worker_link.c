@@ -303,6 +303,7 @@ static void take_started(struct job *job, json_t *frame)
     struct error err = { 0 };
     int r;
 
+    job_take_directory(job, frame);
     if (job->state >= JOB_RUNNING)
         return;
     (void) json_opt_bool(frame, "debug_trace", &job->debug_trace, NULL);
@@ -384,6 +385,7 @@ static void take_stage(struct job *job, json_t *frame)
     const char *name = "";
 
     (void) json_opt_str(frame, "name", &name, NULL);
+    job_take_directory(job, frame);
     job->connected |= !str_eq(name, "prepare_executor");
 }
 
