@@ -359,6 +359,30 @@ static int on_undrain(struct fleet *fleet, struct reader *r, struct error *err)
     return fleet_undrain(fleet, word(r)) ? 0 : -EBADMSG;
 }
 
+static int on_hold(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    const char *id = word(r);
+
+    return fleet_hold(fleet, id, number(r)) ? 0 : -EBADMSG;
+}
+
+/* As it was when the journal began: it may be marked for removal. */
+static int on_held(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    struct fleet_instance *instance = fleet_get(fleet, word(r));
+
+    if (!instance)
+        return -EBADMSG;
+    instance->held_until_ms = number(r);
+    census_update(fleet, instance);
+    return 0;
+}
+
+static int on_unhold(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    return fleet_release_hold(fleet, word(r)) ? 0 : -EBADMSG;
+}
+
 static int on_health(struct fleet *fleet, struct reader *r, struct error *err)
 {
     const char *id = word(r);
@@ -537,6 +561,9 @@ static const struct {
     { "grown", on_grown, false },
     { "drain", on_drain, false },
     { "undrain", on_undrain, false },
+    { "hold", on_hold, false },
+    { "held", on_held, false },
+    { "unhold", on_unhold, false },
     { "health", on_health, false },
     { "answered", on_answered, false },
     { "remove", on_remove, false },
