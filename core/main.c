@@ -71,6 +71,8 @@ static const struct cli_command commands[] = {
     { "drain", "let an instance or a runner take no new jobs", cli_drain },
     { "undrain", "take a drained instance or runner back", cli_undrain },
     { "remove", "remove an instance", cli_remove },
+    { "hold", "let an instance, or that of a job, stay to be looked at", cli_hold },
+    { "release", "end a hold", cli_release },
     { "reload", "let the running manager read its configuration again, or show the difference",
       cli_reload },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },

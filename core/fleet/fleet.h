@@ -260,7 +260,7 @@ bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int
 bool fleet_undrain(struct fleet *fleet, const char *id);
 /* Until fleet_release_hold() nothing new is put on it, it is not asked whether it is well, and whatever is decided about it, it
  * does not go. It counts as one that exists. Held again it has the new end time, which is whoever calls's to keep. False
- * when it is not known, is not ours, or goes already. */
+ * when it is not known or not ours. */
 bool fleet_hold(struct fleet *fleet, const char *id, int64_t until_ms);
 bool fleet_release_hold(struct fleet *fleet, const char *id);
 /* The whole group (fleet_config.drained). */

@@ -42,7 +42,7 @@ bool fleet_hold(struct fleet *fleet, const char *id, int64_t until_ms)
 {
     struct fleet_instance *instance = fleet_get(fleet, id);
 
-    if (!instance || instance->removing || instance->cause == CAUSE_FOREIGN || until_ms <= 0)
+    if (!instance || instance->cause == CAUSE_FOREIGN || until_ms <= 0)
         return false;
     journal_note(fleet, "hold %s %" PRId64, id, until_ms);
     instance->held_until_ms = until_ms;

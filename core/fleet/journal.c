@@ -114,7 +114,7 @@ static void note_instance(struct fleet *fleet, const struct fleet_instance *i)
                  (int) i->draining, i->interrupted_ms, i->failures, i->asked, i->asked_ms,
                  i->answered_ms, i->crashes_ms[0], i->crashes_ms[1]);
     if (i->held_until_ms != 0)
-        journal_note(fleet, "held %s %" PRId64, i->id, i->held_until_ms);
+        journal_note(fleet, "hold %s %" PRId64, i->id, i->held_until_ms);
     for (uint32_t slot = 0; slot < i->n_slots; slot++)
         if (i->slots[slot].seq != 0)
             journal_note(fleet, "occupy %s %" PRIu32 " %" PRId64, i->id, slot, i->slots[slot].seq);

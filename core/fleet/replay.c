@@ -366,18 +366,6 @@ static int on_hold(struct fleet *fleet, struct reader *r, struct error *err)
     return fleet_hold(fleet, id, number(r)) ? 0 : -EBADMSG;
 }
 
-/* As it was when the journal began: it may be marked for removal. */
-static int on_held(struct fleet *fleet, struct reader *r, struct error *err)
-{
-    struct fleet_instance *instance = fleet_get(fleet, word(r));
-
-    if (!instance)
-        return -EBADMSG;
-    instance->held_until_ms = number(r);
-    census_update(fleet, instance);
-    return 0;
-}
-
 static int on_unhold(struct fleet *fleet, struct reader *r, struct error *err)
 {
     return fleet_release_hold(fleet, word(r)) ? 0 : -EBADMSG;
@@ -562,7 +550,6 @@ static const struct {
     { "drain", on_drain, false },
     { "undrain", on_undrain, false },
     { "hold", on_hold, false },
-    { "held", on_held, false },
     { "unhold", on_unhold, false },
     { "health", on_health, false },
     { "answered", on_answered, false },

@@ -47,8 +47,8 @@ struct report {
 };
 
 /* What a worker may be told that is nothing but the answer to its question. */
-static const char *const answer_types[] = { "host_key_verdict", "login", "signed", "transfer_open",
-                                            "transfer_end" };
+static const char *const answer_types[] = { "host_key_verdict", "login",        "signed",
+                                            "transfer_open",    "transfer_end", "held" };
 
 static int64_t now_ms(void)
 {
@@ -309,6 +309,8 @@ static void take_frame(struct report *report, json_t *frame)
         report->orders.cancel = true;
     } else if (str_eq(type, "abort")) {
         take_abort(&report->orders, frame);
+    } else if (str_eq(type, "hold")) {
+        report->orders.hold = true;
     } else if (str_eq(type, "instance_lost")) {
         report->orders.instance_lost = true;
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);

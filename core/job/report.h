@@ -36,6 +36,7 @@ enum report_going { REPORT_STAYS, REPORT_INTERRUPTED, REPORT_DELETING };
 /* What was told so far. */
 struct report_orders {
     bool cancel, abort, instance_lost;
+    bool hold;         /* somebody wants to look at the instance when the job has ended */
     char message[256]; /* why the instance is lost */
     char signal[32]; /* for which the manager stops its jobs, with an abort; "" = GitLab wants it */
     enum report_going going;

@@ -102,6 +102,20 @@ int ledger_drop_drain(struct ledger *ledger, int64_t group_id, const char *insta
 int ledger_find_drain(struct ledger *ledger, int64_t group_id, const char *instance_id,
                       int64_t *ret_since_ms, struct error *err);
 
+/* Instances that are held (holds.c). Texts are borrowed; "" = not known, job_id 0 = of none. */
+struct ledger_hold {
+    const char *instance_id, *who, *directory, *vm, *vm_address;
+    int64_t until_ms, since_ms, job_id;
+    bool by_rule;
+};
+int ledger_put_hold(struct ledger *ledger, int64_t group_id, const struct ledger_hold *hold,
+                    struct error *err); /* instead of an earlier one */
+int ledger_drop_hold(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                     struct error *err);
+int ledger_each_hold(struct ledger *ledger, int64_t group_id,
+                     void (*on_row)(void *arg, const struct ledger_hold *hold), void *arg,
+                     struct error *err);
+
 /* Jobs. */
 enum job_state {
     JOB_RECEIVED,

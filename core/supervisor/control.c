@@ -120,17 +120,24 @@ static void on_entered(void *arg, json_t *answer)
     channel_send_secret(client->channel, answer, FRAME_MAX_ANSWER);
 }
 
-/* It is told what opens an instance: the log says to whom. */
-static void answer_enter(struct control_client *client, json_t *request)
+/* Who asks, for logs and holds. */
+static void name_peer(const struct control_client *client, char *who, size_t size)
 {
     struct ucred peer = { 0 };
     socklen_t len = sizeof(peer);
-    struct error err = { 0 };
-    char who[64] = "somebody";
 
+    (void) str_copy(who, size, "somebody");
     if (getsockopt(channel_fd(client->channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-        (void) snprintf(who, sizeof(who), "user %" PRIu32 " (process %" PRId32 ")", peer.uid,
-                        peer.pid);
+        (void) snprintf(who, size, "user %" PRIu32 " (process %" PRId32 ")", peer.uid, peer.pid);
+}
+
+/* It is told what opens an instance. */
+static void answer_enter(struct control_client *client, json_t *request)
+{
+    struct error err = { 0 };
+    char who[64];
+
+    name_peer(client, who, sizeof(who));
     if (enter_start(client->control->supervisor, request, who, on_entered, client, &err) < 0)
         refuse(client, &err);
 }
@@ -166,14 +173,16 @@ static void answer_operator(struct control_client *client, const char *type, jso
         const char *type;
         json_t *(*answer)(struct supervisor *supervisor, json_t *request);
     } requests[] = {
-        { "status", status_report },     { "explain", explain_report },
-        { "fleet", fleet_report },       { "drain", operator_drain },
-        { "undrain", operator_undrain }, { "remove", operator_remove },
-        { "reload", reload_request },
+        { "status", status_report }, { "explain", explain_report },   { "fleet", fleet_report },
+        { "drain", operator_drain }, { "undrain", operator_undrain }, { "remove", operator_remove },
+        { "hold", operator_hold },   { "release", operator_release }, { "reload", reload_request },
     };
     json_t *(*answer_fn)(struct supervisor *, json_t *) = refuse_unknown;
     autojson json_t *answer = NULL;
+    char who[64];
 
+    name_peer(client, who, sizeof(who));
+    (void) json_add_str(request, "who", who);
     for (size_t i = 0; i < ARRAY_LEN(requests); i++)
         if (str_eq(type, requests[i].type))
             answer_fn = requests[i].answer;

@@ -9,7 +9,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/group_parts.h"
-#include "core/supervisor/names.h"
+#include "core/supervisor/hold.h"
 
 #define LOG_TOPIC "operator"
 #include "core/base/log.h"
@@ -111,54 +111,59 @@ static void on_connect_info(void *arg, int code, const char *message, int64_t re
     drop(enter);
 }
 
-/* Where the job works. With VM isolation also how to log in to its VM, by way of the instance. */
+/* With VM isolation: how to log in to it, by way of the instance. */
+static void add_vm(json_t *place, const struct group *group, const char *address)
+{
+    json_t *vm = group_vm_connect(group);
+
+    (void) json_add_str(vm, "address", address);
+    (void) json_add(place, "vm", vm);
+}
+
+/* Where the job works. */
 static int add_job(json_t *place, const struct job *job, struct error *err)
 {
-    json_t *vm;
-
-    if (job->state < JOB_ASSIGNED || !*job->instance_id)
-        return error_set(err, -EAGAIN,
-                         "job %" PRId64 " has no instance yet; `flotilla explain job:%" PRId64
-                         "` says what it waits for",
-                         job->job_id, job->job_id);
-    if (job->state >= JOB_FINISHED)
-        return error_set(err, -ENOENT,
-                         "job %" PRId64 " has ended; its instance was %.80s, see `flotilla fleet`",
-                         job->job_id, job->instance_id);
     (void) json_add_i64(place, "job", job->job_id);
     (void) json_add_str(place, "directory", job->directory);
     if (!group_is_isolated(job->group))
         return 0;
     if (!job->vm_address)
         return error_set(err, -EAGAIN, "the VM of job %" PRId64 " is not there yet", job->job_id);
-    vm = group_vm_connect(job->group);
-    (void) json_add_str(vm, "address", job->vm_address);
-    (void) json_add(place, "vm", vm);
+    add_vm(place, job->group, job->vm_address);
     return 0;
 }
 
-static int find(struct supervisor *supervisor, json_t *request, struct named *ret, json_t *place,
+/* Where it worked. */
+static void add_hold(json_t *place, const struct group *group, const struct hold *hold)
+{
+    (void) json_add_i64(place, "job", hold->job_id);
+    (void) json_add_str(place, "directory", hold->directory);
+    if (hold->vm_address)
+        add_vm(place, group, hold->vm_address);
+}
+
+static int find(struct supervisor *supervisor, json_t *request, struct named *ret, json_t *answer,
                 struct error *err)
 {
     struct operator_name name;
-    struct job *job = NULL;
-    int64_t id = 0;
+    struct hold_place place;
+    const struct hold *hold;
     int r = name_of_request(request, true, &name, err);
 
     if (r == 0)
-        r = name_find_job(supervisor, &name, &job, &id, err);
-    if (r == 1) {
-        r = add_job(place, job, err);
-        *ret = (struct named) { job->group, fleet_find(job->group->fleet, job->instance_id) };
-    } else if (r == 0 && name.kind != NAMED_JOB) {
-        r = name_find(supervisor, &name, ret, err);
-    } else if (r == 0) {
-        r = error_set(err, -ENOENT, "job '%.80s' does not run here", name.text);
-    }
-    if (r == 0 && !ret->instance)
-        r = error_set(err, -EINVAL, "'%.80s' is no job or instance; `flotilla status` lists both",
-                      name.text);
-    return r;
+        r = hold_find(supervisor, &name, &place, err);
+    if (r < 0)
+        return r;
+    *ret = place.named;
+    hold = hold_of(ret->group, ret->instance->id);
+    if (place.job)
+        return add_job(answer, place.job, err);
+    if (place.of_job && !hold)
+        return error_set(err, -ENOENT, "job '%.80s' has ended; its instance was %.80s", name.text,
+                         ret->instance->id);
+    if (place.of_job)
+        add_hold(answer, ret->group, hold);
+    return 0;
 }
 
 int enter_start(struct supervisor *supervisor, json_t *request, const char *who, enter_done_fn done,
@@ -192,7 +197,9 @@ int enter_start(struct supervisor *supervisor, json_t *request, const char *who,
         return 0;
     drop(enter);
     return error_set(err, -EHOSTDOWN, "runner '%s': its provider cannot be called: %.200s",
-                     named.group->runner->name, named.group->provider_error);
+                     named.group->runner->name,
+                     *named.group->provider_error ? named.group->provider_error
+                                                  : "it is being opened; try again in a moment");
 }
 
 void enter_forget(struct supervisor *supervisor, const void *arg)

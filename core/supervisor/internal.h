@@ -154,6 +154,8 @@ struct group {
     size_t policy_index, told_policy; /* POLICY_DEFAULT: none does */
     int64_t policy_from_ms, policy_until_ms;
 
+    struct hold *holds; /* instances that somebody looks at (hold.c) */
+
     /* Ready gate and heartbeats (group_probes.c). */
     struct probe *probes;
     unsigned boots_failed; /* in a row */

@@ -35,6 +35,7 @@ def test_a_command_runs_where_the_job_works_over_a_restart(folder, binary, plugi
     run.start()
     assert run.wait_up()
     assert wait_for(lambda: [job["worker_connected"] for job in status(run)["jobs"]] == [True])
+    assert wait_for(lambda: run.daemon_log.read_text().count("plugin initialized") == 2), run.log_tail()
     result = enter(run, "job:1", "pwd; echo $FLOTILLA_LOCAL_INSTANCE; exit 7")
     assert (result.returncode, result.stderr) == (7, "")
     assert result.stdout.splitlines() == [run.marks.read_text().split()[4], name]
@@ -128,9 +129,9 @@ def test_what_cannot_be_entered_is_told(scripted):
     run.wait_lists(2)
     run.coordinator.add(make_job(1, str(run.folder)))
     run.wait(lambda: [job["state"] for job in run.status()["jobs"]] == ["acknowledged"], "the job waits")
-    for word, why in {"1": "job 1 has no instance yet; `flotilla explain job:1` says what it waits for\n",
-                      "job:2": "job '2' does not run here\n",
-                      "scripted": "'scripted' is no job or instance; `flotilla status` lists both\n",
+    for word, why in {"1": "job 1 has no instance; `flotilla explain job:1` says why\n",
+                      "job:2": "job '2' does not run here, and no instance is held for it\n",
+                      "scripted": "'scripted' is a runner, and no job or instance; `flotilla status` lists both\n",
                       "nobody": "there is no runner or instance 'nobody'; `flotilla fleet` lists them\n"}.items():
         result = run.ask("ssh", word)
         assert (result.returncode, result.stdout, result.stderr) == (1, "", "flotilla: " + why)

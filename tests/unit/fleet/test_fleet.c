@@ -229,7 +229,8 @@ static void test_what_is_held_takes_no_job_and_goes_once_it_is_released(void **s
     assert_string_equal(removals(fleet, NOW, REASON_USES_SPENT).text, "a");
     assert_int_equal(fleet_removable(fleet, NOW, MINUTE, ids, 2), 1);
     assert_string_equal(ids[0], "b");
-    assert_false(fleet_hold(fleet, "b", NOW + HOUR)); /* it goes already */
+    assert_true(fleet_hold(fleet, "b", NOW + HOUR)); /* its removal waits again */
+    assert_int_equal(fleet_removable(fleet, NOW, MINUTE, ids, 2), 0);
     fleet_free(fleet);
 }
 
