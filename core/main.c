@@ -6,6 +6,7 @@
 #include "core/base/str.h"
 #include "core/cli/as_runner.h"
 #include "core/cli/cli.h"
+#include "core/cli/ssh_login.h"
 #include "core/job/probe.h"
 #include "core/provider/client.h"
 #include "core/supervisor/spawner.h"
@@ -65,10 +66,13 @@ static const struct cli_command commands[] = {
     { "explain", "say why there are, or are not, instances and jobs", cli_explain },
     { "fleet", "show each instance with its jobs, age and cost", cli_fleet },
     { "logs", "print the log of a job that runs, as it grows", cli_logs },
+    { "ssh", "open a shell on an instance, or where a job works", cli_ssh },
     { "audit", "compare the clouds with the ledger", cli_audit },
     { "drain", "let an instance or a runner take no new jobs", cli_drain },
     { "undrain", "take a drained instance or runner back", cli_undrain },
     { "remove", "remove an instance", cli_remove },
+    { "hold", "let an instance, or that of a job, stay to be looked at", cli_hold },
+    { "release", "end a hold", cli_release },
     { "reload", "let the running manager read its configuration again, or show the difference",
       cli_reload },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
@@ -102,6 +106,8 @@ int main(int argc, char **argv)
         return 125;
     if (as_runner_is_called(argv[0]) && as_runner_prepare(&argc, &argv, &status))
         return status;
+    if (ssh_login_is_asked())
+        return ssh_login_answer(argc, argv);
     if (argc < 2) {
         usage(stderr);
         return 2;

@@ -10,12 +10,15 @@ struct cli_command {
 };
 
 int cli_run(int argc, char **argv);         /* run.c */
+int cli_ssh(int argc, char **argv);         /* ssh.c */
 int cli_status(int argc, char **argv);      /* status.c */
 int cli_explain(int argc, char **argv);     /* explain.c */
 int cli_fleet(int argc, char **argv);       /* fleet.c */
 int cli_audit(int argc, char **argv);       /* audit.c */
 int cli_drain(int argc, char **argv);       /* drain.c */
 int cli_undrain(int argc, char **argv);     /* drain.c */
+int cli_hold(int argc, char **argv);        /* hold.c */
+int cli_release(int argc, char **argv);     /* hold.c */
 int cli_remove(int argc, char **argv);      /* drain.c */
 int cli_logs(int argc, char **argv);        /* logs.c */
 int cli_reload(int argc, char **argv);      /* reload.c */

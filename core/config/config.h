@@ -140,6 +140,10 @@ struct config_instance {   /* [runners.instance] */
     bool use_common_build_dir;
 };
 
+struct config_hold {  /* [runners.hold] */
+    char *on_failure; /* never, asked, always */
+    int64_t for_ms, max;
+};
 struct config_artifact {
     int64_t upload_timeout_ms, response_header_timeout_ms;
 };
@@ -164,6 +168,7 @@ struct config_runner {
     struct config_build_dir custom_build_dir;
     struct config_instance instance;
     struct config_artifact artifact;
+    struct config_hold hold;
     bool safe_directory_checkout;
     int clean_git_config; /* -1: as the job's strategy has it */
     struct config_autoscaler autoscaler;

@@ -33,6 +33,20 @@ static const struct section artifact_section = { .name = "[runners.artifact]",
                                                  .settings = artifact_settings,
                                                  .n_settings = ARRAY_LEN(artifact_settings) };
 
+static const char *const hold_rules[] = { "never", "asked", "always", NULL };
+static const struct setting hold_settings[] = {
+    TEXT("on_failure", struct config_hold, on_failure, .initial_text = "never",
+         .choices = hold_rules),
+    DURATION("for", struct config_hold, for_ms, 7 * MS_DAY, .initial = 60 * MS_MINUTE,
+             .flags = SETTING_ZERO_IS_DEFAULT),
+    INTEGER("max", struct config_hold, max, 1, COUNT_MAX, .initial = 2,
+            .flags = SETTING_ZERO_IS_DEFAULT),
+};
+static const struct section hold_section = { .name = "[runners.hold]",
+                                             .size = sizeof(struct config_hold),
+                                             .settings = hold_settings,
+                                             .n_settings = ARRAY_LEN(hold_settings) };
+
 static const char *const helper_ways[] = { "auto", "direct", "stream", NULL };
 
 static const struct setting runner_settings[] = {
@@ -112,6 +126,7 @@ static const struct setting runner_settings[] = {
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, artifact),
       .section = &artifact_section },
+    SECTION("hold", struct config_runner, hold, &hold_section),
     { .name = "instance",
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, instance),

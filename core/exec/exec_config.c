@@ -80,11 +80,12 @@ static int lead(struct config_runner *runner, const char *url, const char *token
 {
     char *own_url = mem_strdup(url);
     struct secret *own_token = secret_from_str(token);
-    char *own_cache_dir = mem_strdup(cache_dir);
+    char *own_cache_dir = mem_strdup(cache_dir), *no_hold = mem_strdup("never");
 
-    if (!own_url || !own_token || (cache_dir && !own_cache_dir)) {
+    if (!own_url || !own_token || !no_hold || (cache_dir && !own_cache_dir)) {
         free(own_url);
         free(own_cache_dir);
+        free(no_hold);
         secret_free(own_token);
         return -ENOMEM;
     }
@@ -92,6 +93,9 @@ static int lead(struct config_runner *runner, const char *url, const char *token
     runner->url = own_url;
     secret_free(runner->token);
     runner->token = own_token;
+    /* All goes at the end, and who would look at an instance is here. */
+    free(runner->hold.on_failure);
+    runner->hold.on_failure = no_hold;
     /* The snapshot is where the payload says. */
     free(runner->clone_url);
     runner->clone_url = NULL;

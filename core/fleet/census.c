@@ -47,11 +47,16 @@ static bool is_stranger(const struct fleet_config *config, const struct fleet_in
     return instance->cause == CAUSE_PREEXISTED && !config->vm_isolation;
 }
 
+static bool is_held(const struct fleet_instance *instance)
+{
+    return instance->held_until_ms != 0;
+}
+
 static bool is_usable(const struct fleet_config *config, const struct fleet_instance *instance)
 {
     return instance->state == INSTANCE_RUNNING && instance->ready && !instance->removing &&
            !instance->connection_dead && instance->draining == REASON_NONE &&
-           instance->failures == 0 && instance->cause != CAUSE_FOREIGN &&
+           instance->failures == 0 && instance->cause != CAUSE_FOREIGN && !is_held(instance) &&
            !is_stranger(config, instance);
 }
 
@@ -59,7 +64,7 @@ static bool is_usable(const struct fleet_config *config, const struct fleet_inst
 static bool is_live(const struct fleet_instance *instance)
 {
     return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
-           !instance->removing && instance->draining == REASON_NONE &&
+           !instance->removing && instance->draining == REASON_NONE && !is_held(instance) &&
            instance->cause != CAUSE_FOREIGN;
 }
 
@@ -67,7 +72,8 @@ enum fleet_reason instance_must_go(const struct fleet *fleet, const struct fleet
 {
     const struct fleet_config *config = &fleet->config;
 
-    if (instance->removing || instance->cause == CAUSE_FOREIGN || instance_busy(instance) > 0)
+    if (instance->removing || instance->cause == CAUSE_FOREIGN || is_held(instance) ||
+        instance_busy(instance) > 0)
         return REASON_NONE;
     if (config->max_use_count > 0 && instance->uses >= config->max_use_count)
         return REASON_USES_SPENT;
@@ -110,11 +116,12 @@ static void count(const struct fleet *fleet, const struct fleet_instance *instan
     tally[TALLY_REMOVING] = instance->removing;
     tally[TALLY_FOREIGN] = foreign;
     tally[TALLY_DRAINING] = instance->draining != REASON_NONE && !instance->removing;
+    tally[TALLY_HELD] = is_held(instance);
     tally[TALLY_STAYING] =
         !instance->removing && !foreign && !must_go && instance->state != INSTANCE_DELETING;
     tally[TALLY_UNSETTLED] = is_unsettled(instance);
-    tally[TALLY_AWAITED] =
-        instance->removing && (instance->removal_accepted || instance_busy(instance) == 0);
+    tally[TALLY_AWAITED] = instance->removing && !is_held(instance) &&
+                           (instance->removal_accepted || instance_busy(instance) == 0);
     if (!is_live(instance))
         return;
     tally[TALLY_LIVE] = 1;
@@ -157,7 +164,7 @@ static bool rank_removable(const struct fleet *fleet, const struct fleet_instanc
     (void) fleet;
     key[0] = instance->removal_accepted ? instance->removal_accepted_ms : INT64_MIN;
     key[1] = member_of(instance)->born;
-    return instance->removing &&
+    return instance->removing && !is_held(instance) &&
            (instance_busy(instance) == 0 || instance->remove_reason == REASON_SHUTDOWN) &&
            instance->state != INSTANCE_DELETING; /* the cloud is at it */
 }
@@ -168,7 +175,7 @@ static bool rank_unready(const struct fleet *fleet, const struct fleet_instance 
     (void) fleet;
     key[0] = member_of(instance)->born;
     return instance->state == INSTANCE_RUNNING && !instance->ready && !instance->removing &&
-           instance->cause != CAUSE_FOREIGN;
+           !is_held(instance) && instance->cause != CAUSE_FOREIGN;
 }
 
 static bool rank_heartbeat(const struct fleet *fleet, const struct fleet_instance *instance,

@@ -151,7 +151,9 @@ struct fleet_instance {
     /* The way out. */
     enum fleet_reason draining; /* nothing new is put on it, it goes with its last job; NONE = no */
     int64_t interrupted_ms;     /* when the cloud takes it, wall clock; 0 = not said */
-    bool removing;              /* marked: never taken back */
+    int64_t
+        held_until_ms; /* a person looks at it: no new jobs, and it is not removed; 0 = nobody does */
+    bool removing;     /* marked: never taken back */
     bool removal_accepted;
     enum fleet_reason remove_reason;
     int64_t removing_ms; /* when it was marked; 0 = in a former run */
@@ -256,6 +258,11 @@ bool fleet_growth_allows_job(const struct fleet *fleet, int64_t now_ms, bool res
 bool fleet_drain(struct fleet *fleet, const char *id, enum fleet_reason why, int64_t at_ms);
 /* What an operator drained and is not marked for removal yet takes jobs again. */
 bool fleet_undrain(struct fleet *fleet, const char *id);
+/* Until fleet_release_hold() nothing new is put on it, it is not asked whether it is well, and whatever is decided about it, it
+ * does not go. It counts as one that exists. Held again it has the new end time, which is whoever calls's to keep. False
+ * when it is not known or not ours. */
+bool fleet_hold(struct fleet *fleet, const char *id, int64_t until_ms);
+bool fleet_release_hold(struct fleet *fleet, const char *id);
 /* The whole group (fleet_config.drained). */
 void fleet_set_drained(struct fleet *fleet, bool drained);
 /* A heartbeat. One that fails takes its slots out of use until one succeeds; true with the one that
@@ -315,6 +322,6 @@ void fleet_release(struct fleet *fleet, int64_t seq, int64_t now_ms); /* unknown
 /* autoscaler.md 4 */
 struct fleet_numbers {
     uint32_t instances, live, acquired, idle, waiting, reserved, unavailable, unhealthy, unready,
-        requested, pending, removing, draining, foreign;
+        requested, pending, removing, draining, foreign, held;
 };
 void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret);

@@ -1,4 +1,4 @@
-/* core/fleet/health.c - what goes wrong around an instance, and around growth: draining, heartbeats,
+/* core/fleet/health.c - what goes wrong around an instance, and around growth: draining, holding, heartbeats,
  * pauses after orders that failed and images that do not boot (autoscaler.md 9, V20, V55, V58, V70).
  */
 #include <errno.h>
@@ -34,6 +34,30 @@ bool fleet_undrain(struct fleet *fleet, const char *id)
         return false;
     journal_note(fleet, "undrain %s", id);
     instance->draining = REASON_NONE;
+    census_update(fleet, instance);
+    return true;
+}
+
+bool fleet_hold(struct fleet *fleet, const char *id, int64_t until_ms)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance->cause == CAUSE_FOREIGN || until_ms <= 0)
+        return false;
+    journal_note(fleet, "hold %s %" PRId64, id, until_ms);
+    instance->held_until_ms = until_ms;
+    census_update(fleet, instance);
+    return true;
+}
+
+bool fleet_release_hold(struct fleet *fleet, const char *id)
+{
+    struct fleet_instance *instance = fleet_get(fleet, id);
+
+    if (!instance || instance->held_until_ms == 0)
+        return false;
+    journal_note(fleet, "unhold %s", id);
+    instance->held_until_ms = 0;
     census_update(fleet, instance);
     return true;
 }

@@ -82,7 +82,8 @@ bool heartbeat_due_ms(const struct fleet *fleet, const struct fleet_instance *in
 
     if (config->heartbeat_interval_ms <= 0 || instance->asked ||
         instance->state != INSTANCE_RUNNING || !instance->ready || instance->removing ||
-        instance->draining != REASON_NONE || instance->cause == CAUSE_FOREIGN ||
+        instance->draining != REASON_NONE || instance->held_until_ms != 0 ||
+        instance->cause == CAUSE_FOREIGN ||
         (instance->failures == 0 && instance_busy(instance) > 0))
         return false;
     *ret_ms = instance->failures > 0 ? 0 : idle_due_ms;

@@ -10,6 +10,7 @@ enum tally {
     TALLY_REMOVING,
     TALLY_FOREIGN,
     TALLY_DRAINING,
+    TALLY_HELD,
     TALLY_LIVE, /* from here to TALLY_TAKEN: autoscaler.md 4 and 7.2 */
     TALLY_ACQUIRED,
     TALLY_IDLE,

@@ -113,6 +113,8 @@ static void note_instance(struct fleet *fleet, const struct fleet_instance *i)
                  i->ready_ms, i->idle_since_ms, i->uses, i->misses, i->connection_dead,
                  (int) i->draining, i->interrupted_ms, i->failures, i->asked, i->asked_ms,
                  i->answered_ms, i->crashes_ms[0], i->crashes_ms[1]);
+    if (i->held_until_ms != 0)
+        journal_note(fleet, "hold %s %" PRId64, i->id, i->held_until_ms);
     for (uint32_t slot = 0; slot < i->n_slots; slot++)
         if (i->slots[slot].seq != 0)
             journal_note(fleet, "occupy %s %" PRIu32 " %" PRId64, i->id, slot, i->slots[slot].seq);

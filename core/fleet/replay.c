@@ -359,6 +359,18 @@ static int on_undrain(struct fleet *fleet, struct reader *r, struct error *err)
     return fleet_undrain(fleet, word(r)) ? 0 : -EBADMSG;
 }
 
+static int on_hold(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    const char *id = word(r);
+
+    return fleet_hold(fleet, id, number(r)) ? 0 : -EBADMSG;
+}
+
+static int on_unhold(struct fleet *fleet, struct reader *r, struct error *err)
+{
+    return fleet_release_hold(fleet, word(r)) ? 0 : -EBADMSG;
+}
+
 static int on_health(struct fleet *fleet, struct reader *r, struct error *err)
 {
     const char *id = word(r);
@@ -537,6 +549,8 @@ static const struct {
     { "grown", on_grown, false },
     { "drain", on_drain, false },
     { "undrain", on_undrain, false },
+    { "hold", on_hold, false },
+    { "unhold", on_unhold, false },
     { "health", on_health, false },
     { "answered", on_answered, false },
     { "remove", on_remove, false },

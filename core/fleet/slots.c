@@ -25,7 +25,8 @@ void fleet_count(const struct fleet *fleet, struct fleet_numbers *ret)
                                     .pending = fleet_pending(fleet),
                                     .removing = tally[TALLY_REMOVING],
                                     .draining = tally[TALLY_DRAINING],
-                                    .foreign = tally[TALLY_FOREIGN] };
+                                    .foreign = tally[TALLY_FOREIGN],
+                                    .held = tally[TALLY_HELD] };
 }
 
 uint32_t fleet_waiting(const struct fleet *fleet)

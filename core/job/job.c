@@ -17,6 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/str.h"
+#include "core/job/hold.h"
 #include "core/job/vm.h"
 
 #define LOG_TOPIC "job"
@@ -71,6 +72,7 @@ static struct end prepare_executor(struct job *job, int64_t until)
         end = vm_start(job, until);
     if (end.kind == END_OK)
         end = directories_find(job, until);
+    report_directory(job->report, job->build_dir);
     if (end.kind == END_SYSTEM)
         (void) trace_line(job->trace, TRACE_ERROR, "Preparation failed: %s", end.message);
     (void) trace_section_end(job->trace, "prepare_executor");
@@ -238,7 +240,10 @@ void job_run(struct job *job)
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     header_write(job);
     end = run_stages(job);
-    vm_remove(job);
+    if (!hold_wanted(job, &end))
+        vm_remove(job);
+    else
+        job->unclean = false; /* its VM, if it has one, is the manager's to remove */
     if (!report_is_dismissed(job->report))
         end_write_last_line(job, &end);
     r = trace_finish(job->trace, false);

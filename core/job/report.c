@@ -35,7 +35,8 @@ struct report {
     struct report_orders orders;
     int64_t next_try_ms, pause_ms;
     int refusals;
-    unsigned connection; /* counts them */
+    const char *directory; /* NULL = not known yet */
+    unsigned connection;   /* counts them */
     bool attaching, stored, debug_trace;
     bool dismissed;  /* nobody waits for this job any more */
     json_t *answers; /* by their types, the latest of each */
@@ -46,8 +47,8 @@ struct report {
 };
 
 /* What a worker may be told that is nothing but the answer to its question. */
-static const char *const answer_types[] = { "host_key_verdict", "login", "signed", "transfer_open",
-                                            "transfer_end" };
+static const char *const answer_types[] = { "host_key_verdict", "login",        "signed",
+                                            "transfer_open",    "transfer_end", "held" };
 
 static int64_t now_ms(void)
 {
@@ -179,6 +180,7 @@ static void send_started(struct report *report)
 
     if (report->debug_trace)
         (void) json_add_bool(frame, "debug_trace", true);
+    (void) json_add_str(frame, "directory", report->directory);
     send_frame(report, frame);
 }
 
@@ -307,6 +309,8 @@ static void take_frame(struct report *report, json_t *frame)
         report->orders.cancel = true;
     } else if (str_eq(type, "abort")) {
         take_abort(&report->orders, frame);
+    } else if (str_eq(type, "hold")) {
+        report->orders.hold = true;
     } else if (str_eq(type, "instance_lost")) {
         report->orders.instance_lost = true;
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);
@@ -395,7 +399,13 @@ void report_stage(struct report *report, const char *name)
     autojson json_t *frame = json_frame("stage");
 
     (void) json_add_str(frame, "name", name);
+    (void) json_add_str(frame, "directory", report->directory);
     send_frame(report, frame);
+}
+
+void report_directory(struct report *report, const char *path)
+{
+    report->directory = path;
 }
 
 void report_tell(struct report *report, json_t *frame)

@@ -36,6 +36,7 @@ enum report_going { REPORT_STAYS, REPORT_INTERRUPTED, REPORT_DELETING };
 /* What was told so far. */
 struct report_orders {
     bool cancel, abort, instance_lost;
+    bool hold;         /* somebody wants to look at the instance when the job has ended */
     char message[256]; /* why the instance is lost */
     char signal[32]; /* for which the manager stops its jobs, with an abort; "" = GitLab wants it */
     enum report_going going;
@@ -55,6 +56,8 @@ int report_fd(const struct report *report); /* to poll beside a socket; -1 = non
 void report_stop_rule(struct report *report, int (*stopped)(void *arg), void *arg);
 
 void report_stage(struct report *report, const char *name);
+/* Where the job works (borrowed), told with each stage and to each supervisor that comes. */
+void report_directory(struct report *report, const char *path);
 void report_tell(struct report *report, json_t *frame); /* lost when nobody is there */
 
 struct shown_key {

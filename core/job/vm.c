@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/footprint.h"
+#include "core/base/host_port.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/job/connect/target.h"
@@ -35,25 +36,6 @@ static int check_host_key(void *arg, const char *type, const char *key, int64_t 
     return report_host_key(job->report, connect, &shown, deadline_mono_ms, err);
 }
 
-/* "HOST", "HOST:PORT", "[ADDRESS]:PORT" or an address of IPv6, from the instance; the host may be cut at its end. */
-static uint16_t split_address(char *addr, char **ret_host, uint16_t port)
-{
-    char *colon = strrchr(addr, ':'), *bracket = strrchr(addr, ']');
-    int64_t given;
-
-    *ret_host = addr;
-    if (colon && (bracket ? colon > bracket : strchr(addr, ':') == colon) &&
-        parse_i64(colon + 1, 1, 65535, &given) == 0) {
-        *colon = '\0';
-        port = (uint16_t) given;
-    }
-    if (*addr == '[' && bracket) {
-        *bracket = '\0';
-        *ret_host = addr + 1;
-    }
-    return port;
-}
-
 /* How to log in to the VM, with where it is. */
 static int find_target(struct job *job, struct remote_options *ret, struct error *err)
 {
@@ -70,7 +52,7 @@ static int find_target(struct job *job, struct remote_options *ret, struct error
             err, -EINVAL,
             "username is missing in [runners.autoscaler.vm_isolation.connector_config]");
     (void) json_opt_i64(connect, "port", 0, 65535, &port, NULL);
-    port = split_address(addr, &host, port > 0 ? (uint16_t) port : SSH_PORT);
+    port = host_port_split(addr, &host, port > 0 ? (uint16_t) port : SSH_PORT);
     (void) json_add_str(connect, "address", host);
     (void) json_add_i64(connect, "port", port);
     return target_options(connect, ret, err);

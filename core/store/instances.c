@@ -215,22 +215,36 @@ static int add_host_key(struct ledger *ledger, int64_t group_id, const char *ins
     return ledger_step(ledger, stmt, err);
 }
 
-int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
-                          const char *type, const char *key_base64, struct error *err)
+int ledger_find_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                         struct ledger_host_key *ret, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FIND_HOST_KEY, err);
-    bool known, same;
+    bool known, fits;
 
     if (!stmt)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, group_id);
     (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
     known = sqlite3_step(stmt) == SQLITE_ROW;
-    same = known && str_eq(column_text(stmt, 0), type) && str_eq(column_text(stmt, 1), key_base64);
+    fits = known && str_copy(ret->type, sizeof(ret->type), column_text(stmt, 0)) == 0 &&
+           str_copy(ret->key, sizeof(ret->key), column_text(stmt, 1)) == 0;
     (void) sqlite3_reset(stmt);
-    if (!known)
+    if (known && !fits)
+        return error_set(err, -EBADMSG, "the host key of instance %s is too long", instance_id);
+    return known;
+}
+
+int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                          const char *type, const char *key_base64, struct error *err)
+{
+    struct ledger_host_key known;
+    int r = ledger_find_host_key(ledger, group_id, instance_id, &known, err);
+
+    if (r < 0)
+        return r;
+    if (r == 0)
         return add_host_key(ledger, group_id, instance_id, type, key_base64, err);
-    if (!same)
+    if (!str_eq(known.type, type) || !str_eq(known.key, key_base64))
         return error_set(err, -EKEYREJECTED,
                          "the host key of instance %s is not the one it showed before; nothing was "
                          "sent to it",

@@ -104,6 +104,12 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_DRAIN] = "INSERT INTO drains VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [SQL_DROP_DRAIN] = "DELETE FROM drains WHERE group_id = ?1 AND instance_id = ?2",
     [SQL_FIND_DRAIN] = "SELECT since_ms FROM drains WHERE group_id = ?1 AND instance_id = ?2",
+    [SQL_PUT_HOLD] =
+        "INSERT OR REPLACE INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_DROP_HOLD] = "DELETE FROM holds WHERE group_id = ?1 AND instance_id = ?2",
+    [SQL_EACH_HOLD] =
+        "SELECT instance_id, until_ms, since_ms, who, by_rule, job_id, directory, vm, "
+        "vm_address FROM holds WHERE group_id = ?1",
     [SQL_ADD_JOURNAL] = "INSERT INTO journal (group_id, line) VALUES (?1, ?2)",
     [SQL_DROP_JOURNAL] =
         "DELETE FROM journal WHERE group_id = ?1 AND id < (SELECT max(id) FROM journal WHERE "

@@ -102,6 +102,20 @@ int ledger_drop_drain(struct ledger *ledger, int64_t group_id, const char *insta
 int ledger_find_drain(struct ledger *ledger, int64_t group_id, const char *instance_id,
                       int64_t *ret_since_ms, struct error *err);
 
+/* Instances that are held (holds.c). Texts are borrowed; "" = not known, job_id 0 = of none. */
+struct ledger_hold {
+    const char *instance_id, *who, *directory, *vm, *vm_address;
+    int64_t until_ms, since_ms, job_id;
+    bool by_rule;
+};
+int ledger_put_hold(struct ledger *ledger, int64_t group_id, const struct ledger_hold *hold,
+                    struct error *err); /* instead of an earlier one */
+int ledger_drop_hold(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                     struct error *err);
+int ledger_each_hold(struct ledger *ledger, int64_t group_id,
+                     void (*on_row)(void *arg, const struct ledger_hold *hold), void *arg,
+                     struct error *err);
+
 /* Jobs. */
 enum job_state {
     JOB_RECEIVED,
@@ -197,6 +211,12 @@ int ledger_each_late_intent(struct ledger *ledger, int64_t group_id, int64_t sin
 /* Host keys: the first is recorded, a different one later is -EKEYREJECTED with a sentence. */
 int ledger_check_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
                           const char *type, const char *key_base64, struct error *err);
+struct ledger_host_key {
+    char type[64], key[4096]; /* base64 */
+};
+/* 1 and the key that was recorded, 0 when there is none. */
+int ledger_find_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
+                         struct ledger_host_key *ret, struct error *err);
 int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *instance_id,
                        int64_t project_id, struct error *err);
 

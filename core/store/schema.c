@@ -121,7 +121,16 @@ static const char version_3[] =
 /* The VM that a job runs in; '' = none that is known. */
 static const char version_4[] = "ALTER TABLE jobs ADD COLUMN vm TEXT NOT NULL DEFAULT '';";
 
-static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
+/* Instances that stay for somebody who looks at them; of a job: its number, else 0, and where it worked. */
+static const char version_5[] =
+    "CREATE TABLE holds ("
+    "  group_id INTEGER NOT NULL REFERENCES groups (id), instance_id TEXT NOT NULL,"
+    "  until_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, who TEXT NOT NULL,"
+    "  by_rule INTEGER NOT NULL CHECK (by_rule IN (0, 1)), job_id INTEGER NOT NULL,"
+    "  directory TEXT NOT NULL, vm TEXT NOT NULL, vm_address TEXT NOT NULL,"
+    "  PRIMARY KEY (group_id, instance_id)) STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 
 static int read_version(struct ledger *ledger, int64_t *ret, struct error *err)
 {

@@ -15,6 +15,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/audit.h"
+#include "core/supervisor/enter.h"
 #include "core/supervisor/explain.h"
 #include "core/supervisor/job_log.h"
 #include "core/supervisor/operator.h"
@@ -44,6 +45,7 @@ static void forget_client(struct control_client *client)
     struct control *control = client->control;
 
     audit_forget(control->supervisor, client);
+    enter_forget(control->supervisor, client);
 
     for (struct control_client **at = &control->clients; *at; at = &(*at)->next)
         if (*at == client) {
@@ -94,17 +96,50 @@ static void on_audited(void *arg, json_t *answer)
     channel_send(client->channel, answer, FRAME_MAX_ANSWER);
 }
 
-static void answer_audit(struct control_client *client)
+static void refuse(struct control_client *client, const struct error *err)
 {
-    autojson json_t *refusal = NULL;
-    struct error err = { 0 };
+    autojson json_t *refusal = json_frame("error");
 
-    if (audit_start(client->control->supervisor, on_audited, client, &err) == 0)
-        return;
-    refusal = json_frame("error");
-    (void) json_add_str(refusal, "message", err.message);
+    (void) json_add_str(refusal, "message", err->message);
     if (refusal)
         channel_send(client->channel, refusal, FRAME_MAX_ANSWER);
+}
+
+static void answer_audit(struct control_client *client)
+{
+    struct error err = { 0 };
+
+    if (audit_start(client->control->supervisor, on_audited, client, &err) < 0)
+        refuse(client, &err);
+}
+
+static void on_entered(void *arg, json_t *answer)
+{
+    struct control_client *client = arg;
+
+    channel_send_secret(client->channel, answer, FRAME_MAX_ANSWER);
+}
+
+/* Who asks, for logs and holds. */
+static void name_peer(const struct control_client *client, char *who, size_t size)
+{
+    struct ucred peer = { 0 };
+    socklen_t len = sizeof(peer);
+
+    (void) str_copy(who, size, "somebody");
+    if (getsockopt(channel_fd(client->channel), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        (void) snprintf(who, size, "user %" PRIu32 " (process %" PRId32 ")", peer.uid, peer.pid);
+}
+
+/* It is told what opens an instance. */
+static void answer_enter(struct control_client *client, json_t *request)
+{
+    struct error err = { 0 };
+    char who[64];
+
+    name_peer(client, who, sizeof(who));
+    if (enter_start(client->control->supervisor, request, who, on_entered, client, &err) < 0)
+        refuse(client, &err);
 }
 
 /* With the log itself, where there is one: the answer's descriptor is read by whoever asked. */
@@ -138,14 +173,16 @@ static void answer_operator(struct control_client *client, const char *type, jso
         const char *type;
         json_t *(*answer)(struct supervisor *supervisor, json_t *request);
     } requests[] = {
-        { "status", status_report },     { "explain", explain_report },
-        { "fleet", fleet_report },       { "drain", operator_drain },
-        { "undrain", operator_undrain }, { "remove", operator_remove },
-        { "reload", reload_request },
+        { "status", status_report }, { "explain", explain_report },   { "fleet", fleet_report },
+        { "drain", operator_drain }, { "undrain", operator_undrain }, { "remove", operator_remove },
+        { "hold", operator_hold },   { "release", operator_release }, { "reload", reload_request },
     };
     json_t *(*answer_fn)(struct supervisor *, json_t *) = refuse_unknown;
     autojson json_t *answer = NULL;
+    char who[64];
 
+    name_peer(client, who, sizeof(who));
+    (void) json_add_str(request, "who", who);
     for (size_t i = 0; i < ARRAY_LEN(requests); i++)
         if (str_eq(type, requests[i].type))
             answer_fn = requests[i].answer;
@@ -164,6 +201,8 @@ static void on_client_frame(void *arg, json_t *frame)
         attach_worker(client, frame);
     else if (str_eq(type, "audit"))
         answer_audit(client);
+    else if (str_eq(type, "enter"))
+        answer_enter(client, frame);
     else if (str_eq(type, "log"))
         answer_log(client, frame);
     else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/operator.h"
 
 /* The worst first. */
@@ -27,6 +28,8 @@ static const char *condition_of(const struct fleet_instance *instance)
 {
     if (instance->cause == CAUSE_FOREIGN)
         return "foreign";
+    if (instance->held_until_ms != 0)
+        return "held";
     if (instance->removing)
         return "removing";
     if (instance->draining != REASON_NONE)
@@ -165,9 +168,16 @@ static void add_cost(json_t *obj, const struct group *group, const struct fleet_
 static void add_reason(json_t *obj, const struct group *group,
                        const struct fleet_instance *instance)
 {
+    const struct hold *hold = hold_of(group, instance->id);
     autobuf struct buf text = BUF_INIT;
 
-    if (instance->removing) {
+    if (hold) {
+        hold_explain(group, hold, &text);
+        (void) json_add_str(obj, "reason", "held");
+        (void) json_add_i64(obj, "held_until_ms", hold->until_ms);
+        if (hold->job_id != 0)
+            (void) json_add_i64(obj, "held_for_job", hold->job_id);
+    } else if (instance->removing) {
         fleet_explain_removal(group->fleet, instance, &text);
         (void) json_add_str(obj, "reason", fleet_reason_name(instance->remove_reason));
     } else if (instance->draining != REASON_NONE) {

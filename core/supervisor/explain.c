@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/names.h"
 #include "core/supervisor/operator.h"
 
@@ -64,6 +65,10 @@ static void explain_instance(const struct group *group, const struct fleet_insta
         buf_addf(&text, "; it gets no new jobs: %s", fleet_reason_text(instance->draining));
         if (instance->draining == REASON_DRAINED)
             add_drain(group, instance->id, &text);
+    }
+    if (hold_of(group, instance->id)) {
+        buf_add_str(&text, "; it is ");
+        hold_explain(group, hold_of(group, instance->id), &text);
     }
     add_line(lines, buf_str(&text));
 }

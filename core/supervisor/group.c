@@ -14,6 +14,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/fleet/journal.h"
+#include "core/supervisor/hold.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
@@ -210,11 +211,12 @@ static void mark_all_removing(struct group *group)
     struct fleet_numbers n;
 
     fleet_count(group->fleet, &n);
-    if (n.removing + n.foreign == n.instances)
+    if (n.held == 0 && n.removing + n.foreign == n.instances)
         return;
     group_begin_rows(group);
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
-        group_mark_removing(group, fleet_instance_at(group->fleet, i)->id, REASON_SHUTDOWN);
+        if (fleet_instance_at(group->fleet, i)->held_until_ms == 0)
+            group_mark_removing(group, fleet_instance_at(group->fleet, i)->id, REASON_SHUTDOWN);
     group_end_rows(group);
 }
 
@@ -239,13 +241,15 @@ bool group_is_deleting(const struct group *group)
     if (!deletes_at_stop(group) || !can_delete(group))
         return false;
     fleet_count(group->fleet, &n);
-    return n.instances > n.foreign || n.pending > 0 || group->increase_busy || group->decrease_busy;
+    return n.instances > n.foreign + n.held || n.pending > 0 || group->increase_busy ||
+           group->decrease_busy;
 }
 
 void group_evaluate(struct group *group)
 {
     struct supervisor *supervisor = group->supervisor;
 
+    hold_tick(group);
     group_apply_policy(group); /* whatever else holds, or its time would be due for ever */
     if (supervisor->stopping)
         group_end_probes(group);

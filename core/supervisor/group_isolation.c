@@ -63,7 +63,7 @@ static json_t *base_frame(const struct group *group)
 }
 
 /* Into the VM. Its host key was made with it, and the way to it is the instance's own. */
-static json_t *vm_connect(const struct group *group)
+json_t *group_vm_connect(const struct group *group)
 {
     const struct config_connector *connector = &group_settings(group)->vm_isolation.connector;
     json_t *connect = json_object_new_object();
@@ -92,7 +92,7 @@ json_t *group_isolation_for_job(const struct group *group)
         (void) json_object_array_add(images, json_object_new_string(rules->allowed_images[i]));
     (void) json_add_str(frame, "image", group_settings(group)->vm_isolation.image);
     (void) json_add(frame, "allowed_images", images);
-    (void) json_add(frame, "connect", vm_connect(group));
+    (void) json_add(frame, "connect", group_vm_connect(group));
     return frame;
 }
 

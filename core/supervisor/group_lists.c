@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "group"
@@ -90,6 +91,7 @@ static void on_change(void *arg, const struct fleet_change *change)
         note_lost_jobs(turn, change);
         group_note_gone(group, instance, change->reason);
         group_persist(group, instance, LIFE_GONE);
+        hold_on_gone(group, instance->id);
         supervisor_emit(group->supervisor, EVENT_INSTANCE_GONE, group, instance->id, NULL,
                         fleet_reason_name(change->reason));
         break;

@@ -307,7 +307,8 @@ static bool is_pointless(const struct probe *probe)
     const struct fleet_instance *instance = fleet_find(probe->group->fleet, probe->instance);
 
     return !group_is_gated(probe->group) || !instance || instance->removing ||
-           instance->state != INSTANCE_RUNNING || instance->ready == (probe->kind == PROBE_GATE);
+           instance->held_until_ms != 0 || instance->state != INSTANCE_RUNNING ||
+           instance->ready == (probe->kind == PROBE_GATE);
 }
 
 static void give_up(struct probe *probe)

@@ -14,6 +14,7 @@
 #include "core/plugin/plugin.h"
 #include "core/supervisor/cache_store.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/operator.h"
 
 #define LOG_TOPIC "group"
@@ -284,6 +285,8 @@ static int restore(struct group *group, struct error *err)
     if (r == 0)
         r = operator_restore(group, err);
     if (r == 0)
+        r = hold_restore(group, err);
+    if (r == 0)
         group_restore_orders(group);
     return r;
 }
@@ -317,6 +320,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
 void group_done(struct group *group)
 {
     group_end_probes(group);
+    hold_done(group);
     scaler_plan_done(&group->last_plan);
     policies_free(group->policies);
     fleet_free(group->fleet);

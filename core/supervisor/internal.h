@@ -50,7 +50,8 @@ struct job {
     uint32_t slot;
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
-    char vm[256]; /* that it runs in; "" = none that is known */
+    char vm[256];                 /* that it runs in; "" = none that is known */
+    char *vm_address, *directory; /* as its worker told: for `flotilla ssh`; NULL = not known */
     int64_t exit_code, log_size, finished_ms;
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
@@ -153,6 +154,8 @@ struct group {
     size_t policy_index, told_policy; /* POLICY_DEFAULT: none does */
     int64_t policy_from_ms, policy_until_ms;
 
+    struct hold *holds; /* instances that somebody looks at (hold.c) */
+
     /* Ready gate and heartbeats (group_probes.c). */
     struct probe *probes;
     unsigned boots_failed; /* in a row */
@@ -236,8 +239,9 @@ struct supervisor {
     struct standby *standbys;   /* the newest first (standby.c) */
     unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
-    struct web *web;     /* what is served on listen_address (web.c) */
-    struct audit *audit; /* under way */
+    struct web *web;      /* what is served on listen_address (web.c) */
+    struct audit *audit;  /* under way */
+    struct enter *enters; /* operators who are about to log in somewhere (enter.c) */
     uv_timer_t tick;
     struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
@@ -367,6 +371,7 @@ void group_not_reached(struct group *group, const char *id);
 bool group_is_isolated(const struct group *group);
 const char *group_isolation_file(const struct group *group); /* NULL: its jobs run in no VMs */
 json_t *group_isolation_for_job(const struct group *group);  /* `isolation` of a worker's start */
+json_t *group_vm_connect(const struct group *group); /* its `connect`: how to log in to a VM */
 /* An instance may hold a VM that nobody has: it gets no jobs until a gate has seen that it does not. */
 void group_doubt(struct group *group, const char *id, const char *why);
 
@@ -441,6 +446,7 @@ void job_tell_going(struct job *job); /* once there is a worker */
 
 /* job_vm.c */
 int job_take_vm(struct job *job, json_t *frame, struct error *err);  /* its worker made it */
+void job_take_directory(struct job *job, json_t *frame);             /* where its worker works */
 json_t *job_vms_on(const struct group *group, const char *instance); /* of jobs that run there */
 /* A worker may be making one there whose id nobody knows yet. */
 bool job_may_make_vm_on(const struct group *group, const char *instance);

@@ -56,6 +56,8 @@ void job_free(struct job *job)
     secret_free(job->token);
     secret_free(job->payload);
     free(job->name);
+    free(job->vm_address);
+    free(job->directory);
     free(job->artifact_url);
     if (job->timer.data)
         uv_close((uv_handle_t *) &job->timer, on_timer_closed);

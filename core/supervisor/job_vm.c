@@ -1,15 +1,21 @@
-/* core/supervisor/job_vm.c - the VM that a job runs in, as its worker tells: kept in the job's row, so that no gate
- * takes it for one that nobody has, also after a restart (docs/design/processes.md "VMs"). */
+/* core/supervisor/job_vm.c - where a job works, as its worker tells: its directory, for whoever wants to look there
+ * (enter.c), and its VM, which is kept in the job's row, so that no gate takes it for one that nobody has, also after a
+ * restart (docs/design/processes.md "VMs"). */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"
+
+#define DIRECTORY_MAX 4096
+#define ADDRESS_MAX 512
 
 static bool is_there(const struct job *job, const struct group *group, const char *instance)
 {
@@ -45,17 +51,33 @@ static void tell(const struct job *job, const char *image, const char *stomped)
                     job->job_id, stomped, job->instance_id);
 }
 
+void job_take_directory(struct job *job, json_t *frame)
+{
+    const char *path = NULL;
+
+    if (job->directory || json_opt_str(frame, "directory", &path, NULL) < 0 || !path ||
+        strlen(path) > DIRECTORY_MAX)
+        return;
+    job->directory = mem_strdup(path);
+}
+
 int job_take_vm(struct job *job, json_t *frame, struct error *err)
 {
-    const char *id = NULL, *image = "", *stomped = "";
+    const char *id = NULL, *image = "", *stomped = "", *address = NULL;
     int r = json_need_str(frame, "id", &id, err);
 
     if (r == 0)
         r = json_opt_str(frame, "image", &image, err);
     if (r == 0)
         r = json_opt_str(frame, "stomped", &stomped, err);
+    if (r == 0)
+        r = json_opt_str(frame, "address", &address, err);
     if (r == 0 && !plugin_id_valid(id))
         r = error_set(err, -EPROTO, "vm: id: is none");
+    if (r == 0 && address && strlen(address) > ADDRESS_MAX)
+        r = error_set(err, -EPROTO, "vm: address: is too long");
+    if (r == 0 && address && !job->vm_address)
+        job->vm_address = mem_strdup(address);
     if (r < 0 || str_eq(id, job->vm) || job->state >= JOB_FINISHED)
         return r;
     (void) str_copy(job->vm, sizeof(job->vm), id);

@@ -1,5 +1,5 @@
 /* core/supervisor/operator.c - what an operator changes over the control socket: `flotilla drain`,
- * `undrain` and `remove`. control.c calls it with a request; each change is in the ledger before it
+ * `undrain`, `remove`, and by hold.c `hold` and `release`. control.c calls it with a request; each change is in the ledger before it
  * has an effect, so that it holds over a restart. audit.c and explain.c change nothing. */
 #include "core/supervisor/operator.h"
 
@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/str.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/names.h"
 
 #define LOG_TOPIC "operator"
@@ -216,6 +217,10 @@ static int remove_instance(const struct named *named, bool force, struct buf *ou
     unsigned running = jobs_on(group, named->instance, &jobs);
     int r = check_removal(named, force, err);
 
+    if (r == 0 && named->instance->held_until_ms != 0)
+        r = error_set(err, -EBUSY,
+                      "instance %.80s is held; `flotilla release %.80s` gives it back first",
+                      named->instance->id, named->instance->id);
     if (r < 0)
         return r;
     EFFECT("remove_by_hand", group_mark_removing(group, named->instance->id, REASON_BY_HAND));
@@ -230,12 +235,21 @@ static int remove_instance(const struct named *named, bool force, struct buf *ou
 
 /* Requests. */
 
-enum verb { VERB_DRAIN, VERB_UNDRAIN, VERB_REMOVE };
+enum verb { VERB_DRAIN, VERB_UNDRAIN, VERB_REMOVE, VERB_HOLD, VERB_RELEASE };
+
+static int find_named(struct supervisor *supervisor, enum verb verb,
+                      const struct operator_name *name, struct hold_place *ret, struct error *err)
+{
+    if (verb == VERB_HOLD || verb == VERB_RELEASE)
+        return hold_find(supervisor, name, ret, err);
+    return name_find(supervisor, name, &ret->named, err);
+}
 
 static int carry_out(struct supervisor *supervisor, enum verb verb, json_t *request,
                      struct named *ret, struct buf *out, struct error *err)
 {
     struct operator_name name;
+    struct hold_place place = { 0 };
     bool force = false;
     int r = name_of_request(request, true, &name, err);
 
@@ -244,10 +258,15 @@ static int carry_out(struct supervisor *supervisor, enum verb verb, json_t *requ
     if (r == 0 && supervisor->stopping)
         r = error_set(err, -ESHUTDOWN, "the manager is stopping and changes nothing any more");
     if (r == 0)
-        r = name_find(supervisor, &name, ret, err);
+        r = find_named(supervisor, verb, &name, &place, err);
     if (r != 0)
         return r;
+    *ret = place.named;
     switch (verb) {
+    case VERB_HOLD:
+        return hold_by_hand(&place, request, out, err);
+    case VERB_RELEASE:
+        return hold_release(ret, out, err);
     case VERB_DRAIN:
         return ret->instance ? drain_instance(ret, out, err) : drain_runner(ret->group, out, err);
     case VERB_UNDRAIN:
@@ -299,6 +318,16 @@ json_t *operator_undrain(struct supervisor *supervisor, json_t *request)
 json_t *operator_remove(struct supervisor *supervisor, json_t *request)
 {
     return change(supervisor, VERB_REMOVE, request);
+}
+
+json_t *operator_hold(struct supervisor *supervisor, json_t *request)
+{
+    return change(supervisor, VERB_HOLD, request);
+}
+
+json_t *operator_release(struct supervisor *supervisor, json_t *request)
+{
+    return change(supervisor, VERB_RELEASE, request);
 }
 
 /* After a restart, and for instances that come back. */

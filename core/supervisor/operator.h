@@ -10,6 +10,8 @@
 json_t *operator_drain(struct supervisor *supervisor, json_t *request);
 json_t *operator_undrain(struct supervisor *supervisor, json_t *request);
 json_t *operator_remove(struct supervisor *supervisor, json_t *request);
+json_t *operator_hold(struct supervisor *supervisor, json_t *request); /* with "for_ms", "who" */
+json_t *operator_release(struct supervisor *supervisor, json_t *request);
 
 /* Since when the instance, or with "" the group, is drained; 0 when it is not. */
 int64_t operator_drained_since(const struct group *group, const char *instance_id);

@@ -29,6 +29,8 @@ static void add_runner_rules(json_t *obj, const struct config_runner *runner)
     (void) json_add_bool(obj, "debug_trace_disabled", runner->debug_trace_disabled);
     (void) json_add_bool(obj, "custom_build_dir", runner->custom_build_dir.enabled);
     (void) json_add_bool(obj, "common_build_dir", config_common_build_dir(runner));
+    if (!str_eq(runner->hold.on_failure, "never"))
+        (void) json_add_str(obj, "hold", runner->hold.on_failure);
     if (runner->use_slot_cgroups)
         (void) json_add_str(obj, "slot_cgroup_template", runner->slot_cgroup_template);
     add_flags(obj, &runner->autoscaler.flags);

@@ -16,6 +16,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/hold.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
@@ -303,6 +304,7 @@ static void take_started(struct job *job, json_t *frame)
     struct error err = { 0 };
     int r;
 
+    job_take_directory(job, frame);
     if (job->state >= JOB_RUNNING)
         return;
     (void) json_opt_bool(frame, "debug_trace", &job->debug_trace, NULL);
@@ -384,7 +386,16 @@ static void take_stage(struct job *job, json_t *frame)
     const char *name = "";
 
     (void) json_opt_str(frame, "name", &name, NULL);
+    job_take_directory(job, frame);
     job->connected |= !str_eq(name, "prepare_executor");
+}
+
+static void answer_hold(struct job *job)
+{
+    autojson json_t *answer = hold_answer_worker(job);
+
+    if (answer && job->worker)
+        channel_send(job->worker, answer, FRAME_MAX_OPERATOR);
 }
 
 /* What asks for something, or tells what must be believed; negative: it is refused. */
@@ -406,6 +417,8 @@ static void on_worker_frame(void *arg, json_t *frame)
         worker_answer_host_key(job->group, job->instance_id, job->worker, frame);
     } else if (str_eq(type, "login_expired")) {
         group_renew_login(job->group, job);
+    } else if (str_eq(type, "hold")) {
+        answer_hold(job);
     } else if (str_eq(type, "result")) {
         take_result(job, frame);
     } else if (str_eq(type, "stage")) {
@@ -479,4 +492,5 @@ void worker_attach(struct job *job, struct channel *channel, json_t *attach)
     if (*job->lost_reason)
         worker_lose_instance(job);
     job_tell_going(job);
+    hold_tell_worker(job);
 }

@@ -8,6 +8,7 @@
 #include "core/base/descriptors.h"
 #include "core/base/frame.h"
 #include "core/base/json.h"
+#include "core/supervisor/hold.h"
 #include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "worker"
@@ -55,6 +56,7 @@ static void give_job(struct job *job, struct channel *channel, json_t *start)
     if (*job->lost_reason)
         worker_lose_instance(job);
     job_tell_going(job);
+    hold_tell_worker(job);
 }
 
 static int spawn_worker(struct job *job, json_t *connect, struct error *err)

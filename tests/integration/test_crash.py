@@ -25,10 +25,11 @@ EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provid
 POINTS = [f"{name}.{side}" for name in EFFECTS for side in ("before", "after")]
 # Those of an operator's commands: what is asked, with what beside it.
 COMMANDS = {"drain_row": ["drain", "checker"], "undrain_row": ["undrain", "checker"],
-            "remove_by_hand": ["remove", "--force"]}
+            "remove_by_hand": ["remove", "--force"], "hold_row": ["hold"], "release_row": ["release"]}
+BEFORE = {"undrain_row": ["drain", "checker"], "release_row": ["hold", "1"]}
 FULL = os.environ.get("FLOTILLA_TEST_FULL") == "1"
 COMMAND_POINTS = [(effect, side) for effect in COMMANDS for side in ("before", "after")
-                  if FULL or (side == "after") == (effect != "undrain_row")]
+                  if FULL or (side == "after") == (effect not in BEFORE)]
 LATER = [(point, nth) for i, point in enumerate(POINTS) for nth in (2, 3, 5) if FULL or (i + nth) % 9 == 0]
 
 
@@ -115,13 +116,13 @@ def test_a_kill_at_an_operators_command_leaves_it_done_or_undone(effect, side, f
     run.coordinator.add(job)
     run.start()
     assert wait_for(lambda: b"line 0020" in run.coordinator.jobs[1].trace), run.log_tail()
-    if effect == "undrain_row":
-        assert ask(run, "drain", "checker").returncode == 0
+    if effect in BEFORE:
+        assert ask(run, *BEFORE[effect]).returncode == 0
     run.kill()
     run.start(kill_at=f"{effect}.{side}:1")
     assert run.wait_up()
     [name] = {row[0] for row in rows(run, "SELECT instance_id FROM jobs")}
-    command = COMMANDS[effect] + ([name] if effect == "remove_by_hand" else [])
+    command = COMMANDS[effect] + ([] if "checker" in COMMANDS[effect] else [name])
     done = side == "after"
     assert ask(run, *command).returncode == 1
     assert run.wait_dead(PATIENCE) and run.process.returncode == -signal.SIGKILL
@@ -129,8 +130,11 @@ def test_a_kill_at_an_operators_command_leaves_it_done_or_undone(effect, side, f
         job.lost_as = "runner_system_failure" if done else ""
         assert rows(run, f"SELECT life FROM instances WHERE id = '{name}'") == [("removing" if done else "present",)]
     else:
-        assert len(rows(run, "SELECT * FROM drains")) == (done == (effect == "drain_row"))
+        table = "holds" if effect in ("hold_row", "release_row") else "drains"
+        assert len(rows(run, f"SELECT * FROM {table}")) == (done == (effect not in BEFORE))
     run.start()
+    if (effect, done) in (("hold_row", True), ("release_row", False)):
+        assert run.wait_up() and ask(run, "release", "1").returncode == 0
     if not job.lost_as:
         gate.touch()
     breaches = run.finish()

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-OPTIONS_OF_STATUS = ["explain", "fleet", "logs", "drain", "undrain", "remove", "audit"]
+OPTIONS_OF_STATUS = ["explain", "fleet", "logs", "ssh", "drain", "undrain", "remove", "hold", "release", "audit"]
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "flotilla.1"
 

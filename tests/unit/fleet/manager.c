@@ -284,6 +284,17 @@ static void open_gates(struct manager *manager)
     }
 }
 
+/* Who looks at an instance has had the time for it. */
+static void end_holds(struct manager *manager)
+{
+    for (size_t i = 0; i < fleet_instance_count(manager->fleet); i++) {
+        const struct fleet_instance *instance = fleet_instance_at(manager->fleet, i);
+
+        if (instance->held_until_ms != 0 && instance->held_until_ms <= manager_now(manager))
+            (void) fleet_release_hold(manager->fleet, instance->id);
+    }
+}
+
 /* Answers come after a while; those of a former run never do. */
 static void hear_heartbeats(struct manager *manager)
 {
@@ -403,6 +414,7 @@ void manager_evaluate(struct manager *manager)
     manager->changes = 0;
     look(manager);
     open_gates(manager);
+    end_holds(manager);
     hear_heartbeats(manager);
     if (manager->listed) {
         hand_out(manager);

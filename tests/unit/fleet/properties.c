@@ -37,7 +37,7 @@ static bool lives(const struct fleet_instance *instance)
 {
     return (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING) &&
            !instance->removing && instance->draining == REASON_NONE &&
-           instance->cause != CAUSE_FOREIGN;
+           instance->held_until_ms == 0 && instance->cause != CAUSE_FOREIGN;
 }
 
 static bool takes_jobs(const struct manager *manager, const struct fleet_instance *instance)
@@ -298,7 +298,10 @@ void check_nothing_is_free(struct manager *manager)
 
 void check_removal(struct manager *manager, const char *id)
 {
+    const struct fleet_instance *instance = fleet_find(manager->fleet, id);
+
     manager_check(manager, jobs_on(manager, id) == 0, "%s is deleted with a job on it", id);
+    manager_check(manager, instance && instance->held_until_ms == 0, "%s is deleted and held", id);
 }
 
 /* Of a cloud without lies and strangers, no more than max_instances are there at any time. */

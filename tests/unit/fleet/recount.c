@@ -17,7 +17,7 @@ struct view { /* one instance by the definitions */
     const struct fleet *fleet;
     const struct fleet_instance *instance;
     uint32_t busy, free_slots, when_new;
-    bool stranger, usable, live, must_go;
+    bool stranger, usable, live, must_go, held;
 };
 
 static struct view look(const struct fleet *fleet, const struct fleet_instance *instance)
@@ -35,11 +35,12 @@ static struct view look(const struct fleet *fleet, const struct fleet_instance *
     view.when_new =
         config->max_use_count > 0 ? MIN(config->capacity, config->max_use_count) : config->capacity;
     view.stranger = instance->cause == CAUSE_PREEXISTED && !config->vm_isolation;
-    view.live = ours && quiet && !instance->removing &&
+    view.held = instance->held_until_ms != 0;
+    view.live = ours && quiet && !view.held && !instance->removing &&
                 (instance->state == INSTANCE_CREATING || instance->state == INSTANCE_RUNNING);
     view.usable = view.live && instance->state == INSTANCE_RUNNING && instance->ready &&
                   !view.stranger && instance->failures == 0 && !instance->connection_dead;
-    view.must_go = ours && !instance->removing && view.busy == 0 &&
+    view.must_go = ours && !view.held && !instance->removing && view.busy == 0 &&
                    (spent || !quiet || (view.stranger && fleet->complete_lists >= 2));
     return view;
 }
@@ -55,6 +56,7 @@ typedef uint32_t (*part_fn)(const struct fleet *fleet, const struct view *view);
 PART(removing, view->instance->removing)
 PART(foreign, view->instance->cause == CAUSE_FOREIGN)
 PART(draining, view->instance->draining != REASON_NONE && !view->instance->removing)
+PART(held, view->held)
 PART(live, view->live)
 PART(acquired, view->live ? view->busy : 0)
 PART(idle, view->usable ? view->free_slots : 0)
@@ -72,7 +74,8 @@ PART(leaving_lost, leaving(fleet, view) ? lost(fleet, view) : 0)
 PART(unsettled,
      view->instance->removing || view->instance->misses > 0 || view->instance->connection_dead ||
          (view->instance->state != INSTANCE_RUNNING && view->instance->state != INSTANCE_SUSPENDED))
-PART(awaited, view->instance->removing && (view->instance->removal_accepted || view->busy == 0))
+PART(awaited, view->instance->removing && !view->held &&
+                  (view->instance->removal_accepted || view->busy == 0))
 
 static const struct {
     const char *name;
@@ -81,6 +84,7 @@ static const struct {
     [TALLY_REMOVING] = { "removing", removing },
     [TALLY_FOREIGN] = { "foreign", foreign },
     [TALLY_DRAINING] = { "draining", draining },
+    [TALLY_HELD] = { "held", held },
     [TALLY_LIVE] = { "live", live },
     [TALLY_ACQUIRED] = { "acquired", acquired },
     [TALLY_IDLE] = { "idle", idle },
@@ -99,11 +103,12 @@ PART(in_offered, view->usable && view->free_slots > 0)
 PART(in_idle,
      view->usable && view->busy == 0 && !view->must_go && view->instance->idle_since_ms != 0)
 PART(in_must_go, view->must_go)
-PART(in_removable, view->instance->removing &&
+PART(in_removable, view->instance->removing && !view->held &&
                        (view->busy == 0 || view->instance->remove_reason == REASON_SHUTDOWN) &&
                        view->instance->state != INSTANCE_DELETING)
 PART(in_unready, view->instance->state == INSTANCE_RUNNING && !view->instance->ready &&
-                     !view->instance->removing && view->instance->cause != CAUSE_FOREIGN)
+                     !view->instance->removing && !view->held &&
+                     view->instance->cause != CAUSE_FOREIGN)
 
 static int64_t due(const struct fleet *fleet, const struct fleet_instance *instance)
 {
@@ -119,7 +124,7 @@ PART(in_heartbeat,
      fleet->config.heartbeat_interval_ms > 0 && view->instance->state == INSTANCE_RUNNING &&
          view->instance->ready && !view->instance->removing && !view->instance->asked &&
          view->instance->draining == REASON_NONE && view->instance->cause != CAUSE_FOREIGN &&
-         (view->instance->failures > 0 || view->busy == 0))
+         !view->held && (view->instance->failures > 0 || view->busy == 0))
 
 /* True when a may stand before b. */
 typedef bool (*order_fn)(const struct view *a, const struct view *b);

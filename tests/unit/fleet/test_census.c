@@ -121,7 +121,7 @@ static void remove_some(struct history *history)
 
 static void disturb(struct history *history)
 {
-    switch (below(history, 9)) {
+    switch (below(history, 11)) {
     case 0:
         fleet_mark_connection_dead(history->fleet, some_id(history));
         break;
@@ -147,6 +147,12 @@ static void disturb(struct history *history)
         break;
     case 7:
         fleet_doubt(history->fleet, some_id(history));
+        break;
+    case 8:
+        (void) fleet_hold(history->fleet, some_id(history), history->now + 1000);
+        break;
+    case 9:
+        (void) fleet_release_hold(history->fleet, some_id(history));
         break;
     default:
         (void) fleet_reserve(history->fleet, history->now, NULL);

@@ -201,6 +201,39 @@ static void test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_ta
     fleet_free(fleet);
 }
 
+/* It would go for its uses; it is marked for another reason; both wait. Meanwhile its place is taken. */
+static void test_what_is_held_takes_no_job_and_goes_once_it_is_released(void **state)
+{
+    struct fleet *fleet =
+        make_fleet((struct fleet_config) { .capacity = 1, .max_use_count = 2, .max_instances = 2 });
+    const char *ids[2];
+    uint32_t slot = 9;
+
+    (void) state;
+    restore(fleet, "a", (struct fleet_instance) { .uses = 2, .idle_since_ms = NOW - HOUR });
+    restore(fleet, "b", (struct fleet_instance) { .idle_since_ms = NOW });
+    assert_false(fleet_release_hold(fleet, "a"));
+    assert_false(fleet_hold(fleet, "nobody", NOW + HOUR));
+    assert_true(fleet_hold(fleet, "a", NOW + MINUTE));
+    assert_true(fleet_hold(fleet, "a", NOW + HOUR));
+    assert_true(fleet_hold(fleet, "b", NOW + HOUR));
+    assert_int_equal(fleet_find(fleet, "a")->held_until_ms, NOW + HOUR);
+    assert_string_equal(acquire(fleet, 1, NOW, &slot), "");
+    assert_string_equal(removals(fleet, NOW + 2 * HOUR, REASON_NONE).text, "");
+    assert_int_equal(planned(fleet, NOW, false), 0); /* both places are taken */
+    fleet_mark_removing(fleet, "b", REASON_UNHEALTHY, NOW);
+    assert_int_equal(fleet_removable(fleet, NOW, MINUTE, ids, 2), 0);
+    assert_false(fleet_awaits_removal(fleet));
+    assert_true(fleet_release_hold(fleet, "a"));
+    assert_true(fleet_release_hold(fleet, "b"));
+    assert_string_equal(removals(fleet, NOW, REASON_USES_SPENT).text, "a");
+    assert_int_equal(fleet_removable(fleet, NOW, MINUTE, ids, 2), 1);
+    assert_string_equal(ids[0], "b");
+    assert_true(fleet_hold(fleet, "b", NOW + HOUR)); /* its removal waits again */
+    assert_int_equal(fleet_removable(fleet, NOW, MINUTE, ids, 2), 0);
+    fleet_free(fleet);
+}
+
 static void test_a_removal_keeps_its_reason_over_a_restart(void **state)
 {
     const struct fleet_config config = { .capacity = 1, .max_instances = 10 };
@@ -412,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_what_appeared_before_an_order_was_made_is_not_of_it),
         cmocka_unit_test(
             test_what_an_operator_drains_is_his_to_undrain_and_what_the_cloud_takes_is_not),
+        cmocka_unit_test(test_what_is_held_takes_no_job_and_goes_once_it_is_released),
         cmocka_unit_test(test_a_removal_keeps_its_reason_over_a_restart),
         cmocka_unit_test(test_an_id_that_comes_back_keeps_its_uses_and_takes_no_order),
         cmocka_unit_test(test_what_appears_before_its_answer_is_not_waited_for_again),

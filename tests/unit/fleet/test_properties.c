@@ -72,7 +72,7 @@ static void trouble_an_instance(struct manager *manager)
     char id[16];
 
     (void) str_copy(id, sizeof(id), any_instance(manager));
-    switch (below(manager, 8)) {
+    switch (below(manager, 10)) {
     case 0:
         fleet_mark_connection_dead(manager->fleet, id);
         break;
@@ -94,6 +94,12 @@ static void trouble_an_instance(struct manager *manager)
         break;
     case 6:
         fleet_doubt(manager->fleet, id);
+        break;
+    case 7:
+        (void) fleet_hold(manager->fleet, id, manager_now(manager) + 60000);
+        break;
+    case 8:
+        (void) fleet_release_hold(manager->fleet, id);
         break;
     default:
         fleet_mark_removing(manager->fleet, id, REASON_BY_HAND, manager_now(manager));

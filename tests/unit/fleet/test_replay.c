@@ -177,6 +177,9 @@ static void test_what_is_no_line_is_refused(void **state)
         "occupy i-8 0 1",
         "drain i-8 1 1",
         "undrain i-1",
+        "hold i-8 1",
+        "hold i-1 0",
+        "unhold i-1",
         "plan 1",
     };
 
@@ -232,6 +235,7 @@ static void test_numbers_beyond_all_bounds_do_no_harm(void **state)
         "crash a LEAST",
         "crash a MOST",
         "drain a 15 MOST",
+        "hold b MOST",
         "release 1 MOST",
         "list MOST 1",
     };
