@@ -50,8 +50,10 @@ struct job {
     uint32_t slot;
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
-    char vm[256]; /* that it runs in; "" = none that is known */
-    int64_t exit_code, log_size, finished_ms;
+    char vm[256];   /* that it runs in; "" = none that is known */
+    char stage[32]; /* that its worker is in; "" = it has told none */
+    int64_t exit_code, log_size;
+    int64_t received_ms, assigned_ms, started_ms, finished_ms; /* 0 = not yet */
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
     bool had_reservation;

@@ -313,6 +313,7 @@ static void take_started(struct job *job, json_t *frame)
         return;
     }
     job->state = JOB_RUNNING;
+    job->started_ms = now_wall(job->supervisor);
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
 }
 
@@ -385,6 +386,7 @@ static void take_stage(struct job *job, json_t *frame)
 
     (void) json_opt_str(frame, "name", &name, NULL);
     job->connected |= !str_eq(name, "prepare_executor");
+    (void) str_copy(job->stage, sizeof(job->stage), name);
 }
 
 /* What asks for something, or tells what must be believed; negative: it is refused. */
