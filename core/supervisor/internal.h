@@ -222,8 +222,9 @@ struct supervisor {
     struct standby *standbys;   /* the newest first (standby.c) */
     unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
-    struct web *web;     /* what is served on listen_address (web.c) */
-    struct audit *audit; /* under way */
+    struct web *web;       /* what is served on listen_address (web.c) */
+    struct web_page *page; /* the status page (web_page.h) */
+    struct audit *audit;   /* under way */
     uv_timer_t tick;
     struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
