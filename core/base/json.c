@@ -195,3 +195,28 @@ const char *json_text(json_t *json)
     return json_object_to_json_string_ext(json,
                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
+
+void json_quote(struct buf *out, const char *text, size_t len)
+{
+    size_t plain = 0; /* where what needs no escape begins */
+
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char) text[i];
+
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buf_add(out, text + plain, i - plain);
+        plain = i + 1;
+        if (c == '\n')
+            buf_add_str(out, "\\n");
+        else if (c < 0x20)
+            buf_addf(out, "\\u%04x", c);
+        else {
+            buf_add_char(out, '\\');
+            buf_add_char(out, (char) c);
+        }
+    }
+    buf_add(out, text + plain, len - plain);
+    buf_add_char(out, '"');
+}

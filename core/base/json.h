@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base/autoclean.h"
+#include "core/base/buf.h"
 #include "core/base/error.h"
 
 typedef struct json_object json_t;
@@ -48,3 +49,5 @@ int json_add_bool(json_t *obj, const char *key, bool value);
 int json_add(json_t *obj, const char *key, json_t *value); /* takes value, also on failure */
 json_t *json_frame(const char *type);                      /* {"type": type} */
 const char *json_text(json_t *json); /* plain, no spaces; lives until the next call on the object */
+/* `text` as a string of JSON, in quotes; bytes that are no UTF-8 stay as they are. */
+void json_quote(struct buf *out, const char *text, size_t len);

@@ -23,8 +23,7 @@ static const char *problem_of(const struct group *group)
                                      : group->request_error;
 }
 
-/* Where an instance is in its life, in the word that people and scripts get. */
-static const char *condition_of(const struct fleet_instance *instance)
+const char *describe_condition(const struct fleet_instance *instance)
 {
     if (instance->cause == CAUSE_FOREIGN)
         return "foreign";
@@ -46,7 +45,7 @@ static json_t *count_conditions(const struct group *group)
     json_t *counts = json_object_new_object();
 
     for (size_t i = 0; counts && i < fleet_instance_count(group->fleet); i++) {
-        const char *condition = condition_of(fleet_instance_at(group->fleet, i));
+        const char *condition = describe_condition(fleet_instance_at(group->fleet, i));
         int64_t n = 0;
 
         (void) json_opt_i64(counts, condition, 0, INT64_MAX, &n, NULL);
@@ -88,17 +87,28 @@ static void add_slots(json_t *obj, const struct group *group)
 }
 
 /* Another group's are that group's to pay for. */
-static void add_price(json_t *obj, const struct group *group)
+int64_t describe_price_micros(const struct group *group)
 {
     int64_t price = fleet_config_of(group->fleet)->price_micros_hour, sum = 0;
 
-    if (price <= 0)
-        return;
-    for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
+    for (size_t i = 0; price > 0 && i < fleet_instance_count(group->fleet); i++)
         if (fleet_instance_at(group->fleet, i)->cause != CAUSE_FOREIGN &&
             __builtin_add_overflow(sum, price, &sum))
-            return;
-    (void) json_add_i64(obj, "price_micros_hour", sum);
+            return 0;
+    return sum;
+}
+
+static void add_price(json_t *obj, const struct group *group)
+{
+    if (fleet_config_of(group->fleet)->price_micros_hour > 0)
+        (void) json_add_i64(obj, "price_micros_hour", describe_price_micros(group));
+}
+
+void describe_group_problem(const struct group *group, struct buf *out)
+{
+    buf_add_str(out, problem_of(group));
+    if (out->len == 0)
+        group_describe_boots(group, out);
 }
 
 /* Which kind of failure keeps the group from growing just now. */
@@ -116,7 +126,7 @@ static void add_growth(json_t *obj, const struct group *group)
 json_t *describe_runner(const struct group *group)
 {
     json_t *obj = json_object_new_object();
-    autobuf struct buf boots = BUF_INIT;
+    autobuf struct buf problem = BUF_INIT;
     struct fleet_numbers n = { 0 };
 
     if (!obj)
@@ -143,10 +153,9 @@ json_t *describe_runner(const struct group *group)
     add_price(obj, group);
     if (group->drained)
         (void) json_add_i64(obj, "drained_since_ms", operator_drained_since(group, ""));
-    group_describe_boots(group, &boots);
-    if (*problem_of(group) || boots.len > 0)
-        (void) json_add_str(obj, "problem",
-                            *problem_of(group) ? problem_of(group) : buf_str(&boots));
+    describe_group_problem(group, &problem);
+    if (problem.len > 0)
+        (void) json_add_str(obj, "problem", buf_str(&problem));
     add_growth(obj, group);
     return obj;
 }
@@ -165,33 +174,45 @@ static void add_cost(json_t *obj, const struct group *group, const struct fleet_
         (void) json_add_i64(obj, "cost_micros", cost / 3600);
 }
 
+const char *describe_instance_reason(const struct group *group,
+                                     const struct fleet_instance *instance, struct buf *out)
+{
+    const struct hold *hold = hold_of(group, instance->id);
+
+    if (hold) {
+        hold_explain(group, hold, out);
+        return "held";
+    }
+    if (instance->removing) {
+        fleet_explain_removal(group->fleet, instance, out);
+        return fleet_reason_name(instance->remove_reason);
+    }
+    if (instance->draining != REASON_NONE) {
+        buf_add_str(out, fleet_reason_text(instance->draining));
+        return fleet_reason_name(instance->draining);
+    }
+    if (!instance->in_doubt)
+        return NULL;
+    buf_add_str(out, "a job may have left a VM on it");
+    return "in_doubt";
+}
+
 static void add_reason(json_t *obj, const struct group *group,
                        const struct fleet_instance *instance)
 {
     const struct hold *hold = hold_of(group, instance->id);
     autobuf struct buf text = BUF_INIT;
+    const char *reason = describe_instance_reason(group, instance, &text);
 
+    if (!reason)
+        return;
+    (void) json_add_str(obj, "reason", reason);
     if (hold) {
-        hold_explain(group, hold, &text);
-        (void) json_add_str(obj, "reason", "held");
         (void) json_add_i64(obj, "held_until_ms", hold->until_ms);
         if (hold->job_id != 0)
             (void) json_add_i64(obj, "held_for_job", hold->job_id);
-    } else if (instance->removing) {
-        fleet_explain_removal(group->fleet, instance, &text);
-        (void) json_add_str(obj, "reason", fleet_reason_name(instance->remove_reason));
-    } else if (instance->draining != REASON_NONE) {
-        buf_add_str(&text, fleet_reason_text(instance->draining));
-        (void) json_add_str(obj, "reason", fleet_reason_name(instance->draining));
-        if (instance->draining == REASON_DRAINED)
-            (void) json_add_i64(obj, "drained_since_ms",
-                                operator_drained_since(group, instance->id));
-    } else if (instance->in_doubt) {
-        buf_add_str(&text, "a job may have left a VM on it");
-        (void) json_add_str(obj, "reason", "in_doubt");
-    } else {
-        return;
-    }
+    } else if (!instance->removing && instance->draining == REASON_DRAINED)
+        (void) json_add_i64(obj, "drained_since_ms", operator_drained_since(group, instance->id));
     (void) json_add_str(obj, "reason_text", buf_str(&text));
 }
 
@@ -224,7 +245,7 @@ json_t *describe_instance(const struct group *group, const struct fleet_instance
     (void) json_add_bool(obj, "removing", instance->removing);
     (void) json_add_bool(obj, "foreign", instance->cause == CAUSE_FOREIGN);
     (void) json_add_bool(obj, "draining", instance->draining != REASON_NONE);
-    (void) json_add_str(obj, "condition", condition_of(instance));
+    (void) json_add_str(obj, "condition", describe_condition(instance));
     add_reason(obj, group, instance);
     (void) json_add_i64(obj, "uses", instance->uses);
     (void) json_add_i64(obj, "max_use_count", fleet_config_of(group->fleet)->max_use_count);
@@ -233,6 +254,23 @@ json_t *describe_instance(const struct group *group, const struct fleet_instance
     (void) json_add_i64(obj, "idle_since_ms", instance->idle_since_ms);
     add_jobs(obj, group, instance);
     return obj;
+}
+
+json_t *describe_problems(const struct supervisor *supervisor)
+{
+    json_t *problems = json_object_new_array();
+
+    if (problems && *supervisor->ledger_problem)
+        (void) json_object_array_add(problems, json_object_new_string(supervisor->ledger_problem));
+    if (problems && supervisor->disk_short)
+        (void) json_object_array_add(
+            problems, json_object_new_string("the disk that holds the state directory is full: no "
+                                             "job is asked for until 8 MiB are free there"));
+    if (problems && supervisor->descriptors_short)
+        (void) json_object_array_add(
+            problems, json_object_new_string("too few file descriptors are left: no job is asked "
+                                             "for until more are free"));
+    return problems;
 }
 
 json_t *describe_job(const struct job *job)

@@ -138,7 +138,7 @@ static void explain_leaving(const struct group *group, json_t *lines)
     add_line(lines, buf_str(&text));
 }
 
-static void explain_group(const struct group *group, json_t *lines)
+void explain_runner(const struct group *group, json_t *lines)
 {
     autobuf struct buf text = BUF_INIT;
 
@@ -164,6 +164,13 @@ static void explain_group(const struct group *group, json_t *lines)
     explain_failure(group, lines, "removing is failing", group->removal_error);
     explain_failure(group, lines, "the cloud's signals cannot be read", group->signals.error);
     explain_requests(group, lines);
+}
+
+static void explain_group(const struct group *group, json_t *lines)
+{
+    explain_runner(group, lines);
+    if (!group->usable || !group->listed_once)
+        return;
     for (size_t i = 0; i < fleet_instance_count(group->fleet); i++)
         explain_instance(group, fleet_instance_at(group->fleet, i), lines);
 }
@@ -296,7 +303,7 @@ static void explain_finished(const struct job *job, struct buf *out)
         buf_add_str(out, "it is being told");
 }
 
-static void explain_job(const struct job *job, json_t *lines)
+void explain_job(const struct job *job, json_t *lines)
 {
     autobuf struct buf text = BUF_INIT;
 

@@ -51,8 +51,10 @@ struct job {
     int64_t concurrent_id, concurrent_project_id;
     char result_state[16], failure_reason[64];
     char vm[256];                 /* that it runs in; "" = none that is known */
+    char stage[32];               /* that its worker is in; "" = it has told none */
     char *vm_address, *directory; /* as its worker told: for `flotilla ssh`; NULL = not known */
-    int64_t exit_code, log_size, finished_ms;
+    int64_t exit_code, log_size;
+    int64_t received_ms, assigned_ms, started_ms, finished_ms; /* 0 = not yet */
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
     bool had_reservation;
@@ -239,9 +241,10 @@ struct supervisor {
     struct standby *standbys;   /* the newest first (standby.c) */
     unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
-    struct web *web;      /* what is served on listen_address (web.c) */
-    struct audit *audit;  /* under way */
-    struct enter *enters; /* operators who are about to log in somewhere (enter.c) */
+    struct web *web;       /* what is served on listen_address (web.c) */
+    struct web_page *page; /* the status page (web_page.h) */
+    struct audit *audit;   /* under way */
+    struct enter *enters;  /* operators who are about to log in somewhere (enter.c) */
     uv_timer_t tick;
     struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */

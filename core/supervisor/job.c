@@ -154,6 +154,7 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
     job->job_id = row.job_id;
     job->project_id = row.project_id;
     job->timeout_s = row.timeout_s;
+    job->received_ms = row.received_ms;
     job->name = mem_strdup(row.name);
     job->token = row.token = secret_from_str(token);
     job->payload = row.payload = secret_new(body, len);
@@ -196,6 +197,9 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->exit_code = row->exit_code;
     job->log_size = row->log_size;
     job->log_crc = row->log_crc;
+    job->received_ms = row->received_ms;
+    job->assigned_ms = row->assigned_ms;
+    job->started_ms = row->started_ms;
     job->finished_ms = row->finished_ms;
     job->report.sent = job->report.peak = job->noted_offset = row->sent_offset;
     job->crc_offset = row->log_size;
@@ -342,6 +346,7 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
     }
     if (job->state < JOB_ASSIGNED)
         job->state = JOB_ASSIGNED;
+    job->assigned_ms = now_wall(supervisor);
     (void) ledger_note_warmth(supervisor->ledger, job->group->id, job->instance_id, job->project_id,
                               NULL);
     supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");

@@ -120,6 +120,7 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
         return;
     }
     job->state = JOB_FINISHED;
+    job->finished_ms = now_wall(supervisor);
     if (job->lock_fd >= 0) {
         (void) close(job->lock_fd);
         job->lock_fd = -1;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "core/base/io.h"
 #include "core/base/json.h"
 #include "core/base/str.h"
 #include "core/supervisor/names.h"
@@ -14,20 +13,6 @@
 int job_log_open(const struct job *job)
 {
     return spool_open(job->supervisor, job->seq);
-}
-
-ssize_t job_log_read(const struct job *job, int64_t offset, void *data, size_t max)
-{
-    autoclose int own = -1;
-    int fd = job->spool_fd;
-    ssize_t n;
-
-    if (fd < 0)
-        fd = own = job_log_open(job);
-    if (fd < 0)
-        return fd == -ENOENT ? 0 : fd;
-    n = io_pread(fd, data, max, (off_t) offset);
-    return n < 0 ? -errno : n;
 }
 
 static void add_result(json_t *answer, const char *result, const char *reason, int64_t exit_code)

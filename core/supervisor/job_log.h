@@ -7,8 +7,6 @@
 /* A descriptor for reading, which is the caller's: what it can read stays readable, also when the job is closed
  * meanwhile. -ENOENT when there is no log yet. */
 int job_log_open(const struct job *job);
-/* Up to `max` bytes from `offset` on: how many, 0 at its present end or when there is no log yet. */
-ssize_t job_log_read(const struct job *job, int64_t offset, void *data, size_t max);
 
 /* Answers a request with "name", and "seq" to mean the same job again. *ret_fd is its log, -1 where there is none. */
 json_t *job_log_report(struct supervisor *supervisor, json_t *request, int *ret_fd);

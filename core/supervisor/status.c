@@ -8,23 +8,6 @@
 #include "core/supervisor/describe.h"
 #include "core/supervisor/names.h"
 
-static json_t *describe_problems(const struct supervisor *supervisor)
-{
-    json_t *problems = json_object_new_array();
-
-    if (problems && *supervisor->ledger_problem)
-        (void) json_object_array_add(problems, json_object_new_string(supervisor->ledger_problem));
-    if (problems && supervisor->disk_short)
-        (void) json_object_array_add(
-            problems, json_object_new_string("the disk that holds the state directory is full: no "
-                                             "job is asked for until 8 MiB are free there"));
-    if (problems && supervisor->descriptors_short)
-        (void) json_object_array_add(
-            problems, json_object_new_string("too few file descriptors are left: no job is asked "
-                                             "for until more are free"));
-    return problems;
-}
-
 /* `only` NULL: all of them. */
 static int add_groups(const struct supervisor *supervisor, const char *only, json_t *report)
 {

@@ -11,6 +11,8 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/web_page.h"
+#include "core/web/page.h"
 #include "core/web/server.h"
 
 #define LOG_TOPIC "web"
@@ -23,12 +25,21 @@ static const struct web_route routes[] = {
     { "/health/live", .handler = web_answer_live },
     { "/health/ready", .handler = web_answer_ready },
     { "/debug/process/state", .handler = web_answer_process_state },
+    /* The status page's, which is why they are the last: */
+    { "/", .handler = web_page_lead },
+    { "/status", .handler = web_page_lead },
+    { "/status/events", .needs_login = true, .handler = web_page_events },
+    { "/status/log", .needs_login = true, .handler = web_page_log },
+    { "/status/history", .needs_login = true, .handler = web_page_history },
+    { "/status/explain", .needs_login = true, .handler = web_page_explain },
+    { "/status/*", .needs_login = true, .handler = web_page_answer },
 };
+#define PAGE_ROUTES 7
 
 struct wish { /* what a server is made of */
     struct sockaddr_storage address;
     struct secret *certificate, *key, *token;
-    bool serves;
+    bool serves, page;
 };
 
 struct web {
@@ -54,7 +65,8 @@ static bool same_secret(const struct secret *a, const struct secret *b)
 
 static bool same_wish(const struct wish *a, const struct wish *b)
 {
-    return a->serves == b->serves && memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
+    return a->serves == b->serves && a->page == b->page &&
+           memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
            same_secret(a->certificate, b->certificate) && same_secret(a->key, b->key) &&
            same_secret(a->token, b->token);
 }
@@ -88,6 +100,7 @@ static int make_wish(const struct supervisor *supervisor, struct wish *ret, stru
     if (str_empty(wanted_address(supervisor)))
         return 0;
     ret->serves = true;
+    ret->page = web->status_page;
     r = address_parse(wanted_address(supervisor), CONFIG_WEB_PORT, &ret->address);
     if (r < 0)
         return error_set(err, r, "'%s' is no address to listen on", wanted_address(supervisor));
@@ -117,15 +130,15 @@ static int serve(struct supervisor *supervisor, struct error *err)
 {
     struct web *web = supervisor->web;
     const struct wish *wish = &web->wish;
-    const struct web_options options = { .address = wish->address,
-                                         .certificate = wish->certificate
-                                                            ? secret_reveal(wish->certificate)
-                                                            : NULL,
-                                         .key = wish->key ? secret_reveal(wish->key) : NULL,
-                                         .token = wish->token,
-                                         .routes = routes,
-                                         .n_routes = ARRAY_LEN(routes),
-                                         .arg = supervisor };
+    const struct web_options options = {
+        .address = wish->address,
+        .certificate = wish->certificate ? secret_reveal(wish->certificate) : NULL,
+        .key = wish->key ? secret_reveal(wish->key) : NULL,
+        .token = wish->token,
+        .routes = routes,
+        .n_routes = ARRAY_LEN(routes) - (wish->page ? 0 : PAGE_ROUTES),
+        .arg = supervisor
+    };
 
     return web_server_start(supervisor->loop, &options, &web->server, err);
 }
@@ -166,6 +179,8 @@ int web_start(struct supervisor *supervisor, struct error *err)
     supervisor->web = mem_zero(sizeof(*supervisor->web));
     if (!supervisor->web)
         return error_set(err, -ENOMEM, "out of memory");
+    if (web_page_start(supervisor, err) < 0)
+        return err->code;
     arrange(supervisor);
     return 0;
 }
@@ -179,6 +194,8 @@ void web_tick(struct supervisor *supervisor)
 {
     if (supervisor->web->again_mono > 0 && now_mono(supervisor) >= supervisor->web->again_mono)
         arrange(supervisor);
+    if (supervisor->web->server)
+        web_page_turn(supervisor);
 }
 
 void web_stop(struct supervisor *supervisor)
@@ -188,6 +205,7 @@ void web_stop(struct supervisor *supervisor)
     if (!web)
         return;
     web_server_close(web->server);
+    web_page_stop(supervisor);
     wish_done(&web->wish);
     free(web);
 }

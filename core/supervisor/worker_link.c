@@ -315,6 +315,7 @@ static void take_started(struct job *job, json_t *frame)
         return;
     }
     job->state = JOB_RUNNING;
+    job->started_ms = now_wall(job->supervisor);
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
 }
 
@@ -388,6 +389,7 @@ static void take_stage(struct job *job, json_t *frame)
     (void) json_opt_str(frame, "name", &name, NULL);
     job_take_directory(job, frame);
     job->connected |= !str_eq(name, "prepare_executor");
+    (void) str_copy(job->stage, sizeof(job->stage), name);
 }
 
 static void answer_hold(struct job *job)

@@ -89,7 +89,7 @@ class Browser:
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=path if isinstance(path, str) else path.as_uri())
         self.evaluate("new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))")
 
     def requests(self):

@@ -195,6 +195,18 @@ static void test_building(void **unused)
                         "{\"type\":\"x\",\"s\":\"a/\\\"b\\\"\",\"n\":-1,\"b\":true}");
 }
 
+static void test_quoting(void **unused)
+{
+    static const char text[] = "a\"b\\c\n\x1b\0\xc3\xa9\xff/";
+    autobuf struct buf out = BUF_INIT;
+
+    json_quote(&out, text, sizeof(text) - 1);
+    assert_string_equal(buf_str(&out), "\"a\\\"b\\\\c\\n\\u001b\\u0000\xc3\xa9\xff/\"");
+    buf_clear(&out);
+    json_quote(&out, "", 0);
+    assert_string_equal(buf_str(&out), "\"\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_optional_members_keep_their_defaults),
         cmocka_unit_test(test_building),
+        cmocka_unit_test(test_quoting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
