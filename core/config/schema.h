@@ -13,15 +13,15 @@ enum setting_kind {
     SETTING_SECONDS,     /* whole seconds in the file, int64_t of milliseconds in the struct */
     SETTING_DURATION,    /* "1m30s" in the file, int64_t of milliseconds in the struct */
     SETTING_TIME,     /* a date and time in the file, int64_t of wall ms in the struct; none = 0 */
-    SETTING_BOOL,        /* bool */
-    SETTING_TRISTATE,    /* int: -1 unset, 0, 1 */
-    SETTING_REAL,        /* double */
-    SETTING_TEXTS,       /* char **, its size_t at `count` */
-    SETTING_REALS,       /* an array of numbers, rising: double *, its size_t at `count` */
-    SETTING_JSON,        /* a table as json_t *, {} when absent */
-    SETTING_SECTION,     /* a table, filled into the struct at `offset` */
-    SETTING_SECTIONS,    /* an array of tables: pointer at `offset`, its size_t at `count` */
-    SETTING_KNOWN /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
+    SETTING_BOOL,     /* bool */
+    SETTING_TRISTATE, /* int: -1 unset, 0, 1 */
+    SETTING_REAL,     /* double */
+    SETTING_TEXTS,    /* char **, its size_t at `count` */
+    SETTING_REALS,    /* an array of numbers, rising: double *, its size_t at `count` */
+    SETTING_JSON,     /* a table as json_t *, {} when absent */
+    SETTING_SECTION,  /* a table, filled into the struct at `offset` */
+    SETTING_SECTIONS, /* an array of tables: pointer at `offset`, its size_t at `count` */
+    SETTING_KNOWN     /* GitLab Runner has it and we do not act on it: noted once, type unchecked */
 };
 
 enum {
