@@ -245,6 +245,7 @@ struct supervisor {
     struct web_page *page; /* the status page (web_page.h) */
     struct audit *audit;   /* under way */
     struct enter *enters;  /* operators who are about to log in somewhere (enter.c) */
+    struct turns *turns;
     uv_timer_t tick;
     struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */

@@ -7,6 +7,7 @@
 #include "core/base/str.h"
 #include "core/supervisor/describe.h"
 #include "core/supervisor/names.h"
+#include "core/supervisor/turns.h"
 
 /* `only` NULL: all of them. */
 static int add_groups(const struct supervisor *supervisor, const char *only, json_t *report)
@@ -45,6 +46,7 @@ json_t *status_report(struct supervisor *supervisor, json_t *request)
     (void) json_add_str(report, "version", FLOTILLA_VERSION);
     (void) json_add_str(report, "system_id", supervisor->system_id);
     (void) json_add_bool(report, "draining", supervisor->draining);
+    (void) json_add(report, "loop", turns_describe(supervisor->turns));
     (void) json_add(report, "problems", describe_problems(supervisor));
     (void) add_groups(supervisor, NULL, report);
     (void) json_add(report, "jobs", jobs);

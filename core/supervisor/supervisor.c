@@ -14,6 +14,7 @@
 #include "core/job/sandbox.h"
 #include "core/provider/files.h"
 #include "core/supervisor/internal.h"
+#include "core/supervisor/turns.h"
 
 #define LOG_TOPIC "supervisor"
 #include "core/base/log.h"
@@ -266,7 +267,9 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
 {
     int r;
 
-    r = state_dir_open(supervisor, err);
+    r = turns_start(supervisor->loop, &supervisor->turns, err);
+    if (r == 0)
+        r = state_dir_open(supervisor, err);
     if (r == 0)
         r = start_spawner(supervisor, err);
     if (r == 0)
@@ -313,6 +316,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
 
     web_stop(supervisor);
     control_stop(supervisor);
+    turns_stop(supervisor->turns);
     free_jobs(supervisor);
     transfers_close(supervisor);
     rotation_done(supervisor);

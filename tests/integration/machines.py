@@ -39,7 +39,7 @@ class Machine:
         listen = "".join(f"ListenAddress {address}\n" for address in self.addresses)
         (self.home / "sshd_config").write_text(
             f"Port {self.port}\n{listen}HostKey {self.home}/host_key\nPidFile none\n"
-            f"AuthorizedKeysFile {self.home}/authorized_keys\nStrictModes no\nUsePAM no\n"
+            f"AuthorizedKeysFile {self.home}/authorized_keys\nMaxStartups 1000\nStrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             f'ForceCommand cd "{self.home}" && export HOME="{self.home}" MACHINE={self.name} && '
             'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
