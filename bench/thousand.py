@@ -3,8 +3,8 @@
 
 Usage: bench/thousand.py [--build DIR] [--openssh N] [--dropbear N]
 DIR is a build tree (default: build, what scripts/build makes). Drives `flotilla run` with plugins/static: the jobs of
-one runner are on OpenSSH servers (100), those of another on dropbear, which is lighter (900). Each job prints 20 lines
-over 10 s, then waits until all run. Prints, of the manager before and after the restart:
+one runner are on OpenSSH servers (100), those of another on dropbear, which is lighter (900). Each job prints 20 lines,
+then waits until all run. Prints, of the manager before and after the restart:
   turns, p50_ms, p99_ms, max_ms   the turns of its event loop and how long they took, rounded up to a bound
   rss_kib                         its resident memory while all jobs run
 and all_running_s, from the first job's offer until all run, adopted_s, from the new manager's start until it has all
@@ -69,7 +69,7 @@ def wait_until(condition, what):
 
 def held_job(run, job_id, gate):
     """It waits without turning: a thousand shells that look every moment would be what is measured."""
-    job = make_job(job_id, str(run.marks), seconds=10, gate="@gate@")
+    job = make_job(job_id, str(run.marks), gate="@gate@")
     job.payload["steps"][0]["script"] = [
         re.sub(r"while ! test -e '@gate@'.*?done", f": < '{gate}'", line).replace(INSTANCE, "${HOME##*/machine-}")
         for line in job.payload["steps"][0]["script"]]
