@@ -192,8 +192,9 @@ void web_reconfigure(struct supervisor *supervisor)
 
 void web_tick(struct supervisor *supervisor)
 {
-    if (supervisor->web && supervisor->web->again_mono > 0 &&
-        now_mono(supervisor) >= supervisor->web->again_mono)
+    if (!supervisor->web)
+        return; /* the start failed before it */
+    if (supervisor->web->again_mono > 0 && now_mono(supervisor) >= supervisor->web->again_mono)
         arrange(supervisor);
     if (supervisor->web->server)
         web_page_turn(supervisor);
