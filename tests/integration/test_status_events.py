@@ -167,6 +167,24 @@ def test_who_comes_back_gets_what_was_missed_and_others_a_snapshot(run):
     assert_nothing_lost(run, run.finish())
 
 
+def test_samples_go_on_over_a_restart(scripted):
+    manager = scripted()
+    web = listen(manager)
+    manager.show()
+    manager.start()
+    manager.wait(lambda: socket_is_open(web.port) and web.ask("/status/history")["rows"], "a sample is taken")
+    before = web.ask("/status/history")
+    manager.kill()
+    manager.start()
+    manager.wait(lambda: socket_is_open(web.port), "it listens")
+    assert web.ask("/status/history")["rows"][:len(before["rows"])] == before["rows"]
+    manager.kill()
+    (manager.state_dir / "history").write_bytes(b"of another version")
+    manager.start()
+    manager.wait(lambda: socket_is_open(web.port), "it listens")
+    manager.wait(lambda: len(web.ask("/status/history")["rows"]) >= 1, "samples begin anew")
+
+
 def read_log(events, condition):
     text = ""
     while not condition(text):
