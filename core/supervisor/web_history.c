@@ -1,16 +1,25 @@
 /* core/supervisor/web_history.c - how many jobs waited, what the instances did and what they cost: one sample a minute,
- * of the last day, for the status page's plots. Of one size, and gone with the process: the page says from when on
- * there are any. */
+ * of the last day, for the status page's plots. Of one size, in memory and in a file of the state directory, so that a
+ * restart leaves a gap of as long as it takes. The numbers are shown and nothing is decided by them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/describe.h"
 #include "core/supervisor/web_page.h"
 
+#define LOG_TOPIC "web"
+#include "core/base/log.h"
+
 #define SAMPLES (24 * 60)
 #define SAMPLE_EVERY_MS 60000
+#define DAY_MS ((int64_t) SAMPLES * SAMPLE_EVERY_MS)
+#define FILE_NAME "history"
 
 enum {
     COUNT_WAITING,
@@ -31,24 +40,70 @@ struct sample {
     uint32_t counts[COUNTS];
 };
 
+/* Each minute of a day has its place, in memory and in the file: a sample is written over the one of a day before. */
 struct web_history {
     struct sample samples[SAMPLES];
-    size_t n, next; /* `next`: where the next one goes */
+    int64_t last_ms;
+    int fd; /* -1 = they are kept in memory alone */
 };
 
-struct web_history *web_history_new(void)
+static size_t place_of(int64_t at_ms)
 {
-    return mem_zero(sizeof(struct web_history));
+    return (size_t) (at_ms / SAMPLE_EVERY_MS) % SAMPLES;
+}
+
+/* What is there but of another size is of another version: then all begin anew. */
+static int open_file(int dir_fd, size_t size)
+{
+    autoclose int fd = openat(dir_fd, FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    if (st.st_size != (off_t) size && (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t) size) < 0))
+        return -1;
+    return take_fd(&fd);
+}
+
+static void load(struct web_history *history, int64_t now_ms)
+{
+    if (io_pread(history->fd, history->samples, sizeof(history->samples), 0) !=
+        (ssize_t) sizeof(history->samples))
+        memset(history->samples, 0, sizeof(history->samples));
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct sample *sample = &history->samples[i];
+
+        if (sample->at_ms > now_ms || sample->at_ms < 0 || place_of(sample->at_ms) != i)
+            *sample = (struct sample) { 0 };
+        history->last_ms = MAX(history->last_ms, sample->at_ms);
+    }
+}
+
+struct web_history *web_history_new(int dir_fd, int64_t now_ms)
+{
+    struct web_history *history = mem_zero(sizeof(*history));
+
+    if (!history)
+        return NULL;
+    history->fd = open_file(dir_fd, sizeof(history->samples));
+    if (history->fd >= 0)
+        load(history, now_ms);
+    else
+        log_warning("the status page's samples can't be kept in a file: %s, ignoring",
+                    strerror(errno));
+    return history;
 }
 
 void web_history_free(struct web_history *history)
 {
+    if (history && history->fd >= 0)
+        (void) close(history->fd);
     free(history);
 }
 
 int64_t web_history_last_ms(const struct web_history *history)
 {
-    return history->n > 0 ? history->samples[(history->next + SAMPLES - 1) % SAMPLES].at_ms : 0;
+    return history->last_ms;
 }
 
 /* Between states, when it has no name of ours, it is being made or comes back. */
@@ -73,18 +128,21 @@ static void count_group(const struct group *group, struct sample *sample)
 
 void web_history_turn(struct web_history *history, const struct supervisor *supervisor)
 {
-    struct sample *sample = &history->samples[history->next];
     int64_t now = now_wall(supervisor);
+    size_t place = place_of(now);
+    struct sample *sample = &history->samples[place];
 
-    if (history->n > 0 && now - web_history_last_ms(history) < SAMPLE_EVERY_MS)
+    if (now / SAMPLE_EVERY_MS == history->last_ms / SAMPLE_EVERY_MS)
         return;
     *sample = (struct sample) { .at_ms = now };
     for (size_t i = 0; i < supervisor->n_groups; i++)
         count_group(supervisor->groups[i], sample);
     for (const struct job *job = supervisor->jobs; job; job = job->next)
         sample->counts[COUNT_WAITING] += job->state < JOB_ASSIGNED;
-    history->next = (history->next + 1) % SAMPLES;
-    history->n = MIN(history->n + 1, (size_t) SAMPLES);
+    history->last_ms = now;
+    /* One that does not fit on a full disk is missing after the next start, and nothing else is. */
+    if (history->fd >= 0)
+        (void) io_pwrite(history->fd, sample, sizeof(*sample), (off_t) (place * sizeof(*sample)));
 }
 
 static void add_row(const struct sample *sample, struct buf *out)
@@ -103,11 +161,10 @@ void web_history_format(const struct web_history *history, int64_t after_ms, str
     for (size_t i = 0; i < COUNTS; i++)
         buf_addf(out, ",\"%s\"", names[i]);
     buf_add_str(out, ",\"price\"],\"rows\":[");
-    for (size_t i = 0; i < history->n; i++) {
-        const struct sample *sample =
-            &history->samples[(history->next + SAMPLES - history->n + i) % SAMPLES];
+    for (size_t i = 1; i <= SAMPLES; i++) {
+        const struct sample *sample = &history->samples[(place_of(history->last_ms) + i) % SAMPLES];
 
-        if (sample->at_ms <= after_ms)
+        if (sample->at_ms <= after_ms || sample->at_ms <= history->last_ms - DAY_MS)
             continue;
         buf_add_str(out, first ? "" : ",");
         add_row(sample, out);

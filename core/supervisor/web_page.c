@@ -74,7 +74,7 @@ int web_page_start(struct supervisor *supervisor, struct error *err)
     struct web_page *page = supervisor->page = mem_zero(sizeof(*page));
 
     if (page) {
-        page->history = web_history_new();
+        page->history = web_history_new(supervisor->state_fd, now_wall(supervisor));
         page->events = web_events_new(web_status_fill, supervisor, supervisor->rng);
         page->logs = web_logs_new(supervisor);
     }

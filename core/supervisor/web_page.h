@@ -34,9 +34,10 @@ void web_status_fill(void *arg, struct web_events *events);
 
 /* web_history.c */
 struct web_history;
-struct web_history *web_history_new(void);
+/* What a former run took goes on. */
+struct web_history *web_history_new(int dir_fd, int64_t now_ms);
 void web_history_free(struct web_history *history); /* accepts NULL */
-/* Takes a sample when a minute has passed. */
+/* Takes a sample once a minute. */
 void web_history_turn(struct web_history *history, const struct supervisor *supervisor);
 /* When the last one was taken; 0 = none was. */
 int64_t web_history_last_ms(const struct web_history *history);

@@ -31,7 +31,7 @@ struct watcher {
     struct web_events *events;
     struct watcher *next;
     struct web_request *request;
-    struct event *event; /* that is being sent, from `sent` on */
+    struct event *event; /* that is being sent, from `sent` on; NULL = it has all so far */
     size_t sent;
     uint64_t number; /* of the one behind it */
     bool wants_snapshot;
@@ -140,15 +140,12 @@ static struct event *find_kept(const struct web_events *events, uint64_t number)
                : NULL;
 }
 
-/* The next event for one that has sent its own. */
+/* The next event for one that has sent its own; false: there is none. */
 static bool go_on(struct watcher *watcher)
 {
     struct web_events *events = watcher->events;
     struct event *event;
 
-    unref(watcher->event);
-    watcher->event = NULL;
-    watcher->sent = 0;
     if (watcher->wants_snapshot || watcher->number > events->number)
         return false;
     event = find_kept(events, watcher->number);
@@ -161,18 +158,25 @@ static bool go_on(struct watcher *watcher)
     return true;
 }
 
+static void drop_event(struct watcher *watcher)
+{
+    unref(watcher->event);
+    watcher->event = NULL;
+    watcher->sent = 0;
+}
+
 /* Only what its client takes is copied for it, a piece at a time. */
 static void push(struct watcher *watcher)
 {
     size_t n;
 
-    if (web_room(watcher->request) < WEB_ROOM_MAX)
-        return;
-    if ((!watcher->event || watcher->sent == watcher->event->len) && !go_on(watcher))
+    if (web_room(watcher->request) < WEB_ROOM_MAX || (!watcher->event && !go_on(watcher)))
         return;
     n = MIN(watcher->event->len - watcher->sent, (size_t) PIECE_MAX);
     if (web_send(watcher->request, watcher->event->data + watcher->sent, n) == 0)
         watcher->sent += n;
+    if (watcher->sent == watcher->event->len)
+        drop_event(watcher);
 }
 
 static void give_snapshot(struct web_events *events, int64_t wall_ms)
@@ -185,7 +189,6 @@ static void give_snapshot(struct web_events *events, int64_t wall_ms)
         if (watcher->wants_snapshot && !watcher->event) {
             event->refs++;
             watcher->event = event;
-            watcher->sent = 0;
             watcher->number = events->number + 1;
             watcher->wants_snapshot = false;
         }
@@ -250,7 +253,7 @@ static void tell_alive(struct web_events *events, int64_t now_mono)
         return;
     events->alive_mono = now_mono;
     for (struct watcher *watcher = events->watchers; watcher; watcher = watcher->next)
-        if (!watcher->event || watcher->sent == watcher->event->len)
+        if (!watcher->event)
             (void) web_send(watcher->request, comment, sizeof(comment) - 1);
 }
 
@@ -287,7 +290,7 @@ static void on_gone(void *arg, struct web_request *request)
             break;
         }
     events->left_mono = events->round_mono;
-    unref(watcher->event);
+    drop_event(watcher);
     free(watcher);
 }
 

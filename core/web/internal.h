@@ -9,6 +9,7 @@
 
 #include <libwebsockets.h>
 
+#include "core/web/guesses.h"
 #include "core/web/login.h"
 #include "core/web/server.h"
 
@@ -41,6 +42,7 @@ struct web_server {
     uv_timer_t pause; /* until connections are taken again */
     uv_check_t last;  /* the turns of the loop that the end needs, */
     uv_idle_t awake;  /* which does not sleep meanwhile */
+    struct web_guesses guesses;
     struct web_request *requests;
     unsigned n_connections, n_lasting, turns, handles;
     bool closing, paused;

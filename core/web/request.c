@@ -2,6 +2,7 @@
  * before the handler is. */
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/web/internal.h"
@@ -161,6 +162,25 @@ static struct web_login login_of(const struct web_request *request, struct login
     return login;
 }
 
+/* A token is looked at only where not many were wrong. */
+static unsigned check_login(struct web_request *request, const struct web_login *login,
+                            const char **ret_why)
+{
+    struct web_guesses *guesses = &request->server->guesses;
+    int64_t now = clock_mono_ms(&clock_system);
+    bool guesses_token = login->token && login->authorization;
+    unsigned status;
+
+    if (guesses_token && !web_guesses_allow(guesses, &request->peer, now)) {
+        *ret_why = "too many wrong tokens came from this address; try again in a minute";
+        return 429;
+    }
+    status = web_login_check(login, ret_why);
+    if (guesses_token && status == 401)
+        web_guesses_note(guesses, &request->peer, now);
+    return status;
+}
+
 static bool may_see(struct web_request *request)
 {
     struct login_texts texts;
@@ -169,7 +189,7 @@ static bool may_see(struct web_request *request)
     unsigned status = web_login_check_origin(&login, &why);
 
     if (status == 0 && request->route->needs_login)
-        status = web_login_check(&login, &why);
+        status = check_login(request, &login, &why);
     secret_wipe(texts.authorization, sizeof(texts.authorization));
     if (status == 0)
         return true;

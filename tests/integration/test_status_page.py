@@ -210,8 +210,7 @@ def test_keys_and_words_reach_all(page, serve):
     page.until("document.querySelector('#job-log').textContent.includes('hello')")
     assert page.text("#job-title") == "Job 10007 chosen by keys"
     page.key("Escape")
-    page.until("!document.getElementById('job').open")
-    assert page.evaluate("location.hash") == ""
+    page.until("!document.getElementById('job').open && location.hash === ''")
     page.evaluate("document.querySelector('#job-table .table').focus()")
     page.key("ArrowDown")
     assert page.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "2"
