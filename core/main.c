@@ -53,6 +53,8 @@ static int run_transfer(int argc, char **argv)
 
 static const struct cli_command commands[] = {
     { "run", "take jobs from GitLab and run them on autoscaled instances", cli_run },
+    { "run-single", "run the jobs of one runner, one after the other, until there were enough",
+      cli_run_single },
     { "register", "make a runner known to GitLab and write its entry into config.toml",
       cli_register },
     { "verify", "ask GitLab whether it still knows the runners of config.toml", cli_verify },

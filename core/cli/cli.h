@@ -31,6 +31,7 @@ int cli_policy(int argc, char **argv);      /* policy.c */
 int cli_simulate(int argc, char **argv);    /* simulate.c */
 int cli_register(int argc, char **argv);    /* register.c */
 int cli_verify(int argc, char **argv);      /* verify.c */
+int cli_run_single(int argc, char **argv);  /* run_single.c */
 int cli_unregister(int argc, char **argv);  /* unregister.c */
 int cli_list(int argc, char **argv);        /* list.c */
 int cli_reset_token(int argc, char **argv); /* reset_token.c */
