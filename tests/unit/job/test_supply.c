@@ -198,7 +198,7 @@ static void change_supervisor(struct world *world, int listener)
 {
     hang_up(world);
     world->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    hear(world, "{\"type\":\"attach\",\"seq\":1,\"key\":\"" KEY "\"}");
+    hear(world, "{\"type\":\"attach\",\"seq\":1,\"key\":\"" KEY "\",\"protocol\":1}");
     tell(world, "{\"type\":\"attached\"}");
     hear(world, "{\"type\":\"started\"}");
 }
