@@ -34,7 +34,7 @@ struct remote_files remote_files(const struct remote_options *options)
     if (!str_empty(options->ca_file))
         files.paths[files.n++] = options->ca_file;
     files.modules = true;
-    files.certificates = str_eq(options->protocol, "winrm+https");
+    files.certificates = str_eq(options->protocol, "winrm+https") && !options->own_certificate;
     return files;
 }
 

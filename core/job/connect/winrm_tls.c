@@ -55,6 +55,20 @@ static CURLcode set_context(CURL *easy, void *context, void *tls)
     return CURLE_OK;
 }
 
+/* The authorities are not asked then, and it takes a while to read them. */
+static CURLcode set_own(CURL *easy, struct winrm_tls *tls)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_context);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
+    return code;
+}
+
 int winrm_tls_set(CURL *easy, struct winrm_tls *tls)
 {
     const struct remote_options *options = tls->options;
@@ -66,9 +80,7 @@ int winrm_tls_set(CURL *easy, struct winrm_tls *tls)
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, own ? 0L : 2L);
     if (code == CURLE_OK && own)
-        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_context);
-    if (code == CURLE_OK && own)
-        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
+        code = set_own(easy, tls);
     return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
