@@ -22,6 +22,7 @@
 #define SCOPE_SHOWN_MAX 256
 #define RUNNER_COLUMNS 50
 
+static uint64_t logged[LOG_LEVEL_DEBUG + 1]; /* lines, those that the level keeps back, too */
 static const char *const level_names[] = { "error", "warning", "notice", "info", "debug" };
 static const char *const format_names[] = { "text", "json", "runner" };
 
@@ -239,6 +240,11 @@ static void queue_loss(const char *when)
     queue_line(&line);
 }
 
+uint64_t log_count(enum log_level level)
+{
+    return __atomic_load_n(&logged[level], __ATOMIC_RELAXED);
+}
+
 void log_line(enum log_level level, const char *topic, const char *fmt, ...)
 {
     autobuf struct buf message = BUF_INIT;
@@ -246,6 +252,7 @@ void log_line(enum log_level level, const char *topic, const char *fmt, ...)
     char when[40];
     va_list args;
 
+    (void) __atomic_add_fetch(&logged[level], 1, __ATOMIC_RELAXED);
     if (!log_enabled(level))
         return;
     va_start(args, fmt);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/base/error.h"
 
@@ -29,7 +30,8 @@ int log_parse_format(const char *text, enum log_format *ret); /* text, json, run
 const char *log_level_name(enum log_level level);
 const char *log_format_name(enum log_format format);
 bool log_enabled(enum log_level level);
-void log_flush(void); /* tries to empty the queue without blocking */
+uint64_t log_count(enum log_level level); /* lines of this level so far, wanted or not */
+void log_flush(void);                     /* tries to empty the queue without blocking */
 
 void log_line(enum log_level level, const char *topic, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

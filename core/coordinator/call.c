@@ -46,6 +46,9 @@ struct coordinator_call {
     char values[HEADER_COUNT][256];
     char error[CURL_ERROR_SIZE];
     int attempts;
+    void *owner;
+    const char *method, *endpoint;
+    int64_t begun_mono;
     bool in_multi, body_too_long, cancelled;
     uv_timer_t retry;
     call_fn fn;
@@ -217,6 +220,21 @@ static void fill_headers(const struct coordinator_call *call, struct answer_head
                                      .range = call->values[HEADER_RANGE] };
 }
 
+static void tell_ended(const struct coordinator_call *call, int status)
+{
+    const struct coordinator_ended ended = {
+        .owner = call->owner,
+        .endpoint = call->endpoint ? call->endpoint : "",
+        .method = call->method,
+        .status = status,
+        .attempts = call->attempts,
+        .seconds = (double) (clock_mono_ms(&clock_system) - call->begun_mono) / 1000,
+    };
+
+    if (call->client->on_ended)
+        call->client->on_ended(call->client->ended_arg, &ended);
+}
+
 static void answer_call(struct coordinator_call *call, CURLcode result, long status)
 {
     struct call_answer answer = { .status = result == CURLE_OK ? (int) status
@@ -241,6 +259,7 @@ static void answer_call(struct coordinator_call *call, CURLcode result, long sta
     else
         (void) snprintf(message, sizeof(message), "status %ld", status);
     answer.message = message;
+    tell_ended(call, answer.status);
     call->cancelled = true; /* its owner may not cancel it any more */
     call->fn(call, &answer);
     end_call(call);
@@ -320,6 +339,9 @@ static struct coordinator_call *call_new(struct coordinator_client *client,
     call->body_max = request->body_max;
     call->fn = fn;
     call->extra = extra;
+    call->method = request->method;
+    call->endpoint = request->endpoint;
+    call->begun_mono = clock_mono_ms(&clock_system);
     (void) uv_timer_init(client->loop, &call->retry);
     call->retry.data = call;
     call->next = client->calls;
@@ -360,6 +382,7 @@ int call_start(struct coordinator_client *client, const struct coordinator_host 
         return error_set(err, -ENOMEM, "HTTP client: out of memory");
     }
     set_options(call, host, request, url);
+    call->owner = host->owner;
     *ret = call;
     begin_attempt(call);
     return 0;

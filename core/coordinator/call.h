@@ -26,6 +26,7 @@ typedef void (*call_fn)(struct coordinator_call *call, const struct call_answer 
 struct call_request {
     enum pool pool;
     const char *method;               /* POST, PUT, PATCH */
+    const char *endpoint;             /* as metrics call it; NULL = they do not */
     const char *path;                 /* below the base URL */
     const char *token_header, *token; /* "JOB-TOKEN" or "RUNNER-TOKEN" */
     const char *content_type, *content_range;

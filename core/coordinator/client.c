@@ -169,6 +169,13 @@ static void on_client_closed(uv_handle_t *handle)
     free(client);
 }
 
+void coordinator_client_observe(struct coordinator_client *client, coordinator_ended_fn fn,
+                                void *arg)
+{
+    client->on_ended = fn;
+    client->ended_arg = arg;
+}
+
 void coordinator_client_free(struct coordinator_client *client)
 {
     if (!client)

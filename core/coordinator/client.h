@@ -23,6 +23,7 @@ struct coordinator_call; /* a call under way; dead after its callback */
 
 /* copied where it must outlive the call */
 struct coordinator_host {
+    void *owner;     /* whose calls these are, for who counts them (coordinator_client_observe()) */
     const char *url; /* as configured; the base URL rule of 1.1 is applied inside */
     const char *tls_ca_file, *tls_cert_file,
         *tls_key_file; /* NULL = system store, no client certificate */
@@ -35,6 +36,19 @@ void coordinator_client_free(
     struct coordinator_client *client); /* aborts all calls without callbacks */
 void coordinator_call_cancel(
     struct coordinator_call *call); /* no callback any more; accepts NULL */
+
+/* How each call ended, before its callback: for metrics. */
+struct coordinator_ended {
+    void *owner;          /* of the call's host */
+    const char *endpoint; /* "request_job", "update_job", "patch_trace"; "" = another */
+    const char *method;   /* "POST" */
+    int status;           /* HTTP, or -1 */
+    int attempts;
+    double seconds; /* with all attempts and the waits between them */
+};
+typedef void (*coordinator_ended_fn)(void *arg, const struct coordinator_ended *ended);
+void coordinator_client_observe(struct coordinator_client *client, coordinator_ended_fn fn,
+                                void *arg);
 
 /* The certificates with which this GitLab proved its name, in PEM form; "" until it did, and over http.
  * Valid until the loop's next turn. */

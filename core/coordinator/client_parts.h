@@ -11,6 +11,8 @@ struct coordinator_client {
     uv_timer_t timers[POOL_COUNT];
     struct coordinator_call *calls;
     struct chain *chains;
+    coordinator_ended_fn on_ended;
+    void *ended_arg;
     unsigned handles;
     bool freed;
 };

@@ -34,6 +34,7 @@ int coordinator_patch_trace(struct coordinator_client *client, const struct coor
     struct patch_trace *extra = mem_zero(sizeof(*extra));
     struct call_request request = { .pool = POOL_REPORTS,
                                     .method = "PATCH",
+                                    .endpoint = "patch_trace",
                                     .token_header = "JOB-TOKEN",
                                     .token = token,
                                     .content_type = "text/plain",

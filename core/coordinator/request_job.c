@@ -48,6 +48,7 @@ int coordinator_request_job(struct coordinator_client *client, const struct coor
     autojson json_t *body = json_object_new_object();
     struct call_request request = { .pool = POOL_POLLS,
                                     .method = "POST",
+                                    .endpoint = "request_job",
                                     .path = "jobs/request",
                                     .token_header = "RUNNER-TOKEN",
                                     .token = token,

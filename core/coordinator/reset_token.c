@@ -16,6 +16,7 @@ int coordinator_reset_token(struct coordinator_client *client, const struct coor
 {
     char path[64] = "runners/reset_authentication_token";
     struct call_request request = { .method = "POST",
+                                    .endpoint = "reset_token",
                                     .path = path,
                                     .token_header = "PRIVATE-TOKEN",
                                     .token = pat,

@@ -62,6 +62,7 @@ int coordinator_update_job(struct coordinator_client *client, const struct coord
     autojson json_t *body = build_body(update);
     struct call_request request = { .pool = POOL_REPORTS,
                                     .method = "PUT",
+                                    .endpoint = "update_job",
                                     .token_header = "JOB-TOKEN",
                                     .token = update->token,
                                     .content_type = "application/json",

@@ -220,9 +220,18 @@ static void report(fleet_change_fn on_change, void *arg, enum fleet_change_kind 
     on_change(arg, &change);
 }
 
-static enum instance_cause cause_of_new(struct fleet *fleet)
+static bool is_ordered(struct fleet *fleet, struct fleet_instance *instance)
 {
+    instance->ordered_ms = orders_oldest_ms(fleet);
     if (orders_take_or_early(fleet))
+        return true;
+    instance->ordered_ms = 0;
+    return false;
+}
+
+static enum instance_cause cause_of_new(struct fleet *fleet, struct fleet_instance *instance)
+{
+    if (is_ordered(fleet, instance))
         return CAUSE_REQUESTED;
     return fleet->complete_lists == 0 ? CAUSE_PREEXISTED : CAUSE_UNEXPECTED;
 }
@@ -237,11 +246,12 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
     instance->seen = true;
     instance->state = item->state;
     instance->first_seen_ms = instance->last_seen_ms = now_ms;
+    instance->running_ms = item->state == INSTANCE_RUNNING ? now_ms : 0;
     if (!former) {
-        instance->cause = cause_of_new(fleet);
+        instance->cause = cause_of_new(fleet, instance);
         return;
     }
-    if (item->returns && orders_take_or_early(fleet)) {
+    if (item->returns && is_ordered(fleet, instance)) {
         instance->cause = CAUSE_REQUESTED;
         instance->anew = true;
         return;
@@ -254,8 +264,10 @@ static void begin_life(struct fleet *fleet, int64_t now_ms, const struct fleet_l
         instance->first_seen_ms = former->first_seen_ms;
 }
 
-static void change_state(struct fleet_instance *instance, enum instance_state state)
+static void change_state(struct fleet_instance *instance, enum instance_state state, int64_t now_ms)
 {
+    if (state == INSTANCE_RUNNING && instance->state != state && instance->running_ms == 0)
+        instance->running_ms = now_ms;
     instance->state = state;
     if (state != INSTANCE_RUNNING)
         instance->ready = false;
@@ -295,7 +307,7 @@ static int see_instance(struct fleet *fleet, int64_t now_ms, const struct fleet_
     instance->misses = 0;
     if (lost_clock)
         instance->idle_since_ms = now_ms;
-    change_state(instance, item->state);
+    change_state(instance, item->state, now_ms);
     census_update(fleet, instance);
     if (changed && !gone_state(item->state)) /* those are let go with what the list does not name */
         report(on_change, arg, CHANGE_STATE, instance, REASON_NONE, 1);

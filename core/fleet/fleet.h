@@ -133,6 +133,8 @@ struct fleet_instance {
 
     /* Lists. */
     int64_t first_seen_ms, last_seen_ms;
+    int64_t ordered_ms;   /* when the order that it is of was taken; 0 = not known */
+    int64_t running_ms;   /* when it was first seen running; 0 = not yet, or in a former run */
     uint32_t misses;      /* complete lists in a row without it */
     bool connection_dead; /* a worker lost it; counts at the next complete list */
     bool seen;            /* in the list that is being taken in */

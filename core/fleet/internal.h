@@ -117,6 +117,8 @@ int64_t throttle_burst(const struct fleet_config *config);
 /* How many orders may be made now; *ret_next_ms: when there may be one more. */
 uint32_t orders_allowed(const struct fleet *fleet, int64_t now_ms, int64_t *ret_next_ms);
 void orders_add(struct fleet *fleet, struct fleet_order order);
+/* When the order that the next new instance is of was taken; 0 = not known. */
+int64_t orders_oldest_ms(const struct fleet *fleet);
 /* The order that the next new instance is of, which may be one without an answer; false = nobody waits
  * for one. */
 bool orders_take_or_early(struct fleet *fleet);

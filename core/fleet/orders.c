@@ -119,16 +119,27 @@ void fleet_on_increase_unanswered(struct fleet *fleet, uint32_t asked)
 /* First in, first out: ids are not known before they appear (autoscaler.md 2.2). What is certain
  * comes first, so that an order that never reached the cloud is what is left over and expires soon.
  */
+static size_t next_order(const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->n_orders; i++)
+        if (!fleet->orders[i].uncertain)
+            return i;
+    return 0;
+}
+
+int64_t orders_oldest_ms(const struct fleet *fleet)
+{
+    return fleet->n_orders == 0
+               ? 0
+               : fleet->orders[next_order(fleet)].expires_ms - fleet->config.pending_limit_ms;
+}
+
 static bool take(struct fleet *fleet)
 {
-    size_t i = 0;
+    size_t i = next_order(fleet);
 
     if (fleet->n_orders == 0)
         return false;
-    while (i + 1 < fleet->n_orders && fleet->orders[i].uncertain)
-        i++;
-    if (fleet->orders[i].uncertain)
-        i = 0;
     if (--fleet->orders[i].count == 0) {
         fleet->n_orders--;
         memmove(&fleet->orders[i], &fleet->orders[i + 1],

@@ -131,6 +131,7 @@ void adopt_running(struct job *job)
     if (!job->group->retired)
         occupy(job);
     worker_expect(job);
+    counts_note_adoption(job->supervisor);
     operator_on_adopted(job);
     if (job->state >= JOB_FINISHED)
         judge_instance(job->group, job->instance_id);

@@ -182,6 +182,7 @@ static void tell_plan(struct group *group, const struct scaler_plan *plan)
 
     if (plan->request == 0 && plan->n_removals == 0)
         return;
+    counts_note_plan(group, plan);
     scaler_explain(group->fleet, plan, now_wall(group->supervisor), &text);
     if (plan->request > 0)
         group_log_scaling(group, plan, buf_str(&text));

@@ -113,6 +113,7 @@ void group_read_connect(struct group *group, int code, const char *message, int6
 {
     *ret = (struct connect_answer) { .kind = kind_of(code),
                                      .pause_ms = MAX(retry_after_ms, (int64_t) RETRY_MIN_MS) };
+    counts_note_answer(group, code);
     (void) str_cut(ret->why, sizeof(ret->why), message);
     if (ret->kind == CONNECT_KNOWN) {
         ret->connect = build_connect(group, reply);

@@ -250,6 +250,8 @@ static void on_listed(void *arg, int code, const char *message, int64_t retry_af
     effect_point("provider_list", "after");
     if (!group->provider)
         return; /* closed for good */
+    counts_note_list(group);
+    counts_note_answer(group, code);
     group_note_holder(group, code, message);
     if (!reply || (code != 0 && code != FLT_E_PARTIAL)) {
         note_list_failure(group, message, retry_after_ms);

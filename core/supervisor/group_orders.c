@@ -39,6 +39,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
 
     group->increase_busy = false;
     effect_point("provider_increase", "after");
+    counts_note_answer(group, code);
     if (outcome_unknown(code)) {
         fleet_on_increase_unanswered(group->fleet, group->increase_n);
         if (group->provider) /* else closed for good */
@@ -59,6 +60,7 @@ static void on_increased(void *arg, int code, const char *message, int64_t retry
         return;
     }
     group_log_increased(group, (uint32_t) accepted);
+    counts_note_increase(group, (uint32_t) accepted);
     fleet_on_increase(group->fleet, now_wall(supervisor), group->increase_n, (uint32_t) accepted);
     group_log_orders(group);
     if (code == FLT_E_STALE)
@@ -274,6 +276,7 @@ static void on_decreased(void *arg, int code, const char *message, int64_t retry
 
     group->decrease_busy = false;
     effect_point("provider_decrease", "after");
+    counts_note_answer(group, code);
     if (reply)
         (void) json_opt_array(reply, "accepted", &accepted, NULL);
     for (size_t i = 0; accepted && i < json_object_array_length(accepted); i++, n++)
@@ -329,6 +332,7 @@ void group_start_decrease(struct group *group)
         return;
     }
     group_log_decrease(group, n);
+    counts_note_decrease(group, n);
     request = change_request(group, "decrease", turn->request_id);
     if (request)
         (void) json_add(request, "ids", array);

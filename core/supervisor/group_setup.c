@@ -120,8 +120,11 @@ static void on_open(void *arg, int code, const char *message, int64_t retry_afte
     bool was_usable;
 
     (void) retry_after_ms;
+    counts_note_answer(group, code);
     if (group->stale)
         return; /* opened or not, it takes no jobs */
+    if (code == 0)
+        counts_note_open(group);
     if (code != 0) {
         if (str_cut(group->provider_error, sizeof(group->provider_error), message))
             log_error("runner '%s': plugin '%s' cannot open its group: %s", group->runner->name,
@@ -248,7 +251,8 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
     group->runner = runner;
     token_shorten(secret_reveal(runner->token), group->short_token);
     group->host =
-        (struct coordinator_host) { .url = runner->url,
+        (struct coordinator_host) { .owner = group,
+                                    .url = runner->url,
                                     .tls_ca_file = runner->tls_ca_file,
                                     .tls_cert_file = runner->tls_cert_file,
                                     .tls_key_file = runner->tls_key_file,
@@ -302,7 +306,9 @@ int group_init(struct group *group, struct supervisor *supervisor,
     group->request_pace = 1;
     group_use_entry(group, runner);
     group->info = coordinator_info(runner->shell, runner->labels);
-    r = group_load_policies(group, err);
+    r = counts_open_group(group, err);
+    if (r == 0)
+        r = group_load_policies(group, err);
     if (r < 0)
         return r;
     group_fleet_config(group, &runner->autoscaler, group_policy(group), &config);
@@ -328,6 +334,7 @@ void group_done(struct group *group)
     secret_free(group->key);
     group_isolation_done(group);
     cache_store_close(group->store);
+    counts_close_group(group);
     free(group->ledger_key);
     config_free(group->config);
 }

@@ -170,6 +170,8 @@ struct group {
 
     struct group_isolation isolation;
 
+    struct group_counts *counts; /* for metrics (counts.h); NULL of a retired one */
+
     /* Job requests (scheduler.c). */
     struct poll *polls; /* requests that wait for their answers, each with a place in the fleet */
     unsigned n_polls;
@@ -241,6 +243,7 @@ struct supervisor {
     struct standby *standbys;   /* the newest first (standby.c) */
     unsigned standby_round;     /* one that began in another is not kept */
     struct control *control;
+    struct counts *counts; /* for metrics (counts.h) */
     struct web *web;       /* what is served on listen_address (web.c) */
     struct web_page *page; /* the status page (web_page.h) */
     struct audit *audit;   /* under way */
@@ -567,6 +570,26 @@ void adopt_done(struct supervisor *supervisor);
 int control_start(struct supervisor *supervisor, struct error *err);
 void control_tick(struct supervisor *supervisor); /* listens again after a pause */
 void control_stop(struct supervisor *supervisor);
+
+/* counts.c: what happens is counted, for metrics. */
+int counts_start(struct supervisor *supervisor, struct error *err);
+void counts_stop(struct supervisor *supervisor);
+void counts_tick(struct supervisor *supervisor);
+int counts_open_group(struct group *group, struct error *err);
+void counts_close_group(struct group *group);
+void counts_on_event(struct supervisor *supervisor, enum supervisor_event_kind kind,
+                     const struct group *group, const char *instance, const struct job *job);
+void counts_note_payload(struct group *group, json_t *payload);
+void counts_note_answer(struct group *group, int code); /* of a provider */
+void counts_note_plan(struct group *group, const struct scaler_plan *plan);
+void counts_note_list(struct group *group);
+void counts_note_increase(struct group *group, uint32_t accepted);
+void counts_note_decrease(struct group *group, size_t n);
+void counts_note_poll(struct group *group, bool made); /* not made: no place could be reserved */
+void counts_note_refusal(struct group *group);         /* of its token */
+void counts_note_open(struct group *group);            /* of its provider */
+void counts_note_adoption(struct supervisor *supervisor);
+void counts_note_config(struct supervisor *supervisor, bool loaded);
 
 /* web.c */
 int web_start(struct supervisor *supervisor, struct error *err);

@@ -170,6 +170,7 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
     }
     job->seq = row.seq;
     job->state = JOB_RECEIVED;
+    counts_note_payload(group, payload);
     log_info("Checking for jobs... received: job %" PRId64 " of runner '%s'", job->job_id,
              group->runner->name);
     supervisor_emit(supervisor, EVENT_JOB_RECEIVED, group, "", job, "");

@@ -185,6 +185,8 @@ static void run(struct reload *reload)
         reload_plan(reload);
     if (reload->dry_run)
         return;
+    if (reload->refused || reload->changes.count > 0 || !reload->only_changes)
+        counts_note_config(reload->supervisor, !reload->refused);
     if (reload->refused)
         log_refusal(reload);
     else if (!reload->only_changes || reload->changes.count > 0) {

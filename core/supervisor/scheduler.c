@@ -67,9 +67,10 @@ static bool refused(struct group *group)
         (void) snprintf(group->refusal, sizeof(group->refusal),
                         "too few file descriptors are left, the limit is %lu", descriptors_limit());
     else if (!fleet_growth_allows_job(group->fleet, now_wall(group->supervisor), false, &why) ||
-             !fleet_reserve(group->fleet, now_wall(group->supervisor), &why))
+             !fleet_reserve(group->fleet, now_wall(group->supervisor), &why)) {
         (void) str_cut(group->refusal, sizeof(group->refusal), why.message);
-    else
+        counts_note_poll(group, false);
+    } else
         return false;
     return true;
 }
@@ -91,6 +92,7 @@ static void judge_health(struct group *group, int status)
     group->unhealthy++;
     if (!unhealthy(group))
         return;
+    counts_note_refusal(group);
     format_duration(&shown, pause);
     log_error("runner '%s' (%s): GitLab refused its token %" PRId64
               " time%s in a row; no job is asked for during the next %s",
@@ -244,6 +246,7 @@ static int ask(struct group *group, struct error *err)
     }
     group->polls = poll;
     group->n_polls++;
+    counts_note_poll(group, true);
     return 0;
 }
 

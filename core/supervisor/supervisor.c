@@ -39,6 +39,7 @@ void supervisor_emit(struct supervisor *supervisor, enum supervisor_event_kind k
                                       .slot = job && job->slot > 0 ? (unsigned) job->slot : 0,
                                       .detail = detail ? detail : "" };
 
+    counts_on_event(supervisor, kind, group, instance, job);
     if (supervisor->options.on_event)
         supervisor->options.on_event(supervisor->options.arg, &event);
 }
@@ -217,6 +218,7 @@ static void on_tick(uv_timer_t *timer)
     prune_if_due(supervisor);
     control_tick(supervisor);
     web_tick(supervisor);
+    counts_tick(supervisor);
     log_flush();
     (void) uv_timer_start(&supervisor->tick, on_tick,
                           supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
@@ -277,6 +279,8 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
     if (r == 0)
         r = coordinator_client_new(supervisor->loop, &supervisor->coordinator, err);
     if (r == 0)
+        r = counts_start(supervisor, err);
+    if (r == 0)
         r = start_groups(supervisor, err);
     if (r == 0)
         rotation_load(supervisor);
@@ -315,6 +319,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     struct error err = { 0 };
 
     web_stop(supervisor);
+    counts_stop(supervisor);
     control_stop(supervisor);
     turns_stop(supervisor->turns);
     free_jobs(supervisor);

@@ -22,6 +22,8 @@
 #define AGAIN_MS 10000
 
 static const struct web_route routes[] = {
+    { "/metrics", .handler = web_answer_metrics },
+    { "/debug/jobs/list", .handler = web_answer_jobs },
     { "/health/live", .handler = web_answer_live },
     { "/health/ready", .handler = web_answer_ready },
     { "/debug/process/state", .handler = web_answer_process_state },

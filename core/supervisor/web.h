@@ -4,6 +4,10 @@
 #include "core/supervisor/internal.h"
 #include "core/web/server.h"
 
+/* metrics.c */
+void web_answer_metrics(void *arg, struct web_request *request);
+/* web_jobs.c */
+void web_answer_jobs(void *arg, struct web_request *request);
 /* web_health.c */
 void web_answer_live(void *arg, struct web_request *request);
 void web_answer_ready(void *arg, struct web_request *request);
