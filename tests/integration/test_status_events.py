@@ -192,6 +192,7 @@ def read_log(events, condition):
     return text
 
 
+@pytest.mark.sample
 def test_a_log_is_shown_as_it_grows_masked_and_to_its_end(run):
     _, seq = begin(run)
     with run.web.events(f"/status/log?seq={seq}") as events:
