@@ -77,6 +77,7 @@ static const struct cli_command commands[] = {
     { "release", "end a hold", cli_release },
     { "reload", "let the running manager read its configuration again, or show the difference",
       cli_reload },
+    { "doctor", "look for what is wrong, and say what to do about it", cli_doctor },
     { "config", "check a config.toml and say what is wrong in it, and where", cli_config },
     { "migrate", "print a configuration of GitLab Runner as one for flotilla", cli_migrate },
     { "policy", "show which policy holds, until when, and what it asks for", cli_policy },

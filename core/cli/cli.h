@@ -15,6 +15,7 @@ int cli_status(int argc, char **argv);      /* status.c */
 int cli_explain(int argc, char **argv);     /* explain.c */
 int cli_fleet(int argc, char **argv);       /* fleet.c */
 int cli_audit(int argc, char **argv);       /* audit.c */
+int cli_doctor(int argc, char **argv);      /* doctor.c */
 int cli_drain(int argc, char **argv);       /* drain.c */
 int cli_undrain(int argc, char **argv);     /* drain.c */
 int cli_hold(int argc, char **argv);        /* hold.c */

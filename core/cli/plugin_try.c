@@ -259,7 +259,7 @@ static int ask_address(struct trial *trial, struct buf *told, struct error *err)
         r = try_call(trial, request, TRY_CALL_MS, err);
         if (r < 0)
             return r;
-        if (trial->code != FLT_E_NOT_READY || now_ms() >= until)
+        if (trial->code != FLT_E_NOT_READY || now_ms() >= until || trial->options->on_step)
             break;
         if (try_pause(trial, MAX(trial->retry_after_ms, INT64_C(100))) < 0)
             return error_set(err, -EINTR, "interrupted");
@@ -344,6 +344,10 @@ static int step(struct trial *trial, const char *name,
         try_interrupted(trial) ? error_set(&err, -EINTR, "interrupted") : run(trial, &told, &err);
     const char *text = r == 0 ? buf_str(&told) : err.message;
 
+    if (trial->options->on_step) {
+        trial->options->on_step(trial->options->arg, name, r == 0, text);
+        return r;
+    }
     /* The plugin's and the instance's own words: nothing of them may drive the terminal. */
     str_display(&shown, text, strlen(text), 1000);
     (void) printf("%-4s  %-8s  %6.2f s  %s\n", r == 0 ? "ok" : "FAIL", name,
@@ -400,18 +404,27 @@ static void finish(struct trial *trial)
     json_object_put(trial->heard);
 }
 
+static int begin(struct trial *trial, const struct try_options *options,
+                 const struct config_runner *runner)
+{
+    *trial = (struct trial) { .options = options,
+                              .runner = runner,
+                              .before = json_object_new_object(),
+                              .heard = json_object_new_array() };
+    if (!trial->before || !trial->heard || uv_loop_init(&trial->loop) < 0)
+        return -ENOMEM;
+    (void) signal(SIGPIPE, SIG_IGN);
+    try_watch(trial);
+    return 0;
+}
+
 int plugin_try(const struct try_options *options, const struct config_runner *runner)
 {
-    struct trial trial = { .options = options,
-                           .runner = runner,
-                           .before = json_object_new_object(),
-                           .heard = json_object_new_array() };
+    struct trial trial;
     bool well;
 
-    if (!trial.before || !trial.heard || uv_loop_init(&trial.loop) < 0)
+    if (begin(&trial, options, runner) < 0)
         return 1;
-    (void) signal(SIGPIPE, SIG_IGN);
-    try_watch(&trial);
     well = go_through(&trial);
     trial.forgiven = trial.interrupts;
     try_end_probe(&trial);
@@ -420,4 +433,35 @@ int plugin_try(const struct try_options *options, const struct config_runner *ru
     finish(&trial);
     (void) printf("runner '%s' %s\n", runner->name, well ? "works" : "does not work");
     return well ? 0 : 1;
+}
+
+/* One that runs and says how it is reached; one that boots is left alone. */
+static bool find_running(struct trial *trial)
+{
+    json_t *instances = NULL;
+
+    (void) json_opt_array(trial->reply, "instances", &instances, NULL);
+    for (size_t i = 0; instances && i < json_object_array_length(instances); i++) {
+        json_t *item = json_object_array_get_idx(instances, i);
+        int64_t state = -1;
+
+        (void) json_opt_i64(item, "state", 0, FLT_STATE_RESUMING, &state, NULL);
+        if (state == FLT_STATE_RUNNING)
+            return str_copy(trial->id, sizeof(trial->id), try_text(item, "id")) == 0;
+    }
+    return false;
+}
+
+void plugin_look(const struct try_options *options, const struct config_runner *runner)
+{
+    struct trial trial;
+
+    if (begin(&trial, options, runner) < 0)
+        return;
+    if (step(&trial, "plugin", find_plugin) == 0 && step(&trial, "open", open_group) == 0 &&
+        step(&trial, "list", list_group) == 0 && find_running(&trial) &&
+        step(&trial, "address", ask_address) == 0 &&
+        str_eq(try_text(trial.connect, "protocol"), "ssh"))
+        (void) step(&trial, "ssh", try_greet);
+    finish(&trial);
 }

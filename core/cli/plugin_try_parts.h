@@ -68,6 +68,9 @@ int try_call_well(struct trial *trial, json_t *request, int64_t deadline_ms, str
 /* Asks for the cloud's signals: what it says of growth is kept; negative when the instance is of no use. */
 int try_hear(struct trial *trial, struct error *err);
 
+/* plugin_try_greet.c: what listens at trial->connect's address speaks SSH. */
+int try_greet(struct trial *trial, struct buf *told, struct error *err);
+
 /* plugin_try_probe.c: three steps, and the end of it. */
 int try_connect(struct trial *trial, struct buf *told, struct error *err);
 int try_command(struct trial *trial, struct buf *told, struct error *err);
