@@ -35,7 +35,8 @@ class DebianRoot:
 
     def run(self, *command, user=None, status=0, **environment):
         """Runs a command in it, with processes of its own: none outlives the command. Returns what it printed."""
-        enter = ('mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" && '
+        # apt needs the names of the mirror.
+        enter = ('touch "$0/etc/resolv.conf" && mount --bind /etc/resolv.conf "$0/etc/resolv.conf" && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" && '
                  'mkdir -p "$0/run/sshd" && exec chroot "$0" "$@"')
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         done = subprocess.run(

@@ -27,6 +27,19 @@ def test_the_synopsis_has_each_command_with_its_options(binary):
                     commands(binary)}
 
 
+def test_each_command_has_a_page_of_its_own(binary, build):
+    """docs/split-manual makes them."""
+    pages = {path.stem.partition("-")[2]: path for path in (build / "docs").glob("flotilla-*.1")}
+    assert sorted(pages) == sorted(commands(binary))
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *pages.values()], capture_output=True, text=True)
+    assert lint.stdout == ""
+    for command, page in pages.items():
+        text = re.sub(r".\x08", "", ask("mandoc", "-T", "ascii", page))
+        assert re.search(rf"^NAME\n +flotilla-{command} - \w", text, re.M), text
+        assert len(re.search(r"^DESCRIPTION\n(.*?)^SEE ALSO", text, re.M | re.S).group(1)) > 50, text
+        assert set(re.findall(r"--[a-z-]+", ask(binary, command, "--help"))) <= set(re.findall(r"--[a-z-]+", text)), command
+
+
 def test_each_variable_that_is_a_setting_of_jobs_is_described():
     sources = "".join(path.read_text() for path in (ROOT / "core" / "job").glob("*.c"))
     calls = r'(?:variables_get|variables_flag|setting_bool|attempts_of|limit_of)\([^;"]*"([A-Z_]+)"'

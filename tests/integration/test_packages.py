@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -103,6 +104,13 @@ def test_a_fresh_machine_has_what_flotilla_needs(root):
     assert root.sh("getent passwd flotilla").split(":")[5:] == ["/var/lib/flotilla", "/usr/sbin/nologin\n"]
 
 
+def test_each_package_has_its_pages_of_the_manual(root):
+    listed = root.sh("dpkg -L flotilla | grep -o '[^/]*\\.[15]\\.gz'").split()
+    assert {"flotilla.1.gz", "flotilla-run.1.gz", "flotilla-migrate.1.gz", "flotilla.toml.5.gz"} <= set(listed)
+    assert root.sh("dpkg -L flotilla-helper flotilla-nesting | grep -o '[^/]*\\.1\\.gz'").split() == [
+        "flotilla-helper.1.gz", "flotilla-nesting.1.gz"]
+
+
 def test_what_is_said_names_files_that_are_there(root):
     """The plugins' sentences name pages by the place that they were built for."""
     named = set(re.findall(rb"/usr/share/doc/flotilla/[a-z-]+\.[a-z]+",
@@ -128,6 +136,56 @@ def test_a_provider_is_built_from_the_package_alone(root):
     assert " 0 failed, " in told and "runner 'example' works\n" in told
     [installed] = root.path.glob("usr/lib/*/flotilla/plugins/example.so")
     installed.unlink()  # no package's: no purge would take it away
+
+
+def manager_config(port):
+    return CONFIG.replace('plugin = "aws"', 'plugin = "local"').replace('region = "eu-west-1"', "max_size = 1").replace(
+        "# Mine.\n", f'listen_address = "127.0.0.1:{port}"\n')
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+SERVED = """
+"$@" >/tmp/manager.log 2>&1 &
+until exec 3<>/dev/tcp/127.0.0.1/$PORT; do kill -0 $! || { cat /tmp/manager.log; exit 1; }; sleep 0.1; done 2>/dev/null
+printf 'GET /health/live HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
+cat <&3
+kill -QUIT $!
+wait $!
+rm /tmp/manager.log
+"""
+
+
+def container_file():
+    """Its instructions, as (word, rest)."""
+    text = (ROOT / "packaging" / "container" / "Containerfile").read_text().replace("\\\n", "")
+    return [tuple(line.split(" ", 1)) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_container_file_makes_a_manager_that_serves(root):
+    """Each of its lines in this root, which is of the same Debian; there is no program here that would build an image."""
+    instructions = container_file()
+    assert [word for word, _ in instructions] == ["FROM", "ARG", "RUN", "RUN", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL",
+                                                  "ENTRYPOINT", "CMD"]
+    said = dict(instructions)
+    assert said["FROM"].endswith("debian:12-slim") and said["STOPSIGNAL"] == "SIGQUIT"
+    name, _, value = said["ARG"].partition("=")
+    for word, rest in instructions:
+        if word == "RUN":
+            root.sh(re.sub(r"--mount=type=bind,source=packages,target=/packages ", "", rest), **{name: value.strip('"')})
+    port = free_port()
+    config = root.path / "etc" / "flotilla" / "config.toml"
+    config.write_text(manager_config(port))
+    root.sh("chown flotilla: /etc/flotilla/config.toml; chmod 600 /etc/flotilla/config.toml")
+    command = json.loads(said["ENTRYPOINT"]) + json.loads(said["CMD"])
+    answer = root.run("bash", "-c", SERVED, "bash", *command, user=said["USER"], PORT=str(port), HOME="/var/lib/flotilla")
+    assert "HTTP/1.1 200" in answer, answer
+    assert root.sh("stat -c %U /var/lib/flotilla/ledger.db") == "flotilla\n"
+    root.sh("rm -r /var/lib/flotilla /etc/flotilla/config.toml")
 
 
 def test_an_upgrade_keeps_what_people_have_made(root, packages, tmp_path):
