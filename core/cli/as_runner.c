@@ -105,10 +105,12 @@ static char *in_our_words(char *word)
 /* The program, the command with what follows it, and then what stood before it. */
 static void reorder(int before, int *argc, char ***argv)
 {
-    char **words = mem_array((size_t) *argc + 1, sizeof(*words)), **from = *argv;
+    static char **words; /* as long as the process lives */
+    char **from = *argv;
     bool is_run = before < *argc && str_eq(from[before], "run");
     int n = 0;
 
+    words = mem_array((size_t) *argc + 1, sizeof(*words));
     if (!words)
         return;
     words[n++] = from[0];
