@@ -16,7 +16,6 @@ static const double job_bounds[] = { 30, 60, 300, 600, 1800, 3600, 7200, 10800, 
 static const double queue_bounds[] = { 1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600 };
 static const double api_bounds[] = { 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 };
 static const double wait_bounds[] = { 0.1, 0.5, 1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600 };
-static const double stall_bounds[] = { 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5 };
 static const double instance_bounds[] = { 1, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600 };
 static const double readiness_bounds[] = { 0.5, 1, 5, 10, 20, 30, 60, 120, 300, 600 };
 static const double life_bounds[] = { 60,    300,   900,   1800,  3600,   7200,
@@ -95,67 +94,22 @@ static void on_call_ended(void *arg, const struct coordinator_ended *ended)
     }
 }
 
-/* Turns of the loop. What sleeps in it, waits; the rest keeps everybody waiting. */
-
-static void before_sleep(uv_prepare_t *prepare)
-{
-    struct counts *counts = prepare->data;
-
-    metrics_observe(&counts->stall_seconds, (double) (uv_hrtime() - counts->awake_ns) / 1e9);
-}
-
-static void after_sleep(uv_check_t *check)
-{
-    struct counts *counts = check->data;
-
-    counts->awake_ns = uv_hrtime();
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct counts *counts = handle->data;
-
-    if (--counts->handles == 0)
-        free(counts);
-}
-
-static void watch_loop(struct supervisor *supervisor, struct counts *counts)
-{
-    (void) uv_prepare_init(supervisor->loop, &counts->before_sleep);
-    (void) uv_check_init(supervisor->loop, &counts->after_sleep);
-    counts->before_sleep.data = counts->after_sleep.data = counts;
-    counts->handles = 2;
-    counts->awake_ns = uv_hrtime();
-    (void) uv_prepare_start(&counts->before_sleep, before_sleep);
-    (void) uv_check_start(&counts->after_sleep, after_sleep);
-    /* They keep no loop alive. */
-    uv_unref((uv_handle_t *) &counts->before_sleep);
-    uv_unref((uv_handle_t *) &counts->after_sleep);
-}
-
 int counts_start(struct supervisor *supervisor, struct error *err)
 {
     struct counts *counts = mem_zero(sizeof(*counts));
 
     if (!counts)
         return error_set(err, -ENOMEM, "out of memory");
-    metrics_histogram_init(&counts->stall_seconds, stall_bounds, ARRAY_LEN(stall_bounds));
     counts->started_wall_ms = now_wall(supervisor);
     counts->config_loaded = 1;
     supervisor->counts = counts;
-    watch_loop(supervisor, counts);
     coordinator_client_observe(supervisor->coordinator, on_call_ended, supervisor);
     return 0;
 }
 
 void counts_stop(struct supervisor *supervisor)
 {
-    struct counts *counts = take_ptr(supervisor->counts);
-
-    if (!counts)
-        return;
-    uv_close((uv_handle_t *) &counts->before_sleep, on_closed);
-    uv_close((uv_handle_t *) &counts->after_sleep, on_closed);
+    free(take_ptr(supervisor->counts));
 }
 
 static void sum_instances(struct group *group, int64_t passed_ms)

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <uv.h>
-
 #include "core/supervisor/internal.h"
 #include "core/web/metrics.h"
 
@@ -76,10 +74,5 @@ struct group_counts {
 
 struct counts {
     uint64_t config_loaded, config_failed, jobs_adopted, api_attempts[COUNT_ENDPOINTS];
-    struct metrics_histogram stall_seconds; /* how long a turn of the loop took */
-    int64_t started_wall_ms, summed_mono;   /* summed: of idle_ms and busy_ms */
-    uv_prepare_t before_sleep;
-    uv_check_t after_sleep;
-    uint64_t awake_ns;
-    unsigned handles;
+    int64_t started_wall_ms, summed_mono; /* summed: of idle_ms and busy_ms */
 };

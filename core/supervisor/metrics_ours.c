@@ -4,6 +4,7 @@
 #include "core/base/fs.h"
 #include "core/base/str.h"
 #include "core/supervisor/metrics.h"
+#include "core/supervisor/turns.h"
 
 /* An instance that was told to go and is listed this long after is nobody's any more. */
 #define LEAKED_AFTER_MS (INT64_C(10) * 60 * 1000)
@@ -119,7 +120,7 @@ static void fill_adoptions(struct metrics_page *page, const struct supervisor *s
 
 static void fill_stalls(struct metrics_page *page, const struct supervisor *supervisor)
 {
-    metrics_sample_histogram(page, NULL, &supervisor->counts->stall_seconds);
+    metrics_sample_histogram(page, NULL, turns_histogram(supervisor->turns));
 }
 
 static void fill_ledger(struct metrics_page *page, const struct supervisor *supervisor)

@@ -13,20 +13,20 @@
 
 static const int64_t bounds_ms[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 };
 
+/* The same in seconds. */
+static const double bounds[] = {
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
+};
+
 struct turns {
     uv_check_t check;
-    uint64_t last_ns, last_idle_ns, max_ns, count;
-    uint64_t counts[ARRAY_LEN(bounds_ms) + 1];
+    uint64_t last_ns, last_idle_ns, max_ns;
+    struct metrics_histogram seconds;
 };
 
 void turns_note(struct turns *turns, uint64_t busy_ns)
 {
-    size_t i = 0;
-
-    while (i < ARRAY_LEN(bounds_ms) && busy_ns > (uint64_t) bounds_ms[i] * NS_MS)
-        i++;
-    turns->counts[i]++;
-    turns->count++;
+    metrics_observe(&turns->seconds, (double) busy_ns / 1e9);
     turns->max_ns = MAX(turns->max_ns, busy_ns);
 }
 
@@ -47,6 +47,7 @@ int turns_start(uv_loop_t *loop, struct turns **ret, struct error *err)
 
     if (!turns)
         return error_set(err, -ENOMEM, "the loop's turns: out of memory");
+    metrics_histogram_init(&turns->seconds, bounds, ARRAY_LEN(bounds));
     (void) uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
     turns->last_ns = uv_hrtime();
     turns->last_idle_ns = uv_metrics_idle_time(loop);
@@ -56,6 +57,11 @@ int turns_start(uv_loop_t *loop, struct turns **ret, struct error *err)
     uv_unref((uv_handle_t *) &turns->check);
     *ret = turns;
     return 0;
+}
+
+const struct metrics_histogram *turns_histogram(const struct turns *turns)
+{
+    return &turns->seconds;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -76,10 +82,10 @@ static int64_t max_ms(const struct turns *turns)
 
 int64_t turns_percentile_ms(const struct turns *turns, unsigned percent)
 {
-    uint64_t wanted = (turns->count * percent + 99) / 100, seen = 0;
+    uint64_t wanted = (metrics_count(&turns->seconds) * percent + 99) / 100, seen = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(bounds_ms); i++) {
-        seen += turns->counts[i];
+        seen += turns->seconds.counts[i];
         if (seen >= wanted)
             return MIN(bounds_ms[i], max_ms(turns));
     }
@@ -92,7 +98,7 @@ json_t *turns_describe(const struct turns *turns)
 
     if (!obj)
         return NULL;
-    (void) json_add_i64(obj, "turns", (int64_t) turns->count);
+    (void) json_add_i64(obj, "turns", (int64_t) metrics_count(&turns->seconds));
     (void) json_add_i64(obj, "p50_ms", turns_percentile_ms(turns, 50));
     (void) json_add_i64(obj, "p99_ms", turns_percentile_ms(turns, 99));
     (void) json_add_i64(obj, "max_ms", max_ms(turns));

@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/json.h"
+#include "core/web/metrics.h"
 
 struct turns;
 
@@ -18,5 +19,7 @@ void turns_stop(struct turns *turns); /* accepts NULL; gone when the loop turns 
 void turns_note(struct turns *turns, uint64_t busy_ns);
 /* The time within which `percent` of all turns were done, rounded up to a bound, in ms. */
 int64_t turns_percentile_ms(const struct turns *turns, unsigned percent);
+/* All of them, in seconds, for metrics. */
+const struct metrics_histogram *turns_histogram(const struct turns *turns);
 /* {"turns":N,"p50_ms":…,"p99_ms":…,"max_ms":…}; NULL without memory. */
 json_t *turns_describe(const struct turns *turns);

@@ -13,6 +13,8 @@
 #include "core/web/internal.h"
 
 #define DEFAULT_REQUEST_MS 10000
+/* libwebsockets 4.1 turns the loop without rest while a client that is being answered has left or sends: so soon it is let go. */
+#define LOOK_MS 1000
 
 static int64_t patience_ms(const struct web_request *request)
 {
@@ -23,7 +25,7 @@ static int64_t patience_ms(const struct web_request *request)
 
 static void set_timer(struct web_request *request)
 {
-    int64_t left_ms = patience_ms(request);
+    int64_t left_ms = LOOK_MS;
 
     if (request->deadline_mono > 0)
         left_ms = MIN(left_ms, request->deadline_mono - clock_mono_ms(&clock_system));
