@@ -12,7 +12,7 @@
 
 struct toml_value *toml_find_any_case(const struct toml_value *table, const char *key)
 {
-    const struct toml_value *exact = toml_find(table, key);
+    const struct toml_value *exact = table ? toml_find(table, key) : NULL;
 
     for (size_t i = 0; table && i < table->n_items; i++)
         if (exact ? &table->items[i] == exact

@@ -4,7 +4,8 @@
 #include "core/base/buf.h"
 #include "core/config/toml.h"
 
-/* As GitLab Runner finds a setting: the name that is equal, else one that is but for the case of its letters. */
+/* As GitLab Runner finds a setting: the name that is equal, else one that is but for the case of its letters. In no
+ * table (NULL) there is none. */
 struct toml_value *toml_find_any_case(const struct toml_value *table, const char *key);
 
 /* Makes `value` the last item of the array or, with a key, a member of the table, whose former one goes. What is in

@@ -176,7 +176,7 @@ def test_the_container_file_makes_a_manager_that_serves(root):
     name, _, value = said["ARG"].partition("=")
     for word, rest in instructions:
         if word == "RUN":
-            root.sh(re.sub(r"--mount=type=bind,source=packages,target=/packages ", "", rest), **{name: value.strip('"')})
+            root.sh(re.sub(r"--mount=type=bind,source=build/packages,target=/packages ", "", rest), **{name: value.strip('"')})
     port = free_port()
     config = root.path / "etc" / "flotilla" / "config.toml"
     config.write_text(manager_config(port))
