@@ -220,8 +220,10 @@ static void on_tick(uv_timer_t *timer)
     web_tick(supervisor);
     counts_tick(supervisor);
     log_flush();
-    (void) uv_timer_start(&supervisor->tick, on_tick,
-                          supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
+    /* Never at once: the loop would come back here without a look at what came meanwhile. */
+    (void) uv_timer_start(
+        &supervisor->tick, on_tick,
+        supervisor->evaluate_wanted ? 1 : MAX((uint64_t) next_due(supervisor), (uint64_t) 1), 0);
     if (supervisor->stopping)
         continue_stopping(supervisor);
     else
