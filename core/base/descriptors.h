@@ -7,8 +7,8 @@
 
 /* The limit that holds for us becomes the one that we may raise it to. Negative errno. */
 int descriptors_raise_limit(void);
-/* Can n more be opened? Tried, not counted: so the machine's own limit is heeded, too, and a table
- * with holes. */
+/* Can n more be opened? Where the limit is near that is tried, not counted, because a table has holes. The machine's own
+ * limit is heeded by one that is opened for it. */
 bool descriptors_left(unsigned n);
 /* For people: the limit of this process. */
 unsigned long descriptors_limit(void);

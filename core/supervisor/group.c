@@ -19,6 +19,8 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
+#define SLOTS_A_TURN 8 /* a write to the disk each */
+
 void group_begin_rows(struct group *group)
 {
     struct error err = { 0 };
@@ -151,14 +153,16 @@ int group_call(struct group *group, json_t *request, int64_t deadline_ms, provid
     return r;
 }
 
+/* Each is on the disk before it begins, and what else comes must not wait for all of them. */
 static void hand_out_slots(struct group *group)
 {
     const struct fleet_instance *instance;
+    unsigned n = 0;
     uint32_t slot;
     int64_t seq;
 
-    while (fleet_assign_next(group->fleet, now_wall(group->supervisor), &seq, &instance, &slot) ==
-           1) {
+    while (n++ < SLOTS_A_TURN && fleet_assign_next(group->fleet, now_wall(group->supervisor), &seq,
+                                                   &instance, &slot) == 1) {
         struct job *job = job_find(group->supervisor, seq);
 
         if (job)
@@ -166,6 +170,8 @@ static void hand_out_slots(struct group *group)
         else
             fleet_release(group->fleet, seq, now_wall(group->supervisor));
     }
+    if (n > SLOTS_A_TURN)
+        supervisor_evaluate_soon(group->supervisor);
 }
 
 static void remove_planned(struct group *group, const struct scaler_plan *plan)

@@ -257,7 +257,7 @@ struct supervisor {
     int64_t checkpoint_at_mono; /* 0 = none wanted */
     int64_t prune_at_mono;
     int64_t trim_at_mono; /* 0 = done */
-    bool draining, stopping;
+    bool started, draining, stopping;
     const char *interrupt;     /* the signal for which jobs are stopped; NULL = none is */
     enum supervisor_stop stop; /* while stopping */
     void (*on_drained)(void *arg);

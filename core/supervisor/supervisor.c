@@ -194,11 +194,16 @@ static void trim_if_due(struct supervisor *supervisor)
 }
 
 static void continue_stopping(struct supervisor *supervisor);
+static void close_providers(struct supervisor *supervisor);
 
 static void on_tick(uv_timer_t *timer)
 {
     struct supervisor *supervisor = timer->data;
 
+    if (!supervisor->started) { /* nor will it: some of its parts are not there */
+        close_providers(supervisor);
+        return;
+    }
     supervisor->evaluate_wanted = false;
     check_disk(supervisor);
     journals_begin_turn(supervisor);
@@ -220,8 +225,10 @@ static void on_tick(uv_timer_t *timer)
     web_tick(supervisor);
     counts_tick(supervisor);
     log_flush();
-    (void) uv_timer_start(&supervisor->tick, on_tick,
-                          supervisor->evaluate_wanted ? 0 : (uint64_t) next_due(supervisor), 0);
+    /* Never at once: the loop would come back here without a look at what came meanwhile. */
+    (void) uv_timer_start(
+        &supervisor->tick, on_tick,
+        supervisor->evaluate_wanted ? 1 : MAX((uint64_t) next_due(supervisor), (uint64_t) 1), 0);
     if (supervisor->stopping)
         continue_stopping(supervisor);
     else
@@ -365,6 +372,7 @@ int supervisor_start(uv_loop_t *loop, const struct supervisor_options *options,
         supervisor_stop(supervisor, STOP_KEEPS_INSTANCES, NULL, NULL);
         return r;
     }
+    supervisor->started = true;
     spool_sweep(supervisor);
     reload_begin(supervisor);
     supervisor_evaluate_soon(supervisor);

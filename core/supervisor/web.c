@@ -194,8 +194,6 @@ void web_reconfigure(struct supervisor *supervisor)
 
 void web_tick(struct supervisor *supervisor)
 {
-    if (!supervisor->web)
-        return; /* the start failed before it */
     if (supervisor->web->again_mono > 0 && now_mono(supervisor) >= supervisor->web->again_mono)
         arrange(supervisor);
     if (supervisor->web->server)

@@ -37,6 +37,25 @@ static int check_left(void)
     return wrong;
 }
 
+/* Far from the limit nothing is tried, and nothing stays open. */
+static int check_far(void)
+{
+    const struct rlimit files = { 1024, 1024 };
+    int wrong = close_range(3, ~0U, 0) != 0 || setrlimit(RLIMIT_NOFILE, &files) != 0;
+
+    wrong += !descriptors_left(500);
+    wrong += open_lowest() != 3;
+    wrong += descriptors_left(1024 - 3);
+    wrong += open_lowest() != 4;
+    return wrong;
+}
+
+static void test_far_from_the_limit_it_is_the_same(void **unused)
+{
+    (void) unused;
+    assert_int_equal(harness_in_child(check_far), 0);
+}
+
 static void test_as_many_are_left_as_can_be_opened(void **unused)
 {
     (void) unused;
@@ -73,6 +92,7 @@ static void test_which_errors_pass(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_far_from_the_limit_it_is_the_same),
         cmocka_unit_test(test_as_many_are_left_as_can_be_opened),
         cmocka_unit_test(test_the_limit_is_raised_as_far_as_it_may),
         cmocka_unit_test(test_which_errors_pass),
