@@ -225,7 +225,9 @@ static struct end run_stages(struct job *job)
         end = prepare(job);
     if (end.kind != END_OK)
         return end;
+    terminal_ready(job);
     end = run_from_sources(job);
+    terminal_wait(job);
     if (!job->lost)
         clean_up(job);
     return end;
@@ -240,6 +242,7 @@ void job_run(struct job *job)
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     header_write(job);
     end = run_stages(job);
+    terminal_over(job);
     if (!hold_wanted(job, &end))
         vm_remove(job);
     else
