@@ -219,6 +219,9 @@ static int write_head(struct web_request *request)
 
     if (buf_error(&request->headers) != 0 || add_head(request, &at, text + sizeof(text)) != 0)
         return -1;
+    /* Before an upgrade libwebsockets does not know the version yet, and takes it for 1.0. */
+    if (request->route && request->route->socket)
+        memcpy(begin, "HTTP/1.1", strlen("HTTP/1.1"));
     request->head_sent = true;
     if (lws_write(request->wsi, begin, (size_t) (at - begin), LWS_WRITE_HTTP_HEADERS) < 0)
         return -1;
@@ -268,7 +271,8 @@ static int finish(struct web_request *request)
     if (talks) {
         lws_close_reason(request->wsi, (enum lws_close_status) request->close_code,
                          (unsigned char *) request->close_reason, strlen(request->close_reason));
-        return -1;
+        web_request_close(request);
+        return 0;
     }
     /* The end of a stream is the end of its connection. */
     if (request->phase == WEB_STREAMS)

@@ -12,7 +12,7 @@ import pytest
 
 from checker.certificates import make_certificate
 from checker.run import PATIENCE, wait_for
-from integration.web_client import BINARY, TEXT, Raw, WebSocket
+from integration.web_client import BINARY, CLOSE, TEXT, Raw, WebSocket
 
 TOKEN = "s3cret-token"
 NUMBERS = "".join(f"{i:06}\n" for i in range(1000000)).encode()
@@ -352,7 +352,7 @@ def test_a_websocket_talks_both_ways(build):
             talk.message(bytes(range(256)), BINARY)
             assert talk.receive() == (BINARY, bytes(range(256)))
             talk.message(b"bye")
-            assert talk.rest() == b""
+            assert talk.frame() == (CLOSE, b"\x0f\xa1as you wish", True)
         assert server.said() == "gone socket"
 
 
