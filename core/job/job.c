@@ -204,6 +204,7 @@ static struct end run_from_sources(struct job *job)
 {
     struct end end = get_sources(job);
 
+    terminal_ready(job); /* also where that failed: somebody may want to look why */
     if (end.kind == END_OK)
         end = cache_restore(job);
     if (end.kind == END_OK)
@@ -225,7 +226,6 @@ static struct end run_stages(struct job *job)
         end = prepare(job);
     if (end.kind != END_OK)
         return end;
-    terminal_ready(job);
     end = run_from_sources(job);
     terminal_wait(job);
     if (!job->lost)

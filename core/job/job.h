@@ -203,7 +203,7 @@ void going_warn(struct job *job, const struct report_orders *orders);
 
 /* terminal.c */
 int terminal_prepare(struct job *job); /* from the start frame; 0 or -ENOMEM */
-void terminal_ready(struct job *job);  /* there is a connection, and a directory to begin in */
+void terminal_ready(struct job *job);  /* there is a directory to begin in */
 /* At each wait: whether a person has come, or must go. */
 void terminal_look(struct job *job, const struct report_orders *orders);
 /* The job has run: its environment stays while a person is connected, for as long as the configuration and the job's own

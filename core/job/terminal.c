@@ -103,6 +103,8 @@ void terminal_look(struct job *job, const struct report_orders *orders)
     if (fd >= 0) {
         turn_away(job, "Another terminal was opened.");
         job->terminal_fd = fd;
+        if (job->terminal_phase == TERMINAL_EARLY)
+            pty_say(fd, "The shell comes when the job has its sources.");
     }
     if (stopped) {
         pty_end(job->pty, stopped);
@@ -115,6 +117,11 @@ void terminal_look(struct job *job, const struct report_orders *orders)
     }
 }
 
+static bool somebody_is_there(const struct job *job)
+{
+    return pty_is_connected(job->pty) || job->terminal_fd >= 0;
+}
+
 /* Ends the wait when the person has gone. */
 static int poll_connected(void *arg)
 {
@@ -125,7 +132,7 @@ static int poll_connected(void *arg)
     terminal_look(job, orders);
     if (stopped < 0)
         return stopped;
-    return pty_is_connected(job->pty) ? 0 : -ENOTCONN;
+    return somebody_is_there(job) ? 0 : -ENOTCONN;
 }
 
 static void wait_for_person(struct job *job, int64_t limit_ms)
@@ -157,7 +164,7 @@ void terminal_wait(struct job *job)
     int64_t left = job->deadline_ms - clock_mono_ms(&clock_system);
     int64_t limit = MIN(job->session_timeout_ms, left);
 
-    if (job->pty && !job->lost && limit > 0 && pty_is_connected(job->pty))
+    if (job->pty && !job->lost && limit > 0 && somebody_is_there(job))
         wait_for_person(job, limit);
     job->terminal_phase = TERMINAL_OVER;
     if (job->pty)
