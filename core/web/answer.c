@@ -264,6 +264,17 @@ static int write_message(struct web_request *request)
     return lws_write(request->wsi, piece + LWS_PRE, n, (enum lws_write_protocol) how) < 0 ? -1 : 0;
 }
 
+/* Between two pieces, each of which is written in a turn of its own. */
+static int write_ping(struct web_request *request)
+{
+    unsigned char nothing[LWS_PRE] = { 0 };
+
+    request->ping = false;
+    if (lws_callback_on_writable(request->wsi) < 0)
+        return -1;
+    return lws_write(request->wsi, nothing + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+}
+
 static int finish(struct web_request *request)
 {
     bool talks = request->phase == WEB_TALKS;
@@ -297,6 +308,8 @@ int web_write(struct web_request *request)
     if (request->phase == WEB_WAITS || request->phase == WEB_HANDLED ||
         request->phase == WEB_UPGRADES)
         return 0;
+    if (request->ping)
+        return write_ping(request);
     if (request->phase != WEB_TALKS && !request->head_sent)
         r = write_head(request);
     else if (request->out.len > request->sent)

@@ -54,6 +54,13 @@ void web_request_close(struct web_request *request)
     lws_set_timer_usecs(request->wsi, 1);
 }
 
+/* A websocket on which nobody says anything for minutes is cut by what lies between. */
+static void ping(struct web_request *request)
+{
+    request->ping = true;
+    (void) lws_callback_on_writable(request->wsi);
+}
+
 static int on_timer(struct web_request *request)
 {
     if (request->closing)
@@ -62,6 +69,8 @@ static int on_timer(struct web_request *request)
         return -1;
     if (request->phase != WEB_WAITS && has_left(request))
         return -1;
+    if (request->phase == WEB_TALKS && !request->ending)
+        ping(request);
     set_timer(request);
     return 0;
 }
