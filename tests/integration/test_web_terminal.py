@@ -16,6 +16,7 @@ from checker.run import PATIENCE, Run, wait_for
 from liar import lie, lying_run
 from test_restart import BOOTS, states
 from test_run import assert_nothing_lost, wait_for_trace
+from vm_run import VmRun
 
 RAW, BASE64 = "terminal.gitlab.com", "base64.terminal.gitlab.com"
 FLOOD = 32 << 20
@@ -228,6 +229,24 @@ def test_a_person_may_come_before_the_instance(folder, binary, plugin_dir, fakes
     person.leave()
     run.release(1)
     assert_nothing_lost(run, run.finish())
+
+
+def test_the_shell_of_a_job_in_a_vm_is_in_the_vm(folder, binary, build, plugin_dir):
+    run = with_sessions(VmRun(folder, binary, build, plugin_dir))
+    try:
+        person = Person(begin(run, run.held_job(1)))
+        vm, = run.daemon.machines
+        assert f"\r\nvm:{vm}\r\n" in person.ask("echo $FLOTILLA_LOCAL_INSTANCE")
+        run.release(1)
+        assert wait_for(lambda: told(run, 1, "Terminal is connected")), run.log_tail()
+        assert run.daemon.deleted() == []
+        person.type("exit\n")
+        assert person.see_end() == 1000
+        assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
+        assert wait_for(lambda: run.daemon.deleted() == [vm])
+        assert_nothing_lost(run, run.finish())
+    finally:
+        run.daemon.close()
 
 
 def memory_of(process) -> int:
