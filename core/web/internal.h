@@ -77,7 +77,7 @@ struct web_request {
     size_t sent;                /* of `out` */
     struct web_message message; /* what is left of the one that is being sent */
     bool head_sent, ending, closing;
-    bool ping; /* is due */
+    bool ping;             /* is due */
     int64_t deadline_mono; /* 0 = none */
     unsigned close_code;
     char close_reason[100];
