@@ -37,8 +37,9 @@ DECLARE_CHECK(check_vm_isolation); /* isolation.c */
 DECLARE_CHECK(check_autoscaler);
 DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
-DECLARE_CHECK(check_web);      /* web.c */
-DECLARE_CHECK(check_policies); /* policies.c; of [runners.autoscaler] */
+DECLARE_CHECK(check_session_server); /* session_server.c */
+DECLARE_CHECK(check_web);            /* web.c */
+DECLARE_CHECK(check_policies);       /* policies.c; of [runners.autoscaler] */
 
 /* labels.c: those of the manager hold for each runner. */
 void merge_labels(struct config_reading *reading, struct config *config);

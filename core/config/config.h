@@ -194,6 +194,13 @@ struct config_web { /* [web] */
     bool status_page, exemplars;
 };
 
+/* [session_server]; off without a listen_address. */
+struct config_session_server {
+    char *listen_address, *advertise_address; /* NULL = the former */
+    int64_t timeout_ms;
+};
+#define CONFIG_SESSION_PORT 8093 /* where none is said */
+
 struct config {
     unsigned refs;
     char *file;
@@ -206,6 +213,7 @@ struct config {
     bool worker_seccomp, strict_check_interval, stop_jobs;
     enum log_level log_level;
     enum log_format log_format;
+    struct config_session_server session_server;
     struct config_runner *runners;
     size_t n_runners;
 };

@@ -7,11 +7,20 @@ static const char *const log_levels[] = { "error", "warning", "notice", "info", 
 static const char *const log_formats[] = { "runner", "text", "json", NULL };
 
 static const struct setting session_settings[] = {
-    CHECKED("listen_address", SETTING_TEXT),
-    CHECKED("advertise_address", SETTING_TEXT),
-    CHECKED("session_timeout", SETTING_SECONDS, .max = SECONDS_MAX),
+    TEXT("listen_address", struct config_session_server, listen_address),
+    TEXT("advertise_address", struct config_session_server, advertise_address),
+    { .name = "session_timeout",
+      .kind = SETTING_SECONDS,
+      .flags = SETTING_ZERO_IS_DEFAULT,
+      .offset = offsetof(struct config_session_server, timeout_ms),
+      .initial = 1800,
+      .max = SECONDS_MAX },
 };
-static const struct section session_section = CHECKED_SECTION("[session_server]", session_settings);
+static const struct section session_section = { .name = "[session_server]",
+                                                .size = sizeof(struct config_session_server),
+                                                .settings = session_settings,
+                                                .n_settings = ARRAY_LEN(session_settings),
+                                                .check = check_session_server };
 
 /* Ours: what is served on listen_address beside what GitLab Runner serves there. */
 static const struct setting web_settings[] = {
@@ -58,7 +67,7 @@ static const struct setting global_settings[] = {
       .section = &runner_section },
     TEXT("listen_address", struct config, listen_address, .check = check_listen_address),
     SECTION("web", struct config, web, &web_section),
-    NOT_YET("session_server", SETTING_SECTION, .section = &session_section),
+    SECTION("session_server", struct config, session_server, &session_section),
     KNOWN("sentry_dsn"),
     KNOWN("experimental"),
     BOOL("strict_check_interval", struct config, strict_check_interval),

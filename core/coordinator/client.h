@@ -57,6 +57,8 @@ const char *coordinator_certificates(const struct coordinator_client *client, co
 /* The `info` object of 1.6 with only the features that are built; `labels` are borrowed and may be NULL.
  * New reference. */
 json_t *coordinator_info(const char *shell, json_t *labels);
+/* Of a manager with a session server. */
+void coordinator_info_add_terminal(json_t *info);
 
 struct coordinator_job_answer {
     int status;              /* HTTP status, or -1, -100 */
@@ -67,10 +69,10 @@ struct coordinator_job_answer {
     bool repeated;       /* it took more than one attempt */
 };
 typedef void (*coordinator_job_fn)(void *arg, const struct coordinator_job_answer *answer);
-/* POST jobs/request */
+/* POST jobs/request; `session` is borrowed, NULL = none is offered */
 int coordinator_request_job(struct coordinator_client *client, const struct coordinator_host *host,
                             const char *token, const char *system_id, const char *last_update,
-                            json_t *info, coordinator_job_fn fn, void *arg,
+                            json_t *info, json_t *session, coordinator_job_fn fn, void *arg,
                             struct coordinator_call **ret, struct error *err);
 
 struct coordinator_job_update {

@@ -69,3 +69,12 @@ json_t *coordinator_info(const char *shell, json_t *labels)
         (void) json_add(info, "labels", json_object_get(labels));
     return info;
 }
+
+void coordinator_info_add_terminal(json_t *info)
+{
+    json_t *list = NULL;
+
+    (void) json_opt_object(info, "features", &list, NULL);
+    (void) json_add_bool(list, "session", true);
+    (void) json_add_bool(list, "terminal", true);
+}

@@ -41,7 +41,7 @@ static void on_answer(struct coordinator_call *call, const struct call_answer *r
 
 int coordinator_request_job(struct coordinator_client *client, const struct coordinator_host *host,
                             const char *token, const char *system_id, const char *last_update,
-                            json_t *info, coordinator_job_fn fn, void *arg,
+                            json_t *info, json_t *session, coordinator_job_fn fn, void *arg,
                             struct coordinator_call **ret, struct error *err)
 {
     struct request_job *extra = mem_zero(sizeof(*extra));
@@ -67,6 +67,8 @@ int coordinator_request_job(struct coordinator_client *client, const struct coor
     if (!str_empty(system_id))
         (void) json_add_str(body, "system_id", system_id);
     (void) json_add_str(body, "last_update", last_update);
+    if (session)
+        (void) json_add(body, "session", json_object_get(session));
     buf_add_str(&request.body, json_text(body));
     return call_start(client, host, &request, on_answer, extra, ret, err);
 }

@@ -204,6 +204,7 @@ static struct end run_from_sources(struct job *job)
 {
     struct end end = get_sources(job);
 
+    terminal_ready(job); /* also where that failed: somebody may want to look why */
     if (end.kind == END_OK)
         end = cache_restore(job);
     if (end.kind == END_OK)
@@ -226,6 +227,7 @@ static struct end run_stages(struct job *job)
     if (end.kind != END_OK)
         return end;
     end = run_from_sources(job);
+    terminal_wait(job);
     if (!job->lost)
         clean_up(job);
     return end;
@@ -240,6 +242,7 @@ void job_run(struct job *job)
     /* Before anything reaches the instance: an empty spool means that the job never began. */
     header_write(job);
     end = run_stages(job);
+    terminal_over(job);
     if (!hold_wanted(job, &end))
         vm_remove(job);
     else

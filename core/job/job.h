@@ -4,7 +4,7 @@
  * flags.c, inputs.c and directories.c. Then, as job.c calls them: header.c writes the log's first lines, instance.c
  * connects, vm.c makes the VM that it runs in (vm_image.c says of what, isolation.c asks the plugin), get_sources.c writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files,
  * steps.c runs the job's scripts, end.c has the words and the result. They run their scripts by stage.c, and again by
- * attempts.c; files are carried by helper.c, through the connection by stream.c. going.c warns of a cloud that takes
+ * attempts.c; terminal.c is a person's shell beside them; files are carried by helper.c, through the connection by stream.c. going.c warns of a cloud that takes
  * the instance; report.c and supply.c talk to the supervisor.
  */
 #pragma once
@@ -88,6 +88,13 @@ struct job {
     bool lost;                /* the connection, or what it leads to: nothing more runs there */
     enum report_going warned; /* of what becomes of the instance */
     struct helper helper;
+
+    /* terminal.c; NULL where the manager has no session server */
+    struct pty *pty;
+    struct filter *terminal_filter; /* of what it shows */
+    int terminal_fd;                /* of a person who waits for a shell; -1 = nobody does */
+    enum { TERMINAL_EARLY, TERMINAL_READY, TERMINAL_OVER } terminal_phase;
+    int64_t session_timeout_ms; /* how long a person may keep a job that has ended */
 
     /* vm.h; with VM isolation alone */
     struct isolation *isolation; /* the process of the plugin that makes the VM */
@@ -193,6 +200,18 @@ void private_files_script(const struct job *job, struct buf *body);
 
 /* going.c: the log's warning, once for each cause, when the cloud takes the instance. */
 void going_warn(struct job *job, const struct report_orders *orders);
+
+/* terminal.c */
+int terminal_prepare(struct job *job); /* from the start frame; 0 or -ENOMEM */
+void terminal_ready(struct job *job);  /* there is a directory to begin in */
+/* At each wait: whether a person has come, or must go. */
+void terminal_look(struct job *job, const struct report_orders *orders);
+/* The job has run: its environment stays while a person is connected, for as long as the configuration and the job's own
+ * time allow. */
+void terminal_wait(struct job *job);
+/* Before the connection is closed: nobody is connected any more, nor will be. */
+void terminal_over(struct job *job);
+void terminal_done(struct job *job);
 
 /* attempts.c */
 /* How often a stage may be tried. */

@@ -41,6 +41,7 @@ struct report {
     bool dismissed;  /* nobody waits for this job any more */
     json_t *answers; /* by their types, the latest of each */
     int passed;      /* the descriptor that came along last; -1 = none */
+    int terminal;    /* a person's; -1 = none */
     int (*stopped)(void *arg);
     void *stopped_arg;
     struct report_supply supply;
@@ -73,7 +74,7 @@ int report_new(int control_fd, int spool_fd, struct report **ret, struct error *
     report->spool_fd = spool_fd;
     report->pause_ms = RETRY_MIN_MS;
     report->connection = 1;
-    report->passed = -1;
+    report->passed = report->terminal = -1;
     new_decoder(report, FRAME_MAX_START);
     *ret = report;
     return 0;
@@ -87,6 +88,8 @@ void report_free(struct report *report)
         (void) close(report->fd);
     if (report->passed >= 0)
         (void) close(report->passed);
+    if (report->terminal >= 0)
+        (void) close(report->terminal);
     frame_decoder_done(&report->decoder);
     json_object_put(report->answers);
     json_object_put(report->identity);
@@ -263,6 +266,14 @@ static void take_going(struct report_orders *orders, json_t *frame)
     (void) json_opt_i64(frame, "left_ms", 0, INT64_MAX, &orders->going_left_ms, NULL);
 }
 
+/* The supervisor lets one person in at a time: one that nobody has taken yet is left. */
+static void take_terminal(struct report *report)
+{
+    if (report->terminal >= 0)
+        (void) close(report->terminal);
+    report->terminal = report_take_descriptor(report);
+}
+
 static void take_abort(struct report_orders *orders, json_t *frame)
 {
     const char *signal = "";
@@ -316,6 +327,8 @@ static void take_frame(struct report *report, json_t *frame)
         (void) snprintf(report->orders.message, sizeof(report->orders.message), "%.255s", message);
     } else if (str_eq(type, "instance_going")) {
         take_going(&report->orders, frame);
+    } else if (str_eq(type, "terminal")) {
+        take_terminal(report);
     } else if (str_eq(type, "result_stored")) {
         report->stored = true;
     } else if (is_answer(type)) {
@@ -372,6 +385,11 @@ static int stopped_now(struct report *report)
 int report_take_descriptor(struct report *report)
 {
     return take_fd(&report->passed);
+}
+
+int report_take_terminal(struct report *report)
+{
+    return take_fd(&report->terminal);
 }
 
 struct report_supply *report_supply(struct report *report)

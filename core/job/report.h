@@ -44,6 +44,8 @@ struct report_orders {
 };
 /* Reads what is there without blocking, reconnects when it is time. Cheap; call it often. */
 const struct report_orders *report_poll(struct report *report);
+/* A person's terminal, which came with a `terminal` frame and is the caller's from now on; -1 = nobody asks for one. */
+int report_take_terminal(struct report *report);
 /* Why what runs now must stop: -EINTR for an abort, -ENETRESET for a lost instance, -ECANCELED for a
  * cancel, or 0. */
 int report_stopped(const struct report_orders *orders);

@@ -288,6 +288,9 @@ int job_settings(struct job *job, json_t *start, struct error *err)
     job->connect = object_of(start, "connect");
     job->isolation_settings = object_of(start, "isolation");
     job->seq = number_of(start, "seq", 0);
+    job->session_timeout_ms = number_of(start, "session_timeout_ms", 0);
+    if (terminal_prepare(job) < 0)
+        return error_set(err, -ENOMEM, "job: out of memory");
     if (!job->payload || !job->runner || !job->slot || !job->connect)
         return error_set(err, -EPROTO, "worker: the start frame lacks a part");
     job->instance = text_of(job->slot, "instance", "");
@@ -400,6 +403,7 @@ int job_open_trace(struct job *job, int spool_fd, struct error *err)
 
 void job_done(struct job *job)
 {
+    terminal_done(job);
     remote_close(job->remote);
     vm_done(job);
     helper_close_files(job);

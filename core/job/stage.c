@@ -24,6 +24,7 @@ static int poll_control(void *arg)
     int stopped = report_stopped(orders);
 
     going_warn(job, orders);
+    terminal_look(job, orders);
     return stopped == -ECANCELED && (!job->cancel_stops || job->canceled) ? 0 : stopped;
 }
 
@@ -31,8 +32,10 @@ static int poll_control(void *arg)
 static int poll_only(void *arg)
 {
     struct job *job = arg;
+    const struct report_orders *orders = report_poll(job->report);
 
-    going_warn(job, report_poll(job->report));
+    going_warn(job, orders);
+    terminal_look(job, orders);
     return 0;
 }
 
@@ -57,9 +60,11 @@ int stage_wait(void *arg)
 
 struct remote_watch stage_watch(struct job *job)
 {
-    return (struct remote_watch) {
-        .control_fd = control_fd, .poll_control = poll_control, .arg = job, .relay = job->relay
-    };
+    return (struct remote_watch) { .control_fd = control_fd,
+                                   .poll_control = poll_control,
+                                   .arg = job,
+                                   .relay = job->relay,
+                                   .pty = job->pty };
 }
 
 struct remote_watch stage_watch_unstoppable(struct job *job)
@@ -157,7 +162,7 @@ void stage_kill(struct job *job)
     exec.input = script.data;
     exec.input_len = script.len;
     /* Nothing that was ordered stops this. */
-    remote_set_watch(job->remote, (struct remote_watch) { .relay = job->relay });
+    remote_set_watch(job->remote, (struct remote_watch) { .relay = job->relay, .pty = job->pty });
     if (remote_exec(job->remote, &exec, &exit, &err) < 0 || exit.status != 0)
         (void) trace_line(job->trace, TRACE_WARNING,
                           "processes of the stopped script may still run on instance %s%s%s",

@@ -74,6 +74,7 @@ static void take_info(struct group *group)
 
     if (!info)
         return;
+    terminals_announce(group->supervisor, info);
     json_object_put(group->info);
     group->info = info;
 }

@@ -306,6 +306,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
     group->request_pace = 1;
     group_use_entry(group, runner);
     group->info = coordinator_info(runner->shell, runner->labels);
+    terminals_announce(supervisor, group->info);
     r = counts_open_group(group, err);
     if (r == 0)
         r = group_load_policies(group, err);

@@ -31,6 +31,7 @@
 #include "core/supervisor/report_plan.h"
 #include "core/supervisor/spawner.h"
 #include "core/supervisor/supervisor.h"
+#include "core/web/session.h"
 
 /* What the cloud does to a job's instance; the later, the surer. */
 enum job_going { GOING_NOT, GOING_INTERRUPTED, GOING_DELETING };
@@ -81,6 +82,8 @@ struct job {
     char end_reason[96];        /* what ended the worker, when we know */
     int64_t end_due_mono;       /* a worker that still lives then is killed */
     int64_t exit_word_due_mono; /* until then the spawner may still say how it ended */
+
+    struct terminal *terminal; /* terminals.c; NULL = GitLab was offered none with it */
 
     /* What its worker asks for (supplier.c). */
     unsigned requests;
@@ -249,6 +252,7 @@ struct supervisor {
     struct audit *audit;   /* under way */
     struct enter *enters;  /* operators who are about to log in somewhere (enter.c) */
     struct turns *turns;
+    struct session_server *sessions; /* of web terminals; NULL = none is configured */
     uv_timer_t tick;
     struct journals journals;
     bool closing; /* no turn comes any more: late answers of providers change nothing */
@@ -413,7 +417,9 @@ void scheduler_stop(struct group *group);
 void scheduler_token_changed(struct group *group);
 
 /* job.c */
-int job_from_payload(struct group *group, const char *body, size_t len, struct error *err);
+/* `session` was offered to GitLab with the request; NULL = none was. */
+int job_from_payload(struct group *group, const struct session *session, const char *body,
+                     size_t len, struct error *err);
 /* Id, project, timeout, name (borrowed) and token of a payload; the worker validates the rest before it
  * runs anything. */
 int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
@@ -457,6 +463,17 @@ void job_take_directory(struct job *job, json_t *frame);             /* where it
 json_t *job_vms_on(const struct group *group, const char *instance); /* of jobs that run there */
 /* A worker may be making one there whose id nobody knows yet. */
 bool job_may_make_vm_on(const struct group *group, const char *instance);
+
+/* terminals.c */
+int terminals_start(struct supervisor *supervisor, struct error *err); /* if there are to be any */
+void terminals_stop(struct supervisor *supervisor);
+/* What GitLab is told of a manager that has them. */
+void terminals_announce(const struct supervisor *supervisor, json_t *info);
+/* The job came for a request with that session. */
+int terminal_add(struct job *job, const struct session *session);
+void terminal_remove(struct job *job);
+/* Gives its worker who waits for a terminal, once there is one. */
+void terminal_pass(struct job *job);
 
 /* start_frame.c */
 json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory */

@@ -49,6 +49,7 @@ void job_free(struct job *job)
         }
     reporter_stop(job);
     worker_hang_up(job);
+    terminal_remove(job);
     if (job->lock_fd >= 0)
         (void) close(job->lock_fd);
     if (job->spool_fd >= 0)
@@ -131,7 +132,8 @@ int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_t
     return 0;
 }
 
-int job_from_payload(struct group *group, const char *body, size_t len, struct error *err)
+int job_from_payload(struct group *group, const struct session *session, const char *body,
+                     size_t len, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
     autojson json_t *payload = NULL;
@@ -159,7 +161,7 @@ int job_from_payload(struct group *group, const char *body, size_t len, struct e
     job->token = row.token = secret_from_str(token);
     job->payload = row.payload = secret_new(body, len);
     job->had_reservation = true;
-    if (!job->name || !job->token || !job->payload) {
+    if (!job->name || !job->token || !job->payload || (session && terminal_add(job, session) < 0)) {
         job_free(job);
         return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", row.job_id);
     }
@@ -384,4 +386,5 @@ void job_tick(struct job *job)
         now_mono(job->supervisor) >= job->connect_at_mono && !job->supervisor->stopping)
         group_connect_info(job->group, job);
     worker_tick(job);
+    terminal_pass(job);
 }

@@ -7,7 +7,8 @@
 
 bool reload_is_live(const struct config_change *change)
 {
-    return change->runner || !str_eq(change->key, "state_dir");
+    return change->runner ||
+           !(str_eq(change->key, "state_dir") || str_starts(change->key, "session_server"));
 }
 
 static void add_removals(json_t *obj, const struct scaler_plan *plan)

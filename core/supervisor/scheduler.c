@@ -26,6 +26,7 @@ struct poll {
     struct poll *next;
     struct coordinator_call *call;
     int64_t started_mono;
+    struct session session; /* GitLab is offered; its id is "" without a session server */
 };
 
 /* Jobs hold the places under `concurrent` and `limit`. A parked request holds none, or one runner's
@@ -163,7 +164,8 @@ static void on_answer(void *arg, const struct coordinator_job_answer *answer)
     judge_health(group, answer->status);
     if (answer->status == 201) {
         request_succeeded(group);
-        got_job = job_from_payload(group, answer->body, answer->body_len, &err) == 0;
+        got_job = job_from_payload(group, *poll->session.id ? &poll->session : NULL, answer->body,
+                                   answer->body_len, &err) == 0;
         if (!got_job)
             log_error("runner '%s': a job cannot be taken: %s", group->runner->name, err.message);
     } else if (answer->status == 204 || answer->status == 409) {
@@ -221,21 +223,32 @@ static bool room_for_another(const struct group *group)
            (limit == 0 || supervisor_running_jobs(supervisor, group) + group->n_polls < limit);
 }
 
+/* One that no request had before; NULL where there are no terminals. */
+static json_t *offer_session(const struct supervisor *supervisor, struct session *session)
+{
+    if (!supervisor->sessions)
+        return NULL;
+    session_make(session);
+    return session_describe(supervisor->sessions, session);
+}
+
 /* Takes the reservation that was made for it. */
 static int ask(struct group *group, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
     struct poll *poll = mem_zero(sizeof(*poll));
+    autojson json_t *session = NULL;
     int r;
 
     if (poll) {
         *poll = (struct poll) { .group = group,
                                 .next = group->polls,
                                 .started_mono = now_mono(supervisor) };
+        session = offer_session(supervisor, &poll->session);
         r = coordinator_request_job(
             supervisor->coordinator, &group->host, rotation_token(supervisor, group->runner),
             supervisor->system_id, *group->last_update ? group->last_update : NULL, group->info,
-            on_answer, poll, &poll->call, err);
+            session, on_answer, poll, &poll->call, err);
     } else {
         r = error_set(err, -ENOMEM, "out of memory");
     }

@@ -131,6 +131,9 @@ json_t *start_frame(const struct job *job, json_t *connect)
     rng_hex(job->supervisor->rng, correlation, 16);
     (void) json_add_str(start, "correlation_id", correlation);
     (void) json_add(start, "payload", payload);
+    if (job->terminal)
+        (void) json_add_i64(start, "session_timeout_ms",
+                            job->supervisor->config->session_server.timeout_ms);
     add_runner(start, job);
     add_slot(start, job);
     if (connect)

@@ -288,6 +288,8 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
     if (r == 0)
         r = counts_start(supervisor, err);
     if (r == 0)
+        r = terminals_start(supervisor, err);
+    if (r == 0)
         r = start_groups(supervisor, err);
     if (r == 0)
         rotation_load(supervisor);
@@ -329,6 +331,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     counts_stop(supervisor);
     control_stop(supervisor);
     turns_stop(supervisor->turns);
+    terminals_stop(supervisor);
     free_jobs(supervisor);
     transfers_close(supervisor);
     rotation_done(supervisor);

@@ -219,6 +219,9 @@ static int write_head(struct web_request *request)
 
     if (buf_error(&request->headers) != 0 || add_head(request, &at, text + sizeof(text)) != 0)
         return -1;
+    /* Before an upgrade libwebsockets does not know the version yet, and takes it for 1.0. */
+    if (request->route && request->route->socket)
+        memcpy(begin, "HTTP/1.1", strlen("HTTP/1.1"));
     request->head_sent = true;
     if (lws_write(request->wsi, begin, (size_t) (at - begin), LWS_WRITE_HTTP_HEADERS) < 0)
         return -1;
@@ -261,6 +264,17 @@ static int write_message(struct web_request *request)
     return lws_write(request->wsi, piece + LWS_PRE, n, (enum lws_write_protocol) how) < 0 ? -1 : 0;
 }
 
+/* Between two pieces, each of which is written in a turn of its own. */
+static int write_ping(struct web_request *request)
+{
+    unsigned char nothing[LWS_PRE] = { 0 };
+
+    request->ping = false;
+    if (lws_callback_on_writable(request->wsi) < 0)
+        return -1;
+    return lws_write(request->wsi, nothing + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+}
+
 static int finish(struct web_request *request)
 {
     bool talks = request->phase == WEB_TALKS;
@@ -268,7 +282,8 @@ static int finish(struct web_request *request)
     if (talks) {
         lws_close_reason(request->wsi, (enum lws_close_status) request->close_code,
                          (unsigned char *) request->close_reason, strlen(request->close_reason));
-        return -1;
+        web_request_close(request);
+        return 0;
     }
     /* The end of a stream is the end of its connection. */
     if (request->phase == WEB_STREAMS)
@@ -293,6 +308,8 @@ int web_write(struct web_request *request)
     if (request->phase == WEB_WAITS || request->phase == WEB_HANDLED ||
         request->phase == WEB_UPGRADES)
         return 0;
+    if (request->ping)
+        return write_ping(request);
     if (request->phase != WEB_TALKS && !request->head_sent)
         r = write_head(request);
     else if (request->out.len > request->sent)

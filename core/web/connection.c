@@ -49,12 +49,30 @@ static bool has_left(const struct web_request *request)
     return n == 0 || (request->phase != WEB_TALKS && request->phase != WEB_ANSWERS);
 }
 
+/* libwebsockets tells the client why when it may close the connection here, but not from where it lets us write. */
+void web_request_close(struct web_request *request)
+{
+    request->closing = true;
+    lws_set_timer_usecs(request->wsi, 1);
+}
+
+/* A websocket on which nobody says anything for minutes is cut by what lies between. */
+static void ping(struct web_request *request)
+{
+    request->ping = true;
+    (void) lws_callback_on_writable(request->wsi);
+}
+
 static int on_timer(struct web_request *request)
 {
+    if (request->closing)
+        return -1;
     if (request->deadline_mono > 0 && clock_mono_ms(&clock_system) >= request->deadline_mono)
         return -1;
     if (request->phase != WEB_WAITS && has_left(request))
         return -1;
+    if (request->phase == WEB_TALKS && !request->ending)
+        ping(request);
     set_timer(request);
     return 0;
 }

@@ -76,7 +76,8 @@ struct web_request {
     struct buf headers, out;
     size_t sent;                /* of `out` */
     struct web_message message; /* what is left of the one that is being sent */
-    bool head_sent, ending;
+    bool head_sent, ending, closing;
+    bool ping;             /* is due */
     int64_t deadline_mono; /* 0 = none */
     unsigned close_code;
     char close_reason[100];
@@ -93,6 +94,8 @@ int web_connection_event(struct lws *wsi, enum lws_callback_reasons reason, void
 void web_request_clear(struct web_request *request);
 /* Ready for the next request. */
 void web_request_end(struct web_request *request);
+/* A websocket, with what lws_close_reason() was told. */
+void web_request_close(struct web_request *request);
 void web_request_set_deadline(struct web_request *request, int64_t ms); /* 0 = none */
 
 /* request.c */

@@ -18,6 +18,7 @@ static const struct {
     { "authorization", WSI_TOKEN_HTTP_AUTHORIZATION },
     { "content-length", WSI_TOKEN_HTTP_CONTENT_LENGTH },
     { "transfer-encoding", WSI_TOKEN_HTTP_TRANSFER_ENCODING },
+    { "sec-websocket-protocol", WSI_TOKEN_PROTOCOL },
     { "via", WSI_TOKEN_HTTP_VIA },
     { "x-forwarded-for", WSI_TOKEN_X_FORWARDED_FOR },
 };

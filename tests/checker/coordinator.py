@@ -56,6 +56,7 @@ class JobState:
         self.state = "created"  # created, pending (given), running, success, failed
         self.trace = bytearray()
         self.given = 0
+        self.request = {}  # for which it was given last
         self.acknowledged = 0
         self.finals = []  # accepted final updates
         self.late_finals = []  # told after the accepted one, and refused
@@ -317,6 +318,7 @@ class Coordinator:
             state = self.jobs[self.queue.pop(0)]
             state.state = "pending"
             state.given += 1
+            state.request = fields
             request.gave.append(state.job.id)
             self.record(request, 201, state.job.id)
         headers["Content-Type"] = "application/json"

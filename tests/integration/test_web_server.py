@@ -12,7 +12,7 @@ import pytest
 
 from checker.certificates import make_certificate
 from checker.run import PATIENCE, wait_for
-from integration.web_client import BINARY, TEXT, Raw, WebSocket
+from integration.web_client import BINARY, CLOSE, PING, TEXT, Raw, WebSocket
 
 TOKEN = "s3cret-token"
 NUMBERS = "".join(f"{i:06}\n" for i in range(1000000)).encode()
@@ -352,8 +352,18 @@ def test_a_websocket_talks_both_ways(build):
             talk.message(bytes(range(256)), BINARY)
             assert talk.receive() == (BINARY, bytes(range(256)))
             talk.message(b"bye")
-            assert talk.rest() == b""
+            assert talk.frame() == (CLOSE, b"\x0f\xa1as you wish", True)
         assert server.said() == "gone socket"
+
+
+def test_a_websocket_is_pinged_while_nothing_is_said(build):
+    with served(build, "--request-ms", "100") as server, WebSocket(server.address, "/echo") as talk:
+        talk.receive()
+        assert talk.frame() == talk.frame() == (PING, b"", True)
+        talk.message(b"still here")
+        while (frame := talk.frame())[0] == PING:
+            pass
+        assert frame == (TEXT, b"still here", True)
 
 
 def test_a_long_message_comes_in_pieces(build):

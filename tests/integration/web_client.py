@@ -9,7 +9,7 @@ import struct
 
 from checker.run import PATIENCE
 
-TEXT, BINARY, CLOSE = 1, 2, 8
+TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 
 
 class Raw:

@@ -6,6 +6,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/job/connect/pty.h"
 #include "core/job/connect/relay.h"
 #include "core/job/connect/ssh.h"
 #include "core/job/connect/winrm.h"
@@ -71,6 +72,16 @@ int remote_relay(struct remote *remote, struct relay **ret, struct error *err)
     if (r == 0)
         free(remote);
     return r;
+}
+
+int remote_pty(struct remote *remote, struct pty *pty, const char *command, int fd,
+               struct error *err)
+{
+    if (remote->winrm)
+        return error_set(err, -EPROTONOSUPPORT,
+                         "the job runs on an instance that is reached by WinRM, which has no "
+                         "terminals: reach it by SSH (connector_config.protocol)");
+    return pty_begin(pty, remote->ssh, command, fd, err);
 }
 
 void remote_set_watch(struct remote *remote, struct remote_watch watch)

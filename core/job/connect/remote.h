@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 
 struct relay;
+struct pty;
 
 /* What every wait watches besides the socket: the worker's control descriptor. `poll_control` is
  * called before each wait, and a wait ends when `control_fd` is readable and after 250 ms; it
@@ -24,6 +25,7 @@ struct remote_watch {
     int (*poll_control)(void *arg);
     void *arg;
     struct relay *relay; /* moved meanwhile (relay.h); NULL = none */
+    struct pty *pty;     /* as well (pty.h) */
 };
 
 static inline bool remote_was_stopped(int r)
@@ -92,6 +94,9 @@ struct remote_files remote_files(const struct remote_options *options);
 int remote_open(const struct remote_options *options, struct remote **ret, struct error *err);
 /* As relay_new(), which takes the connection; -EPROTONOSUPPORT with a sentence when its protocol carries no streams. */
 int remote_relay(struct remote *remote, struct relay **ret, struct error *err);
+/* As pty_begin(); -EPROTONOSUPPORT with a sentence when its protocol has no terminals. */
+int remote_pty(struct remote *remote, struct pty *pty, const char *command, int fd,
+               struct error *err);
 void remote_set_watch(struct remote *remote, struct remote_watch watch);
 void remote_close(struct remote *remote); /* bounded time; accepts NULL */
 /* Runs a command to its end. 0 with *ret filled when the instance told its exit status or signal; -EPIPE with a

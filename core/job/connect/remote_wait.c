@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/str.h"
+#include "core/job/connect/pty.h"
 #include "core/job/connect/relay.h"
 
 #define WATCH_MS 250 /* the longest single wait */
@@ -20,7 +21,7 @@ int remote_may_go_on(const struct remote_watch *watch, int64_t deadline)
 int remote_wait(const struct remote_watch *watch, const struct pollfd *fds, size_t n,
                 int64_t deadline)
 {
-    struct pollfd all[1 + REMOTE_WAIT_FDS + RELAY_FDS];
+    struct pollfd all[1 + REMOTE_WAIT_FDS + RELAY_FDS + PTY_FDS];
     int64_t left = WATCH_MS;
     int r = remote_may_go_on(watch, deadline);
     size_t relayed = 0;
@@ -36,6 +37,8 @@ int remote_wait(const struct remote_watch *watch, const struct pollfd *fds, size
         all[i + 1] = fds[i];
     if (watch->relay)
         relayed = relay_poll(watch->relay, all + 1 + n, &at_once);
+    if (watch->pty)
+        relayed += pty_poll(watch->pty, all + 1 + n + relayed, &left);
     if (at_once)
         left = 0;
     else if (deadline > 0)

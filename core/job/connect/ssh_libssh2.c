@@ -45,6 +45,7 @@ static LIBSSH2_RECV_FUNC(take)
     }
     ssh_pulse_heard(&conn->pulse);
     conn->budget -= (size_t) n;
+    conn->heard_bytes += (uint64_t) n;
     conn->greeting += (size_t) n;
     return n;
 }

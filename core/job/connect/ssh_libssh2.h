@@ -13,7 +13,8 @@
 
 /* What the library knows about its packets and does not tell (ssh_libssh2_packets.c). */
 struct ssh_packets {
-    uint32_t channel;        /* our number of the one that was opened last */
+    bool opening;            /* the library is opening a command's channel */
+    uint32_t channel;        /* our number of the one that was opened last for a command */
     struct remote_exit exit; /* of its command */
     struct ssh_refusal {     /* of a channel, the latest */
         uint32_t reason;
@@ -37,8 +38,9 @@ struct ssh_conn {
     struct remote_watch watch;
     struct ssh_pulse pulse;
     struct ssh_packets packets;
-    struct buf out;  /* what the library sent and the socket has not taken */
-    size_t budget;   /* what the library may still read in this turn */
+    struct buf out; /* what the library sent and the socket has not taken */
+    size_t budget;  /* what the library may still read in this turn */
+    uint64_t heard_bytes;
     size_t greeting; /* bytes that came before the server's greeting; 0 behind it */
     bool greeted;
     const char *password; /* for its prompts, while we log in */

@@ -50,22 +50,33 @@ int conn_keep_alive(struct ssh_conn *conn, struct error *err)
     return MIN(r, 0);
 }
 
-/* Opens a channel and runs a command in it; none when it is NULL. */
-static int open_channel(struct ssh_conn *conn, const char *command, LIBSSH2_CHANNEL **ret,
-                        struct error *err)
+/* The library opens one channel at a time, and takes the answer to what was asked for in another for its own: a terminal
+ * that is being opened goes first. Returns the library's code. */
+static int try_open(struct ssh_conn *conn, const char *command, LIBSSH2_CHANNEL **ret)
+{
+    int r = 0;
+
+    if (conn->opening)
+        return LIBSSH2_ERROR_EAGAIN;
+    conn->packets.opening = true;
+    if (!*ret) {
+        *ret = libssh2_channel_open_session(conn->session);
+        r = *ret ? 0 : libssh2_session_last_errno(conn->session);
+    }
+    if (r == 0 && command)
+        r = libssh2_channel_process_startup(*ret, "exec", 4, command, (unsigned) strlen(command));
+    conn->packets.opening = r == LIBSSH2_ERROR_EAGAIN;
+    return r;
+}
+
+static int wait_open(struct ssh_conn *conn, const char *command, LIBSSH2_CHANNEL **ret,
+                     struct error *err)
 {
     int64_t deadline = ssh_channel_deadline();
 
     for (;;) {
-        int r = 0;
+        int r = try_open(conn, command, ret);
 
-        if (!*ret) {
-            *ret = libssh2_channel_open_session(conn->session);
-            r = *ret ? 0 : libssh2_session_last_errno(conn->session);
-        }
-        if (r == 0 && command)
-            r = libssh2_channel_process_startup(*ret, "exec", 4, command,
-                                                (unsigned) strlen(command));
         if (r == 0)
             return 0;
         if (conn->hung_up)
@@ -78,6 +89,17 @@ static int open_channel(struct ssh_conn *conn, const char *command, LIBSSH2_CHAN
         if (r < 0)
             return stopped(err, r);
     }
+}
+
+/* Opens a channel and runs a command in it; none when it is NULL. */
+static int open_channel(struct ssh_conn *conn, const char *command, LIBSSH2_CHANNEL **ret,
+                        struct error *err)
+{
+    int r = wait_open(conn, command, ret, err);
+
+    if (*ret) /* else the library goes on with it, for the next one */
+        conn->packets.opening = false;
+    return r;
 }
 
 /* A server may wait for a process that never ends; the session has its channel until then. */

@@ -92,7 +92,7 @@ static void see(struct ssh_packets *packets, struct ssh_wire packet)
     packet.left--;
     if (!ssh_wire_u32(&packet, &channel))
         return;
-    if (message == OPEN_CONFIRMATION)
+    if (message == OPEN_CONFIRMATION && packets->opening)
         packets->channel = channel;
     if (message == OPEN_FAILURE)
         see_refusal(packets, packet);

@@ -2,7 +2,7 @@
  * channel are opened by their names, with what the protocol wants to know (PROTOCOL of OpenSSH, 2.4; RFC 4254, 7.2).
  *
  * The library opens one channel at a time, and cannot be told to forget one: another waits until the instance has
- * answered. It reads for a channel alone, so there is always one, in which nothing runs. */
+ * answered. It reads for a channel alone, so a relay has always one, in which nothing runs. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -25,6 +25,8 @@ struct ssh_tunnel {
     LIBSSH2_CHANNEL *channel;
     const char *kind;
     struct buf message; /* the library reads it until the instance has answered */
+    char *command;      /* of a terminal */
+    unsigned steps;     /* that are done, of a terminal's */
     bool decided;
 };
 
@@ -42,6 +44,21 @@ static void add_string(struct buf *out, const char *text)
     buf_add_str(out, text);
 }
 
+static void set_kind(struct ssh_tunnel *tunnel, const struct ssh_target *target)
+{
+    if (target->command) {
+        tunnel->kind = "session";
+        tunnel->command = mem_strdup(target->command);
+        return;
+    }
+    tunnel->kind = target->path ? "direct-streamlocal@openssh.com" : "direct-tcpip";
+    add_string(&tunnel->message, target->path ? target->path : target->host);
+    if (!target->path)
+        add_u32(&tunnel->message, target->port);
+    add_string(&tunnel->message, target->path ? "" : ORIGIN);
+    add_u32(&tunnel->message, 0);
+}
+
 struct ssh_tunnel *ssh_tunnel_new(struct ssh_conn *conn, const struct ssh_target *target)
 {
     struct ssh_tunnel *tunnel = mem_zero(sizeof(*tunnel));
@@ -49,13 +66,8 @@ struct ssh_tunnel *ssh_tunnel_new(struct ssh_conn *conn, const struct ssh_target
     if (!tunnel)
         return NULL;
     tunnel->conn = conn;
-    tunnel->kind = target->path ? "direct-streamlocal@openssh.com" : "direct-tcpip";
-    add_string(&tunnel->message, target->path ? target->path : target->host);
-    if (!target->path)
-        add_u32(&tunnel->message, target->port);
-    add_string(&tunnel->message, target->path ? "" : ORIGIN);
-    add_u32(&tunnel->message, 0);
-    if (buf_error(&tunnel->message) == 0)
+    set_kind(tunnel, target);
+    if (buf_error(&tunnel->message) == 0 && !target->command == !tunnel->command)
         return tunnel;
     ssh_tunnel_free(tunnel);
     return NULL;
@@ -70,25 +82,61 @@ static int refused(struct ssh_conn *conn, struct error *err)
                      *refusal->words ? refusal->words : conn_why(conn));
 }
 
-int ssh_tunnel_open(struct ssh_tunnel *tunnel, struct error *err)
+/* Each of these returns the library's code. */
+static int open_channel(struct ssh_tunnel *tunnel)
 {
     struct ssh_conn *conn = tunnel->conn;
 
-    if (conn->opening_quiet || (conn->opening && conn->opening != tunnel))
+    tunnel->channel =
+        libssh2_channel_open_ex(conn->session, tunnel->kind, (unsigned) strlen(tunnel->kind),
+                                LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT,
+                                tunnel->message.data, (unsigned) tunnel->message.len);
+    return tunnel->channel ? 0 : libssh2_session_last_errno(conn->session);
+}
+
+static int open_terminal(struct ssh_tunnel *tunnel)
+{
+    enum { TERMINAL, COMMAND, DONE };
+    int r = 0;
+
+    while (r == 0 && tunnel->steps < DONE) {
+        if (tunnel->steps == TERMINAL)
+            r = libssh2_channel_request_pty_ex(tunnel->channel, SSH_TERMINAL, strlen(SSH_TERMINAL),
+                                               NULL, 0, SSH_TERMINAL_COLUMNS, SSH_TERMINAL_ROWS, 0,
+                                               0);
+        else
+            r = libssh2_channel_process_startup(tunnel->channel, "exec", 4, tunnel->command,
+                                                (unsigned) strlen(tunnel->command));
+        tunnel->steps += r == 0;
+    }
+    return r;
+}
+
+static int open_all(struct ssh_tunnel *tunnel)
+{
+    int r = tunnel->channel ? 0 : open_channel(tunnel);
+
+    return r == 0 && tunnel->command ? open_terminal(tunnel) : r;
+}
+
+int ssh_tunnel_open(struct ssh_tunnel *tunnel, struct error *err)
+{
+    struct ssh_conn *conn = tunnel->conn;
+    int r;
+
+    if (conn->opening_quiet || conn->packets.opening || (conn->opening && conn->opening != tunnel))
         return -EAGAIN;
     conn_allow(conn);
     if (!conn->opening)
         conn->packets.refusal = (struct ssh_refusal) { 0 };
     conn->opening = tunnel;
-    tunnel->channel =
-        libssh2_channel_open_ex(conn->session, tunnel->kind, (unsigned) strlen(tunnel->kind),
-                                LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT,
-                                tunnel->message.data, (unsigned) tunnel->message.len);
-    if (!tunnel->channel && libssh2_session_last_errno(conn->session) == LIBSSH2_ERROR_EAGAIN)
+    r = open_all(tunnel);
+    conn_flush(conn); /* the answer is awaited */
+    if (r == LIBSSH2_ERROR_EAGAIN)
         return -EAGAIN;
     conn->opening = NULL;
     tunnel->decided = true;
-    return tunnel->channel ? 0 : refused(conn, err);
+    return r == 0 ? 0 : refused(conn, err);
 }
 
 size_t ssh_tunnel_room(struct ssh_tunnel *tunnel)
@@ -132,8 +180,10 @@ bool ssh_tunnel_leave(struct ssh_tunnel *tunnel)
     if (!tunnel->decided && ssh_tunnel_open(tunnel, NULL) == -EAGAIN)
         return false;
     conn_allow(tunnel->conn);
-    if (tunnel->channel && libssh2_channel_free(tunnel->channel) == LIBSSH2_ERROR_EAGAIN)
+    if (tunnel->channel && libssh2_channel_free(tunnel->channel) == LIBSSH2_ERROR_EAGAIN) {
+        conn_flush(tunnel->conn);
         return false;
+    }
     tunnel->channel = NULL;
     ssh_tunnel_free(tunnel);
     return true;
@@ -144,8 +194,16 @@ void ssh_tunnel_free(struct ssh_tunnel *tunnel)
 {
     if (!tunnel)
         return;
+    if (tunnel->conn->opening == tunnel)
+        tunnel->conn->opening = NULL;
     buf_done(&tunnel->message);
+    free(tunnel->command);
     free(tunnel);
+}
+
+uint64_t ssh_tunnels_heard(const struct ssh_conn *conn)
+{
+    return conn->heard_bytes;
 }
 
 struct pollfd ssh_tunnels_poll(struct ssh_conn *conn)

@@ -133,13 +133,16 @@ static bool must_pause(const struct running *running)
     return running->kept >= KEPT_MAX && remote_sink_busy(&running->sink) && !running->closed;
 }
 
-/* Waits for the reader alone. That nothing is heard meanwhile is our own doing. */
+/* Waits for the reader alone: nobody else reads either. That nothing is heard meanwhile is our own doing. */
 static int pause_reading(struct running *running, const struct pollfd *streams, size_t n,
                          struct error *err)
 {
     struct ssh_conn *conn = running->conn;
-    int r = remote_wait(&conn->watch, streams, n, running->exec->deadline_mono_ms);
+    struct remote_watch watch = conn->watch;
+    int r;
 
+    watch.pty = NULL;
+    r = remote_wait(&watch, streams, n, running->exec->deadline_mono_ms);
     ssh_pulse_skip(&conn->pulse);
     return r < 0 && r != -ETIMEDOUT ? error_errno(err, r, "stopped") : MIN(r, 0);
 }

@@ -17,9 +17,10 @@
 struct ssh_tunnel {
     struct ssh_conn *conn;
     ssh_channel channel;
-    char *path, *host;
+    char *path, *host, *command;
     int port;
-    bool decided; /* open, or refused */
+    unsigned steps; /* that are done, of a terminal's */
+    bool decided;   /* open, or refused */
 };
 
 struct ssh_tunnel *ssh_tunnel_new(struct ssh_conn *conn, const struct ssh_target *target)
@@ -32,8 +33,9 @@ struct ssh_tunnel *ssh_tunnel_new(struct ssh_conn *conn, const struct ssh_target
     tunnel->port = target->port;
     tunnel->path = target->path ? mem_strdup(target->path) : NULL;
     tunnel->host = target->host ? mem_strdup(target->host) : NULL;
+    tunnel->command = target->command ? mem_strdup(target->command) : NULL;
     tunnel->channel = ssh_channel_new(conn->session);
-    if (tunnel->channel && (tunnel->path || tunnel->host))
+    if (tunnel->channel && (tunnel->path || tunnel->host || tunnel->command))
         return tunnel;
     ssh_tunnel_free(tunnel);
     return NULL;
@@ -52,12 +54,37 @@ static int refused(const char *why, struct error *err)
     return error_set(err, code, "%.80s", words);
 }
 
+static int open_terminal(struct ssh_tunnel *tunnel)
+{
+    enum { CHANNEL, TERMINAL, COMMAND, DONE };
+    int r = SSH_OK;
+
+    while (r == SSH_OK && tunnel->steps < DONE) {
+        if (tunnel->steps == CHANNEL)
+            r = ssh_channel_open_session(tunnel->channel);
+        else if (tunnel->steps == TERMINAL)
+            r = ssh_channel_request_pty_size(tunnel->channel, SSH_TERMINAL, SSH_TERMINAL_COLUMNS,
+                                             SSH_TERMINAL_ROWS);
+        else
+            r = ssh_channel_request_exec(tunnel->channel, tunnel->command);
+        tunnel->steps += r == SSH_OK;
+    }
+    return r;
+}
+
+static int open_channel(struct ssh_tunnel *tunnel)
+{
+    if (tunnel->command)
+        return open_terminal(tunnel);
+    return tunnel->path
+               ? ssh_channel_open_forward_unix(tunnel->channel, tunnel->path, "127.0.0.1", 0)
+               : ssh_channel_open_forward(tunnel->channel, tunnel->host, tunnel->port, "127.0.0.1",
+                                          0);
+}
+
 int ssh_tunnel_open(struct ssh_tunnel *tunnel, struct error *err)
 {
-    int r =
-        tunnel->path
-            ? ssh_channel_open_forward_unix(tunnel->channel, tunnel->path, "127.0.0.1", 0)
-            : ssh_channel_open_forward(tunnel->channel, tunnel->host, tunnel->port, "127.0.0.1", 0);
+    int r = open_channel(tunnel);
 
     if (r == SSH_AGAIN)
         return -EAGAIN;
@@ -121,7 +148,13 @@ void ssh_tunnel_free(struct ssh_tunnel *tunnel)
         ssh_channel_free(tunnel->channel);
     free(tunnel->path);
     free(tunnel->host);
+    free(tunnel->command);
     free(tunnel);
+}
+
+uint64_t ssh_tunnels_heard(const struct ssh_conn *conn)
+{
+    return conn->traffic.in_bytes;
 }
 
 struct pollfd ssh_tunnels_poll(struct ssh_conn *conn)

@@ -1,5 +1,5 @@
-/* core/job/connect/ssh_tunnel.h - channels that lead to sockets of the instance, several at once on one connection; what
- * each back end does for relay.c. Nothing here waits.
+/* core/job/connect/ssh_tunnel.h - channels that lead to sockets of the instance, or to a terminal there, several at once
+ * on one connection; what each back end does for relay.c and pty.c. Nothing here waits.
  */
 #pragma once
 
@@ -11,11 +11,17 @@
 
 #include "core/job/connect/ssh.h"
 
-/* A UNIX socket where there is a path, else a TCP port; all as the instance sees them. */
+/* A UNIX socket where there is a path, a TCP port where there is a host, all as the instance sees them; else a command
+ * with a terminal of its own. */
 struct ssh_target {
-    const char *path, *host;
+    const char *path, *host, *command;
     uint16_t port;
 };
+
+/* The terminal's kind and size. No protocol that reaches us tells another. */
+#define SSH_TERMINAL "xterm-256color"
+#define SSH_TERMINAL_COLUMNS 80
+#define SSH_TERMINAL_ROWS 24
 
 struct ssh_tunnel;
 /* Copies the target; NULL when memory is short. */
@@ -38,6 +44,9 @@ bool ssh_tunnel_closed(struct ssh_tunnel *tunnel);
 bool ssh_tunnel_leave(struct ssh_tunnel *tunnel);
 /* With its connection: at once. */
 void ssh_tunnel_free(struct ssh_tunnel *tunnel);
+
+/* How many bytes came on the connection so far: whether one of the calls above read what is not its own. */
+uint64_t ssh_tunnels_heard(const struct ssh_conn *conn);
 
 /* The connection itself, between two waits. What it waits for: */
 struct pollfd ssh_tunnels_poll(struct ssh_conn *conn);

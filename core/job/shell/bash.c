@@ -275,6 +275,14 @@ static void add_command(const struct shell *shell, struct buf *out, bool nested)
     buf_add_str(out, shell->name);
 }
 
+static void add_terminal(const struct shell *shell, struct buf *out, const char *dir)
+{
+    buf_add_str(out, "sh -c 'cd -- \"$1\" 2> /dev/null; exec \"$0\" -i' ");
+    quote_word(out, shell->name);
+    buf_add_char(out, ' ');
+    quote_word(out, dir);
+}
+
 /* A profile may leave its line open. On Windows, where a path begins with a drive, the sh of git says `/c/` for
  * what others call `C:/` unless it is asked. */
 static void ask_directory(struct buf *out)
@@ -283,13 +291,13 @@ static void ask_directory(struct buf *out)
 }
 
 #define WRITER                                                                                     \
-    .add_command = add_command, .wrap = wrap, .ask_directory = ask_directory, .kill = script_kill, \
-    .export = script_export, .file_variable = file_variable, .load_env = load_env, .trace = trace, \
-    .print = print_line, .section = add_section, .running_on = running_on,                         \
-    .change_directory = change_directory, .make_directory = make_directory,                        \
-    .remove = script_remove, .remove_tree = script_remove_tree, .write_file = write_file,          \
-    .job_command = job_command, .own_begin = own_begin, .unset = unset, .own_end = own_end,        \
-    .sh = add_sh, .run = run_program, .find_program = find_program
+    .add_command = add_command, .add_terminal = add_terminal, .wrap = wrap,                        \
+    .ask_directory = ask_directory, .kill = script_kill, .export = script_export,                  \
+    .file_variable = file_variable, .load_env = load_env, .trace = trace, .print = print_line,     \
+    .section = add_section, .running_on = running_on, .change_directory = change_directory,        \
+    .make_directory = make_directory, .remove = script_remove, .remove_tree = script_remove_tree,  \
+    .write_file = write_file, .job_command = job_command, .own_begin = own_begin, .unset = unset,  \
+    .own_end = own_end, .sh = add_sh, .run = run_program, .find_program = find_program
 
 const struct shell shell_bash = { .name = "bash", WRITER };
 const struct shell shell_sh = { .name = "sh", WRITER };

@@ -58,6 +58,17 @@ static void add_command(const struct shell *shell, struct buf *out, bool nested)
         buf_add_str(out, "; exit $LASTEXITCODE");
 }
 
+static void add_terminal(const struct shell *shell, struct buf *out, const char *dir)
+{
+    autobuf struct buf script = BUF_INIT;
+
+    buf_add_str(&script, "Set-Location -ErrorAction SilentlyContinue -LiteralPath ");
+    powershell_value(&script, dir);
+    buf_addf(out, "%s -NoLogo -NoExit -ExecutionPolicy Bypass -EncodedCommand ", shell->name);
+    powershell_encode_command(out, buf_str(&script));
+    buf_inherit_error(out, &script);
+}
+
 static void deliver(struct buf *out, const struct buf *script)
 {
     buf_addf(out, "%zu\n", (script->len + 2) / 3 * 4);
@@ -405,7 +416,7 @@ static void unpack(struct buf *body, const char *file, bool keeps)
 }
 
 #define WRITER                                                                                     \
-    .is_powershell = true, .add_command = add_command, .wrap = wrap,                               \
+    .is_powershell = true, .add_command = add_command, .add_terminal = add_terminal, .wrap = wrap, \
     .ask_directory = ask_directory, .kill = kill_stage, .export = add_export,                      \
     .file_variable = file_variable, .trace = trace, .print = print_line, .section = add_section,   \
     .running_on = running_on, .change_directory = change_directory,                                \

@@ -45,6 +45,9 @@ struct shell {
      * which makes 1 of any other status unless it is told not to. */
     void (*add_command)(const struct shell *shell, struct buf *out, bool nested);
 
+    /* What starts it there for a person at a terminal, in that directory if it is there. */
+    void (*add_terminal)(const struct shell *shell, struct buf *out, const char *dir);
+
     /* Whole scripts. The frame makes the stage's private directory, leaves in it which process this is, and runs the
      * body with an empty stdin. */
     void (*wrap)(const struct shell *shell, struct buf *out, const char *tmp_dir, const char *body);

@@ -15,6 +15,7 @@
 #include "core/job/trace/masker.h"
 #include "core/job/trace/spool.h"
 #include "core/job/trace/token_rules.h"
+#include "core/job/trace/trace_rules.h"
 #include "core/job/trace/url_rules.h"
 #include "core/job/trace/utf8.h"
 
@@ -178,6 +179,14 @@ static int refuse(struct trace *trace)
         return -ESHUTDOWN;
     rc = start(trace);
     return rc < 0 ? fail(trace, rc) : 0;
+}
+
+int trace_settle_rules(struct trace *trace, struct trace_rules *ret)
+{
+    int rc = refuse(trace);
+
+    *ret = (struct trace_rules) { .masker = &trace->rules, .prefixes = &trace->prefixes };
+    return rc;
 }
 
 /* Takes trace->masked through the other stages to the spool. With `end` the stream's held bytes are

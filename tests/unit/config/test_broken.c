@@ -336,6 +336,17 @@ static void test_settings_to_come(void **unused)
         { "a session in minutes", "[session_server]\nsession_timeout = \"30m\"\n",
           "F:2:19: [session_server] 'session_timeout' must be a whole number of seconds, not a "
           "string" },
+        { "sessions nowhere", "[session_server]\nlisten_address = \"ci.example.com:8093\"\n",
+          "F:2:18: [session_server] 'listen_address' must be an address of this machine and a "
+          "port, as \"0.0.0.0:8093\"" },
+        { "sessions everywhere", "[session_server]\nlisten_address = \"[::]:8093\"\n",
+          "F:2:18: [session_server] 'listen_address' is every address of this machine, so "
+          "'advertise_address' must say where GitLab finds it, as \"runner.example.com:8093\"" },
+        { "an address with a scheme",
+          "[session_server]\nlisten_address = \":8093\"\nadvertise_address = "
+          "\"https://ci.example.com:8093\"\n",
+          "F:3:21: [session_server] 'advertise_address' must be a host and its port, as "
+          "\"runner.example.com:8093\", without a scheme" },
     };
 
     check_table(cases, ARRAY_LEN(cases));
