@@ -113,6 +113,7 @@ class Service(Run):
         unit = re.sub(r"^(User|Group)=.*\n", "", unit, flags=re.M)
         command = f"{binary} run --config {self.config} --state-dir {self.state_dir} --plugin-dir {self.plugin_dir}"
         unit = re.sub(r"^ExecStart=.*", f"ExecStart={command}", unit, flags=re.M)
+        unit = unit.replace("=/etc/flotilla/config.toml\n", f"={self.config}\n")  # without which it does not start
         (systemd.units / "flotilla.service").write_text(unit)
         drop_in = systemd.units / "flotilla.service.d"
         drop_in.mkdir()
@@ -144,7 +145,7 @@ def test_jobs_outlive_what_systemd_does_to_the_manager(service):
     """A restart, a hang that the watchdog ends, and a stop. The start waits for READY=1, or it would fail."""
     service.coordinator.add(service.held_job(1))
     service.does("start", "flotilla")
-    assert service.systemd.shows("ActiveState") == "active"
+    assert service.systemd.shows("ActiveState") == "active", service.systemd.ask("status", "flotilla").stdout
     wait_for_trace(service, 1, b"line 0020")
     assert wait_for(lambda: service.systemd.shows("StatusText") == "1 job, 1 instance"), service.log_tail()
     first = service.systemd.shows("MainPID")
