@@ -89,9 +89,10 @@ def test_all_is_well(doctor, folder, binary):
         assert lines["OK    gitlab"] == f"OK    gitlab: {url} answers"
         assert lines["OK    token"] == f"OK    token: runner 'only' is known to {url}"
         assert lines["OK    clock"] == f"OK    clock: as that of {url}"
-        assert {"OK    configuration", "OK    state directory", "OK    disk", "OK    descriptors", "OK    plugin",
-                "OK    open", "OK    list"} <= set(lines)
-        assert [line for line in lines if not line.startswith("OK")] == ["WARN  manager"]
+        assert {"OK    configuration", "OK    state directory", "OK    descriptors", "OK    plugin", "OK    open",
+                "OK    list"} <= set(lines)
+        # No manager runs; the machine may have little room and an old kernel.
+        assert {line for line in lines if not line.startswith("OK")} - {"WARN  sandbox", "WARN  disk"} == {"WARN  manager"}
         result = subprocess.run([binary, "doctor", "--config", folder / "config.toml", "--state-dir", folder / "state",
                                  "--json"], capture_output=True, text=True, timeout=PATIENCE)
     findings = json.loads(result.stdout)["findings"]
