@@ -34,6 +34,7 @@ struct migration {
     size_t entries;             /* begun so far */
     const struct toml_value *entry;
     const struct toml_value *machine; /* whose autoscaler is still to be written */
+    bool missed;                      /* one was not: it has no header of its own */
     enum fate fate;
     enum place place;
     struct migrate_notes notes;
@@ -203,6 +204,7 @@ static void tell_of_plugin(struct migration *m, int line)
 
 static void begin_entry(struct migration *m, int line)
 {
+    m->missed = m->missed || m->machine;
     m->entry = &m->runners->items[m->entries++];
     m->fate = decide(m->entry);
     m->machine = m->fate == FATE_MACHINES ? toml_find_any_case(m->entry, "machine") : NULL;
@@ -324,9 +326,8 @@ static int check_result(const struct migration *m, const char *file, struct erro
         want += decide(&m->runners->items[i]) != FATE_DROPPED;
     runners = toml_find_any_case(root, "runners");
     for (size_t i = 0; right && runners && i < runners->n_items; i++, kept++)
-        right = str_eq(executor_of(&runners->items[i]), "instance") &&
-                toml_find_any_case(&runners->items[i], "autoscaler");
-    if (right && kept == want)
+        right = str_eq(executor_of(&runners->items[i]), "instance");
+    if (right && kept == want && !m->missed && !m->machine)
         return 0;
     return error_set(err, -ENOTSUP,
                      "%s: is written in a way that flotilla cannot change without harm; write its "

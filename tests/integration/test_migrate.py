@@ -158,6 +158,12 @@ def test_docker_autoscaler_keeps_its_autoscaler(migrated):
     assert 'of plugin "reg.example/fleeting/aws:latest" only the name counts' in told
 
 
+def test_what_was_not_there_is_left_to_the_check(binary, folder):
+    (folder / "bare.toml").write_text(ENTRY.format(executor="docker-autoscaler"))
+    done = subprocess.run([binary, "migrate", folder / "bare.toml"], capture_output=True, text=True)
+    assert done.returncode == 0 and 'executor = "instance" # of old' in settings(done.stdout)
+
+
 def test_a_plugin_of_another_cloud_is_told(migrated):
     text, told = migrated(ENTRY.format(executor="instance") + AUTOSCALER.format(plugin="fleeting-plugin-azure"))
     assert 'flotilla brings no plugin "azure"' in told
