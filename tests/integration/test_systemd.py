@@ -64,6 +64,8 @@ class UserSystemd:
     def __init__(self, folder: Path):
         self.units = folder / "units"
         self.units.mkdir()
+        for name in ("setup.service", "clean.service", "clean.timer"):  # /tmp is the machine's own, and nobody clears it here
+            (self.units / f"systemd-tmpfiles-{name}").symlink_to("/dev/null")
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": "/run/manager",
                        "SYSTEMD_UNIT_PATH": f"{self.units}:/usr/lib/systemd/user"}
         self.log = open(folder / "systemd.log", "wb")
