@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATTERNS = ("README.md", "docs/**/*.md", "plugins/*/*.md", "sdk/template/*.md", "examples/*/*.md")
+PATTERNS = ("README.md", "docs/**/*.md", "sdk/template/*.md", "examples/*/*.md")
 PAGES = sorted({path for pattern in PATTERNS for path in ROOT.glob(pattern)})
 
 
