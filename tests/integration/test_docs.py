@@ -387,7 +387,7 @@ def test_a_beginner_gets_a_job_done(beginner, binary):
     pipeline.mkdir()
     (pipeline / ".gitlab-ci.yml").write_text("hello:\n  script: echo hello\n")
     subprocess.run("git init -q && git add . && git -c user.name=a -c user.email=a@b commit -qm a", shell=True, cwd=pipeline, check=True)
-    manager, seen = None, []
+    manager, seen, marks, gate = None, [], beginner.folder / "marks", beginner.folder / "gate"
     try:
         for text in shell_blocks("docs/start.md"):
             if text.startswith(ELSEWHERE):
@@ -404,14 +404,15 @@ def test_a_beginner_gets_a_job_done(beginner, binary):
             elif text.startswith("flotilla run"):
                 with open(beginner.folder / "log", "w") as log:
                     manager = subprocess.Popen([binary, "run"], env=beginner.environment, cwd=beginner.folder, stderr=log, stdout=log)
-                job = make_job(1, str(beginner.folder / "marks"))
-                beginner.gitlab.add(job)
-                assert beginner.gitlab.wait_ended(1, PATIENCE), (beginner.folder / "log").read_text()
-                assert wait_for(lambda: "ended" in beginner("flotilla explain job:1", check=False).stdout)
+                beginner.gitlab.add(make_job(1, str(marks), gate=str(gate)))
+                assert wait_for(lambda: marks.exists() and "begin 1" in marks.read_text()), (beginner.folder / "log").read_text()
             else:
-                # A job's log is GitLab's once it has ended and was told.
-                beginner(text.replace("flotilla logs", "true flotilla logs"))
+                # What a job has printed is in its log a little later.
+                wanted = "line 0001" if "flotilla logs" in text else ""
+                assert wait_for(lambda: wanted in beginner(text).stdout)
         assert manager and len(seen) >= 6
+        gate.touch()
+        assert beginner.gitlab.wait_ended(1, PATIENCE), (beginner.folder / "log").read_text()
         run_the_other_pages(beginner)
     finally:
         if manager:
