@@ -141,8 +141,9 @@ void web_history_turn(struct web_history *history, const struct supervisor *supe
         sample->counts[COUNT_WAITING] += job->state < JOB_ASSIGNED;
     history->last_ms = now;
     /* One that does not fit on a full disk is missing after the next start, and nothing else is. */
-    if (history->fd >= 0 && io_pwrite(history->fd, sample, sizeof(*sample),
-                                      (off_t) (place * sizeof(*sample))) != sizeof(*sample))
+    if (history->fd >= 0 &&
+        io_pwrite(history->fd, sample, sizeof(*sample), (off_t) (place * sizeof(*sample))) !=
+            (ssize_t) sizeof(*sample))
         log_debug("a sample of the status page could not be written");
 }
 
