@@ -42,7 +42,8 @@ struct registration {
     struct register_options *options;
     char system_id[SYSTEM_ID_SIZE];
     struct coordinator_host host;
-    struct secret *token; /* that the entry gets; NULL = there is nothing to take back at GitLab */
+    struct secret *token; /* that the entry gets */
+    bool takes_back;      /* there is something new at GitLab: a runner, or this manager of one */
     int64_t id, expires_ms;
 };
 
@@ -80,6 +81,8 @@ static int verify(struct registration *registration, const struct secret *token)
     } else {
         log_info("Verifying runner... is valid");
         registration->token = secret_dup(token);
+        registration->takes_back =
+            made; /* else what GitLab knows is the whole runner, and others' */
         registration->id = answer.id;
         registration->expires_ms = answer.expires_ms;
         return registration->token ? 0 : -ENOMEM;
@@ -114,6 +117,7 @@ static int make_runner(struct registration *registration)
     } else {
         log_info("Registering runner... succeeded");
         registration->token = take_ptr(answer.token);
+        registration->takes_back = true;
         registration->id = answer.id;
         registration->expires_ms = answer.expires_ms;
         return 0;
@@ -215,7 +219,8 @@ static void unregister_again(const struct registration *registration)
     auto_answer struct gitlab_answer answer = { 0 };
     struct error err = { 0 };
 
-    if (!registration->token || registration->options->leaves_runner > 0)
+    if (!registration->token || !registration->takes_back ||
+        registration->options->leaves_runner > 0)
         return;
     if (gitlab_unregister(&registration->host, secret_reveal(registration->token),
                           registration->system_id, &answer, &err) < 0 ||

@@ -202,6 +202,7 @@ int ssh_login_prepare(json_t *answer, bool terminal, struct ssh_login *ret, stru
 {
     struct files files = { 0 };
     pid_t self = getpid();
+    bool with_password;
     int r = make_files(&files, err);
 
     if (r < 0)
@@ -211,11 +212,14 @@ int ssh_login_prepare(json_t *answer, bool terminal, struct ssh_login *ret, stru
         return error_errno(err, -errno, "a process cannot be started");
     if (files.keeper == 0)
         keep(self);
-    (void) setenv("SSH_ASKPASS", cli_self_exe(), 1);
-    (void) setenv("SSH_ASKPASS_REQUIRE", "force", 1);
     (void) unsetenv(PASSWORD_VARIABLE);
     (void) unsetenv(VM_PASSWORD_VARIABLE);
-    return write_config(&files, answer, terminal, ret, err);
+    r = write_config(&files, answer, terminal, ret, err);
+    /* With a password ssh asks us alone; without one the person, at the terminal, whether a new host key is right. */
+    with_password = ssh_login_is_asked();
+    (void) setenv("SSH_ASKPASS", cli_self_exe(), 1);
+    (void) setenv("SSH_ASKPASS_REQUIRE", with_password ? "force" : "never", 1);
+    return r;
 }
 
 bool ssh_login_is_asked(void)

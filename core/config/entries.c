@@ -9,6 +9,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/config/secret_file.h"
 #include "core/config/toml_change.h"
 
 #define FILE_MAX ((size_t) 4 * 1024 * 1024)
@@ -22,28 +23,38 @@ static const char *text_of(const struct toml_value *table, const char *key)
     return value && value->type == TOML_STRING ? value->text : "";
 }
 
-static int read_token(const struct toml_value *table, struct entry *entry, struct error *err)
+static int read_token_file(const char *name, struct entry *entry, struct error *err)
 {
-    const char *file = text_of(table, "token_file");
+    autofree char *path = credentials_path(name);
     autobuf struct buf text = BUF_SECRET;
+    int r = path ? fs_read_file(AT_FDCWD, path, TOKEN_FILE_MAX, &text, err)
+                 : error_set(err, -ENOMEM, "out of memory");
 
-    entry->has_token_file = *file != '\0';
-    if (entry->has_token_file) {
-        int r = fs_read_file(AT_FDCWD, file, TOKEN_FILE_MAX, &text, err);
-
-        if (r < 0)
-            return error_wrap(err, r, "[[runners]] 'token_file'");
-        entry->token = secret_new(buf_str(&text), strcspn(buf_str(&text), " \t\r\n"));
-    } else {
-        entry->token = secret_from_str(text_of(table, "token"));
-    }
+    if (r < 0)
+        return error_wrap(err, r, "[[runners]] 'token_file'");
+    entry->token = secret_new(buf_str(&text), strcspn(buf_str(&text), " \t\r\n"));
     return 0;
 }
 
-static int read_entry(const struct toml_value *table, struct entry *entry, struct error *err)
+static int read_token(const struct toml_value *table, bool need, struct entry *entry,
+                      struct error *err)
+{
+    const char *file = text_of(table, "token_file");
+    int r = 0;
+
+    entry->has_token_file = *file != '\0';
+    if (entry->has_token_file)
+        r = read_token_file(file, entry, need ? err : NULL);
+    if (!entry->token && (!need || !entry->has_token_file))
+        entry->token = secret_from_str(entry->has_token_file ? "" : text_of(table, "token"));
+    return need ? r : 0;
+}
+
+static int read_entry(const struct toml_value *table, bool need_token, struct entry *entry,
+                      struct error *err)
 {
     const struct toml_value *id = toml_find_any_case(table, "id");
-    int r = read_token(table, entry, err);
+    int r = read_token(table, need_token, entry, err);
 
     entry->name = mem_strdup(text_of(table, "name"));
     entry->url = mem_strdup(text_of(table, "url"));
@@ -58,7 +69,8 @@ static int read_entry(const struct toml_value *table, struct entry *entry, struc
     return r;
 }
 
-int entries_read(const struct buf *text, const char *file, struct entries *ret, struct error *err)
+static int read_all(const struct buf *text, const char *file, bool need_tokens, struct entries *ret,
+                    struct error *err)
 {
     auto_ptr(toml_free) struct toml_value *root = NULL;
     const struct toml_value *list;
@@ -76,11 +88,16 @@ int entries_read(const struct buf *text, const char *file, struct entries *ret, 
     for (size_t i = 0; i < list->n_items; i++) {
         if (list->items[i].type != TOML_TABLE)
             return error_set(err, -EINVAL, "%s: 'runners' holds what is no table", file);
-        r = read_entry(&list->items[i], &ret->items[ret->n++], err);
+        r = read_entry(&list->items[i], need_tokens, &ret->items[ret->n++], err);
         if (r < 0)
             return error_wrap(err, r, "%s:%d", file, list->items[i].place.line);
     }
     return 0;
+}
+
+int entries_read(const struct buf *text, const char *file, struct entries *ret, struct error *err)
+{
+    return read_all(text, file, false, ret, err);
 }
 
 int entries_load(const char *file, struct entries *ret, struct error *err)
@@ -91,7 +108,7 @@ int entries_load(const char *file, struct entries *ret, struct error *err)
 
     if (r == 0 && fs_check_private_file(file, &readable, err) < 0)
         r = error_wrap(err, -EACCES, "others decide what is in the file");
-    return r < 0 ? r : entries_read(&text, file, ret, err);
+    return r < 0 ? r : read_all(&text, file, true, ret, err);
 }
 
 void entries_done(struct entries *entries)
@@ -111,6 +128,18 @@ void entries_done(struct entries *entries)
     *entries = (struct entries) { 0 };
 }
 
+/* As the manager takes them: it cuts the slashes at the end. */
+static bool same_url(const char *a, const char *b)
+{
+    size_t len_a = strlen(a), len_b = strlen(b);
+
+    while (len_a > 0 && a[len_a - 1] == '/')
+        len_a--;
+    while (len_b > 0 && b[len_b - 1] == '/')
+        len_b--;
+    return len_a == len_b && memcmp(a, b, len_a) == 0;
+}
+
 int entries_find(const struct buf *text, const char *file, const char *url, const char *token,
                  size_t *ret, struct error *err)
 {
@@ -120,7 +149,7 @@ int entries_find(const struct buf *text, const char *file, const char *url, cons
     if (r < 0)
         return r;
     for (size_t i = 0; i < entries.n; i++)
-        if (str_eq(entries.items[i].url, url) &&
+        if (same_url(entries.items[i].url, url) &&
             str_eq(secret_reveal(entries.items[i].token), token)) {
             *ret = i;
             return 0;

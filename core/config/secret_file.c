@@ -74,20 +74,28 @@ void secret_file_check_once(struct config_reading *reading, const struct section
     }
 }
 
-static void place_string(struct config_reading *reading, struct toml_value *value)
+char *credentials_path(const char *text)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    return str_starts(text, CREDENTIALS) && !str_empty(directory)
+               ? mem_printf("%s/%s", directory, text + strlen(CREDENTIALS))
+               : mem_strdup(text);
+}
+
+static void place_string(struct config_reading *reading, struct toml_value *value)
+{
     char *path;
 
     if (!str_starts(value->text, CREDENTIALS))
         return;
-    if (str_empty(directory)) {
+    if (str_empty(getenv("CREDENTIALS_DIRECTORY"))) {
         finding_add(reading, CONFIG_NOTE, value->place,
                     CREDENTIALS
                     " is there only where systemd starts flotilla with LoadCredential=");
         return;
     }
-    path = mem_printf("%s/%s", directory, value->text + strlen(CREDENTIALS));
+    path = credentials_path(value->text);
     if (!path) {
         reading->out_of_memory = true;
         return;

@@ -13,5 +13,8 @@ struct secret *secret_file_read(struct config_reading *reading, const struct tom
 void secret_file_check_once(struct config_reading *reading, const struct section *section,
                             const struct toml_value *table);
 
+/* Of the file that is meant by "$CREDENTIALS_DIRECTORY/NAME"; anything else is a path itself. NULL: no memory. */
+char *credentials_path(const char *text);
+
 /* Strings that begin with "$CREDENTIALS_DIRECTORY/" name what is there, wherever in the tree they are. */
 void credentials_place(struct config_reading *reading, struct toml_value *value);

@@ -94,6 +94,11 @@ static bool last(struct web_request *request, enum web_phase phase)
 
 bool web_stream(struct web_request *request, const char *type, web_handler_fn on_room)
 {
+    autobuf struct buf nothing = BUF_INIT;
+
+    /* Whoever asks for the head alone waits for no stream. */
+    if (request->head_only)
+        web_answer(request, 200, type, &nothing);
     if (!last(request, WEB_STREAMS))
         return false;
     request->status = 200;

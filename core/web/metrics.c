@@ -89,6 +89,9 @@ bool metrics_wants_openmetrics(const char *accept)
 
 /* Labels. */
 
+#define VALUE_MAX                                                                                  \
+    256 /* so that the labels behind it have room, too: without them samples are alike */
+
 static size_t escape(char *dst, size_t size, const char *value)
 {
     size_t n = 0;
@@ -113,7 +116,8 @@ void metrics_label(struct metrics_labels *labels, const char *name, const char *
         return;
     len += (size_t) snprintf(labels->text + len, sizeof(labels->text) - len, "%s%s=\"",
                              len > 0 ? "," : "", name);
-    len += escape(labels->text + len, sizeof(labels->text) - len - 1, value);
+    len +=
+        escape(labels->text + len, MIN(sizeof(labels->text) - len - 1, (size_t) VALUE_MAX), value);
     labels->text[len] = '"';
     labels->text[len + 1] = '\0';
 }

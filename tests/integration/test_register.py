@@ -260,9 +260,12 @@ def test_a_file_that_cannot_be_changed_is_told_before_gitlab_hears(register, git
     assert not gitlab.runners.requests and config.read_text() == text
 
 
-@pytest.mark.parametrize("token_option, gone", [(("-r", "GR1348941aRegistration00"), "DELETE runners 204"),
-                                                (("-t", TOKEN), "DELETE runners/managers 204")])
+@pytest.mark.parametrize("token_option, gone", [(("-r", "GR1348941aRegistration00"), ["DELETE runners 204"]),
+                                                (("-t", TOKEN), ["DELETE runners/managers 204"]),
+                                                (("-t", "aLegacyToken"), [])])  # it was there before
 def test_who_is_interrupted_unregisters_again(binary, gitlab, config, environment, token_option, gone):
+    if "aLegacyToken" in token_option:
+        gitlab.runner_token = "aLegacyToken"
     gitlab.runners.held = threading.Event()
     command = subprocess.Popen([binary, "register", "-n", "-u", gitlab.url, "-c", config, *token_option],
                                env=environment, stderr=subprocess.PIPE, text=True)
@@ -271,7 +274,7 @@ def test_who_is_interrupted_unregisters_again(binary, gitlab, config, environmen
     gitlab.runners.held.set()
     said = command.communicate(timeout=PATIENCE)[1]
     assert command.returncode == 1 and "RECEIVED SIGNAL: Interrupt" in said
-    assert calls(gitlab)[1:] == [gone] and not config.exists()
+    assert calls(gitlab)[1:] == gone and not config.exists()
 
 
 def test_unless_the_runner_is_to_stay(binary, gitlab, config, environment):

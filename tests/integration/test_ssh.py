@@ -94,6 +94,24 @@ def test_the_key_that_an_instance_showed_first_is_the_right_one(folder, binary, 
     machine.close()
 
 
+def test_a_person_says_whether_a_key_that_nobody_knows_is_right(folder, binary, build):
+    """And is asked at the terminal; where there is none, the answer is no."""
+    machine = Machine(folder, "east")
+    run = Run(folder, binary, build / "plugins" / "static", plugin="static", plugin_extra=machine.toml(),
+              coordinator=Coordinator(poll_seconds=0.5), max_instances=1, idle_count=1, idle_time="1h")
+    run.start()
+    assert run.wait_up() and wait_for(lambda: status(run)["instances"])
+    result = enter(run, "east", "echo in")
+    assert (result.returncode, result.stdout) == (255, ""), result.stderr
+    for said, code in ((b"no", 255), (b"yes", 7)):
+        terminal = Terminal([binary, "ssh", "east", "--state-dir", run.state_dir, "--", "exit 7"], columns=200)
+        terminal.expect("(yes/no")
+        terminal.type(said + b"\n")
+        assert terminal.ended() == code, terminal.text()
+    assert run.stop() == 0
+    machine.close()
+
+
 def test_a_job_in_a_vm_is_entered_by_way_of_its_instance(folder, binary, build, plugin_dir):
     run = VmRun(folder, binary, build, plugin_dir)
     run.start()

@@ -86,6 +86,15 @@ def test_head_is_answered_without_a_body(plain):
         assert connection.answer()[2] == "hello\n"  # and nothing stood before it
 
 
+def test_head_of_a_stream_begins_none(plain):
+    with Raw(plain.address) as connection:
+        connection.ask("/events", method="HEAD")
+        status, headers, _ = connection.answer("HEAD")
+        assert (status, headers["content-type"]) == (200, "text/event-stream")
+        connection.ask("/text")
+        assert connection.answer()[2] == "hello\n"
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_nothing_else_than_get_and_head(plain, method):
     with Raw(plain.address) as connection:

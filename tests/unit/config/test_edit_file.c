@@ -16,6 +16,7 @@
 #include "core/base/str.h"
 #include "core/config/edit.h"
 #include "core/config/edit_file.h"
+#include "core/config/edit_token.h"
 #include "core/config/entries.h"
 #include "tests/harness/harness.h"
 
@@ -165,6 +166,39 @@ static void test_entries_are_read_whatever_else_is_wrong(void **unused)
     assert_int_equal(entries_find(&text, "F", "https://h", "glrt-c", &at, &err), -ENOENT);
 }
 
+/* A manager that has its tokens from elsewhere, or whose URL ends with a slash, can change the others all the same. */
+static void test_an_entry_is_found_beside_those_that_cannot_be_read(void **unused)
+{
+    static const char text[] =
+        "[[runners]]\nurl = \"https://h/\"\ntoken_file = \"$CREDENTIALS_DIRECTORY/token\"\n"
+        "[[runners]]\nurl = \"https://h/\"\ntoken = \"glrt-a\"\n";
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    autofree char *file = harness_path(dir, "config.toml");
+    autofree char *edited = NULL;
+    autobuf struct buf copy = BUF_INIT;
+    struct edit_token change = {
+        .config = file, .url = "https://h", .former = "glrt-a", .token = "glrt-b"
+    };
+    struct error err = { 0 };
+    size_t at = 9;
+
+    buf_add_str(&copy, text);
+    harness_write(dir, "config.toml", text);
+    assert_int_equal(entries_find(&copy, "F", "https://h", "glrt-a", &at, &err), 0);
+    assert_int_equal(at, 1);
+    assert_int_equal(edit_token_check(&change, 0, &err), 0);
+    assert_int_equal(edit_token(&change, 0, &err), 0);
+    edited = harness_read(dir, "config.toml");
+    assert_non_null(strstr(edited, "token = \"glrt-b\""));
+    assert_non_null(strstr(edited, "token_file = \"$CREDENTIALS_DIRECTORY/token\"\n"));
+
+    harness_write(dir, "token", "glrt-c\n");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
+    change.former = "glrt-c";
+    assert_int_equal(edit_token_check(&change, 0, &err), -ENOTSUP);
+    (void) unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_what_is_refused_changes_nothing),
         cmocka_unit_test(test_every_call_may_fail),
         cmocka_unit_test(test_entries_are_read_whatever_else_is_wrong),
+        cmocka_unit_test(test_an_entry_is_found_beside_those_that_cannot_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,7 +117,11 @@ static void test_labels_that_are_too_long_are_cut_between_characters(void **unus
     assert_true(strlen(labels.text) < sizeof(labels.text));
     assert_true(str_starts(labels.text, "name=\"\xc3\xa9"));
     assert_true(str_ends(labels.text, "\xc3\xa9\""));
-    metrics_label(&labels, "more", "x");
+    for (int i = 0; i < 2; i++)
+        metrics_label(&labels, "name", buf_str(&value));
+    metrics_label(&labels, "le",
+                  "10.0"); /* what tells samples apart is there whatever stands before it */
+    assert_true(str_ends(labels.text, ",le=\"10.0\""));
     assert_true(utf8_valid(labels.text, strlen(labels.text)));
 }
 
