@@ -93,12 +93,12 @@ static void look_at_limits(struct doctor *doctor)
         doctor_say(doctor, DOCTOR_FAIL, "descriptors",
                    "raise the hard limit (LimitNOFILE= of the unit, or limits.conf), or lower "
                    "concurrent",
-                   "a process may have %" PRIu64 ", %" PRIu64 " jobs need %" PRIu64,
-                   (uint64_t) files.rlim_max, jobs, wanted);
+                   "a process may have %" PRIu64 ", %" PRIu64 " job%s need%s %" PRIu64,
+                   (uint64_t) files.rlim_max, jobs, str_plural(jobs), jobs == 1 ? "s" : "", wanted);
     else
         doctor_say(doctor, DOCTOR_OK, "descriptors", NULL,
-                   "a process may have %" PRIu64 ", %" PRIu64 " jobs need %" PRIu64,
-                   (uint64_t) files.rlim_max, jobs, wanted);
+                   "a process may have %" PRIu64 ", %" PRIu64 " job%s need%s %" PRIu64,
+                   (uint64_t) files.rlim_max, jobs, str_plural(jobs), jobs == 1 ? "s" : "", wanted);
     if (geteuid() != 0 && processes.rlim_max != RLIM_INFINITY && processes.rlim_max < 2 * jobs + 64)
         doctor_say(doctor, DOCTOR_FAIL, "processes",
                    "raise it (LimitNPROC= of the unit, or limits.conf), or lower concurrent",
