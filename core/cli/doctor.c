@@ -56,7 +56,7 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *subj
 static void usage(void)
 {
     (void) printf("Usage: flotilla doctor [--config FILE] [--state-dir DIR] [--plugin-dir "
-                  "DIR[:DIR…]] [--json]\n"
+                  "DIR[:DIR]] [--json]\n"
                   "Looks at the configuration, this machine, each GitLab and each group of "
                   "instances,\n"
                   "changes nothing, and says what is wrong and what to do about it. Ends with 1\n"

@@ -107,8 +107,10 @@ static void look_at_token(struct doctor *doctor, const struct config_runner *run
                    "runner '%s' is not known to %s: it was removed, or its token is another",
                    runner->name, runner->url);
     else
-        doctor_say(doctor, DOCTOR_FAIL, "token", NULL, "runner '%s': %s cannot be asked: %s",
-                   runner->name, runner->url, r < 0 ? err.message : answer.message);
+        doctor_say(doctor, DOCTOR_FAIL, "token",
+                   "ask again with `flotilla verify`; look at what stands before GitLab",
+                   "runner '%s': %s cannot be asked: %s", runner->name, runner->url,
+                   r < 0 ? err.message : answer.message);
 }
 
 /* The one that is kept beside the configuration; it is not made here. */

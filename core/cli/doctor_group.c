@@ -15,8 +15,9 @@ static const char *fix_of(const char *step)
     static const struct {
         const char *step, *fix;
     } rows[] = {
-        { "plugin", "`flotilla plugin list` shows what is found where; chown and chmod 755 what "
-                    "others could write" },
+        { "plugin",
+          "`flotilla plugin list` shows what is found where; install its package, or name "
+          "its folder by --plugin-dir; chown and chmod 755 what others could write" },
         { "open", "look at plugin_config, and at the credentials and rights that it names" },
         { "list", "look at the rights of these credentials: docs/ names them for each cloud" },
         { "address", "`flotilla explain` says more" },

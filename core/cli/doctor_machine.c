@@ -29,7 +29,12 @@ static void look_at_owner(struct doctor *doctor)
                    strerror(errno));
         return;
     }
-    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+    /* Root looks at what is the service's account's. */
+    if (geteuid() == 0 && st.st_uid != 0 && (st.st_mode & 077) == 0)
+        doctor_say(doctor, DOCTOR_OK, "state directory", NULL,
+                   "%s is user %u's alone, as whom the manager has to run", doctor->state_dir,
+                   st.st_uid);
+    else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
         doctor_say(doctor, DOCTOR_FAIL, "state directory",
                    "chown it to the manager's user and chmod 700 it, or run this as that user",
                    "%s belongs to user %u and has mode %03o; the manager takes only its own, with "
@@ -93,12 +98,12 @@ static void look_at_limits(struct doctor *doctor)
         doctor_say(doctor, DOCTOR_FAIL, "descriptors",
                    "raise the hard limit (LimitNOFILE= of the unit, or limits.conf), or lower "
                    "concurrent",
-                   "a process may have %" PRIu64 ", %" PRIu64 " jobs need %" PRIu64,
-                   (uint64_t) files.rlim_max, jobs, wanted);
+                   "a process may have %" PRIu64 ", %" PRIu64 " job%s need%s %" PRIu64,
+                   (uint64_t) files.rlim_max, jobs, str_plural(jobs), jobs == 1 ? "s" : "", wanted);
     else
         doctor_say(doctor, DOCTOR_OK, "descriptors", NULL,
-                   "a process may have %" PRIu64 ", %" PRIu64 " jobs need %" PRIu64,
-                   (uint64_t) files.rlim_max, jobs, wanted);
+                   "a process may have %" PRIu64 ", %" PRIu64 " job%s need%s %" PRIu64,
+                   (uint64_t) files.rlim_max, jobs, str_plural(jobs), jobs == 1 ? "s" : "", wanted);
     if (geteuid() != 0 && processes.rlim_max != RLIM_INFINITY && processes.rlim_max < 2 * jobs + 64)
         doctor_say(doctor, DOCTOR_FAIL, "processes",
                    "raise it (LimitNPROC= of the unit, or limits.conf), or lower concurrent",

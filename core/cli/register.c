@@ -62,6 +62,34 @@ static void default_name(struct register_options *options)
     options->name = mem_strdup(host);
 }
 
+/* No manager can use a file with two entries for one runner. `id` is 0 before GitLab has told it; a token that was
+ * renewed is another, and the id tells. A file that cannot be read is told by others. */
+static int check_is_new(const struct registration *registration, const struct secret *token,
+                        int64_t id)
+{
+    const struct register_options *options = registration->options;
+    autoentries struct entries entries = { 0 };
+
+    (void) entries_load(options->runners.config, &entries, NULL);
+    for (size_t i = 0; i < entries.n; i++) {
+        const struct entry *entry = &entries.items[i];
+
+        if (!str_eq(entry->url, options->url))
+            continue;
+        if (str_eq(secret_reveal(entry->token), secret_reveal(token))) {
+            log_error("%s has this runner already, as '%s'; `flotilla verify` asks GitLab about it",
+                      options->runners.config, entry->name);
+            return -EEXIST;
+        }
+        if (id > 0 && entry->id == id) {
+            log_error("%s has this runner already, as '%s' with another token; put this one there",
+                      options->runners.config, entry->name);
+            return -EEXIST;
+        }
+    }
+    return 0;
+}
+
 /* The token of a runner that is there already. One that people made at GitLab must be known by its id. */
 static int verify(struct registration *registration, const struct secret *token)
 {
@@ -69,6 +97,8 @@ static int verify(struct registration *registration, const struct secret *token)
     auto_answer struct gitlab_answer answer = { 0 };
     struct error err = { 0 };
 
+    if (check_is_new(registration, token, 0) < 0)
+        return -EEXIST;
     if (gitlab_verify(&registration->host, secret_reveal(token), registration->system_id, &answer,
                       &err) < 0) {
         log_error("Verifying runner... client error: %s", err.message);
@@ -80,6 +110,8 @@ static int verify(struct registration *registration, const struct secret *token)
         log_error("Verifying runner... failed: GitLab did not say which runner it is");
     } else {
         log_info("Verifying runner... is valid");
+        if (check_is_new(registration, token, answer.id) < 0)
+            return -EEXIST;
         registration->token = secret_dup(token);
         registration->takes_back =
             made; /* else what GitLab knows is the whole runner, and others' */
@@ -250,8 +282,9 @@ static int write_entry(const struct registration *registration)
     log_info("Configuration (with the authentication token) was saved in \"%s\"",
              options->runners.config);
     if (!options->template_config)
-        log_notice("its [runners.autoscaler] is only sketched there: say where its jobs run, then "
-                   "look at it with `flotilla config check`");
+        log_warning(
+            "no manager can use that file before the entry's [runners.autoscaler] says where "
+            "its jobs run: it is only sketched; look at it with `flotilla config check`");
     return 0;
 }
 

@@ -141,7 +141,7 @@ static int take_value(struct register_options *options, const struct row *row, c
     case TOKEN:
         return take_secret(at, runners_take_secret(value));
     case TOKEN_FILE:
-        return take_secret(at, runners_read_secret(value));
+        return take_secret(at, runners_read_secret("register", from, value));
     }
     return 0;
 }

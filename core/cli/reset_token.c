@@ -60,7 +60,8 @@ static int take_option(struct reset_options *ret, int c)
     case 'P':
     case 'Q':
         secret_free(ret->pat);
-        ret->pat = c == 'P' ? runners_take_secret(optarg) : runners_read_secret(optarg);
+        ret->pat = c == 'P' ? runners_take_secret(optarg)
+                            : runners_read_secret("reset-token", "--pat-file", optarg);
         return ret->pat ? 0 : -EINVAL;
     default:
         return 1;

@@ -45,6 +45,7 @@ static void usage(void)
     (void) printf(
         "Usage: flotilla run [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]]\n"
         "                    [--stop-jobs] [--log-level LEVEL] [--log-format text|json|runner]\n"
+        "                    [--listen-address HOST:PORT]\n"
         "Takes jobs from GitLab and runs them on autoscaled instances.\n"
         "\n"
         "  --config FILE       %s unless named\n"
@@ -71,6 +72,27 @@ static void usage(void)
         cli_default_config());
 }
 
+static int check_options(const struct run_options *options)
+{
+    struct sockaddr_storage address;
+    enum log_format format;
+    enum log_level level;
+
+    if (options->log_level && log_parse_level(options->log_level, &level) < 0)
+        return cli_misuse("run", "--log-level '%s' is none of error, warning, notice, info, debug",
+                          options->log_level);
+    if (options->log_format && log_parse_format(options->log_format, &format) < 0)
+        return cli_misuse("run", "--log-format '%s' is none of text, json, runner",
+                          options->log_format);
+    if (!str_empty(options->listen_address) &&
+        address_parse(options->listen_address, CONFIG_WEB_PORT, &address) < 0)
+        return cli_misuse("run",
+                          "--listen-address '%s' must be HOST:PORT, HOST or :PORT with a number or "
+                          "localhost for HOST",
+                          options->listen_address);
+    return 0;
+}
+
 static int parse_options(int argc, char **argv, struct run_options *ret)
 {
     static const struct option options[] = {
@@ -84,7 +106,6 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    struct sockaddr_storage address;
     int c;
 
     while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
@@ -119,34 +140,19 @@ static int parse_options(int argc, char **argv, struct run_options *ret)
     }
     if (optind < argc)
         return cli_misuse("run", "there is no argument '%s'", argv[optind]);
-    if (!str_empty(ret->listen_address) &&
-        address_parse(ret->listen_address, CONFIG_WEB_PORT, &address) < 0)
-        return cli_misuse("run",
-                          "--listen-address '%s' must be HOST:PORT, HOST or :PORT with a number or "
-                          "localhost for HOST",
-                          ret->listen_address);
-    return 0;
+    return check_options(ret);
 }
 
-static int open_log(const struct run_options *options, const struct config *config)
+static void open_log(const struct run_options *options, const struct config *config)
 {
     enum log_level level = config->log_level;
     enum log_format format = config->log_format;
 
-    if (options->log_level && log_parse_level(options->log_level, &level) < 0) {
-        (void) fprintf(stderr,
-                       "flotilla run: --log-level '%s' is none of error, warning, notice, "
-                       "info, debug\n",
-                       options->log_level);
-        return -EINVAL;
-    }
-    if (options->log_format && log_parse_format(options->log_format, &format) < 0) {
-        (void) fprintf(stderr, "flotilla run: --log-format '%s' is none of text, json, runner\n",
-                       options->log_format);
-        return -EINVAL;
-    }
+    if (options->log_level)
+        (void) log_parse_level(options->log_level, &level);
+    if (options->log_format)
+        (void) log_parse_format(options->log_format, &format);
     log_open(2, format, level);
-    return 0;
 }
 
 /* Where nobody heeds it, SIGHUP waits: it must end no manager that starts or stops. */
@@ -285,7 +291,7 @@ static void on_config(void *arg, const struct config *config)
 
     run->attended = true;
     take_settings(run, config);
-    (void) open_log(run->options, config);
+    open_log(run->options, config);
 }
 
 static void watch_signals(struct run *run)
@@ -313,9 +319,9 @@ int cli_run(int argc, char **argv)
     r = parse_options(argc, argv, &options);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    if (harden_process() < 0 || cli_load_config(options.config, CONFIG_NOTE, &config) < 0 ||
-        open_log(&options, config) < 0)
+    if (harden_process() < 0 || cli_load_config(options.config, CONFIG_NOTE, &config) < 0)
         return 1;
+    open_log(&options, config);
     if (config->n_runners == 0) {
         (void) fprintf(stderr, "error: %s has no [[runners]], so no job would ever come\n",
                        options.config);

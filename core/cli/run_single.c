@@ -77,7 +77,8 @@ static int take_option(struct single_options *ret, int c)
     case 't':
     case 'T':
         secret_free(ret->token);
-        ret->token = c == 't' ? runners_take_secret(optarg) : runners_read_secret(optarg);
+        ret->token = c == 't' ? runners_take_secret(optarg)
+                              : runners_read_secret("run-single", "--token-file", optarg);
         return ret->token ? 0 : -EINVAL;
     case 'e':
         ret->executor = optarg;

@@ -63,16 +63,22 @@ struct secret *runners_take_secret(char *argument)
     return secret;
 }
 
-struct secret *runners_read_secret(const char *file)
+struct secret *runners_read_secret(const char *command, const char *option, const char *file)
 {
     autobuf struct buf text = BUF_SECRET;
     struct error err = { 0 };
+    size_t len;
 
     if (fs_read_file(AT_FDCWD, file, SECRET_FILE_MAX, &text, &err) < 0) {
-        cli_say("flotilla: %s", err.message);
+        (void) cli_misuse(command, "%s cannot be read: %s", option, err.message);
         return NULL;
     }
-    return secret_new(buf_str(&text), strcspn(buf_str(&text), " \t\r\n"));
+    len = strcspn(buf_str(&text), " \t\r\n");
+    if (len == 0) {
+        (void) cli_misuse(command, "%s '%s' holds no token in its first line", option, file);
+        return NULL;
+    }
+    return secret_new(buf_str(&text), len);
 }
 
 int runners_load(const struct runners_options *options, struct entries *ret)

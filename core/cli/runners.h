@@ -34,8 +34,8 @@ bool runners_take_option(struct runners_options *options, int c);
 int runners_begin(const char *command, struct runners_options *options);
 /* A secret of the command line, where it is then no longer to be seen. */
 struct secret *runners_take_secret(char *argument);
-/* The first word of a file. NULL has been told. */
-struct secret *runners_read_secret(const char *file);
+/* The first word of the file that the option names. NULL has been told. */
+struct secret *runners_read_secret(const char *command, const char *option, const char *file);
 
 /* Negative has been told. */
 int runners_load(const struct runners_options *options, struct entries *ret);

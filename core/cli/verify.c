@@ -58,7 +58,9 @@ static int parse(int argc, char **argv, struct verify_options *ret)
         else if (!runners_take_option(&ret->runners, c))
             return cli_wrong_option("verify", c, argv);
     }
-    return optind < argc ? cli_misuse("verify", "there is no argument '%s'", argv[optind]) : 0;
+    if (optind < argc)
+        return cli_misuse("verify", "there is no argument '%s'", argv[optind]);
+    return ret->url && !ret->token ? cli_misuse("verify", "--url needs --token beside it") : 0;
 }
 
 static void options_done(struct verify_options *options)

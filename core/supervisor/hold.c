@@ -158,6 +158,7 @@ static int find_job_place(struct job *job, struct named *ret, struct error *err)
 static int find_instance(struct supervisor *supervisor, const struct operator_name *name,
                          struct named *ret, struct error *err)
 {
+    const struct operator_name instance = { NAMED_INSTANCE, name->text };
     int r;
 
     if (name->kind == NAMED_JOB)
@@ -165,6 +166,8 @@ static int find_instance(struct supervisor *supervisor, const struct operator_na
                          "job '%.80s' does not run here, and no instance is held for it",
                          name->text);
     r = name_find(supervisor, name, ret, err);
+    if (r == -ENOENT && name->kind == NAMED_ANY)
+        return name_unknown(supervisor, &instance, "job or instance", err);
     if (r == 0 && !ret->instance)
         r = error_set(err, -EINVAL,
                       "'%.80s' is a runner, and no job or instance; `flotilla status` lists both",

@@ -120,7 +120,8 @@ static void tell(const struct web *web)
     char text[ADDRESS_TEXT_SIZE];
 
     address_format(address, text);
-    log_notice("metrics are served on %s", text);
+    log_notice("metrics are served on %s%s", text,
+               web->wish.page ? " and the status page below /status/" : "");
     if (!address_is_loopback(address) && !web->wish.certificate)
         log_warning(
             "whoever reaches %s can read the metrics there, without TLS: set certificate_file "

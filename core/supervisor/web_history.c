@@ -106,9 +106,12 @@ int64_t web_history_last_ms(const struct web_history *history)
     return history->last_ms;
 }
 
-/* Between states, when it has no name of ours, it is being made or comes back. */
+/* What is held takes no new jobs, as what is draining. Between states, when it has no name of ours, it is being made or
+ * comes back. */
 static size_t index_of(const char *condition)
 {
+    if (str_eq(condition, "held"))
+        return COUNT_DRAINING;
     for (size_t i = COUNT_BUSY; i < COUNTS; i++)
         if (str_eq(names[i], condition))
             return i;

@@ -143,6 +143,14 @@ def test_this_machine(doctor):
         assert "a process may have 200, 2 jobs need 264; raise the hard limit" in lines["FAIL  descriptors"]
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_root_looks_at_the_directory_of_the_service(doctor, folder):
+    (folder / "state").mkdir(mode=0o700)
+    os.chown(folder / "state", 65534, -1)
+    with gitlab() as url:
+        assert doctor(url, status=0)["OK    state directory"].endswith("is user 65534's alone, as whom the manager has to run")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_is_full(doctor, folder):
     (folder / "state").mkdir(mode=0o700)

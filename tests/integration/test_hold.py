@@ -168,7 +168,7 @@ def test_what_cannot_be_held_is_told(scripted):
             (["release", "x", "--for", "2h"], 2, "flotilla release: there is no option --for"),
             (["hold", "scripted"], 1, "flotilla: 'scripted' is a runner, and no job or instance; "),
             (["hold", "job:9"], 1, "flotilla: job '9' does not run here, and no instance is held for it\n"),
-            (["release", "nobody"], 1, "flotilla: there is no runner or instance 'nobody'; ")]:
+            (["release", "nobody"], 1, "flotilla: there is no job or instance 'nobody'; ")]:
         result = run.ask(*words)
         assert (result.returncode, result.stdout) == (status_, "") and result.stderr.startswith(why), result.stderr
     run.show("one")

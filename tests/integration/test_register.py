@@ -161,6 +161,29 @@ def test_another_token_is_only_verified_with_a_hint(register, gitlab, config):
     assert written(config)[0]["token"] == "aLegacyToken"
 
 
+def test_a_runner_that_is_there_is_no_second_time(register, gitlab, config):
+    register("--token", TOKEN, "--name", "box")
+    before = config.read_text()
+    assert f"{config} has this runner already, as 'box'; " in register("--token", TOKEN, "--name", "other", status=1)
+    assert calls(gitlab) == ["POST runners/verify 200"]  # GitLab was not asked
+    gitlab.runner_token = "glrt-t1_renewedRenewed000000"
+    said = register("--token", gitlab.runner_token, status=1)
+    assert f"{config} has this runner already, as 'box' with another token; put this one there" in said
+    # The entry goes on being this manager's: nothing was taken back.
+    assert calls(gitlab) == ["POST runners/verify 200"] * 2 and config.read_text() == before
+
+
+def test_a_token_file_without_one_is_told(register, gitlab, folder):
+    assert "flotilla register: --token-file cannot be read: " in register("--token-file", folder / "none", status=2)
+    (folder / "token").write_text("\n")
+    assert "holds no token in its first line" in register("--token-file", folder / "token", status=2)
+    assert not gitlab.runners.requests
+
+
+def test_what_is_still_to_be_said_is_a_warning(register):
+    assert "WARNING: no manager can use that file before the entry's [runners.autoscaler]" in register("--token", TOKEN)
+
+
 @pytest.mark.parametrize("answer, asked, told", [
     ((403, {}, b""), 1, "Verifying runner... is removed"),
     ((500, {}, b""), 5, "Verifying runner... failed: status 500"),
@@ -340,7 +363,7 @@ def test_verify_asks_for_whom_it_is_told(flotilla, gitlab, config, words, asked)
     assert [request.body["token"] for request in gitlab.runners.requests] == asked
 
 
-@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*"], ["--token", "x"]])
+@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*", "--token", "x"], ["--token", "x"]])
 def test_verify_of_nobody_fails(flotilla, gitlab, config, words):
     write(config, entry(gitlab))
     assert "no runner matches the filtering parameters" in flotilla("verify", *words, status=1)

@@ -150,7 +150,7 @@ def test_what_cannot_be_entered_is_told(scripted):
     for word, why in {"1": "job 1 has no instance; `flotilla explain job:1` says why\n",
                       "job:2": "job '2' does not run here, and no instance is held for it\n",
                       "scripted": "'scripted' is a runner, and no job or instance; `flotilla status` lists both\n",
-                      "nobody": "there is no runner or instance 'nobody'; `flotilla fleet` lists them\n"}.items():
+                      "nobody": "there is no job or instance 'nobody'; `flotilla fleet` lists them\n"}.items():
         result = run.ask("ssh", word)
         assert (result.returncode, result.stdout, result.stderr) == (1, "", "flotilla: " + why)
 

@@ -195,6 +195,14 @@ def test_a_log_is_shown_as_a_terminal_would_and_does_nothing(page, serve):
                          "for (let i = 0; i < 6000; i++) t.write(`${i}\\n`); return [t.lines.length, t.dropped]; })") == [5000, 1000]
 
 
+def test_a_held_instance_is_called_so(page, serve):
+    double = serve(manager(), group(), instance(0, condition="held", why="held until 2030-01-01T00:00:00Z by user 0"))
+    page.open(double.url)
+    page.until("document.querySelector('.picture').getAttribute('aria-label')")
+    assert page.evaluate("document.querySelector('.picture').getAttribute('aria-label')").startswith(
+        "Runner linux: 1 instance, 1 held. ")
+
+
 def test_keys_and_words_reach_all(page, serve):
     double = serve(manager(), group(), instance(0, slots=[7, 0], condition="busy"), instance(1, slots=[0, 0]),
                    job(7, name="chosen by keys", instance="i-00000"), logs={7: ["hello\n"]})

@@ -3,8 +3,8 @@
 
 import { count, duration, element, name, put } from "./text.js";
 
-export const CONDITIONS = ["busy", "ready", "creating", "draining", "removing", "unhealthy", "foreign", "other"];
-const WORDS = { busy: "with jobs", ready: "ready", creating: "being made", draining: "draining", removing: "being removed",
+export const CONDITIONS = ["busy", "ready", "creating", "draining", "held", "removing", "unhealthy", "foreign", "other"];
+const WORDS = { busy: "with jobs", ready: "ready", creating: "being made", draining: "draining", held: "held", removing: "being removed",
   unhealthy: "unhealthy", foreign: "another runner's", other: "between states" };
 export const conditionOf = instance => CONDITIONS.includes(instance.condition) ? instance.condition : "other";
 export const conditionWord = condition => WORDS[condition] ?? condition;
@@ -50,6 +50,7 @@ function drawCell(context, state, condition, x, y, s, colours) {
   if (condition === "busy") context.strokeStyle = colours.ready;
   context.strokeRect(x + in_, y + in_, s - line, s - line);
   if (condition === "draining") context.fillRect(x, y + s / 2 - in_, s, line);
+  if (condition === "held") context.fillRect(x + s / 2 - in_, y, line, s);
 }
 
 function colours() {
@@ -76,7 +77,7 @@ function prepare(canvas, width, height) {
 export function drawLegend(place) {
   const shapes = [["running", "busy", "running"], ["starting", "busy", "starting"], ["ending", "busy", "ending"],
     ["free", "ready", "free"], ["free", "creating", "being made"], ["free", "draining", "draining"],
-    ["free", "removing", "being removed"], ["free", "unhealthy", "unhealthy"]];
+    ["free", "held", "held"], ["free", "removing", "being removed"], ["free", "unhealthy", "unhealthy"]];
   place.replaceChildren(...shapes.map(([state, condition, word]) => {
     const canvas = element("canvas", { "aria-hidden": "true" });
     drawCell(prepare(canvas, 12, 12), state, condition, 0, 0, 12, colours());
