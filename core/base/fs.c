@@ -154,16 +154,22 @@ static int write_synced(int dir_fd, const char *tmp, const void *data, size_t le
     return r;
 }
 
+/* A name beside it that nobody has. NULL: no memory. */
+static char *name_beside(const char *name)
+{
+    char random[17];
+
+    rng_hex(&rng_system, random, 8);
+    return mem_printf(".%s.%s", name, random);
+}
+
 static int replace_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                         const struct stat *former, struct error *err)
 {
-    autofree char *tmp = NULL;
+    autofree char *tmp = name_beside(name);
     autoclose int dir = -1;
-    char random[17];
     int r;
 
-    rng_hex(&rng_system, random, 8);
-    tmp = mem_printf(".%s.%s", name, random);
     if (!tmp)
         return error_set(err, -ENOMEM, "%s: out of memory", name);
     r = write_synced(dir_fd, tmp, data, len, mode, former);
@@ -198,6 +204,19 @@ int fs_replace_file_like(int dir_fd, const char *name, const void *data, size_t 
                          const struct stat *former, struct error *err)
 {
     return replace_file(dir_fd, name, data, len, former->st_mode & 0777, former, err);
+}
+
+int fs_try_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
+                             const struct stat *former)
+{
+    autofree char *tmp = name_beside(name);
+    int r;
+
+    if (!tmp)
+        return -ENOMEM;
+    r = write_synced(dir_fd, tmp, data, len, former->st_mode & 0777, former);
+    (void) unlinkat(dir_fd, tmp, 0);
+    return r;
 }
 
 int fs_mkdirs(const char *path, mode_t mode, struct error *err)

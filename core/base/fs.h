@@ -23,6 +23,9 @@ int fs_replace_file(int dir_fd, const char *name, const void *data, size_t len, 
 /* The same with the mode, the owner and the group of the file before it. */
 int fs_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
                          const struct stat *former, struct error *err);
+/* Could that be done? All but the last step of it. 0 or negative errno. */
+int fs_try_replace_file_like(int dir_fd, const char *name, const void *data, size_t len,
+                             const struct stat *former);
 
 /* What we create from here on is for us alone (umask 077). */
 void fs_keep_private(void);

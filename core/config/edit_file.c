@@ -97,11 +97,18 @@ static bool same_text(const struct buf *a, const struct buf *b)
     return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-static int check_folder(const struct target *target, const char *file, struct error *err)
+/* Its owner may be another, which only root can keep, and the disk may be full. */
+static int check_replace(const struct target *target, const struct stat *former,
+                         const struct buf *text, const char *file, struct error *err)
 {
+    int r;
+
     if (faccessat(target->dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
         return error_errno(err, -errno, "%s cannot be replaced, because of its directory", file);
-    return 0;
+    r = former ? fs_try_replace_file_like(target->dir_fd, target->name, buf_str(text), text->len,
+                                          former)
+               : 0;
+    return r < 0 ? error_errno(err, r, "%s cannot be replaced", file) : 0;
 }
 
 static int edit(const struct target *target, const struct request *request, struct error *err)
@@ -120,7 +127,7 @@ static int edit(const struct target *target, const struct request *request, stru
     if (r < 0)
         return r;
     if (request->only_check)
-        return check_folder(target, request->file, err);
+        return check_replace(target, there ? &st : NULL, &edited, request->file, err);
     return there && same_text(&text, &edited) ? 0
                                               : replace(target, there ? &st : NULL, &edited, err);
 }
