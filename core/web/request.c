@@ -21,6 +21,7 @@ static const struct {
     { "sec-websocket-protocol", WSI_TOKEN_PROTOCOL },
     { "via", WSI_TOKEN_HTTP_VIA },
     { "x-forwarded-for", WSI_TOKEN_X_FORWARDED_FOR },
+    { "x-real-ip", WSI_TOKEN_HTTP_X_REAL_IP },
 };
 
 static enum lws_token_indexes find_token(const char *name)
@@ -149,7 +150,8 @@ static const char *header_or_null(const struct web_request *request, const char 
 
 static struct web_login login_of(const struct web_request *request, struct login_texts *texts)
 {
-    static const char *const proxies[] = { "via", "x-forwarded-for", "forwarded" };
+    static const char *const proxies[] = { "via",       "x-forwarded-for",   "x-forwarded-host",
+                                           "forwarded", "x-forwarded-proto", "x-real-ip" };
     struct web_login login = { .tls = request->server->certificate != NULL,
                                .loopback = address_is_loopback(&request->peer),
                                .token = request->server->token };
