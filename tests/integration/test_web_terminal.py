@@ -153,7 +153,9 @@ def test_a_person_works_beside_the_job(folder, binary, plugin_dir):
     assert person.see_end() == 1003
     person = come(session)
     person.socket.socket.close()  # cut off
-    come(session).leave()
+    person = come(session)
+    person.type("exit\n")
+    assert person.see_end() == 1000  # so the worker knows, too, that nobody is there any more
     run.release(1)
     assert_nothing_lost(run, run.finish())
     assert not told(run, 1, "Terminal is connected")
