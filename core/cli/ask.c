@@ -57,6 +57,7 @@ static int check_options(const char *command, const struct ask_usage *usage,
         const char *name;
         bool given, taken;
     } rows[] = {
+        { "json", options->json, !usage->no_json },
         { "force", options->force, usage->takes_force },
         { "dry-run", options->dry_run, usage->takes_dry_run },
         { "follow", options->follow, usage->takes_follow },
@@ -68,6 +69,16 @@ static int check_options(const char *command, const struct ask_usage *usage,
         if (rows[i].given && !rows[i].taken)
             return cli_misuse(command, "there is no option --%s", rows[i].name);
     return 0;
+}
+
+static void print_help(const struct ask_usage *usage)
+{
+    (void) printf("%s\n%s"
+                  "  --config FILE    where state_dir of the manager is looked up; %s\n"
+                  "                   unless named\n"
+                  "  --state-dir DIR  of the manager, in place of that\n",
+                  usage->text, usage->no_json ? "" : "  --json           one JSON document\n",
+                  cli_default_config());
 }
 
 int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret)
@@ -94,7 +105,7 @@ int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_o
             ret->json = true;
             break;
         case 'h':
-            (void) fputs(usage->text, stdout);
+            print_help(usage);
             return 1;
         default:
             if (take_own_option(c, ret) < 0)

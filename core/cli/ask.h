@@ -8,9 +8,10 @@
 #include "core/cli/cli.h"
 
 struct ask_usage {
-    const char *text;    /* of --help */
+    const char *text;    /* of --help, which adds what all have */
     const char *missing; /* what is said when the word lacks; NULL = it may */
     bool takes_word, takes_force, takes_dry_run, takes_follow, takes_raw, takes_for, takes_command;
+    bool no_json;
 };
 struct ask_options {
     const char *config, *state_dir, *word, *time; /* time: of --for */

@@ -55,14 +55,19 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *subj
 
 static void usage(void)
 {
-    (void) printf("Usage: flotilla doctor [--config FILE] [--state-dir DIR] [--plugin-dir "
-                  "DIR[:DIR]] [--json]\n"
-                  "Looks at the configuration, this machine, each GitLab and each group of "
-                  "instances,\n"
-                  "changes nothing, and says what is wrong and what to do about it. Ends with 1\n"
-                  "when something fails. A group is asked what `flotilla plugin try` asks before "
-                  "it\n"
-                  "orders an instance.\n");
+    (void) printf(
+        "Usage: flotilla doctor [--config FILE] [--state-dir DIR] [--plugin-dir DIR[:DIR]] "
+        "[--json]\n"
+        "Looks at the configuration, this machine, each GitLab and each group of instances,\n"
+        "changes nothing, and says what is wrong and what to do about it. Ends with 1 when\n"
+        "something fails. A group is asked what `flotilla plugin try` asks before it orders an\n"
+        "instance.\n"
+        "\n"
+        "  --config FILE     %s unless named\n"
+        "  --state-dir DIR   of the manager; else state_dir of the configuration\n"
+        "  --plugin-dir DIR  where plugins are looked for first, as for run\n"
+        "  --json            one JSON document\n",
+        cli_default_config());
 }
 
 static int parse(int argc, char **argv, struct doctor *ret)

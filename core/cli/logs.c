@@ -162,6 +162,7 @@ int cli_logs(int argc, char **argv)
         .takes_word = true,
         .takes_follow = true,
         .takes_raw = true,
+        .no_json = true,
     };
     struct ask_options options = { 0 };
     struct reading reading = { .options = &options, .fd = -1 };

@@ -95,6 +95,7 @@ int cli_ssh(int argc, char **argv)
         .missing = "the number of a job or the id of an instance is missing",
         .takes_word = true,
         .takes_command = true,
+        .no_json = true,
     };
     struct ask_options options = { 0 };
     autojson json_t *request = json_frame("enter"), *answer = NULL;

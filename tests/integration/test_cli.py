@@ -55,6 +55,8 @@ WRONG = [
     ("a fleet of two", ["fleet", "a", "b"], "flotilla fleet: there is no argument 'b'"),
     ("an audit of one", ["audit", "x"], "flotilla audit: there is no argument 'x'"),
     ("an argument of run", ["run", "extra"], "flotilla run: there is no argument 'extra'"),
+    ("a log as JSON", ["logs", "1", "--json"], "flotilla logs: there is no option --json"),
+    ("a shell as JSON", ["ssh", "1", "--json"], "flotilla ssh: there is no option --json"),
     ("a log of no level", ["run", "--log-level", "loud"], "flotilla run: --log-level 'loud' is none of error, warning, notice, info, debug"),
     ("a log of no form", ["run", "--log-format", "xml"], "flotilla run: --log-format 'xml' is none of text, json, runner"),
     ("a verify of a URL", ["verify", "--url", "http://h"], "flotilla verify: --url needs --token beside it"),
@@ -81,6 +83,15 @@ def test_help_is_on_stdout(call, command):
     result = call(command, "--help")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"Usage: flotilla {command} ")
+
+
+@pytest.mark.parametrize("command", ["status", "explain", "fleet", "logs", "ssh", "audit", "drain", "undrain", "remove", "hold",
+                                     "release", "reload", "doctor"])
+def test_each_option_of_who_asks_the_manager_has_its_line(call, command):
+    told = call(command, "--help").stdout
+    shared = {"--config", "--state-dir", "--json"} - ({"--json"} if command in ("logs", "ssh") else set())
+    assert {line.split()[0] for line in told.splitlines() if line.startswith("  --")} >= shared
+    assert "/config.toml" in told
 
 
 @pytest.mark.parametrize("command", ["spawner", "provider"])

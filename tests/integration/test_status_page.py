@@ -201,6 +201,7 @@ def test_a_held_instance_is_called_so(page, serve):
     page.until("document.querySelector('.picture').getAttribute('aria-label')")
     assert page.evaluate("document.querySelector('.picture').getAttribute('aria-label')").startswith(
         "Runner linux: 1 instance, 1 held. ")
+    assert "held until 2030-01-01T00:00:00Z by user 0" in page.rows("instance-table")[0]
 
 
 def test_keys_and_words_reach_all(page, serve):

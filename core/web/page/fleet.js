@@ -8,6 +8,11 @@ const WORDS = { busy: "with jobs", ready: "ready", creating: "being made", drain
   unhealthy: "unhealthy", foreign: "another runner's", other: "between states" };
 export const conditionOf = instance => CONDITIONS.includes(instance.condition) ? instance.condition : "other";
 export const conditionWord = condition => WORDS[condition] ?? condition;
+// A reason that begins with the word, such as "held until ...", stands for both.
+export function stateInWords(instance) {
+  const word = conditionWord(conditionOf(instance));
+  return !instance.why ? word : instance.why.startsWith(`${word} `) ? instance.why : `${word}: ${instance.why}`;
+}
 
 const SLOTS = { running: "a job runs", starting: "a job starts", ending: "a job ends", free: "free" };
 

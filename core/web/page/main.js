@@ -1,7 +1,7 @@
 // main.js - puts the page together: what the model tells goes to each part, at most once a frame; times go on by
 // themselves, once a second.
 
-import { CONDITIONS, Picture, conditionOf, conditionWord, drawLegend } from "./fleet.js";
+import { CONDITIONS, Picture, conditionOf, conditionWord, drawLegend, stateInWords } from "./fleet.js";
 import { Jobs, fillName } from "./jobs.js";
 import { Log } from "./log.js";
 import { Model } from "./model.js";
@@ -32,7 +32,7 @@ function fillCondition(cell, instance) {
   if (cell.told === told) return;
   cell.told = told;
   cell.replaceChildren(element("span", { className: `mark ${condition}`, "aria-hidden": "true" }),
-    instance.why ? `${conditionWord(condition)}: ${instance.why}` : conditionWord(condition));
+    stateInWords(instance));
   cell.title = cell.textContent;
 }
 
