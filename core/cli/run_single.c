@@ -385,7 +385,7 @@ int cli_run_single(int argc, char **argv)
         return r > 0 ? 0 : 2;
     if (runners_begin("run-single", &options.runners) < 0)
         return 2;
-    if (load(&options, &config) < 0)
+    if (load(&options, &config) != 0)
         return 1;
     config->concurrent = 1; /* nobody else has it yet */
     token_shorten(secret_reveal(config->runners[0].token), token);

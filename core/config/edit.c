@@ -121,14 +121,20 @@ static int document_read(const struct buf *text, const char *file, struct docume
     return 0;
 }
 
-static struct toml_value *entry(const struct document *document, size_t runner, struct error *err)
+/* Also finds the entry, which is the document's. */
+static int document_read_entry(const struct buf *text, const char *file, size_t runner,
+                               struct document *ret, struct toml_value **ret_table,
+                               struct error *err)
 {
-    if (document->runners && runner < document->runners->n_items &&
-        document->runners->items[runner].type == TOML_TABLE)
-        return &document->runners->items[runner];
-    (void) error_set(err, -ENOENT, "%s: there is no such [[runners]] entry any more",
-                     document->file);
-    return NULL;
+    int r = document_read(text, file, ret, err);
+
+    if (r < 0)
+        return r;
+    if (!ret->runners || runner >= ret->runners->n_items ||
+        ret->runners->items[runner].type != TOML_TABLE)
+        return error_set(err, -ENOENT, "%s: there is no such [[runners]] entry any more", file);
+    *ret_table = &ret->runners->items[runner];
+    return 0;
 }
 
 /* The tree is what the new text must mean. */
@@ -241,14 +247,11 @@ int edit_set(const struct buf *text, const char *file, size_t runner, const char
 {
     auto_document struct document document = { 0 };
     const struct statement *statement;
-    struct toml_value *table, *former;
-    int r = document_read(text, file, &document, err);
+    struct toml_value *table = NULL, *former;
+    int r = document_read_entry(text, file, runner, &document, &table, err);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    table = entry(&document, runner, err);
-    if (!table)
-        return -ENOENT;
     former = toml_find_any_case(table, key);
     statement = former ? find_own_key(&document, runner, former->key) : last_own(&document, runner);
     if (!statement)
@@ -266,14 +269,11 @@ int edit_unset(const struct buf *text, const char *file, size_t runner, const ch
 {
     auto_document struct document document = { 0 };
     const struct statement *statement = NULL;
-    struct toml_value *table, *former;
-    int r = document_read(text, file, &document, err);
+    struct toml_value *table = NULL, *former;
+    int r = document_read_entry(text, file, runner, &document, &table, err);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    table = entry(&document, runner, err);
-    if (!table)
-        return -ENOENT;
     former = toml_find_any_case(table, key);
     if (former)
         statement = find_own_key(&document, runner, former->key);
@@ -314,7 +314,7 @@ int edit_add_runner(const struct buf *text, const char *file, const char *entry_
 
     if (r == 0)
         r = parse_text(entry_text, strlen(entry_text), "the new entry", &added, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     list = toml_find_any_case(added, RUNNERS);
     if (!list || list->type != TOML_ARRAY || list->n_items != 1 || added->n_items != 1)
@@ -384,14 +384,11 @@ int edit_remove_runner(const struct buf *text, const char *file, size_t runner, 
                        struct error *err)
 {
     auto_document struct document document = { 0 };
-    struct toml_value *table;
-    int r = document_read(text, file, &document, err);
+    struct toml_value *table = NULL;
+    int r = document_read_entry(text, file, runner, &document, &table, err);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    table = entry(&document, runner, err);
-    if (!table)
-        return -ENOENT;
     part_entry(&document, runner, false, ret);
     toml_remove(document.runners, table);
     if (document.runners->n_items == 0)
@@ -415,12 +412,11 @@ int edit_extract_runner(const struct buf *text, const char *file, size_t runner,
                         struct error *err)
 {
     auto_document struct document document = { 0 };
-    int r = document_read(text, file, &document, err);
+    struct toml_value *table = NULL;
+    int r = document_read_entry(text, file, runner, &document, &table, err);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    if (!entry(&document, runner, err))
-        return -ENOENT;
     part_entry(&document, runner, true, ret);
     keep_entry_alone(&document, runner);
     return check_meaning(&document, ret, err);

@@ -2,6 +2,7 @@
 #include "core/config/toml_change.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -88,7 +89,7 @@ bool toml_equal(const struct toml_value *a, const struct toml_value *b)
     case TOML_INTEGER:
         return a->integer == b->integer;
     case TOML_FLOAT: /* a NaN is the same as itself here */
-        return memcmp(&a->real, &b->real, sizeof(a->real)) == 0;
+        return a->real == b->real || (isnan(a->real) && isnan(b->real));
     case TOML_BOOLEAN:
         return a->truth == b->truth;
     }

@@ -46,7 +46,7 @@ struct coordinator_call {
     char values[HEADER_COUNT][256];
     char error[CURL_ERROR_SIZE];
     int attempts;
-    void *owner;
+    int64_t owner;
     const char *method, *endpoint;
     int64_t begun_mono;
     bool in_multi, body_too_long, cancelled;

@@ -23,7 +23,7 @@ struct coordinator_call; /* a call under way; dead after its callback */
 
 /* copied where it must outlive the call */
 struct coordinator_host {
-    void *owner;     /* whose calls these are, for who counts them (coordinator_client_observe()) */
+    int64_t owner;   /* whose calls these are, for who counts them; 0 = nobody's */
     const char *url; /* as configured; the base URL rule of 1.1 is applied inside */
     const char *tls_ca_file, *tls_cert_file,
         *tls_key_file; /* NULL = system store, no client certificate */
@@ -39,7 +39,7 @@ void coordinator_call_cancel(
 
 /* How each call ended, before its callback: for metrics. */
 struct coordinator_ended {
-    void *owner;          /* of the call's host */
+    int64_t owner;        /* of the call's host, which may be gone by now */
     const char *endpoint; /* "request_job", "update_job", "patch_trace"; "" = another */
     const char *method;   /* "POST" */
     int status;           /* HTTP, or -1 */

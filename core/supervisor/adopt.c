@@ -76,6 +76,7 @@ static struct group *retire_group(struct supervisor *supervisor, const struct le
     group->id = row->group_id;
     group->config = config_ref(supervisor->config); /* the certificates' */
     group->host = host_of(supervisor, retired->runner.url);
+    group->host.owner = group->id; /* whose calls nobody counts */
     group->retired = true;
     log_warning("runner '%s' is not in the configuration any more and has open jobs: they are "
                 "reported to their end, and none is started",

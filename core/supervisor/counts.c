@@ -80,7 +80,7 @@ static void count_status(struct api_counts *api, int status)
 static void on_call_ended(void *arg, const struct coordinator_ended *ended)
 {
     struct supervisor *supervisor = arg;
-    const struct group *group = ended->owner;
+    const struct group *group = supervisor_find_group(supervisor, ended->owner);
     size_t class = ended->status >= 100 && ended->status < 600 ? (size_t) ended->status / 100 : 0;
 
     for (size_t i = 0; i < COUNT_ENDPOINTS; i++) {

@@ -251,7 +251,7 @@ void group_use_entry(struct group *group, const struct config_runner *runner)
     group->runner = runner;
     token_shorten(secret_reveal(runner->token), group->short_token);
     group->host =
-        (struct coordinator_host) { .owner = group,
+        (struct coordinator_host) { .owner = group->id,
                                     .url = runner->url,
                                     .tls_ca_file = runner->tls_ca_file,
                                     .tls_cert_file = runner->tls_cert_file,
@@ -318,6 +318,7 @@ int group_init(struct group *group, struct supervisor *supervisor,
     r = ledger_open_group(supervisor->ledger, group->ledger_key, &group->id, &group->epoch, err);
     if (r < 0)
         return r;
+    group->host.owner = group->id;
     r = restore(group, err);
     if (r == 0)
         group_start_provider(group);

@@ -124,8 +124,8 @@ static bool is_wanted(const struct supervisor *supervisor)
     return false;
 }
 
-/* Until the manager has read it from there, the token is used from here. A file that is away for a moment, or half written by an editor, is no reason to give the token up: what the manager
- * has read of it last decides. */
+/* Until the manager has read it from there, the token is used from here. A file that is away for a moment, or half written
+ * by an editor, is no reason to give the token up: what the manager has read of it last decides. */
 static void write_token(struct supervisor *supervisor)
 {
     struct rotation *rotation = &supervisor->rotation;

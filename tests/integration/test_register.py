@@ -302,8 +302,9 @@ def test_who_is_interrupted_unregisters_again(binary, gitlab, config, environmen
 
 def test_unless_the_runner_is_to_stay(binary, gitlab, config, environment):
     gitlab.runners.held = threading.Event()
-    command = subprocess.Popen([binary, "register", "-n", "-u", gitlab.url, "-c", config, "--leave-runner",
-                                "-r", gitlab.runners.registration_token], env=environment)
+    # Tests that run in the background of a shell inherit that the signal is ignored.
+    command = subprocess.Popen(["env", "--default-signal=INT", binary, "register", "-n", "-u", gitlab.url, "-c", config,
+                                "--leave-runner", "-r", gitlab.runners.registration_token], env=environment)
     assert wait_for(lambda: gitlab.runners.requests)
     command.send_signal(signal.SIGINT)
     assert command.wait(PATIENCE) == -signal.SIGINT

@@ -11,6 +11,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run, wait_for
+from test_reload import change, reload
 from test_run import assert_nothing_lost, wait_for_trace
 
 DUE = 80, 20  # days since it was obtained, and until it expires
@@ -140,6 +141,21 @@ def test_a_manager_that_is_stopped_waits_for_the_token(folder, binary, plugin_di
     assert run.wait_dead(60)
     assert is_renewed(run) or (run.state_dir / "new_token.json").exists()
     run.coordinator.close()
+
+
+@pytest.mark.sample  # what would be used after it was freed, sanitizers see
+def test_an_entry_that_leaves_while_gitlab_is_asked_takes_nothing_along(folder, binary, plugin_dir):
+    run = manager(folder, binary, plugin_dir)
+    run.coordinator.runners.held = threading.Event()
+    run.start()
+    wait_until(run, lambda: run.coordinator.runners.requests)
+    change(run, ('name = "checker"', 'name = "renamed"'))
+    reload(run)
+    wait_until(run, lambda: says(run, "provisioner shutdown completed: runner 'checker'"))
+    run.coordinator.runners.held.set()
+    wait_until(run, lambda: is_renewed(run) and polls(run, 204) > 0)
+    assert_nothing_lost(run, run.finish())
+    assert resets(run) == [201]
 
 
 def test_a_token_in_a_file_of_its_own_is_left_alone(folder, binary, plugin_dir):

@@ -117,15 +117,21 @@ class Service(Run):
         unit = re.sub(r"^ExecStart=.*", f"ExecStart={command}", unit, flags=re.M)
         unit = unit.replace("=/etc/flotilla/config.toml\n", f"={self.config}\n")  # without which it does not start
         (systemd.units / "flotilla.service").write_text(unit)
-        drop_in = systemd.units / "flotilla.service.d"
-        drop_in.mkdir()
-        # What is the test's: its folder, which a private /tmp would hide, and times that it can wait for.
-        (drop_in / "test.conf").write_text(f"[Service]\nPrivateTmp=no\nReadWritePaths={folder}\nStandardOutput=append:{self.daemon_log}\n"
-                                           f"StandardError=append:{self.daemon_log}\nWatchdogSec=6s\nRestartSec=100ms\n"
-                                           f"LoadCredential=token:{folder}/token\n")
+        self.drop_in = systemd.units / "flotilla.service.d"
+        self.drop_in.mkdir()
+        # What is the test's: its folder, which a private /tmp would hide, and a time that it can wait for.
+        (self.drop_in / "test.conf").write_text(
+            f"[Service]\nPrivateTmp=no\nReadWritePaths={folder}\nStandardOutput=append:{self.daemon_log}\n"
+            f"StandardError=append:{self.daemon_log}\nRestartSec=100ms\nLoadCredential=token:{folder}/token\n")
         (folder / "token").write_text(self.coordinator.runner_token + "\n")
         self.config.write_text(re.sub(r"^  token = .*", '  token_file = "$CREDENTIALS_DIRECTORY/token"',
                                       self.config.read_text(), flags=re.M))
+
+    def restart(self, watchdog):
+        """With another patience of systemd's: a short one would end a manager that is only slow."""
+        (self.drop_in / "watchdog.conf").write_text(f"[Service]\nWatchdogSec={watchdog}\n")
+        self.does("daemon-reload")
+        self.does("restart", "flotilla")
 
     def does(self, *words):
         said = self.systemd.ask(*words)
@@ -152,11 +158,12 @@ def test_jobs_outlive_what_systemd_does_to_the_manager(service):
     assert wait_for(lambda: service.systemd.shows("StatusText") == "1 job, 1 instance"), service.log_tail()
     first = service.systemd.shows("MainPID")
     workers = service.workers()
-    service.does("restart", "flotilla")
+    service.restart("6s")
     assert service.systemd.shows("MainPID") != first
     service.does("kill", "--kill-who=main", f"--signal={signal.SIGSTOP.value}", "flotilla")
     assert wait_for(lambda: service.systemd.shows("NRestarts") not in ("", "0") and service.systemd.shows("ActiveState") == "active"), \
         service.log_tail()
+    service.restart("10min")
     service.does("reload", "flotilla")
     assert wait_for(lambda: "the configuration was read again" in service.daemon_log.read_text()), service.log_tail()
     service.does("stop", "flotilla")

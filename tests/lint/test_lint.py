@@ -65,6 +65,10 @@ PLANTED = [
      "a comment calls nothing"),
     ("machine-path", "docs/a.md", "see /wor" + "k/main/docs", "see docs/", "nobody else has this folder"),
     ("unfinished", "core/job/a.c", "/* TO" + "DO: later */", "/* Later calls find it closed. */", "belongs in an issue"),
+    ("untold", "core/store/a.c", 'f("CREATE TABLE unheard (id INTEGER)");', 'f("CREATE TABLE holds (id INTEGER)");',
+     "a table"),
+    ("untold", "core/job/a.c", 'n = fault_limit_ms("unheard", 9);', 'n = fault_limit_ms("hold", 9);', "a time"),
+    ("untold", "core/job/a.c", 'EFFECT("unheard", r = f());', 'EFFECT("hold_row", r = f());', "an effect"),
 ]
 
 

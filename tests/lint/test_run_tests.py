@@ -246,3 +246,12 @@ def test_a_vector_without_a_test_that_passed_fails(tmp_path, monkeypatch, capsys
     assert [name for name, _ in tally.failed] == ["tests/x.py test_coordinator_V2", "vector coordinator_V2"]
     assert ("vector hardening_7", "with part 8") in tally.skipped
     assert "coordinator_V1" in capsys.readouterr().out
+
+
+def test_a_file_that_is_compiled_twice_is_looked_at_once(tmp_path):
+    commands = [{"directory": str(tmp_path), "file": "../a.c", "command": f"cc -D{name}"} for name in ("X", "Y")]
+    commands.append({"directory": str(tmp_path), "file": "../b.c", "command": "cc"})
+    (tmp_path / "compile_commands.json").write_text(json.dumps(commands))
+    assert [entry["file"] for entry in RUN_TESTS.once_a_file(tmp_path)] == ["../a.c", "../b.c"]
+    kept = json.loads((tmp_path / "once" / "compile_commands.json").read_text())
+    assert sorted(entry["file"] for entry in kept) == ["../a.c", "../b.c"]
