@@ -44,7 +44,8 @@ static void usage(void)
     (void) printf(
         "Usage: flotilla run-single [--runner NAME] [--max-builds N] [--wait-timeout SECONDS]\n"
         "Runs the jobs of one runner of the configuration, one after the other. Beside a manager\n"
-        "that runs it needs a --state-dir of its own.\n\n"
+        "that runs it needs a --state-dir of its own. Instances stay for the next start unless\n"
+        "delete_instances_on_shutdown is set.\n\n"
         "  -r, --runner NAME       which; needed where the file has several\n"
         "  -u, --url URL           of GitLab, in place of the entry's\n"
         "  -t, --token TOKEN       of the runner, in place of the entry's\n"
