@@ -336,13 +336,14 @@ json_t *hold_answer_worker(struct job *job)
     autobuf struct buf until = BUF_INIT;
     struct error err = { 0 };
     const struct hold *hold = hold_of(job->group, job->instance_id);
-    int r = hold ? 0 : hold_by_rule(job, &err);
 
-    if (r < 0) {
+    if (!hold && hold_by_rule(job, &err) == 0)
+        hold = hold_of(job->group, job->instance_id);
+    if (!hold) {
         (void) json_add_str(answer, "message", err.message);
         return answer;
     }
-    add_until(job->group, hold_of(job->group, job->instance_id), &until);
+    add_until(job->group, hold, &until);
     (void) json_add_str(answer, "until", buf_str(&until));
     return answer;
 }
