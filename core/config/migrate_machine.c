@@ -314,6 +314,8 @@ void machine_add_autoscaler(struct migrate_notes *notes, const struct toml_value
     int line = machine->place.line;
     int64_t limit = number(entry, "limit");
 
+    if (!driver) /* machine_is_known() was asked before */
+        return;
     buf_add_str(notes->out, "\n  [runners.autoscaler]\n");
     notes->indent = 4;
     add_text(notes->out, "    ", "plugin", driver->plugin);

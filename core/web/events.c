@@ -72,8 +72,10 @@ static void drop_oldest(struct web_events *events)
 {
     struct event **slot = &events->kept[(events->number - events->n_kept + 1) % KEPT_MAX];
 
-    events->kept_bytes -= (*slot)->len;
     events->n_kept--;
+    if (!*slot)
+        return;
+    events->kept_bytes -= (*slot)->len;
     unref(*slot);
     *slot = NULL;
 }
