@@ -301,12 +301,31 @@ static void finish_attempt(struct coordinator_call *call, CURLcode result)
     answer_call(call, result, status);
 }
 
+static void on_rest(uv_timer_t *timer)
+{
+    for (size_t i = 0; i < POOL_COUNT; i++)
+        call_reap(timer->data, (enum pool) i);
+}
+
+/* Else the rest is for another turn: what else the loop waits for must not wait for all of them. */
+static bool may_answer(struct coordinator_client *client, enum pool pool)
+{
+    if (client->turn[pool] != uv_now(client->loop))
+        client->n_answers[pool] = 0;
+    client->turn[pool] = uv_now(client->loop);
+    if (client->n_answers[pool]++ < ANSWERS_A_TURN)
+        return true;
+    (void) uv_timer_start(&client->rest, on_rest, 1, 0);
+    return false;
+}
+
 void call_reap(struct coordinator_client *client, enum pool pool)
 {
     CURLMsg *message;
     int left;
 
-    while (client->multi[pool] && (message = curl_multi_info_read(client->multi[pool], &left))) {
+    while (client->multi[pool] && may_answer(client, pool) &&
+           (message = curl_multi_info_read(client->multi[pool], &left))) {
         struct coordinator_call *call = NULL;
         CURLcode result = message->data.result;
 

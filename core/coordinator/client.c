@@ -111,8 +111,11 @@ static int set_timer(struct coordinator_client *client, enum pool pool, long ms)
 {
     if (ms < 0)
         return uv_timer_stop(&client->timers[pool]) < 0 ? -1 : 0;
-    /* Never from inside libcurl: 0 becomes the loop's next turn. */
-    return uv_timer_start(&client->timers[pool], on_timeout, (uint64_t) ms, 0) < 0 ? -1 : 0;
+    /* Never from inside libcurl, and never at once: libuv 1.44 calls a timer of 0 that began within another's call in
+     * the same turn, so that of a server that answers quickly one request after the other would be made and answered
+     * before anything else is looked at. */
+    return uv_timer_start(&client->timers[pool], on_timeout, (uint64_t) MAX(ms, 1L), 0) < 0 ? -1
+                                                                                            : 0;
 }
 
 static int on_timer_reports(CURLM *multi, long ms, void *client)
@@ -136,6 +139,9 @@ int coordinator_client_new(uv_loop_t *loop, struct coordinator_client **ret, str
     if (!client)
         return error_set(err, -ENOMEM, "HTTP client: out of memory");
     client->loop = loop;
+    (void) uv_timer_init(loop, &client->rest);
+    client->rest.data = client;
+    client->handles++;
     for (size_t i = 0; i < POOL_COUNT; i++) {
         (void) uv_timer_init(loop, &client->timers[i]);
         client->timers[i].data = client;
@@ -188,6 +194,7 @@ void coordinator_client_free(struct coordinator_client *client)
         client->multi[i] = NULL;
         uv_close((uv_handle_t *) &client->timers[i], on_client_closed);
     }
+    uv_close((uv_handle_t *) &client->rest, on_client_closed);
 }
 
 const char *coordinator_certificates(const struct coordinator_client *client, const char *url)

@@ -5,10 +5,15 @@
 #include "core/coordinator/call.h"
 #include "core/coordinator/chain.h"
 
+#define ANSWERS_A_TURN 3 /* of a pool: whoever asked writes to the disk at each */
+
 struct coordinator_client {
     uv_loop_t *loop;
     CURLM *multi[POOL_COUNT];
     uv_timer_t timers[POOL_COUNT];
+    uv_timer_t rest;           /* answers beyond ANSWERS_A_TURN */
+    uint64_t turn[POOL_COUNT]; /* by the loop's time, */
+    unsigned n_answers[POOL_COUNT];
     struct coordinator_call *calls;
     struct chain *chains;
     coordinator_ended_fn on_ended;
@@ -17,5 +22,5 @@ struct coordinator_client {
     bool freed;
 };
 
-/* call.c: takes what libcurl has finished. */
+/* call.c: takes what libcurl has finished, or as much of it as one turn may take. */
 void call_reap(struct coordinator_client *client, enum pool pool);

@@ -144,8 +144,9 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const struct led
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err)
 {
+    bool alone = sqlite3_get_autocommit(ledger->db);
     sqlite3_stmt *stmt;
-    int r = ledger_begin(ledger, err);
+    int r = alone ? ledger_begin(ledger, err) : 0;
 
     if (r < 0)
         return r;
@@ -153,7 +154,7 @@ int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_as
     r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
         r = first_assignment(ledger, seq, to, err);
-    return ledger_end(ledger, r, err);
+    return alone ? ledger_end(ledger, r, err) : r;
 }
 
 int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err)

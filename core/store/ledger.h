@@ -39,8 +39,8 @@ void reserve_refill(void);
 /* A sentence of the supervisor's own in a spool may be written into the reserve. 0 or negative errno. */
 int reserve_write_all(int fd, const void *data, size_t len);
 
-/* Many changes of instances as one transaction, on disk when ledger_end() returns 0: each costs a
- * sync else. What is a transaction of its own (jobs, groups, pruning) is refused between the two.
+/* Many changes of instances, or slots for many jobs, as one transaction, on disk when ledger_end() returns 0: each
+ * costs a sync else. What is a transaction of its own (groups, results, pruning) is refused between the two.
  * With r < 0 it is undone; returns r, or the failure of the commit. */
 int ledger_begin(struct ledger *ledger, struct error *err);
 int ledger_end(struct ledger *ledger, int r, struct error *err);

@@ -431,7 +431,10 @@ void job_acknowledge(struct job *job);
 /* In line for a place under `concurrent`, then for a slot; its reservation, if it has one, becomes
  * its place there. */
 void job_wait(struct job *job);
-void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot);
+/* Its slot, as part of the caller's transaction if there is one; its worker begins with job_assigned(), once that is
+ * on the disk. */
+void job_put_on(struct job *job, const struct fleet_instance *instance, uint32_t slot);
+void job_assigned(struct job *job);
 void job_tick(struct job *job); /* what time alone brings about */
 void job_drop_reservation(struct job *job);
 

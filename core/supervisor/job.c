@@ -325,7 +325,7 @@ void job_acknowledge(struct job *job)
         supervisor_fatal(job->supervisor, "acknowledging a job", &err);
 }
 
-void job_assigned(struct job *job, const struct fleet_instance *instance, uint32_t slot)
+void job_put_on(struct job *job, const struct fleet_instance *instance, uint32_t slot)
 {
     struct supervisor *supervisor = job->supervisor;
     struct ledger_assignment to;
@@ -342,7 +342,7 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
                                       .slot = slot,
                                       .concurrent_id = job->concurrent_id,
                                       .concurrent_project_id = job->concurrent_project_id };
-    EFFECT("assign_slot", r = ledger_assign_job(supervisor->ledger, job->seq, &to, &err));
+    r = ledger_assign_job(supervisor->ledger, job->seq, &to, &err);
     if (r < 0) {
         supervisor_fatal(supervisor, "giving a job its slot", &err);
         return;
@@ -352,6 +352,12 @@ void job_assigned(struct job *job, const struct fleet_instance *instance, uint32
     job->assigned_ms = now_wall(supervisor);
     (void) ledger_note_warmth(supervisor->ledger, job->group->id, job->instance_id, job->project_id,
                               NULL);
+}
+
+void job_assigned(struct job *job)
+{
+    struct supervisor *supervisor = job->supervisor;
+
     supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
     job->assigned_mono = job->connect_since_mono = now_mono(supervisor);
     worker_begin(job);

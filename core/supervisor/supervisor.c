@@ -22,6 +22,8 @@
 /* A new token that is on its way is waited for. */
 #define ROTATION_STOP_MS 10000
 #define TICK_MS 1000
+/* Never at once: libuv 1.44 would come back to the tick in the same turn, without a look at what came meanwhile. */
+#define SOON_MS UINT64_C(1)
 #define TRIM_AFTER_MS 1000
 #define PRUNE_EVERY_MS (3600 * 1000)
 
@@ -74,7 +76,7 @@ void supervisor_evaluate_soon(struct supervisor *supervisor)
     if (supervisor->closing)
         return;
     supervisor->evaluate_wanted = true;
-    (void) uv_timer_start(&supervisor->tick, on_tick, 0, 0);
+    (void) uv_timer_start(&supervisor->tick, on_tick, SOON_MS, 0);
 }
 
 struct group *supervisor_find_group(struct supervisor *supervisor, int64_t group_id)
@@ -225,10 +227,9 @@ static void on_tick(uv_timer_t *timer)
     web_tick(supervisor);
     counts_tick(supervisor);
     log_flush();
-    /* Never at once: the loop would come back here without a look at what came meanwhile. */
     (void) uv_timer_start(
         &supervisor->tick, on_tick,
-        supervisor->evaluate_wanted ? 1 : MAX((uint64_t) next_due(supervisor), (uint64_t) 1), 0);
+        supervisor->evaluate_wanted ? SOON_MS : MAX((uint64_t) next_due(supervisor), SOON_MS), 0);
     if (supervisor->stopping)
         continue_stopping(supervisor);
     else

@@ -64,7 +64,8 @@ static void worker_is_dead(struct job *job, int lock_fd)
         !job->cancel_told) {
         log_notice("job %" PRId64 ": its worker ended before it began, starting another",
                    job->job_id);
-        job_assigned(job, instance, job->slot);
+        EFFECT("assign_slot", job_put_on(job, instance, job->slot));
+        job_assigned(job);
         return;
     }
     log_error("job %" PRId64 ": its worker, on instance %s, ended without a result", job->job_id,

@@ -165,12 +165,60 @@ static void test_a_body_that_could_not_be_built_is_not_sent(void **unused)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+#define CALLS 10
+
+struct answered {
+    uv_loop_t loop;
+    size_t n, at_once, most_at_once;
+    uint64_t turn;
+};
+
+static void count_answer(void *arg, const struct coordinator_job_answer *answer)
+{
+    struct answered *answered = arg;
+
+    assert_int_equal(answer->status, COORDINATOR_TRANSPORT_ERROR);
+    if (answered->turn != uv_now(&answered->loop))
+        answered->at_once = 0;
+    answered->turn = uv_now(&answered->loop);
+    answered->at_once++;
+    answered->most_at_once = MAX(answered->most_at_once, answered->at_once);
+    answered->n++;
+}
+
+/* Nobody listens there, so that all end at once. */
+static void test_a_turn_takes_few_answers_and_the_next_ones_the_others(void **unused)
+{
+    struct coordinator_host host = { .url = "http://127.0.0.1:1" };
+    struct answered answered = { 0 };
+    struct coordinator_client *client = NULL;
+    autojson json_t *info = json_object_new_object();
+    struct coordinator_call *calls[CALLS];
+    struct error err = { 0 };
+
+    (void) unused;
+    assert_int_equal(uv_loop_init(&answered.loop), 0);
+    assert_int_equal(coordinator_client_new(&answered.loop, &client, &err), 0);
+    for (size_t i = 0; i < CALLS; i++)
+        assert_int_equal(coordinator_request_job(client, &host, "token", "s_1", NULL, info, NULL,
+                                                 count_answer, &answered, &calls[i], &err),
+                         0);
+    while (answered.n < CALLS && uv_run(&answered.loop, UV_RUN_ONCE))
+        continue;
+    assert_int_equal(answered.n, CALLS);
+    assert_in_range(answered.most_at_once, 1, 3);
+    coordinator_client_free(client);
+    (void) uv_run(&answered.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&answered.loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_long_token_arrives_whole),
         cmocka_unit_test(test_hardening_N10_a_silent_network_ends_a_report),
         cmocka_unit_test(test_a_body_that_could_not_be_built_is_not_sent),
+        cmocka_unit_test(test_a_turn_takes_few_answers_and_the_next_ones_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,24 @@ static void add_job(struct fixture *f)
     ledger_job_done(&row);
 }
 
+static int count_rows(const struct fixture *f, const char *table)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    char path[128], query[64];
+    int n;
+
+    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
+    (void) snprintf(query, sizeof(query), "SELECT count(*) FROM %s", table);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    n = sqlite3_column_int(stmt, 0);
+    (void) sqlite3_finalize(stmt);
+    (void) sqlite3_close(db);
+    return n;
+}
+
 static int assign(struct fixture *f, int64_t seq, const char *instance, int64_t slot,
                   int64_t number, struct error *err)
 {
@@ -230,6 +248,21 @@ static void test_two_jobs_never_share_a_directory(void **state)
     assert_int_equal(
         ledger_finish_job(f->ledger, f->seq, "failed", "script_failure", 1, 0, 0, "", NULL), 0);
     assert_int_equal(assign(f, other.seq, "i-2", 0, 7, NULL), 0);
+}
+
+static void test_slots_for_many_jobs_are_one_transaction(void **state)
+{
+    struct fixture *f = *state;
+
+    add_job(f);
+    assert_int_equal(ledger_begin(f->ledger, NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(ledger_end(f->ledger, -EIO, NULL), -EIO);
+    assert_int_equal(count_rows(f, "slots"), 0); /* undone */
+    assert_int_equal(ledger_begin(f->ledger, NULL), 0);
+    assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
+    assert_int_equal(ledger_end(f->ledger, 0, NULL), 0);
+    assert_int_equal(count_rows(f, "slots"), 1);
 }
 
 /* The same rules once more below C: raw SQL on the file. */
@@ -446,24 +479,6 @@ static void test_orders_are_found_until_they_have_appeared(void **state)
     assert_int_equal(seen_ms, 60);
 }
 
-static int count_rows(const struct fixture *f, const char *table)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    char path[128], query[64];
-    int n;
-
-    (void) snprintf(path, sizeof(path), "%s/ledger.db", f->dir);
-    (void) snprintf(query, sizeof(query), "SELECT count(*) FROM %s", table);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    n = sqlite3_column_int(stmt, 0);
-    (void) sqlite3_finalize(stmt);
-    (void) sqlite3_close(db);
-    return n;
-}
-
 /* hardening.md §9: what is known of an instance goes with its row. */
 static void test_pruning_takes_keys_and_warmth_of_instances_that_went(void **state)
 {
@@ -670,6 +685,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_jobs_process_may_be_known_after_its_start, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_share_a_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slots_for_many_jobs_are_one_transaction, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_triggers_refuse_what_c_would_not_do, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_changed_host_key_is_refused, set_up, tear_down),
