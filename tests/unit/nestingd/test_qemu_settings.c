@@ -118,7 +118,7 @@ static void test_what_is_refused_changes_nothing(void **unused)
         struct error err = { 0 };
 
         settings_init(&before);
-        settings_init(&got);
+        memcpy(&got, &before, sizeof(got)); /* what lies between the members, too */
         if (lay(cases[i].how, &got, cases[i].text, &err) != -EINVAL ||
             !strstr(err.message, cases[i].says))
             fail_msg("%s: '%s'", cases[i].why, err.message);
