@@ -79,29 +79,32 @@ static bool holds_slot(const struct job *job)
     return job->state == JOB_ASSIGNED || job->state == JOB_RUNNING;
 }
 
-/* Whether another of the runner's jobs on instances has that number; with `of_project` only jobs of its project
- * count, by their second number. */
-static bool is_taken(const struct job *job, int64_t id, bool of_project)
+/* The smallest number that none of the runner's jobs on instances has, 64 numbers a pass; with `of_project` only
+ * jobs of its project count, by their second number. */
+static int64_t smallest_unused(const struct job *job, bool of_project)
 {
-    for (const struct job *other = job->supervisor->jobs; other; other = other->next) {
-        if (other == job || other->group->id != job->group->id || !holds_slot(other))
-            continue;
-        if (of_project ? other->project_id == job->project_id && other->concurrent_project_id == id
-                       : other->concurrent_id == id)
-            return true;
+    for (int64_t first = 0;; first += 64) {
+        uint64_t taken = 0;
+
+        for (const struct job *other = job->supervisor->jobs; other; other = other->next) {
+            int64_t id = of_project ? other->concurrent_project_id : other->concurrent_id;
+
+            if (other != job && other->group->id == job->group->id && holds_slot(other) &&
+                (!of_project || other->project_id == job->project_id) && id >= first &&
+                id < first + 64)
+                taken |= UINT64_C(1) << (id - first);
+        }
+        if (taken != UINT64_MAX)
+            return first + __builtin_ctzll(~taken);
     }
-    return false;
 }
 
-/* The smallest numbers that are unused (coordinator-protocol.md 6.2). The second is part of the build directory's
- * path: no two jobs may share it at a time, so both are in the ledger with the slot. */
+/* coordinator-protocol.md 6.2. The second is part of the build directory's path: no two jobs may share it at a time,
+ * so both are in the ledger with the slot. */
 static void pick_concurrent_ids(struct job *job)
 {
-    job->concurrent_id = job->concurrent_project_id = 0;
-    while (is_taken(job, job->concurrent_id, false))
-        job->concurrent_id++;
-    while (is_taken(job, job->concurrent_project_id, true))
-        job->concurrent_project_id++;
+    job->concurrent_id = smallest_unused(job, false);
+    job->concurrent_project_id = smallest_unused(job, true);
 }
 
 int job_read_payload(json_t *payload, struct ledger_job *ret, const char **ret_token,
