@@ -68,6 +68,7 @@ struct ledger {
     const struct clock *clock;
     sqlite3_stmt *statements[SQL_COUNT];
     char *path;
+    enum { LATE_NONE, LATE_OPEN, LATE_LOST } late; /* the transaction of late rows (ledger.h) */
 };
 
 int schema_apply(struct ledger *ledger, struct error *err);       /* schema.c */
@@ -93,8 +94,11 @@ int ledger_look(const char *dir, const char *query, const char *text, ledger_row
 /* ledger.c */
 /* A prepared statement, reset and without bindings; NULL with err set when it can't be prepared. */
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err);
-/* Steps a statement that returns no rows; resets it. -EPERM when a trigger or CHECK refuses. */
+/* Steps a statement that returns no rows; resets it. -EPERM when a trigger or CHECK refuses. Late rows
+ * are on disk with it. */
 int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
+/* The same, and what it changes is late. */
+int ledger_step_late(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
 int ledger_error(struct ledger *ledger, struct error *err, const char *what);
 static inline int64_t ledger_now(const struct ledger *ledger)
 {

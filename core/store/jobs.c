@@ -1,5 +1,4 @@
-/* core/store/jobs.c - jobs in the ledger: each step of processes.md "Job states", one transaction
- * each.
+/* core/store/jobs.c - jobs in the ledger: each step of processes.md "Job states".
  *
  * Secrets are bound, never put into SQL text, and nulled in the transaction that ends their use. */
 #include <errno.h>
@@ -42,7 +41,7 @@ int ledger_add_job(struct ledger *ledger, struct ledger_job *row, struct error *
     (void) sqlite3_bind_int64(stmt, 10, row->received_ms);
     if (row->seq > 0)
         (void) sqlite3_bind_int64(stmt, 11, row->seq);
-    r = ledger_step(ledger, stmt, err);
+    r = ledger_step_late(ledger, stmt, err);
     if (r < 0)
         return r;
     row->seq = sqlite3_last_insert_rowid(ledger->db);
@@ -69,7 +68,7 @@ static int refused(struct ledger *ledger, int64_t seq, const char *step, struct 
 static int step_job(struct ledger *ledger, sqlite3_stmt *stmt, int64_t seq, const char *step,
                     struct error *err)
 {
-    int r = ledger_step(ledger, stmt, err);
+    int r = ledger_step_late(ledger, stmt, err);
 
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
         r = refused(ledger, seq, step, err);
@@ -144,7 +143,7 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const struct led
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err)
 {
-    bool alone = sqlite3_get_autocommit(ledger->db);
+    bool alone = sqlite3_get_autocommit(ledger->db) || ledger_is_late(ledger);
     sqlite3_stmt *stmt;
     int r = alone ? ledger_begin(ledger, err) : 0;
 
@@ -208,12 +207,14 @@ int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, s
 int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_NOTE_VM, err);
+    int r;
 
     if (!stmt)
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_text(stmt, 2, vm, -1, SQLITE_STATIC);
-    return step_job(ledger, stmt, seq, "noted as run in a VM", err);
+    r = step_job(ledger, stmt, seq, "noted as run in a VM", err);
+    return r < 0 ? r : ledger_settle(ledger, err);
 }
 
 /* Deletes the slot row; the instance's idle clock starts when it was the last. */
@@ -244,34 +245,28 @@ static int free_slot(struct ledger *ledger, int64_t seq, struct error *err)
     (void) sqlite3_bind_int64(stmt, 1, group_id);
     (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
     (void) sqlite3_bind_int64(stmt, 3, ledger_now(ledger));
-    return ledger_step(ledger, stmt, err);
+    return ledger_step_late(ledger, stmt, err);
 }
 
 int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,
                       const char *failure_reason, int64_t exit_code, int64_t log_size,
                       uint32_t log_crc, const char *message, struct error *err)
 {
-    sqlite3_stmt *stmt;
-    int r = ledger_begin(ledger, err);
+    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FINISH_JOB, err);
+    int r;
 
-    if (r < 0)
-        return r;
-    stmt = ledger_statement(ledger, SQL_FINISH_JOB, err);
-    r = stmt ? 0 : -EIO;
-    if (r == 0) {
-        (void) sqlite3_bind_int64(stmt, 1, seq);
-        (void) sqlite3_bind_text(stmt, 2, result_state, -1, SQLITE_STATIC);
-        (void) sqlite3_bind_text(stmt, 3, failure_reason ? failure_reason : "", -1, SQLITE_STATIC);
-        (void) sqlite3_bind_int64(stmt, 4, exit_code);
-        (void) sqlite3_bind_int64(stmt, 5, log_size);
-        (void) sqlite3_bind_int64(stmt, 6, log_crc);
-        (void) sqlite3_bind_text(stmt, 7, message ? message : "", -1, SQLITE_STATIC);
-        (void) sqlite3_bind_int64(stmt, 8, ledger_now(ledger));
-        r = step_job(ledger, stmt, seq, "finished", err);
-    }
-    if (r == 0)
-        r = free_slot(ledger, seq, err);
-    return ledger_end(ledger, r, err);
+    if (!stmt)
+        return -EIO;
+    (void) sqlite3_bind_int64(stmt, 1, seq);
+    (void) sqlite3_bind_text(stmt, 2, result_state, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_text(stmt, 3, failure_reason ? failure_reason : "", -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 4, exit_code);
+    (void) sqlite3_bind_int64(stmt, 5, log_size);
+    (void) sqlite3_bind_int64(stmt, 6, log_crc);
+    (void) sqlite3_bind_text(stmt, 7, message ? message : "", -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 8, ledger_now(ledger));
+    r = step_job(ledger, stmt, seq, "finished", err);
+    return r < 0 ? r : free_slot(ledger, seq, err);
 }
 
 int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, int64_t log_size,

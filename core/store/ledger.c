@@ -150,10 +150,19 @@ int ledger_error(struct ledger *ledger, struct error *err, const char *what)
     return error_set(err, r, "ledger %s: %s: %s", ledger->path, what, sqlite3_errmsg(ledger->db));
 }
 
+static int lost(struct ledger *ledger, struct error *err)
+{
+    return error_set(err, -EIO, "ledger %s: the changes before this one are lost", ledger->path);
+}
+
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, struct error *err)
 {
     sqlite3_stmt **stmt = &ledger->statements[which];
 
+    if (ledger->late == LATE_LOST) {
+        (void) lost(ledger, err);
+        return NULL;
+    }
     if (*stmt) {
         (void) sqlite3_reset(*stmt);
         (void) sqlite3_clear_bindings(*stmt);
@@ -167,27 +176,47 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, stru
     return *stmt;
 }
 
-int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
+/* SQLite undoes a statement that is refused, but the whole transaction when the disk fails it. */
+static int step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 {
     int r = sqlite3_step(stmt), result = 0;
 
     if (r != SQLITE_DONE && r != SQLITE_ROW)
         result = ledger_error(ledger, err, "refused");
+    if (result < 0 && ledger->late == LATE_OPEN && sqlite3_get_autocommit(ledger->db))
+        ledger->late = LATE_LOST;
     (void) sqlite3_reset(stmt);
     (void) sqlite3_clear_bindings(stmt);
     return result;
+}
+
+int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
+{
+    int r = step(ledger, stmt, err);
+
+    return r < 0 ? r : ledger_settle(ledger, err);
 }
 
 static int run(struct ledger *ledger, enum statement which, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, which, err);
 
-    return stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    return stmt ? step(ledger, stmt, err) : -EIO;
 }
 
-int ledger_begin(struct ledger *ledger, struct error *err)
+int ledger_step_late(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 {
-    return run(ledger, SQL_BEGIN, err);
+    bool begins = sqlite3_get_autocommit(ledger->db) && ledger->late == LATE_NONE;
+    int r = begins ? run(ledger, SQL_BEGIN, err) : 0;
+
+    if (r < 0)
+        return r;
+    if (begins)
+        ledger->late = LATE_OPEN;
+    r = step(ledger, stmt, err);
+    if (begins && ledger->late == LATE_LOST)
+        ledger->late = LATE_NONE; /* there were no others */
+    return r;
 }
 
 int ledger_end(struct ledger *ledger, int r, struct error *err)
@@ -197,6 +226,31 @@ int ledger_end(struct ledger *ledger, int r, struct error *err)
     if (r < 0 && !sqlite3_get_autocommit(ledger->db))
         (void) run(ledger, SQL_ROLLBACK, NULL);
     return r;
+}
+
+int ledger_settle(struct ledger *ledger, struct error *err)
+{
+    int r;
+
+    if (ledger->late == LATE_NONE)
+        return 0;
+    if (ledger->late == LATE_LOST)
+        return lost(ledger, err);
+    r = ledger_end(ledger, 0, err);
+    ledger->late = r < 0 ? LATE_LOST : LATE_NONE;
+    return r;
+}
+
+bool ledger_is_late(const struct ledger *ledger)
+{
+    return ledger->late != LATE_NONE;
+}
+
+int ledger_begin(struct ledger *ledger, struct error *err)
+{
+    int r = ledger_settle(ledger, err);
+
+    return r < 0 ? r : run(ledger, SQL_BEGIN, err);
 }
 
 static int open_database(struct ledger *ledger, struct error *err)
@@ -275,6 +329,7 @@ void ledger_close(struct ledger *ledger)
 {
     if (!ledger)
         return;
+    (void) ledger_settle(ledger, NULL);
     for (size_t i = 0; i < SQL_COUNT; i++)
         (void) sqlite3_finalize(ledger->statements[i]);
     (void) sqlite3_close(ledger->db);
@@ -285,6 +340,10 @@ void ledger_close(struct ledger *ledger)
 
 int ledger_checkpoint(struct ledger *ledger, struct error *err)
 {
+    int r = ledger_settle(ledger, err);
+
+    if (r < 0)
+        return r;
     if (sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         return ledger_error(ledger, err, "checkpoint");

@@ -2,7 +2,7 @@
  * (docs/design/processes.md, hardening.md §10).
  *
  * Only the supervisor opens it. Every function is one transaction unless it says otherwise; it is
- * on disk when the function returns 0. Illegal transitions give -EPERM with a sentence. Strings in
+ * on disk when the function returns 0, or when it is late, when ledger_settle() does. Illegal transitions give -EPERM with a sentence. Strings in
  * rows that are handed out belong to the row; free a row with its _done().
  */
 #pragma once
@@ -44,6 +44,12 @@ int reserve_write_all(int fd, const void *data, size_t len);
  * With r < 0 it is undone; returns r, or the failure of the commit. */
 int ledger_begin(struct ledger *ledger, struct error *err);
 int ledger_end(struct ledger *ledger, int r, struct error *err);
+
+/* What many jobs do at a time is late: those steps share a transaction, which is on disk when this, or any change that
+ * is not late, returns 0. Whoever tells others of such a step settles first. A failure is for good: rows that were
+ * taken are lost then, and whoever opened the ledger must begin anew. */
+int ledger_settle(struct ledger *ledger, struct error *err);
+bool ledger_is_late(const struct ledger *ledger); /* something waits for that */
 
 /* Does it take a change? Makes none. */
 int ledger_check(struct ledger *ledger, struct error *err);
@@ -148,9 +154,9 @@ struct ledger_job {
 void ledger_job_done(struct ledger_job *row);
 
 int ledger_add_job(struct ledger *ledger, struct ledger_job *row,
-                   struct error *err); /* → received */
+                   struct error *err); /* → received; late */
 int ledger_acknowledge_job(struct ledger *ledger, int64_t seq,
-                           struct error *err); /* → acknowledged */
+                           struct error *err); /* → acknowledged; late */
 struct ledger_assignment {
     const char *instance_id, *worker_key;
     int64_t slot;
@@ -162,21 +168,21 @@ struct ledger_assignment {
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err);
 int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, bool debug_trace,
-                     struct error *err); /* → running; payload nulled */
+                     struct error *err); /* → running; payload nulled; late */
 /* Of a job that runs and whose row was lost: the row, its slot and the use of the instance, which is
  * known already. → running */
 int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err);
-/* For a job that was started before its worker's process was known. */
+/* For a job that was started before its worker's process was known. Late. */
 int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err);
 /* While it has a slot: the VM that its worker made. */
 int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct error *err);
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
- * of the instance starts when it was the last). */
+ * of the instance starts when it was the last). Late. */
 int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_state,
                       const char *failure_reason, int64_t exit_code, int64_t log_size,
                       uint32_t log_crc, const char *message, struct error *err);
 /* While the job runs: what GitLab has (may lag, never lead), and the CRC of the log's first `log_size`
- * bytes, so that they need not be read again after a restart. */
+ * bytes, so that they need not be read again after a restart. Late. */
 int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, int64_t log_size,
                      uint32_t log_crc, struct error *err);
 int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message,

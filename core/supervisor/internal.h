@@ -59,6 +59,8 @@ struct job {
     uint32_t log_crc;
     bool debug_trace; /* GitLab shows the log to fewer people */
     bool had_reservation;
+    bool awaits_settling; /* settle.c calls job_settled() */
+    bool result_untold;   /* its worker is to hear that its result is stored */
 
     int64_t acknowledge_at_mono;      /* again; 0 = an answer is awaited, or came */
     int64_t acknowledging_since_mono; /* 0 = not yet */
@@ -252,6 +254,7 @@ struct supervisor {
     struct audit *audit;   /* under way */
     struct enter *enters;  /* operators who are about to log in somewhere (enter.c) */
     struct turns *turns;
+    struct settle *settle;
     struct session_server *sessions; /* of web terminals; NULL = none is configured */
     uv_timer_t tick;
     struct journals journals;
@@ -428,6 +431,7 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row);
 void job_free(struct job *job);
 struct job *job_find(struct supervisor *supervisor, int64_t seq);
 void job_acknowledge(struct job *job);
+void job_settled(struct job *job); /* what it changed is on the disk (settle.h) */
 /* In line for a place under `concurrent`, then for a slot; its reservation, if it has one, becomes
  * its place there. */
 void job_wait(struct job *job);
@@ -490,6 +494,7 @@ void worker_start(struct job *job, json_t *connect);
 void worker_start_later(struct job *job, const char *why);
 
 /* worker_link.c */
+void worker_end(struct job *job);                           /* its result is stored */
 void worker_hear(struct job *job, struct channel *channel); /* over which it speaks from now on */
 void worker_expect_end(struct job *job);                    /* it has begun: by its job's timeout */
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);

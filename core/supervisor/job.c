@@ -1,5 +1,5 @@
 /* core/supervisor/job.c - one job in the supervisor: received, acknowledged, given a slot. Each step is in the
- * ledger before its effect; states only go forward.
+ * ledger before its effect (settle.h); states only go forward.
  *
  * worker_start.c gives the job its worker, worker_link.c talks to that, reporter.c to GitLab about it, job_end.c
  * ends it; adopt.c brings back the jobs of a former run. */
@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/settle.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"
@@ -179,8 +180,16 @@ int job_from_payload(struct group *group, const struct session *session, const c
     log_info("Checking for jobs... received: job %" PRId64 " of runner '%s'", job->job_id,
              group->runner->name);
     supervisor_emit(supervisor, EVENT_JOB_RECEIVED, group, "", job, "");
-    job_acknowledge(job);
+    settle_then(job);
     return 0;
+}
+
+void job_settled(struct job *job)
+{
+    if (job->state == JOB_RECEIVED)
+        job_acknowledge(job);
+    if (job->result_untold)
+        worker_end(job);
 }
 
 /* A job of a former run, as its row tells; adopt.c decides what becomes of it. */

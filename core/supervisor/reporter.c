@@ -14,6 +14,7 @@
 #include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/settle.h"
 
 #define LOG_TOPIC "reporter"
 #include "core/base/log.h"
@@ -240,6 +241,7 @@ static void send_patch(struct job *job, int64_t end)
         on_trouble(job, data ? "its spool cannot be read" : "out of memory");
         return;
     }
+    settle_now(supervisor);
     effect_point("patch", "before");
     if (coordinator_patch_trace(supervisor->coordinator, &job->group->host, job->job_id,
                                 secret_reveal(job->token), job->report.sent, data, len,
@@ -340,6 +342,7 @@ static void send_final(struct job *job)
     }
     /* The header of this answer decides the pace, not one of long ago (3.4). */
     job->report.interval_ms = REPORT_INTERVAL_MS;
+    settle_now(job->supervisor);
     effect_point("final_update", "before");
     send_update(job, &update, on_final_answer);
 }

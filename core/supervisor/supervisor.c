@@ -14,6 +14,7 @@
 #include "core/job/sandbox.h"
 #include "core/provider/files.h"
 #include "core/supervisor/internal.h"
+#include "core/supervisor/settle.h"
 #include "core/supervisor/turns.h"
 
 #define LOG_TOPIC "supervisor"
@@ -285,6 +286,8 @@ static int start_parts(struct supervisor *supervisor, struct error *err)
     if (r == 0)
         r = state_dir_load(supervisor, err);
     if (r == 0)
+        r = settle_start(supervisor, &supervisor->settle, err);
+    if (r == 0)
         r = coordinator_client_new(supervisor->loop, &supervisor->coordinator, err);
     if (r == 0)
         r = counts_start(supervisor, err);
@@ -332,6 +335,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     counts_stop(supervisor);
     control_stop(supervisor);
     turns_stop(supervisor->turns);
+    settle_stop(supervisor->settle);
     terminals_stop(supervisor);
     free_jobs(supervisor);
     transfers_close(supervisor);

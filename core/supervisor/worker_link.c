@@ -17,6 +17,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/hold.h"
+#include "core/supervisor/settle.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
@@ -337,9 +338,24 @@ static void end_broken_log(struct job *job, int error)
               job->job_id, job->supervisor->state_dir, job->seq, strerror(error));
 }
 
-static void take_result(struct job *job, json_t *frame)
+/* It has no more to do. Without a connection, or memory for the word, it comes back with its result. */
+void worker_end(struct job *job)
 {
     autojson json_t *stored = json_frame("result_stored");
+
+    job->result_untold = false;
+    if (!stored)
+        worker_hang_up(job);
+    if (!job->worker)
+        return;
+    EFFECT("result_stored", channel_send(job->worker, stored, FRAME_MAX_OPERATOR));
+    channel_close_flushed(job->worker);
+    job->worker = NULL;
+    transfers_drop(job);
+}
+
+static void take_result(struct job *job, json_t *frame)
+{
     struct error err = { 0 };
     const char *state = NULL, *reason = "";
     json_t *supported = NULL;
@@ -374,12 +390,10 @@ static void take_result(struct job *job, json_t *frame)
         else
             job_finish(job, "failed", job_map_reason(supported, reason), exit_code, NULL);
     }
-    if (job->state != JOB_FINISHED || !stored || !job->worker)
+    if (job->state != JOB_FINISHED)
         return;
-    EFFECT("result_stored", channel_send(job->worker, stored, FRAME_MAX_OPERATOR));
-    channel_close_flushed(job->worker);
-    job->worker = NULL;
-    transfers_drop(job);
+    job->result_untold = true;
+    settle_then(job);
 }
 
 /* They come in order; only the first is told without an instance. */

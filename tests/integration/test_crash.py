@@ -18,7 +18,7 @@ from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
 from test_run import assert_nothing_lost
 
-EFFECTS = ["job_row", "acknowledge", "assign_slot", "provider_increase", "provider_decrease",
+EFFECTS = ["job_row", "settle", "acknowledge", "assign_slot", "provider_increase", "provider_decrease",
            "provider_list", "provider_connect_info", "instance_row", "worker_spawn", "worker_start",
            "payload_drop", "patch", "result_row", "result_stored", "final_update", "job_close",
            "spool_unlink", "slot_free"]

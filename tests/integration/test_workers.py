@@ -25,11 +25,10 @@ def workers(run):
     return found
 
 
-@pytest.mark.parametrize("point", ["result_row.after", "result_stored.before"])
-def test_a_worker_whose_row_was_closed_without_it_ends(point, folder, binary, plugin_dir):
+def test_a_worker_whose_row_was_closed_without_it_ends(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     run.coordinator.add(make_job(1, str(run.marks)))
-    run.start(kill_at=f"{point}:1")
+    run.start(kill_at="result_stored.before:1")
     assert run.wait_dead(PATIENCE), run.log_tail()
     assert workers(run), "the worker has a result that nobody answered"
     run.start()

@@ -28,6 +28,16 @@ struct progress {
     int64_t seq;
 };
 
+/* A late step is said to be there when it is on the disk. */
+static int settled(struct ledger *ledger, int r, struct progress *at, int state, struct error *err)
+{
+    if (r == 0)
+        r = ledger_settle(ledger, err);
+    if (r == 0)
+        at->state = state;
+    return r;
+}
+
 static int store_job(struct ledger *ledger, struct progress *at, struct error *err)
 {
     struct ledger_job row = { .coordinator_url = "https://gitlab.example.com",
@@ -44,16 +54,21 @@ static int store_job(struct ledger *ledger, struct progress *at, struct error *e
     instance.group_id = row.group_id;
     if (r == 0)
         r = ledger_add_instance(ledger, &instance, err);
-    if (r == 0 && (r = ledger_add_job(ledger, &row, err)) == 0)
-        *at = (struct progress) { JOB_RECEIVED, row.seq };
-    if (r == 0 && (r = ledger_acknowledge_job(ledger, row.seq, err)) == 0)
-        at->state = JOB_ACKNOWLEDGED;
+    if (r == 0)
+        r = ledger_add_job(ledger, &row, err);
+    r = settled(ledger, r, at, JOB_RECEIVED, err);
+    at->seq = row.seq;
+    if (r == 0)
+        r = ledger_acknowledge_job(ledger, row.seq, err);
+    r = settled(ledger, r, at, JOB_ACKNOWLEDGED, err);
     if (r == 0 && (r = ledger_assign_job(ledger, row.seq, &to, err)) == 0)
         at->state = JOB_ASSIGNED;
-    if (r == 0 && (r = ledger_start_job(ledger, row.seq, 1, false, err)) == 0)
-        at->state = JOB_RUNNING;
-    if (r == 0 && (r = ledger_finish_job(ledger, row.seq, "success", NULL, 0, 1, 1, "", err)) == 0)
-        at->state = JOB_FINISHED;
+    if (r == 0)
+        r = ledger_start_job(ledger, row.seq, 1, false, err);
+    r = settled(ledger, r, at, JOB_RUNNING, err);
+    if (r == 0)
+        r = ledger_finish_job(ledger, row.seq, "success", NULL, 0, 1, 1, "", err);
+    r = settled(ledger, r, at, JOB_FINISHED, err);
     ledger_job_done(&row);
     return r;
 }
