@@ -27,6 +27,7 @@ DECLARE_CHECK(check_environment);
 DECLARE_CHECK(check_state_dir);
 DECLARE_CHECK(check_labels);         /* labels.c */
 DECLARE_CHECK(check_listen_address); /* web.c */
+DECLARE_CHECK(check_host_names);     /* web.c */
 DECLARE_CHECK(check_log_level);
 DECLARE_CHECK(check_log_format);
 

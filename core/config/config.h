@@ -192,6 +192,8 @@ struct config_web { /* [web] */
     struct secret *token;
     char *certificate_file, *key_file; /* both or none */
     bool status_page, exemplars;
+    char **host_names; /* under which this machine finds itself, beside localhost */
+    size_t n_host_names;
 };
 
 /* [session_server]; off without a listen_address. */

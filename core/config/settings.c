@@ -30,6 +30,11 @@ static const struct setting web_settings[] = {
     TEXT("key_file", struct config_web, key_file, .check = check_key_file),
     BOOL("status_page", struct config_web, status_page, .initial = true),
     BOOL("exemplars", struct config_web, exemplars),
+    { .name = "host_names",
+      .kind = SETTING_TEXTS,
+      .offset = offsetof(struct config_web, host_names),
+      .count = offsetof(struct config_web, n_host_names),
+      .check = check_host_names },
 };
 static const struct section web_section = { .name = "[web]",
                                             .size = sizeof(struct config_web),

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/web_page.h"
+#include "core/web/form.h"
 #include "core/web/page.h"
 #include "core/web/server.h"
 
@@ -22,25 +23,31 @@
 #define AGAIN_MS 10000
 
 static const struct web_route routes[] = {
-    { "/metrics", .handler = web_answer_metrics },
-    { "/debug/jobs/list", .handler = web_answer_jobs },
+    { "/metrics", .known_host = true, .handler = web_answer_metrics },
+    { "/debug/jobs/list", .known_host = true, .handler = web_answer_jobs },
     { "/health/live", .handler = web_answer_live },
     { "/health/ready", .handler = web_answer_ready },
     { "/debug/process/state", .handler = web_answer_process_state },
-    /* The status page's, which is why they are the last: */
+    /* The status page's are the last, and the one that leads to it is the first of them. */
     { "/", .handler = web_page_lead },
     { "/status", .handler = web_page_lead },
+    { "/status/page.css", .handler = web_page_answer }, /* the form has them, too */
+    { "/status/icon.svg", .handler = web_page_answer },
+    { "/status/login", .form = true, .handler = web_form_enter },
+    { "/status/login", .needs_login = true, .handler = web_form_entered },
+    { "/status/logout", .form = true, .handler = web_form_leave },
+    { "/status/visit", .needs_login = true, .handler = web_form_tell },
     { "/status/events", .needs_login = true, .handler = web_page_events },
     { "/status/log", .needs_login = true, .handler = web_page_log },
     { "/status/history", .needs_login = true, .handler = web_page_history },
     { "/status/explain", .needs_login = true, .handler = web_page_explain },
     { "/status/*", .needs_login = true, .handler = web_page_answer },
 };
-#define PAGE_ROUTES 7
 
 struct wish { /* what a server is made of */
     struct sockaddr_storage address;
     struct secret *certificate, *key, *token;
+    char *host_names;
     bool serves, page;
 };
 
@@ -56,6 +63,7 @@ static void wish_done(struct wish *wish)
     secret_free(wish->certificate);
     secret_free(wish->key);
     secret_free(wish->token);
+    free(wish->host_names);
     *wish = (struct wish) { 0 };
 }
 
@@ -67,10 +75,11 @@ static bool same_secret(const struct secret *a, const struct secret *b)
 
 static bool same_wish(const struct wish *a, const struct wish *b)
 {
-    return a->serves == b->serves && a->page == b->page &&
-           memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
+    if (a->serves != b->serves || !a->serves)
+        return a->serves == b->serves;
+    return a->page == b->page && memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
            same_secret(a->certificate, b->certificate) && same_secret(a->key, b->key) &&
-           same_secret(a->token, b->token);
+           same_secret(a->token, b->token) && str_eq(a->host_names, b->host_names);
 }
 
 static int read_pem(const char *file, struct secret **ret, struct error *err)
@@ -85,6 +94,16 @@ static int read_pem(const char *file, struct secret **ret, struct error *err)
         return r;
     *ret = secret_new(buf_str(&text), text.len);
     return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+/* With spaces between. */
+static char *join_names(const struct config_web *web)
+{
+    struct buf names = BUF_INIT;
+
+    for (size_t i = 0; i < web->n_host_names; i++)
+        buf_addf(&names, "%s%s", i > 0 ? " " : "", web->host_names[i]);
+    return buf_take(&names);
 }
 
 static const char *wanted_address(const struct supervisor *supervisor)
@@ -109,7 +128,8 @@ static int make_wish(const struct supervisor *supervisor, struct wish *ret, stru
     r = read_pem(web->certificate_file, &ret->certificate, err);
     if (r == 0)
         r = read_pem(web->key_file, &ret->key, err);
-    if (r == 0 && web->token && !(ret->token = secret_dup(web->token)))
+    if (r == 0 && (!(ret->host_names = join_names(web)) ||
+                   (web->token && !(ret->token = secret_dup(web->token)))))
         r = error_set(err, -ENOMEM, "out of memory");
     return r;
 }
@@ -129,19 +149,29 @@ static void tell(const struct web *web)
             text);
 }
 
+static size_t count_routes(bool page)
+{
+    size_t n = 0;
+
+    while (n < ARRAY_LEN(routes) && (page || routes[n].handler != web_page_lead))
+        n++;
+    return n;
+}
+
 static int serve(struct supervisor *supervisor, struct error *err)
 {
     struct web *web = supervisor->web;
     const struct wish *wish = &web->wish;
-    const struct web_options options = {
-        .address = wish->address,
-        .certificate = wish->certificate ? secret_reveal(wish->certificate) : NULL,
-        .key = wish->key ? secret_reveal(wish->key) : NULL,
-        .token = wish->token,
-        .routes = routes,
-        .n_routes = ARRAY_LEN(routes) - (wish->page ? 0 : PAGE_ROUTES),
-        .arg = supervisor
-    };
+    const struct web_options options = { .address = wish->address,
+                                         .certificate = wish->certificate
+                                                            ? secret_reveal(wish->certificate)
+                                                            : NULL,
+                                         .key = wish->key ? secret_reveal(wish->key) : NULL,
+                                         .token = wish->token,
+                                         .routes = routes,
+                                         .n_routes = count_routes(wish->page),
+                                         .host_names = wish->host_names,
+                                         .arg = supervisor };
 
     return web_server_start(supervisor->loop, &options, &web->server, err);
 }

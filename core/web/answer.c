@@ -14,9 +14,9 @@ static const struct {
 } always[] = {
     { "content-security-policy:", "default-src 'none'; script-src 'self'; style-src 'self'; "
                                   "img-src 'self'; connect-src 'self'; "
-                                  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
+                                  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'" },
     { "x-content-type-options:", "nosniff" },
-    { "referrer-policy:", "no-referrer" },
+    { "referrer-policy:", "same-origin" },
     { "cross-origin-resource-policy:", "same-origin" },
     { "cache-control:", "no-store" },
 };
@@ -282,7 +282,7 @@ static int write_ping(struct web_request *request)
 
 static int finish(struct web_request *request)
 {
-    bool talks = request->phase == WEB_TALKS;
+    bool talks = request->phase == WEB_TALKS, is_last = request->is_last;
 
     if (talks) {
         lws_close_reason(request->wsi, (enum lws_close_status) request->close_code,
@@ -294,7 +294,7 @@ static int finish(struct web_request *request)
     if (request->phase == WEB_STREAMS)
         return -1;
     web_request_end(request);
-    return lws_http_transaction_completed(request->wsi) ? -1 : 0;
+    return is_last || lws_http_transaction_completed(request->wsi) ? -1 : 0;
 }
 
 static void tell_of_room(struct web_request *request)
@@ -310,8 +310,8 @@ int web_write(struct web_request *request)
 
     if (request->phase == WEB_GONE)
         return -1;
-    if (request->phase == WEB_WAITS || request->phase == WEB_HANDLED ||
-        request->phase == WEB_UPGRADES)
+    if (request->phase == WEB_WAITS || request->phase == WEB_READS ||
+        request->phase == WEB_HANDLED || request->phase == WEB_UPGRADES)
         return 0;
     if (request->ping)
         return write_ping(request);

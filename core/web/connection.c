@@ -63,13 +63,22 @@ static void ping(struct web_request *request)
     (void) lws_callback_on_writable(request->wsi);
 }
 
+/* Of one who has, nothing goes on. */
+static bool has_logged_out(const struct web_request *request)
+{
+    return request->visit > 0 && web_is_lasting(request) &&
+           !web_visits_has(&request->server->visits, request->visit, clock_mono_ms(&clock_system));
+}
+
 static int on_timer(struct web_request *request)
 {
     if (request->closing)
         return -1;
     if (request->deadline_mono > 0 && clock_mono_ms(&clock_system) >= request->deadline_mono)
         return -1;
-    if (request->phase != WEB_WAITS && has_left(request))
+    if (request->phase != WEB_WAITS && request->phase != WEB_READS && has_left(request))
+        return -1;
+    if (has_logged_out(request))
         return -1;
     if (request->phase == WEB_TALKS && !request->ending)
         ping(request);
@@ -111,6 +120,7 @@ void web_request_clear(struct web_request *request)
     if (on_gone)
         on_gone(request->gone_arg, request);
     buf_done(&request->headers);
+    buf_done(&request->body);
     buf_done(&request->out);
     free(take_ptr(request->path));
 }
@@ -203,6 +213,11 @@ int web_connection_event(struct lws *wsi, enum lws_callback_reasons reason, void
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         return begin_request(request);
+    case LWS_CALLBACK_HTTP_BODY:
+        return web_request_add(request, in, len);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        web_request_complete(request);
+        return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return begin_upgrade(request, in);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:

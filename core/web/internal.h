@@ -4,6 +4,7 @@
  *   connection.c  what libwebsockets tells of a connection
  *   request.c     what a request asks for: routes, and who may
  *   answer.c      what goes out
+ *   form.c        how a browser logs in
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "core/web/guesses.h"
 #include "core/web/login.h"
 #include "core/web/server.h"
+#include "core/web/visits.h"
 
 #define WEB_CONNECTIONS_MAX 128
 #define WEB_LASTING_MAX 96 /* streams and websockets: a scrape finds room beside them */
@@ -21,6 +23,7 @@
 
 enum web_phase {
     WEB_WAITS,   /* for a request */
+    WEB_READS,   /* its form */
     WEB_HANDLED, /* the handler has it */
     WEB_ANSWERS, /* the answer goes out as a whole */
     WEB_STREAMS,
@@ -31,8 +34,9 @@ enum web_phase {
 
 struct web_server {
     uv_loop_t *loop;
-    struct web_options options; /* certificate, key and token: its own copies */
+    struct web_options options; /* certificate, key, token and names: its own copies */
     struct secret *certificate, *key, *token;
+    char *host_names;
     struct sockaddr_storage address;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -43,6 +47,7 @@ struct web_server {
     uv_check_t last;  /* the turns of the loop that the end needs, */
     uv_idle_t awake;  /* which does not sleep meanwhile */
     struct web_guesses guesses;
+    struct web_visits visits;
     struct web_request *requests;
     unsigned n_connections, n_lasting, turns, handles;
     bool closing, paused;
@@ -66,6 +71,9 @@ struct web_request {
     const struct web_route *route;
     char *path;
     bool head_only;
+    uint64_t visit;  /* whose cookie it shows; 0 = none */
+    struct buf body; /* of a form */
+    bool is_last;    /* on its connection: what is behind its head was not read */
     web_handler_fn on_gone, on_room;
     void *gone_arg;
     void (*on_message)(void *arg, struct web_request *request, const char *data, size_t len,
@@ -101,6 +109,15 @@ void web_request_set_deadline(struct web_request *request, int64_t ms); /* 0 = n
 /* request.c */
 /* A request's head is there. */
 void web_request_begin(struct web_request *request, bool socket);
+/* A piece of the form, and its end. */
+int web_request_add(struct web_request *request, const char *data, size_t len);
+void web_request_complete(struct web_request *request);
+
+/* form.c */
+#define WEB_TOO_MANY_GUESSES "too many wrong tokens came from this address; try again in a minute"
+void web_form_take_cookie(struct web_request *request);
+/* `sentence` may be NULL. */
+void web_form_show(struct web_request *request, unsigned status, const char *sentence);
 
 /* answer.c */
 bool web_is_lasting(const struct web_request *request);

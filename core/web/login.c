@@ -30,15 +30,45 @@ unsigned web_login_check_origin(const struct web_login *login, const char **ret_
     return 403;
 }
 
+/* A browser tells of where a form comes from; other programs do nothing by somebody else's will. */
+unsigned web_login_check_form(const struct web_login *login, const char **ret_why)
+{
+    if (!login->site || str_eq(login->site, "same-origin") || str_eq(login->site, "none"))
+        return 0;
+    *ret_why = "this form comes from a page of another server; open the address here itself";
+    return 403;
+}
+
+static bool is_among(const char *names, const char *name, size_t len)
+{
+    for (size_t n; (n = strcspn(names, " ")) > 0; names += n + (names[n] == ' '))
+        if (n == len && strncasecmp(names, name, n) == 0)
+            return true;
+    return false;
+}
+
 /* The name that a browser has for this machine is no name that somebody else can lead here. */
-static bool names_loopback(const char *host)
+static bool names_us(const struct web_login *login)
 {
     struct sockaddr_storage address;
 
-    return host && address_parse(host, 80, &address) == 0 && address_is_loopback(&address);
+    if (!login->host)
+        return false;
+    if (address_parse(login->host, 80, &address) == 0 && address_is_loopback(&address))
+        return true;
+    return login->host_names && is_among(login->host_names, login->host, strcspn(login->host, ":"));
 }
 
-static bool is_token(const struct secret *token, const char *text, size_t len)
+unsigned web_login_check_host(const struct web_login *login, const char **ret_why)
+{
+    if (!login->loopback || names_us(login))
+        return 0;
+    *ret_why = "from this machine this is shown under the names localhost, 127.0.0.1 and [::1] "
+               "alone; name others in host_names of [web]";
+    return 403;
+}
+
+bool web_login_is_token(const struct secret *token, const char *text, size_t len)
 {
     return len == secret_len(token) && mem_equal_secret(text, secret_reveal(token), len);
 }
@@ -48,7 +78,8 @@ static bool is_password(const struct secret *token, const char *encoded)
     char text[1024];
     int len = lws_b64_decode_string_len(encoded, (int) strlen(encoded), text, sizeof(text));
     const char *colon = len > 0 ? memchr(text, ':', (size_t) len) : NULL;
-    bool right = colon && is_token(token, colon + 1, (size_t) len - (size_t) (colon + 1 - text));
+    bool right =
+        colon && web_login_is_token(token, colon + 1, (size_t) len - (size_t) (colon + 1 - text));
 
     secret_wipe(text, sizeof(text));
     return right;
@@ -70,11 +101,11 @@ static bool shows_token(const struct web_login *login)
         return false;
     bearer = behind(login->authorization, "Bearer ");
     basic = behind(login->authorization, "Basic ");
-    return (bearer && is_token(login->token, bearer, strlen(bearer))) ||
+    return (bearer && web_login_is_token(login->token, bearer, strlen(bearer))) ||
            (basic && is_password(login->token, basic));
 }
 
-unsigned web_login_check(const struct web_login *login, const char **ret_why)
+unsigned web_login_check_place(const struct web_login *login, const char **ret_why)
 {
     if (!login->loopback && (!login->tls || !login->token)) {
         *ret_why = "this is shown to this machine alone; for others set token (or token_file), "
@@ -82,14 +113,15 @@ unsigned web_login_check(const struct web_login *login, const char **ret_why)
                    "key_file in [web]";
         return 403;
     }
-    if (login->loopback && !names_loopback(login->host) && !login->token) {
-        *ret_why = "this is shown under the names localhost, 127.0.0.1 and [::1] alone; for others "
-                   "set token (or "
-                   "token_file), certificate_file and key_file in [web]";
-        return 403;
-    }
-    if (!login->token || shows_token(login))
-        return 0;
+    return login->token ? 0 : web_login_check_host(login, ret_why);
+}
+
+unsigned web_login_check(const struct web_login *login, const char **ret_why)
+{
+    unsigned status = web_login_check_place(login, ret_why);
+
+    if (status != 0 || !login->token || login->visits || shows_token(login))
+        return status;
     *ret_why = "log in with any name, and with the token of [web] as the password";
     return 401;
 }

@@ -10,6 +10,9 @@ struct web_page_file {
     size_t len;
 };
 extern const struct web_page_file web_page_files[]; /* embed.py; an empty one ends them */
+/* NULL: there is none. */
+const struct web_page_file *web_page_find(const char *name);
 
-/* A handler for a route with a star: the file that the star stands for, index.html for nothing. */
+/* A handler for routes below WEB_PAGE_PLACE: the file that is named behind it, index.html for nothing. */
+#define WEB_PAGE_PLACE "/status/"
 void web_page_answer(void *arg, struct web_request *request);

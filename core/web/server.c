@@ -251,6 +251,8 @@ static void free_server(struct web_server *server)
     secret_free(server->certificate);
     secret_free(server->key);
     secret_free(server->token);
+    secret_wipe(&server->visits, sizeof(server->visits));
+    free(server->host_names);
     free(server->protocols);
     free(server);
 }
@@ -304,9 +306,11 @@ static int copy_options(struct web_server *server, const struct web_options *opt
     server->certificate = secret_from_str(options->certificate);
     server->key = secret_from_str(options->key);
     server->token = options->token ? secret_dup(options->token) : NULL;
+    server->host_names = options->host_names ? mem_strdup(options->host_names) : NULL;
     server->protocols = list_protocols(options->subprotocols);
     return server->protocols && !server->certificate == !options->certificate &&
-                   !server->key == !options->key && !server->token == !options->token
+                   !server->key == !options->key && !server->token == !options->token &&
+                   !server->host_names == !options->host_names
                ? 0
                : -ENOMEM;
 }

@@ -1,8 +1,8 @@
 /* core/web/server.h - an HTTP server on the caller's loop: for metrics, health, the status page and terminals
  * (core/supervisor/web*.c, core/web/session.c).
  *
- * libwebsockets on the loop's own thread. GET and HEAD, and websockets; nothing else, so no request changes anything
- * by its method. The limits of hardening.md P7 hold here, whoever answers: 16 KiB of headers, 128 connections, 10 s
+ * libwebsockets on the loop's own thread. GET and HEAD, and websockets; of POST the forms alone that a route takes, and
+ * these from our own pages, so that no page of somebody else's changes anything. The limits of hardening.md P7 hold here, whoever answers: 16 KiB of headers, 128 connections, 10 s
  * for a request, Host and Origin checked, a strict policy for what a page may load.
  *
  *   a route's handler   is called when the head of a request is whole, and answers: at once or later,
@@ -30,10 +30,16 @@ struct web_request;
 
 typedef void (*web_handler_fn)(void *arg, struct web_request *request);
 
+#define WEB_FORM_MAX 4096
 struct web_route {
     const char *
         path; /* "/metrics"; with a star at its end it holds for all that begin so: "/jobs/" and the star */
     bool socket; /* for requests that want to become a websocket; else for all others */
+    /* To this machine under a name that is surely its own: so no page of somebody else's can read it by a name that
+     * was made to lead here. */
+    bool known_host;
+    bool
+        form; /* for POST alone, of fields of at most WEB_FORM_MAX bytes; the handler is called when they are there */
     /* To loopback without a login, unless a token is set; to others with TLS and the token alone. */
     bool needs_login;
     web_handler_fn handler;
@@ -45,7 +51,8 @@ struct web_options {
     const struct secret *token;     /* for routes that need a login; NULL = none is set */
     const struct web_route *routes; /* the first that fits; they outlive the server */
     size_t n_routes;
-    void *arg; /* of the handlers */
+    void *arg;              /* of the handlers */
+    const char *host_names; /* of this machine, with spaces between; localhost is one; or NULL */
     /* Names that a websocket may ask for with Sec-WebSocket-Protocol, NULL at the end; or NULL. */
     const char *const *subprotocols;
     int64_t request_ms; /* how long a request may take to come; 0 = 10 s */

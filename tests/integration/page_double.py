@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlparse
 PAGE = Path(__file__).resolve().parents[2] / "core" / "web" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+          "base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 COLUMNS = ["at", "waiting", "busy", "ready", "creating", "draining", "removing", "unhealthy", "price"]
 
 
@@ -59,6 +59,8 @@ class PageDouble:
         if name == "history":
             after = int(query["after"][0])
             body, kind = json.dumps({"columns": COLUMNS, "rows": [row for row in self.samples if row[0] > after]}), ".json"
+        elif name == "visit":
+            body, kind = json.dumps({"visit": True}), ".json"
         elif name == "explain":
             body, kind = json.dumps({"lines": ["a sentence that says why."]}), ".json"
         else:

@@ -1,11 +1,13 @@
 /* tests/integration/serve_web.c - the server of core/web alone, for tests/integration/test_web_server.py.
  *
- * Usage: serve_web ADDRESS [--token TOKEN] [--tls CERTIFICATE KEY] [--request-ms N]. Prints "listening ADDRESS", and one line for each
+ * Usage: serve_web ADDRESS [--token TOKEN] [--tls CERTIFICATE KEY] [--request-ms N] [--names NAMES]. Prints "listening ADDRESS", and one line for each
  * request that went. Ends when stdin does.
  *
  *   /text       an answer; /large one of 4 MiB; /path/ what stands behind it; /args what "a" is
  *   /never      never answered; /forgotten by a handler that does not even want to
- *   /secret     needs a login
+ *   /secret     needs a login; /secret-events, too
+ *   /known      under known names alone
+ *   /login      a form, and /logout; /visit says whether there is a cookie
  *   /stream     numbers as fast as they are taken, up to 1,000,000; /events one line, then nothing
  *   /echo       a websocket that sends back what it gets; "bye" ends it; /refused one that is not wanted
  */
@@ -17,6 +19,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/str.h"
+#include "core/web/form.h"
 #include "core/web/server.h"
 
 static struct web_server *server;
@@ -165,6 +168,12 @@ static const struct web_route routes[] = {
     { "/never", .handler = answer_never },
     { "/forgotten", .handler = answer_not },
     { "/secret", .needs_login = true, .handler = answer_text },
+    { "/known", .known_host = true, .handler = answer_text },
+    { "/login", .form = true, .handler = web_form_enter },
+    { "/login", .needs_login = true, .handler = web_form_entered },
+    { "/logout", .form = true, .handler = web_form_leave },
+    { "/visit", .needs_login = true, .handler = web_form_tell },
+    { "/secret-events", .needs_login = true, .handler = answer_events },
     { "/stream", .handler = answer_stream },
     { "/events", .handler = answer_events },
     { "/echo", .socket = true, .handler = answer_socket },
@@ -210,6 +219,8 @@ static int take_options(int argc, char **argv, struct web_options *ret, struct b
 
         if (str_eq(argv[i], "--token") && i + 1 < argc)
             ret->token = secret_from_str(argv[++i]);
+        else if (str_eq(argv[i], "--names") && i + 1 < argc)
+            ret->host_names = argv[++i];
         else if (str_eq(argv[i], "--tls") && i + 2 < argc) {
             if (read_pem(argv[i + 1], certificate) < 0 || read_pem(argv[i + 2], key) < 0)
                 return -1;

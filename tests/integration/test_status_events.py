@@ -3,13 +3,11 @@
 import http.client
 import json
 import socket
-import ssl
 from contextlib import contextmanager
 
 import pytest
 
 from browser import CHROMIUM
-from checker.certificates import make_certificate
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
 from scripted import CREATING
@@ -286,38 +284,6 @@ def test_a_browser_shows_a_manager_and_its_jobs(run, build, tmp_path):
     assert_nothing_lost(run, run.finish())
 
 
-def test_a_token_is_asked_for_over_tls_and_a_browser_sends_it_with_all(scripted, build, tmp_path):
-    manager = scripted()
-    certificate, key = make_certificate(manager.folder)
-    web = listen(manager, f'[web]\ntoken = "s3cret-token"\ncertificate_file = "{certificate}"\nkey_file = "{key}"\n')
-    manager.show()
-    manager.start()
-    manager.wait(lambda: socket_is_open(web.port), "it listens")
-
-    def status(path, **headers):
-        connection = http.client.HTTPSConnection("127.0.0.1", web.port, timeout=PATIENCE, context=trust(certificate))
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().status
-
-    for path in ["/status/", "/status/main.js", "/status/events", "/status/history", "/status/explain?seq=1", "/status/log?seq=1"]:
-        assert status(path) == 401 and status(path, Authorization="Bearer s3cret-tokeN") == 401, path
-    assert status("/status/", Authorization="Bearer s3cret-token") == 200
-    if CHROMIUM:
-        look_over_tls(web, Page(tmp_path / "profile", build / "screenshots"))
-    # Nobody may try many.
-    assert 429 in [status("/status/", Authorization="Basic d3Jvbmc=") for _ in range(11)]
-    assert status("/status/", Authorization="Bearer s3cret-token") == 429 and status("/health/live") == 200
-
-
-def look_over_tls(web, page):
-    try:
-        page.browser.call("Security.setIgnoreCertificateErrors", ignore=True)
-        page.open(f"https://any:s3cret-token@127.0.0.1:{web.port}/status/")
-        page.until("document.querySelector('#groups h3')?.textContent === 'scripted'")
-    finally:
-        page.browser.close()
-
-
 def test_it_can_be_switched_off_and_on_again(scripted):
     manager = scripted()
     web = listen(manager, "[web]\nstatus_page = false\n")
@@ -340,7 +306,3 @@ def test_it_can_be_switched_off_and_on_again(scripted):
 def socket_is_open(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def trust(certificate):
-    return ssl.create_default_context(cafile=certificate)

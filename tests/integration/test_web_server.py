@@ -104,6 +104,15 @@ def test_nothing_else_than_get_and_head(plain, method):
         assert (status, headers["allow"]) == (405, "GET, HEAD")
 
 
+def test_what_is_behind_a_refused_request_is_no_request(plain):
+    for method, path in (("POST", "/text"), ("POST", "/login"), ("GET", "/text")):
+        with Raw(plain.address) as connection:
+            body = f"GET /text HTTP/1.1\r\nHost: {plain.address}\r\n\r\n"
+            connection.ask(path, method=method, Content_Length=str(len(body)), Content_Type="text/plain")
+            connection.send(body.encode())
+            assert connection.answer()[0] in (405, 413, 415) and connection.rest() == b""
+
+
 @pytest.mark.parametrize("headers", [{"Content_Length": "5"}, {"Transfer_Encoding": "chunked"},
                                      {"Content_Length": "99999999999999999999999999"}])
 def test_a_request_has_no_body(plain, headers):
@@ -171,7 +180,19 @@ def test_without_a_token_loopback_alone_is_logged_in(plain):
     assert WebSocket(plain.address, "/secret-echo", Host="evil.example").status == 403
 
 
-@pytest.mark.parametrize("header", ["Via", "X_Forwarded_For", "X_Forwarded_Host", "Forwarded", "X_Forwarded_Proto", "X_Real_IP"])
+def test_a_name_that_leads_here_reads_nothing(build, plain):
+    for host, status in (("localhost:9252", 200), ("127.0.0.1", 200), ("[::1]", 200), ("evil.example:9252", 403), (None, 403),
+                         ("ci.example", 403)):
+        assert get(plain.address, "/known", Host=host)[0] == status, host
+    with served(build, "--names", "ci ci.example 10.1.1.1") as server:
+        for path in ("/known", "/secret"):
+            for host, status in (("ci.example:9252", 200), ("CI", 200), ("10.1.1.1:80", 200), ("localhost", 200), ("ci.exampl", 403),
+                                 ("ci.example.evil", 403), ("ci ci.example", 403), ("", 403), (" ", 403)):
+                assert get(server.address, path, Host=host)[0] == status, (path, host)
+
+
+@pytest.mark.parametrize("header", ["Via", "X_Forwarded_For", "X_Forwarded_Host", "X_Forwarded_Port", "X_Forwarded_Proto",
+                                    "X_Forwarded_Server", "Forwarded", "X_Real_IP"])
 def test_what_a_proxy_hands_on_is_not_from_this_machine(plain, header):
     for value in ("10.1.1.1", "x" * 4000):
         status, _, text = get(plain.address, "/secret", **{header: value})
@@ -219,6 +240,180 @@ def test_a_token_is_asked_for_and_taken_as_a_password(build):
             assert get(server.address, "/secret", Authorization=value)[0] == status, value
         # Under whatever name: no page of another server knows the token.
         assert get(server.address, "/secret", Host="ci.example", Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+# The form.
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+FORM = "application/x-www-form-urlencoded"
+
+
+def send_form(address, path, body="", tls=None, then=None, **headers):
+    """What a form's answer is; `then`: a path that is asked for behind it on the same connection."""
+    with Raw(address, tls) as connection:
+        headers = {"Content_Type": FORM, "Content_Length": str(len(body)), **headers}
+        connection.ask(path, "POST", **headers)
+        connection.send(body.encode())
+        answer = connection.answer()
+        if then:
+            connection.ask(then)
+            answer += connection.answer()
+        return answer
+
+
+def log_in(address, tls=None, **headers):
+    """The cookie that a browser sends from then on."""
+    status, answer, _ = send_form(address, "/login", f"token={TOKEN}", tls, **headers)
+    assert (status, answer["location"]) == (303, "./"), answer
+    return answer["set-cookie"].split(";")[0]
+
+
+@pytest.fixture
+def guarded(build):
+    with served(build, "--token", TOKEN) as server:
+        yield server
+
+
+def test_a_browser_is_shown_a_form_and_nobody_else_is(guarded):
+    status, headers, text = get(guarded.address, "/secret", Accept=HTML)
+    assert (status, headers["www-authenticate"]) == (401, 'Bearer realm="flotilla"')  # no dialog of the browser's own
+    assert headers["content-type"] == "text/html; charset=utf-8" and '<form method="post" action="login">' in text
+    assert "logged in already" not in text and "problem" not in text
+    assert "logged in already" in get(guarded.address, "/secret", Accept=HTML, Sec_Fetch_Site="cross-site")[2]
+    for accept in ("*/*", "application/json", None):
+        assert get(guarded.address, "/secret", Accept=accept)[1]["www-authenticate"].startswith("Basic ")
+    # Nor does one ask when a script of the page wanted something.
+    assert get(guarded.address, "/secret", Accept="*/*", Sec_Fetch_Site="same-origin")[1]["www-authenticate"].startswith("Bearer ")
+    assert get(guarded.address, "/secret", Accept=HTML, Authorization="Bearer wrong")[1]["content-type"].startswith("text/plain")
+    assert get(guarded.address, "/secret", Accept=HTML, Authorization=f"Bearer {TOKEN}")[2] == "hello\n"
+
+
+def test_the_form_gives_a_cookie_and_takes_it_back(guarded):
+    port = guarded.address.rsplit(":", 1)[1]
+    status, headers, _ = send_form(guarded.address, "/login", f"a=b&token={TOKEN.replace('3', '%33')}")
+    name, key = headers["set-cookie"].split(";")[0].split("=")
+    assert (status, name, len(key)) == (303, f"flotilla-plain-{port}", 64)
+    assert headers["set-cookie"].split("; ")[1:] == ["Path=/", "Max-Age=43200", "HttpOnly", "SameSite=Strict"]
+    cookie, other = f"x=y; {name}={key}; z=1", log_in(guarded.address)
+    assert get(guarded.address, "/secret", Cookie=cookie)[2] == "hello\n"
+    assert get(guarded.address, "/secret", Cookie=cookie, Authorization="Basic of-long-ago")[0] == 200
+    assert get(guarded.address, "/visit", Cookie=cookie)[2] == '{"visit":true}'
+    assert get(guarded.address, "/visit", Authorization=f"Bearer {TOKEN}")[2] == '{"visit":false}'
+    assert get(guarded.address, "/login", Cookie=cookie)[0] == 303
+    with Raw(guarded.address) as watches, Raw(guarded.address) as stays:
+        for connection, shown in ((watches, cookie), (stays, other)):
+            connection.ask("/secret-events", Cookie=shown)
+            connection.until(b"data: 1\n\n")
+        status, headers, _ = send_form(guarded.address, "/logout", Cookie=cookie)
+        assert (status, headers["location"]) == (303, "./") and f"{name}=; Path=/; Max-Age=0;" in headers["set-cookie"]
+        assert watches.rest() == b""  # what was open ends, and another's goes on
+        stays.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stays.socket.recv(1)
+    assert get(guarded.address, "/secret", Cookie=cookie)[0] == 401
+    assert get(guarded.address, "/secret", Cookie=other)[0] == 200
+
+
+def test_with_tls_the_cookie_is_this_hosts_alone(build, folder):
+    certificate, key = make_certificate(folder)
+    with served(build, "--token", TOKEN, "--tls", certificate, key) as server:
+        _, headers, _ = send_form(server.address, "/login", f"token={TOKEN}", certificate)
+        assert headers["set-cookie"].startswith("__Host-flotilla-") and headers["set-cookie"].endswith("; Secure")
+        cookie = headers["set-cookie"].split(";")[0]
+        assert get(server.address, "/secret", certificate, Cookie=cookie)[0] == 200
+        assert get(server.address, "/secret", certificate, Cookie=cookie.replace("__Host-flotilla", "flotilla-plain"))[0] == 401
+
+
+def test_cookies_that_nobody_gave(guarded):
+    cookie = log_in(guarded.address)
+    name, key = cookie.split("=")
+    for wrong in ("", "0" * 64, key[:-1], key + "0", key.upper(), f'"{key}"', "x" * 8000):
+        assert get(guarded.address, "/secret", Cookie=f"{name}={wrong}")[0] == 401, wrong
+    for wrong in (name, f"{name}-={key}", "=" * 1000, f";;;{name[1:]}={key}", "\xff" * 100):
+        assert get(guarded.address, "/secret", Cookie=wrong)[0] == 401, wrong
+    # None of them is a guess: a browser may show one of yesterday.
+    assert get(guarded.address, "/secret", Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_visits_are_few_and_the_first_ends_first(guarded):
+    cookies = [log_in(guarded.address) for _ in range(65)]
+    assert len(set(cookies)) == 65
+    assert [get(guarded.address, "/secret", Cookie=cookie)[0] for cookie in cookies[:2] + cookies[-1:]] == [401, 200, 200]
+
+
+def test_wrong_tokens_at_the_form_are_guesses(guarded):
+    cookie = log_in(guarded.address)
+    for body in ("token=wrong", "token=", "", "nothing", f"token=%zz&token={TOKEN}", "token=%00", f"xtoken={TOKEN}", "&&&", f"token={TOKEN}x"):
+        status, _, text = send_form(guarded.address, "/login", body, then="/text")[:3]
+        assert (status, "This is not the token." in text) == (401, True), body
+    assert get(guarded.address, "/secret", Authorization="Bearer wrong")[0] == 401  # the tenth
+    status, headers, text = send_form(guarded.address, "/login", f"token={TOKEN}")
+    assert status == 429 and "too many wrong tokens" in text and "set-cookie" not in headers
+    assert get(guarded.address, "/secret", Authorization=f"Bearer {TOKEN}")[0] == 429
+    assert get(guarded.address, "/secret", Cookie=cookie)[0] == 200  # who is in stays
+
+
+def test_a_form_of_another_page_does_nothing(guarded):
+    cookie, body = log_in(guarded.address), f"token={TOKEN}"
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"http://evil.example:80@{guarded.address}"},
+                    {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Sec_Fetch_Site": "x" * 500},
+                    {"Origin": f"http://{guarded.address}", "Sec_Fetch_Site": "cross-site"}):
+        assert send_form(guarded.address, "/login", body, **headers)[0] == 403, headers
+        assert send_form(guarded.address, "/logout", Cookie=cookie, **headers)[0] == 403, headers
+    assert get(guarded.address, "/secret", Cookie=cookie)[0] == 200
+    log_in(guarded.address, Origin=f"http://{guarded.address}", Sec_Fetch_Site="same-origin")
+    # A page of another server cannot even lead a browser to where it could log in without TLS.
+    assert send_form(guarded.address, "/login", body, X_Forwarded_For="10.1.1.1")[0] == 403
+
+
+def test_a_form_without_a_token_to_ask_for(plain):
+    assert send_form(plain.address, "/login", "token=x")[1]["location"] == "./"
+    assert "set-cookie" not in send_form(plain.address, "/login", "token=x")[1]
+    assert send_form(plain.address, "/login", "token=x", Host="evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("headers, status", [
+    ({"Content_Length": "4097"}, 413), ({"Content_Length": "99999999999999999999"}, 413), ({"Content_Length": "-1"}, 413),
+    ({"Content_Length": "1x"}, 413), ({"Content_Length": None}, 411), ({"Content_Length": None, "Transfer_Encoding": "chunked"}, 411),
+    ({"Content_Length": "5", "Transfer_Encoding": "chunked"}, 411), ({"Content_Type": "text/plain"}, 415), ({"Content_Type": None}, 415),
+    ({"Content_Type": "multipart/form-data; boundary=x"}, 415)])
+def test_forms_that_are_none(guarded, headers, status):
+    assert send_form(guarded.address, "/login", **{"Content_Length": "5", **headers})[0] == status
+
+
+def test_a_form_comes_in_pieces_and_is_followed_by_another_request(guarded):
+    body = f"x={'y' * 4000}&token={TOKEN}"
+    head = f"POST /login HTTP/1.1\r\nHost: {guarded.address}\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with Raw(guarded.address) as connection:
+        for at in range(0, len(body) + len(head), 500):
+            connection.send((head + body)[at:at + 500].encode())
+        assert connection.answer()[0] == 303
+        connection.send(f"{head}{body}GET /text HTTP/1.1\r\nHost: {guarded.address}\r\n\r\n".encode())
+        assert connection.answer()[0] == 303 and connection.answer()[2] == "hello\n"
+
+
+def test_a_form_that_does_not_come_is_not_waited_for(build):
+    with served(build, "--token", TOKEN, "--request-ms", "300") as server, Raw(server.address) as slow:
+        slow.ask("/login", "POST", Content_Type=FORM, Content_Length="4000")
+        stop = threading.Event()
+
+        def drip():
+            with contextlib.suppress(OSError):
+                while not stop.wait(0.05):
+                    slow.send(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        assert slow.rest() == b""
+        stop.set()
+        dripping.join()
+
+
+def test_only_forms_are_posted_and_only_to_where_they_belong(guarded):
+    assert send_form(guarded.address, "/secret", "a=1")[:2][1]["allow"] == "GET, HEAD"
+    assert send_form(guarded.address, "/nothing", "a=1")[0] == 405
+    status, headers, _ = get(guarded.address, "/logout")
+    assert (status, headers["allow"]) == (405, "POST")
 
 
 def test_tls(build, folder):

@@ -164,8 +164,15 @@ for (const button of $("span").children)
 $("instance-filter").addEventListener("input", () => drawInstances(model.of("instance/")));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLegend($("legend")); draw(); });
 
+// The cookie is not for scripts to read: the manager says whether there is one to be given back.
+async function offerToLeave() {
+  const answer = await fetch("visit").catch(() => null);
+  if (answer?.ok) $("leave").classList.toggle("offered", (await answer.json()).visit);
+}
+
 drawLegend($("legend"));
 drawManager();
 plots.draw(model.now());
 model.start();
 log.onHash();
+offerToLeave();

@@ -331,6 +331,9 @@ static void test_settings_to_come(void **unused)
           "F:1:18: 'listen_address' must be HOST:PORT, HOST or :PORT with a number or localhost "
           "for "
           "HOST, such as \"127.0.0.1:9252\" or \":9252\"" },
+        { "a host's name with a port", "[web]\nhost_names = [\"ci\", \"ci:9252\"]\n",
+          "F:2:21: [web] 'host_names' item 2 must be a name without a port, such as "
+          "\"ci-manager.example.com\"" },
         { "a certificate without its key", "[web]\ncertificate_file = \"/dev/null\"\n",
           "F:1:1: [web] 'certificate_file' and 'key_file' must both be set, or none of them" },
         { "a session in minutes", "[session_server]\nsession_timeout = \"30m\"\n",
