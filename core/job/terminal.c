@@ -21,16 +21,23 @@ static int show(void *arg, const void *data, size_t len, struct buf *out)
     return filter_write(job->terminal_filter, data, len, out);
 }
 
-static int pause_shown(void *arg, struct buf *out)
+static int echo(void *arg, const char *typed, size_t len, struct buf *out)
 {
     const struct job *job = arg;
 
-    return job->terminal_filter ? filter_pause(job->terminal_filter, out) : 0;
+    return filter_show_typed(job->terminal_filter, typed, len, out);
+}
+
+static int end_shown(void *arg, struct buf *out)
+{
+    const struct job *job = arg;
+
+    return job->terminal_filter ? filter_end(job->terminal_filter, out) : 0;
 }
 
 int terminal_prepare(struct job *job)
 {
-    const struct pty_screen screen = { .show = show, .pause = pause_shown, .arg = job };
+    const struct pty_screen screen = { .show = show, .echo = echo, .end = end_shown, .arg = job };
 
     job->terminal_fd = -1;
     if (job->session_timeout_ms == 0)

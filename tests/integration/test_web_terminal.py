@@ -161,6 +161,26 @@ def test_a_person_works_beside_the_job(folder, binary, plugin_dir):
     assert not told(run, 1, "Terminal is connected")
 
 
+def test_a_secret_is_hidden_however_slowly_it_is_printed(folder, binary, plugin_dir):
+    run = with_sessions(Run(folder, binary, plugin_dir, shell="bash"))
+    job = run.held_job(1)
+    person, hidden = Person(begin(run, job)), job.secrets[0]
+    shown = person.ask(f"printf '<'; for c in {' '.join(hidden)}; do printf %s $c; sleep 0.1; done; echo '>'")
+    assert shown.count("<[MASKED]>\r\n") == 1
+    # Of what a person types the beginning is seen at once, and the rest is hidden.
+    person.type(hidden[:4])
+    person.see(hidden[:4])
+    for letter in hidden[4:]:
+        person.type(letter)
+    person.see("[MASKED]")
+    person.type("\x15")  # the shell forgets the line
+    person.ask("true")
+    person.leave()
+    assert hidden[:8] not in person.seen.decode()
+    run.release(1)
+    assert_nothing_lost(run, run.finish())
+
+
 def test_a_job_that_has_ended_stays_for_who_is_connected(folder, binary, plugin_dir):
     run = with_sessions(Run(folder, binary, plugin_dir))
     person = Person(begin(run, run.held_job(1)))

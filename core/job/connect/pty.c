@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,9 +15,9 @@
 
 #define TYPED 4096
 #define PRINTED 16384
-#define ROUNDS 4 /* in one turn, so that a terminal that is busy keeps no job waiting */
-#define PAUSE_MS                                                                                   \
-    50 /* what is typed is seen at once, also while it could be the beginning of a secret */
+#define ROUNDS 4   /* in one turn, so that a terminal that is busy keeps no job waiting */
+#define ECHO_MS 50 /* what is typed is seen at once, also where a secret may begin with it */
+#define LINE 64
 
 struct pty {
     struct pty_screen screen;
@@ -26,8 +27,12 @@ struct pty {
     bool open;
     char typed[TYPED]; /* from typed_at, what the instance has not taken */
     size_t typed_at, typed_len;
+    char line[LINE]; /* the last of what was typed since the last key that is no character */
+    size_t line_len;
     struct buf shown; /* what the person has not taken */
-    int64_t pause_at; /* when held bytes are shown; 0 = none are held */
+    int64_t
+        echo_at; /* when its echo is shown if nothing more has come; 0 = it was, or there is none */
+    bool drained; /* the screen has given what it held: nothing more comes */
 };
 
 struct pty *pty_new(struct pty_screen screen)
@@ -58,8 +63,8 @@ static void hang_up(struct pty *pty)
     (void) close(pty->fd);
     pty->fd = -1;
     buf_done(&pty->shown);
-    pty->pause_at = 0;
-    (void) pty->screen.pause(pty->screen.arg, &pty->shown); /* the next one begins anew */
+    pty->echo_at = 0;
+    (void) pty->screen.end(pty->screen.arg, &pty->shown); /* the next one begins anew */
     buf_done(&pty->shown);
 }
 
@@ -104,7 +109,8 @@ int pty_begin(struct pty *pty, struct ssh_conn *conn, const char *command, int f
     pty->conn = conn;
     pty->fd = fd;
     pty->open = false;
-    pty->typed_at = pty->typed_len = 0;
+    pty->typed_at = pty->typed_len = pty->line_len = 0;
+    pty->drained = false;
     return 0;
 }
 
@@ -126,6 +132,21 @@ static bool try_open(struct pty *pty)
     if (r < 0)
         pty_end(pty, err.message);
     return true;
+}
+
+static void note_typed(struct pty *pty, const char *keys, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char key = (unsigned char) keys[i];
+
+        if (key < ' ' || key == 0x7f) {
+            pty->line_len = 0;
+            continue;
+        }
+        if (pty->line_len == sizeof(pty->line))
+            memmove(pty->line, pty->line + 1, --pty->line_len);
+        pty->line[pty->line_len++] = keys[i];
+    }
 }
 
 /* Both of these return whether something moved. */
@@ -150,28 +171,30 @@ static bool move_typed(struct pty *pty)
     n = ssh_tunnel_send(pty->tunnel, pty->typed + pty->typed_at, MIN(pty->typed_len, room));
     if (n < 0) /* it takes no more: what was typed is lost with it */
         n = (ssize_t) pty->typed_len;
+    note_typed(pty, pty->typed + pty->typed_at, (size_t) n);
     pty->typed_at += (size_t) n;
     pty->typed_len -= (size_t) n;
     return n > 0;
 }
 
-/* What the instance printed, or what was held back for a moment, through the screen. */
+/* What the instance printed, or what of it was held back, through the screen. */
 static int refill(struct pty *pty)
 {
     char piece[PRINTED];
     size_t n = ssh_tunnel_take(pty->tunnel, piece, sizeof(piece));
-    bool due =
-        n == 0 && pty->pause_at > 0 && (now_ms() >= pty->pause_at || ssh_tunnel_ended(pty->tunnel));
     int r = 0;
 
-    if (n > 0)
+    if (n > 0) {
         r = pty->screen.show(pty->screen.arg, piece, n, &pty->shown);
-    else if (due)
-        r = pty->screen.pause(pty->screen.arg, &pty->shown);
-    if (n > 0)
-        pty->pause_at = now_ms() + PAUSE_MS;
-    else if (due)
-        pty->pause_at = 0;
+        pty->echo_at = pty->line_len > 0 ? now_ms() + ECHO_MS : 0;
+    } else if (ssh_tunnel_ended(pty->tunnel) && !pty->drained) {
+        r = pty->screen.end(pty->screen.arg, &pty->shown);
+        pty->echo_at = 0;
+        pty->drained = true;
+    } else if (pty->echo_at > 0 && now_ms() >= pty->echo_at) {
+        r = pty->screen.echo(pty->screen.arg, pty->line, pty->line_len, &pty->shown);
+        pty->echo_at = 0;
+    }
     return r < 0 ? r : buf_error(&pty->shown);
 }
 
@@ -204,8 +227,7 @@ static bool move(struct pty *pty)
     moved = move_printed(pty);
     if (pty->fd >= 0)
         moved = move_typed(pty) || moved;
-    if (pty->fd >= 0 && !moved && pty->shown.len == 0 && pty->pause_at == 0 &&
-        ssh_tunnel_ended(pty->tunnel))
+    if (pty->fd >= 0 && !moved && pty->shown.len == 0 && pty->drained)
         hang_up(pty);
     return moved;
 }
@@ -252,7 +274,7 @@ size_t pty_poll(struct pty *pty, struct pollfd *fds, int64_t *wait_ms)
     }
     if (moved || ssh_tunnels_heard(pty->conn) != heard)
         *wait_ms = 0;
-    else if (pty->pause_at > 0)
-        *wait_ms = MAX(MIN(*wait_ms, pty->pause_at - now_ms()), (int64_t) 0);
+    else if (pty->echo_at > 0)
+        *wait_ms = MAX(MIN(*wait_ms, pty->echo_at - now_ms()), (int64_t) 0);
     return pty->open && pty->fd >= 0 ? add_events(pty, fds) : 0;
 }

@@ -13,11 +13,13 @@
 
 #define PTY_FDS 1
 
-/* What the instance printed on its way to the person. `show` may hold bytes back, which `pause` gives when nothing has
- * followed for a moment. Both append to `out`; negative ends the terminal. */
+/* What the instance printed on its way to the person. `show` may hold bytes back; when nothing has followed for a moment
+ * `echo` gives those that the person typed on this line, and `end` the rest when nothing follows any more. They append to
+ * `out`; negative ends the terminal. */
 struct pty_screen {
     int (*show)(void *arg, const void *data, size_t len, struct buf *out);
-    int (*pause)(void *arg, struct buf *out);
+    int (*echo)(void *arg, const char *typed, size_t len, struct buf *out);
+    int (*end)(void *arg, struct buf *out);
     void *arg;
 };
 

@@ -60,7 +60,16 @@ int filter_write(struct filter *filter, const void *data, size_t len, struct buf
     return r < 0 ? r : pass_on(filter, out);
 }
 
-int filter_pause(struct filter *filter, struct buf *out)
+int filter_show_typed(struct filter *filter, const char *typed, size_t len, struct buf *out)
+{
+    int r;
+
+    buf_clear(&filter->masked);
+    r = masker_show_known(&filter->masker, typed, len, &filter->masked);
+    return r < 0 ? r : pass_on(filter, out);
+}
+
+int filter_end(struct filter *filter, struct buf *out)
 {
     int r;
 

@@ -207,7 +207,8 @@ static void write_decided(struct masker *masker, int64_t decided, int64_t base, 
         if (run->start > decided)
             break;
         if (!run->shown) {
-            copy_bytes(masker, done, run->start, base, data, held_from, out);
+            if (done < run->start) /* else masker_show_known() has shown its beginning */
+                copy_bytes(masker, done, run->start, base, data, held_from, out);
             buf_add(out, MASK_TEXT, sizeof(MASK_TEXT) - 1);
             run->shown = true;
         }
@@ -289,6 +290,23 @@ static int64_t find_telling_part(const struct masker *masker)
             return masker->position - (int64_t) depth;
     }
     return masker->position;
+}
+
+int masker_show_known(struct masker *masker, const char *known, size_t len, struct buf *out)
+{
+    int64_t until;
+    size_t n;
+
+    if (!masker->rules->automaton || masker->n_runs > 0)
+        return buf_error(out);
+    until = find_telling_part(masker);
+    n = until > masker->done ? (size_t) (until - masker->done) : 0;
+    if (n > 0 && memmem(known, len, masker->held.data, n)) {
+        buf_add(out, masker->held.data, n);
+        buf_consume(&masker->held, n);
+        masker->done += (int64_t) n;
+    }
+    return buf_error(out);
 }
 
 int masker_end(struct masker *masker, bool cut, struct buf *out)

@@ -56,6 +56,10 @@ void masker_done(struct masker *masker);
 /* 0 or -ENOMEM. `out` gets what is decided. */
 int masker_write(struct masker *masker, const char *data, size_t len, struct buf *out);
 
+/* Shows what is held to somebody who knows it already, having typed it, but nothing that tells much of a secret (M4). What
+ * follows is judged as if it were held still. */
+int masker_show_known(struct masker *masker, const char *known, size_t len, struct buf *out);
+
 /* The stream is over; the next write begins a new one. Held bytes are written as they are; with
  * `cut` the beginning of a secret becomes [MASKED] if it has 8 bytes or more than half of the
  * secret (hardening.md M4). */

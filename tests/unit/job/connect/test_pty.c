@@ -44,7 +44,12 @@ static int show(void *arg, const void *data, size_t len, struct buf *out)
     return 0;
 }
 
-static int pause_shown(void *arg, struct buf *out)
+static int echo(void *arg, const char *typed, size_t len, struct buf *out)
+{
+    return 0;
+}
+
+static int end_shown(void *arg, struct buf *out)
 {
     return 0;
 }
@@ -91,7 +96,7 @@ static void await(struct ssh_world *world, const char *text)
 
 static void sit_down(struct ssh_world *world, const char *command)
 {
-    const struct pty_screen screen = { .show = show, .pause = pause_shown };
+    const struct pty_screen screen = { .show = show, .echo = echo, .end = end_shown };
     struct remote_watch watch = world->options.watch;
     int ends[2];
 

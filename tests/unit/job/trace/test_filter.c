@@ -62,24 +62,26 @@ static void test_what_the_log_hides_is_hidden(void **state)
                                           "https://x/?private_token=[MASKED]&a=1\r\n");
 }
 
-static void test_what_may_be_a_secret_is_held_until_a_pause(void **state)
+static void test_what_may_be_a_secret_is_held_unless_it_was_typed(void **state)
 {
     struct fixture *f = *state;
 
     show(f, "$ a");
     assert_string_equal(buf_str(&f->out), "$ ");
-    assert_int_equal(filter_pause(f->filter, &f->out), 0);
+    assert_int_equal(filter_show_typed(f->filter, "b", 1, &f->out), 0);
+    assert_string_equal(buf_str(&f->out), "$ ");
+    assert_int_equal(filter_show_typed(f->filter, "a", 1, &f->out), 0);
     assert_string_equal(buf_str(&f->out), "$ a");
-    show(f, "bc"); /* it begins anew */
-    assert_string_equal(buf_str(&f->out), "$ abc");
+    show(f, "bc");
+    assert_string_equal(buf_str(&f->out), "$ a[MASKED]");
 }
 
-static void test_half_of_a_secret_is_not_shown_at_a_pause(void **state)
+static void test_half_of_a_secret_is_not_shown_at_the_end(void **state)
 {
     struct fixture *f = *state;
 
     show(f, "hunter2-hunt");
-    assert_int_equal(filter_pause(f->filter, &f->out), 0);
+    assert_int_equal(filter_end(f->filter, &f->out), 0);
     assert_string_equal(buf_str(&f->out), "[MASKED]");
 }
 
@@ -94,9 +96,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_the_log_hides_is_hidden, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_may_be_a_secret_is_held_until_a_pause, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_half_of_a_secret_is_not_shown_at_a_pause, set_up,
+        cmocka_unit_test_setup_teardown(test_what_may_be_a_secret_is_held_unless_it_was_typed,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_half_of_a_secret_is_not_shown_at_the_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_no_pattern_comes_behind_it, set_up, tear_down),
     };

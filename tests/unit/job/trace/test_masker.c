@@ -273,6 +273,84 @@ static void test_planted_secrets_match_the_oracle(void **unused)
     }
 }
 
+/* What is shown early stands before the [MASKED] that takes its place in the oracle's text. */
+static bool is_shown_early(const char *got, const char *want)
+{
+    while (*want) {
+        if (*got == *want) {
+            got++;
+            want++;
+            continue;
+        }
+        if (*want != '[')
+            return false;
+        for (size_t early = 1; *got != '['; early++)
+            if (*got++ == '\0' || early > 7)
+                return false;
+    }
+    return *got == '\0';
+}
+
+static void mask_typed(const struct masker_rules *rules, const char *text, size_t len,
+                       struct buf *out)
+{
+    struct masker masker;
+
+    masker_init(&masker, rules);
+    for (size_t at = 0, n; at < len; at += n) {
+        n = MIN(1 + random_below(3), len - at);
+        assert_int_equal(masker_write(&masker, text + at, n, out), 0);
+        if (random_below(2))
+            assert_int_equal(masker_show_known(&masker, text, len, out), 0);
+    }
+    assert_int_equal(masker_end(&masker, true, out), 0);
+    masker_done(&masker);
+}
+
+static void test_what_is_typed_is_shown_early_and_never_much_of_a_secret(void **unused)
+{
+    size_t early = 0;
+
+    random_state = 20240606;
+    for (size_t number = 0; number < 20000; number++) {
+        autobuf struct buf want = BUF_INIT, got = BUF_INIT;
+        struct masker_rules rules;
+        char text[60];
+        size_t letters = 2 + random_below(3), len = random_below(sizeof(text));
+
+        random_rules(&rules, letters, 1 + random_below(24));
+        random_text(text, len, letters);
+        oracle_mask(&rules.patterns, text, len, true, &want);
+        mask_typed(&rules, text, len, &got);
+        if (!is_shown_early(buf_str(&got), buf_str(&want)))
+            fail_msg("case %zu: \"%.*s\" became \"%s\", the oracle says \"%s\"", number, (int) len,
+                     text, buf_str(&got), buf_str(&want));
+        early += got.len > want.len;
+        masker_rules_done(&rules);
+    }
+    assert_true(early > 1000);
+}
+
+static void test_what_is_not_typed_is_not_shown_early(void **unused)
+{
+    static const char *const secrets[] = { "twenty-secret-letters", NULL };
+    autobuf struct buf out = BUF_INIT;
+    struct masker_rules rules;
+    struct masker masker;
+
+    make_rules(&rules, secrets, AUTOMATON_HEAD);
+    masker_init(&masker, &rules);
+    assert_int_equal(masker_write(&masker, "> twenty", 8, &out), 0);
+    assert_int_equal(masker_show_known(&masker, "cat two", 7, &out), 0);
+    assert_string_equal(buf_str(&out), "> ");
+    assert_int_equal(masker_show_known(&masker, "cat twenty", 10, &out), 0);
+    assert_string_equal(buf_str(&out), "> twenty");
+    assert_int_equal(masker_write(&masker, "-secret-letters", 15, &out), 0);
+    assert_string_equal(buf_str(&out), "> twenty[MASKED]");
+    masker_done(&masker);
+    masker_rules_done(&rules);
+}
+
 static void test_blocks_inside_one_write_do_not_show(void **unused)
 {
     static const char *const secrets[] = { "0123456789abcdef0123456789abcdef-long-tail", "xyz",
@@ -394,6 +472,8 @@ int main(void)
         cmocka_unit_test(test_short_inputs_match_the_oracle_for_every_way_of_cutting),
         cmocka_unit_test(test_long_inputs_match_the_oracle_for_random_cuts),
         cmocka_unit_test(test_planted_secrets_match_the_oracle),
+        cmocka_unit_test(test_what_is_typed_is_shown_early_and_never_much_of_a_secret),
+        cmocka_unit_test(test_what_is_not_typed_is_not_shown_early),
         cmocka_unit_test(test_blocks_inside_one_write_do_not_show),
         cmocka_unit_test(
             test_held_bytes_are_fewer_than_the_longest_pattern_and_written_when_decided),
