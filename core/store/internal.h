@@ -51,6 +51,8 @@ enum statement {
     SQL_PUT_HOLD,
     SQL_DROP_HOLD,
     SQL_EACH_HOLD,
+    SQL_FIND_CERTIFICATE,
+    SQL_PUT_CERTIFICATE,
     SQL_ADD_JOURNAL,
     SQL_DROP_JOURNAL,
     SQL_KEEP_JOURNALS,
@@ -109,4 +111,18 @@ static inline const char *column_text(sqlite3_stmt *stmt, int i)
     const char *text = (const char *) sqlite3_column_text(stmt, i);
 
     return text ? text : "";
+}
+/* NULL where the column is, and when memory is short. */
+static inline struct secret *column_secret(sqlite3_stmt *stmt, int i)
+{
+    const char *text = (const char *) sqlite3_column_text(stmt, i);
+
+    return text ? secret_new(text, (size_t) sqlite3_column_bytes(stmt, i)) : NULL;
+}
+/* Borrowed until the statement is reset. */
+static inline void bind_secret(sqlite3_stmt *stmt, int i, const struct secret *secret)
+{
+    if (secret)
+        (void) sqlite3_bind_text(stmt, i, secret_reveal(secret), (int) secret_len(secret),
+                                 SQLITE_STATIC);
 }

@@ -15,13 +15,6 @@ const char *job_state_name(enum job_state state)
     return (size_t) state < ARRAY_LEN(states) ? states[state] : "unknown";
 }
 
-static void bind_secret(sqlite3_stmt *stmt, int i, const struct secret *secret)
-{
-    if (secret)
-        (void) sqlite3_bind_text(stmt, i, secret_reveal(secret), (int) secret_len(secret),
-                                 SQLITE_STATIC);
-}
-
 int ledger_add_job(struct ledger *ledger, struct ledger_job *row, struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_ADD_JOB, err);
@@ -41,6 +34,7 @@ int ledger_add_job(struct ledger *ledger, struct ledger_job *row, struct error *
     (void) sqlite3_bind_int64(stmt, 10, row->received_ms);
     if (row->seq > 0)
         (void) sqlite3_bind_int64(stmt, 11, row->seq);
+    bind_secret(stmt, 12, row->session);
     r = ledger_step_late(ledger, stmt, err);
     if (r < 0)
         return r;
@@ -303,13 +297,6 @@ int ledger_close_job(struct ledger *ledger, int64_t seq, const char *message, st
     return ledger_end(ledger, r, err);
 }
 
-static struct secret *column_secret(sqlite3_stmt *stmt, int i)
-{
-    const char *text = (const char *) sqlite3_column_text(stmt, i);
-
-    return text ? secret_new(text, (size_t) sqlite3_column_bytes(stmt, i)) : NULL;
-}
-
 static enum job_state state_of(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(states); i++)
@@ -345,7 +332,8 @@ static void read_job(sqlite3_stmt *stmt, struct ledger_job *ret)
                                  .finished_ms = sqlite3_column_int64(stmt, 25),
                                  .closed_ms = sqlite3_column_int64(stmt, 26),
                                  .worker_pid = sqlite3_column_int64(stmt, 28),
-                                 .debug_trace = sqlite3_column_int64(stmt, 29) != 0 };
+                                 .debug_trace = sqlite3_column_int64(stmt, 29) != 0,
+                                 .session = column_secret(stmt, 31) };
     (void) str_copy(ret->worker_key, sizeof(ret->worker_key), column_text(stmt, 10));
     (void) str_copy(ret->instance_id, sizeof(ret->instance_id), column_text(stmt, 11));
     (void) str_copy(ret->result_state, sizeof(ret->result_state), column_text(stmt, 16));
@@ -358,7 +346,8 @@ void ledger_job_done(struct ledger_job *row)
 {
     secret_free(row->token);
     secret_free(row->payload);
-    row->token = row->payload = NULL;
+    secret_free(row->session);
+    row->token = row->payload = row->session = NULL;
 }
 
 /* A token that there was no memory for is none that was nulled. */
@@ -378,7 +367,8 @@ static int each_job(struct ledger *ledger, sqlite3_stmt *stmt,
         bool whole;
 
         read_job(stmt, &row);
-        whole = has_secret(stmt, 8, row.token) && has_secret(stmt, 9, row.payload);
+        whole = has_secret(stmt, 8, row.token) && has_secret(stmt, 9, row.payload) &&
+                has_secret(stmt, 31, row.session);
         if (whole)
             on_row(arg, &row);
         ledger_job_done(&row);

@@ -13,7 +13,8 @@
     "seq, group_id, coordinator_url, runner, job_id, project_id, name, state, token, payload, "    \
     "worker_key, instance_id, slot, concurrent_id, concurrent_project_id, sent_offset, "           \
     "result_state, failure_reason, exit_code, log_size, log_crc, timeout_s, received_ms, "         \
-    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid, debug_trace, vm"
+    "assigned_ms, started_ms, finished_ms, closed_ms, message, worker_pid, debug_trace, vm, "      \
+    "session"
 
 #define INSTANCE_COLUMNS                                                                           \
     "group_id, id, life, state, cause, uses, first_seen_ms, ready_ms, idle_since_ms, gone_ms, "    \
@@ -54,7 +55,7 @@ static const char *const sql[SQL_COUNT] = {
         "(SELECT 1 FROM slots WHERE group_id = ?1 AND instance_id = ?2)",
     [SQL_ADD_JOB] =
         "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (?11, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
-        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0, '')",
+        "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0, '', ?12)",
     [SQL_SKIP_SEQ] = "INSERT INTO sqlite_sequence SELECT 'jobs', ?1 WHERE ?1 > (SELECT "
                      "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs')",
     [SQL_ACKNOWLEDGE_JOB] =
@@ -73,16 +74,17 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_NOTE_WORKER] = "UPDATE jobs SET worker_pid = ?2 WHERE seq = ?1 AND state = 'running'",
     [SQL_NOTE_VM] = "UPDATE jobs SET vm = ?2 WHERE seq = ?1 AND state IN ('assigned', 'running')",
     [SQL_FINISH_JOB] =
-        "UPDATE jobs SET state = 'finished', payload = NULL, result_state = ?2, failure_reason = "
-        "?3, "
-        "exit_code = ?4, log_size = ?5, log_crc = ?6, message = ?7, finished_ms = ?8 "
+        "UPDATE jobs SET state = 'finished', payload = NULL, session = NULL, result_state = ?2, "
+        "failure_reason = ?3, exit_code = ?4, log_size = ?5, log_crc = ?6, message = ?7, "
+        "finished_ms = ?8 "
         "WHERE seq = ?1 AND state IN ('received', 'acknowledged', 'assigned', 'running')",
     [SQL_FREE_SLOT] = "DELETE FROM slots WHERE seq = ?1 RETURNING group_id, instance_id",
     [SQL_NOTE_SENT] = "UPDATE jobs SET sent_offset = ?2, log_size = ?3, log_crc = ?4 WHERE "
                       "seq = ?1 AND state NOT IN ('finished', 'closed')",
-    [SQL_CLOSE_JOB] = "UPDATE jobs SET state = 'closed', token = NULL, payload = NULL, "
-                      "message = CASE WHEN ?2 = '' THEN message ELSE ?2 END, closed_ms = ?3 "
-                      "WHERE seq = ?1 AND state != 'closed'",
+    [SQL_CLOSE_JOB] =
+        "UPDATE jobs SET state = 'closed', token = NULL, payload = NULL, session = NULL, "
+        "message = CASE WHEN ?2 = '' THEN message ELSE ?2 END, closed_ms = ?3 "
+        "WHERE seq = ?1 AND state != 'closed'",
     [SQL_JOB_STATE] = "SELECT state FROM jobs WHERE seq = ?1",
     [SQL_JOB_GROUP] = "SELECT group_id FROM jobs WHERE seq = ?1",
     [SQL_EACH_OPEN_JOB] = "SELECT " JOB_COLUMNS " FROM jobs WHERE state != 'closed' ORDER BY seq",
@@ -110,6 +112,9 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_EACH_HOLD] =
         "SELECT instance_id, until_ms, since_ms, who, by_rule, job_id, directory, vm, "
         "vm_address FROM holds WHERE group_id = ?1",
+    [SQL_FIND_CERTIFICATE] =
+        "SELECT certificate, key FROM session_server WHERE host = ?1 AND made_ms > ?2",
+    [SQL_PUT_CERTIFICATE] = "INSERT OR REPLACE INTO session_server VALUES (1, ?1, ?2, ?3, ?4)",
     [SQL_ADD_JOURNAL] = "INSERT INTO journal (group_id, line) VALUES (?1, ?2)",
     [SQL_DROP_JOURNAL] =
         "DELETE FROM journal WHERE group_id = ?1 AND id < (SELECT max(id) FROM journal WHERE "

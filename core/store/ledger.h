@@ -137,6 +137,7 @@ struct ledger_job {
     int64_t group_id, job_id, project_id;
     const char *coordinator_url, *runner, *name;
     struct secret *token, *payload; /* NULL once nulled */
+    struct secret *session;         /* of its web terminal; NULL = none, or it has ended */
     enum job_state state;
     char worker_key[33];
     int64_t worker_pid;    /* 0 = not known */
@@ -194,6 +195,14 @@ int ledger_each_open_job(struct ledger *ledger, void (*on_row)(void *arg, struct
 int ledger_each_job_named(struct ledger *ledger, int64_t job_id,
                           void (*on_row)(void *arg, struct ledger_job *row), void *arg,
                           struct error *err);
+
+/* The certificate of the server of web terminals, by which GitLab knows it as long as the jobs last whose sessions it was
+ * told (certificate.c). 1 and the one that was made for that host after `since_ms`, both the caller's; 0 = none. */
+int ledger_find_certificate(struct ledger *ledger, const char *host, int64_t since_ms,
+                            char **ret_certificate, struct secret **ret_key, struct error *err);
+/* Instead of an earlier one. */
+int ledger_put_certificate(struct ledger *ledger, const char *host, const char *certificate,
+                           const struct secret *key, struct error *err);
 
 /* Intents: written before the provider is called, ended after its answer. */
 enum intent_state { INTENT_OPEN, INTENT_DONE, INTENT_FAILED, INTENT_RESOLVED };

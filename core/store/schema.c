@@ -130,7 +130,15 @@ static const char version_5[] =
     "  directory TEXT NOT NULL, vm TEXT NOT NULL, vm_address TEXT NOT NULL,"
     "  PRIMARY KEY (group_id, instance_id)) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
+/* Web terminals that GitLab was told of: a job's, and with what it knows the server. */
+static const char version_6[] =
+    "ALTER TABLE jobs ADD COLUMN session TEXT;"
+    "CREATE TABLE session_server ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1), host TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+    "  certificate TEXT NOT NULL, key TEXT NOT NULL) STRICT;";
+
+static const char *const migrations[] = { version_1, version_2, version_3,
+                                          version_4, version_5, version_6 };
 
 static int read_version(struct ledger *ledger, int64_t *ret, struct error *err)
 {

@@ -488,6 +488,9 @@ json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory
 /* worker_start.c */
 /* Its worker is the process that waits there with a connection, or one that is started once the provider
  * has said how the instance is reached. */
+/* As its row has it, the caller's; NULL = no memory. */
+struct secret *terminal_kept(const struct job *job);
+int terminal_restore(struct job *job, const struct secret *kept); /* NULL = GitLab was offered none */
 void worker_begin(struct job *job);
 void worker_start(struct job *job, json_t *connect);
 /* Nothing ran: the instance is asked for anew as long as it may take to connect to it. */

@@ -140,6 +140,7 @@ int job_from_payload(struct group *group, const struct session *session, const c
                      size_t len, struct error *err)
 {
     struct supervisor *supervisor = group->supervisor;
+    auto_ptr(secret_free) struct secret *kept = NULL;
     autojson json_t *payload = NULL;
     struct ledger_job row = { .group_id = group->id,
                               .coordinator_url = group->runner->url,
@@ -165,7 +166,9 @@ int job_from_payload(struct group *group, const struct session *session, const c
     job->token = row.token = secret_from_str(token);
     job->payload = row.payload = secret_new(body, len);
     job->had_reservation = true;
-    if (!job->name || !job->token || !job->payload || (session && terminal_add(job, session) < 0)) {
+    if (session && terminal_add(job, session) == 0)
+        row.session = kept = terminal_kept(job);
+    if (!job->name || !job->token || !job->payload || (session && !kept)) {
         job_free(job);
         return error_set(err, -ENOMEM, "job %" PRId64 ": out of memory", row.job_id);
     }
@@ -227,7 +230,8 @@ struct job *job_adopt_row(struct group *group, const struct ledger_job *row)
     job->name = mem_strdup(row->name ? row->name : "");
     job->token = secret_dup(row->token);
     job->payload = secret_dup(row->payload);
-    if (!job->name || (row->token && !job->token) || (row->payload && !job->payload)) {
+    if (!job->name || (row->token && !job->token) || (row->payload && !job->payload) ||
+        terminal_restore(job, row->session) < 0) {
         job_free(job);
         return NULL;
     }

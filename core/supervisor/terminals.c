@@ -2,8 +2,8 @@
  * has the people's side of it, core/job/terminal.c the instance's: between them goes a socket, of which nothing is read
  * here.
  *
- * A session is made for each request for a job and is that of the job that it brought, for as long as this process and the
- * job last: one that is adopted after a restart has none. */
+ * A session is made for each request for a job and is that of the job that it brought, until that ends: session and
+ * certificate are in the ledger, so that GitLab finds the terminal of a job that was adopted, too. */
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/socket.h>
@@ -12,9 +12,13 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/internal.h"
+#include "core/web/own_certificate.h"
 
 #define LOG_TOPIC "terminal"
 #include "core/base/log.h"
+
+/* A certificate is valid for two years, and no job lasts longer than one. */
+#define CERTIFICATE_MS (300 * 24 * 3600 * 1000LL)
 
 struct terminal {
     struct session session;
@@ -63,6 +67,12 @@ void terminal_pass(struct job *job)
     close_waiting(job->terminal);
 }
 
+/* Of an adopted job only its state says whether it had one. */
+static bool has_instance(const struct job *job)
+{
+    return job->connected || (job->state == JOB_RUNNING && !job->spawned_here);
+}
+
 static void tell(int fd, const char *line)
 {
     (void) send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -81,7 +91,7 @@ static unsigned enter(void *arg, const char *id, int *ret_fd)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return 503;
     log_info("job %" PRId64 ": somebody opened its terminal", job->job_id);
-    if (!job->connected)
+    if (!has_instance(job))
         tell(ends[1], "The job has no instance yet; its shell comes with it.\r\n");
     terminal->taken = true;
     terminal->fd = ends[1];
@@ -101,6 +111,36 @@ static void leave(void *arg, const char *id)
     close_waiting(job->terminal);
 }
 
+/* The one that GitLab knows from a former run, or a new one, which is kept. */
+static int take_certificate(struct supervisor *supervisor, const char *host, char **ret_certificate,
+                            struct secret **ret_key, struct error *err)
+{
+    int r = ledger_find_certificate(supervisor->ledger, host, now_wall(supervisor) - CERTIFICATE_MS,
+                                    ret_certificate, ret_key, err);
+
+    if (r != 0)
+        return MIN(r, 0);
+    r = own_certificate_make(host, ret_certificate, ret_key, err);
+    if (r == 0)
+        r = ledger_put_certificate(supervisor->ledger, host, *ret_certificate, *ret_key, err);
+    return r;
+}
+
+static int start_server(struct supervisor *supervisor, struct session_options *options,
+                        struct error *err)
+{
+    auto_ptr(secret_free) struct secret *key = NULL;
+    autofree char *host = session_server_host(options), *certificate = NULL;
+    int r;
+
+    if (!host)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = take_certificate(supervisor, host, &certificate, &key, err);
+    options->certificate = certificate;
+    options->key = key;
+    return r < 0 ? r : session_server_start(supervisor->loop, options, &supervisor->sessions, err);
+}
+
 int terminals_start(struct supervisor *supervisor, struct error *err)
 {
     const struct config_session_server *config = &supervisor->config->session_server;
@@ -115,7 +155,7 @@ int terminals_start(struct supervisor *supervisor, struct error *err)
         options.advertised = config->advertise_address;
     r = address_parse(config->listen_address, CONFIG_SESSION_PORT, &options.address);
     if (r == 0)
-        r = session_server_start(supervisor->loop, &options, &supervisor->sessions, err);
+        r = start_server(supervisor, &options, err);
     if (r < 0)
         return error_wrap(err, r, "[session_server] cannot be started");
     log_info("web terminals are at %s", session_server_url(supervisor->sessions));
@@ -144,6 +184,32 @@ int terminal_add(struct job *job, const struct session *session)
     terminal->fd = -1;
     job->terminal = terminal;
     return 0;
+}
+
+struct secret *terminal_kept(const struct job *job)
+{
+    char text[sizeof(struct session)];
+    struct secret *kept = NULL;
+
+    if (snprintf(text, sizeof(text), "%s%s", job->terminal->session.id,
+                 job->terminal->session.token) < (int) sizeof(text))
+        kept = secret_from_str(text);
+    secret_wipe(text, sizeof(text));
+    return kept;
+}
+
+int terminal_restore(struct job *job, const struct secret *kept)
+{
+    struct session session = { 0 };
+    int r = 0;
+
+    if (secret_len(kept) == 2 * (SESSION_TEXT_SIZE - 1)) {
+        memcpy(session.id, secret_reveal(kept), SESSION_TEXT_SIZE - 1);
+        memcpy(session.token, secret_reveal(kept) + SESSION_TEXT_SIZE - 1, SESSION_TEXT_SIZE - 1);
+        r = terminal_add(job, &session);
+    }
+    secret_wipe(&session, sizeof(session));
+    return r;
 }
 
 void terminal_remove(struct job *job)

@@ -1,5 +1,5 @@
 /* core/web/own_certificate.h - a certificate that nobody signed but its own key, for a server whose clients are told of it
- * by another way; for session.c.
+ * by another way; for terminals.c of the supervisor.
  */
 #pragma once
 

@@ -17,7 +17,6 @@
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/base/str.h"
-#include "core/web/own_certificate.h"
 #include "core/web/server.h"
 
 #define PIECE 8192
@@ -358,22 +357,29 @@ static char *host_of(const char *address)
     return mem_strndup(address, len);
 }
 
-/* The certificate names the host that is advertised, so that is known before the port. */
-static int start_web(struct session_server *server, const char *advertised, struct error *err)
+char *session_server_host(const struct session_options *options)
 {
-    auto_ptr(secret_free) struct secret *key = NULL;
-    autofree char *host = host_of(advertised);
+    char address[ADDRESS_TEXT_SIZE];
+
+    if (options->advertised)
+        return host_of(options->advertised);
+    address_format(&options->address, address);
+    return host_of(address);
+}
+
+static int start_web(struct session_server *server, struct error *err)
+{
     struct web_options web = { .address = server->options.address,
                                .routes = routes,
                                .n_routes = ARRAY_LEN(routes),
                                .arg = server,
                                .subprotocols = subprotocols };
-    int r = host ? own_certificate_make(host, &server->certificate, &key, err) : -ENOMEM;
 
-    if (r < 0)
-        return r;
+    server->certificate = mem_strdup(server->options.certificate);
+    if (!server->certificate)
+        return error_set(err, -ENOMEM, "out of memory");
     web.certificate = server->certificate;
-    web.key = secret_reveal(key);
+    web.key = secret_reveal(server->options.key);
     return web_server_start(server->loop, &web, &server->web, err);
 }
 
@@ -381,10 +387,10 @@ static int start(struct session_server *server, struct error *err)
 {
     const char *advertised = server->options.advertised;
     char address[ADDRESS_TEXT_SIZE];
-    int r;
+    int r = start_web(server, err);
 
-    address_format(&server->options.address, address);
-    r = start_web(server, advertised ? advertised : address, err);
+    server->options.certificate = NULL; /* the caller's */
+    server->options.key = NULL;
     if (r < 0)
         return r;
     address_format(web_server_address(server->web), address); /* the port may be any */

@@ -11,6 +11,7 @@
 #include "core/base/address.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
+#include "core/base/secret.h"
 
 #define SESSION_TEXT_SIZE 65 /* 256 bits in hexadecimal */
 
@@ -22,7 +23,9 @@ void session_make(struct session *session);
 
 struct session_options {
     struct sockaddr_storage address;
-    const char *advertised; /* "HOST:PORT" as GitLab finds it; NULL = by that address */
+    const char *advertised;  /* "HOST:PORT" as GitLab finds it; NULL = by that address */
+    const char *certificate; /* of session_server_host(), in PEM form; copied */
+    const struct secret *key;
     /* Which session has that id; NULL = none. */
     const struct session *(*find)(void *arg, const char *id);
     /* Somebody with its token is here: 0 and a socket, which is the server's from then on, or the HTTP status that
@@ -31,6 +34,9 @@ struct session_options {
     void (*leave)(void *arg, const char *id); /* it may be gone by then */
     void *arg;
 };
+
+/* The host that GitLab finds; the caller's, NULL = no memory. */
+char *session_server_host(const struct session_options *options);
 
 struct session_server;
 /* Options are copied, and the text outlives it. */

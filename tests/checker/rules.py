@@ -383,7 +383,7 @@ def nothing_left_over(e: Evidence):
     if e.open_intents:
         yield f"calls without an end: {e.open_intents}"
     with_token = [j["seq"] for j in e.ledger_jobs if j["state"] == "closed" and
-                  (j["token"] is not None or j["payload"] is not None)]
+                  any(j[secret] is not None for secret in ("token", "payload", "session"))]
     if with_token:
         yield f"closed job rows that still hold a token: {with_token}"
 

@@ -28,7 +28,7 @@ from .rules import RULES, judge
 from .run import Run, wait_for
 
 LEDGER = """
-CREATE TABLE jobs (seq INTEGER PRIMARY KEY, job_id, state, token, payload, instance_id, result_state,
+CREATE TABLE jobs (seq INTEGER PRIMARY KEY, job_id, state, token, payload, session, instance_id, result_state,
                    failure_reason, exit_code, log_size, log_crc, vm TEXT NOT NULL DEFAULT '');
 CREATE TABLE instances (id, life, uses);
 CREATE TABLE slots (instance_id, slot, seq);
@@ -507,6 +507,11 @@ def open_row(run):
 @planted("nothing_left_over", "reported")
 def token_kept(run):
     run.row["token"] = "anything"
+
+
+@planted("nothing_left_over", "reported")
+def session_kept(run):
+    run.row["session"] = "anything"
 
 
 @planted("nothing_left_over", "stopped")

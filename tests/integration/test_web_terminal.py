@@ -14,6 +14,8 @@ from websockets.sync.client import connect
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
 from liar import lie, lying_run
+from test_logs import refusing_finals
+from test_metrics import free_port
 from test_restart import BOOTS, states
 from test_run import assert_nothing_lost, wait_for_trace
 from vm_run import VmRun
@@ -85,8 +87,8 @@ def plain_status(session, path="/exec") -> int:
     return refused.value.code
 
 
-def with_sessions(run, settings="") -> Run:
-    run.config.write_text(run.config.read_text() + f'[session_server]\n  listen_address = "127.0.0.1:0"\n{settings}')
+def with_sessions(run, settings="", port=0) -> Run:
+    run.config.write_text(run.config.read_text() + f'[session_server]\n  listen_address = "127.0.0.1:{port}"\n{settings}')
     return run
 
 
@@ -222,8 +224,10 @@ def test_a_cancel_ends_the_terminal(folder, binary, plugin_dir):
     assert_nothing_lost(run, run.finish())
 
 
-def test_a_manager_that_is_killed_takes_its_terminals_along(folder, binary, plugin_dir):
-    run = with_sessions(Run(folder, binary, plugin_dir))
+def test_a_terminal_is_there_again_after_a_kill_and_not_after_the_job(folder, binary, plugin_dir):
+    """What GitLab was told with the request holds as long as the job: address, certificate, token."""
+    refusing = [True]
+    run = with_sessions(Run(folder, binary, plugin_dir, coordinator=refusing_finals(refusing)), port=free_port())
     session = begin(run, run.held_job(1))
     person = Person(session)
     person.ask("true")
@@ -231,9 +235,19 @@ def test_a_manager_that_is_killed_takes_its_terminals_along(folder, binary, plug
     assert person.see_end() == 1006
     run.start()
     assert run.wait_up()
-    with pytest.raises(OSError):
-        Person(session)
+    person = come(session)
+    assert "no instance yet" not in person.ask("true")
+    person.type("exit\n")
+    assert person.see_end() == 1000
+    assert status_of(session, token="0" * 64) == 401
     run.release(1)
+    assert wait_for(lambda: states(run) == {1: "finished"}), run.log_tail()
+    assert status_of(session) == 404
+    run.kill()
+    run.start()
+    assert run.wait_up()
+    assert status_of(session) == 404
+    refusing.clear()
     assert_nothing_lost(run, run.finish())
     assert not told(run, 1, "Terminal is connected")
 
@@ -258,7 +272,7 @@ def test_the_shell_of_a_job_in_a_vm_is_in_the_vm(folder, binary, build, plugin_d
     try:
         person = Person(begin(run, run.held_job(1)))
         vm, = run.daemon.machines
-        assert f"\r\nvm:{vm}\r\n" in person.ask("echo $FLOTILLA_LOCAL_INSTANCE")
+        assert f"vm:{vm}\r\n" in person.ask("echo $FLOTILLA_LOCAL_INSTANCE")
         run.release(1)
         assert wait_for(lambda: told(run, 1, "Terminal is connected")), run.log_tail()
         assert run.daemon.deleted() == []

@@ -22,6 +22,7 @@
 #include "core/store/ledger.h"
 
 #define TOKEN "glcbt-thisIsTheTokenOfTheJob"
+#define SESSION "theSessionOfItsTerminal"
 
 struct fixture {
     char dir[64];
@@ -63,7 +64,8 @@ static void add_job(struct fixture *f)
                               .runner = "r",
                               .name = "x'); DROP TABLE jobs;--",
                               .token = secret_from_str(TOKEN),
-                              .payload = secret_from_str("{\"token\":\"" TOKEN "\"}") };
+                              .payload = secret_from_str("{\"token\":\"" TOKEN "\"}"),
+                              .session = secret_from_str(SESSION) };
     struct ledger_instance instance = { .group_id = f->group_id,
                                         .id = "i-1",
                                         .state = INSTANCE_RUNNING };
@@ -115,6 +117,21 @@ static bool bytes_hold(const struct fixture *f, const char *name, const char *ne
     return data.len > 0 && memmem(data.data, data.len, needle, strlen(needle)) != NULL;
 }
 
+static void copy_session(void *arg, struct ledger_job *row)
+{
+    struct buf *out = arg;
+
+    buf_add_str(out, row->session ? secret_reveal(row->session) : "-");
+}
+
+static void assert_session(struct fixture *f, const char *want)
+{
+    autobuf struct buf session = BUF_INIT;
+
+    assert_int_equal(ledger_each_open_job(f->ledger, copy_session, &session, NULL), 0);
+    assert_string_equal(buf_str(&session), want);
+}
+
 static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
 {
     struct fixture *f = *state;
@@ -125,11 +142,41 @@ static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_start_job(f->ledger, f->seq, 77, true, NULL), 0);
     assert_true(bytes_hold(f, "ledger.db-wal", TOKEN));
+    assert_session(f, SESSION);
     assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 10, 7, "", NULL), 0);
+    assert_session(f, "-"); /* it ends with what ran */
     assert_int_equal(ledger_close_job(f->ledger, f->seq, "", NULL), 0);
     assert_int_equal(ledger_checkpoint(f->ledger, NULL), 0);
     assert_false(bytes_hold(f, "ledger.db", TOKEN));
     assert_false(bytes_hold(f, "ledger.db-wal", TOKEN));
+    assert_false(bytes_hold(f, "ledger.db", SESSION));
+    assert_false(bytes_hold(f, "ledger.db-wal", SESSION));
+}
+
+static int find_certificate(struct fixture *f, const char *host, int64_t since_ms, const char *want)
+{
+    auto_ptr(secret_free) struct secret *key = NULL;
+    autofree char *certificate = NULL;
+    int r = ledger_find_certificate(f->ledger, host, since_ms, &certificate, &key, NULL);
+
+    if (r == 1) {
+        assert_string_equal(certificate, want);
+        assert_string_equal(secret_reveal(key), "key");
+    }
+    return r;
+}
+
+static void test_one_certificate_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    auto_ptr(secret_free) struct secret *key = secret_from_str("key");
+
+    assert_int_equal(find_certificate(f, "host", 0, ""), 0);
+    assert_int_equal(ledger_put_certificate(f->ledger, "host", "first", key, NULL), 0);
+    assert_int_equal(ledger_put_certificate(f->ledger, "other", "second", key, NULL), 0);
+    assert_int_equal(find_certificate(f, "host", 0, ""), 0);
+    assert_int_equal(find_certificate(f, "other", 0, "second"), 1);
+    assert_int_equal(find_certificate(f, "other", clock_wall_ms(&clock_system) + 1000, ""), 0);
 }
 
 static void test_steps_back_are_refused(void **state)
@@ -677,6 +724,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_job_goes_forward_and_leaves_no_secret, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_one_certificate_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_steps_back_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_journals_of_other_groups_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_jobs_never_hold_one_slot, set_up, tear_down),
