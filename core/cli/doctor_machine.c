@@ -118,8 +118,10 @@ static void look_at_sandbox(struct doctor *doctor)
     bool whole = sandbox_describe(filter, &text);
 
     doctor_say(doctor, whole ? DOCTOR_OK : DOCTOR_WARN, "sandbox",
-               whole ? NULL : "a kernel from 5.13 on, with Landlock, offers all of it", "%s",
-               buf_str(&text));
+               whole    ? NULL
+               : filter ? "a kernel from 5.13 on, with Landlock, offers all of it"
+                        : "set worker_seccomp = true, or leave it out",
+               "%s", buf_str(&text));
 }
 
 /* Its own word on what goes wrong. */

@@ -6,6 +6,7 @@
  * removed again, also after a failure or an interrupt; a second interrupt gives that up. */
 #include <fcntl.h>
 #include <flotilla/provider.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,6 +114,17 @@ static int list(struct trial *trial, json_t **ret, struct error *err)
     return r;
 }
 
+/* Its instances lie in a state directory, which is one of our own here. */
+static bool keeps_them_here(const struct trial *trial)
+{
+    autofree char *pattern = mem_printf("%s/*/*/", trial->state_dir);
+    glob_t found = { 0 };
+    bool kept = pattern && glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+
+    globfree(&found);
+    return kept;
+}
+
 static int list_group(struct trial *trial, struct buf *told, struct error *err)
 {
     json_t *instances = NULL;
@@ -125,7 +137,11 @@ static int list_group(struct trial *trial, struct buf *told, struct error *err)
     for (size_t i = 0; i < n; i++)
         (void) json_add_bool(trial->before, try_text(json_object_array_get_idx(instances, i), "id"),
                              true);
-    buf_addf(told, "%zu instance%s there already", n, n == 1 ? "" : "s");
+    if (n == 0 && keeps_them_here(trial))
+        buf_add_str(told, "its instances are those that the manager makes on this machine; they "
+                          "are not looked at here");
+    else
+        buf_addf(told, "%zu instance%s there already", n, n == 1 ? "" : "s");
     return 0;
 }
 

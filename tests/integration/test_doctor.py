@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -68,9 +69,9 @@ def gitlab(verify=200, ahead_s=0, context=None):
 @pytest.fixture
 def doctor(folder, binary, build):
     def ask(url, *prefix, plugin="local", runner="", plugin_config='      name = "doctor"', state_mode=0o700, dirs=None, status=1,
-            loopback=None):
+            loopback=None, settings=""):
         config, state = folder / "config.toml", folder / "state"
-        config.write_text(ENTRY.format(url=url, plugin=plugin, runner=runner, plugin_config=plugin_config))
+        config.write_text(settings + ENTRY.format(url=url, plugin=plugin, runner=runner, plugin_config=plugin_config))
         config.chmod(0o600)
         state.mkdir(exist_ok=True)
         state.chmod(state_mode)
@@ -91,6 +92,8 @@ def test_all_is_well(doctor, folder, binary):
         assert lines["OK    clock"] == f"OK    clock: as that of {url}"
         assert {"OK    configuration", "OK    state directory", "OK    descriptors", "OK    plugin", "OK    open",
                 "OK    list"} <= set(lines)
+        assert lines["OK    list"].endswith(": its instances are those that the manager makes on this machine; they are not "
+                                            "looked at here")
         # No manager runs; the machine may have little room and an old kernel.
         assert {line for line in lines if not line.startswith("OK")} - {"WARN  sandbox", "WARN  disk"} == {"WARN  manager"}
         result = subprocess.run([binary, "doctor", "--config", folder / "config.toml", "--state-dir", folder / "state",
@@ -141,6 +144,43 @@ def test_this_machine(doctor):
         assert "chmod 700 it" in doctor(url, state_mode=0o755)["FAIL  state directory"]
         lines = doctor(url, "prlimit", "--nofile=200:200")
         assert "a process may have 200, 2 jobs need 264; raise the hard limit" in lines["FAIL  descriptors"]
+
+
+def test_too_few_processes(doctor):
+    """Which mean nothing to root: in a namespace of its own this user is another."""
+    def allowed(n):
+        return ["unshare", "--user", "--map-user=1000", "prlimit", f"--nproc={n}:{n}"]
+
+    with gitlab() as url:
+        assert (doctor(url, *allowed(67))["FAIL  processes"]
+                == "FAIL  processes: this user may have 67, 2 jobs need up to 68; raise it (LimitNPROC= of the unit, or "
+                   "limits.conf), or lower concurrent")
+        assert not any("processes" in line for line in doctor(url, *allowed(68), status=0))
+
+
+# A kernel that does not know the call: runs the rest of its arguments with it refused.
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+LANDLOCK_CREATE_RULESET = 444  # on each architecture
+program = [(0x20, 0, 0, 0), (0x15, 0, 1, LANDLOCK_CREATE_RULESET), (0x06, 0, 0, 0x00050000 | 38), (0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in program))
+libc = ctypes.CDLL(None, use_errno=True)
+filter_ = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filter_, 0, 0):
+    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_sandbox_that_is_not_whole(doctor):
+    with gitlab() as url:
+        told = doctor(url, sys.executable, "-c", WITHOUT_LANDLOCK, status=0)["WARN  sandbox"]
+        if "in a build with sanitizers" in told:
+            pytest.skip(told)
+        assert ", files and ports not limited: this kernel has no Landlock; a kernel from 5.13 on" in told
+        told = doctor(url, settings="worker_seccomp = false\n", status=0)["WARN  sandbox"]
+        assert "system calls are not filtered (worker_seccomp is off)" in told
+        assert told.endswith("; set worker_seccomp = true, or leave it out")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
