@@ -396,12 +396,14 @@ void hold_tick(struct group *group)
 void hold_on_gone(struct group *group, const char *instance_id)
 {
     struct hold *hold = find(group, instance_id);
+    autobuf struct buf how = BUF_INIT;
     struct error err = { 0 };
 
     if (!hold)
         return;
-    log_warning("instance %s of runner '%s' was held and is gone", instance_id,
-                group->runner->name);
+    hold_explain(group, hold, &how);
+    log_warning("instance %s of runner '%s' was %s, and is gone: the cloud has it no more",
+                instance_id, group->runner->name, buf_str(&how));
     if (ledger_drop_hold(group->supervisor->ledger, group->id, instance_id, &err) < 0)
         supervisor_fatal(group->supervisor, "forgetting a hold", &err);
     drop(group, hold);

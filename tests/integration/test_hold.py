@@ -158,6 +158,30 @@ def test_an_operators_hold_of_a_job_keeps_its_vm(folder, binary, build, plugin_d
     run.daemon.close()
 
 
+@pytest.mark.parametrize("how", ["canceling", "canceled"])
+def test_a_job_that_is_stopped_leaves_the_vm_that_is_held(how, folder, binary, build, plugin_dir):
+    """By a cancel, or an abort, of which GitLab tells when it is sent something."""
+    run = VmRun(folder, binary, build, plugin_dir)
+    run.start()
+    job = make_job(1, str(run.marks), lines=300, seconds=300)
+    job.expect_state, job.lost_as = "failed", "job_canceled"
+    run.coordinator.add(job)
+    run.await_running(1)
+    [vm] = run.daemon.vms
+    told(run, "hold", "1")
+    run.coordinator.cancel(1, how)
+    run.await_that(lambda: status(run)["jobs"] == [], "the job has ended")
+    assert how == "canceled" or "is held until" in run.log_of(1)
+    assert set(run.daemon.vms) == {vm} and run.daemon.deleted() == []
+    assert enter(run, "1", "echo $FLOTILLA_LOCAL_INSTANCE").stdout == f"vm:{vm}\n"
+    restart(run)
+    assert held(run, status(run)["instances"][0]["id"])
+    told(run, "release", "1")
+    run.await_that(lambda: run.daemon.vms == {}, "the VM is removed")
+    finish(run)
+    run.daemon.close()
+
+
 def test_what_cannot_be_held_is_told(scripted):
     run = scripted()
     run.start()
@@ -177,3 +201,7 @@ def test_what_cannot_be_held_is_told(scripted):
     assert run.ask("hold", "one").returncode == 0
     run.show()
     run.wait(lambda: run.rows("SELECT 1 FROM holds") == [], "a hold of what is gone ends")
+    assert re.search(r"instance one of runner 'scripted' was held until 20\S+Z \(\S+\) by user \d+ \(process \d+\), and is "
+                     r"gone: the cloud has it no more", run.log.read_text())
+    assert run.status()["instances"] == []
+    assert run.ask("release", "one").stderr.startswith("flotilla: there is no job or instance 'one'; ")
