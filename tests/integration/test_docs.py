@@ -187,6 +187,37 @@ def test_each_warning_of_the_manager_is_in_the_catalogue():
     assert count > 70
 
 
+# What pages about clouds and machines quote that others say: a cloud, a shell, a program that is called.
+OF_OTHERS = ("git: not found", "Rate exceeded", "HostLimitExceeded", "QUOTA_EXCEEDED", "RESOURCE_NOT_FOUND",
+             "Cannot invoke method. Method invocation is supported only on core types in this language mode",
+             "… run ID --no-graphics --net-softnet", "… ip ID --wait 300", "… clone …")
+
+
+def quoted():
+    """Between backticks in the first column of each "What may go wrong", and on which page."""
+    for page in PAGES:
+        section = page.read_text().partition("\n## What may go wrong\n")[2].partition("\n## ")[0]
+        for cell in re.findall(r"^\| (.*?) \| ", section, re.M):
+            yield from ((name_of(page), text) for _, text in re.findall(r"(`+)(.+?)\1", cell))
+
+
+def is_said(message, said):
+    """As one sentence, or by several that were joined by colons on their way."""
+    if message in OF_OTHERS or any(is_within(message, one) for one in said):
+        return True
+    return any(is_said(message[:at.start()], said) and is_said(message[at.end():], said) for at in re.finditer(": ", message))
+
+
+def test_what_may_go_wrong_is_in_the_sources():
+    said = {text for folder in ("core", "plugins", "sdk", "nestingd", "helper") for path in (ROOT / folder).rglob("*.c")
+            for text in literals(path)}
+    said |= {text for path in (ROOT / "core").rglob("*.ps1") for text in re.findall("'([^']*)'", path.read_text())}
+    messages = list(quoted())
+    assert [(page, text) for page, text in messages if not is_said(text, said)] == []
+    assert len(messages) > 60 and {page for page, _ in messages} >= {"docs/aws.md", "docs/gcp.md", "docs/mac.md"}
+    assert [text for text in OF_OTHERS if not any(text in message for _, message in messages)] == []
+
+
 # Commands
 
 @pytest.fixture(scope="module")
