@@ -121,7 +121,8 @@ static int missing(const struct reading *reading)
 
     if (str_eq(ask_text(reading->answer, "state"), "closed"))
         cli_say("flotilla: job %" PRId64
-                " has ended (%s%s%s) and GitLab has its log; here it is kept only until then",
+                " has ended (%s%s%s) and GitLab has its log; it is not kept here any more "
+                "(keep_logs)",
                 job, ask_text(reading->answer, "result"),
                 *ask_text(reading->answer, "failure_reason") ? ", " : "",
                 ask_text(reading->answer, "failure_reason"));
@@ -153,10 +154,11 @@ int cli_logs(int argc, char **argv)
     static const struct ask_usage usage = {
         .text =
             "Usage: flotilla logs JOB [-f|--follow] [--raw] [--config FILE] [--state-dir DIR]\n"
-            "Prints the masked log of a job that runs here, or whose end GitLab has not taken\n"
-            "yet. JOB is the number that GitLab shows. -f goes on until the job ends, and then\n"
-            "ends with 0 when it succeeded, 3 when it failed, 4 when it was canceled, 5 when the\n"
-            "system failed. --raw prints its bytes as they are; else colours are kept on a\n"
+            "Prints the masked log of a job that runs here, or has run lately: keep_logs in the\n"
+            "configuration says how many are kept. JOB is the number that GitLab shows. -f goes\n"
+            "on until the job ends, and then ends with 0 when it succeeded, 3 when it failed,\n"
+            "4 when it was canceled, 5 when the system failed. --raw prints its bytes as they are; "
+            "else colours are kept on a\n"
             "terminal, and nothing else that drives one.\n",
         .missing = "the number of a job is missing",
         .takes_word = true,

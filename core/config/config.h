@@ -208,6 +208,7 @@ struct config {
     char *file;
     struct config_stamp stamp; /* of the file, before it was read */
     int64_t concurrent, check_interval_ms, shutdown_timeout_ms, connection_max_age_ms;
+    int64_t keep_logs_mib;
     char *state_dir;      /* NULL = the default */
     char *listen_address; /* NULL = nothing is served */
     struct config_web web;

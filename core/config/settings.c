@@ -59,6 +59,8 @@ static const struct setting global_settings[] = {
     BOOL("stop_jobs", struct config, stop_jobs),
     DURATION("connection_max_age", struct config, connection_max_age_ms, 366 * MS_DAY,
              .initial = 15 * MS_MINUTE),
+    INTEGER("keep_logs", struct config, keep_logs_mib, 0, 1024 * 1024, .initial = 64,
+            .unit = "MiB"),
     TEXT("state_dir", struct config, state_dir, .check = check_state_dir),
     BOOL("worker_seccomp", struct config, worker_seccomp, .initial = true),
     CHECKED("log_level", SETTING_TEXT, .choices = log_levels, .initial_text = "info",

@@ -145,12 +145,14 @@ static void dismiss(struct report *report)
     report->dismissed = report->orders.abort = true;
 }
 
-/* The supervisor unlinks a spool once it has closed the job's row, and never before. */
+/* The supervisor unlinks a spool, or keeps it as one that nobody may write, once it has closed the job's row, and never
+ * before. */
 static bool nobody_waits(const struct report *report)
 {
     struct stat st;
 
-    return report->spool_fd < 0 || (fstat(report->spool_fd, &st) == 0 && st.st_nlink == 0);
+    return report->spool_fd < 0 ||
+           (fstat(report->spool_fd, &st) == 0 && (st.st_nlink == 0 || (st.st_mode & S_IWUSR) == 0));
 }
 
 static void disconnect(struct report *report)

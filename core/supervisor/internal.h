@@ -219,6 +219,14 @@ struct rotation {
         tell_again_mono; /* when it is written next, and when a failure is told again */
 };
 
+struct kept_logs { /* of jobs that have ended (kept_logs.h), by number */
+    struct kept_log {
+        int64_t seq, size;
+    } * items;
+    size_t n, cap;
+    int64_t size; /* of all */
+};
+
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
@@ -240,7 +248,8 @@ struct supervisor {
     struct retired_group *retired;
     struct stranger *strangers; /* jobs whose rows are lost (strangers.c) */
     char ledger_problem[512];   /* it was moved aside at this start */
-    bool disk_short;            /* no job is asked for until there is room again */
+    struct kept_logs kept_logs;
+    bool disk_short; /* no job is asked for until there is room again */
     struct job *jobs;
     struct transfer *transfers; /* those that run, and those that wait (transfers.c) */
     size_t patch_bytes;         /* pieces of logs on their way to GitLab */
@@ -479,6 +488,10 @@ void terminals_announce(const struct supervisor *supervisor, json_t *info);
 /* The job came for a request with that session. */
 int terminal_add(struct job *job, const struct session *session);
 void terminal_remove(struct job *job);
+/* As its row has it, the caller's; NULL = no memory. */
+struct secret *terminal_kept(const struct job *job);
+int terminal_restore(struct job *job,
+                     const struct secret *kept); /* NULL = GitLab was offered none */
 /* Gives its worker who waits for a terminal, once there is one. */
 void terminal_pass(struct job *job);
 
@@ -488,9 +501,6 @@ json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory
 /* worker_start.c */
 /* Its worker is the process that waits there with a connection, or one that is started once the provider
  * has said how the instance is reached. */
-/* As its row has it, the caller's; NULL = no memory. */
-struct secret *terminal_kept(const struct job *job);
-int terminal_restore(struct job *job, const struct secret *kept); /* NULL = GitLab was offered none */
 void worker_begin(struct job *job);
 void worker_start(struct job *job, json_t *connect);
 /* Nothing ran: the instance is asked for anew as long as it may take to connect to it. */

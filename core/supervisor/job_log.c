@@ -1,6 +1,6 @@
 /* core/supervisor/job_log.c - a job's masked log for those who may see it (job_log.h). Whoever asks over the
  * control socket gets the file itself: what a person does with it costs the manager nothing, and the end can
- * still be read when the job is closed and its spool removed. */
+ * still be read when the job is closed and its spool gone. */
 #include "core/supervisor/job_log.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/str.h"
+#include "core/supervisor/kept_logs.h"
 #include "core/supervisor/names.h"
 
 int job_log_open(const struct job *job)
@@ -37,7 +38,7 @@ static void describe(const struct job *job, json_t *answer)
     add_result(answer, job->result_state, job->failure_reason, job->exit_code);
 }
 
-/* One that is closed: how it ended is in its row, what it wrote is GitLab's. */
+/* One that is closed: how it ended is in its row, what it wrote is GitLab's, and here for some time. */
 struct former {
     json_t *answer;
     int64_t seq; /* 0 = any */
@@ -51,26 +52,29 @@ static void describe_row(void *arg, struct ledger_job *row)
     if (former->found || (former->seq != 0 && former->seq != row->seq))
         return;
     former->found = true;
+    former->seq = row->seq;
     add_job(former->answer, row->seq, row->job_id, row->state);
     add_result(former->answer, row->result_state, row->failure_reason, row->exit_code);
     (void) json_add_i64(former->answer, "closed_ms", row->closed_ms);
 }
 
-static int describe_former(struct supervisor *supervisor, int64_t job_id, int64_t seq,
+static int describe_former(struct supervisor *supervisor, int64_t job_id, int64_t *seq,
                            json_t *answer, struct error *err)
 {
-    struct former former = { .answer = answer, .seq = seq };
+    struct former former = { .answer = answer, .seq = *seq };
     int r = ledger_each_job_named(supervisor->ledger, job_id, describe_row, &former, err);
 
     if (r == 0 && !former.found)
         r = error_set(err, -ENOENT,
                       "job %" PRId64 " is not known here; `flotilla status` lists those that are",
                       job_id);
+    *seq = former.seq;
     return r;
 }
 
+/* *ret NULL: it is closed; *ret_seq is its row then. */
 static int find(struct supervisor *supervisor, json_t *request, json_t *answer, struct job **ret,
-                struct error *err)
+                int64_t *ret_seq, struct error *err)
 {
     struct operator_name name;
     int64_t id = 0, seq = 0;
@@ -90,7 +94,9 @@ static int find(struct supervisor *supervisor, json_t *request, json_t *answer, 
     if (id == 0)
         return error_set(err, -EINVAL, "'%.80s' is no job; JOB is the number that GitLab shows",
                          name.text);
-    return describe_former(supervisor, id, seq, answer, err);
+    r = describe_former(supervisor, id, &seq, answer, err);
+    *ret_seq = seq;
+    return r;
 }
 
 json_t *job_log_report(struct supervisor *supervisor, json_t *request, int *ret_fd)
@@ -98,15 +104,17 @@ json_t *job_log_report(struct supervisor *supervisor, json_t *request, int *ret_
     autojson json_t *answer = json_frame("log");
     struct job *job = NULL;
     struct error err = { 0 };
+    int64_t seq = 0;
     json_t *refusal;
-    int r = find(supervisor, request, answer, &job, &err);
+    int r = find(supervisor, request, answer, &job, &seq, &err);
 
-    if (r == 0 && job) {
-        describe(job, answer);
-        r = job_log_open(job);
+    if (r == 0) {
+        if (job)
+            describe(job, answer);
+        r = job ? job_log_open(job) : kept_logs_open(supervisor, seq);
         *ret_fd = MAX(r, -1);
         if (r < 0 && r != -ENOENT)
-            (void) error_errno(&err, r, "the log of job %" PRId64, job->job_id);
+            (void) error_errno(&err, r, "the log of job row %" PRId64, job ? job->seq : seq);
         else
             r = 0;
     }

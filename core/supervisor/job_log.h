@@ -1,5 +1,6 @@
 /* core/supervisor/job_log.h - a job's masked log, for those who may see it: `flotilla logs`, the status
- * page. It is there from the start of the job's worker until GitLab has its final state. */
+ * page. It is there from the start of the job's worker until GitLab has its final state; what is
+ * kept behind that (kept_logs.h) is for the command alone. */
 #pragma once
 
 #include "core/supervisor/internal.h"

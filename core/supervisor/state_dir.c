@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/coordinator/system_id.h"
+#include "core/supervisor/kept_logs.h"
 
 #define LOG_TOPIC "supervisor"
 #include "core/base/log.h"
@@ -183,5 +184,6 @@ int state_dir_load(struct supervisor *supervisor, struct error *err)
         return r;
     name_manager(supervisor);
     open_timeline(supervisor);
+    kept_logs_load(supervisor);
     return open_ledger(supervisor, err);
 }

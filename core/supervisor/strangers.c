@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
+#include "core/supervisor/kept_logs.h"
 
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"
@@ -85,6 +86,8 @@ int strangers_load(struct supervisor *supervisor, struct error *err)
 
     if (r == 0)
         r = spool_each(supervisor, ".lost", skip, err);
+    if (r == 0)
+        r = spool_each(supervisor, KEPT_SUFFIX, skip, err);
     for (const struct stranger *at = supervisor->strangers; r == 0 && at; at = at->next)
         r = skip(supervisor, at->seq, err);
     return r;

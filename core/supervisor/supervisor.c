@@ -14,6 +14,7 @@
 #include "core/job/sandbox.h"
 #include "core/provider/files.h"
 #include "core/supervisor/internal.h"
+#include "core/supervisor/kept_logs.h"
 #include "core/supervisor/settle.h"
 #include "core/supervisor/turns.h"
 
@@ -209,6 +210,7 @@ static void on_tick(uv_timer_t *timer)
     }
     supervisor->evaluate_wanted = false;
     check_disk(supervisor);
+    kept_logs_trim(supervisor);
     journals_begin_turn(supervisor);
     strangers_tick(supervisor);
     scheduler_check_descriptors(supervisor);
@@ -346,6 +348,7 @@ void supervisor_finish_stopping(struct supervisor *supervisor)
     groups_free(supervisor);
     adopt_done(supervisor);
     strangers_done(supervisor);
+    kept_logs_done(supervisor);
     if (supervisor->ledger && ledger_checkpoint(supervisor->ledger, &err) < 0)
         log_warning("%s, ignoring", err.message);
     ledger_close(supervisor->ledger);

@@ -19,7 +19,7 @@ SECTION = re.compile(rb"section_(start|end):\d+:(\w+)")
 COLOUR = re.compile(rb"\x1b\[[0-9;]*[mK]|\r")
 LAST = re.compile(rb"Job succeeded|ERROR: Job failed.*")
 # What a stopped manager leaves, by docs/design/processes.md; SQLite's own two may be there for a reader's sake.
-MAY_STAY = re.compile(r"state/(ledger\.(db(-wal|-shm)?|reserve)|clock|history|lock|system_id|local/[^/]+/(lock|epoch)|static/[^/]+/(lock|claims\.json)|aws/([0-9a-f]{32}(\.keys)?\.json|retries-[a-z0-9-]+)|googlecompute/[0-9a-f]{32}\.(json|keys\.json|pem))")
+MAY_STAY = re.compile(r"state/(spool/\d+\.kept|ledger\.(db(-wal|-shm)?|reserve)|clock|history|lock|system_id|local/[^/]+/(lock|epoch)|static/[^/]+/(lock|claims\.json)|aws/([0-9a-f]{32}(\.keys)?\.json|retries-[a-z0-9-]+)|googlecompute/[0-9a-f]{32}\.(json|keys\.json|pem))")
 
 
 @dataclass

@@ -46,14 +46,70 @@ def test_a_log_is_followed_over_a_restart_to_the_end(exit_code, folder, binary, 
     assert seen == now
     assert seen + rest == run.coordinator.jobs[1].trace
     assert wait_for(lambda: run.coordinator.jobs[1].ended)
-    assert re.fullmatch(r"flotilla: job 1 has ended \((success|failed, script_failure)\) and GitLab has its log; here it "
-                        r"is kept only until then\n", wait_closed(run))
+    wait_closed(run, 1)
     finish(run)
 
 
-def wait_closed(run):
-    assert wait_for(lambda: not (run.state_dir / "spool" / "1.log").exists())
-    return refused(run, "logs", "job:1")
+def wait_closed(run, job_id):
+    assert wait_for(lambda: not (run.state_dir / "spool" / f"{job_id}.log").exists())
+
+
+def kept(run):
+    return {int(path.stem): path.stat() for path in (run.state_dir / "spool").glob("*.kept")}
+
+
+GONE = r"flotilla: job \d has ended \(success\) and GitLab has its log; it is not kept here any more \(keep_logs\)\n"
+
+
+def test_the_log_of_a_job_that_has_ended_is_kept(folder, binary, plugin_dir):
+    """Over a restart, as GitLab has it; the oldest make way, and all when there is to be no room."""
+    run = Run(folder, binary, plugin_dir, max_instances=1, idle_time="1h")
+    run.config.write_text("keep_logs = 1\n" + run.config.read_text())
+    run.start()
+    for job in (make_job(1, str(run.marks), exit_code=3), large(run, 2), large(run, 3)):
+        run.coordinator.add(job)
+        assert run.coordinator.wait_ended(job.id, PATIENCE), run.log_tail()
+        wait_closed(run, job.id)
+        if job.id == 1:
+            run.kill()
+            run.start()
+            assert run.wait_up()
+        if job.id == 2:
+            assert set(kept(run)) == {1, 2}
+            assert {status.st_mode & 0o777 for status in kept(run).values()} == {0o400}
+            assert printed(run, "logs", "1", "--raw") == run.coordinator.jobs[1].trace
+            with follow(run, "--raw") as reader:
+                assert reader.communicate(timeout=PATIENCE)[0] == run.coordinator.jobs[1].trace
+            assert reader.returncode == 3
+    assert set(kept(run)) == {3} and sum(status.st_blocks for status in kept(run).values()) <= 2048
+    assert re.fullmatch(GONE, refused(run, "logs", "2"))
+    run.config.write_text(run.config.read_text().replace("keep_logs = 1\n", "keep_logs = 0\n"))
+    told(run, "reload")
+    assert wait_for(lambda: kept(run) == {})
+    assert re.fullmatch(GONE, refused(run, "logs", "3"))
+    finish(run)
+
+
+def test_a_debug_trace_is_not_kept(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    job = make_job(1, str(run.marks))
+    job.payload["variables"].append({"key": "CI_DEBUG_TRACE", "value": "true", "public": True, "masked": False})
+    run.coordinator.add(job)
+    run.start()
+    assert run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
+    wait_closed(run, 1)
+    assert kept(run) == {}
+    assert re.fullmatch(GONE, refused(run, "logs", "1"))
+    assert run.stop() == 0
+
+
+def large(run, job_id):
+    """Two of them do not fit."""
+    job = make_job(job_id, str(run.marks))
+    line = "x" * 999
+    job.payload["steps"][0]["script"].append(f"for i in $(seq 700); do echo $i {line}; done")
+    job.lines += [f"{i} {line}" for i in range(1, 701)]
+    return job
 
 
 def test_a_follower_of_a_canceled_job_is_told_so(folder, binary, plugin_dir):

@@ -1,0 +1,137 @@
+/* core/supervisor/kept_logs.c - see the header. A log is renamed when its job is closed, so keeping it costs no copy; the
+ * room that it takes is known without asking the disk again. */
+#include "core/supervisor/kept_logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/io.h"
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#define LOG_TOPIC "spool"
+#include "core/base/log.h"
+
+#define KEPT_MAX 10000  /* as many rows of ended jobs as the ledger keeps */
+#define GONE_AT_ONCE 64 /* so that a turn of the loop stays short */
+#define MIB (1024 * 1024)
+
+static void kept_name(char name[32], int64_t seq)
+{
+    (void) snprintf(name, 32, "%" PRId64 "%s", seq, KEPT_SUFFIX);
+}
+
+static int64_t room_for(const struct supervisor *supervisor)
+{
+    bool none = supervisor->disk_short || reserve_is_short() || supervisor->options.passing;
+
+    return none ? 0 : supervisor->config->keep_logs_mib * MIB;
+}
+
+static void drop(struct supervisor *supervisor, int64_t seq)
+{
+    char name[32];
+
+    kept_name(name, seq);
+    if (unlinkat(supervisor->spool_dir_fd, name, 0) < 0 && errno != ENOENT)
+        log_warning("spool %s: cannot be removed: %s, ignoring", name, strerror(errno));
+}
+
+void kept_logs_trim(struct supervisor *supervisor)
+{
+    struct kept_logs *kept = &supervisor->kept_logs;
+    int64_t room = room_for(supervisor);
+    size_t gone = 0;
+
+    while (gone < MIN(kept->n, (size_t) GONE_AT_ONCE) &&
+           (kept->size > room || kept->n - gone > KEPT_MAX)) {
+        drop(supervisor, kept->items[gone].seq);
+        kept->size -= kept->items[gone++].size;
+    }
+    kept->n -= gone;
+    if (gone > 0)
+        memmove(kept->items, kept->items + gone, kept->n * sizeof(*kept->items));
+}
+
+/* Numbers come nearly in order. */
+static int add(struct kept_logs *kept, int64_t seq, int64_t size)
+{
+    size_t at = kept->n;
+
+    if (kept->n == kept->cap) {
+        size_t cap = kept->cap ? 2 * kept->cap : 64;
+        struct kept_log *bigger = mem_resize(kept->items, cap, sizeof(*bigger));
+
+        if (!bigger)
+            return -ENOMEM;
+        kept->items = bigger;
+        kept->cap = cap;
+    }
+    while (at > 0 && kept->items[at - 1].seq > seq)
+        at--;
+    memmove(kept->items + at + 1, kept->items + at, (kept->n - at) * sizeof(*kept->items));
+    kept->items[at] = (struct kept_log) { seq, size };
+    kept->n++;
+    kept->size += size;
+    return 0;
+}
+
+static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
+{
+    struct stat st;
+    char name[32];
+
+    (void) err;
+    kept_name(name, seq);
+    if (fstatat(supervisor->spool_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        add(&supervisor->kept_logs, seq, (int64_t) st.st_blocks * 512) < 0)
+        drop(supervisor, seq);
+    return 0;
+}
+
+void kept_logs_load(struct supervisor *supervisor)
+{
+    struct error err = { 0 };
+
+    if (spool_each(supervisor, KEPT_SUFFIX, note, &err) < 0)
+        log_warning("%s, ignoring", err.message);
+}
+
+void kept_logs_take(struct supervisor *supervisor, int64_t seq)
+{
+    char from[32], to[32];
+
+    if (room_for(supervisor) == 0) {
+        spool_remove(supervisor, seq);
+        return;
+    }
+    (void) snprintf(from, sizeof(from), "%" PRId64 ".log", seq);
+    kept_name(to, seq);
+    /* A worker that never heard that its result is stored sees by the mode that nobody waits for it (core/job/report.c). */
+    if (fchmodat(supervisor->spool_dir_fd, from, 0400, 0) == 0 &&
+        renameat(supervisor->spool_dir_fd, from, supervisor->spool_dir_fd, to) == 0)
+        (void) note(supervisor, seq, NULL);
+    else if (errno != ENOENT)
+        spool_remove(supervisor, seq);
+    kept_logs_trim(supervisor);
+}
+
+int kept_logs_open(const struct supervisor *supervisor, int64_t seq)
+{
+    char name[32];
+    int fd;
+
+    kept_name(name, seq);
+    fd = io_openat(supervisor->spool_dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+void kept_logs_done(struct supervisor *supervisor)
+{
+    free(supervisor->kept_logs.items);
+    supervisor->kept_logs = (struct kept_logs) { 0 };
+}
