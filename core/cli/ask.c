@@ -10,6 +10,8 @@
 #include "core/cli/control_client.h"
 
 #define LINE_MAX_BYTES 1024
+#define FOR_MIN_MS 60000
+#define FOR_MAX_MS (7 * 24 * 3600 * 1000LL)
 
 static int take_words(int argc, char **argv, const struct ask_usage *usage, struct ask_options *ret)
 {
@@ -194,4 +196,39 @@ void ask_print_line(const char *line)
 
     str_display(&shown, line, strlen(line), LINE_MAX_BYTES);
     (void) printf("%s\n", buf_str(&shown));
+}
+
+static int add_time(const char *command, const struct ask_options *options, json_t *request)
+{
+    int64_t for_ms = 0;
+
+    if (!options->time)
+        return 0;
+    if (parse_duration_ms(options->time, &for_ms) < 0 || for_ms < FOR_MIN_MS || for_ms > FOR_MAX_MS)
+        return cli_misuse(command, "--for '%s' is no duration from 1m to 168h, such as 2h",
+                          options->time);
+    (void) json_add_i64(request, "for_ms", for_ms);
+    return 0;
+}
+
+int ask_change(int argc, char **argv, const struct ask_usage *usage)
+{
+    struct ask_options options = { 0 };
+    autojson json_t *request = json_frame(argv[0]), *answer = NULL;
+    int r = ask_parse(argc, argv, usage, &options);
+
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    if (add_time(argv[0], &options, request) < 0)
+        return 2;
+    (void) json_add_str(request, "name", options.word);
+    if (options.force)
+        (void) json_add_bool(request, "force", true);
+    if (ask_manager(&options, request, ASK_TIMEOUT_MS, &answer) < 0)
+        return 1;
+    if (options.json)
+        ask_print_json(answer);
+    else
+        ask_print_line(ask_text(answer, "sentence"));
+    return 0;
 }

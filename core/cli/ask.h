@@ -25,6 +25,8 @@ int ask_parse(int argc, char **argv, const struct ask_usage *usage, struct ask_o
  * `timeout_ms`. */
 int ask_manager(const struct ask_options *options, json_t *request, int timeout_ms, json_t **ret);
 #define ASK_TIMEOUT_MS 10000
+/* The whole of a command that changes what its word names, and is a request of its own name: the exit status. */
+int ask_change(int argc, char **argv, const struct ask_usage *usage);
 
 /* "" or 0 or false when it is not there. */
 const char *ask_text(json_t *obj, const char *key);

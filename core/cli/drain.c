@@ -1,28 +1,6 @@
 /* core/cli/drain.c - `flotilla drain`, `undrain` and `remove`: what an operator changes in the
  * running manager (core/supervisor/operator.c). */
-#include <stdio.h>
-
 #include "core/cli/ask.h"
-
-static int change(int argc, char **argv, const struct ask_usage *usage)
-{
-    struct ask_options options = { 0 };
-    autojson json_t *request = json_frame(argv[0]), *answer = NULL;
-    int r = ask_parse(argc, argv, usage, &options);
-
-    if (r != 0)
-        return r > 0 ? 0 : 2;
-    (void) json_add_str(request, "name", options.word);
-    if (options.force)
-        (void) json_add_bool(request, "force", true);
-    if (ask_manager(&options, request, ASK_TIMEOUT_MS, &answer) < 0)
-        return 1;
-    if (options.json)
-        ask_print_json(answer);
-    else
-        ask_print_line(ask_text(answer, "sentence"));
-    return 0;
-}
 
 int cli_drain(int argc, char **argv)
 {
@@ -36,7 +14,7 @@ int cli_drain(int argc, char **argv)
         .takes_word = true,
     };
 
-    return change(argc, argv, &usage);
+    return ask_change(argc, argv, &usage);
 }
 
 int cli_undrain(int argc, char **argv)
@@ -50,7 +28,7 @@ int cli_undrain(int argc, char **argv)
         .takes_word = true,
     };
 
-    return change(argc, argv, &usage);
+    return ask_change(argc, argv, &usage);
 }
 
 int cli_remove(int argc, char **argv)
@@ -65,5 +43,5 @@ int cli_remove(int argc, char **argv)
         .takes_force = true,
     };
 
-    return change(argc, argv, &usage);
+    return ask_change(argc, argv, &usage);
 }

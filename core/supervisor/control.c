@@ -19,6 +19,7 @@
 #include "core/supervisor/explain.h"
 #include "core/supervisor/job_log.h"
 #include "core/supervisor/operator.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "control"
 #include "core/base/log.h"

@@ -10,6 +10,7 @@
 #include "core/supervisor/hold.h"
 #include "core/supervisor/names.h"
 #include "core/supervisor/operator.h"
+#include "core/supervisor/strangers.h"
 
 static void add_line(json_t *lines, const char *text)
 {

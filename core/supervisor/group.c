@@ -15,6 +15,7 @@
 #include "core/base/str.h"
 #include "core/fleet/journal.h"
 #include "core/supervisor/hold.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"

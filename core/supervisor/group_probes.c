@@ -13,6 +13,8 @@
 #include "core/base/str.h"
 #include "core/supervisor/connector.h"
 #include "core/supervisor/probe.h"
+#include "core/supervisor/standby.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"

@@ -4,6 +4,7 @@
 
 #include "core/config/diff.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/terminals.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"

@@ -16,6 +16,7 @@
 #include "core/supervisor/connector.h"
 #include "core/supervisor/hold.h"
 #include "core/supervisor/operator.h"
+#include "core/supervisor/terminals.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"

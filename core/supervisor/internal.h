@@ -219,14 +219,6 @@ struct rotation {
         tell_again_mono; /* when it is written next, and when a failure is told again */
 };
 
-struct kept_logs { /* of jobs that have ended (kept_logs.h), by number */
-    struct kept_log {
-        int64_t seq, size;
-    } * items;
-    size_t n, cap;
-    int64_t size; /* of all */
-};
-
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_options options;
@@ -246,10 +238,10 @@ struct supervisor {
     struct group **groups;
     size_t n_groups;
     struct retired_group *retired;
-    struct stranger *strangers; /* jobs whose rows are lost (strangers.c) */
-    char ledger_problem[512];   /* it was moved aside at this start */
-    struct kept_logs kept_logs;
-    bool disk_short; /* no job is asked for until there is room again */
+    struct stranger *strangers;  /* jobs whose rows are lost (strangers.c) */
+    char ledger_problem[512];    /* it was moved aside at this start */
+    struct kept_logs *kept_logs; /* of jobs that have ended (kept_logs.c) */
+    bool disk_short;             /* no job is asked for until there is room again */
     struct job *jobs;
     struct transfer *transfers; /* those that run, and those that wait (transfers.c) */
     size_t patch_bytes;         /* pieces of logs on their way to GitLab */
@@ -366,24 +358,6 @@ void group_recheck(struct group *group);
 /* Of an instance that is not ready yet: what its gate met last, or NULL. */
 const char *group_gate_trouble(const struct group *group, const char *instance);
 
-/* standby.c */
-struct standby_process {
-    struct channel *channel;
-    int64_t tag, pid;
-};
-/* How long a probe's process is to wait once it has passed; 0 = not at all. */
-int64_t standby_wait_s(const struct group *group);
-/* The process takes the place of one that waits there; its channel is not the caller's any more. */
-void standby_add(struct group *group, const char *instance, const struct standby_process *process);
-/* False: none waits there. Its channel is the caller's. */
-bool standby_take(struct group *group, const char *instance, struct standby_process *ret);
-void standby_tick(struct supervisor *supervisor);
-void standby_end_group(const struct group *group);
-/* Also those that probes under way would become. */
-void standby_end_all(struct supervisor *supervisor);
-/* False when it was none of these. */
-bool standby_on_exited(struct supervisor *supervisor, int64_t tag, int signal);
-
 /* group_boots.c */
 /* Why instances that were made are of no use, and when the next is ordered; "" when they are. */
 void group_describe_boots(const struct group *group, struct buf *out);
@@ -480,21 +454,6 @@ json_t *job_vms_on(const struct group *group, const char *instance); /* of jobs 
 /* A worker may be making one there whose id nobody knows yet. */
 bool job_may_make_vm_on(const struct group *group, const char *instance);
 
-/* terminals.c */
-int terminals_start(struct supervisor *supervisor, struct error *err); /* if there are to be any */
-void terminals_stop(struct supervisor *supervisor);
-/* What GitLab is told of a manager that has them. */
-void terminals_announce(const struct supervisor *supervisor, json_t *info);
-/* The job came for a request with that session. */
-int terminal_add(struct job *job, const struct session *session);
-void terminal_remove(struct job *job);
-/* As its row has it, the caller's; NULL = no memory. */
-struct secret *terminal_kept(const struct job *job);
-int terminal_restore(struct job *job,
-                     const struct secret *kept); /* NULL = GitLab was offered none */
-/* Gives its worker who waits for a terminal, once there is one. */
-void terminal_pass(struct job *job);
-
 /* start_frame.c */
 json_t *start_frame(const struct job *job, json_t *connect); /* NULL = no memory */
 
@@ -553,42 +512,6 @@ void reporter_finish(struct job *job, int64_t ago_ms);
 void reporter_stop(struct job *job);
 /* Size and CRC of the log as far as it can be read; negative when that is not to its end. */
 int reporter_checksum(struct job *job, int64_t *ret_size, uint32_t *ret_crc);
-
-/* spool.c */
-int spool_create(struct supervisor *supervisor, int64_t seq, int *ret_fd, struct error *err);
-int spool_open(struct supervisor *supervisor, int64_t seq);
-/* 1 = locked now (nobody else writes), 0 = somebody holds it. */
-int spool_try_lock(struct supervisor *supervisor, int64_t seq, int *ret_fd);
-int64_t spool_size(struct supervisor *supervisor, int64_t seq);
-void spool_append_line(int fd, const char *line);
-/* The same beside a worker that lives and says that it writes no more. */
-void spool_append_last(struct supervisor *supervisor, int64_t seq, const char *line);
-void spool_remove(struct supervisor *supervisor, int64_t seq);
-/* Calls back for each NUMBER.SUFFIX among the spools; a negative answer ends it. */
-int spool_each(struct supervisor *supervisor, const char *suffix,
-               int (*fn)(struct supervisor *supervisor, int64_t seq, struct error *err),
-               struct error *err);
-void spool_sweep(struct supervisor *supervisor);
-
-/* journals.c */
-void journals_begin_turn(struct supervisor *supervisor);
-void journals_end_turn(struct supervisor *supervisor);
-/* Those of groups that are not there any more go. */
-void journals_prune(struct supervisor *supervisor);
-void journals_done(struct supervisor *supervisor); /* before fleets and ledger go */
-
-/* strangers.c */
-/* Before a ledger is begun: what lies in the spool directory is not in it. */
-int strangers_mark(struct supervisor *supervisor, struct error *err);
-int strangers_load(struct supervisor *supervisor, struct error *err);
-bool strangers_knows(const struct supervisor *supervisor, int64_t seq);
-/* Some may still come back: no job is asked for, no instance removed. */
-bool strangers_awaited(const struct supervisor *supervisor);
-/* False when no such worker is awaited; else the channel is taken. */
-bool strangers_attach(struct supervisor *supervisor, int64_t seq, const char *key,
-                      struct channel *channel);
-void strangers_tick(struct supervisor *supervisor);
-void strangers_done(struct supervisor *supervisor);
 
 /* state_dir.c */
 /* Opens the directory and locks it; one that is another's is refused. */

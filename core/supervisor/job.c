@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/settle.h"
+#include "core/supervisor/terminals.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"

@@ -9,6 +9,7 @@
 #include "core/base/str.h"
 #include "core/coordinator/rules.h"
 #include "core/supervisor/kept_logs.h"
+#include "core/supervisor/spool.h"
 
 #define LOG_TOPIC "job"
 #include "core/base/log.h"

@@ -10,6 +10,7 @@
 #include "core/base/str.h"
 #include "core/supervisor/kept_logs.h"
 #include "core/supervisor/names.h"
+#include "core/supervisor/spool.h"
 
 int job_log_open(const struct job *job)
 {

@@ -10,7 +10,7 @@
 
 #include "core/base/mem.h"
 #include "core/fleet/journal.h"
-#include "core/supervisor/internal.h"
+#include "core/supervisor/journals.h"
 
 #define LOG_TOPIC "journal"
 #include "core/base/log.h"

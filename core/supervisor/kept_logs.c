@@ -12,6 +12,7 @@
 #include "core/base/io.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/spool.h"
 
 #define LOG_TOPIC "spool"
 #include "core/base/log.h"
@@ -19,6 +20,14 @@
 #define KEPT_MAX 10000  /* as many rows of ended jobs as the ledger keeps */
 #define GONE_AT_ONCE 64 /* so that a turn of the loop stays short */
 #define MIB (1024 * 1024)
+
+struct kept_logs {
+    struct kept_log {
+        int64_t seq, size;
+    } * items; /* by number */
+    size_t n, cap;
+    int64_t size; /* of all */
+};
 
 static void kept_name(char name[32], int64_t seq)
 {
@@ -43,10 +52,12 @@ static void drop(struct supervisor *supervisor, int64_t seq)
 
 void kept_logs_trim(struct supervisor *supervisor)
 {
-    struct kept_logs *kept = &supervisor->kept_logs;
+    struct kept_logs *kept = supervisor->kept_logs;
     int64_t room = room_for(supervisor);
     size_t gone = 0;
 
+    if (!kept)
+        return;
     while (gone < MIN(kept->n, (size_t) GONE_AT_ONCE) &&
            (kept->size > room || kept->n - gone > KEPT_MAX)) {
         drop(supervisor, kept->items[gone].seq);
@@ -88,7 +99,7 @@ static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
     (void) err;
     kept_name(name, seq);
     if (fstatat(supervisor->spool_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        add(&supervisor->kept_logs, seq, (int64_t) st.st_blocks * 512) < 0)
+        add(supervisor->kept_logs, seq, (int64_t) st.st_blocks * 512) < 0)
         drop(supervisor, seq);
     return 0;
 }
@@ -97,7 +108,8 @@ void kept_logs_load(struct supervisor *supervisor)
 {
     struct error err = { 0 };
 
-    if (spool_each(supervisor, KEPT_SUFFIX, note, &err) < 0)
+    supervisor->kept_logs = mem_zero(sizeof(*supervisor->kept_logs));
+    if (supervisor->kept_logs && spool_each(supervisor, KEPT_SUFFIX, note, &err) < 0)
         log_warning("%s, ignoring", err.message);
 }
 
@@ -105,7 +117,7 @@ void kept_logs_take(struct supervisor *supervisor, int64_t seq)
 {
     char from[32], to[32];
 
-    if (room_for(supervisor) == 0) {
+    if (!supervisor->kept_logs || room_for(supervisor) == 0) {
         spool_remove(supervisor, seq);
         return;
     }
@@ -132,6 +144,8 @@ int kept_logs_open(const struct supervisor *supervisor, int64_t seq)
 
 void kept_logs_done(struct supervisor *supervisor)
 {
-    free(supervisor->kept_logs.items);
-    supervisor->kept_logs = (struct kept_logs) { 0 };
+    if (supervisor->kept_logs)
+        free(supervisor->kept_logs->items);
+    free(supervisor->kept_logs);
+    supervisor->kept_logs = NULL;
 }

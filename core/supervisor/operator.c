@@ -10,6 +10,7 @@
 #include "core/base/str.h"
 #include "core/supervisor/hold.h"
 #include "core/supervisor/names.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "operator"
 #include "core/base/log.h"

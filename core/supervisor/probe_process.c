@@ -7,6 +7,7 @@
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/probe.h"
+#include "core/supervisor/standby.h"
 
 #define LOG_TOPIC "group"
 #include "core/base/log.h"

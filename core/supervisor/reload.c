@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/str.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/standby.h"
 #include "core/supervisor/vm_plugin.h"
 
 #define LOG_TOPIC "reload"

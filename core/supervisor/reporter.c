@@ -15,6 +15,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/supervisor/settle.h"
+#include "core/supervisor/spool.h"
 
 #define LOG_TOPIC "reporter"
 #include "core/base/log.h"

@@ -10,6 +10,7 @@
 #include "core/base/descriptors.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "scheduler"
 #include "core/base/log.h"

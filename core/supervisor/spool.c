@@ -11,7 +11,8 @@
 #include "core/base/fs.h"
 #include "core/base/io.h"
 #include "core/base/str.h"
-#include "core/supervisor/internal.h"
+#include "core/supervisor/spool.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "spool"
 #include "core/base/log.h"

@@ -6,10 +6,10 @@
  * goes, when they are too many, when descriptors are short, when a reload may have changed what they were
  * made with, and when a worker was killed by a signal, because forks of one spawner share their address
  * layout. */
+#include "core/supervisor/standby.h"
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/supervisor/internal.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"

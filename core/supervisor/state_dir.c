@@ -19,6 +19,7 @@
 #include "core/base/str.h"
 #include "core/coordinator/system_id.h"
 #include "core/supervisor/kept_logs.h"
+#include "core/supervisor/strangers.h"
 
 #define LOG_TOPIC "supervisor"
 #include "core/base/log.h"

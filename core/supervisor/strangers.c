@@ -7,7 +7,7 @@
  * attaches is asked for what its row held; only processes of ours reach the control socket and hold
  * such a lock. Until every stranger has come back or ended, no job is asked for and no instance
  * removed: the ones they run on look idle. */
-#include "core/supervisor/internal.h"
+#include "core/supervisor/strangers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include "core/base/str.h"
 #include "core/plugin/plugin.h"
 #include "core/supervisor/kept_logs.h"
+#include "core/supervisor/spool.h"
 
 #define LOG_TOPIC "strangers"
 #include "core/base/log.h"

@@ -14,8 +14,13 @@
 #include "core/job/sandbox.h"
 #include "core/provider/files.h"
 #include "core/supervisor/internal.h"
+#include "core/supervisor/journals.h"
 #include "core/supervisor/kept_logs.h"
 #include "core/supervisor/settle.h"
+#include "core/supervisor/spool.h"
+#include "core/supervisor/standby.h"
+#include "core/supervisor/strangers.h"
+#include "core/supervisor/terminals.h"
 #include "core/supervisor/turns.h"
 
 #define LOG_TOPIC "supervisor"

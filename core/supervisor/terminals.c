@@ -11,7 +11,7 @@
 #include "core/base/frame.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "core/supervisor/internal.h"
+#include "core/supervisor/terminals.h"
 #include "core/web/own_certificate.h"
 
 #define LOG_TOPIC "terminal"

@@ -1,6 +1,7 @@
 /* core/supervisor/web_health.c - may jobs come to this manager? For those who restart it, and for those who wait until
  * it has started. */
 #include "core/base/str.h"
+#include "core/supervisor/strangers.h"
 #include "core/supervisor/web.h"
 
 /* Nobody knows yet what there is. */

@@ -18,6 +18,8 @@
 #include "core/base/str.h"
 #include "core/supervisor/hold.h"
 #include "core/supervisor/settle.h"
+#include "core/supervisor/spool.h"
+#include "core/supervisor/standby.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"

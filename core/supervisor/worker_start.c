@@ -10,6 +10,8 @@
 #include "core/base/json.h"
 #include "core/supervisor/hold.h"
 #include "core/supervisor/internal.h"
+#include "core/supervisor/spool.h"
+#include "core/supervisor/standby.h"
 
 #define LOG_TOPIC "worker"
 #include "core/base/log.h"
