@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "core/base/io.h"
 #include "core/base/mem.h"
@@ -34,11 +35,17 @@ static void kept_name(char name[32], int64_t seq)
     (void) snprintf(name, 32, "%" PRId64 "%s", seq, KEPT_SUFFIX);
 }
 
+/* Never more than is free beside them, so that no disk gets full by them. */
 static int64_t room_for(const struct supervisor *supervisor)
 {
-    bool none = supervisor->disk_short || reserve_is_short() || supervisor->options.passing;
+    struct statvfs disk;
+    int64_t beside;
 
-    return none ? 0 : supervisor->config->keep_logs_mib * MIB;
+    if (supervisor->disk_short || reserve_is_short() || supervisor->options.passing ||
+        fstatvfs(supervisor->spool_dir_fd, &disk) < 0)
+        return 0;
+    beside = (int64_t) MIN((uint64_t) disk.f_bavail * disk.f_frsize, (uint64_t) INT64_MAX / 2);
+    return MIN(supervisor->config->keep_logs_mib * MIB, (beside + supervisor->kept_logs->size) / 2);
 }
 
 static void drop(struct supervisor *supervisor, int64_t seq)
@@ -53,7 +60,7 @@ static void drop(struct supervisor *supervisor, int64_t seq)
 void kept_logs_trim(struct supervisor *supervisor)
 {
     struct kept_logs *kept = supervisor->kept_logs;
-    int64_t room = room_for(supervisor);
+    int64_t room = kept ? room_for(supervisor) : 0;
     size_t gone = 0;
 
     if (!kept)

@@ -1,5 +1,5 @@
 /* core/supervisor/kept_logs.h - masked logs of jobs that have ended, and which GitLab has, for `flotilla logs`: as many of
- * the latest as `keep_logs` has room for. What they cost is room that nobody needs: they go when the disk is full.
+ * the latest as `keep_logs` has room for, and no more than as much as is free beside them.
  */
 #pragma once
 

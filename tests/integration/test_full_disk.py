@@ -76,6 +76,19 @@ def test_jobs_that_run_are_reported_and_none_is_asked_for(folder, binary, plugin
     assert_nothing_lost(run, run.finish())
 
 
+def test_logs_that_are_kept_make_room(folder, binary, plugin_dir, small_disk):
+    run = new_run(folder, binary, plugin_dir, max_instances=1)
+    run.coordinator.add(make_job(1, str(run.marks)))
+    run.start()
+    kept = small_disk / "spool" / "1.kept"
+    assert wait_for(kept.exists), run.log_tail()
+    filler = fill(small_disk)
+    assert wait_for(lambda: not kept.exists()), run.log_tail()
+    filler.unlink()
+    assert wait_for(lambda: problems(run) == ""), run.log_tail()
+    assert_nothing_lost(run, run.finish())
+
+
 def test_a_manager_starts_on_a_full_disk_and_takes_back_what_runs(folder, binary, plugin_dir, small_disk):
     run = new_run(folder, binary, plugin_dir, max_instances=1)
     run.coordinator.add(run.held_job(1, lines=4))
