@@ -185,15 +185,25 @@ def test_what_is_still_to_be_said_is_a_warning(register):
 
 
 @pytest.mark.parametrize("answer, asked, told", [
-    ((403, {}, b""), 1, "Verifying runner... is removed"),
+    ((403, {}, b""), 1, "Verifying runner... is not valid"),
     ((500, {}, b""), 5, "Verifying runner... failed: status 500"),
-    ((200, {"Content-Type": "text/plain"}, b"200"), 1, "GitLab did not say which runner it is"),
-    ((200, {"Content-Type": "application/json"}, b'{"id":"x"}'), 1, "GitLab did not say which runner it is"),
+    ((200, {"Content-Type": "text/plain"}, b"200"), 2, "GitLab did not say which runner it is"),
+    ((200, {"Content-Type": "application/json"}, b'{"id":"x"}'), 2, "GitLab did not say which runner it is"),
 ])
 def test_a_token_that_is_not_vouched_for_is_not_written(register, gitlab, config, answer, asked, told):
     gitlab.runners.answers = [answer] * asked
     assert told in register("--token", TOKEN, status=1)
     assert len(gitlab.runners.requests) == asked and not config.exists()
+
+
+def test_an_old_gitlab_that_only_says_200_is_asked_once_more(register, flotilla, gitlab, config):
+    gitlab.runners.answers = [(200, {"Content-Type": "text/plain"}, b"200")] * 2
+    register("--token", "aLegacyToken", "--name", "box")
+    first, second = gitlab.runners.requests
+    assert first.body == second.body and "Accept" in first.headers and second.headers.get("Accept") != "application/json"
+    assert written(config)[0]["token"] == "aLegacyToken" and "id" not in written(config)[0]
+    gitlab.runners.answers = [(200, {"Content-Type": "text/plain"}, b"200"), (403, {}, b"")]
+    assert "Verifying runner... is removed" in flotilla("verify", status=1)
 
 
 @pytest.mark.parametrize("url, told", [("ftp://h", "must begin with http"), ("http://127.0.0.1:1", "failed")])
@@ -343,7 +353,7 @@ def test_verify_tells_who_is_valid_and_who_was_removed(flotilla, gitlab, config)
     write(config, entry(gitlab), entry(gitlab, "b", "glrt-gone"))
     before = config.read_text()
     said = flotilla("verify", status=1)
-    assert "Verifying runner... is valid" in said and "Verifying runner... is removed" in said
+    assert "Verifying runner... is valid" in said and "Verifying runner... is not valid" in said
     assert "Failed to verify runners" in said and config.read_text() == before
     assert "Updated" in flotilla("verify", "--delete")
     assert config.read_text() == "# kept\n" + entry(gitlab)
@@ -364,7 +374,7 @@ def test_verify_asks_for_whom_it_is_told(flotilla, gitlab, config, words, asked)
     assert [request.body["token"] for request in gitlab.runners.requests] == asked
 
 
-@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*", "--token", "x"], ["--token", "x"]])
+@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*", "--token", "x"], ["--token", "x"], ["--url", "*"]])
 def test_verify_of_nobody_fails(flotilla, gitlab, config, words):
     write(config, entry(gitlab))
     assert "no runner matches the filtering parameters" in flotilla("verify", *words, status=1)
@@ -419,14 +429,68 @@ def test_reset_token_by_a_person(flotilla, gitlab, config, folder):
     assert written(config)[0]["token"] == gitlab.runner_token
 
 
-def test_a_token_that_cannot_be_written_is_not_reset(flotilla, gitlab, config, folder):
-    (folder / "token").write_text(TOKEN)
-    for text, told in ((f"runners = [{{ name = 'a', url = '{gitlab.url}', token = '{TOKEN}' }}]\n", "by hand"),
-                       (entry(gitlab, more=f'  token_file = "{folder}/token"').replace("token =", "# ="),
-                        "which flotilla does not write")):
-        write(config, text)
-        assert told in flotilla("reset-token", "--name", "a", status=1)
+def test_a_token_that_cannot_be_written_is_not_reset(flotilla, gitlab, config):
+    write(config, f"runners = [{{ name = 'a', url = '{gitlab.url}', token = '{TOKEN}' }}]\n")
+    assert "by hand" in flotilla("reset-token", "--name", "a", status=1)
     assert not gitlab.runners.requests
+
+
+# Entries whose token is elsewhere, or the same
+
+def of_file(gitlab, file, name="f"):
+    return entry(gitlab, name, more=f'  token_file = "{file}"').replace("token =", "# ")
+
+
+def test_a_token_of_a_file_is_reset_there(flotilla, gitlab, config, folder):
+    gitlab.runners.expires = "2031-02-03T04:05:06Z"
+    (folder / "token").write_text(TOKEN + "\n")
+    (folder / "token").chmod(0o640)
+    write(config, of_file(gitlab, folder / "token"))
+    flotilla("reset-token", "--name", "f")
+    assert (folder / "token").read_text() == gitlab.runner_token + "\n" != TOKEN + "\n"
+    assert (folder / "token").stat().st_mode & 0o777 == 0o640
+    runner, = written(config)
+    assert "token" not in runner and runner["token_expires_at"].year == 2031
+    assert "is valid" in flotilla("verify")
+
+
+@pytest.mark.parametrize("content, told", [(None, "No such file or directory"), ("\n", "is empty")])
+def test_an_entry_without_its_token_stops_no_other(flotilla, gitlab, config, folder, content, told):
+    file = folder / "token"
+    if content:
+        file.write_text(content)
+    write(config, of_file(gitlab, file), entry(gitlab))
+    for words in (["list"], ["verify", "--delete"], ["reset-token", "--all-runners"], ["unregister", "--all-runners"]):
+        said = flotilla(*words, status=1)
+        assert re.search(f"{config}:2: .*'token_file': {file}.*{told}", said), said
+    assert calls(gitlab) == ["POST runners/verify 200", "POST runners/reset_authentication_token 201",
+                             "DELETE runners/managers 204"]
+    assert config.read_text() == "# kept\n" + of_file(gitlab, file)
+    assert f"runner 'f': {config}:2: " in flotilla("unregister", "--name", "f", status=1)
+
+
+def test_entries_of_one_runner_are_one(flotilla, gitlab, config):
+    write(config, entry(gitlab), entry(gitlab, "b", "glrt-gone"), entry(gitlab, "c"), entry(gitlab, "d", "glrt-gone"))
+    flotilla("reset-token", "--name", "c")
+    assert [runner["token"] for runner in written(config)] == [gitlab.runner_token, "glrt-gone"] * 2
+    flotilla("verify", "--delete")
+    assert [runner["name"] for runner in written(config)] == ["a", "c"]
+    flotilla("unregister", "--token", gitlab.runner_token)
+    assert calls(gitlab)[1:] == ["POST runners/verify 200", "POST runners/verify 403", "DELETE runners/managers 204"]
+    assert config.read_text() == "# kept\n"
+
+
+def test_where_no_file_is_there_is_no_runner(flotilla, config):
+    for words in (["list"], ["verify"], ["unregister", "--all-runners"], ["reset-token", "--all-runners"]):
+        assert f"WARNING: {config}: No such file or directory; so there is no runner" in flotilla(*words)
+    assert "no such runner" in flotilla("unregister", "--name", "a", status=1) and not config.exists()
+
+
+def test_unregister_takes_the_token_of_the_environment(flotilla, gitlab, config):
+    write(config, entry(gitlab), entry(gitlab, "b", "glrt-other"))
+    assert "no runner matches" not in flotilla("verify", variables={"CI_SERVER_TOKEN": "glrt-none"}, status=1)
+    flotilla("unregister", variables={"CI_SERVER_TOKEN": TOKEN})
+    assert config.read_text() == "# kept\n" + entry(gitlab, "b", "glrt-other")
 
 
 @pytest.mark.parametrize("words, told", [
