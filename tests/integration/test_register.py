@@ -1,6 +1,7 @@
 """`flotilla register`, `verify`, `unregister`, `list` and `reset-token`: what GitLab hears, and what the file says then.
 
-GitLab is the checker's, which is held against the vectors of coordinator-protocol.md (V19)."""
+GitLab is the checker's, which is held against the vectors of coordinator-protocol.md (V19) and against python-gitlab,
+which knows GitLab and nothing of us."""
 
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import threading
 import tomllib
 
+import gitlab as python_gitlab
 import pytest
 
 from checker.coordinator import Coordinator
@@ -532,3 +534,65 @@ def test_a_unit_of_gitlab_runner_starts_the_manager(flotilla, runner, config):
     said = flotilla("--debug", "run", "--config", config, "--working-directory", "/tmp", "--service", "x",
                     "--user", "nobody", "--syslog", program=runner, status=1)
     assert f"{config}: No such file or directory" in said
+
+
+# GitLab's API as python-gitlab knows it
+
+@pytest.fixture
+def person(gitlab):
+    client = python_gitlab.Gitlab(gitlab.url, private_token=gitlab.runners.personal_token, retry_transient_errors=False)
+    client.auth()
+    return client
+
+
+def refused(call, *words, **attributes):
+    with pytest.raises(python_gitlab.GitlabError) as refusal:
+        call(*words, **attributes)
+    return refusal.value.response_code, refusal.value.error_message
+
+
+def test_a_runner_that_a_person_makes_is_registered_renewed_and_removed(flotilla, register, person, config):
+    made = person.user.runners.create({"runner_type": "instance_type", "tag_list": ["a", "b"], "description": "of a person"})
+    register("--token", made.token, "--name", "box")
+    assert written(config)[0]["id"] == made.id and person.runners.get(made.id).description == "of a person"
+    person.runners.verify(made.token)
+    flotilla("reset-token", "--name", "box")
+    token = written(config)[0]["token"]
+    person.runners.verify(token)
+    assert refused(person.runners.verify, made.token) == (403, "403 Forbidden")
+    person.runners.delete(made.id)
+    assert "Verifying runner... is not valid" in flotilla("verify", "--delete") and "runners" not in tomllib.loads(config.read_text())
+
+
+def test_a_runner_that_a_library_registers_is_ours_to_renew(flotilla, gitlab, person, config):
+    gitlab.runners.expires = "2031-02-03T04:05:06.789Z"
+    runner = person.runners.create({"token": gitlab.runners.registration_token, "description": "box", "tag_list": ["a"],
+                                    "run_untagged": False, "maximum_timeout": 600, "info": {"name": "x"}})
+    assert runner.token_expires_at == "2031-02-03T04:05:06.789Z"
+    write(config, entry(gitlab, token=runner.token))
+    assert "Verifying runner... is alive" in flotilla("verify")
+    renewed = person.http_post("/runners/reset_authentication_token", post_data={"token": runner.token})
+    assert set(renewed) == {"token", "token_expires_at"}
+    assert refused(person.http_delete, "/runners", token=runner.token) == (403, "403 Forbidden")
+    person.http_delete("/runners", token=renewed["token"])
+    assert refused(person.runners.get, runner.id) == (404, "404 Not found")
+
+
+def test_what_gitlab_refuses_a_library_understands(gitlab, person):
+    def create(**attributes):
+        return refused(person.runners.create, {"token": gitlab.runners.registration_token, **attributes})
+
+    assert create(token="other") == (403, "403 Forbidden - invalid token supplied")
+    assert create(maximum_timeout=599)[1] == {"maximum_timeout": ["needs to be at least 10 minutes"]}
+    assert create(run_untagged=False)[0] == 400 and create(maintenance_note="x" * 1025)[0] == 400
+    assert create(access_level="no") == (400, "access_level does not have a valid value")
+    assert refused(person.http_post, "/runners/verify") == (400, "token is missing")
+    assert refused(person.http_delete, "/runners/managers", token=TOKEN) == (400, "system_id is missing")
+    assert refused(person.http_delete, "/runners/managers", token=TOKEN, system_id="s") == (
+        404, "404 Runner manager not found Not Found")
+    gitlab.runners.runners[7].expires = "2020-01-01T00:00:00Z"
+    assert refused(person.runners.verify, TOKEN)[0] == 403
+    gitlab.runners.registration_token = None
+    assert create(token="any") == (410, "410 Gone - runner registration disallowed")
+    gitlab.runners.personal_token = "another"
+    assert refused(person.http_get, "/user")[0] == 401
