@@ -142,6 +142,10 @@ static int make_runner(struct registration *registration)
         log_error("Registering runner... client error: %s", err.message);
     } else if (answer.status == 403) {
         log_error("Registering runner... forbidden (check registration token)");
+    } else if (answer.status == 410) {
+        log_error(
+            "Registering runner... failed: this GitLab takes no registration tokens any more; "
+            "make the runner there and give its token by --token");
     } else if (answer.status != 201) {
         log_error("Registering runner... failed: %s", answer.message);
     } else {

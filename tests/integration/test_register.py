@@ -251,6 +251,12 @@ def test_why_no_runner_was_made_is_told(register, gitlab, config, answer, told):
     assert not config.exists()
 
 
+def test_a_gitlab_without_registration_tokens_is_told(register, gitlab, config):
+    gitlab.runners.registration_token = None
+    assert "make the runner there and give its token by --token" in register("-r", "any", status=1)
+    assert not config.exists()
+
+
 def test_a_person_is_asked(flotilla, gitlab, config):
     said = flotilla("register", answers=f"{gitlab.url}\n{gitlab.runners.registration_token}\n\n\nx\nshell\ninstance\n",
                     variables={"RUNNER_NAME": "box"})
