@@ -4,7 +4,7 @@
 
 #include "core/base/str.h"
 #include "core/base/token.h"
-#include "core/cli/runners.h"
+#include "core/cli/rows.h"
 
 #define LOG_TOPIC "list"
 #include "core/base/log.h"
@@ -19,23 +19,7 @@ static void usage(void)
         cli_default_config());
 }
 
-static int parse(int argc, char **argv, struct runners_options *ret)
-{
-    static const struct option options[] = { RUNNERS_OPTIONS };
-    int c;
-
-    while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
-        if (c == 'h') {
-            usage();
-            return 1;
-        }
-        if (!runners_take_option(ret, c))
-            return cli_wrong_option("list", c, argv);
-    }
-    return optind < argc ? cli_misuse("list", "there is no argument '%s'", argv[optind]) : 0;
-}
-
-static void show(const struct entry *entry)
+static int show(const struct entry *entry)
 {
     char token[TOKEN_SHORT_SIZE];
 
@@ -44,30 +28,34 @@ static void show(const struct entry *entry)
     auto_log_scope struct log_scope shown = log_scope_open("Token", "%.8s", token);
     auto_log_scope struct log_scope url = log_scope_open("URL", "%s", entry->url);
     log_info("%s", entry->name);
+    if (entry->fault)
+        log_error("%s", entry->fault);
+    return entry->fault ? -1 : 0;
 }
 
-static void show_all(const char *config, const struct entries *entries)
+static int show_all(const char *config, const struct entries *entries)
 {
     struct log_scope scope = log_scope_open("ConfigFile", "%s", config);
+    int r = 0;
 
     log_info("Listing configured runners");
     log_scope_close(&scope);
     for (size_t i = 0; i < entries->n; i++)
-        show(&entries->items[i]);
+        if (show(&entries->items[i]) < 0)
+            r = -1;
+    return r;
 }
 
 int cli_list(int argc, char **argv)
 {
+    static const struct rows rows = { .command = "list", .usage = usage };
     struct runners_options options = { 0 };
     autoentries struct entries entries = { 0 };
-    int r = parse(argc, argv, &options);
+    int r = rows_parse(&rows, argc, argv, &options);
 
     if (r != 0)
         return r > 0 ? 0 : 2;
     if (runners_begin("list", &options) < 0)
         return 2;
-    if (runners_load(&options, &entries) < 0)
-        return 1;
-    show_all(options.config, &entries);
-    return 0;
+    return runners_load(&options, &entries) < 0 || show_all(options.config, &entries) < 0;
 }

@@ -90,34 +90,32 @@ static int check_is_new(const struct registration *registration, const struct se
     return 0;
 }
 
+static int take_verified(struct registration *registration, const struct secret *token,
+                         const struct gitlab_answer *answer)
+{
+    if (check_is_new(registration, token, answer->id) < 0)
+        return -EEXIST;
+    registration->token = secret_dup(token);
+    /* Else what GitLab knows is the whole runner, and others'. */
+    registration->takes_back = coordinator_token_is_made(secret_reveal(token));
+    registration->id = answer->id;
+    registration->expires_ms = answer->expires_ms;
+    return registration->token ? 0 : -ENOMEM;
+}
+
 /* The token of a runner that is there already. One that people made at GitLab must be known by its id. */
 static int verify(struct registration *registration, const struct secret *token)
 {
     bool made = coordinator_token_is_made(secret_reveal(token));
     auto_answer struct gitlab_answer answer = { 0 };
-    struct error err = { 0 };
 
     if (check_is_new(registration, token, 0) < 0)
         return -EEXIST;
-    if (gitlab_verify(&registration->host, secret_reveal(token), registration->system_id, &answer,
-                      &err) < 0) {
-        log_error("Verifying runner... client error: %s", err.message);
-    } else if (answer.status == 403) {
-        log_error("Verifying runner... is removed");
-    } else if (answer.status != 200) {
-        log_error("Verifying runner... failed: %s", answer.message);
-    } else if (made && answer.id == 0) {
-        log_error("Verifying runner... failed: GitLab did not say which runner it is");
-    } else {
-        log_info("Verifying runner... is valid");
-        if (check_is_new(registration, token, answer.id) < 0)
-            return -EEXIST;
-        registration->token = secret_dup(token);
-        registration->takes_back =
-            made; /* else what GitLab knows is the whole runner, and others' */
-        registration->id = answer.id;
-        registration->expires_ms = answer.expires_ms;
-        return registration->token ? 0 : -ENOMEM;
+    if (runners_verify(&registration->host, secret_reveal(token), registration->system_id,
+                       &answer) == 200) {
+        if (!made || answer.id > 0)
+            return take_verified(registration, token, &answer);
+        log_error("GitLab did not say which runner it is");
     }
     log_error("Failed to verify the runner");
     return -EACCES;
@@ -144,6 +142,10 @@ static int make_runner(struct registration *registration)
         log_error("Registering runner... client error: %s", err.message);
     } else if (answer.status == 403) {
         log_error("Registering runner... forbidden (check registration token)");
+    } else if (answer.status == 410) {
+        log_error(
+            "Registering runner... failed: this GitLab takes no registration tokens any more; "
+            "make the runner there and give its token by --token");
     } else if (answer.status != 201) {
         log_error("Registering runner... failed: %s", answer.message);
     } else {

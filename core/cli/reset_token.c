@@ -4,13 +4,12 @@
  * From GitLab's answer on, the former token is of no use. So whatever could keep the new one out of the file is looked
  * for before GitLab is asked. */
 #include <errno.h>
-#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
-#include "core/base/token.h"
-#include "core/cli/runners.h"
+#include "core/cli/rows.h"
 #include "core/config/edit_token.h"
 
 #define LOG_TOPIC "reset-token"
@@ -40,62 +39,23 @@ static void usage(void)
         cli_default_config());
 }
 
-/* 1 when it is another's. */
-static int take_option(struct reset_options *ret, int c)
-{
-    switch (c) {
-    case 'n':
-        ret->name = optarg;
-        return 0;
-    case 'u':
-        ret->url = optarg;
-        return 0;
-    case 'i':
-        return parse_i64(optarg, 1, INT64_MAX, &ret->id) < 0
-                   ? cli_misuse("reset-token", "--id '%s' is no number from 1 up", optarg)
-                   : 0;
-    case 'A':
-        ret->all = true;
-        return 0;
-    case 'P':
-    case 'Q':
-        secret_free(ret->pat);
-        ret->pat = c == 'P' ? runners_take_secret(optarg)
-                            : runners_read_secret("reset-token", "--pat-file", optarg);
-        return ret->pat ? 0 : -EINVAL;
-    default:
-        return 1;
-    }
-}
-
 static int parse(int argc, char **argv, struct reset_options *ret)
 {
-    static const struct option options[] = { { "name", required_argument, NULL, 'n' },
-                                             { "url", required_argument, NULL, 'u' },
-                                             { "id", required_argument, NULL, 'i' },
-                                             { "all-runners", no_argument, NULL, 'A' },
-                                             { "pat", required_argument, NULL, 'P' },
-                                             { "pat-file", required_argument, NULL, 'Q' },
-                                             RUNNERS_OPTIONS };
-    int c, r;
+    static const struct row items[] = {
+        { "name", NULL, 'n', ROW_TEXT, offsetof(struct reset_options, name) },
+        { "url", NULL, 'u', ROW_TEXT, offsetof(struct reset_options, url) },
+        { "id", NULL, 'i', ROW_NUMBER, offsetof(struct reset_options, id) },
+        { "all-runners", NULL, 0, ROW_FLAG, offsetof(struct reset_options, all) },
+        { "pat", NULL, 0, ROW_SECRET, offsetof(struct reset_options, pat) },
+        { "pat-file", NULL, 0, ROW_SECRET_FILE, offsetof(struct reset_options, pat) },
+    };
+    static const struct rows rows = { "reset-token", usage, items, ARRAY_LEN(items) };
+    int r = rows_parse(&rows, argc, argv, ret);
 
-    while ((c = getopt_long(argc, argv, ":c:n:u:i:h", options, NULL)) != -1) {
-        if (c == 'h') {
-            usage();
-            return 1;
-        }
-        r = take_option(ret, c);
-        if (r < 0)
-            return r;
-        if (r > 0 && !runners_take_option(&ret->runners, c))
-            return cli_wrong_option("reset-token", c, argv);
-    }
-    if (optind < argc)
-        return cli_misuse("reset-token", "there is no argument '%s'", argv[optind]);
-    if (!ret->all && !ret->name && !(ret->url && ret->id > 0))
+    if (r == 0 && !ret->all && !ret->name && !(ret->url && ret->id > 0))
         return cli_misuse("reset-token",
                           "say which runner by --name, or by --url and --id, or --all-runners");
-    return 0;
+    return r;
 }
 
 static void options_done(struct reset_options *options)
@@ -166,45 +126,38 @@ static int write_token(const struct reset_options *options, const struct entry *
     return r;
 }
 
-static int reset(const struct reset_options *options, const struct entry *entry)
+static int reset(void *arg, const struct entry *entry)
 {
+    const struct reset_options *options = arg;
     auto_answer struct gitlab_answer answer = { 0 };
-    char token[TOKEN_SHORT_SIZE];
 
-    token_shorten(secret_reveal(entry->token), token);
-    auto_log_scope struct log_scope scope = log_scope_open("runner", "%.8s", token);
     if (!can_reset(options, entry) || ask(options, entry, &answer) < 0) {
-        log_error("Failed to reset runner token");
+        log_error("Failed to reset runner authentication token");
         return -1;
     }
     return write_token(options, entry, &answer);
 }
 
-static bool is_meant(const struct reset_options *options, const struct entry *entry)
+static bool is_meant(const void *arg, const struct entry *entry)
 {
+    const struct reset_options *options = arg;
+
     return options->all ||
            (options->name ? str_eq(entry->name, options->name)
                           : entry->id == options->id && str_eq(entry->url, options->url));
 }
 
-static int reset_meant(const struct reset_options *options, const struct entries *entries)
+static int reset_meant(struct reset_options *options, const struct entries *entries)
 {
-    size_t n = 0;
-    int r = 0;
+    const struct entry *first = NULL;
 
     if (options->all)
-        log_warning("Resetting all runner tokens");
-    for (size_t i = 0; i < entries->n; i++) {
-        if (!is_meant(options, &entries->items[i]))
-            continue;
-        n++;
-        if (reset(options, &entries->items[i]) < 0)
-            r = -1;
+        log_warning("Resetting all runner authentication tokens");
+    else if (runners_count(entries, is_meant, options, &first) == 0) {
+        log_error("no such runner is in %s; `flotilla list` shows them", options->runners.config);
+        return -ENOENT;
     }
-    if (n > 0)
-        return r;
-    log_error("no such runner is in %s; `flotilla list` shows them", options->runners.config);
-    return -ENOENT;
+    return runners_each(entries, is_meant, options, reset, options) > 0 ? -EIO : 0;
 }
 
 int cli_reset_token(int argc, char **argv)

@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "core/base/token.h"
-#include "core/cli/runners.h"
+#include "core/cli/rows.h"
 #include "core/config/edit.h"
 #include "core/config/toml_change.h"
 #include "core/supervisor/supervisor.h"
@@ -58,79 +59,27 @@ static void usage(void)
         cli_default_config());
 }
 
-static int take_number(const char *option, int64_t *ret)
-{
-    return parse_i64(optarg, 0, 1000000000, ret) < 0
-               ? cli_misuse("run-single", "%s '%s' is no number from 0 up", option, optarg)
-               : 0;
-}
-
-/* 1 when it is another's. */
-static int take_option(struct single_options *ret, int c)
-{
-    switch (c) {
-    case 'r':
-        ret->runner = optarg;
-        return 0;
-    case 'u':
-        ret->url = optarg;
-        return 0;
-    case 't':
-    case 'T':
-        secret_free(ret->token);
-        ret->token = c == 't' ? runners_take_secret(optarg)
-                              : runners_read_secret("run-single", "--token-file", optarg);
-        return ret->token ? 0 : -EINVAL;
-    case 'e':
-        ret->executor = optarg;
-        return 0;
-    case 'm':
-        return take_number("--max-builds", &ret->max_builds);
-    case 'w':
-        return take_number("--wait-timeout", &ret->wait_timeout_s);
-    case 's':
-        ret->state_dir = optarg;
-        return 0;
-    case 'p':
-        ret->plugin_dirs = optarg;
-        return 0;
-    default:
-        return 1;
-    }
-}
-
 static int parse(int argc, char **argv, struct single_options *ret)
 {
-    static const struct option options[] = { { "runner", required_argument, NULL, 'r' },
-                                             { "url", required_argument, NULL, 'u' },
-                                             { "token", required_argument, NULL, 't' },
-                                             { "token-file", required_argument, NULL, 'T' },
-                                             { "executor", required_argument, NULL, 'e' },
-                                             { "max-builds", required_argument, NULL, 'm' },
-                                             { "wait-timeout", required_argument, NULL, 'w' },
-                                             { "state-dir", required_argument, NULL, 's' },
-                                             { "plugin-dir", required_argument, NULL, 'p' },
-                                             RUNNERS_OPTIONS };
-    int c, r;
+    static const struct row items[] = {
+        { "runner", NULL, 'r', ROW_TEXT, offsetof(struct single_options, runner) },
+        { "url", NULL, 'u', ROW_TEXT, offsetof(struct single_options, url) },
+        { "token", NULL, 't', ROW_SECRET, offsetof(struct single_options, token) },
+        { "token-file", NULL, 0, ROW_SECRET_FILE, offsetof(struct single_options, token) },
+        { "executor", NULL, 0, ROW_TEXT, offsetof(struct single_options, executor) },
+        { "max-builds", NULL, 0, ROW_NUMBER, offsetof(struct single_options, max_builds) },
+        { "wait-timeout", NULL, 0, ROW_NUMBER, offsetof(struct single_options, wait_timeout_s) },
+        { "state-dir", NULL, 0, ROW_TEXT, offsetof(struct single_options, state_dir) },
+        { "plugin-dir", NULL, 0, ROW_TEXT, offsetof(struct single_options, plugin_dirs) },
+    };
+    static const struct rows rows = { "run-single", usage, items, ARRAY_LEN(items) };
+    int r = rows_parse(&rows, argc, argv, ret);
 
-    while ((c = getopt_long(argc, argv, ":c:r:u:t:h", options, NULL)) != -1) {
-        if (c == 'h') {
-            usage();
-            return 1;
-        }
-        r = take_option(ret, c);
-        if (r < 0)
-            return r;
-        if (r > 0 && !runners_take_option(&ret->runners, c))
-            return cli_wrong_option("run-single", c, argv);
-    }
-    if (optind < argc)
-        return cli_misuse("run-single", "there is no argument '%s'", argv[optind]);
-    if (ret->executor && !str_eq(ret->executor, EXECUTOR))
+    if (r == 0 && ret->executor && !str_eq(ret->executor, EXECUTOR))
         return cli_misuse("run-single",
                           "--executor '%s' is not " EXECUTOR ", the only one there is",
                           ret->executor);
-    return 0;
+    return r;
 }
 
 static void options_done(struct single_options *options)

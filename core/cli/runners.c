@@ -11,6 +11,7 @@
 #include "core/base/harden.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/base/token.h"
 #include "core/cli/control_client.h"
 #include "core/config/edit.h"
 #include "core/config/edit_file.h"
@@ -86,11 +87,63 @@ int runners_load(const struct runners_options *options, struct entries *ret)
     struct error err = { 0 };
     int r = entries_load(options->config, ret, &err);
 
-    if (r == -ENOENT)
-        log_error("%s; --config FILE names another one", err.message);
-    else if (r < 0)
+    if (r == -ENOENT) {
+        log_warning("%s; so there is no runner. --config FILE names another one", err.message);
+        return 0;
+    }
+    if (r < 0)
         log_error("%s", err.message);
     return r;
+}
+
+/* The first of its runner's entries among those that are meant. */
+static bool is_first(const struct entries *entries, size_t at, runners_pick_fn pick,
+                     const void *options)
+{
+    const struct entry *entry = &entries->items[at];
+
+    if (!pick(options, entry))
+        return false;
+    for (size_t i = 0; i < at && !entry->fault; i++)
+        if (entry_is(&entries->items[i], entry->url, secret_reveal(entry->token)) &&
+            pick(options, &entries->items[i]))
+            return false;
+    return true;
+}
+
+size_t runners_count(const struct entries *entries, runners_pick_fn pick, const void *options,
+                     const struct entry **ret_first)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < entries->n; i++)
+        if (is_first(entries, i, pick, options) && n++ == 0)
+            *ret_first = &entries->items[i];
+    return n;
+}
+
+static int act_on(const struct entry *entry, runners_act_fn act, void *arg)
+{
+    char token[TOKEN_SHORT_SIZE];
+
+    if (entry->fault) {
+        log_error("runner '%s': %s", entry->name, entry->fault);
+        return -EINVAL;
+    }
+    token_shorten(secret_reveal(entry->token), token);
+    auto_log_scope struct log_scope scope = log_scope_open("runner", "%.8s", token);
+    return act(arg, entry);
+}
+
+size_t runners_each(const struct entries *entries, runners_pick_fn pick, const void *options,
+                    runners_act_fn act, void *arg)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < entries->n; i++)
+        if (is_first(entries, i, pick, options) && act_on(&entries->items[i], act, arg) < 0)
+            failed++;
+    return failed;
 }
 
 int runners_system_id(const struct runners_options *options, char dst[SYSTEM_ID_SIZE])
@@ -113,6 +166,24 @@ void runners_host(const struct entry *entry, struct coordinator_host *ret)
                                        .tls_ca_file = entry->tls_ca_file,
                                        .tls_cert_file = entry->tls_cert_file,
                                        .tls_key_file = entry->tls_key_file };
+}
+
+int runners_verify(const struct coordinator_host *host, const char *token, const char *system_id,
+                   struct gitlab_answer *ret)
+{
+    bool made = coordinator_token_is_made(token);
+    struct error err = { 0 };
+    int r = gitlab_verify(host, token, system_id, ret, &err);
+
+    if (r < 0)
+        log_error("Verifying runner... client error: %s", err.message);
+    else if (ret->status == 200)
+        log_info("Verifying runner... is %s", made ? "valid" : "alive");
+    else if (ret->status == 403)
+        log_error("Verifying runner... is %s", made ? "not valid" : "removed");
+    else
+        log_error("Verifying runner... failed: %s", ret->message);
+    return r < 0 ? r : ret->status;
 }
 
 static int add_empty(void *config, const struct buf *text, struct buf *ret, struct error *err)
@@ -139,19 +210,42 @@ struct removal {
     const struct entry *entry;
 };
 
-static int remove_entry(void *arg, const struct buf *text, struct buf *ret, struct error *err)
+static int remove_entries(void *arg, const struct buf *text, struct buf *ret, struct error *err)
 {
     const struct removal *removal = arg;
-    size_t at = 0;
-    int r = entries_find(text, removal->config, removal->entry->url,
-                         secret_reveal(removal->entry->token), &at, err);
+    autobuf struct buf left = BUF_SECRET;
+    size_t at = 0, n = 0;
+    int r;
 
-    return r < 0 ? r : edit_remove_runner(text, removal->config, at, ret, err);
+    buf_add(&left, buf_str(text), text->len);
+    for (;; n++) {
+        autobuf struct buf former = BUF_SECRET;
+
+        r = entries_find(&left, removal->config, removal->entry->url,
+                         secret_reveal(removal->entry->token), &at, err);
+        if (r < 0)
+            break;
+        former = left;
+        left = BUF_SECRET;
+        r = edit_remove_runner(&former, removal->config, at, &left, err);
+        if (r < 0)
+            return r;
+    }
+    if (n == 0 || r != -ENOENT)
+        return r;
+    buf_add(ret, buf_str(&left), left.len);
+    return 0;
 }
 
-int runners_remove(const char *config, const struct entry *entry, struct error *err)
+int runners_remove(const char *config, const struct entry *entry)
 {
     struct removal removal = { config, entry };
+    struct error err = { 0 };
+    int r = edit_file(config, RUNNERS_EDIT_WAIT_MS, remove_entries, &removal, &err);
 
-    return edit_file(config, RUNNERS_EDIT_WAIT_MS, remove_entry, &removal, err);
+    if (r < 0)
+        log_error("Failed to update %s: %s", config, err.message);
+    else
+        log_info("Updated %s", config);
+    return r;
 }

@@ -1,11 +1,11 @@
 /* core/cli/unregister.c - `flotilla unregister`: a runner, or this manager of it, goes from GitLab and then from the
  * configuration (coordinator-protocol.md 1.5). */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/base/str.h"
-#include "core/base/token.h"
-#include "core/cli/runners.h"
+#include "core/cli/rows.h"
 
 #define LOG_TOPIC "unregister"
 #include "core/base/log.h"
@@ -25,7 +25,7 @@ static void usage(void)
         "Of a runner that was made at GitLab (its token begins with glrt-) only this\n"
         "manager goes there; the runner stays until it is deleted at GitLab.\n\n"
         "  -n, --name NAME         of the entry\n"
-        "  -t, --token TOKEN       of the entry\n"
+        "  -t, --token TOKEN       of the entry [CI_SERVER_TOKEN]\n"
         "  -u, --url URL           of the entry, beside --name or --token\n"
         "      --all-runners       each entry; those that fail stay\n" RUNNERS_HELP,
         cli_default_config());
@@ -33,34 +33,18 @@ static void usage(void)
 
 static int parse(int argc, char **argv, struct unregister_options *ret)
 {
-    static const struct option options[] = { { "name", required_argument, NULL, 'n' },
-                                             { "url", required_argument, NULL, 'u' },
-                                             { "token", required_argument, NULL, 't' },
-                                             { "all-runners", no_argument, NULL, 'A' },
-                                             RUNNERS_OPTIONS };
-    int c;
+    static const struct row items[] = {
+        { "name", NULL, 'n', ROW_TEXT, offsetof(struct unregister_options, name) },
+        { "url", NULL, 'u', ROW_TEXT, offsetof(struct unregister_options, url) },
+        { "token", "CI_SERVER_TOKEN", 't', ROW_SECRET, offsetof(struct unregister_options, token) },
+        { "all-runners", NULL, 0, ROW_FLAG, offsetof(struct unregister_options, all) },
+    };
+    static const struct rows rows = { "unregister", usage, items, ARRAY_LEN(items) };
+    int r = rows_parse(&rows, argc, argv, ret);
 
-    while ((c = getopt_long(argc, argv, ":c:n:u:t:h", options, NULL)) != -1) {
-        if (c == 'h') {
-            usage();
-            return 1;
-        }
-        if (c == 'n')
-            ret->name = optarg;
-        else if (c == 'u')
-            ret->url = optarg;
-        else if (c == 't' && !ret->token)
-            ret->token = runners_take_secret(optarg);
-        else if (c == 'A')
-            ret->all = true;
-        else if (!runners_take_option(&ret->runners, c))
-            return cli_wrong_option("unregister", c, argv);
-    }
-    if (optind < argc)
-        return cli_misuse("unregister", "there is no argument '%s'", argv[optind]);
-    if (!ret->all && !ret->name && !ret->token)
+    if (r == 0 && !ret->all && !ret->name && !ret->token)
         return cli_misuse("unregister", "say which runner by --name or --token, or --all-runners");
-    return 0;
+    return r;
 }
 
 static void options_done(struct unregister_options *options)
@@ -79,82 +63,63 @@ static bool tell_result(const char *who, const struct gitlab_answer *answer)
     return answer->status == 204;
 }
 
+struct removal {
+    const struct unregister_options *options;
+    char system_id[SYSTEM_ID_SIZE];
+};
+
 /* From GitLab, then from the file. */
-static int unregister(const char *config, const struct entry *entry, const char *system_id)
+static int unregister(void *arg, const struct entry *entry)
 {
+    const struct removal *removal = arg;
     const char *token = secret_reveal(entry->token);
     auto_answer struct gitlab_answer answer = { 0 };
     struct coordinator_host host;
-    char shown[TOKEN_SHORT_SIZE];
     struct error err = { 0 };
+    int r = -EACCES;
 
-    token_shorten(token, shown);
-    auto_log_scope struct log_scope scope = log_scope_open("runner", "%.8s", shown);
     runners_host(entry, &host);
-    if (gitlab_unregister(&host, token, system_id, &answer, &err) < 0) {
+    if (gitlab_unregister(&host, token, removal->system_id, &answer, &err) < 0)
         log_error("Unregistering runner from GitLab client error: %s", err.message);
-        return -1;
-    }
-    if (!tell_result(coordinator_token_is_made(token) ? "runner manager" : "runner", &answer))
-        return -1;
-    if (runners_remove(config, entry, &err) < 0) {
-        log_error("Failed to update %s: %s", config, err.message);
-        return -1;
-    }
-    log_info("Updated %s", config);
-    return 0;
+    else if (tell_result(coordinator_token_is_made(token) ? "runner manager" : "runner", &answer))
+        r = runners_remove(removal->options->runners.config, entry);
+    if (r < 0)
+        log_error("Failed to unregister runner %s", entry->name);
+    return r;
 }
 
-static bool is_meant(const struct unregister_options *options, const struct entry *entry)
+static bool is_meant(const void *arg, const struct entry *entry)
 {
-    return (!options->name || str_eq(options->name, entry->name)) &&
-           (!options->url || str_eq(options->url, entry->url)) &&
-           (!options->token || str_eq(secret_reveal(options->token), secret_reveal(entry->token)));
+    const struct unregister_options *options = arg;
+
+    return options->all || ((!options->name || str_eq(options->name, entry->name)) &&
+                            (!options->url || str_eq(options->url, entry->url)) &&
+                            (!options->token ||
+                             str_eq(secret_reveal(options->token), secret_reveal(entry->token))));
 }
 
-static const struct entry *find(const struct unregister_options *options,
-                                const struct entries *entries)
+static int unregister_meant(struct removal *removal, const struct entries *entries)
 {
-    const struct entry *meant = NULL;
-    size_t n = 0;
+    const struct unregister_options *options = removal->options;
+    const struct entry *first = NULL;
+    size_t n = runners_count(entries, is_meant, options, &first);
 
-    for (size_t i = 0; i < entries->n; i++)
-        if (is_meant(options, &entries->items[i])) {
-            meant = &entries->items[i];
-            n++;
-        }
-    if (n == 0)
+    if (options->all)
+        log_warning("Unregistering all runners");
+    else if (n == 0)
         log_error("no such runner is in %s; `flotilla list` shows them", options->runners.config);
     else if (n > 1)
         log_error("%zu runners are meant; say which by its --token", n);
-    return n == 1 ? meant : NULL;
-}
-
-static int unregister_meant(const struct unregister_options *options, const struct entries *entries,
-                            const char *system_id)
-{
-    const char *config = options->runners.config;
-    const struct entry *meant;
-    int r = 0;
-
-    if (!options->all) {
-        meant = find(options, entries);
-        return meant ? unregister(config, meant, system_id) : -ENOENT;
-    }
-    log_warning("Unregistering all runners");
-    for (size_t i = 0; i < entries->n; i++)
-        if (unregister(config, &entries->items[i], system_id) < 0) {
-            log_error("Failed to unregister runner %s", entries->items[i].name);
-            r = -1;
-        }
-    return r;
+    if (!options->all && n != 1)
+        return -ENOENT;
+    return runners_each(entries, is_meant, options, unregister, removal) > 0 ? -EIO : 0;
 }
 
 int cli_unregister(int argc, char **argv)
 {
     __attribute__((cleanup(options_done))) struct unregister_options options = { 0 };
+    struct removal removal = { .options = &options };
     autoentries struct entries entries = { 0 };
-    char system_id[SYSTEM_ID_SIZE];
     int r = parse(argc, argv, &options);
 
     if (r != 0)
@@ -162,8 +127,8 @@ int cli_unregister(int argc, char **argv)
     if (runners_begin("unregister", &options.runners) < 0)
         return 2;
     if (runners_load(&options.runners, &entries) < 0 ||
-        runners_system_id(&options.runners, system_id) < 0 ||
-        unregister_meant(&options, &entries, system_id) < 0)
+        runners_system_id(&options.runners, removal.system_id) < 0 ||
+        unregister_meant(&removal, &entries) < 0)
         return 1;
     return 0;
 }

@@ -23,38 +23,45 @@ static const char *text_of(const struct toml_value *table, const char *key)
     return value && value->type == TOML_STRING ? value->text : "";
 }
 
-static int read_token_file(const char *name, struct entry *entry, struct error *err)
+static int read_token_file(struct entry *entry, struct error *err)
 {
-    autofree char *path = credentials_path(name);
     autobuf struct buf text = BUF_SECRET;
-    int r = path ? fs_read_file(AT_FDCWD, path, TOKEN_FILE_MAX, &text, err)
-                 : error_set(err, -ENOMEM, "out of memory");
+    size_t len;
+    int r = fs_read_file(AT_FDCWD, entry->token_file, TOKEN_FILE_MAX, &text, err);
 
+    len = strcspn(buf_str(&text), " \t\r\n");
+    if (r == 0 && len == 0)
+        r = error_set(err, -EINVAL, "%s is empty", entry->token_file);
     if (r < 0)
         return error_wrap(err, r, "[[runners]] 'token_file'");
-    entry->token = secret_new(buf_str(&text), strcspn(buf_str(&text), " \t\r\n"));
+    entry->token = secret_new(buf_str(&text), len);
     return 0;
 }
 
-static int read_token(const struct toml_value *table, bool need, struct entry *entry,
-                      struct error *err)
+/* Where there is none, the entry says why; negative for want of memory alone. */
+static int read_token(const struct toml_value *table, const char *file, struct entry *entry)
 {
-    const char *file = text_of(table, "token_file");
+    const char *token = text_of(table, "token");
+    struct error err = { 0 };
     int r = 0;
 
-    entry->has_token_file = *file != '\0';
-    if (entry->has_token_file)
-        r = read_token_file(file, entry, need ? err : NULL);
-    if (!entry->token && (!need || !entry->has_token_file))
-        entry->token = secret_from_str(entry->has_token_file ? "" : text_of(table, "token"));
-    return need ? r : 0;
+    if (*entry->token_file)
+        r = read_token_file(entry, &err);
+    else if (*token)
+        entry->token = secret_from_str(token);
+    else
+        r = error_set(&err, -EINVAL, "[[runners]] has no 'token'");
+    if (r < 0) {
+        entry->fault = mem_printf("%s:%d: %s", file, table->place.line, err.message);
+        entry->token = secret_from_str("");
+    }
+    return entry->token && (r == 0 || entry->fault) ? 0 : -ENOMEM;
 }
 
-static int read_entry(const struct toml_value *table, bool need_token, struct entry *entry,
+static int read_entry(const struct toml_value *table, const char *file, struct entry *entry,
                       struct error *err)
 {
     const struct toml_value *id = toml_find_any_case(table, "id");
-    int r = read_token(table, need_token, entry, err);
 
     entry->name = mem_strdup(text_of(table, "name"));
     entry->url = mem_strdup(text_of(table, "url"));
@@ -62,15 +69,16 @@ static int read_entry(const struct toml_value *table, bool need_token, struct en
     entry->tls_ca_file = mem_strdup(text_of(table, "tls-ca-file"));
     entry->tls_cert_file = mem_strdup(text_of(table, "tls-cert-file"));
     entry->tls_key_file = mem_strdup(text_of(table, "tls-key-file"));
+    entry->token_file = credentials_path(text_of(table, "token_file"));
     entry->id = id && id->type == TOML_INTEGER ? id->integer : 0;
-    if (r == 0 && (!entry->name || !entry->url || !entry->executor || !entry->tls_ca_file ||
-                   !entry->tls_cert_file || !entry->tls_key_file || !entry->token))
-        r = error_set(err, -ENOMEM, "out of memory");
-    return r;
+    if (!entry->name || !entry->url || !entry->executor || !entry->tls_ca_file ||
+        !entry->tls_cert_file || !entry->tls_key_file || !entry->token_file ||
+        read_token(table, file, entry) < 0)
+        return error_set(err, -ENOMEM, "%s: out of memory", file);
+    return 0;
 }
 
-static int read_all(const struct buf *text, const char *file, bool need_tokens, struct entries *ret,
-                    struct error *err)
+int entries_read(const struct buf *text, const char *file, struct entries *ret, struct error *err)
 {
     auto_ptr(toml_free) struct toml_value *root = NULL;
     const struct toml_value *list;
@@ -85,19 +93,12 @@ static int read_all(const struct buf *text, const char *file, bool need_tokens, 
     ret->items = mem_array(list->n_items + 1, sizeof(*ret->items));
     if (!ret->items)
         return error_set(err, -ENOMEM, "%s: out of memory", file);
-    for (size_t i = 0; i < list->n_items; i++) {
+    for (size_t i = 0; i < list->n_items && r == 0; i++) {
         if (list->items[i].type != TOML_TABLE)
             return error_set(err, -EINVAL, "%s: 'runners' holds what is no table", file);
-        r = read_entry(&list->items[i], need_tokens, &ret->items[ret->n++], err);
-        if (r < 0)
-            return error_wrap(err, r, "%s:%d", file, list->items[i].place.line);
+        r = read_entry(&list->items[i], file, &ret->items[ret->n++], err);
     }
-    return 0;
-}
-
-int entries_read(const struct buf *text, const char *file, struct entries *ret, struct error *err)
-{
-    return read_all(text, file, false, ret, err);
+    return r;
 }
 
 int entries_load(const char *file, struct entries *ret, struct error *err)
@@ -108,7 +109,7 @@ int entries_load(const char *file, struct entries *ret, struct error *err)
 
     if (r == 0 && fs_check_private_file(file, &readable, err) < 0)
         r = error_wrap(err, -EACCES, "others decide what is in the file");
-    return r < 0 ? r : read_all(&text, file, true, ret, err);
+    return r < 0 ? r : entries_read(&text, file, ret, err);
 }
 
 void entries_done(struct entries *entries)
@@ -122,6 +123,8 @@ void entries_done(struct entries *entries)
         free(entry->tls_ca_file);
         free(entry->tls_cert_file);
         free(entry->tls_key_file);
+        free(entry->token_file);
+        free(entry->fault);
         secret_free(entry->token);
     }
     free(entries->items);
@@ -140,6 +143,11 @@ static bool same_url(const char *a, const char *b)
     return len_a == len_b && memcmp(a, b, len_a) == 0;
 }
 
+bool entry_is(const struct entry *entry, const char *url, const char *token)
+{
+    return same_url(entry->url, url) && str_eq(secret_reveal(entry->token), token);
+}
+
 int entries_find(const struct buf *text, const char *file, const char *url, const char *token,
                  size_t *ret, struct error *err)
 {
@@ -149,8 +157,7 @@ int entries_find(const struct buf *text, const char *file, const char *url, cons
     if (r < 0)
         return r;
     for (size_t i = 0; i < entries.n; i++)
-        if (same_url(entries.items[i].url, url) &&
-            str_eq(secret_reveal(entries.items[i].token), token)) {
+        if (entry_is(&entries.items[i], url, token)) {
             *ret = i;
             return 0;
         }

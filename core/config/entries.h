@@ -15,9 +15,10 @@
 struct entry {
     char *name, *url, *executor; /* "" where not given */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
-    struct secret *token; /* never NULL; of `token_file`, too, "" where that cannot be read */
+    char *token_file;     /* where that leads; "" where not given */
+    struct secret *token; /* never NULL; of `token_file`, too */
+    char *fault;          /* why `token` is "", for people; else NULL */
     int64_t id;
-    bool has_token_file;
 };
 struct entries {
     struct entry *items;
@@ -25,8 +26,7 @@ struct entries {
 };
 
 int entries_read(const struct buf *text, const char *file, struct entries *ret, struct error *err);
-/* -ENOENT when there is no file, or a token's is not. One that others can write is refused, as for a manager
- * (hardening.md P2). */
+/* -ENOENT when there is no file. One that others can write is refused, as for a manager (hardening.md P2). */
 int entries_load(const char *file, struct entries *ret, struct error *err);
 void entries_done(struct entries *entries);
 static inline void cleanup_entries(struct entries *entries)
@@ -35,7 +35,8 @@ static inline void cleanup_entries(struct entries *entries)
 }
 #define autoentries __attribute__((cleanup(cleanup_entries)))
 
-/* The number of the entry with this URL, but for slashes at its end, and this token, in a text that may have changed
- * meanwhile; -ENOENT. */
+/* Has it this URL, but for slashes at its end, and this token? Several entries may be for one runner. */
+bool entry_is(const struct entry *entry, const char *url, const char *token);
+/* The number of the first such entry in a text that may have changed meanwhile; -ENOENT. */
 int entries_find(const struct buf *text, const char *file, const char *url, const char *token,
                  size_t *ret, struct error *err);

@@ -15,6 +15,7 @@
 
 struct runner_call {
     int success;
+    bool reads; /* the body of a success */
     coordinator_runner_fn fn;
     void *arg;
 };
@@ -62,19 +63,18 @@ static int read_runner(json_t *body, struct coordinator_runner_answer *ret)
     return 0;
 }
 
-/* An old server says no more of a runner than that it is there. */
 static void take_runner(json_t *body, int success, struct coordinator_runner_answer *answer)
 {
-    bool understood = body && read_runner(body, answer) == 0;
+    const char *why = NULL;
 
-    if (!understood) {
-        answer->id = 0;
-        answer->token = "";
-    }
-    if (success == 201 && str_empty(answer->token)) {
-        answer->status = COORDINATOR_TRANSPORT_ERROR;
-        answer->message = "the answer names no token";
-    }
+    if (!json_object_is_type(body, json_type_object))
+        why = "the answer is no JSON object";
+    else if (read_runner(body, answer) < 0 || (success == 201 && str_empty(answer->token)))
+        why = "the answer names no token";
+    if (why)
+        *answer = (struct coordinator_runner_answer) { .status = COORDINATOR_TRANSPORT_ERROR,
+                                                       .token = "",
+                                                       .message = why };
 }
 
 static void on_answer(struct coordinator_call *call, const struct call_answer *reply)
@@ -88,8 +88,8 @@ static void on_answer(struct coordinator_call *call, const struct call_answer *r
 
     (void) json_parse(reply->body, reply->body_len, &body, NULL);
     if (reply->status == extra->success) {
-        take_runner(json_object_is_type(body, json_type_object) ? body : NULL, extra->success,
-                    &answer);
+        if (extra->reads)
+            take_runner(body, extra->success, &answer);
     } else if (json_object_is_type(body, json_type_object)) {
         buf_add_str(&message, reply->message);
         add_message(&message, body);
@@ -109,7 +109,9 @@ int runner_call(struct coordinator_client *client, const struct coordinator_host
         buf_done(&request->body);
         return error_set(err, -ENOMEM, "asking GitLab: out of memory");
     }
-    *extra = (struct runner_call) { .success = success, .fn = fn, .arg = arg };
+    *extra = (struct runner_call) {
+        .success = success, .reads = request->accept_json, .fn = fn, .arg = arg
+    };
     request->pool = POOL_REPORTS;
     request->content_type = "application/json";
     request->body_max = ANSWER_MAX;

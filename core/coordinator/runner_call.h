@@ -4,7 +4,8 @@
 #include "core/coordinator/call.h"
 #include "core/coordinator/runners.h"
 
-/* Sends `request` with its body (taken). `success` is the status whose answer is a runner's, unless that is 204. */
+/* Sends `request` with its body (taken). The answer of the status `success` is a runner's where the request accepts
+ * JSON. */
 int runner_call(struct coordinator_client *client, const struct coordinator_host *host,
                 struct call_request *request, int success, coordinator_runner_fn fn, void *arg,
                 struct coordinator_call **ret, struct error *err);

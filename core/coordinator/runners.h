@@ -25,9 +25,10 @@ int coordinator_register(struct coordinator_client *client, const struct coordin
                          coordinator_runner_fn fn, void *arg, struct coordinator_call **ret,
                          struct error *err);
 
-/* POST runners/verify: 200, of which an old server says no id; 403 means that there is no such runner. */
+/* POST runners/verify: 200; 403 means that there is no such runner. An old server says no more than 200, which is -1
+ * unless `by_status`: then the answer's body is left alone. */
 int coordinator_verify(struct coordinator_client *client, const struct coordinator_host *host,
-                       const char *token, const char *system_id, json_t *info,
+                       const char *token, const char *system_id, json_t *info, bool by_status,
                        coordinator_runner_fn fn, void *arg, struct coordinator_call **ret,
                        struct error *err);
 

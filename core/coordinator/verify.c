@@ -8,7 +8,7 @@
 #include "core/coordinator/runner_call.h"
 
 int coordinator_verify(struct coordinator_client *client, const struct coordinator_host *host,
-                       const char *token, const char *system_id, json_t *info,
+                       const char *token, const char *system_id, json_t *info, bool by_status,
                        coordinator_runner_fn fn, void *arg, struct coordinator_call **ret,
                        struct error *err)
 {
@@ -16,7 +16,7 @@ int coordinator_verify(struct coordinator_client *client, const struct coordinat
                                     .path = "runners/verify",
                                     .token_header = "RUNNER-TOKEN",
                                     .token = token,
-                                    .accept_json = true,
+                                    .accept_json = !by_status,
                                     .body = BUF_SECRET };
     autojson json_t *body = json_object_new_object();
 

@@ -1,5 +1,11 @@
 """The part of GitLab's API that takes and gives a job's artifacts (coordinator-protocol.md 1.11, 1.12).
 
+| call | answers | from GitLab's |
+| --- | --- | --- |
+| POST jobs/ID/artifacts | 201; again 201 for the same file once more, and 400 for another of the same type; 400 without a file; 403 unless the job runs and the token is its own | lib/api/ci/runner.rb, app/services/ci/job_artifacts/create_service.rb, …/jobs_artifacts_spec.rb |
+| GET jobs/ID/artifacts | 200 the archive; 401 for a token that is none, 404 where there is no archive | lib/api/ci/runner.rb |
+
+Left out: redirections to a store of objects and 413, which tests play by `fault`; which types and formats there are.
 Bodies are kept in files: they may be larger than what a test should hold. One that breaks off is never an artifact."""
 
 import hashlib
@@ -11,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from .runner_api import UNAUTHORIZED, told, wrong
+
 PIECE = 1 << 20
 
 
@@ -21,6 +29,10 @@ class Artifact:
     query: dict
     path: Path
     size: int
+
+    @property
+    def type(self) -> str:
+        return self.query.get("artifact_type", "archive")
 
     @property
     def data(self) -> bytes:
@@ -144,21 +156,26 @@ class ArtifactApi:
             self.torn += 1
             return None
 
-    def take(self, request, job_id: int, token: str, body: Path) -> int:
+    def take(self, request, job_id: int, token: str, body: Path) -> tuple[int, dict, bytes]:
         try:
             name, size = take_part(body, request.headers.get("Content-Type", ""))
         except (Torn, TypeError):
-            return 400
+            return wrong("file is missing")
         query = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
         artifact = Artifact(job_id, name, query, body, size)
         with self.lock:
-            self.taken.append(artifact)
-        if query.get("artifact_type", "archive") == "archive":
+            former = next((one for one in self.of(job_id) if one.type == artifact.type), None)
+            if former and former.sha256 != artifact.sha256:
+                return told(400, "another artifact of the same type already exists")
+            if not former:
+                self.taken.append(artifact)
+        if artifact.type == "archive":
             self.offers[job_id] = token, body
-        return 201
+        return 201, {}, b"201"
 
-    def give(self, request, job_id: int) -> tuple[int, Path | None]:
+    def give(self, request, job_id: int) -> tuple[int, dict, bytes] | Path:
+        """The file, or why not."""
         token, path = self.offers.get(job_id, ("", None))
         if not path:
-            return 404, None
-        return (200, path) if request.headers.get("JOB-TOKEN") == token else (403, None)
+            return told(404, "404 Not Found")
+        return path if request.headers.get("JOB-TOKEN") == token else UNAUTHORIZED

@@ -1,6 +1,18 @@
 """A scripted coordinator: plays GitLab's runner API and remembers every request and answer.
 
-Written from the protocol alone. It is strict where GitLab is: two-phase commit, ranges, tokens.
+What it answers follows GitLab's own sources (lib/api/ci/runner.rb, lib/api/ci/helpers/runner.rb, and what they call; the tests
+are those of spec/requests/api/ci/runner). Calls about runners are in runner_api.py, artifacts in artifacts.py.
+
+| call | answers | from |
+| --- | --- | --- |
+| POST jobs/request | 201 a job, without X-GitLab-Last-Update; 204 with it; 400 without a token, 403 for a wrong one; 413 above 32 KiB. While `last_update` is the newest it waits, and then says 204 without the header, also when a job has come: who waited asks anew | …/jobs_request_post_spec.rb, workhorse/internal/builds/register.go |
+| PUT jobs/ID | 200, 202 while the log is being stored, with X-GitLab-Trace-Update-Interval then alone; 400 for a state that cannot be now; 403 for whoever has no right to it; Job-Status with all of them once the token is right | app/services/ci/update_build_state_service.rb, …/jobs_put_spec.rb |
+| PATCH jobs/ID/trace | 202 with Job-Status, Range and the interval; 400 without Content-Range; 403 unless the job runs; 416 with Range alone | app/services/ci/append_build_trace_service.rb, …/jobs_trace_spec.rb |
+
+The token of a job is looked for in the body or query first, then in JOB-TOKEN. A refusal is {"message": …}, or {"error": …}
+where Grape or error!() makes it. Stricter on purpose: a Content-Range whose end is not that of the body is refused, and so is a
+final state whose size is not the log's (412, which a runner must understand and GitLab has no use for). Not played: the 429 of
+limits (2,000 requests for jobs a minute and runner, 200 of the other calls a minute and job, with Retry-After: 60).
 Faults are scripted by `fault`, a callable that may replace or lose an answer.
 """
 
@@ -16,10 +28,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .artifacts import PIECE, ArtifactApi
-from .runner_api import RunnerApi
+from .runner_api import FORBIDDEN, JSON, RunnerApi, missing, told, wrong
 
 LOSE = "lose"  # act, then cut the connection without an answer
 DROP = "drop"  # cut the connection without acting
+
+BODY_MAX = 32 << 10  # of a request for a job
+NOT_RUNNING = told(403, "403 Forbidden - Job is not processing on runner")
 
 # A job whose answer met a closed connection is given again, if nobody has acknowledged it by then.
 GIVEN_AGAIN_AFTER = 15
@@ -70,6 +85,17 @@ class JobState:
     @property
     def ended(self) -> bool:
         return self.aborted or bool(self.finals)
+
+    @property
+    def status(self) -> str:
+        """What Job-Status says."""
+        return self.state if self.finals else self.cancel or self.state
+
+    @property
+    def refusal(self):
+        """Of whatever only a job that runs may do."""
+        status, headers, text = NOT_RUNNING
+        return status, {**headers, "Job-Status": self.status}, text
 
 
 class Coordinator:
@@ -229,29 +255,31 @@ class Coordinator:
         elif isinstance(fault, tuple):
             self.answer(request, *fault)
         elif request.command == "GET":
-            self.answer_file(request, *self.artifacts.give(request, job_id))
+            given = self.artifacts.give(request, job_id)
+            self.answer(request, *given) if isinstance(given, tuple) else self.answer_file(request, given)
         else:
-            status = self.take_artifact(request, job_id, body)
-            self.cut(request) if fault == LOSE else self.answer(request, status)
+            answer = self.take_artifact(request, job_id, body)
+            self.cut(request) if fault == LOSE else self.answer(request, *answer)
 
     def take_artifact(self, request, job_id, body):
         with self.lock:
             state = self.jobs.get(job_id)
             if request.command != "POST":
-                return 405
-            if not state or request.headers.get("JOB-TOKEN") != state.job.token or state.ended:
-                return 403
+                return wrong("405 Not Allowed", 405)
+            if not state or request.headers.get("JOB-TOKEN") != state.job.token:
+                return FORBIDDEN
+            if state.ended or state.state != "running":
+                return state.refusal
         return self.artifacts.take(request, job_id, state.job.token, body)
 
-    def answer_file(self, request, status, path):
+    def answer_file(self, request, path):
         try:
-            request.send_response(status)
-            request.send_header("Content-Length", str(path.stat().st_size if path else 0))
+            request.send_response(200)
+            request.send_header("Content-Length", str(path.stat().st_size))
             request.end_headers()
-            if path:
-                with open(path, "rb") as file:
-                    while piece := file.read(PIECE):
-                        request.wfile.write(piece)
+            with open(path, "rb") as file:
+                while piece := file.read(PIECE):
+                    request.wfile.write(piece)
         except OSError:
             request.close_connection = True
         with self.lock:
@@ -292,37 +320,38 @@ class Coordinator:
         match = re.fullmatch(r"/api/v4/jobs/(\d+)", request.path)
         if match and request.command == "PUT":
             return self.update_job(request, int(match[1]), body)
-        match = re.fullmatch(r"/api/v4/jobs/(\d+)/trace\?debug_trace=(true|false)", request.path)
+        match = re.fullmatch(r"/api/v4/jobs/(\d+)/trace(\?debug_trace=(true|false))?", request.path)
         if match and request.command == "PATCH":
             return self.patch_trace(request, int(match[1]), body)
         self.record(request, 404)
-        return 404, {}, b""
+        return wrong("404 Not Found", 404)
 
     def request_job(self, request, body):
         fields = json.loads(body)
-        token = request.headers.get("RUNNER-TOKEN")
-        if fields.get("token") != self.runner_token or token != self.runner_token:
-            self.record(request, 403)
-            return 403, {"Content-Type": "application/json"}, b'{"message":"403 Forbidden"}'
+        refusal = told(413, "413 Request Entity Too Large") if len(body) > BODY_MAX else missing(fields, "token")
+        if not refusal and fields["token"] != self.runner_token:
+            refusal = FORBIDDEN
+        if refusal:
+            self.record(request, refusal[0])
+            return refusal
         deadline = time.monotonic() + self.poll_seconds
+        asked = {"cursor": fields.get("last_update"), "header": request.headers.get("RUNNER-TOKEN")}
         with self.lock:
             waits = fields.get("last_update") == str(self.cursor)
             self.parked += waits
-            while not self.queue and waits and time.monotonic() < deadline:
+            while waits and fields["last_update"] == str(self.cursor) and time.monotonic() < deadline:
                 self.lock.wait(max(0.0, deadline - time.monotonic()))
             self.parked -= waits
-            headers = {"X-GitLab-Last-Update": str(self.cursor)}
-            if not self.queue or has_left(request.connection):
-                self.record(request, 204, cursor=fields.get("last_update"))
-                return 204, headers, b""
+            if waits or not self.queue or has_left(request.connection):
+                self.record(request, 204, **asked)
+                return 204, {} if waits else {"X-GitLab-Last-Update": str(self.cursor)}, b""
             state = self.jobs[self.queue.pop(0)]
             state.state = "pending"
             state.given += 1
             state.request = fields
             request.gave.append(state.job.id)
-            self.record(request, 201, state.job.id)
-        headers["Content-Type"] = "application/json"
-        return 201, headers, json.dumps(state.job.payload).encode()
+            self.record(request, 201, state.job.id, **asked)
+        return 201, JSON, json.dumps(state.job.payload).encode()
 
     def requeue(self, job_id):
         """GitLab gives a job again whose acknowledgement never came."""
@@ -341,22 +370,20 @@ class Coordinator:
         timer.daemon = True
         timer.start()
 
-    def signals(self, state):
-        headers = {"X-GitLab-Trace-Update-Interval": str(self.interval)}
-        headers["Job-Status"] = state.state if state.finals else state.cancel or state.state
-        return headers
-
     def update_job(self, request, job_id, body):
         fields = json.loads(body)
         with self.lock:
             state = self.jobs.get(job_id)
-            if not state or fields.get("token") != state.job.token:
-                self.record(request, 403, job_id)
-                return 403, {}, b""
+            refusal = missing(fields, "token")
+            if not refusal and (not state or fields["token"] != state.job.token):
+                refusal = FORBIDDEN
+            if refusal:
+                self.record(request, refusal[0], job_id)
+                return refusal
             status = self.apply_update(state, fields)
             self.record(request, status, job_id, state=fields.get("state"), output=fields.get("output"))
             self.lock.notify_all()
-            return status, self.signals(state), b""
+            return (status, {"Job-Status": state.status}, str(status).encode()) if status != 403 else state.refusal
 
     def apply_update(self, state, fields):
         wanted = fields.get("state")
@@ -387,24 +414,23 @@ class Coordinator:
             state = self.jobs.get(job_id)
             if not state or request.headers.get("JOB-TOKEN") != state.job.token:
                 self.record(request, 403, job_id)
-                return 403, {}, b""
-            if state.ended:
+                return FORBIDDEN
+            if state.ended or state.state != "running":
                 self.record(request, 403, job_id)
-                return 403, self.signals(state), b""
+                return state.refusal
             match = re.fullmatch(r"(\d+)-(\d+)", request.headers.get("Content-Range") or "")
-            headers = self.signals(state)
             if not match or int(match[2]) - int(match[1]) + 1 != len(body):
                 self.record(request, 400, job_id, range=request.headers.get("Content-Range"))
-                return 400, headers, b""
+                return wrong("400 Missing header Content-Range")
             first = int(match[1])
-            headers["Range"] = f"0-{len(state.trace)}"
             if first != len(state.trace):
                 self.record(request, 416, job_id, first=first, have=len(state.trace))
-                return 416, headers, b""
+                status, headers, text = wrong("416 Range Not Satisfiable", 416)
+                return status, {**headers, "Range": f"0-{len(state.trace)}"}, text
             state.trace += body
-            headers["Range"] = f"0-{len(state.trace)}"
             self.record(request, 202, job_id, first=first, length=len(body))
-            return 202, headers, b""
+            return 202, {"Job-Status": state.status, "Range": f"0-{len(state.trace)}",
+                         "X-GitLab-Trace-Update-Interval": str(self.interval)}, b""
 
 
 def has_left(connection: socket.socket) -> bool:

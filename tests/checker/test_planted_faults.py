@@ -624,13 +624,16 @@ def test_the_coordinator_is_strict_about_ranges_and_two_phases():
         return answer.status, answer.headers, answer.read()
 
     token = coordinator.runner_token
-    ask = json.dumps({"token": token, "info": {}})
-    assert call("POST", "jobs/request", ask)[0] == 403  # the header is missing
-    assert call("POST", "jobs/request", ask, **{"RUNNER-TOKEN": token})[0] == 201
+    assert call("POST", "jobs/request", "{}")[0] == 400
+    assert call("POST", "jobs/request", json.dumps({"token": "x"}))[0] == 403
+    assert call("POST", "jobs/request", json.dumps({"token": token, "info": "x" * 40000}))[0] == 413
+    assert call("POST", "jobs/request", json.dumps({"token": token}))[0] == 201
+    send = {"JOB-TOKEN": job.token, "Content-Range": "5-9"}
+    status, headers, _ = call("PATCH", "jobs/7/trace", b"12345", **send)
+    assert (status, headers["Job-Status"]) == (403, "pending")
     final = json.dumps({"token": job.token, "state": "success", "output": {}})
     assert call("PUT", "jobs/7", final)[0] == 400  # before "running"
     assert call("PUT", "jobs/7", json.dumps({"token": job.token, "state": "running"}))[0] == 200
-    send = {"JOB-TOKEN": job.token, "Content-Range": "5-9"}
     assert call("PATCH", "jobs/7/trace?debug_trace=false", b"12345", **send)[0] == 416
     send["Content-Range"] = "0-4"
     assert call("PATCH", "jobs/7/trace?debug_trace=false", b"12345", **send)[0] == 202
@@ -646,13 +649,37 @@ def test_the_coordinator_is_strict_about_ranges_and_two_phases():
 
 
 def test_the_coordinator_gives_no_job_to_a_client_that_was_killed():
-    coordinator = Coordinator(poll_seconds=60)
-    token = coordinator.runner_token
-    client = http.client.HTTPConnection("127.0.0.1", coordinator.server.server_port)
-    client.request("POST", "/api/v4/jobs/request", json.dumps({"token": token, "last_update": "1"}),
-                   {"RUNNER-TOKEN": token})
-    client.close()
+    coordinator = Coordinator()
+    held = coordinator.lock
     coordinator.add(make_job(7, "/nowhere/marks"))
+    with held:  # the request has come, and nobody looks at it before its client is gone
+        client = http.client.HTTPConnection("127.0.0.1", coordinator.server.server_port)
+        client.request("POST", "/api/v4/jobs/request", json.dumps({"token": coordinator.runner_token}))
+        client.close()
     assert wait_for(lambda: coordinator.records)
     assert (coordinator.records[0].status, coordinator.queue) == (204, [7])
+    coordinator.close()
+
+
+def test_the_coordinator_tells_who_waited_to_ask_anew():
+    coordinator = Coordinator(poll_seconds=60)
+    client = http.client.HTTPConnection("127.0.0.1", coordinator.server.server_port)
+
+    def ask():
+        client.request("POST", "/api/v4/jobs/request", json.dumps({"token": coordinator.runner_token, "last_update": "1"}))
+
+    def answer():
+        got = client.getresponse()
+        got.read()
+        return got.status, got.headers["X-GitLab-Last-Update"]
+
+    ask()
+    assert wait_for(lambda: coordinator.parked)
+    coordinator.add(make_job(7, "/nowhere/marks"))
+    assert answer() == (204, None)
+    ask()
+    assert answer() == (201, None)
+    ask()
+    assert answer() == (204, "2")
+    client.close()
     coordinator.close()

@@ -301,12 +301,12 @@ def test_autoscaler_V20_growth_that_fails_is_tried_in_growing_pauses(scripted, c
     run.wait(lambda: run.status()["runners"][0].get("growth_paused") == kind, "the pause is shown")
     run.coordinator.add(make_job(2, str(run.folder)))  # a request that was parked before is withdrawn
     run.wait(lambda: len(run.told("increased")) >= 4, "it is tried again")
+    run.wait(lambda: f"scripted: asks for no job: the group cannot grow: {said}, tried again" in run.ask("explain").stdout,
+             "no job is asked for")
     runner = run.status()["runners"][0]
     assert runner["problem"] == "increase fails by the script"
     assert runner["waiting"] == 1, "a second job was asked for"
-    explained = run.ask("explain").stdout
-    assert f"scripted: growth is failing: increase fails by the script; {said}, tried again" in explained
-    assert f"scripted: asks for no job: the group cannot grow: {said}, tried again" in explained
+    assert f"scripted: growth is failing: increase fails by the script; {said}, tried again" in run.ask("explain").stdout
     lines = [line for line in run.log.read_text().splitlines() if "increasing instances: runner" in line and "fails by" in line]
     assert len(lines) == 1 and said in lines[0], lines
     run.script("increase_code", 0)

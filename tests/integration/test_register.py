@@ -1,6 +1,7 @@
 """`flotilla register`, `verify`, `unregister`, `list` and `reset-token`: what GitLab hears, and what the file says then.
 
-GitLab is the checker's, which is held against the vectors of coordinator-protocol.md (V19)."""
+GitLab is the checker's, which is held against the vectors of coordinator-protocol.md (V19) and against python-gitlab,
+which knows GitLab and nothing of us."""
 
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import threading
 import tomllib
 
+import gitlab as python_gitlab
 import pytest
 
 from checker.coordinator import Coordinator
@@ -185,15 +187,25 @@ def test_what_is_still_to_be_said_is_a_warning(register):
 
 
 @pytest.mark.parametrize("answer, asked, told", [
-    ((403, {}, b""), 1, "Verifying runner... is removed"),
+    ((403, {}, b""), 1, "Verifying runner... is not valid"),
     ((500, {}, b""), 5, "Verifying runner... failed: status 500"),
-    ((200, {"Content-Type": "text/plain"}, b"200"), 1, "GitLab did not say which runner it is"),
-    ((200, {"Content-Type": "application/json"}, b'{"id":"x"}'), 1, "GitLab did not say which runner it is"),
+    ((200, {"Content-Type": "text/plain"}, b"200"), 2, "GitLab did not say which runner it is"),
+    ((200, {"Content-Type": "application/json"}, b'{"id":"x"}'), 2, "GitLab did not say which runner it is"),
 ])
 def test_a_token_that_is_not_vouched_for_is_not_written(register, gitlab, config, answer, asked, told):
     gitlab.runners.answers = [answer] * asked
     assert told in register("--token", TOKEN, status=1)
     assert len(gitlab.runners.requests) == asked and not config.exists()
+
+
+def test_an_old_gitlab_that_only_says_200_is_asked_once_more(register, flotilla, gitlab, config):
+    gitlab.runners.answers = [(200, {"Content-Type": "text/plain"}, b"200")] * 2
+    register("--token", "aLegacyToken", "--name", "box")
+    first, second = gitlab.runners.requests
+    assert first.body == second.body and "Accept" in first.headers and second.headers.get("Accept") != "application/json"
+    assert written(config)[0]["token"] == "aLegacyToken" and "id" not in written(config)[0]
+    gitlab.runners.answers = [(200, {"Content-Type": "text/plain"}, b"200"), (403, {}, b"")]
+    assert "Verifying runner... is removed" in flotilla("verify", status=1)
 
 
 @pytest.mark.parametrize("url, told", [("ftp://h", "must begin with http"), ("http://127.0.0.1:1", "failed")])
@@ -236,6 +248,12 @@ def test_only_what_was_said_is_told(register, gitlab):
 def test_why_no_runner_was_made_is_told(register, gitlab, config, answer, told):
     gitlab.runners.answers = [answer]
     assert told in register("-r", "bad", status=1)
+    assert not config.exists()
+
+
+def test_a_gitlab_without_registration_tokens_is_told(register, gitlab, config):
+    gitlab.runners.registration_token = None
+    assert "make the runner there and give its token by --token" in register("-r", "any", status=1)
     assert not config.exists()
 
 
@@ -343,7 +361,7 @@ def test_verify_tells_who_is_valid_and_who_was_removed(flotilla, gitlab, config)
     write(config, entry(gitlab), entry(gitlab, "b", "glrt-gone"))
     before = config.read_text()
     said = flotilla("verify", status=1)
-    assert "Verifying runner... is valid" in said and "Verifying runner... is removed" in said
+    assert "Verifying runner... is valid" in said and "Verifying runner... is not valid" in said
     assert "Failed to verify runners" in said and config.read_text() == before
     assert "Updated" in flotilla("verify", "--delete")
     assert config.read_text() == "# kept\n" + entry(gitlab)
@@ -364,7 +382,7 @@ def test_verify_asks_for_whom_it_is_told(flotilla, gitlab, config, words, asked)
     assert [request.body["token"] for request in gitlab.runners.requests] == asked
 
 
-@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*", "--token", "x"], ["--token", "x"]])
+@pytest.mark.parametrize("words", [["--name", "c"], ["--url", "*", "--token", "x"], ["--token", "x"], ["--url", "*"]])
 def test_verify_of_nobody_fails(flotilla, gitlab, config, words):
     write(config, entry(gitlab))
     assert "no runner matches the filtering parameters" in flotilla("verify", *words, status=1)
@@ -419,14 +437,68 @@ def test_reset_token_by_a_person(flotilla, gitlab, config, folder):
     assert written(config)[0]["token"] == gitlab.runner_token
 
 
-def test_a_token_that_cannot_be_written_is_not_reset(flotilla, gitlab, config, folder):
-    (folder / "token").write_text(TOKEN)
-    for text, told in ((f"runners = [{{ name = 'a', url = '{gitlab.url}', token = '{TOKEN}' }}]\n", "by hand"),
-                       (entry(gitlab, more=f'  token_file = "{folder}/token"').replace("token =", "# ="),
-                        "which flotilla does not write")):
-        write(config, text)
-        assert told in flotilla("reset-token", "--name", "a", status=1)
+def test_a_token_that_cannot_be_written_is_not_reset(flotilla, gitlab, config):
+    write(config, f"runners = [{{ name = 'a', url = '{gitlab.url}', token = '{TOKEN}' }}]\n")
+    assert "by hand" in flotilla("reset-token", "--name", "a", status=1)
     assert not gitlab.runners.requests
+
+
+# Entries whose token is elsewhere, or the same
+
+def of_file(gitlab, file, name="f"):
+    return entry(gitlab, name, more=f'  token_file = "{file}"').replace("token =", "# ")
+
+
+def test_a_token_of_a_file_is_reset_there(flotilla, gitlab, config, folder):
+    gitlab.runners.expires = "2031-02-03T04:05:06Z"
+    (folder / "token").write_text(TOKEN + "\n")
+    (folder / "token").chmod(0o640)
+    write(config, of_file(gitlab, folder / "token"))
+    flotilla("reset-token", "--name", "f")
+    assert (folder / "token").read_text() == gitlab.runner_token + "\n" != TOKEN + "\n"
+    assert (folder / "token").stat().st_mode & 0o777 == 0o640
+    runner, = written(config)
+    assert "token" not in runner and runner["token_expires_at"].year == 2031
+    assert "is valid" in flotilla("verify")
+
+
+@pytest.mark.parametrize("content, told", [(None, "No such file or directory"), ("\n", "is empty")])
+def test_an_entry_without_its_token_stops_no_other(flotilla, gitlab, config, folder, content, told):
+    file = folder / "token"
+    if content:
+        file.write_text(content)
+    write(config, of_file(gitlab, file), entry(gitlab))
+    for words in (["list"], ["verify", "--delete"], ["reset-token", "--all-runners"], ["unregister", "--all-runners"]):
+        said = flotilla(*words, status=1)
+        assert re.search(f"{config}:2: .*'token_file': {file}.*{told}", said), said
+    assert calls(gitlab) == ["POST runners/verify 200", "POST runners/reset_authentication_token 201",
+                             "DELETE runners/managers 204"]
+    assert config.read_text() == "# kept\n" + of_file(gitlab, file)
+    assert f"runner 'f': {config}:2: " in flotilla("unregister", "--name", "f", status=1)
+
+
+def test_entries_of_one_runner_are_one(flotilla, gitlab, config):
+    write(config, entry(gitlab), entry(gitlab, "b", "glrt-gone"), entry(gitlab, "c"), entry(gitlab, "d", "glrt-gone"))
+    flotilla("reset-token", "--name", "c")
+    assert [runner["token"] for runner in written(config)] == [gitlab.runner_token, "glrt-gone"] * 2
+    flotilla("verify", "--delete")
+    assert [runner["name"] for runner in written(config)] == ["a", "c"]
+    flotilla("unregister", "--token", gitlab.runner_token)
+    assert calls(gitlab)[1:] == ["POST runners/verify 200", "POST runners/verify 403", "DELETE runners/managers 204"]
+    assert config.read_text() == "# kept\n"
+
+
+def test_where_no_file_is_there_is_no_runner(flotilla, config):
+    for words in (["list"], ["verify"], ["unregister", "--all-runners"], ["reset-token", "--all-runners"]):
+        assert f"WARNING: {config}: No such file or directory; so there is no runner" in flotilla(*words)
+    assert "no such runner" in flotilla("unregister", "--name", "a", status=1) and not config.exists()
+
+
+def test_unregister_takes_the_token_of_the_environment(flotilla, gitlab, config):
+    write(config, entry(gitlab), entry(gitlab, "b", "glrt-other"))
+    assert "no runner matches" not in flotilla("verify", variables={"CI_SERVER_TOKEN": "glrt-none"}, status=1)
+    flotilla("unregister", variables={"CI_SERVER_TOKEN": TOKEN})
+    assert config.read_text() == "# kept\n" + entry(gitlab, "b", "glrt-other")
 
 
 @pytest.mark.parametrize("words, told", [
@@ -468,3 +540,65 @@ def test_a_unit_of_gitlab_runner_starts_the_manager(flotilla, runner, config):
     said = flotilla("--debug", "run", "--config", config, "--working-directory", "/tmp", "--service", "x",
                     "--user", "nobody", "--syslog", program=runner, status=1)
     assert f"{config}: No such file or directory" in said
+
+
+# GitLab's API as python-gitlab knows it
+
+@pytest.fixture
+def person(gitlab):
+    client = python_gitlab.Gitlab(gitlab.url, private_token=gitlab.runners.personal_token, retry_transient_errors=False)
+    client.auth()
+    return client
+
+
+def refused(call, *words, **attributes):
+    with pytest.raises(python_gitlab.GitlabError) as refusal:
+        call(*words, **attributes)
+    return refusal.value.response_code, refusal.value.error_message
+
+
+def test_a_runner_that_a_person_makes_is_registered_renewed_and_removed(flotilla, register, person, config):
+    made = person.user.runners.create({"runner_type": "instance_type", "tag_list": ["a", "b"], "description": "of a person"})
+    register("--token", made.token, "--name", "box")
+    assert written(config)[0]["id"] == made.id and person.runners.get(made.id).description == "of a person"
+    person.runners.verify(made.token)
+    flotilla("reset-token", "--name", "box")
+    token = written(config)[0]["token"]
+    person.runners.verify(token)
+    assert refused(person.runners.verify, made.token) == (403, "403 Forbidden")
+    person.runners.delete(made.id)
+    assert "Verifying runner... is not valid" in flotilla("verify", "--delete") and "runners" not in tomllib.loads(config.read_text())
+
+
+def test_a_runner_that_a_library_registers_is_ours_to_renew(flotilla, gitlab, person, config):
+    gitlab.runners.expires = "2031-02-03T04:05:06.789Z"
+    runner = person.runners.create({"token": gitlab.runners.registration_token, "description": "box", "tag_list": ["a"],
+                                    "run_untagged": False, "maximum_timeout": 600, "info": {"name": "x"}})
+    assert runner.token_expires_at == "2031-02-03T04:05:06.789Z"
+    write(config, entry(gitlab, token=runner.token))
+    assert "Verifying runner... is alive" in flotilla("verify")
+    renewed = person.http_post("/runners/reset_authentication_token", post_data={"token": runner.token})
+    assert set(renewed) == {"token", "token_expires_at"}
+    assert refused(person.http_delete, "/runners", token=runner.token) == (403, "403 Forbidden")
+    person.http_delete("/runners", token=renewed["token"])
+    assert refused(person.runners.get, runner.id) == (404, "404 Not found")
+
+
+def test_what_gitlab_refuses_a_library_understands(gitlab, person):
+    def create(**attributes):
+        return refused(person.runners.create, {"token": gitlab.runners.registration_token, **attributes})
+
+    assert create(token="other") == (403, "403 Forbidden - invalid token supplied")
+    assert create(maximum_timeout=599)[1] == {"maximum_timeout": ["needs to be at least 10 minutes"]}
+    assert create(run_untagged=False)[0] == 400 and create(maintenance_note="x" * 1025)[0] == 400
+    assert create(access_level="no") == (400, "access_level does not have a valid value")
+    assert refused(person.http_post, "/runners/verify") == (400, "token is missing")
+    assert refused(person.http_delete, "/runners/managers", token=TOKEN) == (400, "system_id is missing")
+    assert refused(person.http_delete, "/runners/managers", token=TOKEN, system_id="s") == (
+        404, "404 Runner manager not found Not Found")
+    gitlab.runners.runners[7].expires = "2020-01-01T00:00:00Z"
+    assert refused(person.runners.verify, TOKEN)[0] == 403
+    gitlab.runners.registration_token = None
+    assert create(token="any") == (410, "410 Gone - runner registration disallowed")
+    gitlab.runners.personal_token = "another"
+    assert refused(person.http_get, "/user")[0] == 401

@@ -36,8 +36,23 @@ def test_the_pace_grows_with_the_jobs_that_come(scripted):
     run.coordinator.poll_seconds = 60
     run.start()
     run.wait(lambda: run.coordinator.parked == 1, "one request is parked")
-    run.coordinator.add(make_job(1, str(run.folder)))
+    # Each job quickens it, and so many that the empty answers at the end don't undo it.
+    run.coordinator.add(*(make_job(number, str(run.folder)) for number in range(1, 6)))
     run.wait(lambda: run.coordinator.parked == 2, "two are")
+
+
+def test_the_token_is_told_in_both_places_and_the_cursor_kept(scripted):
+    """A request that waits gets no job, and neither it nor the one that does gets a new cursor."""
+    run = scripted()
+    run.coordinator.poll_seconds = 60
+    run.start()
+    run.wait(lambda: run.coordinator.parked == 1, "one request is parked")
+    run.coordinator.add(make_job(1, str(run.folder)))
+    run.wait(lambda: run.coordinator.parked == 1 and run.coordinator.jobs[1].given, "the job is given, and one parked again")
+    asked = [record for record in run.coordinator.records if record.path.endswith("/request")]
+    assert [(record.status, record.detail["cursor"]) for record in asked] == [
+        (204, None), (204, "1"), (201, "1"), (204, "1")]
+    assert {record.detail["header"] for record in asked} == {run.coordinator.runner_token}
 
 
 def test_coordinator_V4_a_job_that_another_runner_got_changes_nothing(scripted):

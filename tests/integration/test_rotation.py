@@ -158,15 +158,32 @@ def test_an_entry_that_leaves_while_gitlab_is_asked_takes_nothing_along(folder, 
     assert resets(run) == [201]
 
 
-def test_a_token_in_a_file_of_its_own_is_left_alone(folder, binary, plugin_dir):
+@pytest.mark.parametrize("point", ["", "edit_file.after:1"])  # the times are written, the token is not
+def test_a_token_in_a_file_of_its_own_is_renewed_there(folder, binary, plugin_dir, point):
     run = manager(folder, binary, plugin_dir, more=f'\n  token_file = "{folder}/token"')
-    (folder / "token").write_text(run.coordinator.runner_token)
-    (folder / "token").chmod(0o600)
+    file = folder / "token"
+    file.write_text(run.coordinator.runner_token)
+    file.chmod(0o600)
     run.config.write_text(run.config.read_text().replace("  token =", "  # token ="))
+    run.start(kill_at=point)
+    if point:
+        assert run.wait_dead(60)
+        assert file.read_text() != run.coordinator.runner_token + "\n"
+        run.start()
+    wait_until(run, lambda: file.read_text() == run.coordinator.runner_token + "\n" and
+               not (run.state_dir / "new_token.json").exists())
     run.coordinator.add(make_job(1, str(run.marks)))
-    run.start()
     assert_nothing_lost(run, run.finish())
-    assert resets(run) == [] and says(run, "which flotilla does not write")
+    assert resets(run) == [201] and runner(run)["token_expires_at"].year == 2099
+
+
+def test_entries_of_one_runner_get_its_new_token_at_once(scripted):
+    run = scripted(runner=life(*DUE) + "\n", others=[{"name": "second"}])
+    run.coordinator.runners.expires = "2099-01-01T00:00:00Z"
+    run.start()
+    run.wait(lambda: resets(run) and not (run.state_dir / "new_token.json").exists() and
+             run.config.read_text().count(f'token = "{run.coordinator.runner_token}"') == 2, "both have it")
+    assert resets(run) == [201]
 
 
 def test_what_gitlab_refuses_changes_nothing(folder, binary, plugin_dir):

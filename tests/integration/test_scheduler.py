@@ -1,6 +1,7 @@
 """Two runner entries that share the places under `concurrent`."""
 
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,16 +50,22 @@ def test_a_gitlab_that_is_away_is_told_once_and_when_it_is_back(scripted):
 def test_jobs_that_come_at_once_do_not_exceed_concurrent(scripted):
     """Both requests are answered; one job has the place, the other is acknowledged and waits for it."""
     run = scripted(concurrent=1, others=[{"name": "second"}])
-    run.coordinator.poll_seconds = 60
+    asked, go_on = [], threading.Event()
+
+    def hold(method, path, body):
+        asked.append(path)
+        go_on.wait(60)
+
+    run.coordinator.fault = hold
+    run.coordinator.add(make_job(1, str(run.folder)), make_job(2, str(run.folder)))
     run.start()
-    run.wait(lambda: run.coordinator.parked == 2, "both requests are parked")
+    run.wait(lambda: len(asked) == 2, "both have asked")
     run.show("one")
     run.show("two", cloud="second")
     run.process.send_signal(signal.SIGSTOP)  # so that both answers are there at its next turn
     run.wait(lambda: stat_state(run.process.pid) == "T", "the manager stands still")
-    sent = run.coordinator.sent
-    run.coordinator.add(make_job(1, str(run.folder)), make_job(2, str(run.folder)))
-    run.wait(lambda: run.coordinator.sent == sent + 2, "both requests are answered")
+    go_on.set()
+    run.wait(lambda: run.coordinator.sent == 2, "both requests are answered")
     run.process.send_signal(signal.SIGCONT)
     run.wait(lambda: sorted(states(run)) == ["acknowledged", "assigned"], "one job has an instance")
     run.wait_lists(5)

@@ -196,7 +196,8 @@ static void test_entries_are_read_whatever_else_is_wrong(void **unused)
     assert_int_equal(entries.items[0].id, 4);
     assert_string_equal(secret_reveal(entries.items[0].token), "glrt-a");
     assert_string_equal(secret_reveal(entries.items[1].token), "glrt-b");
-    assert_true(entries.items[1].has_token_file);
+    assert_string_equal(entries.items[1].token_file, token_file);
+    assert_null(entries.items[1].fault);
     assert_int_equal(entries_find(&text, "F", "https://h", "glrt-b", &at, &err), 0);
     assert_int_equal(at, 1);
     assert_int_equal(entries_find(&text, "F", "https://h", "glrt-c", &at, &err), -ENOENT);
@@ -211,8 +212,9 @@ static void test_an_entry_is_found_beside_those_that_cannot_be_read(void **unuse
     auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
     autofree char *file = harness_path(dir, "config.toml");
     autofree char *edited = NULL;
+    autoentries struct entries entries = { 0 };
     autobuf struct buf copy = BUF_INIT;
-    struct edit_token change = {
+    const struct edit_token change = {
         .config = file, .url = "https://h", .former = "glrt-a", .token = "glrt-b"
     };
     struct error err = { 0 };
@@ -228,11 +230,53 @@ static void test_an_entry_is_found_beside_those_that_cannot_be_read(void **unuse
     assert_non_null(strstr(edited, "token = \"glrt-b\""));
     assert_non_null(strstr(edited, "token_file = \"$CREDENTIALS_DIRECTORY/token\"\n"));
 
-    harness_write(dir, "token", "glrt-c\n");
-    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
-    change.former = "glrt-c";
-    assert_int_equal(edit_token_check(&change, 0, &err), -ENOTSUP);
+    assert_int_equal(entries_read(&copy, "F", &entries, &err), 0);
+    assert_string_equal(entries.items[0].fault,
+                        "F:1: [[runners]] 'token_file': $CREDENTIALS_DIRECTORY/token: No such file "
+                        "or directory");
+}
+
+/* A runner may have several entries, and keep its token in a file. */
+static void test_a_token_is_changed_wherever_it_is(void **unused)
+{
+    static const char text[] =
+        "[[runners]]\nurl = \"https://h\"\ntoken = \"glrt-a\"\n"
+        "[[runners]]\nurl = \"https://h/\"\ntoken_file = \"$CREDENTIALS_DIRECTORY/token\"\n"
+        "[[runners]]\nurl = \"https://other\"\ntoken = \"glrt-a\"\n";
+    auto_ptr(harness_remove_dir) char *dir = harness_temp_dir();
+    auto_ptr(harness_remove_dir) char *tokens = harness_temp_dir();
+    autofree char *file = harness_path(dir, "config.toml");
+    autofree char *edited = NULL, *token = NULL;
+    const struct edit_token change = { .config = file,
+                                       .url = "https://h",
+                                       .former = "glrt-a",
+                                       .token = "glrt-b",
+                                       .obtained_ms = 1000 };
+    struct error err = { 0 };
+    int other = open(tokens, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    harness_write(dir, "config.toml", text);
+    harness_write(tokens, "token", "glrt-a");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", tokens, 1), 0);
+    assert_int_equal(flock(other, LOCK_EX), 0); /* as another flotilla that changes it */
+    assert_int_equal(edit_token_check(&change, 0, &err), -EBUSY);
+    assert_non_null(strstr(err.message, "is in its token_file, where no other can be put"));
+    (void) close(other);
+    assert_int_equal(edit_token_check(&change, 0, &err), 0);
+    assert_int_equal(edit_token(&change, 0, &err), 0);
+    assert_int_equal(edit_token_check(&change, 0, &err), -ENOENT);
     (void) unsetenv("CREDENTIALS_DIRECTORY");
+    edited = harness_read(dir, "config.toml");
+    token = harness_read(tokens, "token");
+    assert_string_equal(token, "glrt-b\n");
+    assert_string_equal(
+        edited, "[[runners]]\nurl = \"https://h\"\ntoken = \"glrt-b\"\n"
+                "token_obtained_at = 1970-01-01T00:00:01Z\n"
+                "token_expires_at = 0001-01-01T00:00:00Z\n"
+                "[[runners]]\nurl = \"https://h/\"\ntoken_file = \"$CREDENTIALS_DIRECTORY/token\"\n"
+                "token_obtained_at = 1970-01-01T00:00:01Z\n"
+                "token_expires_at = 0001-01-01T00:00:00Z\n"
+                "[[runners]]\nurl = \"https://other\"\ntoken = \"glrt-a\"\n");
 }
 
 int main(void)
@@ -247,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_every_call_may_fail),
         cmocka_unit_test(test_entries_are_read_whatever_else_is_wrong),
         cmocka_unit_test(test_an_entry_is_found_beside_those_that_cannot_be_read),
+        cmocka_unit_test(test_a_token_is_changed_wherever_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
