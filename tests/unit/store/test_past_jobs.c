@@ -77,6 +77,7 @@ static void pass(struct stage *stage, const char *runner, int64_t seconds, bool 
         ledger_finish_job(stage->ledger, seq, "failed", "script_failure", 1, 0, 0, "", NULL), 0);
     if (close)
         assert_int_equal(ledger_close_job(stage->ledger, seq, "", NULL), 0);
+    assert_int_equal(ledger_settle(stage->ledger, NULL), 0);
 }
 
 struct told {
