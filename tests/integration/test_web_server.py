@@ -199,6 +199,13 @@ def test_what_a_proxy_hands_on_is_not_from_this_machine(plain, header):
         assert status == 403 and "token" in text
 
 
+def test_nginx_as_it_is_by_itself_is_no_browser_of_this_machine(plain):
+    """It says nothing of itself, but it speaks as no browser does."""
+    status, _, text = get(plain.address, "/secret", version="1.0", Connection="close")
+    assert status == 403 and "token" in text
+    assert get(plain.address, "/known", version="1.0", Host="ci.example")[0] == 200
+
+
 def own_address():
     """One of this machine that is not loopback, or None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
