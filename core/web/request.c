@@ -328,6 +328,8 @@ static void end_handling(struct web_request *request)
     /* A form is to be there when a request without one would have been. */
     if (request->phase != WEB_READS)
         web_request_set_deadline(request, WEB_QUIET_MS);
+    if (request->phase == WEB_HANDLED)
+        web_rest(request);
 }
 
 void web_request_begin(struct web_request *request, bool socket)
