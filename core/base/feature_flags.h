@@ -15,7 +15,7 @@
     X(FF_ENABLE_BASH_EXIT_CODE_CHECK, false, true)                                                 \
     X(FF_ENABLE_JOB_CLEANUP, false, true)                                                          \
     X(FF_ENABLE_JOB_INPUTS_INTERPOLATION, true, true)                                              \
-    X(FF_EXPORT_HIGH_CARDINALITY_METRICS, false, false)                                            \
+    X(FF_EXPORT_HIGH_CARDINALITY_METRICS, false, true)                                             \
     X(FF_GIT_URLS_WITHOUT_TOKENS, false, true)                                                     \
     X(FF_HASH_CACHE_KEYS, false, true)                                                             \
     X(FF_KUBERNETES_HONOR_ENTRYPOINT, false, false)                                                \

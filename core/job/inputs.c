@@ -98,36 +98,41 @@ static const char *find(json_t *inputs, const char *name, size_t len)
     return NULL;
 }
 
-static int refuse(const char *what, const char *expression, size_t len, struct error *err)
+static int refuse(struct job *job, const char *what, const char *expression, size_t len,
+                  struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
 
+    job->inputs_error = "parse";
     str_display(&shown, expression, len, SHOWN_MAX);
     return error_set(err, -EPERM, "%s: " OPEN "%s" CLOSE, what, buf_str(&shown));
 }
 
 /* What stands between the braces. */
-static int add_value(json_t *inputs, const char *expression, size_t len, struct buf *out,
+static int add_value(struct job *job, const char *expression, size_t len, struct buf *out,
                      struct error *err)
 {
     const char *name = expression + strspn(expression, BLANKS), *value;
     size_t name_len;
 
     if (!str_starts(name, REFERENCE))
-        return refuse("only job.inputs.NAME can be used in a job", expression, len, err);
+        return refuse(job, "only job.inputs.NAME can be used in a job", expression, len, err);
     name += strlen(REFERENCE);
     name_len = strspn(name, name_chars);
     if (name_len == 0 || name + name_len + strspn(name + name_len, BLANKS) != expression + len)
-        return refuse("only job.inputs.NAME can be used in a job", expression, len, err);
-    value = find(inputs, name, name_len);
-    if (!value)
-        return refuse("the job has no such input", expression, len, err);
+        return refuse(job, "only job.inputs.NAME can be used in a job", expression, len, err);
+    value = find(inputs_of(job), name, name_len);
+    if (!value) {
+        (void) refuse(job, "the job has no such input", expression, len, err);
+        job->inputs_error = "evaluation";
+        return err->code;
+    }
     buf_add_str(out, value);
     return 0;
 }
 
 /* Each expression once: what a value brings along is text. */
-static int interpolate(json_t *inputs, const char *text, struct buf *out, struct error *err)
+static int interpolate(struct job *job, const char *text, struct buf *out, struct error *err)
 {
     const char *open;
     int r = 0;
@@ -135,37 +140,40 @@ static int interpolate(json_t *inputs, const char *text, struct buf *out, struct
     while (r == 0 && (open = strstr(text, OPEN)) != NULL) {
         const char *expression = open + strlen(OPEN), *close = strstr(expression, CLOSE);
 
-        if (!close)
+        if (!close) {
+            job->inputs_error = "parse";
             return error_set(err, -EPERM, OPEN " is not closed by " CLOSE);
+        }
         buf_add(out, text, (size_t) (open - text));
-        r = add_value(inputs, expression, (size_t) (close - expression), out, err);
+        r = add_value(job, expression, (size_t) (close - expression), out, err);
         text = close + strlen(CLOSE);
     }
     buf_add_str(out, text);
     return r;
 }
 
-static int replace_in(json_t *inputs, json_t *node, struct error *err);
+static int replace_in(struct job *job, json_t *node, struct error *err);
 
-static int replace_string(json_t *inputs, json_t *node, struct error *err)
+static int replace_string(struct job *job, json_t *node, struct error *err)
 {
     autobuf struct buf out = BUF_INIT;
     int r;
 
     if (!strstr(json_object_get_string(node), OPEN))
         return 0;
-    r = interpolate(inputs, json_object_get_string(node), &out, err);
+    r = interpolate(job, json_object_get_string(node), &out, err);
     if (r < 0)
         return r;
     if (buf_error(&out) < 0 || !json_object_set_string(node, buf_str(&out)))
         return error_set(err, -ENOMEM, "job: out of memory");
+    job->inputs_used++;
     return 0;
 }
 
-static int replace_in_array(json_t *inputs, json_t *node, struct error *err)
+static int replace_in_array(struct job *job, json_t *node, struct error *err)
 {
     for (size_t i = 0; i < json_object_array_length(node); i++) {
-        int r = replace_in(inputs, json_object_array_get_idx(node, i), err);
+        int r = replace_in(job, json_object_array_get_idx(node, i), err);
 
         if (r < 0)
             return error_wrap(err, r, "[%zu]", i);
@@ -173,11 +181,11 @@ static int replace_in_array(json_t *inputs, json_t *node, struct error *err)
     return 0;
 }
 
-static int replace_in_object(json_t *inputs, json_t *node, struct error *err)
+static int replace_in_object(struct job *job, json_t *node, struct error *err)
 {
     json_object_object_foreach(node, key, value)
     {
-        int r = replace_in(inputs, value, err);
+        int r = replace_in(job, value, err);
 
         if (r < 0)
             return error_wrap(err, r, "%s", key);
@@ -186,15 +194,15 @@ static int replace_in_object(json_t *inputs, json_t *node, struct error *err)
 }
 
 /* The payload's depth was limited when it was read. */
-static int replace_in(json_t *inputs, json_t *node, struct error *err)
+static int replace_in(struct job *job, json_t *node, struct error *err)
 {
     switch (json_object_get_type(node)) {
     case json_type_string:
-        return replace_string(inputs, node, err);
+        return replace_string(job, node, err);
     case json_type_array:
-        return replace_in_array(inputs, node, err);
+        return replace_in_array(job, node, err);
     case json_type_object:
-        return replace_in_object(inputs, node, err);
+        return replace_in_object(job, node, err);
     default:
         return 0;
     }
@@ -213,7 +221,7 @@ int inputs_replace(struct job *job, struct error *err)
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++) {
         if (!json_object_object_get_ex(job->payload, parts[i], &part))
             continue;
-        r = replace_in(inputs, part, err);
+        r = replace_in(job, part, err);
         if (r < 0)
             (void) error_wrap(err, r, "%s", parts[i]);
     }

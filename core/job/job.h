@@ -75,7 +75,9 @@ struct job {
     char *build_dir, *tmp_dir; /* absolute; NULL until the root is known */
     char *cache_dir;           /* the same, of the project's caches */
     struct variables variables;
-    struct end refused; /* END_CONFIG: its settings rule it out */
+    struct end refused;       /* END_CONFIG: its settings rule it out */
+    unsigned inputs_used;     /* texts of the payload that inputs were put into */
+    const char *inputs_error; /* why they could not: "parse", "evaluation"; NULL = they could */
     bool flags[FEATURE_FLAG_COUNT];
     struct buf warnings; /* for the log's beginning */
     bool trace_script;   /* CI_DEBUG_TRACE */

@@ -35,8 +35,10 @@ struct report {
     struct report_orders orders;
     int64_t next_try_ms, pause_ms;
     int refusals;
-    const char *directory; /* NULL = not known yet */
-    unsigned connection;   /* counts them */
+    const char *directory;    /* NULL = not known yet */
+    const char *inputs_error; /* NULL = none */
+    unsigned inputs_used;
+    unsigned connection; /* counts them */
     bool attaching, stored, debug_trace;
     bool dismissed;  /* nobody waits for this job any more */
     json_t *answers; /* by their types, the latest of each */
@@ -186,7 +188,16 @@ static void send_started(struct report *report)
     if (report->debug_trace)
         (void) json_add_bool(frame, "debug_trace", true);
     (void) json_add_str(frame, "directory", report->directory);
+    if (report->inputs_used > 0)
+        (void) json_add_i64(frame, "inputs_used", report->inputs_used);
+    (void) json_add_str(frame, "inputs_error", report->inputs_error);
     send_frame(report, frame);
+}
+
+void report_inputs(struct report *report, unsigned used, const char *error)
+{
+    report->inputs_used = used;
+    report->inputs_error = error;
 }
 
 void report_identity(struct report *report, json_t *identity)

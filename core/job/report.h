@@ -23,6 +23,8 @@ int report_wait_start(struct report *report, json_t **ret, struct error *err);
 int report_wait_job(struct report *report, int *ret_spool_fd, struct error *err);
 /* What a supervisor is told that has lost the job's row; takes it, before report_started(). */
 void report_identity(struct report *report, json_t *identity);
+/* How many texts inputs were put into, and of what kind the failure was; before it, too. */
+void report_inputs(struct report *report, unsigned used, const char *error /* NULL = none */);
 /* Who we are, for a reconnect; sends `started`. With `debug_trace` the log is a debug trace. */
 int report_started(struct report *report, int64_t seq, const char *key, const char *control_socket,
                    bool debug_trace);

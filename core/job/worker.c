@@ -116,6 +116,7 @@ int job_worker_serve(struct job *job, int spool_fd, json_t *connect)
     divert_to_loopback(job->connect);
     debug_trace = job->trace_script || variables_flag(&job->variables, "CI_DEBUG_SERVICES", false);
     report_identity(job->report, identity_of(job, debug_trace));
+    report_inputs(job->report, job->inputs_used, job->inputs_error);
     if (report_started(job->report, job->seq, key, control_socket, debug_trace) < 0)
         return 1;
     if (r == 0)

@@ -33,6 +33,9 @@ static const char *const classes[] = { "unknown", "1xx", "2xx", "3xx", "4xx", "5
 static const char *const phases[] = {
     [PHASE_SLOT] = "slot", [PHASE_WORKER] = "worker", [PHASE_REPORT] = "report"
 };
+static const char *const input_errors[COUNT_INPUT_ERRORS] = {
+    [INPUT_PARSE] = "parse", [INPUT_EVALUATION] = "evaluation"
+};
 static const char *const errors[COUNT_ERRORS] = {
     "other",     "invalid",     "auth",     "quota", "throttled", "unavailable",
     "not_found", "not_ready",   "partial",  "stale", "unhealthy", "cancelled",
@@ -62,6 +65,11 @@ const char *count_phase_name(enum count_phase phase)
 const char *count_error_name(size_t error)
 {
     return errors[error];
+}
+
+const char *count_input_error_name(enum count_input_error error)
+{
+    return input_errors[error];
 }
 
 /* Calls of the coordinator. */
@@ -146,6 +154,26 @@ void counts_note_config(struct supervisor *supervisor, bool loaded)
         supervisor->counts->config_failed++;
 }
 
+void counts_note_saved(struct supervisor *supervisor, bool saved)
+{
+    if (saved)
+        supervisor->counts->config_saved++;
+    else
+        supervisor->counts->config_unsaved++;
+}
+
+void counts_note_inputs(struct supervisor *supervisor, json_t *frame)
+{
+    const char *error = "";
+    int64_t used = 0;
+
+    (void) json_opt_i64(frame, "inputs_used", 0, INT32_MAX, &used, NULL);
+    (void) json_opt_str(frame, "inputs_error", &error, NULL);
+    supervisor->counts->inputs_used += (uint64_t) used;
+    for (size_t i = 0; i < COUNT_INPUT_ERRORS; i++)
+        supervisor->counts->inputs_failed[i] += str_eq(error, input_errors[i]);
+}
+
 void counts_note_adoption(struct supervisor *supervisor)
 {
     supervisor->counts->jobs_adopted++;
@@ -185,6 +213,8 @@ static void init_jobs(struct group_counts *counts, bool exemplars)
         metrics_histogram_init(&counts->wait_seconds[i], wait_bounds, ARRAY_LEN(wait_bounds));
     for (size_t i = 0; i < COUNT_QUEUES; i++)
         metrics_histogram_init(&counts->queues[i].seconds, queue_bounds, ARRAY_LEN(queue_bounds));
+    for (size_t i = 0; i < COUNT_STAGES; i++)
+        metrics_histogram_init(&counts->stages[i].seconds, queue_bounds, ARRAY_LEN(queue_bounds));
     for (size_t i = 0; i < COUNT_ENDPOINTS; i++)
         for (size_t k = 0; k < COUNT_CLASSES; k++)
             metrics_histogram_init(&counts->api[i].seconds[k], api_bounds, ARRAY_LEN(api_bounds));
@@ -324,10 +354,42 @@ static void count_failure(struct group_counts *counts, const char *reason)
     }
 }
 
+/* The histogram of a stage, which may be the first of its kind; NULL: there is no room. */
+static struct metrics_histogram *find_stage(struct group_counts *counts, const char *stage)
+{
+    for (size_t i = 0; i < COUNT_STAGES; i++) {
+        struct stage_counts *count = &counts->stages[i];
+
+        if (str_eq(count->stage, stage) ||
+            (!*count->stage && str_copy(count->stage, sizeof(count->stage), stage) == 0))
+            return &count->seconds;
+    }
+    return NULL;
+}
+
+/* Of a job that a former run began, the stage at that time is not counted: nobody saw it begin. */
+static void observe_stage(const struct job *job)
+{
+    struct group_counts *counts = job->group->counts;
+    struct metrics_histogram *seconds =
+        counts && *job->stage && job->stage_since_mono > 0 ? find_stage(counts, job->stage) : NULL;
+
+    if (seconds)
+        metrics_observe(seconds,
+                        (double) (now_mono(job->supervisor) - job->stage_since_mono) / 1000);
+}
+
+void counts_note_stage(struct job *job)
+{
+    observe_stage(job);
+    job->stage_since_mono = now_mono(job->supervisor);
+}
+
 static void count_finished(const struct job *job)
 {
     struct group_counts *counts = job->group->counts;
 
+    observe_stage(job);
     if (job->received_ms > 0)
         metrics_observe_job(&counts->job_seconds, seconds_since(job->supervisor, job->received_ms),
                             job->job_id, now_wall(job->supervisor));

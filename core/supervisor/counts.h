@@ -51,6 +51,17 @@ enum count_phase {
 };
 const char *count_phase_name(enum count_phase phase);
 
+/* Stages of jobs, as GitLab Runner calls them; there are about a dozen. */
+#define COUNT_STAGES 20
+struct stage_counts {
+    char stage[32];
+    struct metrics_histogram seconds;
+};
+
+/* Why an input could not be put where a job refers to it. */
+enum count_input_error { INPUT_PARSE, INPUT_EVALUATION, COUNT_INPUT_ERRORS };
+const char *count_input_error_name(enum count_input_error error);
+
 /* Kinds of answers of a provider that failed, as sdk-abi.md numbers them. */
 #define COUNT_ERRORS 16
 const char *count_error_name(size_t error);
@@ -61,6 +72,7 @@ struct group_counts {
     uint64_t jobs_failed, jobs_broken; /* by their scripts; by anything else */
     struct reason_count failed[COUNT_REASONS];
     struct queue_counts queues[COUNT_QUEUES];
+    struct stage_counts stages[COUNT_STAGES];
     int64_t queue_size, queue_depth; /* as GitLab told last; -1 = it never did */
     struct metrics_histogram job_seconds, wait_seconds[COUNT_PHASES];
     struct api_counts api[COUNT_ENDPOINTS];
@@ -73,6 +85,8 @@ struct group_counts {
 };
 
 struct counts {
-    uint64_t config_loaded, config_failed, jobs_adopted, api_attempts[COUNT_ENDPOINTS];
+    uint64_t config_loaded, config_failed, config_saved, config_unsaved;
+    uint64_t inputs_used, inputs_failed[COUNT_INPUT_ERRORS];
+    uint64_t jobs_adopted, api_attempts[COUNT_ENDPOINTS];
     int64_t started_wall_ms, summed_mono; /* summed: of idle_ms and busy_ms */
 };

@@ -53,6 +53,7 @@ struct job {
     char result_state[16], failure_reason[64];
     char vm[256];                 /* that it runs in; "" = none that is known */
     char stage[32];               /* that its worker is in; "" = it has told none */
+    int64_t stage_since_mono;     /* 0 = that was not seen */
     char *vm_address, *directory; /* as its worker told: for `flotilla ssh`; NULL = not known */
     int64_t exit_code, log_size;
     int64_t received_ms, assigned_ms, started_ms, finished_ms; /* 0 = not yet */
@@ -551,6 +552,10 @@ void counts_note_refusal(struct group *group);         /* of its token */
 void counts_note_open(struct group *group);            /* of its provider */
 void counts_note_adoption(struct supervisor *supervisor);
 void counts_note_config(struct supervisor *supervisor, bool loaded);
+void counts_note_saved(struct supervisor *supervisor, bool saved); /* the configuration */
+/* What a worker tells of its job's inputs. */
+void counts_note_inputs(struct supervisor *supervisor, json_t *frame);
+void counts_note_stage(struct job *job); /* before another one begins */
 
 /* web.c */
 int web_start(struct supervisor *supervisor, struct error *err);

@@ -187,6 +187,28 @@ static void fill_config_failed(struct metrics_page *page, const struct superviso
     metrics_sample(page, NULL, (double) supervisor->counts->config_failed);
 }
 
+static void fill_config_saved(struct metrics_page *page, const struct supervisor *supervisor)
+{
+    metrics_sample(page, NULL, (double) supervisor->counts->config_saved);
+}
+
+static void fill_config_unsaved(struct metrics_page *page, const struct supervisor *supervisor)
+{
+    metrics_sample(page, NULL, (double) supervisor->counts->config_unsaved);
+}
+
+static void fill_inputs(struct metrics_page *page, const struct supervisor *supervisor)
+{
+    metrics_sample(page, NULL, (double) supervisor->counts->inputs_used);
+}
+
+static void fill_inputs_failed(struct metrics_page *page, const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < COUNT_INPUT_ERRORS; i++)
+        put_with(page, "error_type", count_input_error_name((enum count_input_error) i),
+                 (double) supervisor->counts->inputs_failed[i]);
+}
+
 static void fill_errors(struct metrics_page *page, const struct supervisor *supervisor)
 {
     (void) supervisor;
@@ -233,6 +255,16 @@ const struct metrics_entry metrics_of_manager[] = {
     { METRICS_COUNTER, "gitlab_runner_configuration_loading_error",
       "Total number of times the configuration file was not loaded by Runner process due to errors",
       .fill = fill_config_failed },
+    { METRICS_COUNTER, "gitlab_runner_configuration_saved",
+      "Total number of times the configuration file was saved by Runner process",
+      .fill = fill_config_saved },
+    { METRICS_COUNTER, "gitlab_runner_configuration_saving_error",
+      "Total number of times the configuration file was not saved by Runner process due to errors",
+      .fill = fill_config_unsaved },
+    { METRICS_COUNTER, "gitlab_runner_job_inputs_interpolations",
+      "Texts of jobs that inputs were put into", .fill = fill_inputs },
+    { METRICS_COUNTER, "gitlab_runner_job_inputs_interpolation_failures",
+      "Jobs that refer to inputs in a way that cannot be followed", .fill = fill_inputs_failed },
     { METRICS_COUNTER, "gitlab_runner_errors", "The number of caught errors.",
       .fill = fill_errors },
     { METRICS_GAUGE, "gitlab_runner_process_state_info", "What the manager is at.",

@@ -93,6 +93,20 @@ static void fill_queues(struct metrics_page *page, const struct group *group)
     }
 }
 
+/* Many series: who wants them says so, as with GitLab Runner. */
+static void fill_stages(struct metrics_page *page, const struct group *group)
+{
+    if (group->runner->autoscaler.flags.set[FF_EXPORT_HIGH_CARDINALITY_METRICS] != 1)
+        return;
+    for (size_t k = 0; k < COUNT_STAGES && *group->counts->stages[k].stage; k++) {
+        const struct stage_counts *stage = &group->counts->stages[k];
+        struct metrics_labels labels;
+
+        metrics_runner_labels_and(group, "stage", stage->stage, &labels);
+        metrics_sample_histogram(page, &labels, &stage->seconds);
+    }
+}
+
 static void fill_queue_size(struct metrics_page *page, const struct group *group)
 {
     if (group->counts->queue_size >= 0)
@@ -236,6 +250,8 @@ const struct metrics_entry metrics_of_runners[] = {
       .each = fill_jobs_total },
     { METRICS_HISTOGRAM, "gitlab_runner_job_duration_seconds", "Histogram of job durations",
       .each = fill_job_seconds },
+    { METRICS_HISTOGRAM, "gitlab_runner_job_stage_duration_seconds",
+      "Histogram of each job stage duration", .each = fill_stages },
     { METRICS_HISTOGRAM, "gitlab_runner_job_queue_duration_seconds",
       "A histogram representing job queue duration.", .each = fill_queues },
     { METRICS_GAUGE, "gitlab_runner_job_queue_size",

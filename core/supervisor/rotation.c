@@ -145,7 +145,8 @@ static void write_token(struct supervisor *supervisor)
     if (rotation->written || now < rotation->again_mono)
         return;
     rotation->again_mono = now + WRITE_AGAIN_MS;
-    if (edit_token(&change, 0, &err) == 0) {
+    counts_note_saved(supervisor, edit_token(&change, 0, &err) == 0);
+    if (err.code == 0) {
         log_notice("the new token is in %s", supervisor->config->file);
         rotation->written = true;
         supervisor_reload(supervisor);

@@ -318,6 +318,7 @@ static void take_started(struct job *job, json_t *frame)
         supervisor_fatal(job->supervisor, "noting that a job runs", &err);
         return;
     }
+    counts_note_inputs(job->supervisor, frame);
     job->state = JOB_RUNNING;
     job->started_ms = now_wall(job->supervisor);
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
@@ -406,6 +407,7 @@ static void take_stage(struct job *job, json_t *frame)
     (void) json_opt_str(frame, "name", &name, NULL);
     job_take_directory(job, frame);
     job->connected |= !str_eq(name, "prepare_executor");
+    counts_note_stage(job);
     (void) str_copy(job->stage, sizeof(job->stage), name);
 }
 

@@ -34,8 +34,18 @@ void web_add_header(struct web_request *request, const char *name, const char *v
     buf_add(&request->headers, value, strlen(value) + 1);
 }
 
+/* libwebsockets 4.1 looks in each turn of the loop at what the client sends and nobody reads, its end too; but it writes
+ * nothing to one that it does not look at. on_timer() of connection.c sees who has left. */
+void web_rest(struct web_request *request)
+{
+    if (request->phase != WEB_TALKS)
+        (void) lws_rx_flow_control(request->wsi, 0);
+}
+
 static void wake(struct web_request *request)
 {
+    if (request->phase != WEB_TALKS)
+        (void) lws_rx_flow_control(request->wsi, 1);
     (void) lws_callback_on_writable(request->wsi);
 }
 
@@ -302,6 +312,8 @@ static void tell_of_room(struct web_request *request)
     web_request_set_deadline(request, 0);
     if (request->on_room)
         request->on_room(request->gone_arg, request);
+    if (request->phase == WEB_STREAMS && request->out.len == request->sent && !request->ending)
+        web_rest(request);
 }
 
 int web_write(struct web_request *request)

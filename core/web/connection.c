@@ -13,7 +13,8 @@
 #include "core/web/internal.h"
 
 #define DEFAULT_REQUEST_MS 10000
-/* libwebsockets 4.1 turns the loop without rest while a client that is being answered has left or sends: so soon it is let go. */
+/* libwebsockets 4.1 turns the loop without rest while a client that does not take its answer has left or sends: so soon it
+ * is let go. One to which nothing is written just then costs nothing (web_rest()). */
 #define LOOK_MS 1000
 
 static int64_t patience_ms(const struct web_request *request)

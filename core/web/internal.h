@@ -121,5 +121,7 @@ void web_form_show(struct web_request *request, unsigned status, const char *sen
 
 /* answer.c */
 bool web_is_lasting(const struct web_request *request);
+/* Nothing goes out until there is something. */
+void web_rest(struct web_request *request);
 /* What is there goes out as far as it can. Negative: the connection is to end. */
 int web_write(struct web_request *request);

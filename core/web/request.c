@@ -173,6 +173,15 @@ static const char *header_or_null(const struct web_request *request, const char 
     return web_header(request, name, dst, size) ? dst : "";
 }
 
+/* No browser does so any more; nginx does to whom it hands on, unless it is told otherwise. */
+static bool speaks_http_1_0(const struct web_request *request)
+{
+    char version[16];
+
+    return lws_hdr_copy(request->wsi, version, sizeof(version), WSI_TOKEN_HTTP) <= 0 ||
+           !str_starts(version, "HTTP/1.1");
+}
+
 static struct web_login login_of(struct web_request *request, struct login_texts *texts)
 {
     static const char *const proxies[] = { "via",
@@ -188,6 +197,7 @@ static struct web_login login_of(struct web_request *request, struct login_texts
                                .host_names = request->server->host_names,
                                .token = request->server->token };
 
+    login.loopback &= !speaks_http_1_0(request);
     for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
         login.loopback &= header_len(request, proxies[i]) <= 0;
     web_form_take_cookie(request);
@@ -318,6 +328,8 @@ static void end_handling(struct web_request *request)
     /* A form is to be there when a request without one would have been. */
     if (request->phase != WEB_READS)
         web_request_set_deadline(request, WEB_QUIET_MS);
+    if (request->phase == WEB_HANDLED)
+        web_rest(request);
 }
 
 void web_request_begin(struct web_request *request, bool socket)

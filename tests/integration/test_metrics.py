@@ -27,6 +27,9 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PEERS = """
 gitlab_runner_version_info gitlab_runner_concurrent gitlab_runner_limit gitlab_runner_jobs gitlab_runner_jobs_total
 gitlab_runner_job_execution_mode_total gitlab_runner_job_duration_seconds gitlab_runner_job_queue_duration_seconds
+gitlab_runner_job_stage_duration_seconds gitlab_runner_job_inputs_interpolations_total
+gitlab_runner_job_inputs_interpolation_failures_total gitlab_runner_configuration_saved_total
+gitlab_runner_configuration_saving_error_total
 gitlab_runner_job_queue_size gitlab_runner_job_queue_depth gitlab_runner_failed_jobs_total
 gitlab_runner_request_concurrency gitlab_runner_request_concurrency_hard_limit
 gitlab_runner_request_concurrency_adaptive_limit gitlab_runner_request_concurrency_used_limit
@@ -85,16 +88,24 @@ class Prometheus:
         return []
 
 
+def with_input(job, name):
+    """It has the input "nothing", and refers to the one of that name."""
+    job.payload["inputs"] = [{"key": "nothing", "value": {"type": "string", "content": ":", "sensitive": False}}]
+    job.payload["steps"][0]["script"].append(f"${{{{ job.inputs.{name} }}}}")
+
+
 @pytest.fixture(scope="module")
 def seen(binary, plugin_dir):
     """A run with jobs of every end, under Prometheus; it goes on until the tests are over."""
     with short_folder() as folder:
-        run = Run(folder, binary, plugin_dir, autoscaler_extra="instance_price = 0.25\n"
+        run = Run(folder, binary, plugin_dir, runner_extra="[runners.feature_flags]\nFF_EXPORT_HIGH_CARDINALITY_METRICS = true",
+                  autoscaler_extra="instance_price = 0.25\n"
                   "instance_life_duration_buckets = [0.5, 7, 99.5]\ninstance_operation_time_buckets = [1, 2]")
         set_top(run, 'listen_address = "127.0.0.1:0"', "[web]", "exemplars = true")
         first = make_job(1, str(run.marks))
         first.payload["job_info"].update({"time_in_queue_seconds": 2.5, "queue_size": 7, "queue_depth": 3,
                                           "project_jobs_running_on_instance_runners_count": "+Inf"})
+        with_input(first, "nothing")
         run.coordinator.add(first, make_job(2, str(run.marks), exit_code=1), make_job(3, str(run.marks)), run.held_job(9))
         run.start()
         address = served_at(run)
@@ -144,6 +155,42 @@ def test_what_was_counted(seen):
     assert sample(text, "flotilla_leaked_instances") == [0]
     assert sample(text, "flotilla_cost_rate_per_hour")[0] >= 0.25
     assert sample(text, "gitlab_runner_configuration_loaded_total") == [1]
+    assert sample(text, "gitlab_runner_job_inputs_interpolations_total") == [1]
+    assert sample(text, "gitlab_runner_job_inputs_interpolation_failures_total") == [0, 0]
+
+
+def test_stages_are_timed_where_they_are_asked_for(seen):
+    """Of the three that have ended, and of the one that is at its script."""
+    run, address, _ = seen
+    _, text = get(address, "/metrics")
+    counts = dict(re.findall(r'job_stage_duration_seconds_count\{.*stage="(\w+)"\} (\d+)', text))
+    assert (counts["prepare_executor"], counts["get_sources"], counts["step_script"]) == ("4", "4", "3")
+    names = {"prepare_executor", "prepare_script", "get_sources", "clear_worktree", "restore_cache", "download_artifacts", "step_script",
+             "after_script", "archive_cache", "archive_cache_on_failure", "upload_artifacts_on_success", "upload_artifacts_on_failure",
+             "cleanup_file_variables"}
+    assert set(counts) <= names
+    waited = sample(text, "gitlab_runner_job_duration_seconds_sum")[0]
+    assert 0 < sum(sample(text, "gitlab_runner_job_stage_duration_seconds_sum")) <= waited + 60
+    assert 'stage="step_script",le="1"}' in text and 'stage="step_script",le="3600"}' in text
+
+
+def test_inputs_that_cannot_be_followed_are_counted(folder, binary, plugin_dir):
+    run = Run(folder, binary, plugin_dir)
+    set_top(run, 'listen_address = "127.0.0.1:0"')
+    jobs = [make_job(number, str(run.marks)) for number in (1, 2)]
+    with_input(jobs[0], "something")
+    with_input(jobs[1], "nothing + 1")
+    run.coordinator.add(*jobs)
+    run.start()
+    address = served_at(run)
+    assert run.coordinator.wait_these([1, 2], PATIENCE), run.log_tail()
+    _, text = get(address, "/metrics")
+    assert sample(text, 'gitlab_runner_job_inputs_interpolation_failures_total{error_type="parse"}') == [1]
+    assert sample(text, 'gitlab_runner_job_inputs_interpolation_failures_total{error_type="evaluation"}') == [1]
+    assert sample(text, "gitlab_runner_job_inputs_interpolations_total") == [0]
+    assert "gitlab_runner_job_stage_duration_seconds_count" not in text  # nobody asked for them
+    assert run.stop() == 0
+    run.coordinator.close()
 
 
 def test_openmetrics_has_exemplars_and_an_end(seen):

@@ -3,6 +3,7 @@
 import datetime
 import fcntl
 import os
+import re
 import signal
 import threading
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 
 from checker.jobs import make_job
 from checker.run import Run, wait_for
+from test_health import get, served_at, set_top
 from test_reload import change, reload
 from test_run import assert_nothing_lost, wait_for_trace
 
@@ -49,6 +51,12 @@ def says(run, text):
 
 def wait_until(run, condition):
     assert wait_for(condition), run.log_tail()
+
+
+def saved(run, start):
+    """How often the configuration was written since that start, and how often it could not be."""
+    _, text = get(served_at(run, start), "/metrics")
+    return tuple(re.search(rf"^gitlab_runner_configuration_{what}_total (\d+)$", text, re.M)[1] for what in ("saved", "saving_error"))
 
 
 def is_renewed(run):
@@ -109,6 +117,7 @@ def test_a_manager_that_dies_on_the_way_has_the_new_token(folder, binary, plugin
 def test_a_token_that_cannot_be_written_is_used_and_kept_until_it_can(folder, binary, plugin_dir):
     run = manager(folder, binary, plugin_dir)
     run.coordinator.runners.held = threading.Event()
+    set_top(run, 'listen_address = "127.0.0.1:0"')
     other = os.open(folder, os.O_RDONLY)
     run.start()
     wait_until(run, lambda: run.coordinator.runners.requests)
@@ -118,6 +127,7 @@ def test_a_token_that_cannot_be_written_is_used_and_kept_until_it_can(folder, bi
     seen = polls(run, 204)
     wait_until(run, lambda: polls(run, 204) > seen)
     assert runner(run)["token"] != run.coordinator.runner_token
+    assert saved(run, 1) == ("0", "1")
     run.kill()
     run.start()
     seen = polls(run, 204)
@@ -126,6 +136,7 @@ def test_a_token_that_cannot_be_written_is_used_and_kept_until_it_can(folder, bi
     os.close(other)
     run.start()
     wait_until(run, lambda: is_renewed(run))
+    assert saved(run, 3) == ("1", "0")
     assert_nothing_lost(run, run.finish())
     assert resets(run) == [201]
 

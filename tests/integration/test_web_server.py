@@ -4,9 +4,11 @@ TLS and without. tests/integration/serve_web.c says what it answers."""
 import base64
 import contextlib
 import hashlib
+import os
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -197,6 +199,13 @@ def test_what_a_proxy_hands_on_is_not_from_this_machine(plain, header):
     for value in ("10.1.1.1", "x" * 4000):
         status, _, text = get(plain.address, "/secret", **{header: value})
         assert status == 403 and "token" in text
+
+
+def test_nginx_as_it_is_by_itself_is_no_browser_of_this_machine(plain):
+    """It says nothing of itself, but it speaks as no browser does."""
+    status, _, text = get(plain.address, "/secret", version="1.0", Connection="close")
+    assert status == 403 and "token" in text
+    assert get(plain.address, "/known", version="1.0", Host="ci.example")[0] == 200
 
 
 def own_address():
@@ -481,6 +490,23 @@ def test_a_stream_ends_with_its_client(build):
             connection.ask("/never")
             assert server.said() == "parked never"
         assert server.said() == "gone never"
+
+
+def test_who_leaves_a_quiet_stream_keeps_nobody_busy(build):
+    """Until it is seen, a second later, the loop sleeps: it turned without rest once."""
+    with served(build) as server:
+        def busy_seconds():
+            stat = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+        for path, what in (("/events", "events"), ("/never", "never"), ("/events", "events")):
+            with Raw(server.address) as connection:
+                connection.ask(path)
+                assert server.said() == "parked never" if what == "never" else connection.until(b"data: 1\n\n")
+                before = busy_seconds()
+                connection.send(b"GET /text HTTP/1.1\r\n")  # nor does who sends on
+            assert server.said() == f"gone {what}"
+            assert busy_seconds() - before < 0.2
 
 
 def test_streams_leave_room_for_a_scrape(build):

@@ -125,6 +125,32 @@ static void test_sensitive_ones_are_secrets(void **unused)
     assert_null(inputs_secret(&job, 4));
 }
 
+static void test_what_was_done_with_them_is_told(void **unused)
+{
+    static const struct {
+        const char *command, *error;
+        unsigned used;
+    } cases[] = {
+        { "${{ job.inputs.n }}", NULL, 2 }, /* the image, too */
+        { "true", NULL, 0 },
+        { "${{ job.inputs.n", "parse", 0 },
+        { "${{ 1 + 1 }}", "parse", 0 },
+        { "${{ job.inputs.other }}", "evaluation", 0 },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        autofree char *payload = payload_of(cases[i].command, INPUTS);
+        autojob struct job job = start_job(payload, RUNNER);
+
+        assert_int_equal(job.inputs_used, cases[i].used);
+        if (cases[i].error)
+            assert_string_equal(job.inputs_error, cases[i].error);
+        else
+            assert_null(job.inputs_error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_the_flag_leaves_the_text),
         cmocka_unit_test(test_what_is_no_input_refuses_the_job),
         cmocka_unit_test(test_sensitive_ones_are_secrets),
+        cmocka_unit_test(test_what_was_done_with_them_is_told),
     };
 
     return cmocka_run_group_tests_name("job-inputs", tests, NULL, NULL);
