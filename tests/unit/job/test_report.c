@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -157,18 +158,32 @@ static void test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job(v
     hear_and_drop(world, "attach");
 }
 
-static void test_a_worker_whose_row_is_closed_ends(void **state)
+static int make_read_only(const char *path)
 {
-    struct world *world = *state;
+    return chmod(path, 0400);
+}
+
+static void ends_by(struct world *world, int (*close_row)(const char *path))
+{
     autojson json_t *result = json_frame("result");
     int64_t began = now_ms();
 
     hang_up(world);
     assert_false(report_poll(world->report)->abort);
-    assert_int_equal(unlink(world->spool_path), 0);
+    assert_int_equal(close_row(world->spool_path), 0);
     report_result(world->report, result);
     assert_true(now_ms() - began < SLACK_MS);
     assert_true(report_poll(world->report)->abort);
+}
+
+static void test_a_worker_whose_row_is_closed_ends(void **state)
+{
+    ends_by(*state, unlink);
+}
+
+static void test_a_worker_whose_log_is_kept_ends(void **state)
+{
+    ends_by(*state, make_read_only);
 }
 
 /* The surest counts, once; what a later supervisor may say besides ends nothing. */
@@ -416,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(test_a_stuck_supervisor_with_a_full_backlog_does_not_block_the_job),
         ROW(test_a_worker_whose_row_is_closed_ends),
+        ROW(test_a_worker_whose_log_is_kept_ends),
         ROW(test_what_becomes_of_the_instance_is_told),
         ROW(test_the_question_for_a_host_key_ends_with_its_reason),
         ROW(test_a_key_that_is_right_by_the_policy_needs_no_question),
