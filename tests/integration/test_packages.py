@@ -44,10 +44,10 @@ rm -r /other /other.deb
 PIPELINE = "greet:\n  script: ['echo \"greetings of $(cat greeting)\"']\n"
 
 
-def pack(out, *arguments):
+def pack(out, *arguments, **environment):
     done = subprocess.run([ROOT / "scripts" / "package", *arguments, out], stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
+                          env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym", **environment})
     assert done.returncode == 0, done.stdout[-4000:]
     return {path.name.split("_")[0]: path for path in out.glob("*.deb")}
 
@@ -64,7 +64,7 @@ def release(build) -> Path:
 
 @pytest.fixture(scope="module")
 def packages(release, tmp_path_factory):
-    return pack(tmp_path_factory.mktemp("packages"), "--prebuilt", release)
+    return pack(tmp_path_factory.mktemp("packages"), "--prebuilt", release, DPKG_DEB_COMPRESSOR_TYPE="none")
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,7 @@ def test_a_pipeline_runs_on_local_instances(root):
     assert "usermod --shell /bin/sh flotilla" in root.sh("cd && ! flotilla exec", **run)
     root.run("/var/lib/dpkg/info/flotilla-provider-local.postinst", "configure")
     assert "greetings of a fresh Debian" in root.sh("cd && flotilla exec", **run)
+    shutil.rmtree(project)
 
 
 def test_a_provider_is_built_from_the_package_alone(root):
