@@ -87,10 +87,9 @@ static int allow(int ruleset, const char *path, uint64_t allowed)
     struct path_rule rule = { .allowed = allowed, .fd = fd };
     struct stat st;
 
-    if (fd < 0)
+    /* A process that is hidden can be opened, but not looked at. */
+    if (fd < 0 || fstat(fd, &st) < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -errno;
-    if (fstat(fd, &st) < 0)
-        return -errno;
     if (!S_ISDIR(st.st_mode))
         rule.allowed &= OF_FILES;
     return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) < 0 ? -errno : 0;

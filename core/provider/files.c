@@ -44,10 +44,13 @@ static const char *const system_files[] = {
 };
 
 /* Nothing that is another process's. What they are does not change. */
-static const char *const kernel_files[] = { "/proc/self",    "/proc/cpuinfo",
-                                            "/proc/meminfo", "/proc/filesystems",
-                                            "/proc/stat",    "/proc/version",
-                                            "/proc/sys",     "/sys/devices/system/cpu" };
+static const char *const kernel_files[] = { "/proc/cpuinfo",          "/proc/meminfo",
+                                            "/proc/filesystems",      "/proc/stat",
+                                            "/proc/version",          "/proc/sys",
+                                            "/sys/devices/system/cpu" };
+
+/* Each process's own: where it leads differs for the one that asks the plugin, and may be hidden from it. */
+static const char *const own_process = "/proc/self";
 
 /* Watched alone: landlock.c allows it. */
 static const char *const resolver_file = "/etc/resolv.conf";
@@ -417,6 +420,7 @@ static void collect(const char *plugin, const char *config)
         add_lasting(&rules.programs, system_programs[i]);
     for (size_t i = 0; i < ARRAY_LEN(kernel_files); i++)
         add_lasting(&rules.readable, kernel_files[i]);
+    list_add(&rules.readable, own_process);
     for (size_t i = 0; i < ARRAY_LEN(devices); i++)
         add_lasting(&rules.writable, devices[i]);
     for (size_t i = 0; i < ARRAY_LEN(system_files); i++)

@@ -101,6 +101,14 @@ static int32_t find_programs(struct flt_group *g, flt_call *call)
     return probe_sshd(g, call);
 }
 
+static bool refuses_logins(const char *shell)
+{
+    const char *slash = strrchr(shell, '/');
+    const char *name = slash ? slash + 1 : shell;
+
+    return strcmp(name, "nologin") == 0 || strcmp(name, "false") == 0;
+}
+
 static int32_t find_user(struct flt_group *g, flt_call *call)
 {
     struct passwd entry, *found = NULL;
@@ -110,6 +118,11 @@ static int32_t find_user(struct flt_group *g, flt_call *call)
         return flt_failf(g->host, call, FLT_E_INVALID, 0,
                          "user %ld has no name, and sshd lets nobody in without one",
                          (long) geteuid());
+    if (refuses_logins(entry.pw_shell))
+        return flt_failf(g->host, call, FLT_E_INVALID, 0,
+                         "user %s has the shell %s, and each session of an instance is a login: "
+                         "usermod --shell /bin/sh %s",
+                         entry.pw_name, entry.pw_shell, entry.pw_name);
     if ((size_t) snprintf(g->username, sizeof(g->username), "%s", entry.pw_name) >=
         sizeof(g->username))
         return g->host->fail(call, FLT_E_INVALID, 0, "the user's name is too long");

@@ -25,11 +25,10 @@ class DebianRoot:
         sources = next(path for path in SOURCES if path.exists() and path.read_text().strip())
         carry = " && ".join(["mkdir $1/packages", *(f"cp {file} $1/packages" for file in files)])
         wanted = " ".join([*names, *(f"/packages/{file.name}" for file in files)])
-        install = ("chroot $1 env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
-                   f"-o Dpkg::Options::=--force-unsafe-io {wanted}")
+        install = f"chroot $1 env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends {wanted}"
         made = subprocess.run(
-            ["mmdebstrap", "--mode=root", "--variant=apt", "--aptopt=Acquire::Languages none", f"--customize-hook={carry}",
-             f"--customize-hook={install}", release, self.path, sources],
+            ["mmdebstrap", "--mode=root", "--variant=apt", "--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io",
+             f"--customize-hook={carry}", f"--customize-hook={install}", release, self.path, sources],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert made.returncode == 0, made.stdout[-4000:]
 

@@ -15,8 +15,8 @@ from debian_root import DebianRoot
 
 pytestmark = pytest.mark.timeout(1800)  # the mirror may be slow
 
-PACKAGES = ["flotilla", "flotilla-dev", "flotilla-helper", "flotilla-isolation-nesting", "flotilla-nesting",
-            "flotilla-provider-aws", "flotilla-provider-gcp", "flotilla-provider-local", "flotilla-provider-static"]
+PACKAGES = ["flotilla", "flotilla-dev", "flotilla-gitlab-runner", "flotilla-helper", "flotilla-isolation-nesting",
+            "flotilla-nesting", "flotilla-provider-aws", "flotilla-provider-gcp", "flotilla-provider-local", "flotilla-provider-static"]
 OLDER = "0.0.9"
 CONFIG = """\
 # Mine.
@@ -32,13 +32,22 @@ CONFIG = """\
       name = "my-linux-asg"
       region = "eu-west-1"
 """
+# Another package of that name, with the same program.
+GITLAB_RUNNER = """
+mkdir -p /other/DEBIAN /other/usr/bin
+printf 'Package: gitlab-runner\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n' >/other/DEBIAN/control
+touch /other/usr/bin/gitlab-runner
+dpkg-deb --build /other /other.deb
+dpkg -i /other.deb
+rm -r /other /other.deb
+"""
 PIPELINE = "greet:\n  script: ['echo \"greetings of $(cat greeting)\"']\n"
 
 
-def pack(out, *arguments):
+def pack(out, *arguments, **environment):
     done = subprocess.run([ROOT / "scripts" / "package", *arguments, out], stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
+                          env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym", **environment})
     assert done.returncode == 0, done.stdout[-4000:]
     return {path.name.split("_")[0]: path for path in out.glob("*.deb")}
 
@@ -55,7 +64,7 @@ def release(build) -> Path:
 
 @pytest.fixture(scope="module")
 def packages(release, tmp_path_factory):
-    return pack(tmp_path_factory.mktemp("packages"), "--prebuilt", release)
+    return pack(tmp_path_factory.mktemp("packages"), "--prebuilt", release, DPKG_DEB_COMPRESSOR_TYPE="none")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +84,7 @@ def older(package, folder):
     control = tree / "DEBIAN" / "control"
     version = re.search(r"^Version: (.*)$", control.read_text(), re.M).group(1)
     control.write_text(control.read_text().replace(f"Version: {version}\n", f"Version: {OLDER}\n")
-                       .replace(f"(= {version})", f"(= {OLDER})"))
+                       .replace(f"= {version})", f"= {OLDER})"))
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, folder / package.name], check=True,
                    stdout=subprocess.DEVNULL)
 
@@ -101,7 +110,7 @@ def test_a_fresh_machine_has_what_flotilla_needs(root):
     root.run("flotilla-helper", "--version")
     root.run("flotilla-nesting", "version")
     assert root.sh("stat -c '%U %a' /etc/flotilla; ls -A /etc/flotilla") == "flotilla 700\n"
-    assert root.sh("getent passwd flotilla").split(":")[5:] == ["/var/lib/flotilla", "/usr/sbin/nologin\n"]
+    assert root.sh("getent passwd flotilla").split(":")[5:] == ["/var/lib/flotilla", "/bin/sh\n"]  # of the package for local instances
 
 
 def test_each_package_has_its_pages_of_the_manual(root):
@@ -109,6 +118,11 @@ def test_each_package_has_its_pages_of_the_manual(root):
     assert {"flotilla.1.gz", "flotilla-run.1.gz", "flotilla-migrate.1.gz", "flotilla.toml.5.gz"} <= set(listed)
     assert root.sh("dpkg -L flotilla-helper flotilla-nesting | grep -o '[^/]*\\.1\\.gz'").split() == [
         "flotilla-helper.1.gz", "flotilla-nesting.1.gz"]
+
+
+def test_scripts_find_the_name_of_gitlab_runner(root):
+    assert root.run("gitlab-runner", "--version").splitlines()[0].split()[0] == "Version:"
+    assert root.sh("readlink -f /usr/share/man/man1/gitlab-runner.1.gz") == "/usr/share/man/man1/flotilla.1.gz\n"
 
 
 def test_what_is_said_names_files_that_are_there(root):
@@ -124,9 +138,13 @@ def test_a_pipeline_runs_on_local_instances(root):
     project.mkdir()
     (project / ".gitlab-ci.yml").write_text(PIPELINE)
     (project / "greeting").write_text("a fresh Debian\n")
-    told = root.sh("cd /project && git init -q -b main && git add . && git -c user.name=x -c user.email=x@localhost "
-                   "commit -qm x && flotilla exec")
-    assert "greetings of a fresh Debian" in told
+    root.sh("cd /project && git init -q -b main && git add . && git -c user.name=x -c user.email=x@localhost "
+            "commit -qm x && chown -R flotilla /project && usermod --shell /usr/sbin/nologin flotilla")
+    run = {"user": "flotilla", "HOME": "/project"}
+    assert "usermod --shell /bin/sh flotilla" in root.sh("cd && ! flotilla exec", **run)
+    root.run("/var/lib/dpkg/info/flotilla-provider-local.postinst", "configure")
+    assert "greetings of a fresh Debian" in root.sh("cd && flotilla exec", **run)
+    shutil.rmtree(project)
 
 
 def test_a_provider_is_built_from_the_package_alone(root):
@@ -194,7 +212,10 @@ def test_an_upgrade_keeps_what_people_have_made(root, packages, tmp_path):
     (root.path / "packages" / "older").mkdir()
     for package in tmp_path.glob("*.deb"):
         shutil.copy(package, root.path / "packages" / "older")
-    root.sh("dpkg --purge $(dpkg-query -f '${Package}\\n' -W 'flotilla*') && dpkg -i /packages/older/*.deb")
+    root.sh("dpkg --purge $(dpkg-query -f '${Package}\\n' -W 'flotilla*')")
+    root.sh(GITLAB_RUNNER)
+    root.sh("dpkg -i /packages/older/*.deb")
+    assert root.sh("dpkg -S /usr/bin/gitlab-runner") == "flotilla-gitlab-runner: /usr/bin/gitlab-runner\n"
     assert OLDER in root.sh("dpkg-query -f '${Version}' -W flotilla")
     config = root.path / "etc" / "flotilla" / "config.toml"
     config.write_text(CONFIG)

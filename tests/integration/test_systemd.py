@@ -1,7 +1,7 @@
 """packaging/systemd/flotilla.service: judged by systemd-analyze, and run by a systemd of the test's own.
 
-That is a real one, as a user's manager in namespaces of its own, so that no machine has to be booted with systemd. It
-runs the whole unit but for the user, which a user's manager cannot choose.
+That is a real one, as root's own manager in namespaces of its own, so that no machine has to be booted with systemd. It
+runs the whole unit, as the unit's user, whom this machine need not have.
 """
 
 import os
@@ -20,10 +20,12 @@ from machines import Machine
 from test_run import wait_for_trace
 
 SYSTEMD = "/lib/systemd/systemd"
+USER, UID = "flotilla", 64901
 # What the first process of a machine does, and without which no manager of a user begins, hides anything or hands out a secret.
 NODES = "/run/systemd/inaccessible"
 START = (f"mount --make-rshared / && mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/manager {NODES}/dir && touch {NODES}/reg && "
-         f"mknod {NODES}/chr c 0 0 && mknod {NODES}/blk b 0 0 && chmod 0 {NODES}/* && {SYSTEMD} --user & wait")
+         f"mknod {NODES}/chr c 0 0 && mknod {NODES}/blk b 0 0 && chmod 0 {NODES}/* && mount --bind passwd /etc/passwd && mount --bind group /etc/group && "
+         f"umask 0 && {SYSTEMD} --user & wait")
 
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 
@@ -64,6 +66,9 @@ class UserSystemd:
     def __init__(self, folder: Path):
         self.units = folder / "units"
         self.units.mkdir()
+        for file, entry in (("passwd", f"{USER}:x:{UID}:{UID}::/nonexistent:/usr/sbin/nologin"), ("group", f"{USER}:x:{UID}:")):
+            others = [line for line in Path("/etc", file).read_text().splitlines() if not line.startswith(f"{USER}:")]
+            (folder / file).write_text("\n".join([*others, entry, ""]))
         for name in ("setup.service", "clean.service", "clean.timer"):  # /tmp is the machine's own, and nobody clears it here
             (self.units / f"systemd-tmpfiles-{name}").symlink_to("/dev/null")
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": "/run/manager",
@@ -71,7 +76,7 @@ class UserSystemd:
         self.log = open(folder / "systemd.log", "wb")
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "sh", "-c", START], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
+             "sh", "-c", START], cwd=folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.environment = environment
 
     def ask(self, *words):
@@ -105,14 +110,26 @@ def systemd(folder):
     made.close()
 
 
+def readable(folder, source):
+    """A copy where the unit's user may read it; who keeps the build may keep it from others."""
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return Path(shutil.copy(source, folder))
+
+
 class Service(Run):
     """A run whose manager systemd starts and stops. Its instance is a machine outside."""
 
     def __init__(self, folder, binary, build, machine, systemd, unit):
-        super().__init__(folder, binary, build / "plugins" / "static", plugin="static", plugin_extra=machine.toml(),
+        binary = readable(folder / "bin", binary)
+        plugin = readable(folder / "plugins", build / "plugins" / "static" / "fleeting-plugin-static.so")
+        super().__init__(folder, binary, plugin.parent, plugin="static", plugin_extra=machine.toml(),
                          max_instances=1, coordinator=Coordinator(poll_seconds=0.5))
         self.systemd = systemd
-        unit = re.sub(r"^(User|Group)=.*\n", "", unit, flags=re.M)
+        self.state_dir.mkdir(mode=0o700)
+        folder.chmod(0o711)
+        machine.home.chmod(0o711)
+        for path in (self.state_dir, self.config, machine.home / "login_key"):
+            os.chown(path, UID, UID)
         command = f"{binary} run --config {self.config} --state-dir {self.state_dir} --plugin-dir {self.plugin_dir}"
         unit = re.sub(r"^ExecStart=.*", f"ExecStart={command}", unit, flags=re.M)
         unit = unit.replace("=/etc/flotilla/config.toml\n", f"={self.config}\n")  # without which it does not start
@@ -154,6 +171,8 @@ def test_jobs_outlive_what_systemd_does_to_the_manager(service):
     service.coordinator.add(service.held_job(1))
     service.does("start", "flotilla")
     assert service.systemd.shows("ActiveState") == "active", service.systemd.ask("status", "flotilla").stdout
+    assert (service.state_dir / "ledger.db").stat().st_uid == UID
+    assert "job workers: system calls are filtered" in service.daemon_log.read_text()
     wait_for_trace(service, 1, b"line 0020")
     assert wait_for(lambda: service.systemd.shows("StatusText") == "1 job, 1 instance"), service.log_tail()
     first = service.systemd.shows("MainPID")

@@ -63,6 +63,13 @@ static void test_text_that_is_no_toml(void **unused)
           "'concurrent'" },
         { "what would drive a terminal", "concurrent = tru\033[2J\n",
           "F:1:17: Error while parsing boolean: expected 'true', saw 'tru\\x1b'" },
+        { "a letter that no key has", "\u00a7 = 1\n",
+          "F:1:1: Error while parsing root table: expected keys, tables, whitespace or comments, "
+          "saw '\u00a7'" },
+        { "a letter behind a value", "concurrent = 1\u00e4\n",
+          "F:1:15: Error while parsing decimal integer: expected digit, saw '\u00e4'" },
+        { "a space that is none", "concurrent =\u00a01\n",
+          "F:1:13: Error while parsing key-value pair: expected space or tab, saw '\\u00A0'" },
         { "a NUL in a string", "log_level = \"a\\u0000b\"\n",
           "F:1:13: a string has a NUL character" },
     };
