@@ -437,18 +437,10 @@ static void count_instance(struct supervisor *supervisor, enum supervisor_event_
         count_gone(counts, instance, now);
 }
 
-void counts_on_event(struct supervisor *supervisor, enum supervisor_event_kind kind,
-                     const struct group *group, const char *instance, const struct job *job)
+static void count_job(enum supervisor_event_kind kind, const struct job *job)
 {
-    const struct fleet_instance *found;
-
-    if (!group || !group->counts)
-        return;
-    found = !job && !str_empty(instance) ? fleet_find(group->fleet, instance) : NULL;
-    if (found)
-        count_instance(supervisor, kind, group, found);
     if (kind == EVENT_JOB_RECEIVED)
-        group->counts->jobs++;
+        job->group->counts->jobs++;
     if (kind == EVENT_JOB_ASSIGNED)
         observe_wait(job, PHASE_SLOT, job->received_ms);
     if (kind == EVENT_JOB_RUNNING)
@@ -457,4 +449,20 @@ void counts_on_event(struct supervisor *supervisor, enum supervisor_event_kind k
         count_finished(job);
     if (kind == EVENT_JOB_CLOSED)
         observe_wait(job, PHASE_REPORT, job->finished_ms);
+}
+
+void counts_on_event(struct supervisor *supervisor, enum supervisor_event_kind kind,
+                     const struct group *group, const char *instance, const struct job *job)
+{
+    const struct fleet_instance *found;
+
+    if (!group || !group->counts)
+        return;
+    if (job) {
+        count_job(kind, job);
+        return;
+    }
+    found = str_empty(instance) ? NULL : fleet_find(group->fleet, instance);
+    if (found)
+        count_instance(supervisor, kind, group, found);
 }
