@@ -402,7 +402,7 @@ static int run(struct hearing *hearing, const char *const *argv, const struct ca
     if (r < 0)
         return cannot_start(r, argv[0], err);
     r = start(argv, out, error_out, &process, err);
-    if (r < 0)
+    if (!process)
         return r;
     (void) close(take_fd(&out));
     (void) close(take_fd(&error_out));

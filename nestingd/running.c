@@ -144,23 +144,29 @@ int running_fd(const struct running *running)
     return running->done[0];
 }
 
+static bool is_done(const struct run *run)
+{
+    bool done;
+
+    (void) pthread_mutex_lock(&run->running->lock);
+    done = run->is_done;
+    (void) pthread_mutex_unlock(&run->running->lock);
+    return done;
+}
+
 struct run *running_take(struct running *running)
 {
     struct run **at = &running->runs;
     struct run *run;
-    bool is_done = false;
     char byte;
 
     if (read(running->done[0], &byte, 1) != 1)
         return NULL;
-    while (*at && !is_done) {
-        (void) pthread_mutex_lock(&running->lock);
-        is_done = (*at)->is_done;
-        (void) pthread_mutex_unlock(&running->lock);
-        if (!is_done)
-            at = &(*at)->next;
-    }
+    while (*at && !is_done(*at))
+        at = &(*at)->next;
     run = *at;
+    if (!run) /* cannot be: a byte is written for each run that is done */
+        return NULL;
     *at = run->next;
     (void) pthread_join(run->thread, NULL);
     return run;

@@ -167,6 +167,8 @@ void advise_on_isolation(struct config_reading *reading, const struct toml_value
                                 "not in VMs");
         return;
     }
+    if (!table) /* cannot be: what is enabled stands in it */
+        return;
     if (str_eq(isolation->plugin, CONFIG_ISOLATION_NESTING))
         advise_on_host(reading, table, isolation->nesting_host);
     advise_on_login(reading, table, &isolation->connector);

@@ -140,7 +140,7 @@ static int look_at_vms(struct probe *probe, struct remote *remote, struct error 
     if (r == 0)
         r = isolation_list(probe->isolation, &wait, vms, err);
     relay_free(relay);
-    if (r < 0)
+    if (!vms || r < 0)
         return r;
     (void) json_add_i64(frame, "count", (int64_t) vms->n);
     tell(frame);

@@ -152,7 +152,7 @@ static int find(struct supervisor *supervisor, json_t *request, struct named *re
 
     if (r == 0)
         r = hold_find(supervisor, &name, &place, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     *ret = place.named;
     hold = hold_of(ret->group, ret->instance->id);
@@ -179,7 +179,7 @@ int enter_start(struct supervisor *supervisor, json_t *request, const char *who,
     }
     enter->supervisor = supervisor;
     r = find(supervisor, request, &named, enter->place, err);
-    if (r < 0) {
+    if (r != 0) {
         drop(enter);
         return r;
     }

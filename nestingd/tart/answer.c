@@ -29,7 +29,7 @@ static int read_machine(json_t *entry, struct tart_machine *ret, bool *ret_local
         r = json_opt_bool(entry, "Running", &running, err);
     if (r == 0)
         r = json_opt_str(entry, "State", &state, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     *ret_local = strcasecmp(source, "local") == 0;
     ret->stopped = state ? str_eq(state, "stopped") : !running;

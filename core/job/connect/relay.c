@@ -356,7 +356,7 @@ int relay_dial(struct relay *relay, const struct remote_watch *watch, const char
         r = parse_address(address, copy, &target, err);
     if (r == 0)
         r = add_stream(relay, &target, &fd, &stream, err);
-    if (r < 0)
+    if (!stream) /* any failure so far; analyzers do not know that its code is none of success */
         return r;
     r = wait_open(relay, stream, watch, address, deadline, err);
     if (r == 0) {

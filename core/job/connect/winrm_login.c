@@ -313,7 +313,7 @@ int winrm_login_prepare(const struct remote_options *options, struct error *err)
         r = winrm_ticket_fetch(options, err);
     if (r == 0)
         r = winrm_login_new(options, &login, err);
-    if (r == 0) /* so that whatever a login needs is loaded */
+    if (login) /* so that whatever a login needs is loaded */
         r = winrm_login_step(login, "", &token, err);
     winrm_login_free(login);
     return MIN(r, 0);
