@@ -155,11 +155,10 @@ int cli_logs(int argc, char **argv)
         .text =
             "Usage: flotilla logs JOB [-f|--follow] [--raw] [--config FILE] [--state-dir DIR]\n"
             "Prints the masked log of a job that runs here, or has run lately: keep_logs in the\n"
-            "configuration says how many are kept. JOB is the number that GitLab shows. -f goes\n"
+            "configuration says how much is kept. JOB is the number that GitLab shows. -f goes\n"
             "on until the job ends, and then ends with 0 when it succeeded, 3 when it failed,\n"
-            "4 when it was canceled, 5 when the system failed. --raw prints its bytes as they are; "
-            "else colours are kept on a\n"
-            "terminal, and nothing else that drives one.\n",
+            "4 when it was canceled, 5 when the system failed. --raw prints its bytes as they\n"
+            "are; else colours are kept on a terminal, and nothing else that drives one.\n",
         .missing = "the number of a job is missing",
         .takes_word = true,
         .takes_follow = true,

@@ -98,12 +98,12 @@ static const char *find(json_t *inputs, const char *name, size_t len)
     return NULL;
 }
 
-static int refuse(struct job *job, const char *what, const char *expression, size_t len,
-                  struct error *err)
+static int refuse(struct job *job, const char *kind, const char *what, const char *expression,
+                  size_t len, struct error *err)
 {
     autobuf struct buf shown = BUF_INIT;
 
-    job->inputs_error = "parse";
+    job->inputs_error = kind;
     str_display(&shown, expression, len, SHOWN_MAX);
     return error_set(err, -EPERM, "%s: " OPEN "%s" CLOSE, what, buf_str(&shown));
 }
@@ -112,21 +112,19 @@ static int refuse(struct job *job, const char *what, const char *expression, siz
 static int add_value(struct job *job, const char *expression, size_t len, struct buf *out,
                      struct error *err)
 {
+    static const char only[] = "only job.inputs.NAME can be used in a job";
     const char *name = expression + strspn(expression, BLANKS), *value;
     size_t name_len;
 
     if (!str_starts(name, REFERENCE))
-        return refuse(job, "only job.inputs.NAME can be used in a job", expression, len, err);
+        return refuse(job, "parse", only, expression, len, err);
     name += strlen(REFERENCE);
     name_len = strspn(name, name_chars);
     if (name_len == 0 || name + name_len + strspn(name + name_len, BLANKS) != expression + len)
-        return refuse(job, "only job.inputs.NAME can be used in a job", expression, len, err);
+        return refuse(job, "parse", only, expression, len, err);
     value = find(inputs_of(job), name, name_len);
-    if (!value) {
-        (void) refuse(job, "the job has no such input", expression, len, err);
-        job->inputs_error = "evaluation";
-        return err->code;
-    }
+    if (!value)
+        return refuse(job, "evaluation", "the job has no such input", expression, len, err);
     buf_add_str(out, value);
     return 0;
 }
