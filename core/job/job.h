@@ -2,10 +2,11 @@
  *
  * job.c is the job's life as a straight line. Before it, settings.c turns the start frame into this struct, with
  * flags.c, inputs.c and directories.c. Then, as job.c calls them: header.c writes the log's first lines, instance.c
- * connects, vm.c makes the VM that it runs in (vm_image.c says of what, isolation.c asks the plugin), get_sources.c writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files,
- * steps.c runs the job's scripts, end.c has the words and the result. They run their scripts by stage.c, and again by
- * attempts.c; terminal.c is a person's shell beside them; files are carried by helper.c, through the connection by stream.c. going.c warns of a cloud that takes
- * the instance; report.c and supply.c talk to the supervisor.
+ * connects, vm.c makes the VM that it runs in (vm_image.c says of what, isolation.c asks the plugin), get_sources.c
+ * writes the git stage from git_settings.c, cache.c and artifacts.c are the stages of files, steps.c runs the job's
+ * scripts, end.c has the words and the result. They run their scripts by stage.c, and again by attempts.c; terminal.c is
+ * a person's shell beside them; files are carried by helper.c, through the connection by stream.c. going.c warns of a
+ * cloud that takes the instance; report.c and supply.c talk to the supervisor.
  */
 #pragma once
 

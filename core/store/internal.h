@@ -70,7 +70,7 @@ struct ledger {
     const struct clock *clock;
     sqlite3_stmt *statements[SQL_COUNT];
     char *path;
-    enum { LATE_NONE, LATE_OPEN, LATE_LOST } late; /* the transaction of late rows (ledger.h) */
+    enum { LATE_NONE, LATE_OPEN, LATE_LOST } late; /* their transaction (ledger_settle()) */
 };
 
 int schema_apply(struct ledger *ledger, struct error *err);       /* schema.c */

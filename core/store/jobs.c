@@ -137,6 +137,7 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const struct led
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err)
 {
+    /* A transaction that is open is the caller's, unless it is that of late rows, which this one ends. */
     bool alone = sqlite3_get_autocommit(ledger->db) || ledger_is_late(ledger);
     sqlite3_stmt *stmt;
     int r = alone ? ledger_begin(ledger, err) : 0;
@@ -208,7 +209,7 @@ int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct er
     (void) sqlite3_bind_int64(stmt, 1, seq);
     (void) sqlite3_bind_text(stmt, 2, vm, -1, SQLITE_STATIC);
     r = step_job(ledger, stmt, seq, "noted as run in a VM", err);
-    return r < 0 ? r : ledger_settle(ledger, err);
+    return r < 0 ? r : ledger_settle(ledger, err); /* steps of jobs are late else */
 }
 
 /* Deletes the slot row; the instance's idle clock starts when it was the last. */

@@ -181,7 +181,8 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, stru
     return *stmt;
 }
 
-/* SQLite undoes a statement that is refused, but the whole transaction when the disk fails it. */
+/* SQLite undoes a statement alone when that is refused, but the whole transaction when the disk fails it: with the late
+ * rows that are in it. */
 static int step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 {
     int r = sqlite3_step(stmt), result = 0;

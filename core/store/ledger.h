@@ -1,9 +1,10 @@
 /* core/store/ledger.h - the ledger: what flotilla must still know after a crash
  * (docs/design/processes.md, hardening.md §10).
  *
- * Only the supervisor opens it. Every function is one transaction unless it says otherwise; it is
- * on disk when the function returns 0, or when it is late, when ledger_settle() does. Illegal transitions give -EPERM with a sentence. Strings in
- * rows that are handed out belong to the row; free a row with its _done().
+ * Only the supervisor opens it. Every function is one transaction, on disk when it returns 0, unless
+ * it is marked as late (ledger_settle() below) or is called between ledger_begin() and ledger_end().
+ * Illegal transitions give -EPERM with a sentence. Strings in rows that are handed out belong to the
+ * row; free a row with its _done().
  */
 #pragma once
 
@@ -40,16 +41,19 @@ void reserve_refill(void);
 int reserve_write_all(int fd, const void *data, size_t len);
 
 /* Many changes of instances, or slots for many jobs, as one transaction, on disk when ledger_end() returns 0: each
- * costs a sync else. What is a transaction of its own (groups, results, pruning) is refused between the two.
+ * costs a sync else. What begins a transaction itself (groups, closing a job, pruning) is refused between the two.
  * With r < 0 it is undone; returns r, or the failure of the commit. */
 int ledger_begin(struct ledger *ledger, struct error *err);
 int ledger_end(struct ledger *ledger, int r, struct error *err);
 
-/* What many jobs do at a time is late: those steps share a transaction, which is on disk when this, or any change that
- * is not late, returns 0. Whoever tells others of such a step settles first. A failure is for good: rows that were
- * taken are lost then, and whoever opened the ledger must begin anew. */
+/* Steps that hundreds of jobs may take at a time would cost a sync each. Those that are marked as late share a transaction,
+ * which the first of them begins: we read what they changed at once, but it is on disk only when this, or any change that
+ * is not late, returns 0. Whoever tells others of such a step settles first (core/supervisor/settle.h).
+ *
+ * A failure of the disk is for good: it takes along late steps that were answered with 0. So nothing is changed any more,
+ * and whoever opened the ledger must begin anew with what the disk has. */
 int ledger_settle(struct ledger *ledger, struct error *err);
-bool ledger_is_late(const struct ledger *ledger); /* something waits for that */
+bool ledger_is_late(const struct ledger *ledger); /* something waits for that, or is lost */
 
 /* Does it take a change? Makes none. */
 int ledger_check(struct ledger *ledger, struct error *err);
@@ -175,7 +179,7 @@ int ledger_start_job(struct ledger *ledger, int64_t seq, int64_t worker_pid, boo
 int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err);
 /* For a job that was started before its worker's process was known. Late. */
 int ledger_note_worker(struct ledger *ledger, int64_t seq, int64_t worker_pid, struct error *err);
-/* While it has a slot: the VM that its worker made. */
+/* While it has a slot: the VM that its worker made. Not late: nobody else knows of that VM. */
 int ledger_note_vm(struct ledger *ledger, int64_t seq, const char *vm, struct error *err);
 /* → finished: the final state with size and CRC of the log, and the slot row is removed (idle clock
  * of the instance starts when it was the last). Late. */

@@ -467,7 +467,8 @@ void worker_start(struct job *job, json_t *connect);
 void worker_start_later(struct job *job, const char *why);
 
 /* worker_link.c */
-void worker_end(struct job *job);                           /* its result is stored */
+/* Tells it that its result is stored, and lets it go. One that does not hear that comes back with its result. */
+void worker_end(struct job *job);
 void worker_hear(struct job *job, struct channel *channel); /* over which it speaks from now on */
 void worker_expect_end(struct job *job);                    /* it has begun: by its job's timeout */
 void worker_on_spawned(void *arg, int64_t tag, int64_t pid, const char *failure);

@@ -1,6 +1,7 @@
 /* core/supervisor/operator.c - what an operator changes over the control socket: `flotilla drain`,
- * `undrain`, `remove`, and by hold.c `hold` and `release`. control.c calls it with a request; each change is in the ledger before it
- * has an effect, so that it holds over a restart. audit.c and explain.c change nothing. */
+ * `undrain`, `remove`, and by hold.c `hold` and `release`. control.c calls it with a request; each change
+ * is in the ledger before it has an effect, so that it holds over a restart. audit.c and explain.c change
+ * nothing. */
 #include "core/supervisor/operator.h"
 
 #include <errno.h>

@@ -137,6 +137,7 @@ static void write_token(struct supervisor *supervisor)
                                        .expires_ms = rotation->expires_ms };
     struct error err = { 0 };
     int64_t now = now_mono(supervisor);
+    int r;
 
     if (!is_wanted(supervisor)) {
         close_rotation(supervisor);
@@ -145,8 +146,9 @@ static void write_token(struct supervisor *supervisor)
     if (rotation->written || now < rotation->again_mono)
         return;
     rotation->again_mono = now + WRITE_AGAIN_MS;
-    counts_note_saved(supervisor, edit_token(&change, 0, &err) == 0);
-    if (err.code == 0) {
+    r = edit_token(&change, 0, &err);
+    counts_note_saved(supervisor, r == 0);
+    if (r == 0) {
         log_notice("the new token is in %s", supervisor->config->file);
         rotation->written = true;
         supervisor_reload(supervisor);

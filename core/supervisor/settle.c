@@ -5,9 +5,9 @@
 #include "core/supervisor/internal.h"
 
 struct settle {
-    uv_prepare_t prepare; /* what the loop calls before it waits */
+    uv_prepare_t prepare; /* called when a turn is over, before the loop waits for the next */
     struct supervisor *supervisor;
-    bool awaited;
+    bool awaited; /* by some job: most turns need no look at them */
 };
 
 void settle_then(struct job *job)

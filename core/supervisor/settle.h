@@ -1,8 +1,10 @@
-/* core/supervisor/settle.h - the end of a turn of the loop: what its jobs changed in the ledger goes to the disk with
- * one sync, and then what waits for that is done. Hundreds of jobs may come, or end, in one turn.
+/* core/supervisor/settle.h - what is not known after a crash must not have been told to anybody: so a turn of the loop ends
+ * with one sync for all that its jobs changed in the ledger, and only then what waits for that is done. One for each job
+ * would hold up the loop where hundreds of them come, or end, in one turn.
  *
- * Only late rows (ledger.h) wait, and nobody outside hears of one before: job.c lets its acknowledgement wait,
- * worker_link.c its word that a result is stored; reporter.c settles before it sends. */
+ * This is about late rows (ledger_settle() in ledger.h); other changes are on the disk as they are made. job.c lets the
+ * acknowledgement of a job wait, worker_link.c the word to a worker that its result is stored. reporter.c cannot wait, and
+ * settles before it sends. */
 #pragma once
 
 #include "core/base/error.h"
@@ -15,7 +17,7 @@ struct supervisor;
 int settle_start(struct supervisor *supervisor, struct settle **ret, struct error *err);
 void settle_stop(struct settle *settle); /* accepts NULL */
 
-/* What the job changed is on the disk when job_settled() is called for it: before this turn's end. */
+/* job_settled() is called for the job at this turn's end, when all that was changed is on the disk. */
 void settle_then(struct job *job);
 /* All that was changed is on the disk when this returns; where that fails the manager ends. */
 void settle_now(struct supervisor *supervisor);

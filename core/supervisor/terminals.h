@@ -12,9 +12,9 @@ void terminals_announce(const struct supervisor *supervisor, json_t *info);
 /* The job came for a request with that session. */
 int terminal_add(struct job *job, const struct session *session);
 void terminal_remove(struct job *job);
-/* As its row has it, the caller's; NULL = no memory. */
+/* Its session as its row keeps it, the caller's; NULL = no memory. */
 struct secret *terminal_kept(const struct job *job);
-int terminal_restore(struct job *job,
-                     const struct secret *kept); /* NULL = GitLab was offered none */
+/* From there; NULL = GitLab was offered none. */
+int terminal_restore(struct job *job, const struct secret *kept);
 /* Gives its worker who waits for a terminal, once there is one. */
 void terminal_pass(struct job *job);

@@ -341,7 +341,6 @@ static void end_broken_log(struct job *job, int error)
               job->job_id, job->supervisor->state_dir, job->seq, strerror(error));
 }
 
-/* It has no more to do. Without a connection, or memory for the word, it comes back with its result. */
 void worker_end(struct job *job)
 {
     autojson json_t *stored = json_frame("result_stored");

@@ -2,8 +2,9 @@
  * (core/supervisor/web*.c, core/web/session.c).
  *
  * libwebsockets on the loop's own thread. GET and HEAD, and websockets; of POST the forms alone that a route takes, and
- * these from our own pages, so that no page of somebody else's changes anything. The limits of hardening.md P7 hold here, whoever answers: 16 KiB of headers, 128 connections, 10 s
- * for a request, Host and Origin checked, a strict policy for what a page may load.
+ * these from our own pages, so that no page of somebody else's changes anything. The limits of hardening.md P7 hold here,
+ * whoever answers: 16 KiB of headers, 128 connections, 10 s for a request, Host and Origin checked, a strict policy for
+ * what a page may load.
  *
  *   a route's handler   is called when the head of a request is whole, and answers: at once or later,
  *     web_answer()      as a whole,
@@ -32,14 +33,14 @@ typedef void (*web_handler_fn)(void *arg, struct web_request *request);
 
 #define WEB_FORM_MAX 4096
 struct web_route {
-    const char *
-        path; /* "/metrics"; with a star at its end it holds for all that begin so: "/jobs/" and the star */
+    /* "/metrics"; with a star at its end it holds for all that begin so: "/jobs/" and the star. */
+    const char *path;
     bool socket; /* for requests that want to become a websocket; else for all others */
     /* To this machine under a name that is surely its own: so no page of somebody else's can read it by a name that
      * was made to lead here. */
     bool known_host;
-    bool
-        form; /* for POST alone, of fields of at most WEB_FORM_MAX bytes; the handler is called when they are there */
+    /* For POST alone, of fields of at most WEB_FORM_MAX bytes; the handler is called when they are there. */
+    bool form;
     /* To loopback without a login, unless a token is set; to others with TLS and the token alone. */
     bool needs_login;
     web_handler_fn handler;

@@ -1,7 +1,7 @@
 /* tests/integration/serve_web.c - the server of core/web alone, for tests/integration/test_web_server.py.
  *
- * Usage: serve_web ADDRESS [--token TOKEN] [--tls CERTIFICATE KEY] [--request-ms N] [--names NAMES]. Prints "listening ADDRESS", and one line for each
- * request that went. Ends when stdin does.
+ * Usage: serve_web ADDRESS [--token TOKEN] [--tls CERTIFICATE KEY] [--request-ms N] [--names NAMES]. Prints
+ * "listening ADDRESS", and one line for each request that went. Ends when stdin does.
  *
  *   /text       an answer; /large one of 4 MiB; /path/ what stands behind it; /args what "a" is
  *   /never      never answered; /forgotten by a handler that does not even want to

@@ -30,9 +30,8 @@ struct pty {
     char line[LINE]; /* the last of what was typed since the last key that is no character */
     size_t line_len;
     struct buf shown; /* what the person has not taken */
-    int64_t
-        echo_at; /* when its echo is shown if nothing more has come; 0 = it was, or there is none */
-    bool drained; /* the screen has given what it held: nothing more comes */
+    int64_t echo_at;  /* when the line's echo is shown if nothing more has come; 0 = it is not */
+    bool drained;     /* the screen has given what it held: nothing more comes */
 };
 
 struct pty *pty_new(struct pty_screen screen)
