@@ -1,5 +1,5 @@
-/* core/store/certificate.c - with what GitLab knows the server of web terminals, over restarts of the manager
- * (core/supervisor/terminals.c). */
+/* core/store/certificate.c - the certificate by which GitLab knows the server of web terminals, kept over restarts of the
+ * manager for core/supervisor/terminals.c. */
 #include <errno.h>
 
 #include "core/base/mem.h"

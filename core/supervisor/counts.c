@@ -13,6 +13,7 @@
 #define SUM_EVERY_MS 1000
 
 static const double job_bounds[] = { 30, 60, 300, 600, 1800, 3600, 7200, 10800, 18000, 36000 };
+/* How long jobs were in a queue, and each of their stages. */
 static const double queue_bounds[] = { 1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600 };
 static const double api_bounds[] = { 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 };
 static const double wait_bounds[] = { 0.1, 0.5, 1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600 };

@@ -121,7 +121,7 @@ void web_form_show(struct web_request *request, unsigned status, const char *sen
 
 /* answer.c */
 bool web_is_lasting(const struct web_request *request);
-/* Nothing goes out until there is something. */
+/* There is nothing to write for now, so nobody looks at what its client sends either. */
 void web_rest(struct web_request *request);
 /* What is there goes out as far as it can. Negative: the connection is to end. */
 int web_write(struct web_request *request);
