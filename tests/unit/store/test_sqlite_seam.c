@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -139,5 +140,8 @@ int main(void)
         cmocka_unit_test(test_a_disk_that_fails_once_loses_nothing),
     };
 
+    /* Hundreds of ledgers, for which no disk has to be awaited: what fails, and is lost, is the seam's. */
+    if (access("/dev/shm", W_OK) == 0)
+        (void) setenv("TMPDIR", "/dev/shm", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
