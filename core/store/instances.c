@@ -263,5 +263,5 @@ int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *inst
     (void) sqlite3_bind_text(stmt, 2, instance_id, -1, SQLITE_STATIC);
     (void) sqlite3_bind_int64(stmt, 3, project_id);
     (void) sqlite3_bind_int64(stmt, 4, ledger_now(ledger));
-    return ledger_step(ledger, stmt, err);
+    return ledger_step_late(ledger, stmt, err);
 }

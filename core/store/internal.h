@@ -10,6 +10,9 @@ enum statement {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    SQL_BEGIN_STEP,
+    SQL_END_STEP,
+    SQL_UNDO_STEP,
     SQL_FIND_GROUP,
     SQL_ADD_GROUP,
     SQL_RAISE_EPOCH,
@@ -101,6 +104,9 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, stru
 int ledger_step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
 /* The same, and what it changes is late. */
 int ledger_step_late(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err);
+/* Several late steps of which all or none hold; ledger_end_late() is given their result, and returns it. */
+int ledger_begin_late(struct ledger *ledger, struct error *err);
+int ledger_end_late(struct ledger *ledger, int r, struct error *err);
 int ledger_error(struct ledger *ledger, struct error *err, const char *what);
 static inline int64_t ledger_now(const struct ledger *ledger)
 {

@@ -123,7 +123,7 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const struct led
     if (r < 0)
         return r;
     stmt = assignment(ledger, SQL_HOLD_SLOT, seq, to, err);
-    r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    r = stmt ? ledger_step_late(ledger, stmt, err) : -EIO;
     if (r < 0)
         return r;
     stmt = ledger_statement(ledger, SQL_COUNT_USE, err);
@@ -131,24 +131,22 @@ static int first_assignment(struct ledger *ledger, int64_t seq, const struct led
         return -EIO;
     (void) sqlite3_bind_int64(stmt, 1, job_group(ledger, seq));
     (void) sqlite3_bind_text(stmt, 2, to->instance_id, -1, SQLITE_STATIC);
-    return ledger_step(ledger, stmt, err);
+    return ledger_step_late(ledger, stmt, err);
 }
 
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err)
 {
-    /* A transaction that is open is the caller's, unless it is that of late rows, which this one ends. */
-    bool alone = sqlite3_get_autocommit(ledger->db) || ledger_is_late(ledger);
     sqlite3_stmt *stmt;
-    int r = alone ? ledger_begin(ledger, err) : 0;
+    int r = ledger_begin_late(ledger, err);
 
     if (r < 0)
         return r;
     stmt = assignment(ledger, SQL_REASSIGN_JOB, seq, to, err);
-    r = stmt ? ledger_step(ledger, stmt, err) : -EIO;
+    r = stmt ? ledger_step_late(ledger, stmt, err) : -EIO;
     if (r == 0 && sqlite3_changes(ledger->db) == 0)
         r = first_assignment(ledger, seq, to, err);
-    return alone ? ledger_end(ledger, r, err) : r;
+    return ledger_end_late(ledger, r, err);
 }
 
 int ledger_restore_job(struct ledger *ledger, struct ledger_job *row, struct error *err)
@@ -247,21 +245,27 @@ int ledger_finish_job(struct ledger *ledger, int64_t seq, const char *result_sta
                       const char *failure_reason, int64_t exit_code, int64_t log_size,
                       uint32_t log_crc, const char *message, struct error *err)
 {
-    sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FINISH_JOB, err);
-    int r;
+    sqlite3_stmt *stmt;
+    int r = ledger_begin_late(ledger, err);
 
-    if (!stmt)
-        return -EIO;
-    (void) sqlite3_bind_int64(stmt, 1, seq);
-    (void) sqlite3_bind_text(stmt, 2, result_state, -1, SQLITE_STATIC);
-    (void) sqlite3_bind_text(stmt, 3, failure_reason ? failure_reason : "", -1, SQLITE_STATIC);
-    (void) sqlite3_bind_int64(stmt, 4, exit_code);
-    (void) sqlite3_bind_int64(stmt, 5, log_size);
-    (void) sqlite3_bind_int64(stmt, 6, log_crc);
-    (void) sqlite3_bind_text(stmt, 7, message ? message : "", -1, SQLITE_STATIC);
-    (void) sqlite3_bind_int64(stmt, 8, ledger_now(ledger));
-    r = step_job(ledger, stmt, seq, "finished", err);
-    return r < 0 ? r : free_slot(ledger, seq, err);
+    if (r < 0)
+        return r;
+    stmt = ledger_statement(ledger, SQL_FINISH_JOB, err);
+    r = stmt ? 0 : -EIO;
+    if (r == 0) {
+        (void) sqlite3_bind_int64(stmt, 1, seq);
+        (void) sqlite3_bind_text(stmt, 2, result_state, -1, SQLITE_STATIC);
+        (void) sqlite3_bind_text(stmt, 3, failure_reason ? failure_reason : "", -1, SQLITE_STATIC);
+        (void) sqlite3_bind_int64(stmt, 4, exit_code);
+        (void) sqlite3_bind_int64(stmt, 5, log_size);
+        (void) sqlite3_bind_int64(stmt, 6, log_crc);
+        (void) sqlite3_bind_text(stmt, 7, message ? message : "", -1, SQLITE_STATIC);
+        (void) sqlite3_bind_int64(stmt, 8, ledger_now(ledger));
+        r = step_job(ledger, stmt, seq, "finished", err);
+    }
+    if (r == 0)
+        r = free_slot(ledger, seq, err);
+    return ledger_end_late(ledger, r, err);
 }
 
 int ledger_note_sent(struct ledger *ledger, int64_t seq, int64_t offset, int64_t log_size,

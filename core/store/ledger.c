@@ -24,6 +24,9 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_BEGIN_STEP] = "SAVEPOINT step",
+    [SQL_END_STEP] = "RELEASE step",
+    [SQL_UNDO_STEP] = "ROLLBACK TO step",
     [SQL_FIND_GROUP] = "SELECT id, epoch FROM groups WHERE key = ?1",
     [SQL_ADD_GROUP] = "INSERT INTO groups (key, epoch) VALUES (?1, ?2)",
     [SQL_RAISE_EPOCH] = "UPDATE groups SET epoch = ?2 WHERE id = ?1",
@@ -152,6 +155,8 @@ int ledger_error(struct ledger *ledger, struct error *err, const char *what)
             : code == SQLITE_BUSY                             ? -EBUSY
                                                               : -EIO;
 
+    if (ledger->late == LATE_OPEN && sqlite3_get_autocommit(ledger->db))
+        ledger->late = LATE_LOST;
     return error_set(err, r, "ledger %s: %s: %s", ledger->path, what, sqlite3_errmsg(ledger->db));
 }
 
@@ -189,8 +194,6 @@ static int step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 
     if (r != SQLITE_DONE && r != SQLITE_ROW)
         result = ledger_error(ledger, err, "refused");
-    if (result < 0 && ledger->late == LATE_OPEN && sqlite3_get_autocommit(ledger->db))
-        ledger->late = LATE_LOST;
     (void) sqlite3_reset(stmt);
     (void) sqlite3_clear_bindings(stmt);
     return result;
@@ -210,18 +213,49 @@ static int run(struct ledger *ledger, enum statement which, struct error *err)
     return stmt ? step(ledger, stmt, err) : -EIO;
 }
 
+/* The transaction of late rows, unless the caller is in one; `ret_begun`: nothing else is in it yet. */
+static int open_late(struct ledger *ledger, bool *ret_begun, struct error *err)
+{
+    int r = 0;
+
+    *ret_begun = sqlite3_get_autocommit(ledger->db) && ledger->late == LATE_NONE;
+    if (*ret_begun)
+        r = run(ledger, SQL_BEGIN, err);
+    if (*ret_begun && r == 0)
+        ledger->late = LATE_OPEN;
+    return r;
+}
+
 int ledger_step_late(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 {
-    bool begins = sqlite3_get_autocommit(ledger->db) && ledger->late == LATE_NONE;
-    int r = begins ? run(ledger, SQL_BEGIN, err) : 0;
+    bool begun;
+    int r = open_late(ledger, &begun, err);
 
     if (r < 0)
         return r;
-    if (begins)
-        ledger->late = LATE_OPEN;
     r = step(ledger, stmt, err);
-    if (begins && ledger->late == LATE_LOST)
+    if (begun && ledger->late == LATE_LOST)
         ledger->late = LATE_NONE; /* there were no others */
+    return r;
+}
+
+int ledger_begin_late(struct ledger *ledger, struct error *err)
+{
+    bool begun;
+    int r = open_late(ledger, &begun, err);
+
+    return r < 0 ? r : run(ledger, SQL_BEGIN_STEP, err);
+}
+
+int ledger_end_late(struct ledger *ledger, int r, struct error *err)
+{
+    if (r < 0 && !sqlite3_get_autocommit(ledger->db))
+        (void) run(ledger, SQL_UNDO_STEP, NULL);
+    if (!sqlite3_get_autocommit(ledger->db)) {
+        int ended = run(ledger, SQL_END_STEP, err);
+
+        r = r < 0 ? r : ended;
+    }
     return r;
 }
 

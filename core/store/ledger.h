@@ -40,8 +40,8 @@ void reserve_refill(void);
 /* A sentence of the supervisor's own in a spool may be written into the reserve. 0 or negative errno. */
 int reserve_write_all(int fd, const void *data, size_t len);
 
-/* Many changes of instances, or slots for many jobs, as one transaction, on disk when ledger_end() returns 0: each
- * costs a sync else. What begins a transaction itself (groups, closing a job, pruning) is refused between the two.
+/* Many changes of instances as one transaction, on disk when ledger_end() returns 0: each costs a sync else. What begins
+ * a transaction itself (groups, closing a job, pruning) is refused between the two.
  * With r < 0 it is undone; returns r, or the failure of the commit. */
 int ledger_begin(struct ledger *ledger, struct error *err);
 int ledger_end(struct ledger *ledger, int r, struct error *err);
@@ -168,7 +168,7 @@ struct ledger_assignment {
     int64_t concurrent_id, concurrent_project_id; /* the job's directory; nobody else's while it has
                                                      a slot */
 };
-/* → assigned: job, slot row and the instance's use count in one transaction. Repeated for the same
+/* → assigned: job, slot row and the instance's use count, all or none. Late. Repeated for the same
  * slot (a start that never began) it changes the key only. */
 int ledger_assign_job(struct ledger *ledger, int64_t seq, const struct ledger_assignment *to,
                       struct error *err);
@@ -236,6 +236,7 @@ struct ledger_host_key {
 /* 1 and the key that was recorded, 0 when there is none. */
 int ledger_find_host_key(struct ledger *ledger, int64_t group_id, const char *instance_id,
                          struct ledger_host_key *ret, struct error *err);
+/* Late. */
 int ledger_note_warmth(struct ledger *ledger, int64_t group_id, const char *instance_id,
                        int64_t project_id, struct error *err);
 

@@ -20,7 +20,7 @@
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-#define SLOTS_A_TURN 8 /* one write to the disk, and a worker each */
+#define SLOTS_A_TURN 8 /* a worker each */
 
 void group_begin_rows(struct group *group)
 {
@@ -154,8 +154,8 @@ int group_call(struct group *group, json_t *request, int64_t deadline_ms, provid
     return r;
 }
 
-/* Up to SLOTS_A_TURN jobs get a slot in the fleet and in the ledger. */
-static unsigned put_jobs_on_slots(struct group *group, struct job **jobs)
+/* Their workers begin when all of it is on the disk, and what else comes must not wait for many of them. */
+static void hand_out_slots(struct group *group)
 {
     const struct fleet_instance *instance;
     unsigned n = 0;
@@ -170,24 +170,9 @@ static unsigned put_jobs_on_slots(struct group *group, struct job **jobs)
             fleet_release(group->fleet, seq, now_wall(group->supervisor));
             continue;
         }
-        if (n == 0)
-            group_begin_rows(group);
         job_put_on(job, instance, slot);
-        jobs[n++] = job;
+        n++;
     }
-    if (n > 0)
-        EFFECT("assign_slot", group_end_rows(group));
-    return n;
-}
-
-/* All are on the disk before the first begins, and what else comes must not wait for many workers. */
-static void hand_out_slots(struct group *group)
-{
-    struct job *jobs[SLOTS_A_TURN];
-    unsigned n = put_jobs_on_slots(group, jobs);
-
-    for (unsigned i = 0; i < n; i++)
-        job_assigned(jobs[i]);
     if (n == SLOTS_A_TURN)
         supervisor_evaluate_soon(group->supervisor);
 }

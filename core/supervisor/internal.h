@@ -62,6 +62,7 @@ struct job {
     bool had_reservation;
     bool awaits_settling; /* settle.c calls job_settled() */
     bool result_untold;   /* its worker is to hear that its result is stored */
+    bool to_begin;        /* it has its slot, and no worker yet */
 
     int64_t acknowledge_at_mono;      /* again; 0 = an answer is awaited, or came */
     int64_t acknowledging_since_mono; /* 0 = not yet */
@@ -419,10 +420,8 @@ void job_settled(struct job *job); /* what it changed is on the disk (settle.h) 
 /* In line for a place under `concurrent`, then for a slot; its reservation, if it has one, becomes
  * its place there. */
 void job_wait(struct job *job);
-/* Its slot, as part of the caller's transaction if there is one; its worker begins with job_assigned(), once that is
- * on the disk. */
+/* Its slot; its worker begins once that is on the disk. */
 void job_put_on(struct job *job, const struct fleet_instance *instance, uint32_t slot);
-void job_assigned(struct job *job);
 void job_tick(struct job *job); /* what time alone brings about */
 void job_drop_reservation(struct job *job);
 

@@ -188,10 +188,24 @@ int job_from_payload(struct group *group, const struct session *session, const c
     return 0;
 }
 
+static void begin(struct job *job)
+{
+    struct supervisor *supervisor = job->supervisor;
+
+    supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
+    job->assigned_mono = job->connect_since_mono = now_mono(supervisor);
+    worker_begin(job);
+}
+
 void job_settled(struct job *job)
 {
+    bool to_begin = job->to_begin;
+
+    job->to_begin = false;
     if (job->state == JOB_RECEIVED)
         job_acknowledge(job);
+    if (to_begin && job->state == JOB_ASSIGNED)
+        begin(job);
     if (job->result_untold)
         worker_end(job);
 }
@@ -359,7 +373,7 @@ void job_put_on(struct job *job, const struct fleet_instance *instance, uint32_t
                                       .slot = slot,
                                       .concurrent_id = job->concurrent_id,
                                       .concurrent_project_id = job->concurrent_project_id };
-    r = ledger_assign_job(supervisor->ledger, job->seq, &to, &err);
+    EFFECT("assign_slot", r = ledger_assign_job(supervisor->ledger, job->seq, &to, &err));
     if (r < 0) {
         supervisor_fatal(supervisor, "giving a job its slot", &err);
         return;
@@ -369,15 +383,8 @@ void job_put_on(struct job *job, const struct fleet_instance *instance, uint32_t
     job->assigned_ms = now_wall(supervisor);
     (void) ledger_note_warmth(supervisor->ledger, job->group->id, job->instance_id, job->project_id,
                               NULL);
-}
-
-void job_assigned(struct job *job)
-{
-    struct supervisor *supervisor = job->supervisor;
-
-    supervisor_emit(supervisor, EVENT_JOB_ASSIGNED, job->group, job->instance_id, job, "");
-    job->assigned_mono = job->connect_since_mono = now_mono(supervisor);
-    worker_begin(job);
+    job->to_begin = true;
+    settle_then(job);
 }
 
 static void check_acquire_timeout(struct job *job)

@@ -3,8 +3,8 @@
  * would hold up the loop where hundreds of them come, or end, in one turn.
  *
  * This is about late rows (ledger_settle() in ledger.h); other changes are on the disk as they are made. job.c lets the
- * acknowledgement of a job wait, worker_link.c the word to a worker that its result is stored. reporter.c cannot wait, and
- * settles before it sends. */
+ * acknowledgement of a job and the start of its worker wait, worker_link.c the word to a worker that its result is stored.
+ * reporter.c cannot wait, and settles before it sends. */
 #pragma once
 
 #include "core/base/error.h"

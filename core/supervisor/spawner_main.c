@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 #define WORKER_CONTROL_FD 3
 #define WORKER_SPOOL_FD 4
 #define SPAWNER_FRAME_MAX 4096
+#define NICE 5 /* in a rush of jobs the manager goes first: all of them wait for it */
 
 struct child {
     pid_t pid;
@@ -116,6 +118,7 @@ static void become_child(struct spawner_process *process, const struct request *
         _exit(125);
     (void) sigemptyset(&none);
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
+    (void) setpriority(PRIO_PROCESS, 0, NICE);
     if (request->probe)
         _exit(
             probe_worker_main(WORKER_CONTROL_FD, (unsigned) request->seconds, request->isolation));

@@ -67,8 +67,7 @@ static void worker_is_dead(struct job *job, int lock_fd)
         !job->cancel_told) {
         log_notice("job %" PRId64 ": its worker ended before it began, starting another",
                    job->job_id);
-        EFFECT("assign_slot", job_put_on(job, instance, job->slot));
-        job_assigned(job);
+        job_put_on(job, instance, job->slot);
         return;
     }
     log_error("job %" PRId64 ": its worker, on instance %s, ended without a result", job->job_id,
@@ -86,7 +85,8 @@ static void check_lock(struct job *job)
 {
     int lock_fd = -1;
 
-    if (job->state >= JOB_FINISHED || job->state < JOB_ASSIGNED || job->worker || job->connecting)
+    if (job->state >= JOB_FINISHED || job->state < JOB_ASSIGNED || job->worker || job->connecting ||
+        job->to_begin)
         return;
     if (job->lock_fd >= 0)
         return; /* we hold it ourselves: no worker was spawned yet */

@@ -125,6 +125,27 @@ static void test_a_refused_step_takes_no_other_with_it(void **state)
     assert_int_equal(jobs_stored(f, "acknowledged"), 1);
 }
 
+/* A slot is taken: of the second job's assignment nothing holds, of the first one's all. */
+static void test_an_assignment_holds_as_a_whole(void **state)
+{
+    const struct ledger_assignment first = { .instance_id = "i-1", .worker_key = "k" }, second = {
+        .instance_id = "i-1", .worker_key = "k", .concurrent_id = 1, .concurrent_project_id = 1
+    };
+    struct fixture *f = *state;
+    struct ledger_instance instance = { .group_id = f->group_id, .id = "i-1" };
+    struct error err = { 0 };
+    int64_t a, b;
+
+    assert_int_equal(ledger_add_instance(f->ledger, &instance, NULL), 0);
+    a = add_job(f);
+    b = add_job(f);
+    assert_int_equal(ledger_assign_job(f->ledger, a, &first, NULL), 0);
+    assert_int_equal(ledger_assign_job(f->ledger, b, &second, &err), -EPERM);
+    assert_int_equal(ledger_settle(f->ledger, NULL), 0);
+    assert_int_equal(jobs_stored(f, "assigned"), 1);
+    assert_int_equal(jobs_stored(f, "received"), 1);
+}
+
 static void test_what_the_disk_did_not_take_is_told_for_good(void **state)
 {
     struct fixture *f = *state;
@@ -148,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_any_other_change_stores_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_refused_step_takes_no_other_with_it, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_an_assignment_holds_as_a_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_the_disk_did_not_take_is_told_for_good, set_up,
                                         tear_down),
     };

@@ -141,6 +141,7 @@ static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(assign(f, f->seq, "i-1", 0, 0, NULL), 0);
     assert_int_equal(ledger_start_job(f->ledger, f->seq, 77, true, NULL), 0);
+    assert_int_equal(ledger_settle(f->ledger, NULL), 0);
     assert_true(bytes_hold(f, "ledger.db-wal", TOKEN));
     assert_session(f, SESSION);
     assert_int_equal(ledger_finish_job(f->ledger, f->seq, "success", NULL, 0, 10, 7, "", NULL), 0);

@@ -62,8 +62,9 @@ static int store_job(struct ledger *ledger, struct progress *at, struct error *e
     if (r == 0)
         r = ledger_acknowledge_job(ledger, row.seq, err);
     r = settled(ledger, r, at, JOB_ACKNOWLEDGED, err);
-    if (r == 0 && (r = ledger_assign_job(ledger, row.seq, &to, err)) == 0)
-        at->state = JOB_ASSIGNED;
+    if (r == 0)
+        r = ledger_assign_job(ledger, row.seq, &to, err);
+    r = settled(ledger, r, at, JOB_ASSIGNED, err);
     if (r == 0)
         r = ledger_start_job(ledger, row.seq, 1, false, err);
     r = settled(ledger, r, at, JOB_RUNNING, err);
