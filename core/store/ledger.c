@@ -145,6 +145,8 @@ static const char *const sql[SQL_COUNT] = {
                          "NOT IN (SELECT group_id, id FROM instances)",
 };
 
+/* SQLite undoes a statement alone when that is refused, but the whole transaction when the disk fails it: with the late
+ * rows that are in it. */
 int ledger_error(struct ledger *ledger, struct error *err, const char *what)
 {
     int code = sqlite3_extended_errcode(ledger->db) & 0xff;
@@ -186,8 +188,6 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which, stru
     return *stmt;
 }
 
-/* SQLite undoes a statement alone when that is refused, but the whole transaction when the disk fails it: with the late
- * rows that are in it. */
 static int step(struct ledger *ledger, sqlite3_stmt *stmt, struct error *err)
 {
     int r = sqlite3_step(stmt), result = 0;
