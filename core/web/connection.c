@@ -181,6 +181,17 @@ static int begin_upgrade(struct web_request *request, const char *to)
     return request->phase == WEB_UPGRADES ? 0 : answer_at_once(request);
 }
 
+/* libwebsockets 4.1 comes back without rest where more has come behind a body: then the answer is all that it gets. */
+static int end_form(struct web_request *request)
+{
+    if (request->phase == WEB_READS) {
+        web_request_complete(request);
+        return 0;
+    }
+    (void) answer_at_once(request);
+    return -1;
+}
+
 static int talk(struct web_request *request)
 {
     request->phase = WEB_TALKS;
@@ -217,8 +228,7 @@ int web_connection_event(struct lws *wsi, enum lws_callback_reasons reason, void
     case LWS_CALLBACK_HTTP_BODY:
         return web_request_add(request, in, len);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        web_request_complete(request);
-        return 0;
+        return end_form(request);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return begin_upgrade(request, in);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:

@@ -359,7 +359,9 @@ void web_request_complete(struct web_request *request)
         return;
     request->phase = WEB_HANDLED;
     request->inside = true;
-    request->is_last = false;
+    /* It stays the last on its connection: of what came behind a body libwebsockets 4.1 takes the wrong part for the
+     * next one's. */
+    web_add_header(request, "connection", "close");
     request->route->handler(request->server->options.arg, request);
     end_handling(request);
 }

@@ -257,17 +257,13 @@ HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 FORM = "application/x-www-form-urlencoded"
 
 
-def send_form(address, path, body="", tls=None, then=None, **headers):
-    """What a form's answer is; `then`: a path that is asked for behind it on the same connection."""
+def send_form(address, path, body="", tls=None, **headers):
+    """What a form's answer is."""
     with Raw(address, tls) as connection:
         headers = {"Content_Type": FORM, "Content_Length": str(len(body)), **headers}
         connection.ask(path, "POST", **headers)
         connection.send(body.encode())
-        answer = connection.answer()
-        if then:
-            connection.ask(then)
-            answer += connection.answer()
-        return answer
+        return connection.answer()
 
 
 def log_in(address, tls=None, **headers):
@@ -353,7 +349,7 @@ def test_visits_are_few_and_the_first_ends_first(guarded):
 def test_wrong_tokens_at_the_form_are_guesses(guarded):
     cookie = log_in(guarded.address)
     for body in ("token=wrong", "token=", "", "nothing", f"token=%zz&token={TOKEN}", "token=%00", f"xtoken={TOKEN}", "&&&", f"token={TOKEN}x"):
-        status, _, text = send_form(guarded.address, "/login", body, then="/text")[:3]
+        status, _, text = send_form(guarded.address, "/login", body)
         assert (status, "This is not the token." in text) == (401, True), body
     assert get(guarded.address, "/secret", Authorization="Bearer wrong")[0] == 401  # the tenth
     status, headers, text = send_form(guarded.address, "/login", f"token={TOKEN}")
@@ -390,15 +386,29 @@ def test_forms_that_are_none(guarded, headers, status):
     assert send_form(guarded.address, "/login", **{"Content_Length": "5", **headers})[0] == status
 
 
-def test_a_form_comes_in_pieces_and_is_followed_by_another_request(guarded):
+def test_a_form_comes_in_pieces_and_is_the_last_on_its_connection(guarded):
     body = f"x={'y' * 4000}&token={TOKEN}"
     head = f"POST /login HTTP/1.1\r\nHost: {guarded.address}\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
     with Raw(guarded.address) as connection:
+        connection.ask("/text")
+        assert connection.answer()[2] == "hello\n"
         for at in range(0, len(body) + len(head), 500):
             connection.send((head + body)[at:at + 500].encode())
-        assert connection.answer()[0] == 303
-        connection.send(f"{head}{body}GET /text HTTP/1.1\r\nHost: {guarded.address}\r\n\r\n".encode())
-        assert connection.answer()[0] == 303 and connection.answer()[2] == "hello\n"
+        status, headers, _ = connection.answer()
+        assert (status, headers["connection"]) == (303, "close") and connection.rest() == b""
+
+
+def test_requests_that_are_sent_at_once_keep_nobody_waiting(guarded):
+    """Where a form was among them, the server turned without rest once."""
+    get_ = f"GET /text HTTP/1.1\r\nHost: {guarded.address}\r\n\r\n"
+    form = f"POST /login HTTP/1.1\r\nHost: {guarded.address}\r\nContent-Type: {FORM}\r\nContent-Length: 7\r\n\r\ntoken=x"
+    refused = form.replace("/login", "/text")
+    for requests in (form * 2, form * 20, form + get_, get_ + form, (get_ + form) * 3, refused * 2, get_ + refused + get_):
+        with Raw(guarded.address) as connection:
+            connection.send(requests.encode())
+            answers = connection.rest()
+            assert answers.count(b"HTTP/1.1 200") == requests.startswith(get_) and 1 <= answers.count(b"HTTP/1.1") <= 2
+        assert get(guarded.address, "/text")[2] == "hello\n"
 
 
 def test_a_form_that_does_not_come_is_not_waited_for(build):
