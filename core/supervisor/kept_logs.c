@@ -105,7 +105,9 @@ static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
 
     (void) err;
     kept_name(name, seq);
+    /* A worker that never heard that its result is stored sees by the mode that nobody waits for it (core/job/report.c). */
     if (fstatat(supervisor->spool_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        ((st.st_mode & S_IWUSR) != 0 && fchmodat(supervisor->spool_dir_fd, name, 0400, 0) < 0) ||
         add(supervisor->kept_logs, seq, (int64_t) st.st_blocks * 512) < 0)
         drop(supervisor, seq);
     return 0;
@@ -130,9 +132,8 @@ void kept_logs_take(struct supervisor *supervisor, int64_t seq)
     }
     (void) snprintf(from, sizeof(from), "%" PRId64 ".log", seq);
     kept_name(to, seq);
-    /* A worker that never heard that its result is stored sees by the mode that nobody waits for it (core/job/report.c). */
-    if (fchmodat(supervisor->spool_dir_fd, from, 0400, 0) == 0 &&
-        renameat(supervisor->spool_dir_fd, from, supervisor->spool_dir_fd, to) == 0)
+    /* Before its mode is changed: a spool that we may not write is one whose lock nobody can ask for. */
+    if (renameat(supervisor->spool_dir_fd, from, supervisor->spool_dir_fd, to) == 0)
         (void) note(supervisor, seq, NULL);
     else if (errno != ENOENT)
         spool_remove(supervisor, seq);
