@@ -6,7 +6,8 @@
 #include "core/store/internal.h"
 
 int ledger_find_certificate(struct ledger *ledger, const char *host, int64_t since_ms,
-                            char **ret_certificate, struct secret **ret_key, struct error *err)
+                            int64_t until_ms, char **ret_certificate, struct secret **ret_key,
+                            struct error *err)
 {
     sqlite3_stmt *stmt = ledger_statement(ledger, SQL_FIND_CERTIFICATE, err);
     int r;
@@ -15,6 +16,7 @@ int ledger_find_certificate(struct ledger *ledger, const char *host, int64_t sin
         return -EIO;
     (void) sqlite3_bind_text(stmt, 1, host, -1, SQLITE_STATIC);
     (void) sqlite3_bind_int64(stmt, 2, since_ms);
+    (void) sqlite3_bind_int64(stmt, 3, until_ms);
     r = sqlite3_step(stmt);
     if (r == SQLITE_ROW) {
         *ret_certificate = mem_strdup(column_text(stmt, 0));

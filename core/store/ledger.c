@@ -59,8 +59,11 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ADD_JOB] =
         "INSERT INTO jobs (" JOB_COLUMNS ") VALUES (?11, ?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, "
         "?8, '', '', 0, 0, 0, 0, '', '', 0, 0, 0, ?9, ?10, 0, 0, 0, 0, '', 0, 0, '', ?12)",
-    [SQL_SKIP_SEQ] = "INSERT INTO sqlite_sequence SELECT 'jobs', ?1 WHERE ?1 > (SELECT "
-                     "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs')",
+    /* SQLite counts on in the first row of that name, whatever others say. */
+    [SQL_SKIP_SEQ] =
+        "REPLACE INTO sqlite_sequence (rowid, name, seq) SELECT first, 'jobs', ?1 FROM (SELECT "
+        "min(rowid) AS first, seq AS last FROM sqlite_sequence WHERE name = 'jobs') WHERE ?1 > "
+        "coalesce(last, 0)",
     [SQL_ACKNOWLEDGE_JOB] =
         "UPDATE jobs SET state = 'acknowledged' WHERE seq = ?1 AND state = 'received'",
     [SQL_ASSIGN_JOB] =
@@ -115,8 +118,8 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_EACH_HOLD] =
         "SELECT instance_id, until_ms, since_ms, who, by_rule, job_id, directory, vm, "
         "vm_address FROM holds WHERE group_id = ?1",
-    [SQL_FIND_CERTIFICATE] =
-        "SELECT certificate, key FROM session_server WHERE host = ?1 AND made_ms > ?2",
+    [SQL_FIND_CERTIFICATE] = "SELECT certificate, key FROM session_server WHERE host = ?1 AND "
+                             "made_ms > ?2 AND made_ms < ?3",
     [SQL_PUT_CERTIFICATE] = "INSERT OR REPLACE INTO session_server VALUES (1, ?1, ?2, ?3, ?4)",
     [SQL_ADD_JOURNAL] = "INSERT INTO journal (group_id, line) VALUES (?1, ?2)",
     [SQL_DROP_JOURNAL] =

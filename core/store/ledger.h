@@ -201,9 +201,10 @@ int ledger_each_job_named(struct ledger *ledger, int64_t job_id,
                           struct error *err);
 
 /* The certificate of the server of web terminals, by which GitLab knows it as long as the jobs last whose sessions it was
- * told (certificate.c). 1 and the one that was made for that host after `since_ms`, both the caller's; 0 = none. */
+ * told (certificate.c). 1 and the one that was made for that host between the two times, both the caller's; 0 = none. */
 int ledger_find_certificate(struct ledger *ledger, const char *host, int64_t since_ms,
-                            char **ret_certificate, struct secret **ret_key, struct error *err);
+                            int64_t until_ms, char **ret_certificate, struct secret **ret_key,
+                            struct error *err);
 /* Instead of an earlier one. */
 int ledger_put_certificate(struct ledger *ledger, const char *host, const char *certificate,
                            const struct secret *key, struct error *err);

@@ -17,8 +17,10 @@
 #define LOG_TOPIC "terminal"
 #include "core/base/log.h"
 
-/* A certificate is valid for two years, and no job lasts longer than one. */
-#define CERTIFICATE_MS (300 * 24 * 3600 * 1000LL)
+/* A certificate is valid from a day before it was made, for two years, and no job lasts longer than one. One of a clock
+ * that was far ahead would not be valid for as long. */
+#define DAY_MS (24 * 3600 * 1000LL)
+#define CERTIFICATE_MS (300 * DAY_MS)
 
 struct terminal {
     struct session session;
@@ -115,7 +117,8 @@ static void leave(void *arg, const char *id)
 static int take_certificate(struct supervisor *supervisor, const char *host, char **ret_certificate,
                             struct secret **ret_key, struct error *err)
 {
-    int r = ledger_find_certificate(supervisor->ledger, host, now_wall(supervisor) - CERTIFICATE_MS,
+    int64_t now = now_wall(supervisor);
+    int r = ledger_find_certificate(supervisor->ledger, host, now - CERTIFICATE_MS, now + DAY_MS,
                                     ret_certificate, ret_key, err);
 
     if (r != 0)

@@ -154,11 +154,15 @@ static void test_a_job_goes_forward_and_leaves_no_secret(void **state)
     assert_false(bytes_hold(f, "ledger.db-wal", SESSION));
 }
 
-static int find_certificate(struct fixture *f, const char *host, int64_t since_ms, const char *want)
+/* Made from `from_ms` to `to_ms` before or after now. */
+static int find_certificate(struct fixture *f, const char *host, int64_t from_ms, int64_t to_ms,
+                            const char *want)
 {
     auto_ptr(secret_free) struct secret *key = NULL;
     autofree char *certificate = NULL;
-    int r = ledger_find_certificate(f->ledger, host, since_ms, &certificate, &key, NULL);
+    int64_t now = clock_wall_ms(&clock_system);
+    int r = ledger_find_certificate(f->ledger, host, now + from_ms, now + to_ms, &certificate, &key,
+                                    NULL);
 
     if (r == 1) {
         assert_string_equal(certificate, want);
@@ -172,12 +176,13 @@ static void test_one_certificate_is_kept(void **state)
     struct fixture *f = *state;
     auto_ptr(secret_free) struct secret *key = secret_from_str("key");
 
-    assert_int_equal(find_certificate(f, "host", 0, ""), 0);
+    assert_int_equal(find_certificate(f, "host", -60000, 60000, ""), 0);
     assert_int_equal(ledger_put_certificate(f->ledger, "host", "first", key, NULL), 0);
     assert_int_equal(ledger_put_certificate(f->ledger, "other", "second", key, NULL), 0);
-    assert_int_equal(find_certificate(f, "host", 0, ""), 0);
-    assert_int_equal(find_certificate(f, "other", 0, "second"), 1);
-    assert_int_equal(find_certificate(f, "other", clock_wall_ms(&clock_system) + 1000, ""), 0);
+    assert_int_equal(find_certificate(f, "host", -60000, 60000, ""), 0);
+    assert_int_equal(find_certificate(f, "other", -60000, 60000, "second"), 1);
+    assert_int_equal(find_certificate(f, "other", 60000, 120000, ""), 0);
+    assert_int_equal(find_certificate(f, "other", -120000, -60000, ""), 0);
 }
 
 static void test_steps_back_are_refused(void **state)
@@ -720,6 +725,18 @@ static void test_a_ledger_that_another_holds_takes_no_change(void **state)
     (void) sqlite3_close(other);
 }
 
+static void test_numbers_go_on_above_all_that_were_skipped(void **state)
+{
+    static const int64_t taken[] = { 3, 41, 17, 42, 5 }; /* as a folder lists them: in no order */
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+        assert_int_equal(ledger_skip_seq(f->ledger, taken[i], NULL), 0);
+    add_job(f);
+    assert_int_equal(f->seq, 43);
+    assert_int_equal(count_rows(f, "sqlite_sequence WHERE name = 'jobs'"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -757,6 +774,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_last_row_of_a_job_is_found_for_each_gitlab, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_ledger_that_another_holds_takes_no_change, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_numbers_go_on_above_all_that_were_skipped, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_epoch_rises_with_each_opening, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up, tear_down),
