@@ -45,7 +45,10 @@ def test_a_storm_of_restarts_loses_nothing(folder, binary, plugin_dir):
     chance = random.Random(seed)
     run = Run(folder, binary, plugin_dir, capacity=2, max_use_count=6, max_instances=3)
     run.coordinator.poll_seconds = 1.0
-    run.coordinator.add(run.held_job(1))
+    longest = run.held_job(1)
+    longest.payload["runner_info"]["timeout"] = SECONDS + 600
+    longest.payload["steps"][0]["timeout"] = SECONDS + 600
+    run.coordinator.add(longest)
     next_id, ends = 2, []
     run.start()
     wait_for_trace(run, 1, b"line 0020")
