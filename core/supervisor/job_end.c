@@ -9,6 +9,7 @@
 #include "core/base/str.h"
 #include "core/coordinator/rules.h"
 #include "core/supervisor/kept_logs.h"
+#include "core/supervisor/settle.h"
 #include "core/supervisor/spool.h"
 
 #define LOG_TOPIC "job"
@@ -122,6 +123,7 @@ void job_finish(struct job *job, const char *result_state, const char *failure_r
         return;
     }
     job->state = JOB_FINISHED;
+    settle_then(job);
     job->finished_ms = now_wall(supervisor);
     if (job->lock_fd >= 0) {
         (void) close(job->lock_fd);

@@ -242,7 +242,7 @@ static void send_patch(struct job *job, int64_t end)
         on_trouble(job, data ? "its spool cannot be read" : "out of memory");
         return;
     }
-    settle_now(supervisor);
+    settle_before(job);
     effect_point("patch", "before");
     if (coordinator_patch_trace(supervisor->coordinator, &job->group->host, job->job_id,
                                 secret_reveal(job->token), job->report.sent, data, len,
@@ -343,7 +343,7 @@ static void send_final(struct job *job)
     }
     /* The header of this answer decides the pace, not one of long ago (3.4). */
     job->report.interval_ms = REPORT_INTERVAL_MS;
-    settle_now(job->supervisor);
+    settle_before(job);
     effect_point("final_update", "before");
     send_update(job, &update, on_final_answer);
 }

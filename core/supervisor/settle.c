@@ -15,7 +15,7 @@ void settle_then(struct job *job)
     job->awaits_settling = job->supervisor->settle->awaited = true;
 }
 
-void settle_now(struct supervisor *supervisor)
+static void settle_now(struct supervisor *supervisor)
 {
     struct error err = { 0 };
     int r;
@@ -25,6 +25,12 @@ void settle_now(struct supervisor *supervisor)
     EFFECT("settle", r = ledger_settle(supervisor->ledger, &err));
     if (r < 0)
         supervisor_fatal(supervisor, "storing what jobs did", &err);
+}
+
+void settle_before(struct job *job)
+{
+    if (job->awaits_settling)
+        settle_now(job->supervisor);
 }
 
 static void on_turn_end(uv_prepare_t *prepare)

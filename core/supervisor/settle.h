@@ -19,5 +19,5 @@ void settle_stop(struct settle *settle); /* accepts NULL */
 
 /* job_settled() is called for the job at this turn's end, when all that was changed is on the disk. */
 void settle_then(struct job *job);
-/* All that was changed is on the disk when this returns; where that fails the manager ends. */
-void settle_now(struct supervisor *supervisor);
+/* Before somebody hears of what the job changed, where that cannot wait. Where the disk fails, the manager ends. */
+void settle_before(struct job *job);

@@ -320,6 +320,7 @@ static void take_started(struct job *job, json_t *frame)
     }
     counts_note_inputs(job->supervisor, frame);
     job->state = JOB_RUNNING;
+    settle_then(job);
     job->started_ms = now_wall(job->supervisor);
     supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
 }
