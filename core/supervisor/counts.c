@@ -149,6 +149,8 @@ void counts_tick(struct supervisor *supervisor)
 
 void counts_note_config(struct supervisor *supervisor, bool loaded)
 {
+    if (!supervisor->counts)
+        return; /* a signal may still come while the last handles close */
     if (loaded)
         supervisor->counts->config_loaded++;
     else

@@ -165,7 +165,10 @@ def test_we_read_info_zips(tool, tmp_path):
     run("zip", "-qry", tmp_path / "a.zip", ".", cwd=source)
     unpack(tool, tmp_path / "a.zip", tmp_path / "out")
     assert tree_of(tmp_path / "out") == tree_of(source)
-    # As a stream, sizes stand behind the data.
+    # As a stream, sizes stand behind the data. zip gives no link to a pipe.
+    for path in list(source.rglob("*")):
+        if path.is_symlink():
+            path.unlink()
     (tmp_path / "s.zip").write_bytes(run("zip", "-qry", "-", ".", cwd=source).stdout)
     unpack(tool, tmp_path / "s.zip", tmp_path / "streamed")
     assert tree_of(tmp_path / "streamed") == tree_of(source)

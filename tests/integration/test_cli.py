@@ -59,7 +59,6 @@ WRONG = [
     ("a shell as JSON", ["ssh", "1", "--json"], "flotilla ssh: there is no option --json"),
     ("a log of no level", ["run", "--log-level", "loud"], "flotilla run: --log-level 'loud' is none of error, warning, notice, info, debug"),
     ("a log of no form", ["run", "--log-format", "xml"], "flotilla run: --log-format 'xml' is none of text, json, runner"),
-    ("a verify of a URL", ["verify", "--url", "http://h"], "flotilla verify: --url needs --token beside it"),
     ("no verb", ["plugin"], "flotilla plugin: one of list, info, check and try is missing"),
     ("an unknown verb", ["plugin", "bogus"], "flotilla plugin: 'bogus' is none of list, info, check and try"),
     ("a list of something", ["plugin", "list", "x"], "flotilla plugin: list takes no argument 'x'"),
