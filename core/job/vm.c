@@ -77,7 +77,7 @@ static int connect_to_vm(struct job *job, int64_t deadline, struct error *err)
 {
     autofree char *target = NULL;
     struct way way = { .job = job };
-    struct remote_options options;
+    struct remote_options options = { 0 };
     int r = find_target(job, &options, err);
 
     if (r < 0)
