@@ -12,7 +12,7 @@ until all run, while they run ("steady": the turns since the rush), and since it
 and all_running_s, from the first job's offer until all run, adopted_s, from the new manager's start until it has all
 workers back, and what tests/checker finds lost. Ends with 1 when a p99 is above 50 ms, a memory above 64 MiB, or
 something is lost. Servers, shells, workers and the coordinator share the machine's processors with what is measured; where
-root runs it, what is on machines of its own in real life comes after the manager and its workers there (nice).
+root runs it, what is on machines of its own in real life comes after the manager and its workers there (before_others()).
 """
 import argparse
 import json
@@ -145,9 +145,12 @@ def free_port():
 
 
 def before_others(folder, program):
-    """The program in its usual place before the processor, though all that this one starts comes behind."""
+    """The program, before all that this one starts: servers and shells which run on other machines else. Where Linux
+    groups processes by session, niceness counts within a session alone, and that of the session is told apart."""
     path = folder / "manager"
-    path.write_text(f'#!/bin/sh\nexec nice -n -{OTHERS_NICE} "{program}" "$@"\n')
+    path.write_text("#!/bin/sh\n"
+                    f"if [ -e /proc/self/autogroup ]; then echo -{OTHERS_NICE} >/proc/self/autogroup; fi\n"
+                    f'exec nice -n -{OTHERS_NICE} "{program}" "$@"\n')
     path.chmod(0o755)
     return path
 

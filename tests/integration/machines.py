@@ -32,6 +32,11 @@ class Machine:
     def make_key(self, name):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.home / name], check=True)
 
+    def environment(self):
+        """Of who logs in. With a home of their own their shell does not read this machine's .bashrc, whose words and time
+        would be those of jobs."""
+        return {"HOME": self.home, "MACHINE": self.name}
+
     def prepare(self):
         """Makes what the server needs; returns its environment and its command."""
         self.make_key("host_key")
@@ -41,8 +46,8 @@ class Machine:
             f"Port {self.port}\n{listen}HostKey {self.home}/host_key\nPidFile none\n"
             f"AuthorizedKeysFile {self.home}/authorized_keys\nMaxStartups 1000\nStrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            f'ForceCommand cd "{self.home}" && export HOME="{self.home}" MACHINE={self.name} && '
-            'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
+            f"SetEnv {' '.join(f'{name}={value}' for name, value in self.environment().items())}\n"
+            f'ForceCommand cd "{self.home}" && exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         return {}, [SSHD, "-D", "-f", self.home / "sshd_config"]
