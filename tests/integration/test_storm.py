@@ -1,6 +1,6 @@
 """A manager that is restarted every few seconds under load: by SIGTERM, by kill -9, or by both at once.
 
-scripts/test does that for 40 s, `--full` for an hour. One job runs through all of it.
+scripts/test does that for 40 s, `--full` for an hour, too (scripts/run-tests, step "storm"). One job runs through all of it.
 """
 
 import os
@@ -15,7 +15,7 @@ from checker.run import Run
 from test_crash import give_again
 from test_run import assert_nothing_lost, wait_for_trace
 
-SECONDS = 3600 if os.environ.get("FLOTILLA_TEST_FULL") == "1" else 40
+SECONDS = int(os.environ.get("FLOTILLA_STORM_SECONDS", 40))
 OPEN_JOBS = 8
 
 

@@ -255,3 +255,64 @@ def test_a_file_that_is_compiled_twice_is_looked_at_once(tmp_path):
     assert [entry["file"] for entry in RUN_TESTS.once_a_file(tmp_path)] == ["../a.c", "../b.c"]
     kept = json.loads((tmp_path / "once" / "compile_commands.json").read_text())
     assert sorted(entry["file"] for entry in kept) == ["../a.c", "../b.c"]
+
+
+def made_tool(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_what_a_step_leaves_for_later_is_done_behind_all_others(monkeypatch, capsys):
+    script, order = load(), []
+
+    def first(tally, _):
+        """begins"""
+        order.append("first")
+        return lambda: [order.append("left"), tally.add("left", "failed", "told late")]
+
+    def second(*_):
+        """goes on"""
+        order.append("second")
+
+    monkeypatch.setattr(script, "STEPS", {"first": first, "second": second})
+    monkeypatch.setattr(sys, "argv", ["run-tests"])
+    assert script.main() == 1 and order == ["first", "second", "left"]
+    assert capsys.readouterr().out.endswith("\nFAILED: left: told late\n0 passed, 1 failed, 0 skipped\n")
+
+
+def test_the_hour_runs_beside_what_comes_behind_it(tmp_path, monkeypatch, capsys):
+    python = made_tool(tmp_path / "python", """
+until test -e "$FLOTILLA_BUILD/over"; do sleep 0.05; done
+for what; do :; done
+echo "$FLOTILLA_STORM_SECONDS seconds of $what"
+echo '<testsuite><testcase file="a.py" name="b"><failure message="it lost a job"/></testcase></testsuite>' \\
+    >"$FLOTILLA_BUILD/storm.xml"
+""")
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    monkeypatch.setattr(script, "build", lambda folder: (tmp_path / folder).mkdir())
+    monkeypatch.setattr(script, "python_environment", lambda: python)
+    tally = script.Tally()
+    settled = script.step_storm(tally, type("Options", (), {"full": True}))
+    assert not tally.failed
+    (tmp_path / "build-test" / "over").touch()
+    settled()
+    assert tally.failed == [("storm: a.py b", "it lost a job")]
+    assert "3600 seconds of tests/integration/test_storm.py\n" in capsys.readouterr().out
+
+
+def test_fuzz_targets_run_beside_each_other(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "build-fuzz" / "tests" / "fuzz"
+    for name, other, status in (("one", "two", 0), ("two", "one", 1)):  # each ends only when the other has begun
+        made_tool(folder / f"fuzz_{name}",
+                  f"echo said by {name} >&2; touch {name}; until test -e {other}; do sleep 0.05; done; exit {status}\n")
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    monkeypatch.setattr(script, "build", lambda *_: None)
+    monkeypatch.setattr(script.os, "cpu_count", lambda: 2)
+    tally = script.Tally()
+    script.step_fuzz(tally, type("Options", (), {"full": True}))
+    assert tally.passed == ["fuzz fuzz_one"] and [name for name, _ in tally.failed] == ["fuzz fuzz_two"]
+    assert "said by one\nsaid by two\n" in capsys.readouterr().out
