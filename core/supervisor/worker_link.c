@@ -444,7 +444,12 @@ static void on_worker_frame(void *arg, json_t *frame)
     const char *type = "";
 
     (void) json_opt_str(frame, "type", &type, NULL);
-    if (str_eq(type, "started")) {
+    if (job->result_untold) {
+        log_error("job %" PRId64 ": its worker sent something behind its job's result, ending the "
+                  "connection",
+                  job->job_id);
+        worker_hang_up(job);
+    } else if (str_eq(type, "started")) {
         take_started(job, frame);
     } else if (str_eq(type, "host_key")) {
         worker_answer_host_key(job->group, job->instance_id, job->worker, frame);
