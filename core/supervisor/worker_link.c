@@ -53,6 +53,27 @@ static void expect_end(struct job *job, int64_t within_ms)
     job->end_due_mono = job->end_due_mono == 0 ? due : MIN(job->end_due_mono, due);
 }
 
+/* The worker decides by the job's variables whether its log may show what is hidden otherwise, before
+ * it knows the instance; GitLab shows such a log to fewer people (hardening.md M10). */
+static int note_running(struct job *job, bool debug_trace)
+{
+    struct error err = { 0 };
+    int r;
+
+    job->debug_trace = debug_trace;
+    EFFECT("payload_drop", r = ledger_start_job(job->supervisor->ledger, job->seq, job->worker_pid,
+                                                debug_trace, &err));
+    if (r < 0) {
+        supervisor_fatal(job->supervisor, "noting that a job runs", &err);
+        return r;
+    }
+    job->state = JOB_RUNNING;
+    settle_then(job);
+    job->started_ms = now_wall(job->supervisor);
+    supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
+    return 0;
+}
+
 /* The lock is free: nobody writes the spool any more. An empty spool means that the worker never
  * began, because it writes the job's header before it touches the instance. */
 static void worker_is_dead(struct job *job, int lock_fd)
@@ -74,6 +95,9 @@ static void worker_is_dead(struct job *job, int lock_fd)
               job->instance_id);
     if (began)
         group_worker_crashed(job->group, job->instance_id);
+    /* Nobody can say any more what its log may show: taken for a debug trace, it is hidden too well at worst. */
+    if (began && job->state < JOB_RUNNING && note_running(job, true) < 0)
+        return;
     group_doubt(job->group, job->instance_id, "its job's worker did not say what became of its VM");
     job_fail_system(job, *job->lost_reason  ? job->lost_reason
                          : *job->end_reason ? job->end_reason
@@ -301,28 +325,16 @@ void worker_answer_host_key(struct group *group, const char *instance, struct ch
     channel_send(asker, verdict, FRAME_MAX_OPERATOR);
 }
 
-/* The worker decides by the job's variables whether its log may show what is hidden otherwise, before
- * it knows the instance; GitLab shows such a log to fewer people (hardening.md M10). */
 static void take_started(struct job *job, json_t *frame)
 {
-    struct error err = { 0 };
-    int r;
+    bool debug_trace = false;
 
     job_take_directory(job, frame);
     if (job->state >= JOB_RUNNING)
         return;
-    (void) json_opt_bool(frame, "debug_trace", &job->debug_trace, NULL);
-    EFFECT("payload_drop", r = ledger_start_job(job->supervisor->ledger, job->seq, job->worker_pid,
-                                                job->debug_trace, &err));
-    if (r < 0) {
-        supervisor_fatal(job->supervisor, "noting that a job runs", &err);
-        return;
-    }
-    counts_note_inputs(job->supervisor, frame);
-    job->state = JOB_RUNNING;
-    settle_then(job);
-    job->started_ms = now_wall(job->supervisor);
-    supervisor_emit(job->supervisor, EVENT_JOB_RUNNING, job->group, job->instance_id, job, "");
+    (void) json_opt_bool(frame, "debug_trace", &debug_trace, NULL);
+    if (note_running(job, debug_trace) == 0)
+        counts_note_inputs(job->supervisor, frame);
 }
 
 /* Its worker could not write on, and says so: the log's reader must hear of it, too. */
@@ -432,7 +444,12 @@ static void on_worker_frame(void *arg, json_t *frame)
     const char *type = "";
 
     (void) json_opt_str(frame, "type", &type, NULL);
-    if (str_eq(type, "started")) {
+    if (job->result_untold) {
+        log_error("job %" PRId64 ": its worker sent something behind its job's result, ending the "
+                  "connection",
+                  job->job_id);
+        worker_hang_up(job);
+    } else if (str_eq(type, "started")) {
         take_started(job, frame);
     } else if (str_eq(type, "host_key")) {
         worker_answer_host_key(job->group, job->instance_id, job->worker, frame);

@@ -1,5 +1,6 @@
 """A job worker that hangs, breaks its word or dies: its job still ends, and its slot is free again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -70,18 +71,27 @@ def test_one_that_never_comes_back_after_a_restart_is_ended(folder, binary, plug
     assert_ended_by_us(run)
 
 
-# Attaches with the key of the job's row and sends a result that is none.
+# Attaches with the key of the job's row, says all in one breath and prints what kinds of frames it hears.
 IMPOSTOR = """
 import json, socket, struct, sys
-path, seq, key = sys.argv[1:]
+path, seq, key, frames = sys.argv[1:]
 link = socket.socket(socket.AF_UNIX)
 link.connect(path)
-for frame in ({"type": "attach", "seq": int(seq), "key": key}, {"type": "result", "state": "perhaps"}):
+said = b""
+for frame in [{"type": "attach", "seq": int(seq), "key": key}, *json.loads(frames)]:
     text = json.dumps(frame).encode()
-    link.sendall(struct.pack(">I", len(text)) + text)
-while True:
-    link.recv(4096)
+    said += struct.pack(">I", len(text)) + text
+link.sendall(said)
+heard = link.makefile("rb")
+while head := heard.read(4):
+    print(json.loads(heard.read(struct.unpack(">I", head)[0]))["type"], flush=True)
 """
+
+
+def impostor(run, *frames):
+    (row,) = ledger(run)
+    return subprocess.run([sys.executable, "-c", IMPOSTOR, run.state_dir / "control.sock", str(row["seq"]),
+                           row["worker_key"], json.dumps(frames)], timeout=PATIENCE, capture_output=True, text=True)
 
 
 def test_one_that_sends_a_broken_result_is_ended(folder, binary, plugin_dir):
@@ -89,12 +99,25 @@ def test_one_that_sends_a_broken_result_is_ended(folder, binary, plugin_dir):
     run.coordinator.add(run.held_job(1))
     run.start()
     wait_for_trace(run, 1, b"line 0001")
-    (row,) = ledger(run)
-    impostor = subprocess.run([sys.executable, "-c", IMPOSTOR, run.state_dir / "control.sock", str(row["seq"]),
-                               row["worker_key"]], timeout=PATIENCE, stderr=subprocess.DEVNULL)
-    assert impostor.returncode == -signal.SIGKILL
+    assert impostor(run, {"type": "result", "state": "perhaps"}).returncode == -signal.SIGKILL
     run.release(1)
     assert_nothing_lost(run, run.finish())  # the true worker came back
+
+
+def test_one_that_goes_on_behind_its_result_is_not_heard(folder, binary, plugin_dir):
+    """Though all comes in one turn, before the result is on the disk."""
+    run = Run(folder, binary, plugin_dir)
+    job = run.held_job(1)
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start()
+    wait_for_trace(run, 1, b"line 0001")
+    heard = impostor(run, {"type": "result", "state": "failed", "failure_reason": "runner_system_failure"},
+                     {"type": "hold"}, {"type": "hold"})
+    assert heard.stdout.split() == ["attached"], heard.stderr
+    no_last_line = "log_is_in_order: job 1: 0 lines tell its end"  # which it would have written
+    assert_nothing_lost(run, [b for b in run.finish() if not b.startswith(no_last_line)])
+    assert run.daemon_log.read_text().count("job 1: its worker sent something behind its job's result") == 1
 
 
 def test_the_signal_is_told_however_late_the_spawner_says_it(folder, binary, plugin_dir):

@@ -1,13 +1,15 @@
 """What GitLab is told about a job, and how often, when it answers in unusual ways."""
 
+import os
 import shlex
+import signal
 import sqlite3
 
 import pytest
 
 from checker.coordinator import Coordinator
 from checker.jobs import make_job
-from checker.run import Run
+from checker.run import PATIENCE, Run, wait_for
 from test_run import assert_nothing_lost, wait_for_trace
 
 
@@ -97,6 +99,24 @@ def test_a_debug_trace_is_called_one(folder, binary, plugin_dir, name):
     assert_nothing_lost(run, [b for b in breaches if not b.startswith(shown_by_trace)])
     assert {r.path.split("=")[1] for r in reports(run, 1, "PATCH")} == {"true"}
     assert {r.path.split("=")[1] for r in reports(run, 2, "PATCH")} == {"false"}
+
+
+def test_the_log_of_a_worker_that_died_untold_is_called_a_debug_trace(folder, binary, plugin_dir):
+    """The manager died with its word about that, so nobody knows: it is hidden as one, and not kept."""
+    run = Run(folder, binary, plugin_dir)
+    job = run.held_job(1)
+    job.lost_as = "runner_system_failure"
+    run.coordinator.add(job)
+    run.start(kill_at="payload_drop.before:1")
+    assert run.wait_dead(PATIENCE), run.log_tail()
+    spool = run.state_dir / "spool" / "1.log"
+    assert wait_for(lambda: b"line 0002" in spool.read_bytes())
+    (worker,) = run.workers()
+    os.kill(worker, signal.SIGKILL)
+    run.start()
+    assert_nothing_lost(run, run.finish())
+    assert {r.path.split("=")[1] for r in reports(run, 1, "PATCH")} == {"true"}
+    assert not list(spool.parent.iterdir())
 
 
 def test_a_log_over_its_limit_ends_with_a_notice_and_the_job_goes_on(folder, binary, plugin_dir):
