@@ -39,6 +39,7 @@ def strike(run, chance):
     return run.process.returncode
 
 
+@pytest.mark.longest
 @pytest.mark.timeout(SECONDS + 600)
 def test_a_storm_of_restarts_loses_nothing(folder, binary, plugin_dir):
     seed = random.randrange(2**32)

@@ -311,7 +311,7 @@ def test_fuzz_targets_run_beside_each_other(tmp_path, monkeypatch, capsys):
     script = load()
     monkeypatch.setattr(script, "ROOT", str(tmp_path))
     monkeypatch.setattr(script, "build", lambda *_: None)
-    monkeypatch.setattr(script.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(script, "PROCESSORS", 2)
     tally = script.Tally()
     script.step_fuzz(tally, type("Options", (), {"full": True}))
     assert tally.passed == ["fuzz fuzz_one"] and [name for name, _ in tally.failed] == ["fuzz fuzz_two"]

@@ -36,32 +36,45 @@ char *plugin_command_install(const struct plugin_command *command, const char *n
     return plugin_command_copy(command, from, name);
 }
 
-int plugin_command_run(const struct plugin_command *command, char *const *argv, struct buf *out)
+static struct plugin_command_run start(const struct plugin_command *command, char *const *argv)
 {
+    struct plugin_command_run run;
     posix_spawn_file_actions_t actions;
-    int fds[2], status = 0;
-    char chunk[4096];
-    ssize_t n;
-    pid_t pid;
+    int fds[2];
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     (void) posix_spawn_file_actions_init(&actions);
     (void) posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-    assert_int_equal(posix_spawn(&pid, command->flotilla, &actions, NULL, argv, environ), 0);
+    assert_int_equal(posix_spawn(&run.pid, command->flotilla, &actions, NULL, argv, environ), 0);
     (void) posix_spawn_file_actions_destroy(&actions);
     (void) close(fds[1]);
-    while ((n = read(fds[0], chunk, sizeof(chunk))) > 0)
+    run.fd = fds[0];
+    return run;
+}
+
+int plugin_command_end(struct plugin_command_run run, struct buf *out)
+{
+    char chunk[4096];
+    ssize_t n;
+    int status = 0;
+
+    while ((n = read(run.fd, chunk, sizeof(chunk))) > 0)
         buf_add(out, chunk, (size_t) n);
-    (void) close(fds[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void) close(run.fd);
+    assert_int_equal(waitpid(run.pid, &status, 0), run.pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
 
-int plugin_command_check(const struct plugin_command *command, char *file, const char *config,
-                         struct buf *out)
+int plugin_command_run(const struct plugin_command *command, char *const *argv, struct buf *out)
 {
-    autofree char *path = mem_printf("%s/config.json", command->root);
+    return plugin_command_end(start(command, argv), out);
+}
+
+struct plugin_command_run plugin_command_start_check(const struct plugin_command *command,
+                                                     char *file, const char *config)
+{
+    autofree char *path = mem_printf("%s.json", file);
     char *argv[] = { (char[]) { "flotilla" },
                      (char[]) { "plugin" },
                      (char[]) { "check" },
@@ -72,8 +85,14 @@ int plugin_command_check(const struct plugin_command *command, char *file, const
                      path,
                      NULL };
 
-    harness_write(command->root, "config.json", config);
-    return plugin_command_run(command, argv, out);
+    harness_write(command->root, strrchr(path, '/') + 1, config);
+    return start(command, argv);
+}
+
+int plugin_command_check(const struct plugin_command *command, char *file, const char *config,
+                         struct buf *out)
+{
+    return plugin_command_end(plugin_command_start_check(command, file, config), out);
 }
 
 bool plugin_command_has_line(const char *text, const char *line)

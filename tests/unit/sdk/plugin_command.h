@@ -3,12 +3,18 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "core/base/buf.h"
 
 struct plugin_command {
     const char *flotilla, *fakes; /* the program, the folder of tests/fakes */
     char root[64];                /* where the copies are */
+};
+
+struct plugin_command_run { /* one that was started */
+    pid_t pid;
+    int fd; /* its standard output */
 };
 
 /* Of any file; and of a plugin of tests/fakes. The caller frees the path. */
@@ -19,5 +25,9 @@ int plugin_command_run(const struct plugin_command *command, char *const *argv, 
 /* `plugin check` with a configuration, and little patience. */
 int plugin_command_check(const struct plugin_command *command, char *file, const char *config,
                          struct buf *out);
+/* The same in two steps, so that many wait at once. */
+struct plugin_command_run plugin_command_start_check(const struct plugin_command *command,
+                                                     char *file, const char *config);
+int plugin_command_end(struct plugin_command_run run, struct buf *out);
 /* '*' in `line` stands for what differs from machine to machine. */
 bool plugin_command_has_line(const char *text, const char *line);
