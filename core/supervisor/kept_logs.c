@@ -20,11 +20,13 @@
 
 #define KEPT_MAX 10000  /* as many rows of ended jobs as the ledger keeps */
 #define GONE_AT_ONCE 64 /* so that a turn of the loop stays short */
+/* As long as the ledger keeps a row of an ended job (ledger_prune()): nobody can name the log without it. */
+#define KEPT_FOR_MS (7 * 24 * 3600 * INT64_C(1000))
 #define MIB (1024 * 1024)
 
 struct kept_logs {
     struct kept_log {
-        int64_t seq, size;
+        int64_t seq, size, closed_ms;
     } * items; /* by number */
     size_t n, cap;
     int64_t size; /* of all */
@@ -75,8 +77,27 @@ void kept_logs_trim(struct supervisor *supervisor)
         memmove(kept->items, kept->items + gone, kept->n * sizeof(*kept->items));
 }
 
+/* By the system's clock, as files have their times by it. */
+void kept_logs_prune(struct supervisor *supervisor)
+{
+    struct kept_logs *kept = supervisor->kept_logs;
+    int64_t since_ms = clock_wall_ms(supervisor->timeline.source) - KEPT_FOR_MS;
+    size_t left = 0;
+
+    for (size_t i = 0; kept && i < kept->n; i++) {
+        if (kept->items[i].closed_ms >= since_ms) {
+            kept->items[left++] = kept->items[i];
+            continue;
+        }
+        drop(supervisor, kept->items[i].seq);
+        kept->size -= kept->items[i].size;
+    }
+    if (kept)
+        kept->n = left;
+}
+
 /* Numbers come nearly in order. */
-static int add(struct kept_logs *kept, int64_t seq, int64_t size)
+static int add(struct kept_logs *kept, struct kept_log log)
 {
     size_t at = kept->n;
 
@@ -89,13 +110,21 @@ static int add(struct kept_logs *kept, int64_t seq, int64_t size)
         kept->items = bigger;
         kept->cap = cap;
     }
-    while (at > 0 && kept->items[at - 1].seq > seq)
+    while (at > 0 && kept->items[at - 1].seq > log.seq)
         at--;
     memmove(kept->items + at + 1, kept->items + at, (kept->n - at) * sizeof(*kept->items));
-    kept->items[at] = (struct kept_log) { seq, size };
+    kept->items[at] = log;
     kept->n++;
-    kept->size += size;
+    kept->size += log.size;
     return 0;
+}
+
+/* It got its name and its mode when its job was closed, and nobody has changed it since. */
+static struct kept_log kept_log(int64_t seq, const struct stat *st)
+{
+    return (struct kept_log) { .seq = seq,
+                               .size = (int64_t) st->st_blocks * 512,
+                               .closed_ms = (int64_t) st->st_ctim.tv_sec * 1000 };
 }
 
 static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
@@ -108,7 +137,7 @@ static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
     /* A worker that never heard that its result is stored sees by the mode that nobody waits for it (core/job/report.c). */
     if (fstatat(supervisor->spool_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
         ((st.st_mode & S_IWUSR) != 0 && fchmodat(supervisor->spool_dir_fd, name, 0400, 0) < 0) ||
-        add(supervisor->kept_logs, seq, (int64_t) st.st_blocks * 512) < 0)
+        add(supervisor->kept_logs, kept_log(seq, &st)) < 0)
         drop(supervisor, seq);
     return 0;
 }

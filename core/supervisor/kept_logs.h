@@ -12,6 +12,8 @@ void kept_logs_load(struct supervisor *supervisor); /* of former runs */
 void kept_logs_take(struct supervisor *supervisor, int64_t seq);
 /* At each turn: those that there is no room for any more go. */
 void kept_logs_trim(struct supervisor *supervisor);
+/* Each hour: those whose jobs have no row any more go. */
+void kept_logs_prune(struct supervisor *supervisor);
 /* A descriptor for reading, which is the caller's, or -ENOENT. */
 int kept_logs_open(const struct supervisor *supervisor, int64_t seq);
 void kept_logs_done(struct supervisor *supervisor);

@@ -185,6 +185,7 @@ static void prune_if_due(struct supervisor *supervisor)
     if (ledger_prune(supervisor->ledger, &err) < 0)
         log_warning("%s, ignoring", err.message);
     journals_prune(supervisor);
+    kept_logs_prune(supervisor);
 }
 
 void supervisor_trim_soon(struct supervisor *supervisor)

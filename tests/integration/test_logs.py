@@ -90,6 +90,27 @@ def test_the_log_of_a_job_that_has_ended_is_kept(folder, binary, plugin_dir):
     finish(run)
 
 
+def test_a_log_goes_with_the_row_of_its_job(folder, binary, plugin_dir):
+    """After seven days, however much room there is: nobody can ask for it any more."""
+    run = Run(folder, binary, plugin_dir)
+    clock = folder / "clock-is-wrong-by"
+    run.environment = {"FLOTILLA_WALL_CLOCK": str(clock)}
+    run.coordinator.add(make_job(1, str(run.marks)))
+    for days in (0, 6.5, 7.5):
+        clock.write_text(str(int(days * 24 * 3600 * 1000)))
+        (run.state_dir / "clock").unlink(missing_ok=True)  # as in another boot
+        run.start()
+        assert run.wait_up() and run.coordinator.wait_ended(1, PATIENCE), run.log_tail()
+        wait_closed(run, 1)
+        if days < 7:
+            assert b"line 0020" in printed(run, "logs", "1")
+            assert set(kept(run)) == {1}
+        else:
+            assert wait_for(lambda: kept(run) == {})
+            assert "job 1 is not known here" in refused(run, "logs", "1")
+        assert run.stop() == 0
+
+
 def test_a_debug_trace_is_not_kept(folder, binary, plugin_dir):
     run = Run(folder, binary, plugin_dir)
     job = make_job(1, str(run.marks))
