@@ -151,7 +151,7 @@ static void note_gone(struct manager *manager)
     grown[manager->n_gone++] = manager_now(manager);
 }
 
-/* A place that is back stays so, though the clock may go back. */
+/* A place that a list found back stays so, though the clock may go back. */
 static void forget_places(struct manager *manager)
 {
     size_t kept = 0;
@@ -234,7 +234,6 @@ static void take_list(struct manager *manager, const struct cloud_list *list)
     size_t before = fleet_instance_count(manager->fleet);
     int r;
 
-    forget_places(manager);
     r = fleet_on_list(manager->fleet, manager_now(manager), list->items, list->n, list->complete,
                       on_change, manager, NULL);
 
@@ -242,6 +241,8 @@ static void take_list(struct manager *manager, const struct cloud_list *list)
                   list->absurd, r);
     manager_check(manager, r == 0 || fleet_instance_count(manager->fleet) == before,
                   "a refused list changed something");
+    if (r == 0)
+        forget_places(manager);
     manager->listed |= r == 0 && list->complete;
     manager->list_fails = r < 0;
     if (r == 0 && list->complete)
