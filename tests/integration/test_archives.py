@@ -267,6 +267,7 @@ def test_more_entries_than_a_plain_zip_has_room_for(tool, many_path):
         assert len(os.listdir(many_path / "out")) == 65600
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not FULL, reason="runs with --full only: a file of more than 4 GiB")
 def test_a_file_longer_than_a_plain_zip_has_room_for(tool, tmp_path):
     source = tmp_path / "source"

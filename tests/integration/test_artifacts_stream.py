@@ -16,6 +16,7 @@ from test_artifacts_interrupted import kept_bytes
 
 MANY = 20000
 LARGE_MIB = 2048 if os.environ.get("FLOTILLA_TEST_FULL") else 64
+LONG = PATIENCE + LARGE_MIB // 2  # until it is made, packed, sent and back
 TREE = [  # of its files, links and modes nothing may be lost
     "rm -rf out; mkdir -p out/a/b out/empty; echo one > out/one; echo two > 'out/a/t w o'; printf '' > out/a/nothing",
     "chmod 700 out/a/b; echo '#!' > out/run; chmod 755 out/run; ln -s a/b out/link; echo x > out/a/b/x.o",
@@ -34,6 +35,8 @@ with open("out/large", "wb") as file:
 '"""
 FRESH = [("GIT_STRATEGY", "empty")]  # nothing of an earlier job is there
 DIGEST = "find out -type f | sort > list; sha256sum list; xargs -d '\\n' -a list cat | sha256sum"
+
+pytestmark = pytest.mark.timeout(3 * LONG)
 
 
 def out(jobs, name):
@@ -134,11 +137,11 @@ def jobs(module_folder, binary, plugin_dir, build):
     jobs.faults = faults
     first_jobs(jobs, faults)
     run.coordinator.add(*jobs.named.values())
-    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    assert run.coordinator.wait_all_ended(LONG), run.log_tail()
     first = set(jobs.named)
     second_jobs(jobs)
     run.coordinator.add(*(job for name, job in jobs.named.items() if name not in first))
-    assert run.coordinator.wait_all_ended(PATIENCE), run.log_tail()
+    assert run.coordinator.wait_all_ended(LONG), run.log_tail()
     for folder in run.instances_dir.glob("*/home/builds"):  # so many files that the provider's own patience would end
         shutil.rmtree(folder)
     jobs.breaches = run.finish()
