@@ -18,9 +18,9 @@
 #define LOG_TOPIC "spool"
 #include "core/base/log.h"
 
-#define KEPT_MAX 10000  /* as many rows of ended jobs as the ledger keeps */
 #define GONE_AT_ONCE 64 /* so that a turn of the loop stays short */
-/* As long as the ledger keeps a row of an ended job (ledger_prune()): nobody can name the log without it. */
+/* As many numbers, and as long, as the ledger keeps rows of ended jobs (ledger_prune()): nobody can name a log without one. */
+#define KEPT_MAX 10000
 #define KEPT_FOR_MS (7 * 24 * 3600 * INT64_C(1000))
 #define MIB (1024 * 1024)
 
@@ -67,8 +67,9 @@ void kept_logs_trim(struct supervisor *supervisor)
 
     if (!kept)
         return;
-    while (gone < MIN(kept->n, (size_t) GONE_AT_ONCE) &&
-           (kept->size > room || kept->n - gone > KEPT_MAX)) {
+    while (
+        gone < MIN(kept->n, (size_t) GONE_AT_ONCE) &&
+        (kept->size > room || kept->items[kept->n - 1].seq - kept->items[gone].seq >= KEPT_MAX)) {
         drop(supervisor, kept->items[gone].seq);
         kept->size -= kept->items[gone++].size;
     }
@@ -77,11 +78,10 @@ void kept_logs_trim(struct supervisor *supervisor)
         memmove(kept->items, kept->items + gone, kept->n * sizeof(*kept->items));
 }
 
-/* By the system's clock, as files have their times by it. */
 void kept_logs_prune(struct supervisor *supervisor)
 {
     struct kept_logs *kept = supervisor->kept_logs;
-    int64_t since_ms = clock_wall_ms(supervisor->timeline.source) - KEPT_FOR_MS;
+    int64_t since_ms = now_wall(supervisor) - KEPT_FOR_MS;
     size_t left = 0;
 
     for (size_t i = 0; kept && i < kept->n; i++) {
@@ -119,12 +119,20 @@ static int add(struct kept_logs *kept, struct kept_log log)
     return 0;
 }
 
-/* It got its name and its mode when its job was closed, and nobody has changed it since. */
 static struct kept_log kept_log(int64_t seq, const struct stat *st)
 {
     return (struct kept_log) { .seq = seq,
                                .size = (int64_t) st->st_blocks * 512,
-                               .closed_ms = (int64_t) st->st_ctim.tv_sec * 1000 };
+                               .closed_ms = (int64_t) st->st_mtim.tv_sec * 1000 };
+}
+
+/* By the clock of its job's row: a step of the system's makes no log old. Should it fail, the log has the time of its last byte. */
+static void note_closed(struct supervisor *supervisor, const char *name)
+{
+    const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+                                       { .tv_sec = (time_t) (now_wall(supervisor) / 1000) } };
+
+    (void) utimensat(supervisor->spool_dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
 static int note(struct supervisor *supervisor, int64_t seq, struct error *err)
@@ -162,10 +170,12 @@ void kept_logs_take(struct supervisor *supervisor, int64_t seq)
     (void) snprintf(from, sizeof(from), "%" PRId64 ".log", seq);
     kept_name(to, seq);
     /* Before its mode is changed: a spool that we may not write is one whose lock nobody can ask for. */
-    if (renameat(supervisor->spool_dir_fd, from, supervisor->spool_dir_fd, to) == 0)
+    if (renameat(supervisor->spool_dir_fd, from, supervisor->spool_dir_fd, to) == 0) {
+        note_closed(supervisor, to);
         (void) note(supervisor, seq, NULL);
-    else if (errno != ENOENT)
+    } else if (errno != ENOENT) {
         spool_remove(supervisor, seq);
+    }
     kept_logs_trim(supervisor);
 }
 
