@@ -437,6 +437,14 @@ static int take_request(struct job *job, const char *type, json_t *frame, struct
     return str_eq(type, "vm") ? job_take_vm(job, frame, err) : supplier_take(job, type, frame, err);
 }
 
+/* Behind its result a worker says nothing, and when it comes back no more than who it is and the result once more
+ * (core/job/report.c). */
+static bool is_too_late(const struct job *job, const char *type)
+{
+    return job->result_untold || (job->state >= JOB_FINISHED && !str_eq(type, "started") &&
+                                  !str_eq(type, "vm") && !str_eq(type, "result"));
+}
+
 static void on_worker_frame(void *arg, json_t *frame)
 {
     struct job *job = arg;
@@ -444,7 +452,7 @@ static void on_worker_frame(void *arg, json_t *frame)
     const char *type = "";
 
     (void) json_opt_str(frame, "type", &type, NULL);
-    if (job->result_untold) {
+    if (is_too_late(job, type)) {
         log_error("job %" PRId64 ": its worker sent something behind its job's result, ending the "
                   "connection",
                   job->job_id);

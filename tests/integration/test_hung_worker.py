@@ -8,6 +8,7 @@ import sys
 
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run
+from test_logs import refusing_finals
 from test_restart import ledger, wait_until
 from test_run import assert_nothing_lost, spawner_of, wait_for_trace
 
@@ -105,19 +106,22 @@ def test_one_that_sends_a_broken_result_is_ended(folder, binary, plugin_dir):
 
 
 def test_one_that_goes_on_behind_its_result_is_not_heard(folder, binary, plugin_dir):
-    """Though all comes in one turn, before the result is on the disk."""
-    run = Run(folder, binary, plugin_dir)
+    """Though all comes in one turn, before the result is on the disk; nor by a connection of its own behind it."""
+    refusing = ["no final state"]
+    run = Run(folder, binary, plugin_dir, coordinator=refusing_finals(refusing))
     job = run.held_job(1)
     job.lost_as = "runner_system_failure"
     run.coordinator.add(job)
     run.start()
     wait_for_trace(run, 1, b"line 0001")
-    heard = impostor(run, {"type": "result", "state": "failed", "failure_reason": "runner_system_failure"},
-                     {"type": "hold"}, {"type": "hold"})
-    assert heard.stdout.split() == ["attached"], heard.stderr
+    result = {"type": "result", "state": "failed", "failure_reason": "runner_system_failure"}
+    for frames in ([result, {"type": "hold"}, {"type": "hold"}], [{"type": "started"}, {"type": "hold"}]):
+        heard = impostor(run, *frames)
+        assert heard.stdout.split() == ["attached"], heard.stderr
+    refusing.clear()
     no_last_line = "log_is_in_order: job 1: 0 lines tell its end"  # which it would have written
     assert_nothing_lost(run, [b for b in run.finish() if not b.startswith(no_last_line)])
-    assert run.daemon_log.read_text().count("job 1: its worker sent something behind its job's result") == 1
+    assert run.daemon_log.read_text().count("job 1: its worker sent something behind its job's result") == 2
 
 
 def test_the_signal_is_told_however_late_the_spawner_says_it(folder, binary, plugin_dir):
