@@ -20,13 +20,13 @@ from checker.run import wait_for  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sample: also run with sanitizers in each run of scripts/test")
-    config.addinivalue_line("markers", "longest: begins before all others")
+    config.addinivalue_line("markers", "longest: begins before all others that stand alone")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests that look at one run of many jobs stay on one worker, or each worker would make that run. The longest test begins
-    first: at the end the other workers would have nothing to do beside it."""
+    """Tests that look at one run of many jobs stay on one worker, or each worker would make that run; xdist begins with those.
+    Behind them the longest test is the first: at the end the other workers would have nothing to do beside it."""
     items.sort(key=lambda item: not item.get_closest_marker("longest"))
     for item in items:
         shared = [name for name, found in item._fixtureinfo.name2fixturedefs.items() if found[-1].scope == "module"]

@@ -4,8 +4,10 @@ import importlib.util
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 
 import pytest
@@ -301,6 +303,72 @@ echo '<testsuite><testcase file="a.py" name="b"><failure message="it lost a job"
     settled()
     assert tally.failed == [("storm: a.py b", "it lost a job")]
     assert "3600 seconds of tests/integration/test_storm.py\n" in capsys.readouterr().out
+
+
+# Stands for pytest: interrupted, it ends as pytest does then and notes whether its folder was there then.
+INTERRUPTED = f"""exec {sys.executable} - "$@" <<'END'
+import os, pathlib, signal, sys, time
+folder = next(pathlib.Path(word.partition("=")[2]).parent for word in sys.argv if word.startswith("--basetemp="))
+build = pathlib.Path(os.environ["FLOTILLA_BUILD"])
+
+def end(*_):
+    time.sleep(0.5)
+    (build / "ended").write_text(str(folder.exists()))
+    (build / "storm.xml").write_text("<testsuite/>")
+    os._exit(2)
+
+signal.signal(signal.SIGINT, end)
+(build / "begun").touch()
+while True:
+    signal.pause()
+END
+"""
+
+
+def begin_storm(tmp_path, monkeypatch):
+    python = made_tool(tmp_path / "python", INTERRUPTED)
+    script, left = load(), []
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    monkeypatch.setattr(script, "build", lambda folder: (tmp_path / folder).mkdir())
+    monkeypatch.setattr(script, "python_environment", lambda: python)
+    monkeypatch.setattr(script.atexit, "register", left.append)
+    settled = script.step_storm(script.Tally(), type("Options", (), {"full": True}))
+    while not (tmp_path / "build-test" / "begun").exists():
+        time.sleep(0.02)
+    return script, settled, *left
+
+
+def test_an_hour_that_is_interrupted_ends_before_its_folder_goes_and_has_not_passed(tmp_path, monkeypatch):
+    """Its report is there, and tells of no failure."""
+    script, settled, at_exit = begin_storm(tmp_path, monkeypatch)
+    at_exit()
+    assert (tmp_path / "build-test" / "ended").read_text() == "True"
+    at_exit()  # does nothing where it has ended
+    with pytest.raises(script.Broken, match="it ended with 2"):
+        settled()
+
+
+def test_what_a_command_said_before_it_hung_is_told(monkeypatch, capsys, tmp_path):
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    with pytest.raises(script.Broken, match="took more than 1 s"):
+        script.run(["sh", "-c", "echo it waits; exec sleep 1000"], timeout=1, capture=True)
+    assert "it waits\n" in capsys.readouterr().out
+
+
+def test_a_command_does_not_outlive_an_interrupt(monkeypatch, tmp_path):
+    script = load()
+    monkeypatch.setattr(script, "ROOT", str(tmp_path))
+    child = script.begin(["sleep", "1000"])
+
+    def interrupted(timeout=None):
+        del child.communicate
+        raise KeyboardInterrupt
+
+    child.communicate = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        script.end(child)
+    assert child.returncode == -signal.SIGKILL
 
 
 def test_fuzz_targets_run_beside_each_other(tmp_path, monkeypatch, capsys):
