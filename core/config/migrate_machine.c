@@ -196,31 +196,6 @@ static void add_connector(struct buf *out, const struct driver *driver,
     buf_addf(out, "      use_external_addr = %s\n", inner ? "false" : "true");
 }
 
-/* docker+machine knows seconds before and years behind the five fields of cron. Returns why not. */
-static const char *convert_period(const char *period, struct buf *ret)
-{
-    struct period parsed;
-    const char *fields[8];
-    size_t n = 0, first;
-
-    for (const char *at = period + strspn(period, " "); *at && n < ARRAY_LEN(fields); n++) {
-        fields[n] = at;
-        at += strcspn(at, " ");
-        at += strspn(at, " ");
-    }
-    if (n < 5 || n > 7)
-        return "has neither five fields nor six nor seven";
-    first = n == 7 ? 1 : 0;
-    for (size_t i = first; i < first + 5; i++)
-        buf_addf(ret, "%s%.*s", i > first ? " " : "", (int) strcspn(fields[i], " "), fields[i]);
-    if ((n == 7 && !str_starts(fields[0], "* ") && !str_starts(fields[0], "0 ")) ||
-        (n > 5 && *fields[n - 1] != '*'))
-        return "tells seconds or years, which flotilla does not";
-    return period_parse(buf_str(ret), &parsed, NULL) == 0
-               ? NULL
-               : "says a field in a way that flotilla does not know";
-}
-
 /* False = one of them cannot be said, and was told. */
 static bool add_periods(struct migrate_notes *notes, int line, const struct toml_value *periods,
                         struct buf *ret)
@@ -229,13 +204,19 @@ static bool add_periods(struct migrate_notes *notes, int line, const struct toml
     for (size_t i = 0; periods && i < periods->n_items; i++) {
         autobuf struct buf period = BUF_INIT;
         const char *text = periods->items[i].type == TOML_STRING ? periods->items[i].text : "";
-        const char *why = convert_period(text, &period);
+        const char *five = NULL;
+        size_t len = 0;
+        struct period parsed;
+        struct error err = { 0 };
 
-        if (why) {
-            migrate_note(notes, line, "period \"%s\" %s: this policy is left out", text, why);
+        if (period_parse_long(text, &parsed, &err) < 0 ||
+            period_shorten(text, &five, &len, &err) < 0) {
+            migrate_note(notes, line, "period \"%s\" is left out with its policy: %s", text,
+                         err.message);
             return false;
         }
         buf_add_str(ret, i > 0 ? ", " : "");
+        buf_add(&period, five, len);
         toml_quote(ret, buf_str(&period));
     }
     buf_add_str(ret, "]\n");

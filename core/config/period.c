@@ -12,6 +12,7 @@
 #include "core/base/str.h"
 
 #define FIELDS 5
+#define FIELDS_LONG 7
 #define SHOWN_MAX 40
 #define ITEM_SIZE 48 /* no item that means something is as long */
 #define WEEKDAY_SUNDAY_AGAIN 7
@@ -195,13 +196,14 @@ static void compile(const struct values values[FIELDS], struct period *ret)
     };
 }
 
-int period_parse(const char *text, struct period *ret, struct error *err)
+/* `end` is that of a field. */
+static int parse(const char *text, const char *end, struct period *ret, struct error *err)
 {
     struct values values[FIELDS] = { 0 };
     size_t count = 0;
     int r = 0;
 
-    for (text += strspn(text, " \t"); *text && r == 0; count++) {
+    for (text += strspn(text, " \t"); text < end && r == 0; count++) {
         size_t len = strcspn(text, " \t");
 
         if (count < FIELDS)
@@ -217,6 +219,55 @@ int period_parse(const char *text, struct period *ret, struct error *err)
     if (r == 0)
         compile(values, ret);
     return r;
+}
+
+int period_parse(const char *text, struct period *ret, struct error *err)
+{
+    return parse(text, text + strlen(text), ret, err);
+}
+
+/* `at` is one of the fields between spaces. */
+static bool is_field(const char *at, const char *what)
+{
+    size_t len = strcspn(at, " \t");
+
+    return len == strlen(what) && strncmp(at, what, len) == 0;
+}
+
+int period_shorten(const char *text, const char **ret, size_t *ret_len, struct error *err)
+{
+    const char *parts[FIELDS_LONG + 1], *last;
+    size_t n = 0, first;
+
+    for (text += strspn(text, " \t"); *text && n < ARRAY_LEN(parts); n++) {
+        parts[n] = text;
+        text += strcspn(text, " \t");
+        text += strspn(text, " \t");
+    }
+    if (n < FIELDS || n > FIELDS_LONG)
+        return error_set(err, -EINVAL,
+                         "it has neither five fields nor six (with the year behind them) nor "
+                         "seven (with seconds before them, too)");
+    first = n == FIELDS_LONG ? 1 : 0;
+    if (first == 1 && !is_field(parts[0], "*") && !is_field(parts[0], "0"))
+        return error_set(err, -EINVAL,
+                         "it tells seconds, which periods of flotilla do not; write '*' there");
+    if (n > FIELDS && !is_field(parts[n - 1], "*"))
+        return error_set(err, -EINVAL,
+                         "it tells a year, which periods of flotilla do not; write '*' there");
+    *ret = parts[first];
+    last = parts[first + FIELDS - 1];
+    *ret_len = (size_t) (last - *ret) + strcspn(last, " \t");
+    return 0;
+}
+
+int period_parse_long(const char *text, struct period *ret, struct error *err)
+{
+    const char *five;
+    size_t len;
+    int r = period_shorten(text, &five, &len, err);
+
+    return r < 0 ? r : parse(five, five + len, ret, err);
 }
 
 bool period_has_date(const struct period *period, int month, int day, int weekday)

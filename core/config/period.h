@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/error.h"
@@ -25,6 +26,12 @@ struct period {
  * weekday 0-7 or SUN-SAT. Each is a list of '*', a number, a range, and a step behind '*' or a
  * range. 0 or -EINVAL and a sentence that names the field: "minute \"61\" is not in 0-59". */
 int period_parse(const char *text, struct period *ret, struct error *err);
+/* Elsewhere GitLab Runner takes years behind the five fields, and then seconds before them. Where both
+ * restrict nothing the five are all that is said, and a piece of `text`; else -EINVAL. */
+int period_shorten(const char *text, const char **ret, size_t *ret_len, struct error *err);
+/* Both, one after the other. */
+int period_parse_long(const char *text, struct period *ret, struct error *err);
+typedef int (*period_parse_fn)(const char *text, struct period *ret, struct error *err);
 
 /* Whether some minute of a date is in it; the date as struct tm counts: month 0-11, weekday 0-6. */
 bool period_has_date(const struct period *period, int month, int day, int weekday);

@@ -14,6 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define PERIOD_SIZE (offsetof(struct period, either_day) + sizeof(bool)) /* its end is padding */
 #define MINUTE_MS INT64_C(60000)
 #define YEAR_MS (366 * 1440 * MINUTE_MS)
 
@@ -54,6 +55,28 @@ static void ask(const struct policies *policies, int64_t at_ms)
     }
 }
 
+/* With years and seconds that say nothing it means the same. */
+static void try_long(const char *text, int r, const struct period *period)
+{
+    autofree char *years = mem_printf("%s *", text), *seconds = mem_printf("* %s *", text);
+    const char *const longer[] = { text, years, seconds };
+
+    for (size_t i = 0; i < ARRAY_LEN(longer); i++) {
+        const char *five = NULL;
+        size_t len = 0;
+        struct period other;
+        int r_long = longer[i] ? period_parse_long(longer[i], &other, NULL) : r;
+
+        if (!longer[i] || r < 0)
+            continue;
+        require(r_long == 0 && memcmp(&other, period, PERIOD_SIZE) == 0,
+                "the same period means something else");
+        require(period_shorten(longer[i], &five, &len, NULL) == 0 && five >= longer[i] &&
+                    len <= strlen(five),
+                "its five fields are not in it");
+    }
+}
+
 static void try_period(const char *zone, const char *text, int64_t at_ms)
 {
     auto_ptr(policies_free) struct policies *policies = NULL;
@@ -61,10 +84,11 @@ static void try_period(const char *zone, const char *text, int64_t at_ms)
     struct config_policy policy = { .periods = &text_copy, .n_periods = 1, .timezone = zone_copy };
     const struct config_autoscaler autoscaler = { .policies = &policy, .n_policies = 1 };
     struct error err = { 0 };
-    struct period period;
+    struct period period = { 0 };
     int r = period_parse(text, &period, &err);
 
     require(r == 0 || (r < 0 && *err.message), "a refusal without a sentence");
+    try_long(text, r, &period);
     require(r < 0 || !period_is_always(&period) || !period_is_never(&period), "always and never");
     if (policies_new(&autoscaler, &policies, &err) == 0)
         ask(policies, at_ms);

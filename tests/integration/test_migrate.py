@@ -134,11 +134,17 @@ def test_docker_machine_on_google_becomes_an_autoscaler(migrated):
     assert "no limit was set" in told
 
 
+MONITORING = """
+  [[runners.monitoring.job_queuing_durations]]
+    periods = ["* * 9-17 * * mon-fri *"]
+    threshold = "1m"
+    jobs_running_for_project = '^0$'
+"""
 PERIODS = [
-    ("a year", "* * * * * * 2030", "tells seconds or years"),
-    ("seconds", "10 * * * * * *", "tells seconds or years"),
-    ("four fields", "* * * *", "has neither five fields nor six nor seven"),
-    ("a last day", "* * * L * * *", "says a field in a way"),
+    ("a year", "* * * * * * 2030", "it tells a year"),
+    ("seconds", "10 * * * * * *", "it tells seconds"),
+    ("four fields", "* * * *", "it has neither five fields nor six"),
+    ("a last day", "* * * L * * *", 'day of the month "L" is not in 1-31'),
 ]
 
 
@@ -146,14 +152,14 @@ PERIODS = [
 def test_a_period_that_cannot_be_said_is_told(migrated, period, why):
     machine = MACHINE.replace('"* * 9-17 * * mon-fri *"', f'"{period}"')
     text, told = migrated(ENTRY.format(executor="docker+machine") + machine)
-    assert f'period "{period}" {why}' in told
+    assert f'period "{period}" is left out with its policy: {why}' in told
     assert settings(text).count("[[runners.autoscaler.policy]]") == 1
 
 
 def test_docker_autoscaler_keeps_its_autoscaler(migrated):
-    old = ENTRY.format(executor="docker-autoscaler") + DOCKER + AUTOSCALER.format(plugin="reg.example/fleeting/aws:latest")
-    text, told = migrated(old)
-    assert text.endswith(AUTOSCALER.format(plugin="reg.example/fleeting/aws:latest"))
+    kept = MONITORING + AUTOSCALER.format(plugin="reg.example/fleeting/aws:latest")
+    text, told = migrated(ENTRY.format(executor="docker-autoscaler") + DOCKER + kept)
+    assert text.endswith(kept) and "job_queuing_durations" not in told
     assert 'executor = "instance" # of old' in settings(text) and "[runners.docker]" not in settings(text)
     assert 'of plugin "reg.example/fleeting/aws:latest" only the name counts' in told
 

@@ -135,6 +135,62 @@ static void test_what_is_wrong_is_told_by_its_field(void **unused)
     }
 }
 
+static void test_seconds_and_years_that_restrict_nothing_are_cut_off(void **unused)
+{
+    static const struct {
+        const char *text, *five;
+    } cases[] = {
+        { "* 8-15 * * mon-fri", "* 8-15 * * mon-fri" },
+        { "* 8-15 * * mon-fri *", "* 8-15 * * mon-fri" },
+        { "* * 10 * * * *", "* 10 * * *" },
+        { "\t0  1 2\t3 4 5 * ", "1 2\t3 4 5" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct period once, again;
+        const char *five;
+        size_t len;
+
+        assert_int_equal(period_shorten(cases[i].text, &five, &len, NULL), 0);
+        assert_int_equal(len, strlen(cases[i].five));
+        assert_memory_equal(five, cases[i].five, len);
+        assert_int_equal(period_parse_long(cases[i].text, &once, NULL), 0);
+        assert_int_equal(period_parse(cases[i].five, &again, NULL), 0);
+        assert_memory_equal(&once, &again, offsetof(struct period, either_day) + sizeof(bool));
+    }
+}
+
+static void test_other_seconds_and_years_are_refused(void **unused)
+{
+    static const struct {
+        const char *text, *sentence;
+    } cases[] = {
+        { "* * * *", "it has neither five fields nor six (with the year behind them) nor seven "
+                     "(with seconds before them, too)" },
+        { "* * * * * * * *", "it has neither five fields nor six (with the year behind them) nor "
+                             "seven (with seconds before them, too)" },
+        { "@daily", "it has neither five fields nor six (with the year behind them) nor seven "
+                    "(with seconds before them, too)" },
+        { "00 * * * * * *", "it tells seconds, which periods of flotilla do not; write '*' there" },
+        { "*/2 * * * * * *",
+          "it tells seconds, which periods of flotilla do not; write '*' there" },
+        { "* * * * * */2", "it tells a year, which periods of flotilla do not; write '*' there" },
+        { "* * * * * * 2030",
+          "it tells a year, which periods of flotilla do not; write '*' there" },
+        { "* 60 * * * * *", "minute \"60\" is not in 0-59" },
+    };
+
+    (void) unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct period period;
+        struct error err = { 0 };
+
+        assert_int_equal(period_parse_long(cases[i].text, &period, &err), -EINVAL);
+        assert_string_equal(err.message, cases[i].sentence);
+    }
+}
+
 static void test_always_and_never(void **unused)
 {
     static const struct {
@@ -167,6 +223,8 @@ int main(void)
         cmocka_unit_test(test_a_period_is_a_set_of_minutes),
         cmocka_unit_test(test_either_day_is_enough_as_in_cron),
         cmocka_unit_test(test_what_is_wrong_is_told_by_its_field),
+        cmocka_unit_test(test_seconds_and_years_that_restrict_nothing_are_cut_off),
+        cmocka_unit_test(test_other_seconds_and_years_are_refused),
         cmocka_unit_test(test_always_and_never),
     };
 
