@@ -179,14 +179,23 @@ static void advise_on_idle(const struct advised *on, const struct toml_value *ta
                     policy->scale_factor_limit, policy->idle_count);
 }
 
-static bool holds_always(const struct config_policy *policy)
+/* The periods of one table of an array of them. */
+struct timed {
+    const char *section;
+    const struct toml_value *table;
+    char *const *periods;
+    size_t n;
+    period_parse_fn parse;
+};
+
+static bool is_always(const struct timed *timed)
 {
     struct period period;
 
-    for (size_t i = 0; i < policy->n_periods; i++)
-        if (period_parse(policy->periods[i], &period, NULL) == 0 && period_is_always(&period))
+    for (size_t i = 0; i < timed->n; i++)
+        if (timed->parse(timed->periods[i], &period, NULL) == 0 && period_is_always(&period))
             return true;
-    return policy->n_periods == 0;
+    return false;
 }
 
 static bool is_one_bit(uint64_t bits)
@@ -194,32 +203,43 @@ static bool is_one_bit(uint64_t bits)
     return bits != 0 && (bits & (bits - 1)) == 0;
 }
 
-static void advise_on_periods(const struct advised *on, const struct toml_value *table,
-                              const struct config_policy *policy)
+static void advise_on_periods(const struct advised *on, const struct timed *timed)
 {
-    for (size_t i = 0; i < policy->n_periods; i++) {
-        struct toml_place place = toml_find(table, "periods")->items[i].place;
+    for (size_t i = 0; i < timed->n; i++) {
+        struct toml_place place = toml_find(timed->table, "periods")->items[i].place;
+        const char *text = timed->periods[i];
         struct period period;
 
-        if (period_parse(policy->periods[i], &period, NULL) < 0)
+        if (timed->parse(text, &period, NULL) < 0)
             continue;
         if (period_is_never(&period))
             finding_add(on->reading, CONFIG_WARNING, place,
-                        "[[runners.autoscaler.policy]] 'periods': \"%s\" never comes: no month of "
-                        "it has such a day",
-                        policy->periods[i]);
+                        "%s 'periods': \"%s\" never comes: no month of it has such a day",
+                        timed->section, text);
         else if (is_one_bit(period.minutes))
             finding_add(
                 on->reading, CONFIG_NOTE, place,
-                "[[runners.autoscaler.policy]] 'periods': \"%s\" is one minute of an hour: "
-                "a period is a set of minutes, not a start; '*' in its place is all of them",
-                policy->periods[i]);
+                "%s 'periods': \"%s\" is one minute of an hour: a period is a set of minutes, "
+                "not a start; '*' in its place is all of them",
+                timed->section, text);
         else if (period.either_day && !period_is_always(&period))
             finding_add(on->reading, CONFIG_NOTE, place,
-                        "[[runners.autoscaler.policy]] 'periods': \"%s\" names days of the month "
-                        "and weekdays: as in cron, a day that is either of them is in it",
-                        policy->periods[i]);
+                        "%s 'periods': \"%s\" names days of the month and weekdays: as in cron, "
+                        "a day that is either of them is in it",
+                        timed->section, text);
     }
+}
+
+/* Of tables from the last to the first, by what further down holds always, if anything does. */
+static void advise_on_order(const struct advised *on, const struct timed *timed, bool always,
+                            const struct toml_value **winner)
+{
+    if (*winner)
+        finding_add(on->reading, CONFIG_WARNING, timed->table->place,
+                    "%s is never in force: the one in line %d, further down, holds always",
+                    timed->section, (*winner)->place.line);
+    else if (always)
+        *winner = timed->table;
 }
 
 /* The last one that holds wins (autoscaler.md 6.1, V43). */
@@ -230,17 +250,38 @@ static void advise_on_policies(const struct advised *on)
     const struct toml_value *always = NULL;
 
     for (size_t i = autoscaler->n_policies; i-- > 0;) {
-        const struct toml_value *table = &tables->items[i];
+        const struct config_policy *policy = &autoscaler->policies[i];
+        const struct timed timed = { "[[runners.autoscaler.policy]]", &tables->items[i],
+                                     policy->periods, policy->n_periods, period_parse };
 
-        advise_on_idle(on, table, &autoscaler->policies[i]);
-        advise_on_periods(on, table, &autoscaler->policies[i]);
-        if (always)
-            finding_add(on->reading, CONFIG_WARNING, table->place,
-                        "[[runners.autoscaler.policy]] is never in force: the one in line %d, "
-                        "further down, holds always",
-                        always->place.line);
-        else if (holds_always(&autoscaler->policies[i]))
-            always = table;
+        advise_on_idle(on, timed.table, policy);
+        advise_on_periods(on, &timed);
+        advise_on_order(on, &timed, timed.n == 0 || is_always(&timed), &always);
+    }
+}
+
+/* These are asked in the same way, but without periods one holds never. */
+static void advise_on_queuing(const struct advised *on)
+{
+    const struct config_monitoring *monitoring = &on->runner->monitoring;
+    const struct toml_value *tables, *always = NULL;
+
+    if (monitoring->n_queuing == 0)
+        return;
+    tables = toml_find(toml_find(on->entry, "monitoring"), "job_queuing_durations");
+    for (size_t i = monitoring->n_queuing; i-- > 0;) {
+        const struct config_queuing *queuing = &monitoring->queuing[i];
+        const struct timed timed = { "[[runners.monitoring.job_queuing_durations]]",
+                                     &tables->items[i], queuing->periods, queuing->n_periods,
+                                     period_parse_long };
+
+        advise_on_periods(on, &timed);
+        if (timed.n > 0)
+            advise_on_order(on, &timed, is_always(&timed), &always);
+        else
+            finding_add(on->reading, CONFIG_WARNING, timed.table->place,
+                        "%s has no 'periods' and is never in force; \"* * * * *\" is always",
+                        timed.section);
     }
 }
 
@@ -305,6 +346,7 @@ void advise(struct config_reading *reading, const struct toml_value *table,
         for (size_t k = 0; k < i; k++)
             advise_on_shared_group(&on, &config->runners[k]);
         advise_on_policies(&on);
+        advise_on_queuing(&on);
         advise_on_cache(&on);
         advise_on_isolation(reading, entry, on.runner);
     }

@@ -40,7 +40,8 @@ DECLARE_CHECK(check_runner);
 DECLARE_CHECK(check_config);
 DECLARE_CHECK(check_session_server); /* session_server.c */
 DECLARE_CHECK(check_web);            /* web.c */
-DECLARE_CHECK(check_policies);       /* policies.c; of [runners.autoscaler] */
+DECLARE_CHECK(check_policies);       /* schedules.c; of [runners.autoscaler] */
+DECLARE_CHECK(check_monitoring);     /* schedules.c */
 
 /* labels.c: those of the manager hold for each runner. */
 void merge_labels(struct config_reading *reading, struct config *config);

@@ -148,6 +148,20 @@ struct config_artifact {
     int64_t upload_timeout_ms, response_header_timeout_ms;
 };
 
+/* Jobs that waited at GitLab for longer than is acceptable are counted. */
+struct config_queuing { /* [[runners.monitoring.job_queuing_durations]] */
+    char **periods;     /* NULL = never */
+    size_t n_periods;
+    char *timezone;       /* NULL = the system's */
+    int64_t threshold_ms; /* 0 = nothing is counted */
+    char *running; /* a regular expression for how many jobs of its project run; NULL, "" = all */
+};
+
+struct config_monitoring { /* [runners.monitoring] */
+    struct config_queuing *queuing;
+    size_t n_queuing;
+};
+
 struct config_runner {
     char *name, *url, *shell, *builds_dir, *cache_dir, *helper, *clone_url, *tls_ca_file,
         *tls_cert_file, *tls_key_file;
@@ -169,6 +183,7 @@ struct config_runner {
     struct config_instance instance;
     struct config_artifact artifact;
     struct config_hold hold;
+    struct config_monitoring monitoring;
     bool safe_directory_checkout;
     int clean_git_config; /* -1: as the job's strategy has it */
     struct config_autoscaler autoscaler;

@@ -47,6 +47,34 @@ static const struct section hold_section = { .name = "[runners.hold]",
                                              .settings = hold_settings,
                                              .n_settings = ARRAY_LEN(hold_settings) };
 
+static const struct setting queuing_settings[] = {
+    { .name = "periods",
+      .kind = SETTING_TEXTS,
+      .offset = offsetof(struct config_queuing, periods),
+      .count = offsetof(struct config_queuing, n_periods) },
+    TEXT("timezone", struct config_queuing, timezone),
+    DURATION("threshold", struct config_queuing, threshold_ms, 366 * MS_DAY, .initial = 0),
+    TEXT("jobs_running_for_project", struct config_queuing, running),
+};
+static const struct section queuing_section = { .name =
+                                                    "[[runners.monitoring.job_queuing_durations]]",
+                                                .size = sizeof(struct config_queuing),
+                                                .settings = queuing_settings,
+                                                .n_settings = ARRAY_LEN(queuing_settings) };
+
+static const struct setting monitoring_settings[] = {
+    { .name = "job_queuing_durations",
+      .kind = SETTING_SECTIONS,
+      .offset = offsetof(struct config_monitoring, queuing),
+      .count = offsetof(struct config_monitoring, n_queuing),
+      .section = &queuing_section },
+};
+static const struct section monitoring_section = { .name = "[runners.monitoring]",
+                                                   .size = sizeof(struct config_monitoring),
+                                                   .settings = monitoring_settings,
+                                                   .n_settings = ARRAY_LEN(monitoring_settings),
+                                                   .check = check_monitoring };
+
 static const char *const helper_ways[] = { "auto", "direct", "stream", NULL };
 
 static const struct setting runner_settings[] = {
@@ -127,6 +155,7 @@ static const struct setting runner_settings[] = {
       .offset = offsetof(struct config_runner, artifact),
       .section = &artifact_section },
     SECTION("hold", struct config_runner, hold, &hold_section),
+    SECTION("monitoring", struct config_runner, monitoring, &monitoring_section),
     { .name = "instance",
       .kind = SETTING_SECTION,
       .offset = offsetof(struct config_runner, instance),
@@ -138,7 +167,6 @@ static const struct setting runner_settings[] = {
     SECTION("cache", struct config_runner, cache, &cache_section),
     KNOWN("experimental"),
     KNOWN("referees"),
-    KNOWN("monitoring"),
     { .name = "labels",
       .kind = SETTING_JSON,
       .offset = offsetof(struct config_runner, labels),

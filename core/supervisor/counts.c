@@ -9,6 +9,10 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/supervisor/queuing.h"
+
+#define LOG_TOPIC "group"
+#include "core/base/log.h"
 
 #define SUM_EVERY_MS 1000
 
@@ -301,6 +305,20 @@ void counts_note_open(struct group *group)
     group->counts->opens++;
 }
 
+static void count_too_long(struct group *group, double waited_s, const char *running)
+{
+    struct error err = { 0 };
+    int r = queuing_exceeded(group->queuing, group_clock_on_the_wall_ms(group), waited_s, running,
+                             &err);
+
+    if (r >= 0) {
+        group->counts->queued_too_long += (uint64_t) r;
+    } else if (!group->queuing_told) {
+        group->queuing_told = true;
+        log_warning("runner '%s': %s; such jobs are not counted", group->runner->name, err.message);
+    }
+}
+
 /* The queue that it waited in at GitLab. */
 void counts_note_payload(struct group *group, json_t *payload)
 {
@@ -316,6 +334,8 @@ void counts_note_payload(struct group *group, json_t *payload)
     (void) json_opt_i64(info, "queue_depth", 0, INT64_MAX, &group->counts->queue_depth, NULL);
     if (json_object_object_get_ex(info, "time_in_queue_seconds", &waited))
         seconds = json_object_get_double(waited);
+    if (seconds >= 0)
+        count_too_long(group, seconds, running);
     for (size_t i = 0; seconds >= 0 && i < COUNT_QUEUES; i++) {
         struct queue_counts *queue = &group->counts->queues[i];
         bool unused = metrics_count(&queue->seconds) == 0;

@@ -73,6 +73,7 @@ struct group_counts {
     struct reason_count failed[COUNT_REASONS];
     struct queue_counts queues[COUNT_QUEUES];
     struct stage_counts stages[COUNT_STAGES];
+    uint64_t queued_too_long;        /* jobs (queuing.h) */
     int64_t queue_size, queue_depth; /* as GitLab told last; -1 = it never did */
     struct metrics_histogram job_seconds, wait_seconds[COUNT_PHASES];
     struct api_counts api[COUNT_ENDPOINTS];

@@ -46,7 +46,8 @@ void group_became_stale(struct group *group, const char *message);
 void group_note_holder(struct group *group, int code, const char *message);
 
 /* group_policy.c */
-/* Of the configuration, at the start and after a reload; those before it are forgotten. */
+/* Of the configuration, at the start and after a reload, with how long jobs may queue; those before it
+ * are forgotten. */
 int group_load_policies(struct group *group, struct error *err);
 /* What holds now by the wall clock; lives until the next call. */
 const struct fleet_policy *group_policy(struct group *group);

@@ -1,34 +1,42 @@
 /* core/supervisor/group_policy.c - which policy of a group holds now: looked up when the wall clock
- * comes to the time that changes it, or is set back (autoscaler.md 6.1). */
+ * comes to the time that changes it, or is set back (autoscaler.md 6.1). What else holds at times,
+ * how long jobs may queue, is loaded with them. */
 #include "core/supervisor/group_parts.h"
 
 #include <time.h>
 
+#include "core/supervisor/queuing.h"
+
 #define LOG_TOPIC "group"
 #include "core/base/log.h"
 
-/* Periods mean what people's clocks show, so this alone follows the steps of the system's clock. */
-static int64_t clock_on_the_wall_ms(const struct group *group)
+int64_t group_clock_on_the_wall_ms(const struct group *group)
 {
     return clock_wall_ms(group->supervisor->timeline.source);
 }
 
 int group_load_policies(struct group *group, struct error *err)
 {
-    struct policies *policies = NULL;
+    auto_ptr(policies_free) struct policies *policies = NULL;
+    struct queuing *queuing = NULL;
     int r = policies_new(group_settings(group), &policies, err);
 
+    if (r == 0)
+        r = queuing_new(&group->runner->monitoring, &queuing, err);
     if (r < 0)
         return error_wrap(err, r, "runner '%s'", group->runner->name);
     policies_free(group->policies);
-    group->policies = policies;
+    group->policies = take_ptr(policies);
+    queuing_free(group->queuing);
+    group->queuing = queuing;
+    group->queuing_told = false;
     group->policy_until_ms = INT64_MIN;
     return 0;
 }
 
 const struct fleet_policy *group_policy(struct group *group)
 {
-    int64_t now = clock_on_the_wall_ms(group);
+    int64_t now = group_clock_on_the_wall_ms(group);
 
     group->policy =
         policies_at(group->policies, now, &group->policy_index, &group->policy_until_ms);
@@ -67,7 +75,7 @@ static void tell_policy(struct group *group)
 
 void group_apply_policy(struct group *group)
 {
-    int64_t now = clock_on_the_wall_ms(group);
+    int64_t now = group_clock_on_the_wall_ms(group);
 
     if (now < group->policy_from_ms || now >= group->policy_until_ms)
         fleet_set_policy(group->fleet, group_policy(group));
@@ -78,5 +86,5 @@ int64_t group_policy_due_ms(const struct group *group)
 {
     return group->policy_until_ms == INT64_MAX
                ? INT64_MAX
-               : MAX(group->policy_until_ms - clock_on_the_wall_ms(group), (int64_t) 0);
+               : MAX(group->policy_until_ms - group_clock_on_the_wall_ms(group), (int64_t) 0);
 }

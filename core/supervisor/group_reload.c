@@ -94,7 +94,7 @@ void group_reconfigure(struct group *group, const struct config_runner *runner)
     take_isolation(group, was_isolated);
     take_info(group);
     if (group_load_policies(group, &err) < 0)
-        log_error("%s; its former policies hold", err.message);
+        log_error("%s; its former policies and job_queuing_durations hold", err.message);
     if (all || config_changes_have(&changes, "autoscaler.policy"))
         group->policy_told = false;
     if (all || config_changes_have(&changes, "token"))

@@ -16,6 +16,7 @@
 #include "core/supervisor/connector.h"
 #include "core/supervisor/hold.h"
 #include "core/supervisor/operator.h"
+#include "core/supervisor/queuing.h"
 #include "core/supervisor/terminals.h"
 
 #define LOG_TOPIC "group"
@@ -332,6 +333,7 @@ void group_done(struct group *group)
     hold_done(group);
     scaler_plan_done(&group->last_plan);
     policies_free(group->policies);
+    queuing_free(group->queuing);
     fleet_free(group->fleet);
     json_object_put(group->info);
     secret_free(group->key);

@@ -162,6 +162,8 @@ struct group {
     struct fleet_policy policy;
     size_t policy_index, told_policy; /* POLICY_DEFAULT: none does */
     int64_t policy_from_ms, policy_until_ms;
+    struct queuing *queuing; /* how long jobs may queue, at times, too */
+    bool queuing_told;       /* that it cannot say of a job */
 
     struct hold *holds; /* instances that somebody looks at (hold.c) */
 
@@ -303,6 +305,8 @@ void supervisor_finish_stopping(struct supervisor *supervisor);
 unsigned supervisor_running_jobs(const struct supervisor *supervisor, const struct group *group);
 
 /* group_policy.c */
+/* Periods mean what people's clocks show, so this alone follows the steps of the system's clock. */
+int64_t group_clock_on_the_wall_ms(const struct group *group);
 int64_t group_policy_due_ms(const struct group *group); /* from now; INT64_MAX = never */
 /* "policy[1] (* 8-15 * * mon-fri in Europe/Berlin) holds until …: idle_count 1, …". */
 void group_explain_policy(const struct group *group, struct buf *out);

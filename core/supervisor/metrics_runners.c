@@ -93,6 +93,11 @@ static void fill_queues(struct metrics_page *page, const struct group *group)
     }
 }
 
+static void fill_too_long(struct metrics_page *page, const struct group *group)
+{
+    put(page, group, (double) group->counts->queued_too_long);
+}
+
 /* Many series: who wants them says so, as with GitLab Runner. */
 static void fill_stages(struct metrics_page *page, const struct group *group)
 {
@@ -258,6 +263,8 @@ const struct metrics_entry metrics_of_runners[] = {
       "Jobs that waited at GitLab with the latest one", .each = fill_queue_size },
     { METRICS_GAUGE, "gitlab_runner_job_queue_depth",
       "How deep in its queue GitLab found the latest job", .each = fill_queue_depth },
+    { METRICS_COUNTER, "gitlab_runner_acceptable_job_queuing_duration_exceeded",
+      "Counts how often jobs exceed the configured queuing time threshold", .each = fill_too_long },
     { METRICS_COUNTER, "gitlab_runner_failed_jobs", "Total number of failed jobs",
       .each = fill_failed },
     { METRICS_GAUGE, "gitlab_runner_request_concurrency",

@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/str.h"
 #include "core/supervisor/connector.h"
+#include "core/supervisor/queuing.h"
 #include "core/supervisor/standby.h"
 #include "core/supervisor/vm_plugin.h"
 
@@ -57,11 +58,13 @@ static void check_entry(struct reload *reload, const struct config_runner *runne
 {
     const struct group *group = groups_find(reload->supervisor, runner);
     auto_ptr(policies_free) struct policies *policies = NULL;
+    auto_ptr(queuing_free) struct queuing *queuing = NULL;
     auto_ptr(secret_free) struct secret *key = NULL;
     autobuf struct buf why = BUF_INIT;
     struct error err = { 0 };
 
     if (policies_new(&runner->autoscaler, &policies, &err) == 0 &&
+        queuing_new(&runner->monitoring, &queuing, &err) == 0 &&
         (!group || (connector_read_key(&runner->autoscaler.connector, &key, &err) == 0 &&
                     can_isolate(reload->supervisor, &runner->autoscaler.vm_isolation, &err) &&
                     fits(group, &runner->autoscaler, &err))))

@@ -19,6 +19,7 @@ from checker.jobs import make_job
 from checker.run import PATIENCE, Run, wait_for
 from integration.conftest import ROOT, short_folder
 from integration.test_health import get, served_at, set_top
+from integration.test_reload import ask_reload, change, reload, says, texts
 from integration.test_run import wait_for_trace
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -30,6 +31,7 @@ gitlab_runner_job_execution_mode_total gitlab_runner_job_duration_seconds gitlab
 gitlab_runner_job_stage_duration_seconds gitlab_runner_job_inputs_interpolations_total
 gitlab_runner_job_inputs_interpolation_failures_total gitlab_runner_configuration_saved_total
 gitlab_runner_configuration_saving_error_total
+gitlab_runner_acceptable_job_queuing_duration_exceeded_total
 gitlab_runner_job_queue_size gitlab_runner_job_queue_depth gitlab_runner_failed_jobs_total
 gitlab_runner_request_concurrency gitlab_runner_request_concurrency_hard_limit
 gitlab_runner_request_concurrency_adaptive_limit gitlab_runner_request_concurrency_used_limit
@@ -48,6 +50,16 @@ fleeting_taskscaler_max_use_count_per_instance fleeting_taskscaler_task_instance
 process_cpu_seconds_total process_max_fds process_open_fds process_resident_memory_bytes process_start_time_seconds
 process_virtual_memory_bytes process_virtual_memory_max_bytes
 """.split()
+# 2.25 seconds and a project that runs many jobs: GitLab Runner's seven fields.
+QUEUING = """
+  [runners.monitoring]
+    [[runners.monitoring.job_queuing_durations]]
+      periods = ["* * * * * * *"]
+      threshold = "2250ms"
+      jobs_running_for_project = 'Inf$'
+    [[runners.monitoring.job_queuing_durations]]
+      threshold = "1ms"
+"""
 # What this run cannot bring about: the plugin of this machine never fails.
 WITHOUT_DATA = {"flotilla_provider_errors_total"}
 
@@ -98,7 +110,7 @@ def with_input(job, name):
 def seen(binary, plugin_dir):
     """A run with jobs of every end, under Prometheus; it goes on until the tests are over."""
     with short_folder() as folder:
-        run = Run(folder, binary, plugin_dir, runner_extra="[runners.feature_flags]\nFF_EXPORT_HIGH_CARDINALITY_METRICS = true",
+        run = Run(folder, binary, plugin_dir, runner_extra=QUEUING + "[runners.feature_flags]\nFF_EXPORT_HIGH_CARDINALITY_METRICS = true",
                   autoscaler_extra="instance_price = 0.25\n"
                   "instance_life_duration_buckets = [0.5, 7, 99.5]\ninstance_operation_time_buckets = [1, 2]")
         set_top(run, 'listen_address = "127.0.0.1:0"', "[web]", "exemplars = true")
@@ -106,7 +118,9 @@ def seen(binary, plugin_dir):
         first.payload["job_info"].update({"time_in_queue_seconds": 2.5, "queue_size": 7, "queue_depth": 3,
                                           "project_jobs_running_on_instance_runners_count": "+Inf"})
         with_input(first, "nothing")
-        run.coordinator.add(first, make_job(2, str(run.marks), exit_code=1), make_job(3, str(run.marks)), run.held_job(9))
+        second = make_job(2, str(run.marks), exit_code=1)
+        second.payload["job_info"].update({"time_in_queue_seconds": 2.25, "project_jobs_running_on_instance_runners_count": "+Inf"})
+        run.coordinator.add(first, second, make_job(3, str(run.marks)), run.held_job(9))
         run.start()
         address = served_at(run)
         prometheus = Prometheus(folder, address)
@@ -145,8 +159,11 @@ def test_what_was_counted(seen):
     assert sample(text, "gitlab_runner_jobs_total") == [4]
     assert sample(text, 'gitlab_runner_failed_jobs_total{failure_reason="script_failure",') == [1]
     assert sample(text, "gitlab_runner_job_duration_seconds_count") == [3]
-    assert sample(text, "gitlab_runner_job_queue_duration_seconds_sum") == [2.5]
-    assert 'project_jobs_running="+Inf",le="3"} 1' in text and sample(text, "gitlab_runner_job_queue_depth") == [3]
+    assert sample(text, "gitlab_runner_job_queue_duration_seconds_sum") == [4.75]
+    assert sample(text, "gitlab_runner_acceptable_job_queuing_duration_exceeded_total{") == [1]
+    assert re.search(r'^gitlab_runner_acceptable_job_queuing_duration_exceeded_total\{runner="[^"]+",runner_name="[^"]+",system_id="[^"]+"\} 1$',
+                     text, re.M)
+    assert 'project_jobs_running="+Inf",le="3"} 2' in text and sample(text, "gitlab_runner_job_queue_depth") == [3]
     assert 'state="running",stage="step_script",executor_stage=""} 1' in text
     assert 'endpoint="update_job",method="put",status="200"} ' in text
     assert sample(text, "fleeting_provisioner_max_instances") == [3]
@@ -189,8 +206,39 @@ def test_inputs_that_cannot_be_followed_are_counted(folder, binary, plugin_dir):
     assert sample(text, 'gitlab_runner_job_inputs_interpolation_failures_total{error_type="evaluation"}') == [1]
     assert sample(text, "gitlab_runner_job_inputs_interpolations_total") == [0]
     assert "gitlab_runner_job_stage_duration_seconds_count" not in text  # nobody asked for them
+    assert sample(text, "gitlab_runner_acceptable_job_queuing_duration_exceeded_total") == [0]  # there all the same
     assert run.stop() == 0
     run.coordinator.close()
+
+
+def test_acceptable_times_in_queues_follow_the_configuration(folder, binary, plugin_dir):
+    """Where the expression has no answer in time, which is said once, the job runs all the same."""
+    run = Run(folder, binary, plugin_dir, runner_extra="  # monitoring")
+    set_top(run, 'listen_address = "127.0.0.1:0"')
+    run.start()
+    address = served_at(run)
+
+    def count_after(running, *job_ids):
+        for job_id in job_ids:
+            job = make_job(job_id, str(run.marks))
+            job.payload["job_info"].update({"time_in_queue_seconds": 3.5, "project_jobs_running_on_instance_runners_count": running})
+            run.coordinator.add(job)
+        assert run.coordinator.wait_these(job_ids, PATIENCE), run.log_tail()
+        return sample(get(address, "/metrics")[1], "gitlab_runner_acceptable_job_queuing_duration_exceeded_total{")
+
+    assert count_after("0", 1) == [0]
+    change(run, ("  # monitoring", QUEUING.replace("Inf$", "(0")))
+    refused = ask_reload(run)
+    assert refused.returncode == 1 and "is broken behind 2 bytes: missing closing parenthesis" in refused.stdout
+    change(run, ("'(0'", "'^(0+)+$'"))
+    wanted = ["runner 'checker': monitoring.job_queuing_durations[0]: none → a table",
+              "runner 'checker': monitoring.job_queuing_durations[1]: none → a table"]
+    assert texts(reload(run, "--dry-run")) == wanted
+    assert texts(reload(run)) == wanted
+    assert count_after("0", 2) == [1]
+    assert count_after("0" * 40 + "x", 3, 4) == [1]
+    assert says(run, "jobs_running_for_project of job_queuing_durations[0]: takes too long here") == 1
+    assert run.finish() == []
 
 
 def test_openmetrics_has_exemplars_and_an_end(seen):

@@ -269,6 +269,35 @@ static void test_policies(void **unused)
     check_rows(rows, ARRAY_LEN(rows));
 }
 
+#define TEN_QUEUING TEN "max_instances = 5\n[[runners.monitoring.job_queuing_durations]]\n"
+static void test_acceptable_times_in_queues(void **unused)
+{
+    static const struct row rows[] = {
+        { "nothing to say",
+          TEN_QUEUING
+          "periods = [\"* * * * * * *\"]\n[[runners.monitoring.job_queuing_durations]]\n"
+          "periods = [\"0 * 8-15 * * mon-fri *\"]\n",
+          "" },
+        { "no periods", TEN_QUEUING "threshold = \"1m\"\n",
+          "warning: F:10:1: [[runners.monitoring.job_queuing_durations]] has no 'periods' and is "
+          "never in force; \"* * * * *\" is always" },
+        { "one behind one that holds always",
+          TEN_QUEUING "periods = [\"* 1 * * *\"]\n[[runners.monitoring.job_queuing_durations]]\n"
+                      "periods = [\"* * * * * *\"]\n",
+          "warning: F:10:1: [[runners.monitoring.job_queuing_durations]] is never in force: the "
+          "one "
+          "in line 12, further down, holds always" },
+        { "a start", TEN_QUEUING "periods = [\"0 8 * * * *\"]\n",
+          "note: F:11:12: [[runners.monitoring.job_queuing_durations]] 'periods': \"0 8 * * * *\" "
+          "is "
+          "one minute of an hour: a period is a set of minutes, not a start; '*' in its place is "
+          "all of them" },
+    };
+
+    (void) unused;
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
 static void test_unknown_settings(void **unused)
 {
     static const struct row rows[] = {
@@ -433,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_shells_on_windows),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_acceptable_times_in_queues),
         cmocka_unit_test(test_unknown_settings),
         cmocka_unit_test(test_stores_that_lack_something),
         cmocka_unit_test(test_files_that_are_not_here),

@@ -252,6 +252,51 @@ static void test_autoscaler_settings(void **unused)
     check_table(cases, ARRAY_LEN(cases));
 }
 
+#define QUEUING_NAME "[[runners.monitoring.job_queuing_durations]]"
+static void test_acceptable_times_in_queues(void **unused)
+{
+    static const struct broken cases[] = {
+        { "a period with an impossible minute",
+          QUEUING "periods = [\"* * * * * * *\", \"61 * * * *\"]\n",
+          "F:9:29: " QUEUING_NAME " 'periods' of job_queuing_durations[0]: \"61 * * * *\" is no "
+          "period: minute \"61\" is not in 0-59" },
+        { "a second", QUEUING QUEUING_NAME "\nperiods = [\"30 * 10 * * * *\"]\n",
+          "F:10:12: " QUEUING_NAME " 'periods' of job_queuing_durations[1]: \"30 * 10 * * * *\" is "
+          "no period: it tells seconds, which periods of flotilla do not; write '*' there" },
+        { "a year", QUEUING "periods = [\"* * * * * 2030\"]\n",
+          "F:9:12: " QUEUING_NAME
+          " 'periods' of job_queuing_durations[0]: \"* * * * * 2030\" is no "
+          "period: it tells a year, which periods of flotilla do not; write '*' there" },
+        { "too few fields", QUEUING "periods = [\"* * *\"]\n",
+          "F:9:12: " QUEUING_NAME " 'periods' of job_queuing_durations[0]: \"* * *\" is no period: "
+          "it has neither five fields nor six (with the year behind them) nor seven (with seconds "
+          "before them, too)" },
+        { "a zone that is not there", QUEUING "timezone = \"Mars/Base\"\n",
+          "F:9:12: " QUEUING_NAME " 'timezone' of job_queuing_durations[0]: there is no time zone "
+          "\"Mars/Base\" in /usr/share/zoneinfo" },
+        { "no duration", QUEUING "threshold = \"soon\"\n",
+          "F:9:13: " QUEUING_NAME
+          " 'threshold' must be a duration such as \"1m30s\", not \"soon\"" },
+        { "a duration below nothing", QUEUING "threshold = \"-1s\"\n",
+          "F:9:13: " QUEUING_NAME " 'threshold' must be 0s to 8784h0m0s, not -1s" },
+        { "an expression without its end", QUEUING "jobs_running_for_project = \"^(0|1\"\n",
+          "F:9:28: " QUEUING_NAME " 'jobs_running_for_project' of job_queuing_durations[0]: the "
+          "regular expression \"^(0|1\" is broken behind 5 bytes: missing closing parenthesis" },
+        { "a number for an expression", QUEUING "jobs_running_for_project = 1\n",
+          "F:9:28: " QUEUING_NAME " 'jobs_running_for_project' must be a string, not a whole "
+          "number" },
+        { "single brackets", ALL "[runners.monitoring.job_queuing_durations]\n",
+          "F:8:1: [runners.monitoring] 'job_queuing_durations' must be an array of tables, each "
+          "under " QUEUING_NAME ", not a table" },
+        { "no tables", ALL "[runners.monitoring]\njob_queuing_durations = [1]\n",
+          "F:9:26: [runners.monitoring] 'job_queuing_durations' must be an array of tables, each "
+          "under " QUEUING_NAME ", not a whole number" },
+    };
+
+    (void) unused;
+    check_table(cases, ARRAY_LEN(cases));
+}
+
 static void test_connector_and_policy_settings(void **unused)
 {
     static const struct broken cases[] = {
@@ -469,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_global_settings),
         cmocka_unit_test(test_runner_settings),
         cmocka_unit_test(test_autoscaler_settings),
+        cmocka_unit_test(test_acceptable_times_in_queues),
         cmocka_unit_test(test_connector_and_policy_settings),
         cmocka_unit_test(test_settings_to_come),
         cmocka_unit_test(test_one_reading_names_everything_that_is_wrong),

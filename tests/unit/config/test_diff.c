@@ -106,6 +106,16 @@ static void test_every_change_is_told_in_words(void **unused)
           "runner 'a': autoscaler.policy[0].scale_factor: 0 → 0.5\n"
           "runner 'a': autoscaler.policy[0].preemptive_mode: unset → false\n"
           "runner 'a': autoscaler.policy[1]: none → a table\n" },
+        { "acceptable times in queues", QUEUING "threshold = \"1m\"\nperiods = [\"* * * * *\"]\n",
+          QUEUING "threshold = \"2m\"\ntimezone = \"UTC\"\njobs_running_for_project = \"0\"\n"
+                  "periods = [\"* * * * * *\"]\n[[runners.monitoring.job_queuing_durations]]\n"
+                  "periods = [\"* 1 * * *\"]\n",
+          "runner 'a': monitoring.job_queuing_durations[0].periods: [\"* * * * *\"] → "
+          "[\"* * * * * *\"]\n"
+          "runner 'a': monitoring.job_queuing_durations[0].timezone: none → \"UTC\"\n"
+          "runner 'a': monitoring.job_queuing_durations[0].threshold: 1m0s → 2m0s\n"
+          "runner 'a': monitoring.job_queuing_durations[0].jobs_running_for_project: none → \"0\"\n"
+          "runner 'a': monitoring.job_queuing_durations[1]: none → a table\n" },
         { "where the plugin runs", ALL, ALL "plugin_host = \"inline\"\n",
           "runner 'a': autoscaler.plugin_host: \"worker\" → \"inline\"\n" },
         { "another group of the cloud", ALL "plugin_config = { name = \"g\" }\n",

@@ -16,6 +16,7 @@
 #define ALL RUNNER PLUGIN /* 7 lines; more of [runners.autoscaler] goes behind it */
 #define CONNECTOR ALL "[runners.autoscaler.connector_config]\n"
 #define POLICY ALL "[[runners.autoscaler.policy]]\n"
+#define QUEUING ALL "[[runners.monitoring.job_queuing_durations]]\n"
 
 /* All findings of a text that is called F, one a line: "note: F:1:2: sentence\n". The caller frees. */
 char *findings_of(const char *text);
