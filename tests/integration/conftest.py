@@ -55,6 +55,12 @@ def sanitized(build) -> bool:
     return next(option["value"] for option in options if option["name"] == "b_sanitize") != "none"
 
 
+def need_static_helper(build):
+    """For what is brought to instances."""
+    if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
+        pytest.skip("a build with sanitizers has no static helper")
+
+
 @pytest.fixture(scope="session")
 def plugin_dir(build) -> Path:
     return build / "plugins" / "local"

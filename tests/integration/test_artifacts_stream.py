@@ -12,6 +12,7 @@ import pytest
 
 from artifact_jobs import ARCHIVE, CACHE, Jobs, dependency
 from checker.run import PATIENCE, Run, wait_for
+from conftest import need_static_helper
 from test_artifacts_interrupted import kept_bytes
 
 MANY = 20000
@@ -125,8 +126,7 @@ def second_jobs(jobs):
 
 @pytest.fixture(scope="module")
 def jobs(module_folder, binary, plugin_dir, build):
-    if not list((build / "helper" / "static").glob("flotilla-helper-static-*")):
-        pytest.skip("a build with sanitizers has no static helper")
+    need_static_helper(build)
     faults = Faults()
     run = Run(module_folder, binary, plugin_dir, max_instances=1, concurrent=4, capacity=4, idle_count=1, idle_time="1h")
     run.coordinator.fault = faults

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from checker.processes import processes_of
+from conftest import need_static_helper
 from guest import guest_folder
 from test_exec import Project, runner
 
@@ -137,7 +138,8 @@ def in_vms(project, guest, **settings):
 @pytest.mark.timeout(EMULATED + 200)
 @pytest.mark.parametrize("snapshot", [True, pytest.param(False, marks=pytest.mark.skipif(
     not FULL, reason="runs with --full only: the first VM of the other case boots as well"))])
-def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, snapshot):
+def test_each_job_of_a_pipeline_has_a_vm_of_its_own(project, guest, build, snapshot):
+    need_static_helper(build)
     project.write(".gitlab-ci.yml", PIPELINE)
     project.write("kept", "committed\n")
     project.commit()

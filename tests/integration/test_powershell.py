@@ -13,6 +13,7 @@ import stand_in_powershell
 from artifact_jobs import ARCHIVE, CACHE, dependency
 from checker.jobs import make_job
 from checker.run import PATIENCE, Run
+from conftest import need_static_helper
 from git_server import GitServer, add_commit, make_repository
 from stand_in_helper import StandIn
 from test_job_scripts import make_git_job
@@ -192,10 +193,12 @@ def make_jobs_with_files(run, out):
 
 
 @pytest.mark.parametrize("machine", ["", "Windows AMD64"])
-def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(folder, binary, plugin_dir, machine, program):
+def test_files_pass_through_the_connection_by_a_helper_or_packed_by_powershell(folder, binary, build, plugin_dir, machine, program):
     """A helper is brought to Linux alone; on what calls itself Windows, PowerShell packs and unpacks."""
     if machine and program == "pwsh":
         pytest.skip("a real pwsh here does not call itself Windows")
+    if not machine:
+        need_static_helper(build)
     run, shell = start(folder, binary, plugin_dir, "pwsh", program)
     begin_sessions(run, f"KEPT_MACHINE='{machine}'\nexport KEPT_MACHINE\n")
     out = folder / "out"

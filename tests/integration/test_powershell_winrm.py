@@ -4,6 +4,7 @@ the programs of test_powershell.py."""
 import pytest
 
 from checker.run import wait_for
+from conftest import need_static_helper
 from git_server import GitServer, make_repository
 from stand_in_helper import StandIn
 from test_powershell import Shell, in_both_shells, make_full_job, make_jobs_with_files, program  # noqa: F401: a fixture
@@ -57,10 +58,12 @@ def test_every_stage_with_a_failure_and_a_cancel(start, folder):
 
 
 @pytest.mark.parametrize("machine", ["", "Windows AMD64"])
-def test_files_pass_through_the_connection(start, folder, program, machine):  # noqa: F811
+def test_files_pass_through_the_connection(start, folder, build, program, machine):  # noqa: F811
     """By a helper that is brought to Linux, and packed by PowerShell on what calls itself Windows."""
     if machine and program == "pwsh":
         pytest.skip("a real pwsh here does not call itself Windows")
+    if not machine:
+        need_static_helper(build)
     run, _, shell = start(machine)
     out = folder / "out"
     for job in make_jobs_with_files(run, out):

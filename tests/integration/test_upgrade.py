@@ -101,7 +101,9 @@ def knows_older_commit() -> bool:
 
 @pytest.mark.skipif(not FULL or not knows_older_commit(), reason="builds an older commit: with --full, where git has it")
 @pytest.mark.timeout(3600)
-def test_an_upgrade_from_an_older_commit_costs_no_job(folder, binary, plugin_dir):
+def test_an_upgrade_from_an_older_commit_costs_no_job(folder, binary, plugin_dir, sanitized):
+    if sanitized:
+        pytest.skip("a program without sanitizers opens no plugin with them")
     run = Run(folder, binary, plugin_dir, capacity=7, max_instances=3, concurrent=JOBS + 2)
     upgrade_while_jobs_run(run, built_from_older_commit(folder), binary)
 
