@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "core/base/clock.h"
 #include "core/base/regex.h"
 #include "core/base/str.h"
 
@@ -81,8 +80,7 @@ static void test_text_that_is_no_utf8_is_told(void **unused)
     }
 }
 
-/* Each would take hours: the steps double with each byte of the text. Those that are allowed are over in
- * milliseconds. */
+/* Each would take hours: the steps double with each byte of the text. */
 static void test_steps_are_counted(void **unused)
 {
     static const char *const hostile[] = { "^(a+)+$",
@@ -96,12 +94,9 @@ static void test_steps_are_counted(void **unused)
     (void) unused;
     for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
         auto_ptr(regex_free) struct regex *regex = compile(hostile[i]);
-        int64_t before = clock_mono_ms(&clock_system);
 
         if (regex_match(regex, text, 10000, NULL) != -EINVAL)
             fail_msg("%s has an answer", hostile[i]);
-        if (clock_mono_ms(&clock_system) - before > 1000)
-            fail_msg("%s took long", hostile[i]);
     }
 }
 
